@@ -1,0 +1,50 @@
+"""Clothes segmentation of photos into ATR's 18 classes.
+
+    from clothseg import Segmenter
+
+    result = Segmenter.from_pretrained()("photo.jpg")
+    result.areas  # {"Background": 0.71, "Dress": 0.18, ...}
+
+`import clothseg` is light: torch, transformers and OpenCV are loaded with the first name that needs them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from clothseg.errors import (
+    ClothsegError,
+    ConfigError,
+    DataError,
+    HubError,
+    ImageError,
+    ModelError,
+    UnknownClassError,
+)
+
+
+if TYPE_CHECKING:
+    from clothseg.segmentation import Segmentation
+    from clothseg.segmenter import Segmenter
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ClothsegError",
+    "ConfigError",
+    "DataError",
+    "HubError",
+    "ImageError",
+    "ModelError",
+    "Segmentation",
+    "Segmenter",
+    "UnknownClassError",
+    "__version__",
+]
+
+_LAZY = {"Segmenter": "clothseg.segmenter", "Segmentation": "clothseg.segmentation"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)

@@ -1,0 +1,29 @@
+"""Errors raised on purpose. Each message names the thing at fault and the cure, for the end user's eyes."""
+
+
+class ClothsegError(Exception):
+    """Base of every error that clothseg raises on purpose."""
+
+
+class ImageError(ClothsegError):
+    """The photo cannot be used: not an image, damaged, or too large."""
+
+
+class UnknownClassError(ClothsegError):
+    """A class name is not one of ATR's 18."""
+
+
+class ModelError(ClothsegError):
+    """The model cannot be loaded, or is not a clothes parser with our 18 labels."""
+
+
+class DataError(ClothsegError):
+    """The data set lacks columns or has rows that cannot be trained on."""
+
+
+class HubError(ClothsegError):
+    """The Hub cannot be reached, or refused what was asked of it."""
+
+
+class ConfigError(ClothsegError):
+    """Options that contradict each other or cannot be met on this machine."""

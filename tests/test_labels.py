@@ -1,0 +1,52 @@
+"""The 18 classes: one table, consistent with itself."""
+
+import numpy as np
+import pytest
+
+from clothseg import labels
+from clothseg.errors import UnknownClassError
+
+
+def test_order_is_atr() -> None:
+    assert labels.NUM_CLASSES == 18 == len(set(labels.NAMES))
+    assert labels.ID2LABEL[0] == "Background"
+    assert {name: labels.ID2LABEL[index] for name, index in labels.LABEL2ID.items()} == {n: n for n in labels.NAMES}
+
+
+def test_pairs_are_left_then_right_of_one_part() -> None:
+    for left, right in labels.SIDE_PAIRS:
+        assert labels.NAMES[left].startswith("Left-")
+        assert labels.NAMES[right] == labels.NAMES[left].replace("Left-", "Right-")
+    sided = {name for name in labels.NAMES if name.startswith(("Left-", "Right-"))}
+    assert sided == {labels.NAMES[index] for pair in labels.SIDE_PAIRS for index in pair}
+
+
+def test_swap_is_its_own_inverse_and_keeps_unannotated() -> None:
+    everything = np.arange(256, dtype=np.uint8)
+    assert (labels.swap_sides(labels.swap_sides(everything)) == everything).all()
+    assert labels.swap_sides(np.array([labels.IGNORE], np.uint8))[0] == labels.IGNORE
+
+
+def test_mirror_twice_is_identity(rng: np.random.Generator) -> None:
+    label_map = rng.integers(0, 18, (7, 5), dtype=np.uint8)
+    assert (labels.mirror(labels.mirror(label_map)) == label_map).all()
+    assert not (labels.mirror(label_map) == label_map).all()
+
+
+def test_groups_name_real_classes_and_garments_and_body_part_the_foreground() -> None:
+    for names in labels.GROUPS.values():
+        assert labels.ids_of(names)
+    garments, body = set(labels.GROUPS["All garments"]), set(labels.GROUPS["Body"])
+    assert garments | body == set(labels.NAMES) - {"Background"}
+    assert not garments & body
+
+
+def test_palette_has_a_colour_of_its_own_for_each_class() -> None:
+    assert labels.PALETTE.shape == (18, 3)
+    assert len({tuple(colour) for colour in labels.PALETTE.tolist()}) == 18
+    assert labels.hex_color("Background") == "#000000"
+
+
+def test_unknown_name_is_refused_by_name() -> None:
+    with pytest.raises(UnknownClassError, match=r"'Toga'.*Upper-clothes"):
+        labels.ids_of(["Hat", "Toga"])
