@@ -1,0 +1,67 @@
+"""Settings that must stand before torch, transformers and gradio are imported, and fixtures for many tests."""
+
+import os
+from pathlib import Path
+
+
+# Threads that wait must sleep: a spinning one steals the core of whatever else runs on a small machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
+# No test leaves this machine: one that talks to a Hub starts its own and points a subprocess at it.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers that are the same in every run."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a SegFormer of 35,000 random weights with our labels; it cuts photos into vivid patches."""
+    import torch
+    from paper_dolls import draw
+    from transformers import SegformerConfig, SegformerForSemanticSegmentation, SegformerImageProcessorPil
+
+    from clothseg.labels import ID2LABEL, LABEL2ID
+
+    processor = SegformerImageProcessorPil(size={"height": 128, "width": 128})
+    torch.manual_seed(0)
+    config = SegformerConfig(
+        depths=[1, 1, 1, 1],
+        hidden_sizes=[8, 16, 24, 32],
+        num_attention_heads=[1, 1, 2, 2],
+        decoder_hidden_size=32,
+        id2label=ID2LABEL,
+        label2id=LABEL2ID,
+    )
+    model = SegformerForSemanticSegmentation(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(std=(2 / parameter[0].numel()) ** 0.5)
+        # Level the classes on photos, so that many of them win somewhere and by a clear margin.
+        logits = model(**processor(images=[draw(seed).image for seed in range(4)], return_tensors="pt")).logits
+        spread = logits.std(dim=(0, 2, 3))
+        classifier = model.decode_head.classifier
+        classifier.weight.mul_(3 / spread[:, None, None, None])
+        classifier.bias.copy_(-3 * logits.mean(dim=(0, 2, 3)) / spread)
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real photos that lie beside the repository on some machines."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs the real photos in ../shared/data")
+    return folder

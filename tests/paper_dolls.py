@@ -1,0 +1,568 @@
+"""Paper dolls: drawn, dressed figures on cluttered grounds with exact masks, repeatable by seed.
+
+They stand in for a labelled dataset where none can be downloaded. Every shape is painted into picture and
+mask with the same binary coverage; what follows touches colours only, so the mask is exact to the pixel.
+
+A figure is drawn in its own coordinates: one unit is a head's height, x = 0 is its middle line and grows to
+the image's right, y = 0 is the crown and grows downwards; the soles are at about 7.2. A limb's `side` is +1 on
+the image's right and -1 on its left; which of them is the wearer's own left depends on which way it faces.
+"""
+
+import colorsys
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from clothseg.labels import BACKGROUND, LABEL2ID, PALETTE
+
+
+Points = npt.NDArray[np.float64]
+"""(N, 2) x, y in heads: a polygon, or the joints of a limb from the trunk outwards."""
+
+SKINS = ((250, 220, 195), (235, 190, 155), (205, 150, 110), (160, 105, 70), (110, 70, 48), (75, 48, 36))
+HAIRS = ((28, 22, 20), (60, 38, 25), (110, 70, 40), (165, 120, 70), (215, 180, 120), (150, 150, 150), (130, 50, 30))
+SHOULDER, WAIST, HIP, ANKLE = 1.5, 2.6, 3.55, 6.8
+"""Heights of the figure's landmarks, in heads."""
+SUBPIXEL_BITS = 4
+CIRCLE: Points = np.stack([f(np.linspace(0, 2 * np.pi, 24, endpoint=False)) for f in (np.cos, np.sin)], 1)
+
+
+class Doll(NamedTuple):
+    """A picture with its truth.
+
+    `image` is (H, W, 3) uint8 RGB, `mask` is (H, W) uint8 of class ids, and `facing` says which way the figure
+    looks: its left is on the image's right when it faces the viewer ("front"), on the left from behind ("back").
+    """
+
+    image: npt.NDArray[np.uint8]
+    mask: npt.NDArray[np.uint8]
+    facing: Literal["front", "back"]
+
+
+def draw(seed: int, height: int = 384, width: int = 256) -> Doll:
+    """The doll of `seed`: the same person in the same clothes at every size, (height, width) pixels large."""
+    rng = np.random.default_rng(seed)
+    look = _look(rng)
+    sheet = Sheet(np.random.default_rng([seed, 1]), height, width)
+    sheet.place(rng, np.concatenate([*look.arms.values(), *look.legs.values()]))
+    _paint_figure(sheet, look)
+    return Doll(sheet.developed(), sheet.mask, "front" if look.front else "back")
+
+
+def draw_many(count: int, seed: int = 0, height: int = 384, width: int = 256) -> list[Doll]:
+    """The dolls of seeds `seed` to `seed + count - 1`; seeds at least `count` apart give disjoint sets."""
+    return [draw(seed + index, height, width) for index in range(count)]
+
+
+def write_parquet(
+    path: str | Path,
+    dolls: Sequence[Doll] | int,
+    seed: int = 0,
+    height: int = 384,
+    width: int = 256,
+    mask_mode: Literal["L", "P"] = "L",
+) -> None:
+    """Write `dolls`, or that many new ones, as Hugging Face's `datasets` stores `id`, `image` and `mask`."""
+    from datasets import Dataset, Features, Value
+    from datasets import Image as ImageFeature
+
+    if isinstance(dolls, int):
+        dolls = draw_many(dolls, seed, height, width)
+    columns = {
+        "id": [f"doll-{seed + index:06d}" for index in range(len(dolls))],
+        "image": [{"bytes": _encoded(Image.fromarray(doll.image), "JPEG"), "path": None} for doll in dolls],
+        "mask": [{"bytes": _encoded(_mask_picture(doll.mask, mask_mode), "PNG"), "path": None} for doll in dolls],
+    }
+    features = Features({"id": Value("string"), "image": ImageFeature(), "mask": ImageFeature()})
+    Dataset.from_dict(columns, features=features).to_parquet(str(path))
+
+
+def _mask_picture(mask: npt.NDArray[np.uint8], mode: Literal["L", "P"]) -> Image.Image:
+    picture = Image.fromarray(mask)
+    if mode == "P":
+        picture.putpalette(PALETTE.tobytes())
+    return picture
+
+
+def _encoded(picture: Image.Image, kind: Literal["JPEG", "PNG"]) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, quality=95)
+    return buffer.getvalue()
+
+
+# What the figure looks like: all of its chance is here.
+
+
+class Fabric(NamedTuple):
+    """How a shape is coloured: two RGB colours in 0..255, the pattern that mixes them, its period in heads."""
+
+    color: Sequence[float]
+    other: Sequence[float] = ()
+    pattern: str = "plain"
+    period: float = 0.2
+
+
+@dataclass(frozen=True)
+class Look:
+    """One person: pose, body and clothes. Lengths are in heads; limbs are keyed by side, -1 or +1."""
+
+    front: bool
+    arms: dict[int, Points]  # shoulder, elbow, wrist
+    legs: dict[int, Points]  # hip, knee, ankle; the one behind comes first
+    skin: Fabric
+    hair: Fabric
+    hair_end: float  # height of its lower edge; 0 is short hair
+    parting: float
+    waist: float  # half widths
+    hips: float
+    outfit: str  # pants, skirt or dress
+    top: Fabric
+    bottom: Fabric
+    leather: Fabric
+    shoes: Fabric
+    boots: bool
+    sleeve: float  # length along the arm; 0 is sleeveless
+    neckline: float
+    top_end: float | None  # height of the upper's hem; None is tucked in
+    skirt_end: float
+    trousers: float  # length along the leg
+    wide: float
+    belt: bool
+    bag: str  # none, hand, shoulder or pack
+    bag_side: int
+    scarf: Fabric | None
+    scarf_end: tuple[float, float]
+    hat: str  # none, beanie, cap or brim
+    felt: Fabric
+    sunglasses: bool
+
+    def side_name(self, side: int) -> str:
+        """Wearer's own side of the limb on this side of the image."""
+        return "Left" if (side > 0) == self.front else "Right"
+
+    def arm_is_across(self, side: int) -> bool:
+        """Whether the forearm lies before the belly."""
+        return bool(self.arms[side][2, 0] * side < 0.5)
+
+
+def _look(rng: np.random.Generator) -> Look:
+    front, bag_side = bool(rng.random() < 0.7), int(rng.choice([-1, 1]))
+    bag = str(rng.choice(["none", "hand", "shoulder", "pack"], p=[0.45, 0.25, 0.2, 0.1]))
+    hair = HAIRS[rng.integers(len(HAIRS))]
+    outfit = str(rng.choice(["pants", "skirt", "dress"], p=[0.45, 0.25, 0.3]))
+    tucked = outfit == "dress" or rng.random() < 0.5
+    return Look(
+        front=front,
+        arms=_arms(rng, bag_side if bag == "hand" else None),
+        legs=_legs(rng),
+        skin=Fabric(SKINS[rng.integers(len(SKINS))]),
+        hair=Fabric(hair, [0.7 * value for value in hair], "pinstripes", 0.08),
+        hair_end=rng.choice([0.0, 1.3, 2.1], p=[0.4, 0.3, 0.3]),
+        parting=rng.uniform(-0.15, 0.15),
+        waist=rng.uniform(0.44, 0.54),
+        hips=rng.uniform(0.58, 0.66),
+        outfit=outfit,
+        top=_fabric(rng),
+        bottom=_fabric(rng),
+        leather=Fabric(_color(rng)),
+        shoes=Fabric(_color(rng)),
+        boots=bool(rng.random() < 0.25),
+        sleeve=rng.choice([0.0, 0.7, 1.1, 2.2], p=[0.15, 0.35, 0.1, 0.4]),
+        neckline=rng.uniform(1.35, 1.75),
+        top_end=None if tucked else rng.uniform(3.25, 3.75),
+        skirt_end=rng.choice([4.5, 5.3, 6.4], p=[0.35, 0.45, 0.2]) + rng.uniform(-0.15, 0.15),
+        trousers=rng.choice([3.0, 1.0, 1.75], p=[0.7, 0.15, 0.15]),
+        wide=rng.uniform(1.0, 1.45),
+        belt=bool(tucked and rng.random() < 0.5),
+        bag=bag,
+        bag_side=bag_side,
+        scarf=_fabric(rng) if rng.random() < 0.2 else None,
+        scarf_end=(0.2 * rng.choice([-1, 1]), rng.uniform(1.9, 2.5)),
+        hat=str(rng.choice(["none", "beanie", "cap", "brim"], p=[0.7, 0.1, 0.1, 0.1])),
+        felt=_fabric(rng),
+        sunglasses=bool(rng.random() < 0.35),
+    )
+
+
+def _color(rng: np.random.Generator, saturation: float = 0.85) -> tuple[float, float, float]:
+    """Any RGB colour in 0..255 but the darkest."""
+    red, green, blue = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, saturation), rng.uniform(0.2, 0.98))
+    return (255 * red, 255 * green, 255 * blue)
+
+
+def _fabric(rng: np.random.Generator) -> Fabric:
+    pattern = str(rng.choice(["plain", "stripes", "pinstripes", "checks", "dots"], p=[0.5, 0.15, 0.1, 0.15, 0.1]))
+    return Fabric(_color(rng), _color(rng), pattern, rng.uniform(0.12, 0.35))
+
+
+def _arms(rng: np.random.Generator, hanging: int | None) -> dict[int, Points]:
+    """Shoulder, elbow and wrist of both arms; the arm of side `hanging` hangs down, with a bag."""
+    poses = {  # of upper arm and forearm: degrees from straight down, outwards
+        "down": ((8, 22), (2, 18)),
+        "hip": ((40, 50), (-58, -46)),
+        "raised": ((125, 155), (150, 178)),
+        "out": ((20, 60), (70, 125)),
+        "across": ((12, 22), (-78, -55)),
+    }
+    arms = {}
+    across_side = rng.choice([-1, 1])  # only one, or the hands would trade sides
+    for side in (-1, 1):
+        pose = str(rng.choice(list(poses), p=[0.35, 0.15, 0.1, 0.15, 0.25]))
+        if side == hanging or (pose == "across" and side != across_side):
+            pose = "down"
+        upper, fore = (np.radians(rng.uniform(*span)) for span in poses[pose])
+        shoulder = np.array([0.68 * side, SHOULDER])
+        elbow = shoulder + 1.25 * np.array([side * np.sin(upper), np.cos(upper)])
+        arms[side] = np.array([shoulder, elbow, elbow + 1.05 * np.array([side * np.sin(fore), np.cos(fore)])])
+    return arms
+
+
+def _legs(rng: np.random.Generator) -> dict[int, Points]:
+    """Hip, knee and ankle of both legs, standing, apart or in a stride; the one behind comes first."""
+    stances = {"stand": (0.24, 0.34), "apart": (0.5, 0.95), "stride": (0.15, 0.45)}
+    stance, behind = str(rng.choice(list(stances))), int(rng.choice([-1, 1]))
+    legs = {}
+    for side in (behind, -behind):
+        lift = rng.uniform(0.15, 0.5) if stance == "stride" and side == behind else 0.0
+        hip, ankle = np.array([0.29 * side, HIP]), np.array([rng.uniform(*stances[stance]) * side, ANKLE - lift])
+        legs[side] = np.array([hip, (hip + ankle) / 2 + (rng.uniform(0, 0.08) * side, -0.05), ankle])
+    return legs
+
+
+# Painting: from what is farthest from the viewer to what is nearest.
+
+
+def _paint_figure(sheet: "Sheet", look: Look) -> None:
+    if look.front and look.hair_end:
+        back_hair = [(0.3, 0.1), (0.46, 0.5), (0.5, look.hair_end), (0.2, look.hair_end + 0.05)]
+        sheet.paint("Hair", look.hair, _blob(back_hair))
+    behind = [side for side in look.arms if not look.front and look.arm_is_across(side)]
+    for side in behind:
+        _paint_arm(sheet, look, side)
+    _paint_legs(sheet, look)
+    _paint_clothes(sheet, look)
+    if look.front:
+        neck = [*_limb([(0, 0.8), (0, 1.25)], (0.17, 0.18)), np.array([(-0.2, 1.2), (0.2, 1.2), (0, look.neckline)])]
+        sheet.paint("Face", look.skin, *neck)
+    for side in look.arms:
+        if side not in behind:
+            _paint_arm(sheet, look, side)
+    _paint_bag(sheet, look)
+    if look.scarf:
+        x, y = look.scarf_end
+        if look.front:
+            sheet.paint("Scarf", look.scarf, *_limb([(0.8 * x, 1.3), (x, y)], (0.15, 0.17), flat=True))
+        sheet.paint("Scarf", look.scarf, _oval(0, 1.22, 0.4, 0.2))
+    _paint_head(sheet, look)
+
+
+def _paint_legs(sheet: "Sheet", look: Look) -> None:
+    """Bare legs down to the shoes; trousers and skirts come over them."""
+    for side, leg in look.legs.items():
+        knee, ankle = leg[1:]
+        heel, toe = np.add(ankle, (0, 0.1)), np.add(ankle, (0.05 * side, 0.3 if look.front else 0.22))
+        skin = _limb([*leg, heel], (0.29, 0.18, 0.1, 0.09))
+        sheet.paint(f"{look.side_name(side)}-leg", look.skin, *skin)
+        shaft = _limb([ankle + 0.45 * (knee - ankle), ankle], (0.19, 0.14)) if look.boots else []
+        sheet.paint(f"{look.side_name(side)}-shoe", look.shoes, *_limb([heel, toe], (0.12, 0.17)), *shaft)
+
+
+def _paint_clothes(sheet: "Sheet", look: Look) -> None:
+    """Upper, skirt, pants or dress without sleeves, and belt."""
+    waist, hips = look.waist, look.hips
+    torso = [(0.2, 1.2), (0.42, 1.3), (0.74, 1.38), (0.72, 1.75), (0.6, 2.0), (waist, WAIST)]
+    # The skirt's hem clears both legs at its own height.
+    knees = [leg[0] + (leg[2] - leg[0]) * (look.skirt_end - HIP) / (leg[2, 1] - HIP) for leg in look.legs.values()]
+    flare = 0.25 * look.wide
+    right = (max(hips, *(x + flare for x, _ in knees)), look.skirt_end)
+    left = (min(-hips, *(x - flare for x, _ in knees)), look.skirt_end)
+    skirt = [(hips, 3.3), right, right, left, left, (-hips, 3.3)]
+
+    if look.outfit == "dress":
+        sheet.paint("Dress", look.top, _smooth([*torso, *skirt, *((-x, y) for x, y in reversed(torso))]))
+    elif look.top_end is None:
+        sheet.paint("Upper-clothes", look.top, _blob(torso))
+    if look.outfit == "skirt":
+        sheet.paint("Skirt", look.bottom, _smooth([(-waist, WAIST - 0.1), (waist, WAIST - 0.1), *skirt]))
+    elif look.outfit == "pants":
+        for leg in look.legs.values():
+            cut = _cut(leg, look.trousers)
+            cuff = 0.21 if look.trousers < 2 else 0.16 * look.wide
+            sheet.paint("Pants", look.bottom, *_limb(cut, np.linspace(0.32, cuff, len(cut)), flat=True))
+        seat = [(waist, WAIST - 0.1), (waist, WAIST), (hips, 3.35), (hips - 0.02, 3.6), (0.1, 3.85)]
+        sheet.paint("Pants", look.bottom, _blob(seat))
+    if look.top_end is not None:
+        hem = (hips + 0.05, look.top_end)
+        sheet.paint("Upper-clothes", look.top, _blob([*torso, hem, hem]))
+    if look.belt:
+        band = np.array(_mirrored([(waist + 0.03, WAIST - 0.1), (waist + 0.05, WAIST + 0.08)]))
+        sheet.paint("Belt", look.leather, band)
+        if look.front:
+            sheet.paint("Belt", Fabric((225, 205, 120)), _oval(0, WAIST - 0.01, 0.09, 0.08))
+
+
+def _paint_arm(sheet: "Sheet", look: Look, side: int) -> None:
+    """Arm with its hand, and the sleeve over it."""
+    arm = look.arms[side]
+    wrist = arm[2]
+    along = (wrist - arm[1]) / np.linalg.norm(wrist - arm[1])
+    palm, thumb = wrist + 0.2 * along, wrist + 0.2 * along + 0.13 * side * np.array([-along[1], along[0]])
+    hand = [_oval(*palm, 0.1, 0.1), _oval(*(palm + 0.13 * along), 0.085, 0.1), *_limb([wrist, thumb], (0.06, 0.045))]
+    sheet.paint(f"{look.side_name(side)}-arm", look.skin, *_limb(arm, (0.16, 0.125, 0.085)), *hand)
+    if look.sleeve:
+        cut = _cut(arm, look.sleeve)
+        radii = np.linspace(0.19, 0.15 if look.sleeve > 2 else 0.19, len(cut))
+        sheet.paint("Dress" if look.outfit == "dress" else "Upper-clothes", look.top, *_limb(cut, radii))
+
+
+def _paint_bag(sheet: "Sheet", look: Look) -> None:
+    side = look.bag_side
+    if look.bag == "pack" and look.front:
+        straps = [p for x in (-1, 1) for p in _limb([(0.42 * x, 1.3), (0.5 * x, 2.2)], (0.07, 0.07))]
+        sheet.paint("Bag", look.leather, *straps)
+    elif look.bag == "pack":
+        sheet.paint("Bag", look.leather, _blob([(0.48, 1.5), (0.48, 1.5), (0.55, 2.75), (0.55, 2.75)]))
+    elif look.bag == "shoulder":
+        strap = _limb([(-0.45 * side, 1.3), (0.6 * side, 3.25)], (0.045, 0.045))
+        sheet.paint("Bag", look.leather, *strap, _case(0.62 * side, 3.2))
+    elif look.bag == "hand":
+        x, y = look.arms[side][2] + (0, 0.65)
+        handles = [p for end in (-0.2, 0.2) for p in _limb([(x, y - 0.42), (x + end, y)], (0.035, 0.035))]
+        sheet.paint("Bag", look.leather, *handles, _case(x, y))
+
+
+def _case(x: float, y: float) -> Points:
+    """Body of a bag whose upper edge has its middle at (x, y)."""
+    return np.array([(x - 0.33, y), (x + 0.33, y), (x + 0.42, y + 0.6), (x - 0.42, y + 0.6)])
+
+
+def _paint_head(sheet: "Sheet", look: Look) -> None:
+    """Face or back of the head, hair, sunglasses and hat."""
+    ears = [_oval(0.37 * side, 0.55, 0.06, 0.1) for side in (-1, 1)]
+    if look.front:
+        sheet.paint("Face", look.skin, _blob([(0.3, 0.1), (0.36, 0.45), (0.3, 0.8), (0.12, 1.0)]), *ears)
+        for side in (-1, 1):
+            sheet.paint("Face", Fabric((245, 245, 245)), _oval(0.15 * side, 0.52, 0.075, 0.04), relief=0)
+            sheet.paint("Face", Fabric((40, 30, 30)), _oval(0.15 * side, 0.52, 0.035, 0.04), relief=0)
+            sheet.paint(
+                "Face", look.hair, *_limb([(0.08 * side, 0.41), (0.23 * side, 0.43)], (0.018, 0.018)), relief=0
+            )
+        sheet.paint("Face", Fabric((175, 70, 70)), _oval(0, 0.81, 0.1, 0.03), relief=0)
+        temple = [(0.25, -0.03), (0.43, 0.25), (0.37, 0.6), (0.3, 0.35)]
+        fringe = [*temple, (look.parting, 0.22), *((-x, y) for x, y in reversed(temple))]
+        sheet.paint("Hair", look.hair, _smooth(fringe))
+        if look.hair_end:
+            locks = [p for x in (-1, 1) for p in _limb([(0.39 * x, 0.35), (0.44 * x, look.hair_end)], (0.06, 0.1))]
+            sheet.paint("Hair", look.hair, *locks)
+        if look.sunglasses:
+            lenses = [_oval(0.17 * side, 0.53, 0.15, 0.11) for side in (-1, 1)]
+            bridge = _limb([(-0.38, 0.49), (0.38, 0.49)], (0.03, 0.03))
+            sheet.paint("Sunglasses", Fabric((25, 25, 30)), *lenses, *bridge)
+    else:
+        nape = [(0.25, -0.03), (0.42, 0.3), (0.4, 0.7), (0.2, 1.0), (0.2, 1.25), (0.1, 1.27)]
+        sheet.paint("Hair", look.hair, _blob(nape), *ears)
+        if look.hair_end:
+            mane = [(0.25, 0.0), (0.44, 0.3), (0.5, look.hair_end), (0.2, look.hair_end + 0.1)]
+            sheet.paint("Hair", look.hair, _blob(mane))
+    if look.hat != "none":
+        sheet.paint("Hat", look.felt, _blob([(0.28, -0.22), (0.43, -0.05), (0.44, 0.27), (0.44, 0.27)]))
+    if look.hat == "beanie":
+        sheet.paint("Hat", look.felt, _oval(0, -0.22, 0.1, 0.1))
+    elif look.hat == "brim":
+        sheet.paint("Hat", look.felt, _oval(0, 0.24, 0.85, 0.12))
+    elif look.hat == "cap" and look.front:
+        sheet.paint("Hat", look.felt, _oval(0, 0.29, 0.42, 0.09))
+
+
+# Outlines.
+
+
+def _mirrored(right: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Close a right-hand outline, given from top to bottom, with its mirror image."""
+    return [*right, *((-x, y) for x, y in reversed(right))]
+
+
+def _smooth(corners: Sequence[tuple[float, float]]) -> Points:
+    """The closed outline with its corners cut three times (Chaikin); a corner given twice stays sharper."""
+    points = np.array(corners, float)
+    for _ in range(3):
+        following = np.concatenate([points[1:], points[:1]])
+        points = np.stack([0.75 * points + 0.25 * following, 0.25 * points + 0.75 * following], 1).reshape(-1, 2)
+    return points
+
+
+def _blob(right: Sequence[tuple[float, float]]) -> Points:
+    return _smooth(_mirrored(right))
+
+
+def _oval(x: float, y: float, across: float, down: float) -> Points:
+    return CIRCLE * (across, down) + (x, y)
+
+
+def _limb(joints: Points | Sequence, radii: Sequence[float], flat: bool = False) -> list[Points]:
+    """Tapered tubes from joint to joint, round at the joints; `flat` cuts the last end straight."""
+    points = np.asarray(joints, float)
+    pieces = [CIRCLE * radius + point for point, radius in zip(points[: -1 if flat else None], radii, strict=False)]
+    for start, end, r, s in zip(points, points[1:], radii, radii[1:], strict=False):
+        (x, y), length = end - start, np.hypot(*(end - start))
+        normal = np.array([-y, x]) / length
+        pieces.append(np.array([start + r * normal, end + s * normal, end - s * normal, start - r * normal]))
+    return pieces
+
+
+def _cut(joints: Points, length: float) -> list[Points]:
+    """The first `length` heads of a limb."""
+    kept = [joints[0]]
+    for start, end in pairwise(joints):
+        if length <= 0.05:
+            break
+        reach = float(np.hypot(*(end - start)))
+        kept.append(start + (end - start) * min(length / reach, 1))
+        length -= reach
+    return kept
+
+
+# The sheet of paper.
+
+
+class Sheet:
+    """Picture (H, W, 3) float32 and mask (H, W) uint8, painted in step."""
+
+    def __init__(self, rng: np.random.Generator, height: int, width: int) -> None:
+        self.rng = rng
+        self.mask = np.full((height, width), BACKGROUND, np.uint8)
+        self.grain = rng.standard_normal((height, width), np.float32)
+        self.image = _ground(rng, self.grain)
+
+    def place(self, rng: np.random.Generator, joints: Points) -> None:
+        """Choose scale, lean and position so that the figure with these `joints` is whole on the sheet."""
+        height, width = self.mask.shape
+        lean = np.radians(rng.uniform(-5, 5))
+        turn = np.array([[np.cos(lean), -np.sin(lean)], [np.sin(lean), np.cos(lean)]])
+        outline = np.concatenate([joints, [(-0.6, 0.1), (0.6, 0.1), (-0.5, 7.0), (0.5, 7.0)]]) @ turn.T
+        margin = (0.55, 0.45)  # for a hand, a foot, a hat or a bag
+        low, high = outline.min(0) - margin, outline.max(0) + margin
+        self.head = rng.uniform(0.85, 1.0) * min((width, height) / (high - low))
+        self.turn = turn * self.head
+        self.origin = rng.random(2) * ((width, height) - self.head * (high - low)) - self.head * low
+        # A soft shadow on the floor, below the feet: colours only.
+        x, y = self.turn @ (0, 7.15) + self.origin
+        band = slice(max(int(y - 0.6 * self.head), 0), height)
+        rows, columns = (axis.astype(np.float32) for axis in np.ogrid[band, :width])
+        spot = np.exp(-(((columns - x) / (1.1 * self.head)) ** 2)) * np.exp(-(((rows - y) / (0.25 * self.head)) ** 2))
+        self.image[band] *= _grey(1 - 0.45 * spot)
+
+    def paint(self, name: str, fabric: Fabric, *pieces: Points, relief: float = 0.3) -> None:
+        """Paint the union of `pieces` as class `name`; `relief` darkens its rim, which reads as roundness."""
+        one = 1 << SUBPIXEL_BITS
+        corners = np.rint((np.concatenate(pieces) @ self.turn.T + self.origin) * one).astype(np.int32)
+        height, width = self.mask.shape
+        left, top = np.maximum(corners.min(0) // one - 1, 0)
+        right, bottom = np.minimum(corners.max(0) // one + 3, (width, height))
+        if left >= right or top >= bottom:
+            return
+        cover = np.zeros((bottom - top, right - left), np.uint8)
+        corners -= np.array([left, top], np.int32) * one
+        for polygon in np.split(corners, np.cumsum([len(piece) for piece in pieces[:-1]])):
+            cv2.fillPoly(cover, [polygon], 1, shift=SUBPIXEL_BITS)
+        window = np.s_[top:bottom, left:right]
+        depth = cv2.distanceTransform(cover, cv2.DIST_L2, 3) / np.float32(0.14 * self.head)
+        shade = 1 - relief * (1 - np.minimum(depth, 1)) ** 2 + 0.025 * self.grain[window]
+        cv2.copyTo(self._woven(fabric, top, left, *cover.shape) * _grey(shade), cover, self.image[window])
+        self.mask[window][cover > 0] = LABEL2ID[name]
+
+    def _woven(self, fabric: Fabric, top: int, left: int, height: int, width: int) -> npt.NDArray[np.float32]:
+        """(height, width, 3) of the fabric's colours, or (3,) when it is plain."""
+        color = np.float32(fabric.color)
+        if fabric.pattern == "plain":
+            return color
+        period = max(fabric.period * self.head, 2)
+        rows, columns = np.ogrid[top : top + height, left : left + width]
+        x, y = columns % period / period - 0.5, rows % period / period - 0.5
+        match fabric.pattern:
+            case "stripes":
+                mix = (y < 0) + 0 * x
+            case "pinstripes":
+                mix = (x < 0) + 0 * y
+            case "checks":
+                mix = 0.5 * (x < 0) + 0.5 * (y < 0)
+            case _:
+                mix = x * x + y * y < 0.09
+        return color + _grey(mix) * (np.float32(fabric.other) - color)
+
+    def developed(self) -> npt.NDArray[np.uint8]:
+        """The picture under its own light: (H, W, 3) uint8."""
+        light = self.rng.uniform(0.9, 1.08, 3) * self.rng.uniform(0.85, 1.1, (2, 2, 1))
+        return cv2.multiply(self.image, _stretched(light, *self.mask.shape), dtype=cv2.CV_8U)
+
+
+def _grey(plane: npt.NDArray) -> npt.NDArray[np.float32]:
+    """(H, W) as (H, W, 3) float32; much faster to multiply by than a broadcast trailing axis."""
+    return cv2.cvtColor(np.float32(plane), cv2.COLOR_GRAY2RGB)
+
+
+def _stretched(coarse: npt.NDArray, height: int, width: int) -> npt.NDArray[np.float32]:
+    """A few values spread smoothly over (height, width)."""
+    return cv2.resize(np.float32(coarse), (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _ground(rng: np.random.Generator, grain: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """(H, W, 3) float32: wall, floor and clutter, none of it like a person, under the (H, W) noise `grain`."""
+    height, width = grain.shape
+    image, floor = (_stretched(rng.normal(_color(rng, 0.4), 15, (2, 2, 3)), height, width) for _ in range(2))
+    horizon, period = int(height * rng.uniform(0.6, 0.92)), max(int(height * rng.uniform(0.03, 0.12)), 3)
+    rows, columns = np.ogrid[:height, :width]
+    match rng.choice(["plain", "stripes", "planks", "bricks"]):
+        case "stripes":
+            image[:, np.arange(width) % period < period // 2] *= 0.88
+        case "planks":
+            image[np.arange(height) % period < max(period // 8, 1)] *= 0.75
+        case "bricks":
+            image[(rows % period == 0) | ((columns + rows // period % 2 * period) % (2 * period) == 0)] *= 0.8
+    for _ in range(rng.integers(0, 6)):
+        _clutter(rng, image, horizon)
+    image[horizon:] = floor[horizon:]
+    image[horizon : horizon + max(height // 120, 1)] *= 0.6
+    if rng.random() < 0.5:
+        _clutter(rng, image, min(horizon + height // 20, height))
+    return cv2.add(image, _grey(_stretched(rng.normal(0, 8, (16, 12)), height, width) + 4 * grain))
+
+
+def _clutter(rng: np.random.Generator, image: npt.NDArray[np.float32], foot: int) -> None:
+    """Stand or hang one thing before the wall: a box, a picture, a tree, a lamp or shelves."""
+    height, width = image.shape[:2]
+    x, size = rng.uniform(0, width), height * rng.uniform(0.06, 0.2) + 2
+    color, other = _color(rng), _color(rng)
+
+    def block(left: float, top: float, right: float, bottom: float, paint: Sequence[float]) -> None:
+        """A filled rectangle, its edges in multiples of `size` from (x, foot)."""
+        corners = [(int(x + a * size), int(foot + b * size)) for a, b in ((left, top), (right, bottom))]
+        cv2.rectangle(image, *corners, paint, -1)
+
+    match rng.choice(["box", "picture", "tree", "lamp", "shelves"]):
+        case "box":
+            block(0, -1, 1, 0, color)
+            block(0, -1, 1, -0.75, other)
+        case "picture":
+            block(0, -4, 1, -3, color)
+            block(0.15, -3.85, 0.85, -3.15, other)
+        case "tree":
+            block(-0.1, -3, 0.1, 0, (90, 65, 45))
+            for dx, dy in rng.uniform(-0.7, 0.7, (7, 2)):
+                leaves = (int(x + dx * size), int(foot + (dy - 3) * size))
+                cv2.circle(image, leaves, int(size / 2), (50, rng.uniform(90, 150), 50), -1)
+        case "lamp":
+            block(-0.04, -3, 0.04, 0, color)
+            block(-0.4, -3.5, 0.4, -3, other)
+        case "shelves":
+            for level in range(1, 5):
+                block(0, -level, 2, 0.1 - level, color)
+                block(0.3, -0.5 - level, 1, -level, _color(rng))
