@@ -1,0 +1,59 @@
+"""Pictures of label maps: palette PNGs, coloured maps, overlays and cut-outs. Pure functions on arrays."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from clothseg.errors import ConfigError
+from clothseg.labels import BACKGROUND, PALETTE
+
+
+_COLORS = np.zeros((256, 1, 3), np.uint8)
+_COLORS[: len(PALETTE), 0] = PALETTE
+
+
+def palette_image(label_map: npt.NDArray[np.uint8]) -> Image.Image:
+    """Label map (H, W) uint8 as a PIL image of mode P: pixel values stay class ids, viewers show the palette."""
+    image = Image.fromarray(label_map)
+    image.putpalette(_COLORS.tobytes())
+    return image
+
+
+def colorize(label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Palette colours (H, W, 3) uint8 RGB of a label map (H, W) uint8; ids beyond the 18 are black."""
+    return np.asarray(cv2.applyColorMap(label_map, _COLORS), dtype=np.uint8)
+
+
+def overlay(
+    photo: npt.NDArray[np.uint8], label_map: npt.NDArray[np.uint8], opacity: float = 0.6
+) -> npt.NDArray[np.uint8]:
+    """Blend the palette over the photo; Background keeps the photo's own pixels.
+
+    Args:
+        photo: (H, W, 3) uint8 RGB.
+        label_map: (H, W) uint8 class ids.
+        opacity: 0 shows the photo alone, 1 the colours alone.
+
+    Returns:
+        (H, W, 3) uint8 RGB, a new array.
+
+    Raises:
+        ConfigError: `opacity` is not within 0..1.
+    """
+    if not 0 <= opacity <= 1:
+        raise ConfigError(f"Opacity must lie between 0 and 1, not {opacity}.")
+    blend = np.asarray(cv2.addWeighted(photo, 1 - opacity, colorize(label_map), opacity, 0), dtype=np.uint8)
+    np.copyto(blend, photo, where=(label_map == BACKGROUND)[..., None])
+    return blend
+
+
+def cutout(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    """Photo (H, W, 3) uint8 where `mask` (H, W) bool is true, (H, W, 4) uint8 RGBA.
+
+    Pixels outside are transparent black, so that nothing of the rest of the photo hides in the file.
+    """
+    out = np.zeros((*mask.shape, 4), np.uint8)
+    np.copyto(out[..., :3], photo, where=mask[..., None])
+    out[..., 3] = np.where(mask, np.uint8(255), np.uint8(0))
+    return out

@@ -1,0 +1,142 @@
+"""The result of a segmentation: which pixel of the photo is which class, and what can be made of that."""
+
+import json
+import os
+import uuid
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from clothseg import render
+from clothseg.errors import ConfigError, UnknownClassError
+from clothseg.labels import ID2LABEL, NAMES, NUM_CLASSES, ids_of
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """A photo with its label map. Immutable; `dataclasses.replace(result, label_map=...)` makes a changed copy.
+
+    Attributes:
+        photo: The upright photo, a PIL image of mode RGB. An (H, W, 3) uint8 array is taken as well.
+        label_map: (H, W) uint8 class ids at the photo's own size; read-only.
+        confidence: Class name -> mean probability (0..1) over that class's pixels, in the order of the ids.
+            Names without a pixel are dropped.
+        name: The photo's file name, if it has one.
+        model: Name of the model that made the label map, if one did.
+
+    Raises:
+        ValueError: The label map is not (H, W) uint8 of the photo's size, or holds an id beyond the 18 classes.
+    """
+
+    photo: Image.Image = field(repr=False)
+    label_map: npt.NDArray[np.uint8] = field(repr=False)
+    confidence: dict[str, float] = field(default_factory=dict)
+    name: str | None = None
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        photo = Image.fromarray(self.photo) if isinstance(self.photo, np.ndarray) else self.photo
+        size = (photo.height, photo.width)
+        label_map = self.label_map
+        if photo.mode != "RGB":
+            raise ValueError(f"The photo must be RGB, not {photo.mode}; use clothseg.images.load_photo.")
+        if label_map.shape != size or label_map.dtype != np.uint8:
+            raise ValueError(f"The label map must be {size} uint8, not {label_map.shape} {label_map.dtype}.")
+        if label_map.max() >= NUM_CLASSES:
+            raise ValueError(f"The label map holds the id {label_map.max()}; the classes end at {NUM_CLASSES - 1}.")
+        if label_map.flags.writeable or not label_map.flags.c_contiguous:
+            label_map = label_map.copy()
+            label_map.flags.writeable = False
+        object.__setattr__(self, "photo", photo)
+        object.__setattr__(self, "label_map", label_map)
+        confidence = {name: float(self.confidence[name]) for name in self.areas if name in self.confidence}
+        object.__setattr__(self, "confidence", confidence)
+
+    @cached_property
+    def _counts(self) -> npt.NDArray[np.int64]:
+        # In parts, because bincount widens what it counts to eight bytes a pixel.
+        parts = np.array_split(self.label_map, 1 + self.label_map.size // 2**20)
+        return np.sum([np.bincount(part.ravel(), minlength=NUM_CLASSES) for part in parts], axis=0)
+
+    @property
+    def areas(self) -> dict[str, float]:
+        """Class name -> share of the photo (0..1), for the classes present, in the order of the ids."""
+        return {ID2LABEL[i]: count / self.label_map.size for i, count in enumerate(self._counts.tolist()) if count}
+
+    def mask(self, *names: str) -> npt.NDArray[np.bool_]:
+        """(H, W) bool: the pixels of any of the named classes. A class that is not in the photo adds nothing.
+
+        Raises:
+            UnknownClassError: no name given, or one that is not among the 18.
+        """
+        if not names:
+            raise UnknownClassError(f"Name at least one class; the classes are: {', '.join(NAMES)}.")
+        wanted = np.zeros(256, np.bool_)
+        wanted[ids_of(names)] = True
+        return wanted.take(self.label_map)
+
+    def cutout(self, *names: str) -> Image.Image:
+        """RGBA image of the photo's size with the named classes alone; all else is transparent black.
+
+        Raises:
+            UnknownClassError: no name given, or one that is not among the 18.
+        """
+        return Image.fromarray(render.cutout(np.asarray(self.photo), self.mask(*names)))
+
+    def overlay(self, opacity: float = 0.6) -> Image.Image:
+        """RGB image: the palette blended over the photo, Background untouched.
+
+        Raises:
+            ConfigError: `opacity` is not within 0..1.
+        """
+        return Image.fromarray(render.overlay(np.asarray(self.photo), self.label_map, opacity))
+
+    def save_label_map(self, path: str | os.PathLike[str]) -> None:
+        """Write a palette PNG whose pixel values are exactly the class ids. A reader never sees half a file.
+
+        Raises:
+            ConfigError: the name does not end in .png, or its folder does not exist.
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".png":
+            raise ConfigError(f"Class ids survive only in PNG: write {path.stem}.png instead of {path.name}.")
+        if not path.parent.is_dir():
+            raise ConfigError(f"There is no folder {path.parent}; create it first.")
+        # Not tempfile: its files are readable by their owner alone, and would stay so.
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        try:
+            render.palette_image(self.label_map).save(temporary, format="PNG")
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready summary; the keys are always the same, `box` is [x, y, width, height] in pixels."""
+        return {
+            "name": self.name,
+            "model": self.model,
+            "width": self.photo.width,
+            "height": self.photo.height,
+            "classes": [self._class_summary(name, share) for name, share in self.areas.items()],
+        }
+
+    def to_json(self, indent: int | None = None) -> str:
+        """`to_dict` as JSON text."""
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
+
+    def _class_summary(self, name: str, share: float) -> dict[str, Any]:
+        class_id = NAMES.index(name)
+        confidence = self.confidence.get(name)
+        return {
+            "id": class_id,
+            "name": name,
+            "share": round(share, 6),
+            "confidence": None if confidence is None else round(confidence, 4),
+            "box": list(cv2.boundingRect((self.label_map == class_id).view(np.uint8))),
+        }

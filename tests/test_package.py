@@ -1,0 +1,28 @@
+"""`import clothseg` is cheap and offers its names."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import clothseg
+
+
+ROOT = Path(clothseg.__file__).parents[1]
+
+
+def test_import_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, clothseg; "
+        "print(*{name.partition('.')[0] for name in sys.modules} & {'torch', 'transformers', 'cv2', 'gradio', 'PIL'})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == ""
+
+
+def test_every_exported_name_exists() -> None:
+    for name in clothseg.__all__:
+        assert getattr(clothseg, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Segmentator'"):
+        clothseg.Segmentator  # noqa: B018

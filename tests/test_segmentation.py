@@ -1,0 +1,155 @@
+"""The result's arithmetic, on a map small enough to count by hand."""
+
+import dataclasses
+import json
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clothseg import ConfigError, Segmentation, UnknownClassError
+from clothseg.labels import LABEL2ID, NUM_CLASSES, PALETTE
+
+
+DRESS, BELT = LABEL2ID["Dress"], LABEL2ID["Belt"]
+LABEL_MAP = np.array(
+    [
+        [0, 0, 0, 0, 0],
+        [0, DRESS, DRESS, 0, 0],
+        [0, BELT, BELT, BELT, 0],
+        [0, DRESS, DRESS, 0, 0],
+    ],
+    dtype=np.uint8,
+)
+PHOTO = np.random.default_rng(0).integers(1, 256, (4, 5, 3), np.uint8)
+
+
+@pytest.fixture
+def result() -> Segmentation:
+    confidence = {"Belt": 0.55555, "Dress": 0.9, "Hat": 0.1, "Background": 1.0}
+    return Segmentation(Image.fromarray(PHOTO), LABEL_MAP, confidence, name="gown.jpg", model="tiny")
+
+
+def test_areas_and_confidence_hold_the_classes_present_by_id(result: Segmentation) -> None:
+    assert list(result.areas.items()) == [("Background", 13 / 20), ("Dress", 4 / 20), ("Belt", 3 / 20)]
+    assert list(result.confidence.items()) == [("Background", 1.0), ("Dress", 0.9), ("Belt", 0.55555)]
+    assert sum(result.areas.values()) == pytest.approx(1)
+
+
+def test_mask_is_the_union(result: Segmentation) -> None:
+    np.testing.assert_array_equal(result.mask("Dress"), LABEL_MAP == DRESS)
+    np.testing.assert_array_equal(result.mask("Dress", "Belt"), LABEL_MAP > 0)
+    assert result.mask("Dress").dtype == np.bool_
+    assert not result.mask("Scarf").any()
+
+
+@pytest.mark.parametrize(
+    ("names", "said"), [((), "at least one class"), (("Dress", "Sock"), "'Sock'.*Background, Hat")]
+)
+def test_wrong_names_are_refused_with_the_right_ones(result: Segmentation, names: tuple[str, ...], said: str) -> None:
+    for method in (result.mask, result.cutout):
+        with pytest.raises(UnknownClassError, match=said):
+            method(*names)
+
+
+def test_cutout_keeps_the_class_alone(result: Segmentation) -> None:
+    image = result.cutout("Belt")
+    assert (image.mode, image.size) == ("RGBA", (5, 4))
+    pixels, belt = np.asarray(image), LABEL_MAP == BELT
+    np.testing.assert_array_equal(pixels[belt, :3], PHOTO[belt])
+    np.testing.assert_array_equal(pixels[..., 3], np.where(belt, 255, 0))
+    assert not pixels[~belt].any()
+
+
+def test_overlay_leaves_the_background(result: Segmentation) -> None:
+    solid, faint = np.asarray(result.overlay(1)), np.asarray(result.overlay())
+    np.testing.assert_array_equal(solid[LABEL_MAP == BELT], np.tile(PALETTE[BELT], (3, 1)))
+    for pixels in (solid, faint):
+        np.testing.assert_array_equal(pixels[LABEL_MAP == 0], PHOTO[LABEL_MAP == 0])
+    with pytest.raises(ConfigError):
+        result.overlay(2)
+
+
+def test_saved_label_map_reads_back_exactly(result: Segmentation, tmp_path: Path) -> None:
+    path = tmp_path / "map.PNG"
+    path.write_bytes(b"older file")
+    result.save_label_map(path)
+    image = Image.open(path)
+    assert (image.format, image.mode) == ("PNG", "P")
+    np.testing.assert_array_equal(np.asarray(image), LABEL_MAP)
+    np.testing.assert_array_equal(np.asarray(image.convert("RGB")), PALETTE[LABEL_MAP])
+    assert [entry.name for entry in tmp_path.iterdir()] == ["map.PNG"]
+    reference = tmp_path / "reference"
+    reference.touch()
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(reference.stat().st_mode)
+
+
+def test_a_failed_save_leaves_what_was_there(
+    result: Segmentation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "map.png"
+    path.write_bytes(b"older file")
+    monkeypatch.setattr("clothseg.segmentation.os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        result.save_label_map(path)
+    assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("map.png", b"older file")]
+
+
+@pytest.mark.parametrize(("name", "said"), [("map.jpg", "map.png instead of map.jpg"), ("no/map.png", "no folder")])
+def test_label_maps_go_into_png_in_a_folder_that_exists(
+    result: Segmentation, tmp_path: Path, name: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        result.save_label_map(tmp_path / name)
+
+
+def test_json(result: Segmentation) -> None:
+    assert json.loads(result.to_json(indent=2)) == result.to_dict()
+    assert result.to_dict() == {
+        "name": "gown.jpg",
+        "model": "tiny",
+        "width": 5,
+        "height": 4,
+        "classes": [
+            {"id": 0, "name": "Background", "share": 0.65, "confidence": 1.0, "box": [0, 0, 5, 4]},
+            {"id": 7, "name": "Dress", "share": 0.2, "confidence": 0.9, "box": [1, 1, 2, 3]},
+            {"id": 8, "name": "Belt", "share": 0.15, "confidence": 0.5555, "box": [1, 2, 3, 1]},
+        ],
+    }
+
+
+def test_a_changed_copy_drops_what_is_gone(result: Segmentation) -> None:
+    changed = dataclasses.replace(result, label_map=np.where(LABEL_MAP == BELT, DRESS, LABEL_MAP).astype(np.uint8))
+    assert list(changed.areas) == list(changed.confidence) == ["Background", "Dress"]
+    assert list(result.areas) == ["Background", "Dress", "Belt"]
+    assert dataclasses.replace(changed, confidence={}).to_dict()["classes"][0]["confidence"] is None
+
+
+def test_the_result_cannot_be_changed() -> None:
+    label_map = LABEL_MAP.copy()
+    result = Segmentation(PHOTO, label_map)  # type: ignore[arg-type]
+    label_map[:] = 5
+    np.testing.assert_array_equal(result.label_map, LABEL_MAP)
+    with pytest.raises(ValueError, match="read-only"):
+        result.label_map[0, 0] = 1
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.label_map = label_map  # type: ignore[misc]
+    result.areas["Dress"] = 7
+    assert result.areas["Dress"] == 0.2
+
+
+@pytest.mark.parametrize(
+    ("label_map", "said"),
+    [
+        (LABEL_MAP.T, r"must be \(4, 5\)"),
+        (LABEL_MAP.astype(np.int64), "uint8"),
+        (np.full((4, 5), NUM_CLASSES, np.uint8), "holds the id 18"),
+    ],
+)
+def test_a_map_that_does_not_fit_is_refused(label_map: np.ndarray, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Segmentation(Image.fromarray(PHOTO), label_map)
+    with pytest.raises(ValueError, match="must be RGB"):
+        Segmentation(Image.fromarray(PHOTO).convert("L"), LABEL_MAP)

@@ -1,0 +1,178 @@
+"""The whole way from a photo to its label map, against transformers' own."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from paper_dolls import draw
+from PIL import ExifTags, Image
+from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation
+
+from clothseg import ConfigError, ImageError, ModelError, Segmentation, Segmenter
+from clothseg.labels import NUM_CLASSES
+
+
+@pytest.fixture(scope="module")
+def segmenter(tiny_model: Path) -> Segmenter:
+    return Segmenter.from_pretrained(str(tiny_model), device="cpu")
+
+
+def photo(seed: int, height: int = 300, width: int = 200) -> Image.Image:
+    return Image.fromarray(draw(seed, height, width).image)
+
+
+def assert_same(one: Segmentation, other: Segmentation) -> None:
+    """Equal but for rounding: the order of additions in a batch may differ from that of a single photo."""
+    assert one.label_map.shape == other.label_map.shape
+    assert np.mean(one.label_map == other.label_map) >= 0.999
+    assert one.areas == pytest.approx(other.areas, abs=1e-3)
+
+
+@pytest.mark.parametrize(("height", "width"), [(768, 512), (301, 203), (64, 50), (1, 40)])
+def test_agrees_with_transformers(segmenter: Segmenter, tiny_model: Path, height: int, width: int) -> None:
+    image = photo(height, max(height, 64), max(width, 64)).crop((0, 0, width, height))
+    processor = AutoImageProcessor.from_pretrained(tiny_model)
+    model = AutoModelForSemanticSegmentation.from_pretrained(tiny_model).eval()
+    inputs = processor(images=image, return_tensors="pt")
+    with torch.inference_mode():
+        outputs = model(**inputs)
+    expected = processor.post_process_semantic_segmentation(outputs, target_sizes=[(height, width)])[0].numpy()
+
+    result = segmenter(image)
+    np.testing.assert_array_equal(segmenter.pixels([image]), inputs["pixel_values"].numpy())
+    assert np.mean(result.label_map == expected) >= 0.999
+    if height > 300:
+        assert len(result.areas) >= 3  # the model sees differences, or this test would prove nothing
+
+
+def test_a_result_knows_its_photo_and_model(segmenter: Segmenter, tmp_path: Path) -> None:
+    path = tmp_path / "coat.png"
+    photo(1).save(path)
+    result = segmenter(path)
+    assert (result.name, result.model, result.label_map.shape) == ("coat.png", "tiny", (300, 200))
+    np.testing.assert_array_equal(np.asarray(result.photo), np.asarray(photo(1)))
+    assert list(result.areas) == list(result.confidence)
+    assert all(1 / NUM_CLASSES <= value <= 1 for value in result.confidence.values())
+    assert not result.label_map.flags.writeable
+
+
+def test_attributes(segmenter: Segmenter) -> None:
+    assert (segmenter.name, segmenter.revision, segmenter.image_size) == ("tiny", None, (128, 128))
+    assert "not for commercial use" in segmenter.license_note
+
+
+def test_every_kind_of_source_gives_the_same(segmenter: Segmenter, tmp_path: Path) -> None:
+    upright = photo(2)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    path = tmp_path / "turned.png"
+    upright.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)
+    expected = segmenter(upright).label_map
+    for source in (np.asarray(upright), path, str(path), path.read_bytes(), Image.open(path)):
+        np.testing.assert_array_equal(segmenter(source).label_map, expected)
+
+
+def test_batch_equals_one_by_one_whatever_the_sizes(segmenter: Segmenter) -> None:
+    photos = [photo(0), photo(1, 150, 400), photo(2, 64, 64), photo(3), photo(4)]
+    together = segmenter.batch(photos, batch_size=2)
+    assert len(together) == len(photos)
+    for image, result in zip(photos, together, strict=True):
+        assert_same(result, segmenter(image))
+    assert segmenter.batch([]) == []
+
+
+def test_iter_batch_takes_no_more_than_it_needs(segmenter: Segmenter) -> None:
+    taken = 0
+
+    def photos() -> Iterator[Image.Image]:
+        nonlocal taken
+        for seed in range(100):
+            taken += 1
+            yield photo(seed, 80, 64)
+
+    results = segmenter.iter_batch(photos(), batch_size=3)
+    assert taken == 0
+    next(results)
+    assert taken == 3
+    next(results), next(results), next(results)
+    assert taken == 6
+
+
+def test_batch_size_must_be_positive(segmenter: Segmenter) -> None:
+    with pytest.raises(ConfigError, match="at least 1"):
+        segmenter.iter_batch([], batch_size=0)
+
+
+def test_an_unusable_photo_is_named(segmenter: Segmenter, tmp_path: Path) -> None:
+    path = tmp_path / "notes.jpg"
+    path.write_text("not a photo")
+    with pytest.raises(ImageError, match=r"notes\.jpg"):
+        segmenter.batch([photo(0), path])
+
+
+class FakeEngine:
+    """Answers with Background everywhere and notices when two calls overlap."""
+
+    def __init__(self, value: float = 1.0, classes: int = NUM_CLASSES) -> None:
+        self.value, self.classes = value, classes
+        self.running = self.most = 0
+        self.guard = threading.Lock()
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        with self.guard:
+            self.running += 1
+            self.most = max(self.most, self.running)
+        time.sleep(0.01)
+        with self.guard:
+            self.running -= 1
+        logits = np.zeros((len(pixels), self.classes, 32, 32), np.float32)
+        logits[:, 0] = self.value
+        return logits
+
+
+def with_engine(engine: FakeEngine, tiny_model: Path) -> Segmenter:
+    return Segmenter(engine, AutoImageProcessor.from_pretrained(tiny_model, backend="pil"), name="fake")
+
+
+def test_threads_take_turns_at_the_engine(tiny_model: Path) -> None:
+    engine = FakeEngine()
+    segmenter = with_engine(engine, tiny_model)
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(segmenter, [photo(0)] * 16))
+    assert engine.most == 1
+    assert all(result.areas == {"Background": 1} for result in results)
+
+
+def test_threads_get_their_own_results(segmenter: Segmenter) -> None:
+    photos = [photo(seed, 100 + seed, 90) for seed in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        for image, result in zip(photos, pool.map(segmenter, photos), strict=True):
+            assert_same(result, segmenter(image))
+
+
+@pytest.mark.parametrize("engine", [FakeEngine(float("nan")), FakeEngine(float("inf")), FakeEngine(classes=17)])
+def test_broken_networks_are_found_out(engine: FakeEngine, tiny_model: Path) -> None:
+    with pytest.raises(ModelError, match="fake does not answer with finite logits of 18 classes"):
+        with_engine(engine, tiny_model)(photo(0))
+
+
+@pytest.mark.parametrize(("device", "said"), [("gpu", "no device 'gpu'"), ("cuda", "No CUDA GPU")])
+def test_devices_that_are_not_there(device: str, said: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match=said):
+        Segmenter.from_pretrained(str(tiny_model), device=device)
+
+
+def test_jpeg_bytes_of_a_real_photo(segmenter: Segmenter, shared_data: Path) -> None:
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.ParquetFile(shared_data / "sample_validation.parquet").read_row_group(0)
+    data = table["image"][0].as_py()["bytes"]
+    image = Image.open(BytesIO(data))
+    assert segmenter(data).label_map.shape == (image.height, image.width)
