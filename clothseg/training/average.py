@@ -1,0 +1,77 @@
+"""Exponential moving average (EMA) of a model's weights, kept beside each checkpoint."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+
+FILE = "average.safetensors"
+
+
+class WeightAverage(TrainerCallback):
+    """Follows a training: after each step, average = decay * average + (1 - decay) * weights; buffers too."""
+
+    def __init__(self, decay: float) -> None:
+        """Average over about the last 1 / (1 - decay) steps."""
+        self.decay = decay
+        self.model: AveragedModel | None = None
+
+    def _average(self, averaged: torch.Tensor, current: torch.Tensor, count: torch.Tensor | int) -> torch.Tensor:
+        if not averaged.is_floating_point():
+            return current
+        # The first steps' weights are the worst: they are forgotten sooner.
+        decay = min(self.decay, (1 + int(count)) / (10 + int(count)))
+        return torch.lerp(current, averaged, decay)
+
+    @contextlib.contextmanager
+    def applied(self, model: nn.Module) -> Iterator[None]:
+        """`model` carries the averaged weights within this context."""
+        if self.model is None:
+            yield
+            return
+        trained = {name: value.clone() for name, value in model.state_dict().items()}
+        model.load_state_dict(self.model.module.state_dict())
+        try:
+            yield
+        finally:
+            model.load_state_dict(trained)
+
+    def load_into(self, model: nn.Module, checkpoint: str | None) -> None:
+        """Put the average into `model` for good: that of `checkpoint`, or the last one."""
+        if checkpoint is not None:
+            model.load_state_dict(load_file(Path(checkpoint) / FILE))
+        elif self.model is not None:
+            model.load_state_dict(self.model.module.state_dict())
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Start from the model's weights, or go on from the checkpoint that is resumed."""
+        self.model = AveragedModel(kwargs["model"], avg_fn=self._average, use_buffers=True)
+        if state.global_step:
+            stored = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / FILE
+            self.model.module.load_state_dict(load_file(stored))
+            self.model.n_averaged.fill_(state.global_step)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Follow the weights one step."""
+        assert self.model is not None
+        self.model.update_parameters(kwargs["model"])
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Write the average into the checkpoint just saved."""
+        assert self.model is not None
+        if state.is_world_process_zero:
+            folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
+            save_file(
+                {key: value.contiguous() for key, value in self.model.module.state_dict().items()}, folder / FILE
+            )

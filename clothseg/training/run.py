@@ -1,0 +1,165 @@
+"""One training from arguments to a folder that can be used, and pushed."""
+
+import csv
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import SegformerImageProcessorPil, TrainingArguments, set_seed
+
+from clothseg.errors import ConfigError
+from clothseg.segmenter import Segmenter
+from clothseg.training import plots
+from clothseg.training.card import as_json, write_card
+from clothseg.training.config import ParsingArguments
+from clothseg.training.data import ParsingDataset, Splits, check_rows, load_splits
+from clothseg.training.evaluation import confusion_matrices
+from clothseg.training.metrics import summarize
+from clothseg.training.model import build_model, build_processor, check_precision
+from clothseg.training.push import prepare_push, push
+from clothseg.training.trainer import ClothesTrainer
+
+
+def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str]) -> Path:
+    """Train, evaluate, save to `<output_dir>/model`, and push where asked.
+
+    All that can be wrong with arguments, data, model or access to the Hub is found before the first step.
+
+    Args:
+        argv: the command line's arguments, for the model card.
+
+    Returns:
+        The folder with model, image processor, card, figures and plots.
+
+    Raises:
+        ClothsegError: in one sentence what is wrong and what to do. Once training is done, the trained model is on
+            disk whatever happens, and a failed push says how to push it later.
+    """
+    check_precision(training.bf16, training.device)
+    folder = Path(str(training.output_dir)) / "model"
+    writes = training.process_index == 0
+    repo_id = prepare_push(training) if training.push_to_hub and writes else None
+    # What the Trainer would push by itself includes a pickle; we push a clean folder at the end.
+    training.push_to_hub = False
+
+    set_seed(training.seed)
+    splits = load_splits(parsing.dataset_name, parsing.dataset_revision, parsing.test_fraction, training.seed)
+    if writes:
+        check_rows(splits.train, "training rows")
+        check_rows(splits.validation, "held-out rows")
+    processor = build_processor(parsing.size)
+    trainer = ClothesTrainer(
+        build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch),
+        training,
+        parsing=parsing,
+        train_dataset=ParsingDataset(splits.train, processor, parsing.augmentation, training.seed),
+        eval_dataset=ParsingDataset(splits.validation, processor),
+        processing_class=processor,
+    )
+    started = time.monotonic()
+    trainer.train(resume_from_checkpoint=_checkpoint(training))
+    seconds = time.monotonic() - started
+    if trainer.average:
+        trainer.average.load_into(
+            trainer.network, trainer.state.best_model_checkpoint if training.load_best_model_at_end else None
+        )
+        trainer.average = None  # it is in the model now
+    network_figures = {key.removeprefix("eval_"): value for key, value in trainer.evaluate().items()}
+    if writes:
+        _save(trainer, processor, parsing, training, splits, network_figures, repo_id, argv, seconds, folder)
+        if repo_id is not None:
+            push(folder, repo_id, training)
+    trainer.accelerator.wait_for_everyone()
+    return folder
+
+
+def _checkpoint(training: TrainingArguments) -> str | None:
+    resume = training.resume_from_checkpoint
+    if resume in (None, "", "False", "false"):
+        return None
+    if resume in ("True", "true"):
+        folders = Path(str(training.output_dir)).glob("checkpoint-*")
+        found = sorted(folders, key=lambda folder: int(folder.name.split("-")[1]))
+        if not found:
+            raise ConfigError(f"--resume_from_checkpoint: {training.output_dir} holds no checkpoint-N folder.")
+        return str(found[-1])
+    if not (Path(resume) / "trainer_state.json").is_file():
+        raise ConfigError(f"--resume_from_checkpoint {resume}: no such checkpoint folder.")
+    return resume
+
+
+def _save(
+    trainer: ClothesTrainer,
+    processor: SegformerImageProcessorPil,
+    parsing: ParsingArguments,
+    training: TrainingArguments,
+    splits: Splits,
+    network_figures: dict[str, float],
+    repo_id: str | None,
+    argv: list[str],
+    seconds: float,
+    folder: Path,
+) -> None:
+    """Write the model folder beside its place and move it there when it is whole."""
+    building = folder.with_name("model.incomplete")
+    shutil.rmtree(building, ignore_errors=True)
+    trainer.network.to(getattr(torch, parsing.save_dtype)).save_pretrained(building)
+    processor.save_pretrained(building)
+
+    matrices = confusion_matrices(Segmenter.from_pretrained(str(building)), splits.validation)
+    figures = summarize(matrices.sum(axis=0))
+    log = trainer.state.log_history
+    _write_log(log, building / "training_log.csv")
+    (building / "figures.json").write_text(
+        json.dumps({"own_size": as_json(figures), "network_size": as_json(network_figures)}, indent=1)
+    )
+    plots.learning_curves(log, building / "learning_curves.png")
+    plots.class_bars(figures, building / "class_iou.png")
+    plots.confusion(matrices.sum(axis=0), building / "confusion.png")
+    write_card(
+        building,
+        repo_id=repo_id or Path(str(training.output_dir)).name,
+        model=trainer.network,
+        parsing=parsing,
+        training=training,
+        figures=figures,
+        network_figures=network_figures,
+        rows=(len(splits.train), len(splits.validation)),
+        dataset_commit=splits.commit,
+        argv=argv,
+        epochs=trainer.state.epoch,
+        seconds=seconds,
+    )
+    if folder.exists():
+        shutil.rmtree(folder)
+    os.replace(building, folder)
+
+
+def _write_log(log: list[dict[str, Any]], path: Path) -> None:
+    """A line per evaluation, with the mean training loss since the one before."""
+    losses: list[float] = []
+    columns = {
+        "epoch": "epoch",
+        "step": "step",
+        "validation_loss": "eval_loss",
+        "mean_iou": "eval_mean_iou",
+        "mean_accuracy": "eval_mean_accuracy",
+        "overall_accuracy": "eval_overall_accuracy",
+    }
+    rate = float("nan")
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*columns, "training_loss", "learning_rate"])
+        for row in log:
+            if "loss" in row:
+                losses.append(row["loss"])
+                rate = row["learning_rate"]
+            elif "eval_loss" in row:
+                mean = float(np.mean(losses)) if losses else float("nan")
+                writer.writerow([row.get(key) for key in columns.values()] + [mean, rate])
+                losses = []

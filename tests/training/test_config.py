@@ -1,0 +1,61 @@
+"""The command line: defaults are the first version's recipe, presets are flags, mistakes are explained."""
+
+from pathlib import Path
+
+import pytest
+
+from clothseg.errors import ConfigError
+from clothseg.training.config import PRESETS, parse_arguments, preset_flags
+
+
+def test_defaults_are_the_first_versions_recipe(tmp_path: Path) -> None:
+    parsing, training = parse_arguments(["--output_dir", str(tmp_path)])
+    assert parsing.model_name_or_path == "nvidia/mit-b2"
+    assert parsing.dataset_name == "mattmdjaga/human_parsing_dataset"
+    assert parsing.size == (512, 512)
+    assert (parsing.background_weight, parsing.class_weight, parsing.test_fraction) == (1, 3, 0.006)
+    assert (training.per_device_train_batch_size, training.num_train_epochs) == (8, 6)
+    assert (training.learning_rate, parsing.lr_decay) == (1e-4, 0.9998)
+    assert training.optim.startswith("adamw") and training.gradient_accumulation_steps == 1
+
+
+def test_flags_override_the_preset_wherever_they_stand(tmp_path: Path) -> None:
+    flags = ["--num_train_epochs", "2", "--output_dir", str(tmp_path), "--preset", "lite", "--image_size", "64", "32"]
+    parsing, training = parse_arguments(flags)
+    assert parsing.model_name_or_path == "lite2" and parsing.augmentation == "strong"
+    assert training.num_train_epochs == 2 and parsing.size == (64, 32)
+
+
+@pytest.mark.parametrize("preset", [path.stem for path in PRESETS.glob("*.yaml")])
+def test_every_preset_parses_and_gives_each_flag_its_reason(preset: str, tmp_path: Path) -> None:
+    parse_arguments(["--preset", preset, "--output_dir", str(tmp_path)])
+    lines = (PRESETS / f"{preset}.yaml").read_text().splitlines()
+    assert lines[0].startswith("#")
+    assert sum("#" in line for line in lines[1:]) >= len(lines[1:]) // 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--image_size", "100"], "--image_size 100: give one or two positive multiples of 32"),
+        (["--image_size", "64", "64", "64"], "--image_size"),
+        (["--test_fraction", "1.5"], "--test_fraction 1.5"),
+        (["--class_weight", "-1"], "--class_weight -1.0: it must not be negative"),
+        (["--lr_decay", "2"], "between 0 and 1"),
+        (["--loss_stride", "3"], "give 1, 2 or 4"),
+        (["--preset", "worse"], "no such preset or file; the presets are: lite"),
+    ],
+)
+def test_impossible_options_are_explained(flags: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_arguments(flags)
+
+
+def test_preset_files_that_are_no_flags_are_refused(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("just words")
+    with pytest.raises(ConfigError, match="flag: value"):
+        preset_flags(str(broken))
+    broken.write_text("a: [")
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        preset_flags(str(broken))

@@ -1,0 +1,79 @@
+"""Losses: equal to their definitions, blind to 255, and additive over parts of a batch."""
+
+import pytest
+import torch
+
+from clothseg.training.losses import class_weights, match_labels, soft_dice, weight_sum, weighted_cross_entropy
+
+
+WEIGHTS = class_weights(1, 3)
+
+
+@pytest.fixture
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    labels = torch.randint(0, 18, (4, 12, 8))
+    labels[torch.rand(labels.shape) < 0.3] = 255
+    return torch.randn(4, 18, 12, 8), labels
+
+
+def test_weights_are_one_for_background_and_the_given_for_the_rest() -> None:
+    assert WEIGHTS.tolist() == [1.0] + [3.0] * 17
+
+
+def test_cross_entropy_is_torchs_weighted_mean(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    logits, labels = batch
+    expected = torch.nn.functional.cross_entropy(logits, labels, WEIGHTS, ignore_index=255)
+    assert torch.allclose(weighted_cross_entropy(logits, labels, WEIGHTS), expected)
+
+
+def test_parts_of_a_batch_add_up_to_the_whole(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    logits, labels = batch
+    labels[0] = 0  # parts of very different weight
+    whole = weight_sum(labels, WEIGHTS)
+    parts = [weighted_cross_entropy(logits[i : i + 1], labels[i : i + 1], WEIGHTS, whole) for i in range(4)]
+    assert torch.allclose(sum(parts), weighted_cross_entropy(logits, labels, WEIGHTS))
+    assert torch.allclose(torch.cat([soft_dice(logits[i : i + 1], labels[i : i + 1]) for i in range(4)]),
+                          soft_dice(logits, labels))  # fmt: skip
+
+
+@pytest.mark.parametrize("loss", [lambda x, y: weighted_cross_entropy(x, y, WEIGHTS), soft_dice], ids=["ce", "dice"])
+def test_unannotated_pixels_have_no_say(loss, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    logits, labels = batch
+    changed = torch.where((labels == 255).unsqueeze(1), torch.randn_like(logits) * 9, logits)
+    assert torch.allclose(loss(logits, labels), loss(changed, labels))
+
+
+def test_nothing_annotated_is_zero_and_finite() -> None:
+    logits, labels = torch.randn(2, 18, 4, 4, requires_grad=True), torch.full((2, 4, 4), 255)
+    loss = weighted_cross_entropy(logits, labels, WEIGHTS) + soft_dice(logits, labels).sum()
+    loss.backward()
+    assert loss.item() == 0 and torch.isfinite(logits.grad).all()
+
+
+def test_dice_against_a_loop(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    logits, labels = batch
+    for photo in range(4):
+        probability, terms = logits[photo].softmax(dim=0), []
+        valid = labels[photo] != 255
+        for index in range(18):
+            truth = labels[photo] == index
+            if truth.any():
+                overlap = probability[index][truth].sum()
+                terms.append(1 - (2 * overlap + 1) / (probability[index][valid].sum() + truth.sum() + 1))
+        assert torch.allclose(soft_dice(logits, labels)[photo], torch.stack(terms).mean(), atol=1e-6)
+
+
+def test_perfect_prediction_costs_nothing(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    _, labels = batch
+    sure = 50.0 * torch.nn.functional.one_hot(labels.masked_fill(labels == 255, 0), 18).movedim(-1, 1).float()
+    assert soft_dice(sure, labels).max() < 1e-5
+    assert weighted_cross_entropy(sure, labels, WEIGHTS) < 1e-5
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_sizes_are_matched_and_labels_only_sampled(stride: int) -> None:
+    labels = torch.randint(0, 18, (1, 16, 8))
+    logits, thinned = match_labels(torch.randn(1, 18, 4, 2), labels, stride)
+    assert logits.shape[-2:] == thinned.shape[-2:] == (16 // stride, 8 // stride)
+    assert set(thinned.unique().tolist()) <= set(labels.unique().tolist())

@@ -1,0 +1,147 @@
+"""Training: learns, repeats itself, does not depend on how a batch is cut, evaluates in flat memory."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import TrainingArguments, set_seed
+
+from clothseg.training.average import FILE
+from clothseg.training.config import parse_arguments
+from clothseg.training.data import ParsingDataset, load_splits
+from clothseg.training.metrics import confusion_matrix, summarize
+from clothseg.training.model import build_model, build_processor
+from clothseg.training.trainer import ClothesTrainer, predicted_classes
+
+
+def make_trainer(data: Path, model: Path | str, folder: Path, *flags: str) -> ClothesTrainer:
+    """A trainer on 64x64 pixels without augmentation, as `train_hf.py` would make it with `flags`."""
+    common = ["--image_size", "64", "--augmentation", "none", "--dataloader_num_workers", "0", "--use_cpu", "true"]
+    quiet = ["--eval_strategy", "no", "--save_strategy", "no", "--disable_tqdm", "true", "--logging_steps", "1"]
+    parsing, training = parse_arguments([*common, *quiet, "--output_dir", str(folder), *flags])
+    set_seed(training.seed)
+    splits, processor = load_splits(str(data), None, 0.1, training.seed), build_processor(parsing.size)
+    return ClothesTrainer(
+        build_model(str(model)),
+        training,
+        parsing=parsing,
+        train_dataset=ParsingDataset(splits.train, processor, parsing.augmentation, training.seed),
+        eval_dataset=ParsingDataset(splits.validation, processor),
+        processing_class=processor,
+    )
+
+
+def losses(trainer: ClothesTrainer) -> list[float]:
+    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+
+
+def test_loss_falls_and_every_parameter_moves(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    trainer = make_trainer(doll_data, tiny_model, tmp_path, "--max_steps", "20", "--learning_rate", "2e-3")
+    before = {name: value.clone() for name, value in trainer.network.named_parameters()}
+    trainer.train()
+    fallen = losses(trainer)
+    assert sum(fallen[-3:]) < 0.75 * sum(fallen[:3])
+    same = [name for name, value in trainer.network.named_parameters() if torch.equal(value, before[name])]
+    assert not same
+
+
+def test_training_learns_real_samples(shared_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    for split in ("train", "validation"):
+        (tmp_path / f"{split}.parquet").symlink_to(shared_data / f"sample_{split}.parquet")
+    trainer = make_trainer(tmp_path, tiny_model, tmp_path / "run", "--max_steps", "12", "--learning_rate", "1e-3")
+    trainer.train()
+    fallen = losses(trainer)
+    assert sum(fallen[-3:]) < 0.75 * sum(fallen[:3])
+
+
+def test_same_seed_same_weights(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    flags = ("--max_steps", "3", "--augmentation", "strong", "--ema_decay", "0.9")
+    runs = []
+    for _ in range(2):  # one after the other: making a trainer sets the seed
+        runs.append(make_trainer(doll_data, tiny_model, tmp_path, *flags))
+        runs[-1].train()
+    assert losses(runs[0]) == losses(runs[1])
+    states = [trainer.network.state_dict() for trainer in runs]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+@pytest.mark.parametrize("dice", ["0", "1"])
+def test_accumulated_batch_equals_a_whole_one(dice: str, doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    """The trap: SegFormer's forward takes **kwargs, so the stock Trainer believes that the loss is scaled."""
+    found: list[dict[str, Any]] = []
+    for size, steps in (("8", "1"), ("2", "4")):
+        flags = ("--per_device_train_batch_size", size, "--gradient_accumulation_steps", steps, "--max_steps", "1")
+        trainer = make_trainer(doll_data, tiny_model, tmp_path, *flags, "--dice_weight", dice)
+        # Batch statistics and dropout do differ between 8 photos and 4 times 2: the loss is what is tested.
+        torch.nn.Module.train(trainer.network, False)
+        trainer.network.train = lambda mode=True, network=trainer.network: network
+        trainer.train()
+        found.append(next(entry for entry in trainer.state.log_history if "loss" in entry))
+    assert found[0]["loss"] == pytest.approx(found[1]["loss"], rel=1e-4)
+    assert found[0]["grad_norm"] == pytest.approx(found[1]["grad_norm"], rel=1e-3)
+
+
+def test_default_rate_decays_by_step(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    trainer = make_trainer(doll_data, tiny_model, tmp_path, "--max_steps", "3", "--lr_decay", "0.5")
+    trainer.train()
+    rates = [entry["learning_rate"] for entry in trainer.state.log_history if "loss" in entry]
+    assert rates == pytest.approx([1e-4, 5e-5, 2.5e-5])
+
+
+def test_schedule_by_name_and_encoder_rate(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    flags = ("--lr_decay", "0", "--lr_scheduler_type", "linear", "--encoder_lr_scale", "0.25", "--max_steps", "2")
+    trainer = make_trainer(doll_data, tiny_model, tmp_path, *flags, "--weight_decay", "0.1")
+    trainer.train()
+    rates = [entry["learning_rate"] for entry in trainer.state.log_history if "loss" in entry]
+    assert rates == pytest.approx([1e-4, 5e-5])
+    names = {id(value): name for name, value in trainer.network.named_parameters()}
+    seen = set()
+    for group in trainer.optimizer.param_groups:
+        for parameter in group["params"]:
+            name = names[id(parameter)]
+            seen.add(name)
+            assert group["initial_lr"] == pytest.approx(1e-4 if "decode_head" in name else 2.5e-5), name
+            assert group["weight_decay"] in (0.0, 0.1)
+    assert seen == set(names.values())
+
+
+def test_evaluation_equals_a_loop_and_keeps_no_maps(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    trainer = make_trainer(doll_data, tiny_model, tmp_path, "--per_device_eval_batch_size", "2")
+    figures = trainer.evaluate()
+    matrix = 0
+    for index in range(len(trainer.eval_dataset)):
+        sample = trainer.eval_dataset[index]
+        with torch.no_grad():
+            logits = trainer.network.eval()(sample["pixel_values"][None]).logits
+        predicted = predicted_classes(logits, sample["labels"][None])
+        matrix = matrix + confusion_matrix(sample["labels"].numpy(), predicted[0].numpy())
+    for key, value in summarize(matrix).items():
+        assert figures[f"eval_{key}"] == pytest.approx(value, abs=1e-12), key
+    assert isinstance(trainer.args, TrainingArguments) and trainer.args.batch_eval_metrics
+
+
+def test_average_follows_and_is_what_is_evaluated(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    flags = ("--max_steps", "4", "--learning_rate", "1e-2", "--ema_decay", "0.5", "--save_strategy", "steps")
+    trainer = make_trainer(doll_data, tiny_model, tmp_path, *flags, "--save_steps", "2")
+    trainer.train()
+    assert trainer.average is not None
+    trained = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    averaged = trainer.evaluate()
+    assert all(torch.equal(value, trained[name]) for name, value in trainer.network.state_dict().items())
+    trainer.average.load_into(trainer.network, None)
+    trainer.average = None
+    assert trainer.evaluate()["eval_loss"] == pytest.approx(averaged["eval_loss"], rel=1e-6)
+    assert any(not torch.equal(value, trained[name]) for name, value in trainer.network.state_dict().items())
+    assert (tmp_path / "checkpoint-4" / FILE).is_file()
+
+
+def test_resumed_run_ends_as_an_unbroken_one(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    flags = ("--max_steps", "4", "--ema_decay", "0.9", "--augmentation", "standard", "--save_strategy", "steps")
+    whole = make_trainer(doll_data, tiny_model, tmp_path, *flags, "--save_steps", "2")
+    whole.train()
+    resumed = make_trainer(doll_data, tiny_model, tmp_path, *flags, "--save_steps", "2")
+    resumed.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
+    for one, other in ((whole.network, resumed.network), (whole.average.model, resumed.average.model)):
+        states = one.state_dict(), other.state_dict()
+        assert all(torch.allclose(states[0][name].float(), states[1][name].float(), atol=1e-6) for name in states[0])

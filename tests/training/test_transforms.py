@@ -1,0 +1,70 @@
+"""Augmentation and encoding: sides swapped by mirroring, ids never mixed, what is served is what was trained."""
+
+import albumentations as A
+import numpy as np
+import pytest
+import torch
+from paper_dolls import Doll, draw
+from transformers import AutoImageProcessor
+
+from clothseg.labels import NAMES, mirror
+from clothseg.training.model import build_processor
+from clothseg.training.transforms import FlipSides, augmentation, encode
+
+
+@pytest.fixture(scope="module")
+def doll() -> Doll:
+    return draw(3, 192, 128)
+
+
+def test_flip_swaps_sides_and_flips_back(doll: Doll) -> None:
+    flip = A.Compose([FlipSides(p=1.0)], strict=True)
+    once = flip(image=doll.image, mask=doll.mask)
+    assert (once["mask"] == mirror(doll.mask)).all()
+    left, right = NAMES.index("Left-arm"), NAMES.index("Right-arm")
+    assert (once["mask"] == left).sum() == (doll.mask == right).sum() != (doll.mask == left).sum()
+    twice = flip(image=once["image"], mask=once["mask"])
+    assert (twice["mask"] == doll.mask).all() and (twice["image"] == doll.image).all()
+
+
+@pytest.mark.parametrize("kind", ["standard", "strong"])
+def test_augmentation_is_repeatable_varied_and_keeps_ids(kind: str, doll: Doll) -> None:
+    augment = augmentation(kind)
+    seen = []
+    for seed in [0, 1, 2, 3, 0]:
+        augment.set_random_seed(seed)
+        seen.append(augment(image=doll.image, mask=doll.mask))
+    assert (seen[0]["image"] == seen[4]["image"]).all() and (seen[0]["mask"] == seen[4]["mask"]).all()
+    assert not all((seen[0]["image"] == other["image"]).all() for other in seen[1:4])
+    for changed in seen:
+        assert changed["image"].shape == doll.image.shape and changed["image"].dtype == np.uint8
+        assert set(np.unique(changed["mask"])) <= set(np.unique(doll.mask)) | set(np.unique(mirror(doll.mask)))
+
+
+def test_strong_augmentation_moves_photo_and_mask_together(doll: Doll) -> None:
+    """A picture that shows its own mask still shows it after the geometry; colour changes are left out."""
+    picture = np.repeat((doll.mask * 10)[..., None], 3, axis=2)
+    steps = [step for step in augmentation("strong").transforms if isinstance(step, A.Affine)]
+    assert steps
+    move = A.Compose([A.Affine(**{**steps[0].get_transform_init_args(), "fill": 0, "interpolation": 0, "p": 1.0})])
+    for seed in range(5):
+        move.set_random_seed(seed)
+        changed = move(image=picture, mask=doll.mask)
+        assert (changed["image"][..., 0] == changed["mask"] * 10).mean() > 0.999
+        assert (changed["mask"] != doll.mask).any()
+
+
+def test_unknown_kind_of_augmentation_argument_is_an_error() -> None:
+    with pytest.raises(ValueError, match="value"):
+        A.Compose([A.PadIfNeeded(value=255)], strict=True)  # the trap that `strict` closes
+
+
+def test_encoding_is_the_saved_processors(doll: Doll, tmp_path) -> None:
+    processor = build_processor((64, 96))
+    processor.save_pretrained(tmp_path)
+    encoded = encode(doll.image, doll.mask, processor)
+    served = AutoImageProcessor.from_pretrained(tmp_path, backend="pil")(images=doll.image, return_tensors="pt")
+    assert torch.equal(encoded["pixel_values"], served["pixel_values"][0])
+    assert encoded["pixel_values"].shape == (3, 64, 96)
+    assert encoded["labels"].shape == (64, 96) and encoded["labels"].dtype == torch.int64
+    assert set(encoded["labels"].unique().tolist()) <= set(np.unique(doll.mask).tolist())
