@@ -1,5 +1,6 @@
 """One training from arguments to a folder that can be used, and pushed."""
 
+import copy
 import csv
 import json
 import os
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import SegformerImageProcessorPil, TrainingArguments, set_seed
+from transformers import PreTrainedModel, TrainingArguments, set_seed
 
 from clothseg.errors import ConfigError
 from clothseg.segmenter import Segmenter
@@ -41,7 +42,9 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
             disk whatever happens, and a failed push says how to push it later.
     """
     check_precision(training.bf16, training.device)
-    folder = Path(str(training.output_dir)) / "model"
+    folder, checkpoint = Path(str(training.output_dir)) / "model", _checkpoint(training)
+    if folder.exists() and checkpoint is None:
+        raise ConfigError(f"{folder} holds a finished model: choose another --output_dir, or move it away.")
     writes = training.process_index == 0
     repo_id = prepare_push(training) if training.push_to_hub and writes else None
     # What the Trainer would push by itself includes a pickle; we push a clean folder at the end.
@@ -62,16 +65,23 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         processing_class=processor,
     )
     started = time.monotonic()
-    trainer.train(resume_from_checkpoint=_checkpoint(training))
+    trainer.train(resume_from_checkpoint=checkpoint)
     seconds = time.monotonic() - started
     if trainer.average:
         trainer.average.load_into(
             trainer.network, trainer.state.best_model_checkpoint if training.load_best_model_at_end else None
         )
         trainer.average = None  # it is in the model now
+    building = folder.with_name("model.incomplete")
+    if writes:  # before anything else can go wrong
+        shutil.rmtree(building, ignore_errors=True)
+        _in_format(trainer.network, parsing.save_dtype).save_pretrained(building)
+        processor.save_pretrained(building)
     network_figures = {key.removeprefix("eval_"): value for key, value in trainer.evaluate().items()}
     if writes:
-        _save(trainer, processor, parsing, training, splits, network_figures, repo_id, argv, seconds, folder)
+        _report(trainer, parsing, splits, network_figures, repo_id, argv, seconds, building)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(building, folder)
         if repo_id is not None:
             push(folder, repo_id, training)
     trainer.accelerator.wait_for_everyone()
@@ -93,11 +103,15 @@ def _checkpoint(training: TrainingArguments) -> str | None:
     return resume
 
 
-def _save(
+def _in_format(network: PreTrainedModel, name: str) -> PreTrainedModel:
+    if name == "float32":
+        return network
+    return copy.deepcopy(network).to(getattr(torch, name))
+
+
+def _report(
     trainer: ClothesTrainer,
-    processor: SegformerImageProcessorPil,
     parsing: ParsingArguments,
-    training: TrainingArguments,
     splits: Splits,
     network_figures: dict[str, float],
     repo_id: str | None,
@@ -105,28 +119,22 @@ def _save(
     seconds: float,
     folder: Path,
 ) -> None:
-    """Write the model folder beside its place and move it there when it is whole."""
-    building = folder.with_name("model.incomplete")
-    shutil.rmtree(building, ignore_errors=True)
-    trainer.network.to(getattr(torch, parsing.save_dtype)).save_pretrained(building)
-    processor.save_pretrained(building)
-
-    matrices = confusion_matrices(Segmenter.from_pretrained(str(building)), splits.validation)
-    figures = summarize(matrices.sum(axis=0))
-    log = trainer.state.log_history
-    _write_log(log, building / "training_log.csv")
-    (building / "figures.json").write_text(
+    """Score the model saved in `folder` and write figures, plots and card beside it."""
+    matrices = confusion_matrices(Segmenter.from_pretrained(str(folder)), splits.validation)
+    figures, log = summarize(matrices.sum(axis=0)), trainer.state.log_history
+    _write_log(log, folder / "training_log.csv")
+    (folder / "figures.json").write_text(
         json.dumps({"own_size": as_json(figures), "network_size": as_json(network_figures)}, indent=1)
     )
-    plots.learning_curves(log, building / "learning_curves.png")
-    plots.class_bars(figures, building / "class_iou.png")
-    plots.confusion(matrices.sum(axis=0), building / "confusion.png")
+    plots.learning_curves(log, folder / "learning_curves.png")
+    plots.class_bars(figures, folder / "class_iou.png")
+    plots.confusion(matrices.sum(axis=0), folder / "confusion.png")
     write_card(
-        building,
-        repo_id=repo_id or Path(str(training.output_dir)).name,
+        folder,
+        repo_id=repo_id or Path(str(trainer.args.output_dir)).name,
         model=trainer.network,
         parsing=parsing,
-        training=training,
+        training=trainer.args,
         figures=figures,
         network_figures=network_figures,
         rows=(len(splits.train), len(splits.validation)),
@@ -135,9 +143,6 @@ def _save(
         epochs=trainer.state.epoch,
         seconds=seconds,
     )
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(building, folder)
 
 
 def _write_log(log: list[dict[str, Any]], path: Path) -> None:
