@@ -52,7 +52,12 @@ def load(name_or_path: str | None, revision: str | None = None, token: str | Non
 
 def _load(name_or_path: str, revision: str | None, token: str | None) -> LoadedModel:
     import torch
-    from transformers import AutoConfig, AutoImageProcessor, AutoModelForSemanticSegmentation
+    from transformers import (
+        AutoConfig,
+        AutoImageProcessor,
+        AutoModelForSemanticSegmentation,
+        SegformerImageProcessorPil,
+    )
     from transformers.utils import extract_commit_hash
 
     from clothseg import lite  # noqa: F401 - registers clothseg-lite with the Auto classes
@@ -70,7 +75,11 @@ def _load(name_or_path: str, revision: str | None, token: str | None) -> LoadedM
     config = AutoConfig.from_pretrained(name_or_path, **common)
     check_labels(config.id2label, name_or_path)
     # The same preprocessing whether or not torchvision is installed: its resize differs from Pillow's.
-    processor = AutoImageProcessor.from_pretrained(name_or_path, backend="pil", **common)
+    if config.model_type in ("segformer", "clothseg-lite"):
+        # By its class: files of older transformers name a feature extractor that the Auto class no longer knows.
+        processor = SegformerImageProcessorPil.from_pretrained(name_or_path, **common)
+    else:
+        processor = AutoImageProcessor.from_pretrained(name_or_path, backend="pil", **common)
     check_processor(processor, name_or_path)
     check_weights(name_or_path, at, token)
     model, report = AutoModelForSemanticSegmentation.from_pretrained(

@@ -14,6 +14,7 @@ import torch
 from huggingface_hub import ModelCardData
 from huggingface_hub import errors as hub_errors
 from local_hub import LocalHub
+from paper_dolls import draw
 from safetensors.torch import load_file, save_file
 
 from clothseg import HubError, ModelError, Segmenter, loading
@@ -201,3 +202,25 @@ def test_labels_of_the_right_classes_pass() -> None:
 
 def test_a_processor_that_fits_passes() -> None:
     loading.check_processor(SimpleNamespace(do_resize=True, size={"height": 2, "width": 2}), "ours")
+
+
+@pytest.mark.parametrize(
+    "preprocessing",
+    [
+        {"image_processor_type": "SegformerFeatureExtractor", "size": {"height": 128, "width": 128}},
+        {"feature_extractor_type": "SegformerFeatureExtractor", "reduce_labels": False, "size": 128},
+        {"image_processor_type": "SegformerImageProcessor", "do_reduce_labels": False, "size": [128, 128]},
+    ],
+    ids=["transformers 4.27", "transformers 4.20", "transformers 4.30"],
+)
+def test_models_saved_by_older_transformers_load_unchanged(preprocessing: dict[str, object], copy: Path) -> None:
+    """Such as `mattmdjaga/segformer_b2_clothes`: other preprocessing keys, and label2id with strings for numbers."""
+    photo = draw(5, 90, 70).image
+    expected = Segmenter.from_pretrained(copy)(photo).label_map
+    common = {"do_normalize": True, "do_resize": True, "resample": 2}
+    means = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+    (copy / "preprocessor_config.json").write_text(json.dumps(common | means | preprocessing))
+    config = json.loads((copy / "config.json").read_text())
+    config["label2id"] = {name: str(index) for name, index in config["label2id"].items()}
+    (copy / "config.json").write_text(json.dumps(config))
+    assert (Segmenter.from_pretrained(copy)(photo).label_map == expected).all()
