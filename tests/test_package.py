@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,14 @@ def test_every_exported_name_exists() -> None:
         assert getattr(clothseg, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'Segmentator'"):
         clothseg.Segmentator  # noqa: B018
+
+
+def test_no_installed_package_is_agpl() -> None:
+    """`albumentationsx`, for one, is AGPL and takes the import name of the albumentations that we pin."""
+    for package in distributions():
+        stated = [package.metadata.get("License", ""), package.metadata.get("License-Expression", "")]
+        stated += package.metadata.get_all("Classifier") or []
+        names = [
+            text.partition("\n")[0] for text in stated if text
+        ]  # some give whole texts, which name other licences
+        assert not any("AGPL" in name or "Affero" in name for name in names), package.name
