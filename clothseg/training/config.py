@@ -171,9 +171,13 @@ def parse_arguments(argv: list[str] | None = None) -> tuple[ParsingArguments, Tr
             parser.error("--preset needs a name")
         argv = preset_flags(argv[at + 1]) + argv[:at] + argv[at + 2 :]
     try:
-        parsing, training = parser.parse_args_into_dataclasses(argv, look_for_args_file=False)[:2]
+        parsing, training, _, unknown = parser.parse_args_into_dataclasses(
+            argv, look_for_args_file=False, return_remaining_strings=True
+        )
     except (ValueError, ImportError) as error:
         raise ConfigError(str(error)) from error
+    if unknown:
+        raise ConfigError(f"Unknown option {' '.join(unknown)}: python train_hf.py --help lists them all.")
     # These three are what our data and metrics rest on, not choices.
     training.remove_unused_columns = False
     training.label_names = ["labels"]

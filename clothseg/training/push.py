@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import httpx2
 from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import HFValidationError
 from transformers import TrainingArguments
@@ -60,4 +61,6 @@ def explain_push(error: BaseException, repo_id: str) -> str:
             f"the Hub refused to let this token write to {repo_id} ({response.status_code}): check that HF_TOKEN is "
             "valid, has write permission and belongs to that owner."
         )
+    if isinstance(error, httpx2.TransportError):
+        return f"the Hub cannot be reached ({error}): check the network and HF_ENDPOINT."
     return str(explain(error, repo_id, None))

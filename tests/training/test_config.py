@@ -43,6 +43,7 @@ def test_every_preset_parses_and_gives_each_flag_its_reason(preset: str, tmp_pat
         (["--class_weight", "-1"], "--class_weight -1.0: it must not be negative"),
         (["--lr_decay", "2"], "between 0 and 1"),
         (["--loss_stride", "3"], "give 1, 2 or 4"),
+        (["--learning_speed", "1"], "Unknown option --learning_speed 1: .* --help"),
         (["--preset", "worse"], "no such preset or file; the presets are: lite"),
     ],
 )
