@@ -1,0 +1,44 @@
+"""The Space: clothes segmentation in the browser, for programs and for assistants (MCP).
+
+    python app.py
+    CLOTHSEG_MODEL=owner/model CLOTHSEG_REVISION=v1 python app.py
+
+CLOTHSEG_MODEL names a model on the Hub or a folder; without it the weights that ship with the package are used.
+GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say where to listen.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
+# Threads that wait must sleep: a spinning one steals the core that the web server needs.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+from clothseg import ClothsegError, Segmenter
+from clothseg.ui import build, launch_options
+
+
+def main() -> None:
+    """Load the model, build the page and serve it until stopped."""
+    try:
+        segmenter = Segmenter.from_pretrained(
+            os.environ.get("CLOTHSEG_MODEL") or None, revision=os.environ.get("CLOTHSEG_REVISION") or None
+        )
+    except ClothsegError as error:
+        sys.exit(f"The app cannot start: {error}")
+    space = os.environ.get("SPACE_ID")
+    port = os.environ.get("GRADIO_SERVER_PORT") or "7860"
+    page = build(segmenter, Path(__file__).parent / "examples", space or f"http://127.0.0.1:{port}")
+    page.queue(max_size=32)
+    page.launch(
+        # A Space's container must answer from outside; on anybody's own machine the app is theirs alone.
+        server_name=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if space else "127.0.0.1"),  # noqa: S104
+        mcp_server=True,
+        **launch_options(),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The page's own HTML: title, empty state, table of what was found, manual and footer. Pure functions to strings."""
+
+from html import escape
+
+from clothseg.labels import BACKGROUND, NAMES, hex_color
+from clothseg.segmentation import Segmentation
+
+
+_HANGER = (
+    '<svg viewBox="0 0 48 48" aria-hidden="true"><path d="M18.5 15.5a5.5 5.5 0 1 1 8 4.9c-1.7.9-2.5 2-2.5 3.7'
+    'L44 35c2 1.5 1 4.5-1.5 4.5h-37C3 39.5 2 36.5 4 35L24 24.1"/></svg>'
+)
+
+
+def header() -> str:
+    """Title block."""
+    colors = [hex_color(name) for class_id, name in enumerate(NAMES) if class_id != BACKGROUND]
+    stops = [f"{color} {i / len(colors):.2%} {(i + 1) / len(colors):.2%}" for i, color in enumerate(colors)]
+    return f"""<header class="title">{_HANGER}<div><h1>clothseg</h1>
+<p>Finds every garment in a photo and cuts it out, at the photo’s full size.</p></div></header>
+<div class="ribbon" style="background:linear-gradient(90deg,{",".join(stops)})"></div>"""
+
+
+def start() -> str:
+    """What stands in place of a result before there is one."""
+    return f"""<section class="start">{_figure()}<div><h2>Drop a photo to begin</h2><ol>
+<li>Upload, paste or take a photo of a dressed person, or choose an example.</li>
+<li>Click the garments you want.</li>
+<li>Take them away as a transparent PNG.</li></ol></div></section>"""
+
+
+def problem(message: str) -> str:
+    """What stands in place of a result when the photo cannot be used."""
+    return f"""<section class="start problem" role="alert"><div><h2>This photo cannot be used</h2>
+<p>{escape(message)}</p></div></section>"""
+
+
+def table(result: Segmentation) -> str:
+    """The classes found, with colour, share of the photo and mean confidence."""
+    rows = []
+    for item in result.to_dict()["classes"]:
+        if item["id"] == BACKGROUND:
+            continue
+        confidence = "–" if item["confidence"] is None else f"{item['confidence']:.0%}"
+        width = 0 if item["confidence"] is None else round(100 * item["confidence"])
+        share = "&lt; 0.1%" if item["share"] < 0.001 else f"{item['share']:.1%}"
+        rows.append(
+            f'<tr><th scope="row"><i style="background:{hex_color(item["name"])}"></i>{item["name"]}</th>'
+            f'<td>{share}</td><td><span class="bar"><b style="width:{width}%"></b></span>{confidence}</td></tr>'
+        )
+    if not rows:
+        return '<p class="none">No clothes or body parts were found. One person, well visible, works best.</p>'
+    return (
+        '<table class="found"><caption>What was found</caption><thead><tr><th scope="col">Class</th>'
+        '<th scope="col">Share of photo</th><th scope="col">Confidence</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>"
+    )
+
+
+def footer(model: str, revision: str | None, license_note: str) -> str:
+    """Model, licence and limits."""
+    version = f" at {escape(revision[:10])}" if revision else ""
+    return f"""<footer class="about"><div><h3>Good to know</h3><ul>
+<li>One person, well visible, works best; of several people the garments come out together.</li>
+<li>Left and right are the wearer’s own. Sleeves belong to the upper clothes, what they cover is not guessed.</li>
+<li>Jewellery, underwear and gloves are not among the 18 classes.</li>
+<li>Downloads have the photo’s own size; previews are smaller.</li>
+<li>Photos and results are deleted from this server within about an hour.</li></ul></div>
+<div><h3>Model</h3><p><code>{escape(model)}</code>{version}</p><p>{escape(license_note)}</p></div></footer>"""
+
+
+def manual(address: str) -> str:
+    """Markdown: how a program calls the endpoints.
+
+    Args:
+        address: What `gradio_client.Client` connects to: a Space's name or the app's URL.
+    """
+    url = address if address.startswith("http") else f"https://{address.replace('/', '-').replace('.', '-')}.hf.space"
+    return f"""The same two functions answer programs. From Python, with `pip install gradio_client`:
+
+```python
+from gradio_client import Client, handle_file
+
+client = Client("{address}")
+overlay, label_map, summary = client.predict(handle_file("holiday.jpg"), api_name="/segment")
+cutout = client.predict(handle_file("holiday.jpg"), ["Dress", "Bag"], api_name="/cutout")
+```
+
+`label_map` is a PNG whose pixel values are the class ids, `cutout` a transparent PNG, both of the photo’s own size.
+Over plain HTTP:
+
+```bash
+curl -F "files=@holiday.jpg" {url}/gradio_api/upload
+# ["/tmp/gradio/…/holiday.jpg"], to be put in here:
+curl -H "Content-Type: application/json" {url}/gradio_api/call/segment \\
+  -d '{{"data": [{{"path": "/tmp/gradio/…/holiday.jpg", "meta": {{"_type": "gradio.FileData"}}}}]}}'
+# {{"event_id": "…"}}, to be put in here:
+curl -N {url}/gradio_api/call/segment/EVENT_ID
+```
+
+Assistants that speak MCP find both as tools at `{url}/gradio_api/mcp/`.
+"""
+
+
+def swatches() -> str:
+    """CSS that puts its palette colour before each class in the list of garments."""
+    return "\n".join(f'#picker label:has(input[name="{name}"]) {{ --swatch: {hex_color(name)}; }}' for name in NAMES)
+
+
+def _figure() -> str:
+    c = {name: hex_color(name) for name in NAMES}
+    return f"""<svg class="figure" viewBox="0 0 120 260" aria-hidden="true">
+<path fill="{c["Hair"]}" d="M40 34c-3-30 43-30 40 0l3 22H37z"/>
+<path fill="{c["Face"]}" d="M46 32c0-16 28-16 28 0 0 12-5 22-14 22S46 44 46 32zM54 50h12v14H54z"/>
+<path fill="{c["Right-arm"]}" d="M27 104l12 4-6 46c-1 7-12 6-12-1z"/>
+<path fill="{c["Left-arm"]}" d="M93 104l-12 4 6 46c1 7 12 6 12-1z"/>
+<path fill="{c["Right-leg"]}" d="M46 190h11l-2 48H45z"/><path fill="{c["Left-leg"]}" d="M63 190h11l1 48H65z"/>
+<path fill="{c["Skirt"]}" d="M44 130h32l12 66H32z"/>
+<path fill="{c["Upper-clothes"]}" d="M50 62q10 9 20 0l17 7 10 37-15 4-4-14-2 30H44l-2-30-4 14-15-4 10-37z"/>
+<path fill="{c["Belt"]}" d="M44 125h32v7H44z"/>
+<path fill="{c["Right-shoe"]}" d="M45 236h10v10q-11 6-18 1 1-3 8-5z"/>
+<path fill="{c["Left-shoe"]}" d="M65 236h10v6q7 2 8 5-7 5-18-1z"/>
+<path fill="{c["Bag"]}" d="M84 156h28l4 32H80zM90 156q8-18 16 0h-3q-5-11-10 0z"/></svg>"""

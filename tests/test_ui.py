@@ -1,0 +1,281 @@
+"""The app's endpoints, called as programs call them, and the page's pure functions."""
+
+import asyncio
+import base64
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import httpx
+import numpy as np
+import pytest
+from app_server import ROOT, environment, running_app
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from paper_dolls import draw
+from PIL import Image
+
+from clothseg import Segmentation, Segmenter, panels, ui
+from clothseg.endpoints import new_file
+from clothseg.labels import GROUPS, LABEL2ID, NAMES
+
+
+@pytest.fixture(scope="module")
+def app(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the app, running the tiny model."""
+    with running_app(tmp_path_factory.mktemp("app"), CLOTHSEG_MODEL=str(tiny_model)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(app: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return Client(app, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+
+
+@pytest.fixture(scope="module")
+def library(tiny_model: Path) -> Segmenter:
+    return Segmenter.from_pretrained(tiny_model)
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A JPEG that lies on its side, as phones save them, and says so in its EXIF."""
+    path = tmp_path_factory.mktemp("photos") / "holiday.jpg"
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(draw(1, 301, 200).image).rotate(90, expand=True).save(path, exif=exif, quality=95)
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(library: Segmenter, photo: Path) -> Segmentation:
+    return library(photo)
+
+
+@pytest.fixture
+def doll() -> Segmentation:
+    """A result without a model: the doll's own mask, larger than the page's previews."""
+    image, mask, _ = draw(3, 1600, 1100)
+    return Segmentation(Image.fromarray(image), mask, name="doll.webp")
+
+
+def read(path: str) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_segment_gives_what_the_library_gives(client: Client, photo: Path, expected: Segmentation) -> None:
+    overlay, label_map, summary = client.predict(handle_file(photo), api_name="/segment")
+    assert np.array_equal(read(label_map), expected.label_map)
+    assert summary == json.loads(expected.to_json())
+    assert Path(label_map).name == "holiday-labels.png"
+    with Image.open(overlay) as image:
+        assert image.size == expected.photo.size
+        assert np.abs(np.asarray(image, np.int16) - np.asarray(expected.overlay(), np.int16)).mean() < 6  # JPEG
+
+
+def test_cutout_gives_what_the_library_gives(client: Client, photo: Path, expected: Segmentation) -> None:
+    names = list(expected.areas)[1:4]
+    path = client.predict(handle_file(photo), names, api_name="/cutout")
+    assert np.array_equal(read(path), np.asarray(expected.cutout(*names)))
+    assert Path(path).name == "holiday-cutout.png"
+
+
+def test_a_class_that_is_not_there_gives_an_empty_cutout(client: Client, photo: Path, expected: Segmentation) -> None:
+    absent = next(name for name in NAMES if name not in expected.areas)
+    assert not read(client.predict(handle_file(photo), [absent], api_name="/cutout")).any()
+
+
+def test_only_the_two_endpoints_are_shown(client: Client) -> None:
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(named) == {"/segment", "/cutout"}
+    assert [p["parameter_name"] for p in named["/cutout"]["parameters"]] == ["photo", "classes"]
+    assert "all else becomes transparent" in named["/cutout"]["description"]
+
+
+@pytest.mark.parametrize(
+    ("content", "classes", "message"),
+    [
+        (None, ["Hat"], "No photo was given; send one."),
+        (b"just text", ["Hat"], "holiday.jpg is not a readable image; use JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF."),
+        (b"", ["Hat"], "holiday.jpg is empty: it has no bytes."),
+        ("photo", ["Cape", "Hat"], f"Unknown class 'Cape'; the classes are: {', '.join(NAMES)}."),
+        ("photo", [], f"Name at least one class; the classes are: {', '.join(NAMES)}."),
+    ],
+)
+def test_errors_reach_the_caller_in_plain_words(
+    client: Client, photo: Path, tmp_path: Path, content: Any, classes: list[str], message: str
+) -> None:
+    sent = tmp_path / "holiday.jpg"
+    sent.write_bytes(photo.read_bytes() if content == "photo" else content or b"")
+    with pytest.raises(AppError) as caught:
+        client.predict(None if content is None else handle_file(sent), classes, api_name="/cutout")
+    assert str(caught.value) == message
+
+
+def call(app: str, endpoint: str, data: list[Any]) -> Any:
+    """Call an endpoint over bare HTTP, as curl would."""
+    answer = httpx.post(f"{app}/gradio_api/call/{endpoint}", json={"data": data}).raise_for_status()
+    stream = httpx.get(f"{app}/gradio_api/call/{endpoint}/{answer.json()['event_id']}", timeout=60).text
+    event, result = re.findall(r"event: (\w+)\ndata: (.*)", stream)[-1]
+    return event, json.loads(result)
+
+
+def test_raw_http(app: str, photo: Path, expected: Segmentation, tmp_path: Path) -> None:
+    uploaded = httpx.post(f"{app}/gradio_api/upload", files={"files": ("holiday.jpg", photo.read_bytes())}).json()[0]
+    event, (_, label_map, summary) = call(app, "segment", [{"path": uploaded, "meta": {"_type": "gradio.FileData"}}])
+    assert (event, summary["name"]) == ("complete", "holiday.jpg")
+    (tmp_path / "labels.png").write_bytes(httpx.get(label_map["url"]).raise_for_status().content)
+    assert np.array_equal(read(str(tmp_path / "labels.png")), expected.label_map)
+
+
+def test_data_url_keeps_every_bit(app: str, photo: Path, expected: Segmentation, tmp_path: Path) -> None:
+    url = "data:image/jpeg;base64," + base64.b64encode(photo.read_bytes()).decode()
+    event, (_, label_map, _) = call(app, "segment", [{"url": url, "meta": {"_type": "gradio.FileData"}}])
+    assert event == "complete"
+    (tmp_path / "labels.png").write_bytes(httpx.get(label_map["url"]).raise_for_status().content)
+    assert np.array_equal(read(str(tmp_path / "labels.png")), expected.label_map)
+
+
+@pytest.mark.parametrize(
+    "url", ["data:image/png;base64,!", "data:image/png,plain", "data:;base64," + "A" * 36_000_000]
+)
+def test_bad_data_urls_are_refused(app: str, url: str) -> None:
+    event, answer = call(app, "segment", [{"url": url, "meta": {"_type": "gradio.FileData"}}])
+    assert event == "error"
+    assert re.search("base64|too large: the limit is 25 MB", answer["error"])
+
+
+@pytest.mark.parametrize("path", ["/etc/hostname", str(ROOT / "pyproject.toml"), "http://127.0.0.1:1/x.png"])
+def test_files_and_hosts_of_the_server_are_out_of_reach(app: str, path: str) -> None:
+    event, answer = call(app, "segment", [{"path": path, "meta": {"_type": "gradio.FileData"}}])
+    assert event == "error", answer
+    assert httpx.get(f"{app}/gradio_api/file={path}", follow_redirects=False).status_code in (403, 404, 400)
+
+
+def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamable_http_client
+
+    async def talk() -> tuple[Any, Any]:
+        async with streamable_http_client(f"{app}/gradio_api/mcp/") as (read_stream, write_stream, _):
+            async with ClientSession(read_stream, write_stream) as session:
+                await session.initialize()
+                url = "data:image/jpeg;base64," + base64.b64encode(photo.read_bytes()).decode()
+                return (await session.list_tools()).tools, await session.call_tool("segment", {"photo": url})
+
+    tools, answer = asyncio.run(talk())
+    assert {tool.name for tool in tools} == {"segment", "cutout"}
+    cutout = next(tool for tool in tools if tool.name == "cutout")
+    assert set(cutout.inputSchema["properties"]) == {"photo", "classes"}
+    assert "becomes transparent" in cutout.description
+    assert not answer.isError
+    assert all(repr(name) in answer.content[0].text for name in expected.areas)
+
+
+def test_the_manual_on_the_page_works(app: str, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photo.parent)
+    code = re.search(r"```python\n(.*?)```", panels.manual(app), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code[1], names)
+    assert read(names["cutout"]).shape[2] == 4
+    assert names["summary"]["name"] == "holiday.jpg"
+
+
+def test_the_manual_names_a_spaces_address() -> None:
+    assert "https://jane-doe-clothseg.hf.space/gradio_api/mcp/" in panels.manual("jane-doe/clothseg")
+    assert 'Client("jane-doe/clothseg")' in panels.manual("jane-doe/clothseg")
+
+
+def test_a_model_that_cannot_be_loaded_is_said_in_one_line() -> None:
+    process = subprocess.run(
+        [sys.executable, str(ROOT / "app.py")],
+        env=environment(CLOTHSEG_MODEL="nobody/nothing"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert process.returncode == 1
+    assert re.fullmatch(r"The app cannot start: nobody/nothing .*\n", process.stderr)
+
+
+def test_cut_shows_a_preview_first_and_then_offers_the_file(
+    doll: Segmentation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    (preview, waiting), (_, ready) = ui.cut((doll, ["Skirt", "Hat"]))
+    assert (preview.mode, max(preview.size)) == ("RGBA", ui.PREVIEW)
+    assert waiting["value"] is None and not waiting["interactive"]
+    assert Path(ready["value"]).name == "doll-cutout.png" and ready["interactive"]
+    assert np.array_equal(read(ready["value"]), np.asarray(doll.cutout("Skirt", "Hat")))
+
+
+@pytest.mark.parametrize("names", [[], ["Hat"]])
+def test_cut_without_photo_or_pick_offers_nothing(doll: Segmentation, names: list[str]) -> None:
+    ((preview, button),) = ui.cut((None if names else doll, names))
+    assert preview is None and button["value"] is None and not button["interactive"]
+
+
+def test_want_withdraws_the_old_file_only_if_something_else_is_wanted(doll: Segmentation) -> None:
+    assert ui.want(doll, ["Hat"], (doll, ["Hat"])) == (gr.skip(), gr.skip())
+    wanted, button = ui.want(doll, ["Hat"], (doll, ["Skirt"]))
+    assert wanted == (doll, ["Hat"])
+    assert button["interactive"] is False
+
+
+def test_annotate(doll: Segmentation) -> None:
+    photo, regions = ui.annotate(doll)
+    assert max(photo.size) == ui.PREVIEW
+    assert [name for _, name in regions] == ui.names_found(doll)
+    stack = np.stack([mask for mask, _ in regions])
+    assert stack.shape[1:] == (photo.height, photo.width)
+    assert ((stack > 0).sum(axis=0) <= 1).all(), "no pixel has two classes"
+    assert 0 <= stack.min() and stack.max() <= 1
+
+
+def test_a_click_on_the_photo_adds_and_takes_away(doll: Segmentation) -> None:
+    y, x = np.argwhere(doll.label_map == LABEL2ID["Skirt"])[0].tolist()
+
+    def click(names: list[str], x: int, y: int) -> Any:
+        return ui.pick_at(doll, names, gr.SelectData(None, {"index": [x, y], "value": None}))
+
+    assert click(["Hat"], x, y) == ["Hat", "Skirt"]
+    assert click(["Skirt", "Hat"], x, y) == ["Hat"]
+    for nowhere in ((0, 0), (9999, 5), (-1, 5)):
+        assert click(["Hat"], *nowhere) == gr.skip()
+
+
+def test_presets_name_what_is_there() -> None:
+    present = ["Hat", "Dress", "Left-shoe", "Face"]
+    assert {group: ui.of_group(group, present) for group in GROUPS} == {
+        "All garments": ["Hat", "Dress", "Left-shoe"],
+        "Upper": ["Dress"],
+        "Lower": ["Dress"],
+        "Shoes and accessories": ["Hat", "Left-shoe"],
+        "Body": ["Face"],
+    }
+
+
+def test_table_lists_all_but_background(doll: Segmentation) -> None:
+    found = re.findall(r"</i>([\w-]+)</th>", panels.table(doll))
+    assert found == ui.names_found(doll)
+    empty = Segmentation(doll.photo, np.zeros_like(doll.label_map))
+    assert "No clothes or body parts were found" in panels.table(empty)
+
+
+def test_messages_cannot_carry_markup() -> None:
+    assert "<script>" not in panels.problem("<script>") + panels.footer("<script>", "<script>", "<script>")
+
+
+def test_files_lie_in_folders_that_cannot_be_guessed(
+    doll: Segmentation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    one, other = new_file(doll, "-a.png"), new_file(doll, "-a.png")
+    assert one.name == other.name == "doll-a.png"
+    assert one.parent != other.parent and len(one.parent.name) == 40
