@@ -3,6 +3,7 @@
 It answers the requests that huggingface_hub, transformers and datasets make to push and load models, datasets and
 Spaces, with the Hub's own status codes and error headers, so that what is tested is our calls and their payloads.
 It builds no Space, knows no organizations, gated repos or pull requests, and takes uploads by LFS, not by Xet.
+Here are its server and the addresses that it answers; what it keeps is in hub_store.
 
 HF_ENDPOINT is read when huggingface_hub is imported, so client code runs in a subprocess:
 
@@ -14,7 +15,6 @@ or takes `HfApi(endpoint=hub.url, token="hf_alice")`; there, uploads of binary f
 `monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)`.
 """
 
-import base64
 import hashlib
 import json
 import os
@@ -22,24 +22,19 @@ import re
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from fnmatch import fnmatch
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote
 
 import uvicorn
-import yaml
+from hub_store import Refusal, Repo, content, kept, listing, read_card, upload_mode
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 
 # Client settings that a developer's machine may carry and that must not reach a test's subprocess.
 FOREIGN_SETTINGS = ("HF_", "HUGGING", "TRANSFORMERS_")
-REGULAR_LIMIT = 10 * 2**20  # the Hub keeps larger files out of git whatever is in them
-LFS_PATTERNS = "*.arrow *.bin *.ckpt *.h5 *.npz *.onnx *.parquet *.pkl *.pt *.pth *.safetensors *.tar *.zip".split()
-GITATTRIBUTES = "".join(f"{pattern} filter=lfs diff=lfs merge=lfs -text\n" for pattern in LFS_PATTERNS).encode()
 
 # Addresses are matched as they came, percent-encoded: a revision or a folder may hold an encoded slash.
 NAME = r"(?P<name>[^/]+(?:/[^/]+)?)"
@@ -64,16 +59,6 @@ def route(pattern: str, write: bool = False) -> Callable[[Callable[..., Any]], C
     return register
 
 
-class Refusal(Exception):
-    """An error answer as the Hub gives it: status, message and the code that the client's exception hangs on."""
-
-    def __init__(self, status: int, message: str, code: str | None = None, headers: dict[str, str] | None = None):
-        super().__init__(message)
-        codes = {"X-Error-Code": code} if code else {}
-        body = {"error": message, "errors": [{"message": message}], "warnings": []}  # the latter two: validate-yaml
-        self.response = JSONResponse(body, status, {"X-Error-Message": message, **codes, **(headers or {})})
-
-
 @dataclass
 class Call:
     """What a handler needs of a request; `user` is None without a token."""
@@ -85,66 +70,6 @@ class Call:
 
     def json(self) -> Any:
         return json.loads(self.body)
-
-
-class File:
-    """One version of a file. An `lfs` file lives in git as a pointer, which is then what `oid` names."""
-
-    def __init__(self, data: bytes, lfs: bool = False) -> None:
-        self.data, self.lfs, self.sha256 = data, lfs, hashlib.sha256(data).hexdigest()
-        pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{self.sha256}\nsize {len(data)}\n".encode()
-        blob = pointer if lfs else data
-        self.oid = hashlib.sha1(b"blob %d\0" % len(blob) + blob).hexdigest()
-        self.info = {"type": "file", "oid": self.oid, "size": len(data)}  # as /tree and /paths-info list it
-        if lfs:
-            self.info["lfs"] = {"oid": self.sha256, "size": len(data), "pointerSize": len(pointer)}
-
-
-Tree = dict[str, File]  # path -> file, the whole of one commit
-
-
-@dataclass(frozen=True)
-class Commit:
-    sha: str
-    tree: Tree
-    title: str
-    date: str
-
-
-@dataclass
-class Repo:
-    kind: str  # "model" | "dataset" | "space"
-    name: str  # "owner/name"
-    private: bool
-    sdk: str | None
-    commits: dict[str, Commit] = field(default_factory=dict)  # sha -> commit, oldest first
-    branches: dict[str, str] = field(default_factory=dict)  # name -> sha
-    tags: dict[str, str] = field(default_factory=dict)
-    variables: dict[str, dict[str, str]] = field(default_factory=dict)  # a Space's, with their "value"
-    secrets: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    @property
-    def owner(self) -> str:
-        return self.name.split("/")[0]
-
-    @property
-    def web_path(self) -> str:
-        return self.name if self.kind == "model" else f"{self.kind}s/{self.name}"
-
-    def commit(self, branch: str, tree: Tree, title: str) -> str:
-        """Make `tree` the new state of `branch`, and return the commit's sha."""
-        seed = f"{self.kind} {self.name} {branch} {len(self.commits)} {title}"
-        sha = hashlib.sha1(seed.encode()).hexdigest()
-        self.commits[sha] = Commit(sha, tree, title, now())
-        self.branches[branch] = sha
-        return sha
-
-    def at(self, rev: str) -> Commit:
-        """The commit that a branch, tag or full sha names; Refusal(404) if none."""
-        sha = self.branches.get(rev) or self.tags.get(rev) or rev
-        if sha not in self.commits:
-            raise Refusal(404, f"Invalid rev id: {rev}", "RevisionNotFound")
-        return self.commits[sha]
 
 
 class LocalHub:
@@ -259,7 +184,6 @@ class LocalHub:
         answer = {"url": f"{self.url}/{repo.web_path}", "name": repo.name}
         if (kind, repo.name) in self.repos:
             return JSONResponse({"error": f"You already created this {kind} repo", **answer}, 409)
-        repo.commit("main", {".gitattributes": File(GITATTRIBUTES)}, "initial commit")
         repo.variables = {item["key"]: kept(item) for item in wish.get("variables", [])}
         repo.secrets = {item["key"]: kept(item) for item in wish.get("secrets", [])}
         self.repos[kind, repo.name] = repo
@@ -269,18 +193,11 @@ class LocalHub:
 
     @route(f"GET {API}/refs")
     def refs(self, call: Call, repo: Repo) -> Any:
-        branches = [{"name": k, "ref": f"refs/heads/{k}", "targetCommit": v} for k, v in repo.branches.items()]
-        tags = [{"name": k, "ref": f"refs/tags/{k}", "targetCommit": v} for k, v in repo.tags.items()]
-        return {"branches": branches, "tags": tags, "converts": [], "pullRequests": []}
+        return repo.refs()
 
     @route(f"GET {API}/tree/{REV}(?:/{PATH})?")
     def tree(self, call: Call, repo: Repo, rev: str, path: str | None) -> Any:
-        folder = f"{path}/" if path else ""
-        below = [entry for entry in listing(repo.at(rev).tree) if entry["path"].startswith(folder)]
-        if folder and not below:
-            raise Refusal(404, f'"{path}" does not exist on "{rev}"', "EntryNotFound")
-        deep = call.query.get("recursive", "").lower() in ("true", "1")
-        return [entry for entry in below if deep or "/" not in entry["path"].removeprefix(folder)]
+        return repo.below(rev, path, deep=call.query.get("recursive", "").lower() in ("true", "1"))
 
     @route(f"POST {API}/paths-info/{REV}")
     def paths_info(self, call: Call, repo: Repo, rev: str) -> Any:
@@ -296,9 +213,9 @@ class LocalHub:
             raise Refusal(404, "Entry not found", "EntryNotFound", headers)
         headers["ETag"] = f'"{file.oid}"'
         if not file.lfs:
-            return content(call, file.data, headers)
+            return content(file.data, call.headers.get("Range", ""), headers)
         headers |= {"X-Linked-ETag": f'"{file.sha256}"', "X-Linked-Size": str(len(file.data))}
-        headers["Location"] = self.storage_url + stored_at(repo, file.sha256)
+        headers["Location"] = self.storage_url + repo.stored_at(file.sha256)
         return Response(status_code=302, headers=headers)
 
     # Writing
@@ -311,22 +228,14 @@ class LocalHub:
     @route(f"POST {API}/preupload/{REV}", write=True)
     def preupload(self, call: Call, repo: Repo, rev: str) -> Any:
         tree = repo.at(rev).tree
-        patterns = [line.split()[0] for line in text(tree, ".gitattributes").splitlines() if "filter=lfs" in line]
-        verdicts = []
-        for file in call.json()["files"]:
-            path, there = file["path"], tree.get(file["path"])
-            binary = b"\0" in base64.b64decode(file["sample"]) or any(fnmatch(path, pattern) for pattern in patterns)
-            mode = "lfs" if binary or file["size"] > REGULAR_LIMIT else "regular"
-            oid = there and (there.sha256 if there.lfs else there.oid)  # by it the client knows what has not changed
-            verdicts.append({"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": oid})
-        return {"files": verdicts}
+        return {"files": [upload_mode(tree, **file) for file in call.json()["files"]]}
 
     @route(rf"POST {WEB}\.git/info/lfs/objects/batch", write=True)
     def lfs_batch(self, call: Call, repo: Repo) -> Any:
         verify = {"href": f"{self.url}/{repo.web_path}.git/info/lfs/objects/verify"}
         objects = call.json()["objects"]
         for wish in objects:
-            path = stored_at(repo, wish["oid"])
+            path = repo.stored_at(wish["oid"])
             if path not in self.storage:  # without actions the client takes it to be there already
                 wish["actions"] = {"upload": {"href": self.storage_url + path}, "verify": verify}
         return {"transfer": "basic", "objects": objects}
@@ -342,68 +251,42 @@ class LocalHub:
             return Response()
         if path not in self.storage:
             raise Refusal(404, "No such object")
-        return content(call, self.storage[path], {"ETag": f'"{sha256}"'})
+        return content(self.storage[path], call.headers.get("Range", ""), {"ETag": f'"{sha256}"'})
 
     @route(rf"POST {WEB}\.git/info/lfs/objects/verify", write=True)
     def lfs_verify(self, call: Call, repo: Repo) -> Any:
         wish = call.json()
-        if len(self.storage.get(stored_at(repo, wish["oid"]), b"")) != wish["size"]:
+        if len(self.storage.get(repo.stored_at(wish["oid"]), b"")) != wish["size"]:
             raise Refusal(422, "The object was not uploaded, or has another size")
         return {}
 
     @route(f"POST {API}/commit/{REV}", write=True)
     def commit(self, call: Call, repo: Repo, rev: str) -> Any:
-        if rev not in repo.branches:
-            raise Refusal(404, f"Invalid rev id: {rev}", "RevisionNotFound")
         header, *operations = [json.loads(line) for line in call.body.splitlines()]
-        if header["value"].get("parentCommit", repo.branches[rev]) != repo.branches[rev]:
-            raise Refusal(412, "A commit has happened since. Please refresh and try again.")
-        tree = dict(repo.at(rev).tree)
-        for operation in operations:
-            self.change(repo, tree, operation["key"], **operation["value"])
-        read_card(text(tree, "README.md"))
-        sha = repo.commit(rev, tree, header["value"]["summary"])
+        sha = repo.push(rev, header["value"], operations, self.storage)
         return {"success": True, "commitOid": sha, "commitUrl": f"{self.url}/{repo.web_path}/commit/{sha}"}
-
-    def change(self, repo: Repo, tree: Tree, key: str, path: str, content: str = "", oid: str = "", **_: Any) -> None:
-        """Apply one line of a commit to `tree`."""
-        if key == "file":
-            tree[path] = File(base64.b64decode(content))
-        elif key == "lfsFile":
-            if stored_at(repo, oid) not in self.storage:
-                raise Refusal(400, f"LFS object {oid} was not uploaded")
-            tree[path] = File(self.storage[stored_at(repo, oid)], lfs=True)
-        else:  # deletedFile or deletedFolder
-            gone = [entry for entry in tree if entry == path or entry.startswith(path.rstrip("/") + "/")]
-            if not gone:
-                raise Refusal(404, "A file with this name doesn't exist", "EntryNotFound")
-            for entry in gone:
-                del tree[entry]
 
     @route(f"POST {API}/branch/(?P<new>[^/]+)", write=True)
     def create_branch(self, call: Call, repo: Repo, new: str) -> Any:
-        return self.create_ref(repo, repo.branches, new, call.json().get("startingPoint", "main"))
+        repo.create_ref(repo.branches, new, call.json().get("startingPoint", "main"))
+        return {}
 
     @route(f"POST {API}/tag/{REV}", write=True)
     def create_tag(self, call: Call, repo: Repo, rev: str) -> Any:
-        return self.create_ref(repo, repo.tags, call.json()["tag"], rev)
-
-    def create_ref(self, repo: Repo, refs: dict[str, str], new: str, rev: str) -> Any:
-        if new in refs:
-            raise Refusal(409, f"Reference already exists: {new}")
-        refs[new] = repo.at(rev).sha
+        repo.create_ref(repo.tags, call.json()["tag"], rev)
         return {}
 
     # Spaces
 
-    @route(f"(?P<method>GET|POST|DELETE) {SPACE}/variables", write=True)
-    def variables(self, call: Call, repo: Repo, method: str) -> Any:
-        return change_settings(repo.variables, method, call)
-
-    @route(f"(?P<method>GET|POST|DELETE) {SPACE}/secrets", write=True)
-    def secrets(self, call: Call, repo: Repo, method: str) -> Any:
-        settings = change_settings(repo.secrets, method, call)  # a secret's value never comes back
-        return {key: {k: v for k, v in item.items() if k != "value"} for key, item in settings.items()}
+    @route(f"(?P<method>GET|POST|DELETE) {SPACE}/(?P<which>variables|secrets)", write=True)
+    def settings(self, call: Call, repo: Repo, method: str, which: str) -> Any:
+        settings = repo.variables if which == "variables" else repo.secrets
+        if method == "POST":
+            settings[call.json()["key"]] = kept(call.json())
+        if method == "DELETE":
+            settings.pop(call.json()["key"], None)
+        hidden = "value" if which == "secrets" else None  # a secret's value never comes back
+        return {key: {k: v for k, v in item.items() if k != hidden} for key, item in settings.items()}
 
     @route(f"GET {SPACE}/runtime")
     def runtime(self, call: Call, repo: Repo) -> Any:
@@ -413,74 +296,4 @@ class LocalHub:
     # The last route, because what it takes for a name fits longer addresses too.
     @route(f"GET {API}(?:/revision/{REV})?")
     def info(self, call: Call, repo: Repo, rev: str | None) -> Any:
-        commit = repo.at(rev or "main")
-        card = read_card(text(commit.tree, "README.md"))
-        answer = {"id": repo.name, "author": repo.owner, "sha": commit.sha, "private": repo.private, "gated": False}
-        answer |= {"cardData": card, "tags": card.get("tags") or [], "lastModified": commit.date, "sdk": repo.sdk}
-        answer |= {key: card[key] for key in ("pipeline_tag", "library_name") if key in card}
-        return {**answer, "siblings": [{"rfilename": path} for path in commit.tree]}
-
-
-def now() -> str:
-    """The time as the Hub writes it: 2026-01-31T12:00:00.000Z."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def text(tree: Tree, path: str) -> str:
-    return tree[path].data.decode() if path in tree else ""
-
-
-def listing(tree: Tree) -> list[dict[str, Any]]:
-    """The files and folders of a tree, sorted by path, as /tree and /paths-info give them."""
-    folders = {"/".join(path.split("/")[:depth]) for path in tree for depth in range(1, path.count("/") + 1)}
-    entries = [
-        {"type": "directory", "oid": hashlib.sha1(p.encode()).hexdigest(), "size": 0, "path": p} for p in folders
-    ]
-    entries += [{**file.info, "path": path} for path, file in tree.items()]
-    return sorted(entries, key=lambda entry: entry["path"])
-
-
-def stored_at(repo: Repo, sha256: str) -> str:
-    """Where an LFS file is stored. Each repo has its own, so that every repo's first upload really uploads."""
-    return f"/lfs/{repo.kind}/{repo.name}/{sha256}"
-
-
-def content(call: Call, data: bytes, headers: dict[str, str]) -> Response:
-    """The whole of `data`, or the Range of it that was asked for. For HEAD the server leaves the body out."""
-    headers = {**headers, "Accept-Ranges": "bytes", "Content-Type": "application/octet-stream"}
-    wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", call.headers.get("Range", ""))
-    if wanted is None or not any(wanted.groups()):
-        return Response(data, headers=headers)
-    first, last = wanted.groups()
-    start = int(first) if first else max(0, len(data) - int(last))
-    end = min(int(last), len(data) - 1) if first and last else len(data) - 1
-    if start > end:
-        raise Refusal(416, "Requested range not satisfiable", None, {"Content-Range": f"bytes */{len(data)}"})
-    headers["Content-Range"] = f"bytes {start}-{end}/{len(data)}"
-    return Response(data[start : end + 1], 206, headers)
-
-
-def read_card(readme: str) -> dict[str, Any]:
-    """The YAML between a README's first two --- lines, {} if there is none; Refusal(400) if it is broken."""
-    block = re.match(r"\s*---[ \t]*\r?\n(.*?)\r?\n---", readme, re.DOTALL)
-    try:
-        card = (yaml.safe_load(block[1]) if block else None) or {}
-    except yaml.YAMLError as error:
-        raise Refusal(400, f"README.md's metadata is not YAML: {type(error).__name__}") from error
-    if not isinstance(card, dict):
-        raise Refusal(400, "README.md's metadata is not a mapping")
-    return card
-
-
-def kept(wish: dict[str, str]) -> dict[str, str]:
-    """A Space's variable or secret {key, value, description?} as the Space keeps it."""
-    return {**wish, "updatedAt": now()}
-
-
-def change_settings(settings: dict[str, dict[str, str]], method: str, call: Call) -> dict[str, dict[str, str]]:
-    """Set or delete what the request says in a Space's variables or secrets, and return them all."""
-    if method == "POST":
-        settings[call.json()["key"]] = kept(call.json())
-    if method == "DELETE":
-        settings.pop(call.json()["key"], None)
-    return settings
+        return repo.info(rev or "main")

@@ -2,37 +2,27 @@
 
 They stand in for a labelled dataset where none can be downloaded. Every shape is painted into picture and
 mask with the same binary coverage; what follows touches colours only, so the mask is exact to the pixel.
-
-A figure is drawn in its own coordinates: one unit is a head's height, x = 0 is its middle line and grows to
-the image's right, y = 0 is the crown and grows downwards; the soles are at about 7.2. A limb's `side` is +1 on
-the image's right and -1 on its left; which of them is the wearer's own left depends on which way it faces.
+All chance is here; `doll_figure` turns a look into shapes.
 """
 
 import colorsys
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from doll_figure import ANKLE, HIP, SHOULDER, Fabric, Look, Points, paint_figure
 from PIL import Image
 
 from clothseg.labels import BACKGROUND, LABEL2ID, PALETTE
 
 
-Points = npt.NDArray[np.float64]
-"""(N, 2) x, y in heads: a polygon, or the joints of a limb from the trunk outwards."""
-
 SKINS = ((250, 220, 195), (235, 190, 155), (205, 150, 110), (160, 105, 70), (110, 70, 48), (75, 48, 36))
 HAIRS = ((28, 22, 20), (60, 38, 25), (110, 70, 40), (165, 120, 70), (215, 180, 120), (150, 150, 150), (130, 50, 30))
-SHOULDER, WAIST, HIP, ANKLE = 1.5, 2.6, 3.55, 6.8
-"""Heights of the figure's landmarks, in heads."""
 SUBPIXEL_BITS = 4
-CIRCLE: Points = np.stack([f(np.linspace(0, 2 * np.pi, 24, endpoint=False)) for f in (np.cos, np.sin)], 1)
 
 
 class Doll(NamedTuple):
@@ -53,7 +43,7 @@ def draw(seed: int, height: int = 384, width: int = 256) -> Doll:
     look = _look(rng)
     sheet = Sheet(np.random.default_rng([seed, 1]), height, width)
     sheet.place(rng, np.concatenate([*look.arms.values(), *look.legs.values()]))
-    _paint_figure(sheet, look)
+    paint_figure(sheet.paint, look)
     return Doll(sheet.developed(), sheet.mask, "front" if look.front else "back")
 
 
@@ -98,59 +88,7 @@ def _encoded(picture: Image.Image, kind: Literal["JPEG", "PNG"]) -> bytes:
     return buffer.getvalue()
 
 
-# What the figure looks like: all of its chance is here.
-
-
-class Fabric(NamedTuple):
-    """How a shape is coloured: two RGB colours in 0..255, the pattern that mixes them, its period in heads."""
-
-    color: Sequence[float]
-    other: Sequence[float] = ()
-    pattern: str = "plain"
-    period: float = 0.2
-
-
-@dataclass(frozen=True)
-class Look:
-    """One person: pose, body and clothes. Lengths are in heads; limbs are keyed by side, -1 or +1."""
-
-    front: bool
-    arms: dict[int, Points]  # shoulder, elbow, wrist
-    legs: dict[int, Points]  # hip, knee, ankle; the one behind comes first
-    skin: Fabric
-    hair: Fabric
-    hair_end: float  # height of its lower edge; 0 is short hair
-    parting: float
-    waist: float  # half widths
-    hips: float
-    outfit: str  # pants, skirt or dress
-    top: Fabric
-    bottom: Fabric
-    leather: Fabric
-    shoes: Fabric
-    boots: bool
-    sleeve: float  # length along the arm; 0 is sleeveless
-    neckline: float
-    top_end: float | None  # height of the upper's hem; None is tucked in
-    skirt_end: float
-    trousers: float  # length along the leg
-    wide: float
-    belt: bool
-    bag: str  # none, hand, shoulder or pack
-    bag_side: int
-    scarf: Fabric | None
-    scarf_end: tuple[float, float]
-    hat: str  # none, beanie, cap or brim
-    felt: Fabric
-    sunglasses: bool
-
-    def side_name(self, side: int) -> str:
-        """Wearer's own side of the limb on this side of the image."""
-        return "Left" if (side > 0) == self.front else "Right"
-
-    def arm_is_across(self, side: int) -> bool:
-        """Whether the forearm lies before the belly."""
-        return bool(self.arms[side][2, 0] * side < 0.5)
+# The chance in a figure.
 
 
 def _look(rng: np.random.Generator) -> Look:
@@ -237,199 +175,6 @@ def _legs(rng: np.random.Generator) -> dict[int, Points]:
     return legs
 
 
-# Painting: from what is farthest from the viewer to what is nearest.
-
-
-def _paint_figure(sheet: "Sheet", look: Look) -> None:
-    if look.front and look.hair_end:
-        back_hair = [(0.3, 0.1), (0.46, 0.5), (0.5, look.hair_end), (0.2, look.hair_end + 0.05)]
-        sheet.paint("Hair", look.hair, _blob(back_hair))
-    behind = [side for side in look.arms if not look.front and look.arm_is_across(side)]
-    for side in behind:
-        _paint_arm(sheet, look, side)
-    _paint_legs(sheet, look)
-    _paint_clothes(sheet, look)
-    if look.front:
-        neck = [*_limb([(0, 0.8), (0, 1.25)], (0.17, 0.18)), np.array([(-0.2, 1.2), (0.2, 1.2), (0, look.neckline)])]
-        sheet.paint("Face", look.skin, *neck)
-    for side in look.arms:
-        if side not in behind:
-            _paint_arm(sheet, look, side)
-    _paint_bag(sheet, look)
-    if look.scarf:
-        x, y = look.scarf_end
-        if look.front:
-            sheet.paint("Scarf", look.scarf, *_limb([(0.8 * x, 1.3), (x, y)], (0.15, 0.17), flat=True))
-        sheet.paint("Scarf", look.scarf, _oval(0, 1.22, 0.4, 0.2))
-    _paint_head(sheet, look)
-
-
-def _paint_legs(sheet: "Sheet", look: Look) -> None:
-    """Bare legs down to the shoes; trousers and skirts come over them."""
-    for side, leg in look.legs.items():
-        knee, ankle = leg[1:]
-        heel, toe = np.add(ankle, (0, 0.1)), np.add(ankle, (0.05 * side, 0.3 if look.front else 0.22))
-        skin = _limb([*leg, heel], (0.29, 0.18, 0.1, 0.09))
-        sheet.paint(f"{look.side_name(side)}-leg", look.skin, *skin)
-        shaft = _limb([ankle + 0.45 * (knee - ankle), ankle], (0.19, 0.14)) if look.boots else []
-        sheet.paint(f"{look.side_name(side)}-shoe", look.shoes, *_limb([heel, toe], (0.12, 0.17)), *shaft)
-
-
-def _paint_clothes(sheet: "Sheet", look: Look) -> None:
-    """Upper, skirt, pants or dress without sleeves, and belt."""
-    waist, hips = look.waist, look.hips
-    torso = [(0.2, 1.2), (0.42, 1.3), (0.74, 1.38), (0.72, 1.75), (0.6, 2.0), (waist, WAIST)]
-    # The skirt's hem clears both legs at its own height.
-    knees = [leg[0] + (leg[2] - leg[0]) * (look.skirt_end - HIP) / (leg[2, 1] - HIP) for leg in look.legs.values()]
-    flare = 0.25 * look.wide
-    right = (max(hips, *(x + flare for x, _ in knees)), look.skirt_end)
-    left = (min(-hips, *(x - flare for x, _ in knees)), look.skirt_end)
-    skirt = [(hips, 3.3), right, right, left, left, (-hips, 3.3)]
-
-    if look.outfit == "dress":
-        sheet.paint("Dress", look.top, _smooth([*torso, *skirt, *((-x, y) for x, y in reversed(torso))]))
-    elif look.top_end is None:
-        sheet.paint("Upper-clothes", look.top, _blob(torso))
-    if look.outfit == "skirt":
-        sheet.paint("Skirt", look.bottom, _smooth([(-waist, WAIST - 0.1), (waist, WAIST - 0.1), *skirt]))
-    elif look.outfit == "pants":
-        for leg in look.legs.values():
-            cut = _cut(leg, look.trousers)
-            cuff = 0.21 if look.trousers < 2 else 0.16 * look.wide
-            sheet.paint("Pants", look.bottom, *_limb(cut, np.linspace(0.32, cuff, len(cut)), flat=True))
-        seat = [(waist, WAIST - 0.1), (waist, WAIST), (hips, 3.35), (hips - 0.02, 3.6), (0.1, 3.85)]
-        sheet.paint("Pants", look.bottom, _blob(seat))
-    if look.top_end is not None:
-        hem = (hips + 0.05, look.top_end)
-        sheet.paint("Upper-clothes", look.top, _blob([*torso, hem, hem]))
-    if look.belt:
-        band = np.array(_mirrored([(waist + 0.03, WAIST - 0.1), (waist + 0.05, WAIST + 0.08)]))
-        sheet.paint("Belt", look.leather, band)
-        if look.front:
-            sheet.paint("Belt", Fabric((225, 205, 120)), _oval(0, WAIST - 0.01, 0.09, 0.08))
-
-
-def _paint_arm(sheet: "Sheet", look: Look, side: int) -> None:
-    """Arm with its hand, and the sleeve over it."""
-    arm = look.arms[side]
-    wrist = arm[2]
-    along = (wrist - arm[1]) / np.linalg.norm(wrist - arm[1])
-    palm, thumb = wrist + 0.2 * along, wrist + 0.2 * along + 0.13 * side * np.array([-along[1], along[0]])
-    hand = [_oval(*palm, 0.1, 0.1), _oval(*(palm + 0.13 * along), 0.085, 0.1), *_limb([wrist, thumb], (0.06, 0.045))]
-    sheet.paint(f"{look.side_name(side)}-arm", look.skin, *_limb(arm, (0.16, 0.125, 0.085)), *hand)
-    if look.sleeve:
-        cut = _cut(arm, look.sleeve)
-        radii = np.linspace(0.19, 0.15 if look.sleeve > 2 else 0.19, len(cut))
-        sheet.paint("Dress" if look.outfit == "dress" else "Upper-clothes", look.top, *_limb(cut, radii))
-
-
-def _paint_bag(sheet: "Sheet", look: Look) -> None:
-    side = look.bag_side
-    if look.bag == "pack" and look.front:
-        straps = [p for x in (-1, 1) for p in _limb([(0.42 * x, 1.3), (0.5 * x, 2.2)], (0.07, 0.07))]
-        sheet.paint("Bag", look.leather, *straps)
-    elif look.bag == "pack":
-        sheet.paint("Bag", look.leather, _blob([(0.48, 1.5), (0.48, 1.5), (0.55, 2.75), (0.55, 2.75)]))
-    elif look.bag == "shoulder":
-        strap = _limb([(-0.45 * side, 1.3), (0.6 * side, 3.25)], (0.045, 0.045))
-        sheet.paint("Bag", look.leather, *strap, _case(0.62 * side, 3.2))
-    elif look.bag == "hand":
-        x, y = look.arms[side][2] + (0, 0.65)
-        handles = [p for end in (-0.2, 0.2) for p in _limb([(x, y - 0.42), (x + end, y)], (0.035, 0.035))]
-        sheet.paint("Bag", look.leather, *handles, _case(x, y))
-
-
-def _case(x: float, y: float) -> Points:
-    """Body of a bag whose upper edge has its middle at (x, y)."""
-    return np.array([(x - 0.33, y), (x + 0.33, y), (x + 0.42, y + 0.6), (x - 0.42, y + 0.6)])
-
-
-def _paint_head(sheet: "Sheet", look: Look) -> None:
-    """Face or back of the head, hair, sunglasses and hat."""
-    ears = [_oval(0.37 * side, 0.55, 0.06, 0.1) for side in (-1, 1)]
-    if look.front:
-        sheet.paint("Face", look.skin, _blob([(0.3, 0.1), (0.36, 0.45), (0.3, 0.8), (0.12, 1.0)]), *ears)
-        for side in (-1, 1):
-            sheet.paint("Face", Fabric((245, 245, 245)), _oval(0.15 * side, 0.52, 0.075, 0.04), relief=0)
-            sheet.paint("Face", Fabric((40, 30, 30)), _oval(0.15 * side, 0.52, 0.035, 0.04), relief=0)
-            sheet.paint(
-                "Face", look.hair, *_limb([(0.08 * side, 0.41), (0.23 * side, 0.43)], (0.018, 0.018)), relief=0
-            )
-        sheet.paint("Face", Fabric((175, 70, 70)), _oval(0, 0.81, 0.1, 0.03), relief=0)
-        temple = [(0.25, -0.03), (0.43, 0.25), (0.37, 0.6), (0.3, 0.35)]
-        fringe = [*temple, (look.parting, 0.22), *((-x, y) for x, y in reversed(temple))]
-        sheet.paint("Hair", look.hair, _smooth(fringe))
-        if look.hair_end:
-            locks = [p for x in (-1, 1) for p in _limb([(0.39 * x, 0.35), (0.44 * x, look.hair_end)], (0.06, 0.1))]
-            sheet.paint("Hair", look.hair, *locks)
-        if look.sunglasses:
-            lenses = [_oval(0.17 * side, 0.53, 0.15, 0.11) for side in (-1, 1)]
-            bridge = _limb([(-0.38, 0.49), (0.38, 0.49)], (0.03, 0.03))
-            sheet.paint("Sunglasses", Fabric((25, 25, 30)), *lenses, *bridge)
-    else:
-        nape = [(0.25, -0.03), (0.42, 0.3), (0.4, 0.7), (0.2, 1.0), (0.2, 1.25), (0.1, 1.27)]
-        sheet.paint("Hair", look.hair, _blob(nape), *ears)
-        if look.hair_end:
-            mane = [(0.25, 0.0), (0.44, 0.3), (0.5, look.hair_end), (0.2, look.hair_end + 0.1)]
-            sheet.paint("Hair", look.hair, _blob(mane))
-    if look.hat != "none":
-        sheet.paint("Hat", look.felt, _blob([(0.28, -0.22), (0.43, -0.05), (0.44, 0.27), (0.44, 0.27)]))
-    if look.hat == "beanie":
-        sheet.paint("Hat", look.felt, _oval(0, -0.22, 0.1, 0.1))
-    elif look.hat == "brim":
-        sheet.paint("Hat", look.felt, _oval(0, 0.24, 0.85, 0.12))
-    elif look.hat == "cap" and look.front:
-        sheet.paint("Hat", look.felt, _oval(0, 0.29, 0.42, 0.09))
-
-
-# Outlines.
-
-
-def _mirrored(right: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Close a right-hand outline, given from top to bottom, with its mirror image."""
-    return [*right, *((-x, y) for x, y in reversed(right))]
-
-
-def _smooth(corners: Sequence[tuple[float, float]]) -> Points:
-    """The closed outline with its corners cut three times (Chaikin); a corner given twice stays sharper."""
-    points = np.array(corners, float)
-    for _ in range(3):
-        following = np.concatenate([points[1:], points[:1]])
-        points = np.stack([0.75 * points + 0.25 * following, 0.25 * points + 0.75 * following], 1).reshape(-1, 2)
-    return points
-
-
-def _blob(right: Sequence[tuple[float, float]]) -> Points:
-    return _smooth(_mirrored(right))
-
-
-def _oval(x: float, y: float, across: float, down: float) -> Points:
-    return CIRCLE * (across, down) + (x, y)
-
-
-def _limb(joints: Points | Sequence, radii: Sequence[float], flat: bool = False) -> list[Points]:
-    """Tapered tubes from joint to joint, round at the joints; `flat` cuts the last end straight."""
-    points = np.asarray(joints, float)
-    pieces = [CIRCLE * radius + point for point, radius in zip(points[: -1 if flat else None], radii, strict=False)]
-    for start, end, r, s in zip(points, points[1:], radii, radii[1:], strict=False):
-        (x, y), length = end - start, np.hypot(*(end - start))
-        normal = np.array([-y, x]) / length
-        pieces.append(np.array([start + r * normal, end + s * normal, end - s * normal, start - r * normal]))
-    return pieces
-
-
-def _cut(joints: Points, length: float) -> list[Points]:
-    """The first `length` heads of a limb."""
-    kept = [joints[0]]
-    for start, end in pairwise(joints):
-        if length <= 0.05:
-            break
-        reach = float(np.hypot(*(end - start)))
-        kept.append(start + (end - start) * min(length / reach, 1))
-        length -= reach
-    return kept
-
-
 # The sheet of paper.
 
 
@@ -487,16 +232,7 @@ class Sheet:
         period = max(fabric.period * self.head, 2)
         rows, columns = np.ogrid[top : top + height, left : left + width]
         x, y = columns % period / period - 0.5, rows % period / period - 0.5
-        match fabric.pattern:
-            case "stripes":
-                mix = (y < 0) + 0 * x
-            case "pinstripes":
-                mix = (x < 0) + 0 * y
-            case "checks":
-                mix = 0.5 * (x < 0) + 0.5 * (y < 0)
-            case _:
-                mix = x * x + y * y < 0.09
-        return color + _grey(mix) * (np.float32(fabric.other) - color)
+        return color + _grey(fabric.mix(x, y)) * (np.float32(fabric.other) - color)
 
     def developed(self) -> npt.NDArray[np.uint8]:
         """The picture under its own light: (H, W, 3) uint8."""
@@ -541,28 +277,22 @@ def _clutter(rng: np.random.Generator, image: npt.NDArray[np.float32], foot: int
     height, width = image.shape[:2]
     x, size = rng.uniform(0, width), height * rng.uniform(0.06, 0.2) + 2
     color, other = _color(rng), _color(rng)
-
-    def block(left: float, top: float, right: float, bottom: float, paint: Sequence[float]) -> None:
-        """A filled rectangle, its edges in multiples of `size` from (x, foot)."""
+    things = {  # as blocks: left, top, right and bottom edge in multiples of `size` from (x, foot), and colour
+        "box": [(0, -1, 1, 0, color), (0, -1, 1, -0.75, other)],
+        "picture": [(0, -4, 1, -3, color), (0.15, -3.85, 0.85, -3.15, other)],
+        "tree": [(-0.1, -3, 0.1, 0, (90, 65, 45))],
+        "lamp": [(-0.04, -3, 0.04, 0, color), (-0.4, -3.5, 0.4, -3, other)],
+        "shelves": [],
+    }
+    thing = str(rng.choice(list(things)))
+    blocks = things[thing]
+    if thing == "shelves":
+        for level in range(1, 5):
+            blocks += [(0, -level, 2, 0.1 - level, color), (0.3, -0.5 - level, 1, -level, _color(rng))]
+    for left, top, right, bottom, paint in blocks:
         corners = [(int(x + a * size), int(foot + b * size)) for a, b in ((left, top), (right, bottom))]
         cv2.rectangle(image, *corners, paint, -1)
-
-    match rng.choice(["box", "picture", "tree", "lamp", "shelves"]):
-        case "box":
-            block(0, -1, 1, 0, color)
-            block(0, -1, 1, -0.75, other)
-        case "picture":
-            block(0, -4, 1, -3, color)
-            block(0.15, -3.85, 0.85, -3.15, other)
-        case "tree":
-            block(-0.1, -3, 0.1, 0, (90, 65, 45))
-            for dx, dy in rng.uniform(-0.7, 0.7, (7, 2)):
-                leaves = (int(x + dx * size), int(foot + (dy - 3) * size))
-                cv2.circle(image, leaves, int(size / 2), (50, rng.uniform(90, 150), 50), -1)
-        case "lamp":
-            block(-0.04, -3, 0.04, 0, color)
-            block(-0.4, -3.5, 0.4, -3, other)
-        case "shelves":
-            for level in range(1, 5):
-                block(0, -level, 2, 0.1 - level, color)
-                block(0.3, -0.5 - level, 1, -level, _color(rng))
+    if thing == "tree":
+        for dx, dy in rng.uniform(-0.7, 0.7, (7, 2)):
+            leaves = (int(x + dx * size), int(foot + (dy - 3) * size))
+            cv2.circle(image, leaves, int(size / 2), (50, rng.uniform(90, 150), 50), -1)
