@@ -40,24 +40,13 @@ IGNORE = 255
 SIDE_PAIRS: tuple[tuple[int, int], ...] = ((9, 10), (12, 13), (14, 15))
 """(left id, right id) of shoes, legs and arms: they trade places when a picture is mirrored."""
 
+_BODY = ("Hair", "Face", "Left-leg", "Right-leg", "Left-arm", "Right-arm")
 GROUPS: dict[str, tuple[str, ...]] = {
-    "All garments": (
-        "Hat",
-        "Sunglasses",
-        "Upper-clothes",
-        "Skirt",
-        "Pants",
-        "Dress",
-        "Belt",
-        "Left-shoe",
-        "Right-shoe",
-        "Bag",
-        "Scarf",
-    ),
+    "All garments": tuple(name for name in NAMES[1:] if name not in _BODY),
     "Upper": ("Upper-clothes", "Dress", "Scarf"),
     "Lower": ("Skirt", "Pants", "Dress", "Belt"),
     "Shoes and accessories": ("Hat", "Sunglasses", "Belt", "Left-shoe", "Right-shoe", "Bag", "Scarf"),
-    "Body": ("Hair", "Face", "Left-leg", "Right-leg", "Left-arm", "Right-arm"),
+    "Body": _BODY,
 }
 """Presets of the app, the command line and the API. A dress covers both halves, so it is in both."""
 
