@@ -228,9 +228,11 @@ def cut(wanted: tuple[Segmentation | None, list[str]]) -> Iterator[tuple[Any, An
     if result is None or not names:
         yield None, gr.update(value=None, label="Pick something to cut out", interactive=False)
         return
-    yield reduced(result).cutout(*names), gr.update(value=None, label="Preparing the file…", interactive=False)
+    preview = reduced(result).cutout(*names)
+    yield preview, gr.update(value=None, label="Preparing the file…", interactive=False)
     path = save_cutout(result, names)
-    yield gr.skip(), gr.update(value=path, label=f"Download {Path(path).name}", interactive=True)
+    # The preview once more: of two answers in quick succession the page at times shows only the last.
+    yield preview, gr.update(value=path, label=f"Download {Path(path).name}", interactive=True)
 
 
 def pick_at(result: Segmentation | None, names: list[str], event: gr.SelectData) -> Any:

@@ -128,6 +128,7 @@ def test_from_photo_to_cutout(page: Page, photos: list[Path], library: Segmenter
     present = [name for name in expected.areas if name != "Background"]
     upload(page, photo)
     expect(page.locator("#save")).to_have_text("Download holiday-cutout.png")
+    expect(page.locator("#cutout img")).to_be_visible()
     assert page.locator("#picker label").all_inner_texts() == present
     assert page.locator("#regions .legend-item").all_inner_texts() == present
     assert page.locator(".found tbody th").all_inner_texts() == present

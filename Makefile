@@ -1,0 +1,34 @@
+# Two commands: `make app` serves the app on http://127.0.0.1:7860, `make test` runs all checks.
+# Both set up what they need in .venv; PYTHON names the interpreter that makes it (3.11 or newer).
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: app test chromium
+
+app: .venv/app
+	$(BIN)/python app.py
+
+test: .venv/dev chromium
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'clothseg needs Python 3.11 or newer: make PYTHON=python3.12 ...'; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/app: requirements.txt .venv/bin/python
+	$(BIN)/pip install -q -r requirements.txt
+	@touch $@
+
+.venv/dev: requirements.txt requirements-train.txt requirements-dev.txt .venv/bin/python
+	$(BIN)/pip install -q -r requirements-dev.txt
+	@touch $@ .venv/app
+
+# The browser tests drive Debian's Chromium.
+chromium:
+	@for browser in chromium chromium-browser google-chrome; do command -v $$browser >/dev/null && exit 0; done; { \
+		sudo=$$(test "$$(id -u)" = 0 || echo sudo); \
+		$$sudo apt-get update -q && $$sudo apt-get install -y -q chromium; }

@@ -1,0 +1,136 @@
+"""README.md does what it says: front matter, commands, and every snippet, run as written."""
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from app_server import ROOT, running_app
+from local_hub import LocalHub
+from paper_dolls import draw, write_parquet
+from PIL import Image
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def snippet(language: str, containing: str) -> str:
+    """The one fenced block of `language` with `containing` in it."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    (found,) = [block for block in blocks if containing in block]
+    return found
+
+
+def pins(name: str) -> dict[str, str]:
+    """Exact pins of a requirements file, name without extras -> version."""
+    lines = [line.strip() for line in (ROOT / name).read_text().splitlines()]
+    pinned = [re.fullmatch(r"([\w-]+)(?:\[[\w,]+\])?==([\w.]+)", line) for line in lines if not line.startswith("#")]
+    return {match[1]: match[2] for match in pinned if match}
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """Folder with photo.jpg."""
+    Image.fromarray(draw(7, 320, 240).image).save(tmp_path / "photo.jpg", quality=95)
+    return tmp_path
+
+
+def run(command: list[str], folder: Path, env: dict[str, str]) -> str:
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def hub(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
+    """A Hub that holds what the README names: a base (tiny here), the data set (paper dolls), a user's model."""
+    data = tmp_path_factory.mktemp("atr")
+    write_parquet(data / "train.parquet", 10, height=160, width=120)
+    owners = {"hf_user": "user", "hf_nvidia": "nvidia", "hf_m": "mattmdjaga"}
+    with LocalHub(owners) as server:
+        upload = (
+            "import sys; from huggingface_hub import HfApi; api = HfApi(); kind, name, folder = sys.argv[1:]; "
+            "api.create_repo(name, repo_type=kind); "
+            "api.upload_folder(repo_id=name, repo_type=kind, folder_path=folder)"
+        )
+        for token, kind, name, folder in (
+            ("hf_nvidia", "model", "nvidia/mit-b2", tiny_model),
+            ("hf_m", "dataset", "mattmdjaga/human_parsing_dataset", data),
+        ):
+            env = server.env(token, home=tmp_path_factory.mktemp("home"))
+            run([sys.executable, "-c", upload, kind, name, str(folder)], ROOT, env)
+        yield server
+
+
+def test_training_and_plain_transformers_snippets(hub: LocalHub, work: Path) -> None:
+    env = hub.env("hf_user", home=work / "home")
+    command = shlex.split(snippet("bash", "train_hf.py"))
+    assert command[0] == "python"
+    # As written, but for two cores without a GPU: the folder of the run, and no worker processes.
+    run([sys.executable, *command[1:], "--output_dir", str(work / "run"), "--dataloader_num_workers", "0"], ROOT, env)
+    card = hub.files("model", "user/name")["README.md"].decode()
+    assert "cross-entropy with weight 1 for Background and 3 for the other 17 classes" in card
+    assert "512×512" in card and "6 epochs in batches of 8" in card and "× 0.9998 per step" in card
+
+    told = run([sys.executable, "-c", snippet("python", "SegformerForSemanticSegmentation")], work, env)
+    assert told.startswith("torch.Size([320, 240])")
+
+
+def test_library_snippet(work: Path) -> None:
+    env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1", "HOME": str(work)}
+    run([sys.executable, "-c", snippet("python", "from clothseg import Segmenter")], work, env)
+    with Image.open(work / "labels.png") as labels, Image.open(work / "hair.png") as hair:
+        assert labels.size == hair.size == (240, 320) and labels.mode == "P" and hair.mode == "RGBA"
+    assert (work / "overlay.jpg").is_file()
+
+
+def test_api_snippets(work: Path) -> None:
+    with running_app(work) as url:
+        python = snippet("python", "gradio_client").replace("http://127.0.0.1:7860", url)
+        told = run([sys.executable, "-c", python], work, {"PATH": "/usr/bin:/bin", "HOME": str(work)})
+        assert "'Background'" in told and "photo-labels.png" in told and "photo-cutout.png" in told
+        shell = snippet("bash", "curl").replace("http://127.0.0.1:7860", url)
+        told = run(["bash", "-euo", "pipefail", "-c", shell], work, {"PATH": "/usr/local/bin:/usr/bin:/bin"})
+        assert "event: complete" in told and "photo-labels.png" in told
+
+
+def test_two_commands_are_targets_that_do_it() -> None:
+    for target in ("app", "test"):
+        assert f"```\nmake {target}\n```" in README and re.search(rf"^{target}:", MAKEFILE, flags=re.MULTILINE)
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
+    assert "pip install -r requirements.txt && python app.py" in README
+
+
+def test_front_matter_matches_the_pins() -> None:
+    front = yaml.safe_load(README.split("---")[1])
+    assert front["sdk"] == "gradio" and front["app_file"] == "app.py"
+    assert front["sdk_version"] == pins("requirements.txt")["gradio"]
+    assert tuple(map(int, front["python_version"].split("."))) >= (3, 11)
+    assert len(front["short_description"]) <= 60  # the Hub refuses longer ones
+    assert "image-segmentation" in front["tags"]
+
+
+def test_every_requirement_is_pinned_and_the_script_header_agrees() -> None:
+    for name in ("requirements.txt", "requirements-train.txt", "requirements-dev.txt"):
+        lines = [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith(("#", "-r"))]
+        assert len(lines) == len(pins(name)), f"{name} has a line that is not an exact pin"
+    header = re.search(r"^# /// script\n(.*?)^# ///$", (ROOT / "train_hf.py").read_text(), flags=re.M | re.S)
+    metadata = tomllib.loads(re.sub(r"^# ?", "", header[1], flags=re.MULTILINE))
+    known = pins("requirements.txt") | pins("requirements-train.txt")
+    for requirement in metadata["dependencies"]:
+        package, version = requirement.split("==")
+        assert known[package] == version
+    assert set(pins("requirements-train.txt")) <= {line.split("==")[0] for line in metadata["dependencies"]}
+
+
+def test_classes_are_listed_in_order() -> None:
+    from clothseg.labels import ID2LABEL
+
+    text = " ".join(README.split("## Classes")[1].split())
+    assert all(f"{index} {name}" in text for index, name in ID2LABEL.items())
