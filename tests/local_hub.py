@@ -220,6 +220,10 @@ class LocalHub:
 
     # Writing
 
+    @route(f"GET {API}/auth-check/write", write=True)
+    def auth_check(self, call: Call, repo: Repo) -> Any:
+        return {}
+
     @route("POST /api/validate-yaml")
     def validate_yaml(self, call: Call) -> Any:
         read_card(call.json()["content"])

@@ -58,7 +58,7 @@ TRAIN = (
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[LocalHub]:
-    with LocalHub({TOKEN: "alice"}) as server:
+    with LocalHub({TOKEN: "alice", "hf_carol": "carol"}) as server:
         yield server
 
 
@@ -102,6 +102,9 @@ def pushed(
 ) -> dict[str, bytes]:
     """Files of the model that was trained on a pushed data set and pushed in turn."""
     done = run(hub, home, "-c", PUSH_DATA, data)
+    assert done.returncode == 0, done.stderr
+    theirs = "from huggingface_hub import HfApi; HfApi().create_repo('carol/x')"
+    done = run(hub, home, "-c", theirs, token="hf_carol")
     assert done.returncode == 0, done.stderr
     push = ("--dataset_name", "alice/clothes", "--push_to_hub", "--hub_model_id", "alice/tiny", "--hub_token", TOKEN)
     folder = tmp_path_factory.mktemp("run")
@@ -180,6 +183,7 @@ def test_failed_push_keeps_the_model_and_says_how_to_push_later(
             TOKEN,
             "error: --push_to_hub: the Hub refused to let this token",
         ),
+        (("--push_to_hub", "--hub_model_id", "carol/x"), TOKEN, "error: --push_to_hub: the Hub refused to let this"),
         (("--dataset_name", "alice/unknown"), TOKEN, "error: The Hub has no data set alice/unknown, or it is private"),
         (
             ("--dataset_name", "alice/clothes", "--dataset_revision", "v9"),
@@ -192,7 +196,7 @@ def test_failed_push_keeps_the_model_and_says_how_to_push_later(
             "error: The Hub has no model alice/unknown, or it is private",
         ),
     ],
-    ids=["no token", "wrong token", "other owner", "no data set", "no revision", "no model"],
+    ids=["no token", "wrong token", "other owner", "other's repository", "no data set", "no revision", "no model"],
 )
 def test_mistakes_are_found_before_training_and_explained(
     flags: tuple[str, ...],

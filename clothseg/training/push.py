@@ -26,7 +26,9 @@ def prepare_push(training: TrainingArguments) -> str:
     api = HfApi(token=training.hub_token)
     name = training.hub_model_id or Path(str(training.output_dir)).resolve().name
     try:
-        return api.create_repo(name, private=training.hub_private_repo, exist_ok=True).repo_id
+        repo_id = api.create_repo(name, private=training.hub_private_repo, exist_ok=True).repo_id
+        api.auth_check(repo_id, write=True)  # creating says nothing where another's repository exists already
+        return repo_id
     except HFValidationError as error:
         raise ConfigError(f"--hub_model_id {name}: {error}") from error
     except Exception as error:
