@@ -11,6 +11,8 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from clothseg.errors import ConfigError
+
 
 FILE = "average.safetensors"
 
@@ -21,6 +23,7 @@ class WeightAverage(TrainerCallback):
     def __init__(self, decay: float) -> None:
         """Average over about the last 1 / (1 - decay) steps."""
         self.decay = decay
+        self.checkpoint: str | None = None  # the one to go on from
         self.model: AveragedModel | None = None
 
     def _average(self, averaged: torch.Tensor, current: torch.Tensor, count: torch.Tensor | int) -> torch.Tensor:
@@ -53,10 +56,18 @@ class WeightAverage(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Start from the model's weights, or go on from the checkpoint that is resumed."""
+        """Start from the model's weights, or go on from the checkpoint that is resumed.
+
+        Raises:
+            ConfigError: the checkpoint holds no average.
+        """
         self.model = AveragedModel(kwargs["model"], avg_fn=self._average, use_buffers=True)
-        if state.global_step:
-            stored = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}" / FILE
+        if self.checkpoint is not None:
+            stored = Path(self.checkpoint) / FILE
+            if not stored.is_file():
+                raise ConfigError(
+                    f"{self.checkpoint} holds no {FILE}: it was saved without --ema_decay; drop that flag."
+                )
             self.model.module.load_state_dict(load_file(stored))
             self.model.n_averaged.fill_(state.global_step)
 

@@ -14,7 +14,7 @@ from transformers import (
     SegformerImageProcessorPil,
 )
 
-from clothseg.errors import ClothsegError, ConfigError, ModelError
+from clothseg.errors import ConfigError, ModelError
 from clothseg.labels import ID2LABEL, IGNORE, LABEL2ID
 from clothseg.lite import VARIANTS, LiteConfig, LiteForSemanticSegmentation
 from clothseg.loading import explain
@@ -91,8 +91,6 @@ def build_model(name: str, revision: str | None = None, from_scratch: bool = Fal
             trust_remote_code=False,
             **_LABELS,
         )
-    except ClothsegError:
-        raise
     except Exception as error:  # transformers, the Hub's client and safetensors raise all sorts
         raise explain(error, name, revision) from error
 

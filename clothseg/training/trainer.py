@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from transformers import EvalPrediction, PreTrainedModel, Trainer, TrainingArguments
+from transformers.trainer_utils import TrainOutput
 
 from clothseg.training.average import WeightAverage
 from clothseg.training.config import ParsingArguments
@@ -126,6 +127,17 @@ class ClothesTrainer(Trainer):
         return super().create_scheduler(num_training_steps, optimizer)
 
     # Checkpoints
+
+    def train(
+        self,
+        resume_from_checkpoint: str | bool | None = None,
+        trial: Any = None,
+        ignore_keys_for_eval: list[str] | None = None,
+    ) -> TrainOutput:
+        """As transformers' Trainer; an average goes on from the same checkpoint."""
+        if self.average and resume_from_checkpoint:
+            self.average.checkpoint = str(resume_from_checkpoint)
+        return super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         """Load a checkpoint's weights, whose names on disk are not SegFormer's names in memory.

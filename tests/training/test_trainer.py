@@ -7,6 +7,7 @@ import pytest
 import torch
 from transformers import TrainingArguments, set_seed
 
+from clothseg.errors import ConfigError
 from clothseg.training.average import FILE
 from clothseg.training.config import parse_arguments
 from clothseg.training.data import ParsingDataset, load_splits
@@ -140,8 +141,11 @@ def test_resumed_run_ends_as_an_unbroken_one(doll_data: Path, tiny_model: Path, 
     flags = ("--max_steps", "4", "--ema_decay", "0.9", "--augmentation", "standard", "--save_strategy", "steps")
     whole = make_trainer(doll_data, tiny_model, tmp_path, *flags, "--save_steps", "2")
     whole.train()
-    resumed = make_trainer(doll_data, tiny_model, tmp_path, *flags, "--save_steps", "2")
+    resumed = make_trainer(doll_data, tiny_model, tmp_path / "elsewhere", *flags, "--save_steps", "2")
     resumed.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
     for one, other in ((whole.network, resumed.network), (whole.average.model, resumed.average.model)):
         states = one.state_dict(), other.state_dict()
         assert all(torch.allclose(states[0][name].float(), states[1][name].float(), atol=1e-6) for name in states[0])
+    (tmp_path / "checkpoint-2" / FILE).unlink()
+    with pytest.raises(ConfigError, match="saved without --ema_decay"):
+        resumed.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
