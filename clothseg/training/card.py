@@ -4,7 +4,7 @@ import platform
 import shlex
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
@@ -53,12 +53,15 @@ def licence_of(name: str, from_scratch: bool, model: PreTrainedModel) -> Licence
     if name in VARIANTS:
         return APACHE
     base = _front_matter(name)
-    if base is not None and base.license and model.config.model_type != "segformer":
-        sentence = f"As the model it was fine-tuned from: {base.get('license_name') or base.license}."
-        return Licence(base.license, base.get("license_name"), base.get("license_link"), sentence)
-    if base is not None and base.license == "apache-2.0" and "clothseg" in (base.tags or []) and not base.base_model:
-        return OWN  # a SegFormer of ours that was trained from random weights
-    return NVIDIA if model.config.model_type == "segformer" else Licence("other", "unknown", None, "Not stated.")
+    if model.config.model_type == "segformer":
+        # A SegFormer of ours that was trained from random weights, or else NVIDIA's, whatever its card says.
+        if base is not None and base.license == "apache-2.0" and "clothseg" in (base.tags or []):
+            return NVIDIA if base.base_model else OWN
+        return NVIDIA
+    if base is None or not base.license:
+        return Licence("other", "unknown", None, "Not stated.")
+    sentence = f"As the model it was fine-tuned from: {base.get('license_name') or base.license}."
+    return Licence(base.license, base.get("license_name"), base.get("license_link"), sentence)
 
 
 def _front_matter(name: str) -> ModelCardData | None:
@@ -178,10 +181,3 @@ def hardware(training: TrainingArguments) -> str:
     if training.device.type == "cuda":
         return f"{training.world_size} x {torch.cuda.get_device_name()}"
     return f"{torch.get_num_threads()} CPU cores ({platform.machine()})"
-
-
-def as_json(value: Any) -> Any:
-    """Figures rounded for `figures.json`."""
-    if isinstance(value, dict):
-        return {key: as_json(item) for key, item in value.items()}
-    return round(value, 6) if isinstance(value, float) else value

@@ -10,7 +10,6 @@ import torch
 from datasets import Dataset, DatasetDict, Image, load_dataset
 from huggingface_hub import HfApi
 from PIL import Image as PILImage
-from PIL import UnidentifiedImageError
 from tqdm.auto import tqdm
 from transformers import SegformerImageProcessorPil
 
@@ -109,7 +108,7 @@ def decode_mask(stored: dict[str, Any], row_id: str) -> npt.NDArray[np.uint8]:
     try:
         with PILImage.open(stored["path"] if stored["bytes"] is None else io.BytesIO(stored["bytes"])) as picture:
             ids = np.asarray(picture)
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, AttributeError) as error:
+    except (OSError, ValueError, SyntaxError, AttributeError) as error:
         raise DataError(f"Row {row_id}: the mask is no readable picture ({error}).") from error
     if ids.ndim == 3:
         if ids.shape[2] < 3 or not (ids[..., :1] == ids[..., :3]).all():

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, TrainingArguments, set_seed
 from clothseg.errors import ConfigError
 from clothseg.segmenter import Segmenter
 from clothseg.training import plots
-from clothseg.training.card import as_json, write_card
+from clothseg.training.card import write_card
 from clothseg.training.config import ParsingArguments
 from clothseg.training.data import ParsingDataset, Splits, check_rows, load_splits
 from clothseg.training.evaluation import confusion_matrices
@@ -123,9 +123,9 @@ def _report(
     matrices = confusion_matrices(Segmenter.from_pretrained(str(folder)), splits.validation)
     figures, log = summarize(matrices.sum(axis=0)), trainer.state.log_history
     _write_log(log, folder / "training_log.csv")
-    (folder / "figures.json").write_text(
-        json.dumps({"own_size": as_json(figures), "network_size": as_json(network_figures)}, indent=1)
-    )
+    sizes = {"own_size": figures, "network_size": network_figures}
+    rounded = {size: {key: round(value, 6) for key, value in found.items()} for size, found in sizes.items()}
+    (folder / "figures.json").write_text(json.dumps(rounded, indent=1))
     plots.learning_curves(log, folder / "learning_curves.png")
     plots.class_bars(figures, folder / "class_iou.png")
     plots.confusion(matrices.sum(axis=0), folder / "confusion.png")

@@ -95,7 +95,7 @@ class ClothesTrainer(Trainer):
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """The Trainer's optimizer with the encoder's learning rate scaled by `encoder_lr_scale`."""
         if self.optimizer is not None or self.parsing.encoder_lr_scale == 1:
-            return super().create_optimizer() if model is None else super().create_optimizer(model)
+            return super().create_optimizer(model)
         network = self.network if model is None else model
         decayed = set(self.get_decay_parameter_names(network))
         groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
