@@ -115,20 +115,25 @@ class Segmenter:
             for source, photo, logits in zip(sources, loaded, self.logits(loaded), strict=True):
                 yield self._result(photo, logits, photo_name(source))
 
-    def pixels(self, photos: list[Image.Image]) -> npt.NDArray[np.float32]:
-        """What the network sees of RGB photos: (N, 3, h, w) float32, exactly as the stock processor makes it."""
-        # Resized first: the processor would resample just so, but only after copying the full photo twice.
-        height, width = self.image_size
-        small = [photo.resize((width, height), self._processor.resample) for photo in photos]
-        return np.asarray(self._processor(images=small, return_tensors="np")["pixel_values"], dtype=np.float32)
+    def pixels(self, photos: list[Image.Image], size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
+        """What the network sees of RGB photos: (N, 3, h, w) float32, exactly as the stock processor makes it.
 
-    def logits(self, photos: list[Image.Image]) -> npt.NDArray[np.float32]:
-        """Logits (N, 18, h / 4, w / 4) float32 of RGB photos, in one pass.
+        Args:
+            size: (h, w), multiples of 32, in place of `image_size`.
+        """
+        # Resized first: the processor would resample just so, but only after copying the full photo twice.
+        height, width = size or self.image_size
+        small = [photo.resize((width, height), self._processor.resample) for photo in photos]
+        made = self._processor(images=small, size={"height": height, "width": width}, return_tensors="np")
+        return np.asarray(made["pixel_values"], dtype=np.float32)
+
+    def logits(self, photos: list[Image.Image], size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
+        """Logits (N, 18, h / 4, w / 4) float32 of RGB photos, in one pass; `size` as in `pixels`.
 
         Raises:
             ModelError: the network answered with other shapes, or with numbers that are not finite.
         """
-        pixels = self.pixels(photos)
+        pixels = self.pixels(photos, size)
         with self._turn:
             logits = self.engine(pixels)
         if logits.ndim != 4 or logits.shape[:2] != (len(photos), len(NAMES)) or not np.isfinite(logits).all():

@@ -1,8 +1,12 @@
 """From the network's small logits to class ids at the photo's own size, without the 18 large planes in between."""
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from clothseg.labels import IGNORE
 
 
 _STRIP_VALUES = 1 << 19
@@ -27,30 +31,50 @@ def label_pixels(
         probability over the pixels where it won, 0 where it won none.
     """
     classes = len(logits)
-    height, width = size
-    if width > height and classes * width > _STRIP_VALUES:  # a row alone is too much: let strips be columns
-        turned, confidence = label_pixels(np.ascontiguousarray(logits.transpose(0, 2, 1)), (width, height))
-        return np.ascontiguousarray(turned.T), confidence
-
-    if width < logits.shape[2]:  # narrow first, or every strip would carry columns that are not wanted
-        logits = _widen(logits, width)
     label_map = np.empty(size, np.uint8)
     counts = np.zeros(classes, np.int64)
     total = np.zeros(classes)
+    for window, labels, probability in _strips(logits, size):
+        label_map[window] = labels
+        counts += np.bincount(labels.ravel(), minlength=classes)
+        total += np.bincount(labels.ravel(), weights=probability.ravel(), minlength=classes)
+    return label_map, total / np.maximum(counts, 1)
+
+
+def sure_pixels(
+    logits: npt.NDArray[np.float32], size: tuple[int, int], min_probability: float
+) -> npt.NDArray[np.uint8]:
+    """As the label map of `label_pixels`, but 255 where the best class's probability is below `min_probability`."""
+    label_map = np.empty(size, np.uint8)
+    for window, labels, probability in _strips(logits, size):
+        label_map[window] = np.where(probability < min_probability, np.uint8(IGNORE), labels)
+    return label_map
+
+
+Strip = tuple[tuple[slice, slice], npt.NDArray[np.uint8], npt.NDArray[np.float32]]
+
+
+def _strips(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Iterator[Strip]:
+    """Windows of the full-size map, each with its best classes and their softmax probabilities."""
+    classes = len(logits)
+    height, width = size
+    if width > height and classes * width > _STRIP_VALUES:  # a row alone is too much: let strips be columns
+        turned = _strips(np.ascontiguousarray(logits.transpose(0, 2, 1)), (width, height))
+        yield from (((columns, rows), labels.T, probability.T) for (rows, columns), labels, probability in turned)
+        return
+
+    if width < logits.shape[2]:  # narrow first, or every strip would carry columns that are not wanted
+        logits = _widen(logits, width)
     step = max(1, _STRIP_VALUES // (classes * width))
     for start in range(0, height, step):
         rows = slice(start, min(start + step, height))
         strip = _widen(_rows(logits, rows, height), width)
         best = strip.max(axis=0)
         labels = _first_equal(strip, best)
-        label_map[rows] = labels
         # softmax of the winner: exp(best - best) / sum(exp(logit - best))
         strip -= best
         np.exp(strip, out=strip)
-        probability = 1 / strip.sum(axis=0)
-        counts += np.bincount(labels.ravel(), minlength=classes)
-        total += np.bincount(labels.ravel(), weights=probability.ravel(), minlength=classes)
-    return label_map, total / np.maximum(counts, 1)
+        yield (rows, slice(None)), labels, 1 / strip.sum(axis=0)
 
 
 def _rows(logits: npt.NDArray[np.float32], rows: slice, height: int) -> npt.NDArray[np.float32]:

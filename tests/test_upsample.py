@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from clothseg.upsample import label_pixels
+from clothseg.upsample import label_pixels, sure_pixels
 
 
 def smooth_logits(seed: int, shape: tuple[int, int, int]) -> np.ndarray:
@@ -60,6 +60,18 @@ def test_of_equal_logits_the_lower_id_wins() -> None:
     assert np.unique(label_map).tolist() == [3]
     assert confidence[3] == pytest.approx(np.exp(2) / (2 * np.exp(2) + 16), abs=1e-6)
     assert np.count_nonzero(confidence) == 1
+
+
+@pytest.mark.parametrize("size", [(60, 90), (2, 40_000)])
+def test_unsure_pixels_are_marked(size: tuple[int, int]) -> None:
+    logits = smooth_logits(3, (18, 32, 32))
+    label_map, _ = label_pixels(logits, size)
+    full = interpolate(torch.from_numpy(logits)[None], size, mode="bilinear", align_corners=False)[0]
+    probability = full.softmax(dim=0).amax(dim=0).numpy()
+    marked = sure_pixels(logits, size, 0.9)
+    clear = np.abs(probability - 0.9) > 1e-3
+    assert ((marked == 255) == (probability < 0.9))[clear].all() and 0 < (marked == 255).mean() < 1
+    assert (marked == label_map)[marked != 255].all()
 
 
 def test_large_logits_do_not_overflow() -> None:

@@ -49,6 +49,22 @@ class ParsingArguments:
             "help": "Share of the rows held out, drawn with --seed, where the data set has no validation split."
         },
     )
+    unlabelled_name: str | None = field(
+        default=None,
+        metadata={
+            "help": "Photos without masks to train on as the teacher labels them: a Hub id, or a parquet file with "
+            "a column image."
+        },
+    )
+    teacher_model_name_or_path: str | None = field(
+        default=None,
+        metadata={"help": "Hub id or folder of a trained model with our labels, to learn from."},
+    )
+    teacher_revision: str | None = field(default=None, metadata={"help": "Branch, tag or commit of the teacher."})
+    min_teacher_probability: float = field(
+        default=0.6,
+        metadata={"help": "Pixels of unlabelled photos that the teacher is less sure of take no part in training."},
+    )
     image_size: list[int] = field(
         default_factory=lambda: [512],
         metadata={"help": "Network input: one number for a square, two for height and width; multiples of 32."},
@@ -64,6 +80,22 @@ class ParsingArguments:
     background_weight: float = field(default=1.0, metadata={"help": "Cross-entropy weight of Background."})
     class_weight: float = field(
         default=3.0, metadata={"help": "Cross-entropy weight of each of the other 17 classes."}
+    )
+    class_weighting: str = field(
+        default="fixed",
+        metadata={
+            "help": "fixed: --background_weight and --class_weight. frequency: median frequency of the training "
+            "masks over the class's own, between 1 and --class_weight_cap.",
+            "choices": ["fixed", "frequency"],
+        },
+    )
+    class_weight_cap: float = field(default=4.0, metadata={"help": "Largest weight of --class_weighting frequency."})
+    rare_sampling: float = field(
+        default=0.0,
+        metadata={
+            "help": "Photos that show a class which fewer than this share of the photos show are drawn more often "
+            "(repeat factor sampling); 0: every photo once an epoch."
+        },
     )
     dice_weight: float = field(
         default=0.0, metadata={"help": "Weight of a soft Dice term added to the cross-entropy."}
@@ -100,6 +132,13 @@ class ParsingArguments:
         for name in ("background_weight", "class_weight", "dice_weight", "encoder_lr_scale"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"--{name} {getattr(self, name)}: it must not be negative.")
+        if self.class_weight_cap < 1:
+            raise ConfigError(f"--class_weight_cap {self.class_weight_cap}: give 1 or more.")
+        for name in ("rare_sampling", "min_teacher_probability"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"--{name} {getattr(self, name)}: give a share between 0 and 1.")
+        if self.unlabelled_name and not self.teacher_model_name_or_path:
+            raise ConfigError("--unlabelled_name needs --teacher_model_name_or_path, which labels the photos.")
         if not 0 <= self.lr_decay <= 1 or not 0 <= self.ema_decay < 1:
             raise ConfigError("--lr_decay and --ema_decay are factors between 0 and 1.")
         if self.loss_stride not in (1, 2, 4):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from datasets import Dataset, DatasetDict, Image, load_dataset
+from datasets import Dataset, DatasetDict, Image, concatenate_datasets, load_dataset
 from huggingface_hub import HfApi
 from PIL import Image as PILImage
 from tqdm.auto import tqdm
@@ -40,28 +40,60 @@ def load_splits(name: str, revision: str | None, test_fraction: float, seed: int
         DataError: no such folder or files, columns missing, too few rows.
         HubError: the Hub cannot be reached or has no such data set or revision.
     """
-    commit = None
     if Path(name).is_dir():
         files = {split: Path(name) / f"{split}.parquet" for split in ("train", "validation")}
         if not files["train"].is_file():
             raise DataError(f"The folder {name} has no train.parquet; --dataset_name takes a folder that has one.")
-        try:
-            found = load_dataset(
-                "parquet", data_files={key: str(file) for key, file in files.items() if file.is_file()}
-            )
-        except Exception as error:  # datasets wraps what pyarrow raises in types of its own
-            raise DataError(f"The parquet files in {name} cannot be read: {error.__cause__ or error}") from error
+        found, commit = _from_parquet({key: file for key, file in files.items() if file.is_file()}), None
     elif name.count("/") > 1 or name.startswith((".", "/", "~")) or Path(name).exists():
         raise DataError(
             f"{name} is no folder; --dataset_name takes a folder with train.parquet, or a Hub id user/name."
         )
     else:
-        try:
-            commit = HfApi().dataset_info(name, revision=revision).sha
-            found = load_dataset(name, revision=commit)
-        except Exception as error:  # the Hub's client and datasets raise all sorts
-            raise HubError(str(explain(error, name, revision, kind="data set"))) from error
+        found, commit = _from_hub(name, revision)
     return _hold_out(found, name, test_fraction, seed, commit)
+
+
+def load_unlabelled(name: str) -> Dataset:
+    """Photos without masks, undecoded, with `id` and `image`: all rows of a parquet file or of a Hub data set.
+
+    Raises:
+        DataError: no such file, or it has no column `image`.
+        HubError: the Hub cannot be reached or has no such data set.
+    """
+    if Path(name).is_file():
+        found = _from_parquet({"train": Path(name)})
+    elif name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise DataError(f"{name} is no file; --unlabelled_name takes a parquet file or a Hub id user/name.")
+    else:
+        found, _ = _from_hub(name, None)
+    rows = concatenate_datasets(list(found.values()))
+    if "image" not in rows.column_names:
+        raise DataError(f"{name} has no column image; it has {', '.join(rows.column_names)}.")
+    if "id" not in rows.column_names:
+        rows = rows.add_column("id", [f"unlabelled-{number}" for number in range(len(rows))])
+    return rows.select_columns(["id", "image"]).cast_column("image", Image(decode=False))
+
+
+def load_labelled(file: Path) -> Dataset:
+    """Rows of `id`, `image` and `mask` of a parquet file, undecoded."""
+    return _undecoded(_from_parquet({"train": file})["train"].select_columns(["id", "image", "mask"]))
+
+
+def _from_parquet(files: dict[str, Path]) -> DatasetDict:
+    try:
+        return load_dataset("parquet", data_files={key: str(file) for key, file in files.items()})
+    except Exception as error:  # datasets wraps what pyarrow raises in types of its own
+        names = ", ".join(map(str, files.values()))
+        raise DataError(f"{names}: the parquet file cannot be read: {error.__cause__ or error}") from error
+
+
+def _from_hub(name: str, revision: str | None) -> tuple[DatasetDict, str | None]:
+    try:
+        commit = HfApi().dataset_info(name, revision=revision).sha
+        return load_dataset(name, revision=commit), commit
+    except Exception as error:  # the Hub's client and datasets raise all sorts
+        raise HubError(str(explain(error, name, revision, kind="data set"))) from error
 
 
 def _hold_out(found: DatasetDict, name: str, test_fraction: float, seed: int, commit: str | None) -> Splits:
@@ -143,14 +175,40 @@ def decode_row(row: dict[str, Any]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[
     return photo, mask
 
 
-def check_rows(rows: Dataset, description: str) -> None:
-    """Decode every row once, before any time is spent on training.
+def count_pixels(rows: Dataset, description: str) -> npt.NDArray[np.int64]:
+    """Decode every row once, before any time is spent on training, and count each class's pixels.
+
+    Returns:
+        (N, 18) int64, 255 left out.
 
     Raises:
         DataError: names the first row that cannot be trained on and says why.
     """
-    for row in tqdm(rows, desc=f"Checking {description}", unit=" rows", leave=False):
-        decode_row(row)
+    counts = np.zeros((len(rows), NUM_CLASSES), np.int64)
+    for index, row in enumerate(tqdm(rows, desc=f"Checking {description}", unit=" rows", leave=False)):
+        mask = decode_row(row)[1]
+        counts[index] = np.bincount(mask[mask != IGNORE], minlength=NUM_CLASSES)
+    return counts
+
+
+def repeated(counts: npt.NDArray[np.int64], share: float, seed: int) -> npt.NDArray[np.int64]:
+    """Row numbers in which photos with rare classes occur several times: repeat factor sampling (LVIS, 2019).
+
+    A class that a share f of the photos shows asks for a factor max(1, sqrt(share / f)); a photo follows the class
+    that asks for most. The fraction of a factor is drawn with `seed`.
+
+    Args:
+        counts: (N, 18) pixels of each class in each photo.
+        share: classes in fewer photos than this are rare; 0 repeats nothing.
+
+    Returns:
+        (M,) int64, M at least N, sorted.
+    """
+    shown = counts > 0
+    wanted = np.sqrt(share / np.maximum(shown.mean(axis=0), 1e-12)).clip(min=1)
+    factors = np.where(shown, wanted, 1).max(axis=1)
+    times = np.floor(factors + np.random.default_rng(seed).random(len(factors))).astype(np.int64)
+    return np.repeat(np.arange(len(counts)), times)
 
 
 class ParsingDataset(torch.utils.data.Dataset):

@@ -1,5 +1,7 @@
 """Losses on logits (N, C, H, W) and labels (N, H, W), where label 255 takes no part."""
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional
 
@@ -11,6 +13,21 @@ def class_weights(background: float, others: float) -> torch.Tensor:
     weights = torch.full((NUM_CLASSES,), float(others))
     weights[BACKGROUND] = background
     return weights
+
+
+def frequency_weights(pixels: npt.NDArray[np.int64], cap: float) -> torch.Tensor:
+    """(18,) float32 cross-entropy weights: median frequency over the class's frequency, between 1 and `cap`.
+
+    Median frequency balancing (Eigen and Fergus, 2015) weighs small classes up to hundreds of times and common ones
+    next to nothing; bounds on both sides keep Background learnt and a few pixels of noise from ruling.
+
+    Args:
+        pixels: (18,) annotated pixels of each class; a class without any weighs `cap`.
+        cap: the largest weight, at least 1.
+    """
+    shown = pixels > 0
+    median = np.median(pixels[shown]) if shown.any() else 1.0
+    return torch.from_numpy(np.clip(median / np.maximum(pixels, 1), 1, cap).astype(np.float32))
 
 
 def match_labels(logits: torch.Tensor, labels: torch.Tensor, stride: int = 1) -> tuple[torch.Tensor, torch.Tensor]:

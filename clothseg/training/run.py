@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from datasets import concatenate_datasets
 from transformers import PreTrainedModel, TrainingArguments, set_seed
 
 from clothseg.errors import ConfigError
@@ -18,11 +20,21 @@ from clothseg.segmenter import Segmenter
 from clothseg.training import plots
 from clothseg.training.card import write_card
 from clothseg.training.config import ParsingArguments
-from clothseg.training.data import ParsingDataset, Splits, check_rows, load_splits
+from clothseg.training.data import (
+    ParsingDataset,
+    Splits,
+    count_pixels,
+    load_labelled,
+    load_splits,
+    load_unlabelled,
+    repeated,
+)
 from clothseg.training.evaluation import confusion_matrices
+from clothseg.training.losses import class_weights, frequency_weights
 from clothseg.training.metrics import summarize
 from clothseg.training.model import build_model, build_processor, check_precision
 from clothseg.training.push import prepare_push, push
+from clothseg.training.teacher import label_rows
 from clothseg.training.trainer import ClothesTrainer
 
 
@@ -52,15 +64,24 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
 
     set_seed(training.seed)
     splits = load_splits(parsing.dataset_name, parsing.dataset_revision, parsing.test_fraction, training.seed)
-    if writes:
-        check_rows(splits.train, "training rows")
-        check_rows(splits.validation, "held-out rows")
+    rows = splits.train.select_columns(["id", "image", "mask"])
+    if parsing.unlabelled_name:
+        with training.main_process_first(desc="labels of the teacher"):
+            file = Path(str(training.output_dir)) / "teacher_labels.parquet"
+            if writes and not (checkpoint and file.is_file()):  # a resumed run goes on with the very same labels
+                _teach(parsing, file)
+            taught = load_labelled(file)
+        rows = concatenate_datasets([rows, taught])
+    counts = count_pixels(rows, "training rows")
+    count_pixels(splits.validation, "held-out rows")
+    rows = rows.select(repeated(counts, parsing.rare_sampling, training.seed))
     processor = build_processor(parsing.size)
     trainer = ClothesTrainer(
         build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch),
         training,
         parsing=parsing,
-        train_dataset=ParsingDataset(splits.train, processor, parsing.augmentation, training.seed),
+        class_weights=_class_weights(parsing, counts),
+        train_dataset=ParsingDataset(rows, processor, parsing.augmentation, training.seed),
         eval_dataset=ParsingDataset(splits.validation, processor),
         processing_class=processor,
     )
@@ -101,6 +122,20 @@ def _checkpoint(training: TrainingArguments) -> str | None:
     if not (Path(resume) / "trainer_state.json").is_file():
         raise ConfigError(f"--resume_from_checkpoint {resume}: no such checkpoint folder.")
     return resume
+
+
+def _teach(parsing: ParsingArguments, file: Path) -> None:
+    """Write the unlabelled photos with the teacher's labels to `file`."""
+    teacher = Segmenter.from_pretrained(parsing.teacher_model_name_or_path, revision=parsing.teacher_revision)
+    rows = load_unlabelled(str(parsing.unlabelled_name))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    label_rows(teacher, rows, parsing.min_teacher_probability).to_parquet(file)
+
+
+def _class_weights(parsing: ParsingArguments, counts: npt.NDArray[np.int64]) -> torch.Tensor:
+    if parsing.class_weighting == "frequency":
+        return frequency_weights(counts.sum(axis=0), parsing.class_weight_cap)
+    return class_weights(parsing.background_weight, parsing.class_weight)
 
 
 def _in_format(network: PreTrainedModel, name: str) -> PreTrainedModel:

@@ -11,7 +11,7 @@ from transformers.trainer_utils import TrainOutput
 
 from clothseg.training.average import WeightAverage
 from clothseg.training.config import ParsingArguments
-from clothseg.training.losses import class_weights, match_labels, soft_dice, weight_sum, weighted_cross_entropy
+from clothseg.training.losses import match_labels, soft_dice, weight_sum, weighted_cross_entropy
 from clothseg.training.metrics import ClothesMetric
 
 
@@ -27,9 +27,15 @@ class ClothesTrainer(Trainer):
     loss_is_scaled_for_ga = True
 
     def __init__(
-        self, network: PreTrainedModel, args: TrainingArguments, *, parsing: ParsingArguments, **kwargs: Any
+        self,
+        network: PreTrainedModel,
+        args: TrainingArguments,
+        *,
+        parsing: ParsingArguments,
+        class_weights: torch.Tensor,
+        **kwargs: Any,
     ) -> None:
-        """As transformers' Trainer, plus our own options."""
+        """As transformers' Trainer, plus our own options and the cross-entropy's weights (18,) float32."""
         metric = ClothesMetric()
 
         def count(prediction: EvalPrediction, compute_result: bool = True) -> dict[str, float]:
@@ -42,7 +48,7 @@ class ClothesTrainer(Trainer):
             network, args, compute_metrics=count, preprocess_logits_for_metrics=predicted_classes, **kwargs
         )
         self.network, self.parsing = network, parsing
-        self.class_weights = class_weights(parsing.background_weight, parsing.class_weight).to(self.args.device)
+        self.class_weights = class_weights.to(self.args.device)
         self.average = WeightAverage(parsing.ema_decay) if parsing.ema_decay else None
         if self.average:
             self.add_callback(self.average)

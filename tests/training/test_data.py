@@ -11,7 +11,7 @@ from paper_dolls import draw, write_parquet
 from PIL import Image as PILImage
 
 from clothseg.errors import DataError
-from clothseg.training.data import ParsingDataset, check_rows, decode_mask, decode_row, load_splits
+from clothseg.training.data import ParsingDataset, count_pixels, decode_mask, decode_row, load_splits, repeated
 from clothseg.training.model import build_processor
 
 
@@ -71,11 +71,12 @@ def test_bad_rows_are_named_and_explained(bad: dict[str, Any], message: str) -> 
 
 def test_all_rows_are_checked(doll_data: Path, tmp_path: Path) -> None:
     good = load_splits(str(doll_data), None, 0.1, 0)
-    check_rows(good.train, "rows")
+    counts = count_pixels(good.train, "rows")
+    assert (counts.sum(axis=1) == 128 * 96).all() and counts[3, 0] == (draw(3, 128, 96).mask == 0).sum()
     rows = [*(row(PHOTO, PILImage.fromarray(IDS)) for _ in range(3)), row(PHOTO, PILImage.fromarray(IDS * 0 + 42))]
     features = Features({"id": Value("string"), "image": Image(decode=False), "mask": Image(decode=False)})
     with pytest.raises(DataError, match="42"):
-        check_rows(Dataset.from_list(rows, features=features), "rows")
+        count_pixels(Dataset.from_list(rows, features=features), "rows")
 
 
 def test_folder_with_both_splits_keeps_them(doll_data: Path) -> None:
@@ -116,12 +117,24 @@ def test_augmentation_depends_on_seed_epoch_and_row_only(doll_data: Path) -> Non
     assert not all((a == again[i]["pixel_values"]).all() for i, a in enumerate(expected))
 
 
+def test_photos_with_rare_classes_are_repeated() -> None:
+    counts = np.zeros((100, 18), np.int64)
+    counts[:, 0] = 1
+    counts[:9, 1] = 5  # 9 % of the photos: sqrt(0.36 / 0.09) = 2 times
+    counts[8:40, 2] = 5  # 32 %: sqrt(0.36 / 0.32) = 1.06 times; photo 8 follows the rarer class
+    times = np.bincount(repeated(counts, 0.36, seed=0), minlength=100)
+    assert (times[:9] == 2).all() and (times[40:] == 1).all() and set(times[9:40]) == {1, 2}
+    assert times[9:40].mean() == pytest.approx(1.06, abs=0.1)
+    assert (repeated(counts, 0, seed=0) == np.arange(100)).all()
+    assert (repeated(counts, 0.36, seed=1) != repeated(counts, 0.36, seed=1)).sum() == 0
+
+
 def test_real_samples_are_sound(shared_data: Path) -> None:
     from datasets import load_dataset
 
     files = {"train": str(shared_data / "sample_train.parquet")}
     rows = load_dataset("parquet", data_files=files, split="train")
-    check_rows(rows.cast_column("image", Image(decode=False)).cast_column("mask", Image(decode=False)), "samples")
+    count_pixels(rows.cast_column("image", Image(decode=False)).cast_column("mask", Image(decode=False)), "samples")
     assert len(rows) == 16
 
 

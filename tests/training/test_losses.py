@@ -1,9 +1,17 @@
 """Losses: equal to their definitions, blind to 255, and additive over parts of a batch."""
 
+import numpy as np
 import pytest
 import torch
 
-from clothseg.training.losses import class_weights, match_labels, soft_dice, weight_sum, weighted_cross_entropy
+from clothseg.training.losses import (
+    class_weights,
+    frequency_weights,
+    match_labels,
+    soft_dice,
+    weight_sum,
+    weighted_cross_entropy,
+)
 
 
 WEIGHTS = class_weights(1, 3)
@@ -19,6 +27,12 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_weights_are_one_for_background_and_the_given_for_the_rest() -> None:
     assert WEIGHTS.tolist() == [1.0] + [3.0] * 17
+
+
+def test_frequency_weights_are_median_over_frequency_within_bounds() -> None:
+    pixels = np.array([1000, 100, 50, 30, 1, 0] + [100] * 12)
+    assert frequency_weights(pixels, 4).tolist() == pytest.approx([1, 1, 2, 100 / 30, 4, 4] + [1] * 12)
+    assert frequency_weights(np.zeros(18, np.int64), 4).isfinite().all()
 
 
 def test_cross_entropy_is_torchs_weighted_mean(batch: tuple[torch.Tensor, torch.Tensor]) -> None:

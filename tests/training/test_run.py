@@ -8,6 +8,7 @@ import pytest
 from clothseg import Segmenter
 from clothseg.errors import ConfigError
 from clothseg.training.config import parse_arguments
+from clothseg.training.data import load_labelled
 from clothseg.training.run import run
 
 
@@ -31,6 +32,20 @@ def test_whole_run_with_average_and_half_precision(doll_data: Path, tiny_model: 
     with pytest.raises(ConfigError, match="holds a finished model"):
         run(*parse_arguments(argv), argv)
     assert (folder / "model.safetensors").read_bytes() == before
+
+
+def test_photos_without_masks_are_learnt_from_a_teacher(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    taught = [
+        "--unlabelled_name",
+        str(doll_data / "validation.parquet"),
+        "--teacher_model_name_or_path",
+        str(tiny_model),
+    ]
+    rare = ["--rare_sampling", "0.9", "--class_weighting", "frequency", "--dice_weight", "1"]
+    argv = arguments(doll_data, tiny_model, tmp_path, *taught, *rare)
+    folder = run(*parse_arguments(argv), argv)
+    assert Segmenter.from_pretrained(folder).image_size == (64, 64)
+    assert len(load_labelled(tmp_path / "teacher_labels.parquet")) == 5
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from clothseg.errors import ConfigError
 from clothseg.training.average import FILE
 from clothseg.training.config import parse_arguments
 from clothseg.training.data import ParsingDataset, load_splits
+from clothseg.training.losses import class_weights
 from clothseg.training.metrics import confusion_matrix, summarize
 from clothseg.training.model import build_model, build_processor
 from clothseg.training.trainer import ClothesTrainer, predicted_classes
@@ -27,6 +28,7 @@ def make_trainer(data: Path, model: Path | str, folder: Path, *flags: str) -> Cl
         build_model(str(model)),
         training,
         parsing=parsing,
+        class_weights=class_weights(parsing.background_weight, parsing.class_weight),
         train_dataset=ParsingDataset(splits.train, processor, parsing.augmentation, training.seed),
         eval_dataset=ParsingDataset(splits.validation, processor),
         processing_class=processor,

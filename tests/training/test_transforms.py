@@ -9,7 +9,7 @@ from transformers import AutoImageProcessor
 
 from clothseg.labels import NAMES, mirror
 from clothseg.training.model import build_processor
-from clothseg.training.transforms import FlipSides, augmentation, encode
+from clothseg.training.transforms import FlipSides, LookCloser, augmentation, encode
 
 
 @pytest.fixture(scope="module")
@@ -35,23 +35,40 @@ def test_augmentation_is_repeatable_varied_and_keeps_ids(kind: str, doll: Doll) 
         augment.set_random_seed(seed)
         seen.append(augment(image=doll.image, mask=doll.mask))
     assert (seen[0]["image"] == seen[4]["image"]).all() and (seen[0]["mask"] == seen[4]["mask"]).all()
-    assert not all((seen[0]["image"] == other["image"]).all() for other in seen[1:4])
+    assert not all(np.array_equal(seen[0]["image"], other["image"]) for other in seen[1:4])
     for changed in seen:
-        assert changed["image"].shape == doll.image.shape and changed["image"].dtype == np.uint8
+        assert changed["image"].shape[:2] == changed["mask"].shape and changed["image"].dtype == np.uint8
         assert set(np.unique(changed["mask"])) <= set(np.unique(doll.mask)) | set(np.unique(mirror(doll.mask)))
 
 
 def test_strong_augmentation_moves_photo_and_mask_together(doll: Doll) -> None:
     """A picture that shows its own mask still shows it after the geometry; colour changes are left out."""
     picture = np.repeat((doll.mask * 10)[..., None], 3, axis=2)
-    steps = [step for step in augmentation("strong").transforms if isinstance(step, A.Affine)]
-    assert steps
-    move = A.Compose([A.Affine(**{**steps[0].get_transform_init_args(), "fill": 0, "interpolation": 0, "p": 1.0})])
-    for seed in range(5):
-        move.set_random_seed(seed)
-        changed = move(image=picture, mask=doll.mask)
-        assert (changed["image"][..., 0] == changed["mask"] * 10).mean() > 0.999
-        assert (changed["mask"] != doll.mask).any()
+    view = next(step for step in augmentation("strong").transforms if isinstance(step, A.OneOf))
+    moves = [step for step in view.transforms if not isinstance(step, A.NoOp)]
+    assert len(moves) > 3
+    for step in moves:
+        exact = {"fill": 0, "interpolation": 0} if isinstance(step, A.Affine) else {}
+        move = A.Compose([type(step)(**{**step.get_transform_init_args(), **exact, "p": 1.0})])
+        for seed in range(3):
+            move.set_random_seed(seed)
+            changed = move(image=picture, mask=doll.mask)
+            assert (changed["image"][..., 0] == changed["mask"] * 10).mean() > 0.999
+            assert changed["mask"].shape != doll.mask.shape or (changed["mask"] != doll.mask).any()
+
+
+def test_closer_looks_show_small_classes_as_often_as_large_ones(doll: Doll) -> None:
+    look = A.Compose([LookCloser(height=(0.3, 0.3), width=(0.3, 0.3), p=1.0)])
+    shown = np.zeros(18, int)
+    for seed in range(200):
+        look.set_random_seed(seed)
+        window = look(image=doll.image, mask=doll.mask)
+        assert window["mask"].shape == (58, 38) and window["image"].shape == (58, 38, 3)
+        shown[np.unique(window["mask"])] += 1
+    present = np.unique(doll.mask)
+    assert shown[present].min() >= 200 / len(present)
+    nothing = look(image=doll.image, mask=np.zeros_like(doll.mask))  # nobody in the photo: about its middle
+    assert nothing["mask"].shape == (58, 38)
 
 
 def test_unknown_kind_of_augmentation_argument_is_an_error() -> None:

@@ -1,0 +1,64 @@
+"""A teacher's labels: mirrored photos give mirrored labels, unsure pixels are left out."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from datasets import Dataset
+from paper_dolls import draw
+from PIL import Image
+
+from clothseg import Segmenter
+from clothseg.errors import DataError
+from clothseg.labels import SWAP_SIDES
+from clothseg.training.data import decode_mask, load_splits, load_unlabelled
+from clothseg.training.teacher import averaged_probabilities, label_rows
+
+
+@pytest.fixture(scope="module")
+def teacher(tiny_model: Path) -> Segmenter:
+    return Segmenter.from_pretrained(str(tiny_model), device="cpu")
+
+
+def test_probabilities_of_the_mirrored_photo_are_mirrored_with_sides_swapped(teacher: Segmenter) -> None:
+    photo = Image.fromarray(draw(1, 128, 128).image)
+    plain = averaged_probabilities(teacher, photo, (1.0, 0.75))
+    mirrored = averaged_probabilities(teacher, photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT), (1.0, 0.75))
+    assert plain.shape == (18, 32, 32) and np.allclose(plain.sum(axis=0), 1, atol=1e-5)
+    assert np.allclose(plain, mirrored[SWAP_SIDES[:18]][..., ::-1], atol=1e-5)
+    assert not np.allclose(plain, plain[..., ::-1], atol=1e-2)
+
+
+def test_one_size_is_the_mean_of_the_photo_and_its_mirror_image(teacher: Segmenter) -> None:
+    photo = Image.fromarray(draw(2, 128, 128).image)
+    pair = teacher.logits([photo, photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT)])
+    weights = np.exp(pair - pair.max(axis=1, keepdims=True))
+    probabilities = weights / weights.sum(axis=1, keepdims=True)
+    expected = (probabilities[0] + probabilities[1][SWAP_SIDES[:18]][..., ::-1]) / 2
+    assert np.allclose(averaged_probabilities(teacher, photo, (1.0,)), expected, atol=1e-5)
+
+
+def test_rows_get_masks_and_unsure_pixels_are_left_out(teacher: Segmenter, doll_data: Path) -> None:
+    rows = load_splits(str(doll_data), None, 0.1, 0).train.select(range(2)).select_columns(["id", "image"])
+    sure = label_rows(teacher, rows, 0.0)
+    unsure = label_rows(teacher, rows, 0.6)
+    for everything, some in zip(sure, unsure, strict=True):
+        full, part = decode_mask(everything["mask"], "x"), decode_mask(some["mask"], "x")
+        assert full.shape == (128, 96) and full.max() < 18
+        left_out = part == 255
+        assert 0 < left_out.mean() < 1 and (part[~left_out] == full[~left_out]).all()
+
+
+def test_unlabelled_photos_come_from_any_parquet_file(doll_data: Path, tmp_path: Path) -> None:
+    assert len(load_unlabelled(str(doll_data / "train.parquet"))) == 12
+    with pytest.raises(DataError, match="takes a parquet file or a Hub id"):
+        load_unlabelled(str(tmp_path / "nowhere.parquet"))
+    Dataset.from_dict({"picture": [1]}).to_parquet(tmp_path / "odd.parquet")
+    with pytest.raises(DataError, match="no column image; it has picture"):
+        load_unlabelled(str(tmp_path / "odd.parquet"))
+
+
+def test_a_photo_that_does_not_decode_is_named(teacher: Segmenter) -> None:
+    rows = Dataset.from_list([{"id": "odd", "image": {"bytes": b"text", "path": None}}])
+    with pytest.raises(DataError, match="Row odd: "):
+        label_rows(teacher, rows)
