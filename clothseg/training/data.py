@@ -1,4 +1,4 @@
-"""Data sets of `image` and `mask`: loading, splitting, checking every row, serving rows to the Trainer."""
+"""Data sets of `image` and `mask`: loading, splitting, decoding and checking every row."""
 
 import io
 from pathlib import Path
@@ -6,18 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from datasets import Dataset, DatasetDict, Image, concatenate_datasets, load_dataset
 from huggingface_hub import HfApi
 from PIL import Image as PILImage
 from tqdm.auto import tqdm
-from transformers import SegformerImageProcessorPil
 
 from clothseg.errors import ClothsegError, DataError, HubError
 from clothseg.images import load_photo
 from clothseg.labels import IGNORE, NUM_CLASSES
 from clothseg.loading import explain
-from clothseg.training.transforms import augmentation, encode
 
 
 class Splits(NamedTuple):
@@ -209,35 +206,3 @@ def repeated(counts: npt.NDArray[np.int64], share: float, seed: int) -> npt.NDAr
     factors = np.where(shown, wanted, 1).max(axis=1)
     times = np.floor(factors + np.random.default_rng(seed).random(len(factors))).astype(np.int64)
     return np.repeat(np.arange(len(counts)), times)
-
-
-class ParsingDataset(torch.utils.data.Dataset):
-    """Rows as the Trainer takes them: `pixel_values` (3, h, w) float32 and `labels` (h, w) int64.
-
-    The augmentation of a row depends on seed, epoch and row only, so that a run is repeatable, whatever the number
-    of loader processes, and goes on unchanged from a checkpoint.
-    """
-
-    def __init__(
-        self, rows: Dataset, processor: SegformerImageProcessorPil, kind: str = "none", seed: int = 0
-    ) -> None:
-        """Serve `rows` (undecoded, as `load_splits` gives them) augmented by `augmentation(kind)`."""
-        self.rows, self.processor, self.seed, self.epoch = rows, processor, seed, 0
-        self.augment = augmentation(kind) if kind != "none" else None
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the data loader at each epoch's start."""
-        self.epoch = int(epoch)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        photo, mask = decode_row(self.rows[index])
-        if self.augment is not None:
-            self.augment.set_random_seed(
-                int(np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1)[0])
-            )
-            changed = self.augment(image=photo, mask=mask)
-            photo, mask = changed["image"], changed["mask"]
-        return encode(photo, mask, self.processor)

@@ -21,7 +21,6 @@ from clothseg.training import plots
 from clothseg.training.card import write_card
 from clothseg.training.config import ParsingArguments
 from clothseg.training.data import (
-    ParsingDataset,
     Splits,
     count_pixels,
     load_labelled,
@@ -29,6 +28,7 @@ from clothseg.training.data import (
     load_unlabelled,
     repeated,
 )
+from clothseg.training.dataset import ParsingDataset
 from clothseg.training.evaluation import confusion_matrices
 from clothseg.training.losses import class_weights, frequency_weights
 from clothseg.training.metrics import summarize

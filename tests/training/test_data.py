@@ -11,7 +11,8 @@ from paper_dolls import draw, write_parquet
 from PIL import Image as PILImage
 
 from clothseg.errors import DataError
-from clothseg.training.data import ParsingDataset, count_pixels, decode_mask, decode_row, load_splits, repeated
+from clothseg.training.data import count_pixels, decode_mask, decode_row, load_splits, repeated
+from clothseg.training.dataset import ParsingDataset
 from clothseg.training.model import build_processor
 
 

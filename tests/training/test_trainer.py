@@ -10,7 +10,8 @@ from transformers import TrainingArguments, set_seed
 from clothseg.errors import ConfigError
 from clothseg.training.average import FILE
 from clothseg.training.config import parse_arguments
-from clothseg.training.data import ParsingDataset, load_splits
+from clothseg.training.data import load_splits
+from clothseg.training.dataset import ParsingDataset
 from clothseg.training.losses import class_weights
 from clothseg.training.metrics import confusion_matrix, summarize
 from clothseg.training.model import build_model, build_processor
