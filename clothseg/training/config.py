@@ -100,6 +100,16 @@ class ParsingArguments:
     dice_weight: float = field(
         default=0.0, metadata={"help": "Weight of a soft Dice term added to the cross-entropy."}
     )
+    lovasz_weight: float = field(
+        default=0.0, metadata={"help": "Weight of a Lovász-Softmax term added to the cross-entropy."}
+    )
+    distillation_weight: float = field(
+        default=0.0,
+        metadata={"help": "Weight of the divergence from the teacher's probabilities, added to the loss."},
+    )
+    distillation_temperature: float = field(
+        default=2.0, metadata={"help": "Softens teacher and student alike in that divergence; 1 leaves them."}
+    )
     loss_stride: int = field(
         default=1,
         metadata={"help": "Take the loss at 1/N of the label's size, which saves time on CPUs: 1, 2 or 4."},
@@ -112,6 +122,10 @@ class ParsingArguments:
         },
     )
     encoder_lr_scale: float = field(default=1.0, metadata={"help": "Encoder's learning rate relative to the head's."})
+    layer_lr_decay: float = field(
+        default=1.0,
+        metadata={"help": "Each encoder stage learns at this share of the rate of the stage after it; 1: all alike."},
+    )
     ema_decay: float = field(
         default=0.0,
         metadata={"help": "Decay of the moving average of the weights that is evaluated and kept; 0: off."},
@@ -129,7 +143,14 @@ class ParsingArguments:
             )
         if not 0 < self.test_fraction < 1:
             raise ConfigError(f"--test_fraction {self.test_fraction}: give a share between 0 and 1, such as 0.006.")
-        for name in ("background_weight", "class_weight", "dice_weight", "encoder_lr_scale"):
+        for name in (
+            "background_weight",
+            "class_weight",
+            "dice_weight",
+            "lovasz_weight",
+            "distillation_weight",
+            "encoder_lr_scale",
+        ):
             if getattr(self, name) < 0:
                 raise ConfigError(f"--{name} {getattr(self, name)}: it must not be negative.")
         if self.class_weight_cap < 1:
@@ -139,6 +160,15 @@ class ParsingArguments:
                 raise ConfigError(f"--{name} {getattr(self, name)}: give a share between 0 and 1.")
         if self.unlabelled_name and not self.teacher_model_name_or_path:
             raise ConfigError("--unlabelled_name needs --teacher_model_name_or_path, which labels the photos.")
+        if self.distillation_weight and not self.teacher_model_name_or_path:
+            raise ConfigError("--distillation_weight needs --teacher_model_name_or_path, the model to learn from.")
+        if self.teacher_model_name_or_path and not (self.distillation_weight or self.unlabelled_name):
+            raise ConfigError(
+                "--teacher_model_name_or_path has nothing to teach: give --distillation_weight, or photos by "
+                "--unlabelled_name."
+            )
+        if self.distillation_temperature <= 0 or not 0 < self.layer_lr_decay <= 1:
+            raise ConfigError("--distillation_temperature must be above 0, --layer_lr_decay above 0 and at most 1.")
         if not 0 <= self.lr_decay <= 1 or not 0 <= self.ema_decay < 1:
             raise ConfigError("--lr_decay and --ema_decay are factors between 0 and 1.")
         if self.loss_stride not in (1, 2, 4):

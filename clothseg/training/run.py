@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from datasets import concatenate_datasets
-from transformers import PreTrainedModel, TrainingArguments, set_seed
+from transformers import PreTrainedModel, SegformerImageProcessorPil, TrainingArguments, set_seed
 
 from clothseg.errors import ConfigError
 from clothseg.segmenter import Segmenter
@@ -30,6 +30,7 @@ from clothseg.training.data import (
 )
 from clothseg.training.dataset import ParsingDataset
 from clothseg.training.evaluation import confusion_matrices
+from clothseg.training.distillation import Teacher
 from clothseg.training.losses import class_weights, frequency_weights
 from clothseg.training.metrics import summarize
 from clothseg.training.model import build_model, build_processor, check_precision
@@ -81,6 +82,7 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         training,
         parsing=parsing,
         class_weights=_class_weights(parsing, counts),
+        teacher=_teacher(parsing, processor, training.device),
         train_dataset=ParsingDataset(rows, processor, parsing.augmentation, training.seed),
         eval_dataset=ParsingDataset(splits.validation, processor),
         processing_class=processor,
@@ -130,6 +132,14 @@ def _teach(parsing: ParsingArguments, file: Path) -> None:
     rows = load_unlabelled(str(parsing.unlabelled_name))
     file.parent.mkdir(parents=True, exist_ok=True)
     label_rows(teacher, rows, parsing.min_teacher_probability).to_parquet(file)
+
+
+def _teacher(
+    parsing: ParsingArguments, processor: SegformerImageProcessorPil, device: torch.device
+) -> Teacher | None:
+    if not parsing.distillation_weight:
+        return None
+    return Teacher(str(parsing.teacher_model_name_or_path), parsing.teacher_revision, processor, device)
 
 
 def _class_weights(parsing: ParsingArguments, counts: npt.NDArray[np.int64]) -> torch.Tensor:

@@ -11,8 +11,10 @@ from transformers.trainer_utils import TrainOutput
 
 from clothseg.training.average import WeightAverage
 from clothseg.training.config import ParsingArguments
-from clothseg.training.losses import match_labels, soft_dice, weight_sum, weighted_cross_entropy
+from clothseg.training.distillation import Teacher, soft_cross_entropy
+from clothseg.training.losses import lovasz_softmax, match_labels, soft_dice, weight_sum, weighted_cross_entropy
 from clothseg.training.metrics import ClothesMetric
+from clothseg.training.optimizer import parameter_groups
 
 
 def predicted_classes(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -33,9 +35,15 @@ class ClothesTrainer(Trainer):
         *,
         parsing: ParsingArguments,
         class_weights: torch.Tensor,
+        teacher: Teacher | None = None,
         **kwargs: Any,
     ) -> None:
-        """As transformers' Trainer, plus our own options and the cross-entropy's weights (18,) float32."""
+        """As transformers' Trainer, plus our own options.
+
+        Args:
+            class_weights: (18,) float32, the cross-entropy's.
+            teacher: whose probabilities to learn from, if `distillation_weight` is set.
+        """
         metric = ClothesMetric()
 
         def count(prediction: EvalPrediction, compute_result: bool = True) -> dict[str, float]:
@@ -49,6 +57,7 @@ class ClothesTrainer(Trainer):
         )
         self.network, self.parsing = network, parsing
         self.class_weights = class_weights.to(self.args.device)
+        self.teacher = teacher
         self.average = WeightAverage(parsing.ema_decay) if parsing.ema_decay else None
         if self.average:
             self.add_callback(self.average)
@@ -79,7 +88,7 @@ class ClothesTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Weighted cross-entropy at the labels' size, 255 ignored, plus soft Dice if asked for.
+        """Weighted cross-entropy at the labels' size, 255 ignored, plus the terms by photo that are asked for.
 
         Args:
             num_items_in_batch: [sum of class weights, number of photos] of the whole accumulated batch, of which
@@ -90,8 +99,17 @@ class ClothesTrainer(Trainer):
         if num_items_in_batch is None:
             num_items_in_batch = self._get_num_items_in_batch([inputs], logits.device)
         loss = weighted_cross_entropy(logits, labels, self.class_weights, num_items_in_batch[0])
+        by_photo = torch.zeros(len(labels), device=logits.device)
         if self.parsing.dice_weight:
-            loss = loss + self.parsing.dice_weight * soft_dice(logits, labels).sum() / num_items_in_batch[1]
+            by_photo = by_photo + self.parsing.dice_weight * soft_dice(logits, labels)
+        if self.parsing.lovasz_weight:
+            by_photo = by_photo + self.parsing.lovasz_weight * lovasz_softmax(logits, labels)
+        if self.teacher and model.training:
+            taught = soft_cross_entropy(
+                outputs.logits, self.teacher(inputs["pixel_values"]), self.parsing.distillation_temperature
+            )
+            by_photo = by_photo + self.parsing.distillation_weight * taught
+        loss = loss + by_photo.sum() / num_items_in_batch[1]
         # Gradients are averaged over processes, but the divisor already counts the photos of all of them.
         loss = loss * self.args.world_size
         return (loss, {"logits": outputs.logits}) if return_outputs else loss
@@ -99,29 +117,21 @@ class ClothesTrainer(Trainer):
     # Optimizer
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """The Trainer's optimizer with the encoder's learning rate scaled by `encoder_lr_scale`."""
-        if self.optimizer is not None or self.parsing.encoder_lr_scale == 1:
+        """The Trainer's optimizer, with learning rates by depth where they are asked for."""
+        options = self.parsing.encoder_lr_scale, self.parsing.layer_lr_decay
+        if self.optimizer is not None or options == (1, 1):
             return super().create_optimizer(model)
         network = self.network if model is None else model
-        decayed = set(self.get_decay_parameter_names(network))
-        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-        for name, parameter in network.named_parameters():
-            if parameter.requires_grad:
-                groups.setdefault(("decode_head" in name, name in decayed), []).append(parameter)
-        optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, self.network)
-        head_rate = options["lr"]
-        self.optimizer = optimizer_class(
-            [
-                {
-                    "params": parameters,
-                    "lr": head_rate if head else head_rate * self.parsing.encoder_lr_scale,
-                    "weight_decay": self.args.weight_decay if decay else 0.0,
-                }
-                # head first: the rate that the Trainer logs is the first group's
-                for (head, decay), parameters in sorted(groups.items(), reverse=True)
-            ],
-            **options,
+        optimizer_class, arguments = self.get_optimizer_cls_and_kwargs(self.args, self.network)
+        groups = parameter_groups(
+            network,
+            self.get_decay_parameter_names(network),
+            learning_rate=arguments["lr"],
+            weight_decay=self.args.weight_decay,
+            encoder_scale=options[0],
+            layer_decay=options[1],
         )
+        self.optimizer = optimizer_class(groups, **arguments)
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LRScheduler:

@@ -7,6 +7,7 @@ import torch
 from clothseg.training.losses import (
     class_weights,
     frequency_weights,
+    lovasz_softmax,
     match_labels,
     soft_dice,
     weight_sum,
@@ -51,7 +52,11 @@ def test_parts_of_a_batch_add_up_to_the_whole(batch: tuple[torch.Tensor, torch.T
                           soft_dice(logits, labels))  # fmt: skip
 
 
-@pytest.mark.parametrize("loss", [lambda x, y: weighted_cross_entropy(x, y, WEIGHTS), soft_dice], ids=["ce", "dice"])
+@pytest.mark.parametrize(
+    "loss",
+    [lambda x, y: weighted_cross_entropy(x, y, WEIGHTS), soft_dice, lovasz_softmax],
+    ids=["ce", "dice", "lovasz"],
+)
 def test_unannotated_pixels_have_no_say(loss, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
     logits, labels = batch
     changed = torch.where((labels == 255).unsqueeze(1), torch.randn_like(logits) * 9, logits)
@@ -60,7 +65,8 @@ def test_unannotated_pixels_have_no_say(loss, batch: tuple[torch.Tensor, torch.T
 
 def test_nothing_annotated_is_zero_and_finite() -> None:
     logits, labels = torch.randn(2, 18, 4, 4, requires_grad=True), torch.full((2, 4, 4), 255)
-    loss = weighted_cross_entropy(logits, labels, WEIGHTS) + soft_dice(logits, labels).sum()
+    by_photo = soft_dice(logits, labels) + lovasz_softmax(logits, labels)
+    loss = weighted_cross_entropy(logits, labels, WEIGHTS) + by_photo.sum()
     loss.backward()
     assert loss.item() == 0 and torch.isfinite(logits.grad).all()
 
@@ -78,10 +84,33 @@ def test_dice_against_a_loop(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
         assert torch.allclose(soft_dice(logits, labels)[photo], torch.stack(terms).mean(), atol=1e-6)
 
 
+def test_lovasz_of_hard_predictions_is_one_minus_iou(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    """On the corners of the cube, where probabilities are 0 or 1, the extension equals the set function."""
+    logits, labels = batch
+    hard = 500.0 * torch.nn.functional.one_hot(logits.argmax(dim=1), 18).movedim(-1, 1).float()
+    for photo in range(4):
+        terms, valid = [], labels[photo] != 255
+        guess = logits[photo].argmax(dim=0)
+        for index in labels[photo][valid].unique():
+            truth, found = (labels[photo] == index) & valid, (guess == index) & valid
+            terms.append(1 - (truth & found).sum() / (truth | found).sum())
+        assert torch.allclose(lovasz_softmax(hard, labels)[photo], torch.stack(terms).mean(), atol=1e-5)
+
+
+def test_lovasz_lies_between_and_falls_along_its_gradient(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    logits, labels = batch
+    logits.requires_grad_()
+    loss = lovasz_softmax(logits, labels)
+    assert ((loss > 0) & (loss < 1)).all()
+    slope = torch.autograd.grad(loss.sum(), logits)[0]
+    assert (lovasz_softmax(logits - 20 * slope, labels) < loss).all()
+
+
 def test_perfect_prediction_costs_nothing(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
     _, labels = batch
     sure = 50.0 * torch.nn.functional.one_hot(labels.masked_fill(labels == 255, 0), 18).movedim(-1, 1).float()
     assert soft_dice(sure, labels).max() < 1e-5
+    assert lovasz_softmax(sure, labels).max() < 1e-5
     assert weighted_cross_entropy(sure, labels, WEIGHTS) < 1e-5
 
 

@@ -1,0 +1,59 @@
+"""Learning from a teacher's probabilities beside the labels: knowledge distillation (Hinton et al., 2015)."""
+
+import torch
+from torch.nn import functional
+from transformers import PreTrainedModel, SegformerImageProcessorPil
+
+from clothseg.errors import ConfigError
+from clothseg.loading import load
+
+
+def soft_cross_entropy(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Kullback-Leibler divergence of the student's from the teacher's softened classes, per photo.
+
+    Both are divided by `temperature` before the softmax, and the divergence is multiplied by its square, so that the
+    gradients keep their size whatever the temperature.
+
+    Args:
+        student: logits (N, C, h, w).
+        teacher: logits (N, C, H, W); resized to the student's size.
+        temperature: above 0; 1 leaves the teacher's probabilities as they are, more softens them.
+
+    Returns:
+        (N,) mean over the pixels, at least 0; labels play no part, so pixels without annotation teach as well.
+    """
+    teacher = functional.interpolate(teacher.float(), student.shape[-2:], mode="bilinear", align_corners=False)
+    target = (teacher / temperature).log_softmax(dim=1)
+    found = (student.float() / temperature).log_softmax(dim=1)
+    divergence = (target.exp() * (target - found)).sum(dim=1)
+    return divergence.mean(dim=(1, 2)) * temperature**2
+
+
+class Teacher:
+    """A trained model, frozen, that gives logits for the very pixels that the student sees."""
+
+    def __init__(
+        self, name: str, revision: str | None, processor: SegformerImageProcessorPil, device: torch.device
+    ) -> None:
+        """Load a Hub id or folder.
+
+        Args:
+            processor: the student's; both must normalise colours alike, since both see the same tensor.
+
+        Raises:
+            ModelError, HubError: it cannot be loaded, or its labels are not ATR's 18.
+            ConfigError: it expects colours normalised in another way.
+        """
+        loaded = load(name, revision, None)
+        ours, theirs = ((list(one.image_mean), list(one.image_std)) for one in (processor, loaded.processor))
+        if ours != theirs:
+            raise ConfigError(
+                f"The teacher {name} normalises colours by mean {theirs[0]} and std {theirs[1]}, the student by "
+                f"{ours[0]} and {ours[1]}: it cannot look at the same pixels. Take a teacher with the student's."
+            )
+        self.model: PreTrainedModel = loaded.model.float().eval().requires_grad_(False).to(device)
+
+    @torch.no_grad()
+    def __call__(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Logits (N, 18, H/4, W/4) of pixels (N, 3, H, W)."""
+        return self.model(pixel_values=pixel_values).logits
