@@ -81,6 +81,9 @@ class ParsingArguments:
     class_weight: float = field(
         default=3.0, metadata={"help": "Cross-entropy weight of each of the other 17 classes."}
     )
+    focal_gamma: float = field(
+        default=0.0, metadata={"help": "Focus of the cross-entropy on pixels that are not yet right; 0: off."}
+    )
     class_weighting: str = field(
         default="fixed",
         metadata={
@@ -148,6 +151,7 @@ class ParsingArguments:
             "class_weight",
             "dice_weight",
             "lovasz_weight",
+            "focal_gamma",
             "distillation_weight",
             "encoder_lr_scale",
         ):
@@ -243,7 +247,8 @@ def parse_arguments(argv: list[str] | None = None) -> tuple[ParsingArguments, Tr
             argv, look_for_args_file=False, return_remaining_strings=True
         )
     except (ValueError, ImportError) as error:
-        raise ConfigError(str(error)) from error
+        without = " Without such a GPU add --bf16 false." if "bf16" in str(error) else ""
+        raise ConfigError(f"{error}{without}") from error
     if unknown:
         raise ConfigError(f"Unknown option {' '.join(unknown)}: python train_hf.py --help lists them all.")
     # These three are what our data and metrics rest on, not choices.

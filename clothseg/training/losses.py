@@ -47,18 +47,30 @@ def weight_sum(labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
 
 
 def weighted_cross_entropy(
-    logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor, denominator: torch.Tensor | None = None
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    weights: torch.Tensor,
+    denominator: torch.Tensor | None = None,
+    focal_gamma: float = 0.0,
 ) -> torch.Tensor:
     """Cross-entropy with one weight per class, 255 ignored.
 
     Args:
         denominator: what the weighted sum is divided by; by default `weight_sum(labels, weights)`, which makes it
             torch's weighted mean. A batch in several parts passes the whole batch's, so that the parts add up.
+        focal_gamma: above 0, each pixel counts by (1 - probability of its class) to this power (focal loss, Lin et
+            al., 2017).
 
     Returns:
         Scalar; zero (not NaN) where no pixel is annotated.
     """
-    total = functional.cross_entropy(logits, labels, weights.to(logits.device), ignore_index=IGNORE, reduction="sum")
+    weights = weights.to(logits.device)
+    if focal_gamma:
+        surprise = functional.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none")
+        share = (1 - (-surprise).exp()) ** focal_gamma * weights[labels.masked_fill(labels == IGNORE, 0)]
+        total = (share * surprise).sum()  # the surprise of ignored pixels is 0
+    else:
+        total = functional.cross_entropy(logits, labels, weights, ignore_index=IGNORE, reduction="sum")
     if denominator is None:
         denominator = weight_sum(labels, weights)
     return total / denominator.clamp(min=1e-12)

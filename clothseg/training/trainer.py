@@ -98,7 +98,9 @@ class ClothesTrainer(Trainer):
         logits, labels = match_labels(outputs.logits, inputs["labels"], self.parsing.loss_stride)
         if num_items_in_batch is None:
             num_items_in_batch = self._get_num_items_in_batch([inputs], logits.device)
-        loss = weighted_cross_entropy(logits, labels, self.class_weights, num_items_in_batch[0])
+        loss = weighted_cross_entropy(
+            logits, labels, self.class_weights, num_items_in_batch[0], self.parsing.focal_gamma
+        )
         by_photo = torch.zeros(len(labels), device=logits.device)
         if self.parsing.dice_weight:
             by_photo = by_photo + self.parsing.dice_weight * soft_dice(logits, labels)

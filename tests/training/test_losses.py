@@ -84,6 +84,18 @@ def test_dice_against_a_loop(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
         assert torch.allclose(soft_dice(logits, labels)[photo], torch.stack(terms).mean(), atol=1e-6)
 
 
+@pytest.mark.parametrize("gamma", [1e-9, 2.0])
+def test_focal_against_a_loop(gamma: float, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    logits, labels = batch
+    total, weight = 0.0, 0.0
+    for photo, row, column in (labels != 255).nonzero().tolist():
+        truth = int(labels[photo, row, column])
+        p = logits[photo, :, row, column].softmax(0)[truth]
+        total += WEIGHTS[truth] * (1 - p) ** gamma * -p.log()
+        weight += WEIGHTS[truth]
+    assert torch.allclose(weighted_cross_entropy(logits, labels, WEIGHTS, None, gamma), total / weight, atol=1e-5)
+
+
 def test_lovasz_of_hard_predictions_is_one_minus_iou(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
     """On the corners of the cube, where probabilities are 0 or 1, the extension equals the set function."""
     logits, labels = batch
