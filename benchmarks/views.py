@@ -1,0 +1,116 @@
+"""How much a model loses on other views of the same photos: half-lengths, small figures, grey, dark, mirrored.
+
+    python -m benchmarks.views FOLDER [MODEL]
+
+FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. Each view of a photo is
+segmented, and so is the photo itself; both are scored on the pixels that the view shows, against the same truth.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from tqdm.auto import tqdm
+
+from clothseg import Segmenter
+from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES, mirror
+from clothseg.training.data import decode_row, load_splits
+from clothseg.training.metrics import confusion_matrix, summarize
+
+
+Labels = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8]
+
+
+class View(NamedTuple):
+    """A changed photo, how a label map of the photo shows in it, and which part of the view that is."""
+
+    photo: Pixels
+    shown: Callable[[Labels], Labels]
+    part: tuple[slice, slice] = (slice(None), slice(None))
+
+
+def half_length(photo: Pixels, truth: Labels) -> View:
+    """Cropped at the waist: the upper 45 % of the figure, as wide as it is high, or as the figure."""
+    rows, columns = np.nonzero((truth != BACKGROUND) & (truth != IGNORE))
+    bottom = int(rows.min() + 0.45 * (rows.max() - rows.min()))
+    upper = columns[rows <= bottom]
+    half = max(bottom, int(upper.max() - upper.min())) / 2
+    middle = (int(upper.max()) + int(upper.min())) / 2
+    window = slice(0, bottom), slice(max(0, int(middle - half)), int(middle + half))
+    return View(photo[window], lambda labels: labels[window])
+
+
+def small(fill: int) -> Callable[[Pixels, Labels], View]:
+    """Shrunk to a third in the middle of a plain picture of the photo's size."""
+
+    def view(photo: Pixels, truth: Labels) -> View:
+        height, width = (side // 3 for side in truth.shape)
+        window = slice(height, 2 * height), slice(width, 2 * width)
+        canvas = np.full_like(photo, fill)
+        canvas[window] = np.asarray(Image.fromarray(photo).resize((width, height)))
+        return View(canvas, lambda labels: _nearest(labels, width, height), window)
+
+    return view
+
+
+def _nearest(labels: Labels, width: int, height: int) -> Labels:
+    return np.asarray(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))
+
+
+def grey(photo: Pixels, truth: Labels) -> View:
+    """Black and white."""
+    return View(np.asarray(Image.fromarray(photo).convert("L").convert("RGB")), lambda labels: labels)
+
+
+def night(photo: Pixels, truth: Labels) -> View:
+    """A fifth of the light, and the noise that goes with it."""
+    noise = np.random.default_rng(0).normal(0, 4, photo.shape)
+    return View((photo * 0.2 + noise).clip(0, 255).astype(np.uint8), lambda labels: labels)
+
+
+def mirrored(photo: Pixels, truth: Labels) -> View:
+    """Left to right; the sides swap."""
+    return View(np.ascontiguousarray(photo[:, ::-1]), mirror)
+
+
+VIEWS: dict[str, Callable[[Pixels, Labels], View]] = {
+    "half-length, cropped at the waist": half_length,
+    "a third of the size, on grey": small(128),
+    "a third of the size, on white": small(255),
+    "black and white": grey,
+    "a fifth of the light, noisy": night,
+    "mirrored": mirrored,
+}
+
+
+def main() -> None:
+    """Print a line per view."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
+    options = parser.parse_args()
+    segmenter = Segmenter.from_pretrained(options.model)
+    rows = load_splits(str(options.folder), None, 0.1, 0).validation
+    counts = {name: np.zeros((2, NUM_CLASSES, NUM_CLASSES), np.int64) for name in VIEWS}
+    for row in tqdm(rows, unit=" photos", leave=False):
+        photo, truth = decode_row(row)
+        whole = segmenter(photo).label_map
+        for name, make in VIEWS.items():
+            view = make(photo, truth)
+            found = segmenter(np.ascontiguousarray(view.photo)).label_map[view.part]
+            counts[name][0] += confusion_matrix(view.shown(truth), found)
+            counts[name][1] += confusion_matrix(view.shown(truth), view.shown(whole))
+    print(f"{len(rows)} photos, {segmenter.name}\n")
+    print("| view | mIoU | of the whole photo's result on the same pixels | lost |\n|---|---|---|---|")
+    for name, pair in counts.items():
+        seen, whole_seen = (summarize(matrix)["mean_iou"] for matrix in pair)
+        print(f"| {name} | {seen:.3f} | {whole_seen:.3f} | {whole_seen - seen:.3f} |")
+
+
+if __name__ == "__main__":
+    main()
