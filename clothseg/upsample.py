@@ -34,7 +34,7 @@ def label_pixels(
     label_map = np.empty(size, np.uint8)
     counts = np.zeros(classes, np.int64)
     total = np.zeros(classes)
-    for window, labels, probability in _strips(logits, size):
+    for window, labels, probability in strips(logits, size):
         label_map[window] = labels
         counts += np.bincount(labels.ravel(), minlength=classes)
         total += np.bincount(labels.ravel(), weights=probability.ravel(), minlength=classes)
@@ -46,20 +46,21 @@ def sure_pixels(
 ) -> npt.NDArray[np.uint8]:
     """As the label map of `label_pixels`, but 255 where the best class's probability is below `min_probability`."""
     label_map = np.empty(size, np.uint8)
-    for window, labels, probability in _strips(logits, size):
+    for window, labels, probability in strips(logits, size):
         label_map[window] = np.where(probability < min_probability, np.uint8(IGNORE), labels)
     return label_map
 
 
 Strip = tuple[tuple[slice, slice], npt.NDArray[np.uint8], npt.NDArray[np.float32]]
+"""A window (rows, columns) of the full-size map, its best classes and their softmax probabilities."""
 
 
-def _strips(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Iterator[Strip]:
-    """Windows of the full-size map, each with its best classes and their softmax probabilities."""
+def strips(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Iterator[Strip]:
+    """Cover the full-size map window by window; for arguments, interpolation and ties see `label_pixels`."""
     classes = len(logits)
     height, width = size
     if width > height and classes * width > _STRIP_VALUES:  # a row alone is too much: let strips be columns
-        turned = _strips(np.ascontiguousarray(logits.transpose(0, 2, 1)), (width, height))
+        turned = strips(np.ascontiguousarray(logits.transpose(0, 2, 1)), (width, height))
         yield from (((columns, rows), labels.T, probability.T) for (rows, columns), labels, probability in turned)
         return
 

@@ -117,11 +117,12 @@ def pushed(
 
 def test_pushed_folder_is_complete_and_clean(pushed: dict[str, bytes], hub: LocalHub) -> None:
     assert {"config.json", "model.safetensors", "preprocessor_config.json", "README.md"} <= set(pushed)
-    assert {"learning_curves.png", "class_iou.png", "confusion.png", "figures.json", "training_log.csv"} <= set(pushed)
+    plots = {"learning_curves.png", "class_iou.png", "confusion.png", "calibration.png"}
+    assert plots | {"figures.json", "per_class.csv", "training_log.csv", "split.json"} <= set(pushed)
     assert not [name for name in pushed if name.endswith((".bin", ".pt", ".pkl", ".pth"))]
     card = pushed["README.md"].decode()
     figures = json.loads(pushed["figures.json"])["own_size"]
-    assert f"| mean IoU | {figures['mean_iou']:.3f} |" in card
+    assert f"| mean IoU | {figures['mean_iou']:.3f} (" in card
     assert "license_name: nvidia-segformer" in card and "not for commercial use" in card
     assert hub.repos["dataset", "alice/clothes"].branches["main"] in card
     assert not [name for name, content in pushed.items() if TOKEN.encode() in content]

@@ -78,11 +78,7 @@ class WeightAverage(TrainerCallback):
         assert self.model is not None
         self.model.update_parameters(kwargs["model"])
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Write the average into the checkpoint just saved."""
+    def save(self, folder: Path) -> None:
+        """Write the average into a checkpoint."""
         assert self.model is not None
-        if state.is_world_process_zero:
-            folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
-            save_file(
-                {key: value.contiguous() for key, value in self.model.module.state_dict().items()}, folder / FILE
-            )
+        save_file({key: value.contiguous() for key, value in self.model.module.state_dict().items()}, folder / FILE)

@@ -4,8 +4,10 @@ import platform
 import shlex
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import PreTrainedModel, TrainingArguments
@@ -13,9 +15,18 @@ from transformers import PreTrainedModel, TrainingArguments
 from clothseg.labels import NAMES
 from clothseg.lite import VARIANTS
 from clothseg.training.config import ParsingArguments
+from clothseg.training.report import TOTALS
 
 
-TEMPLATE = Path(__file__).parents[2] / "model_card.md"
+TEMPLATE = Path(__file__).with_name("model_card.md")
+PLOTS = ("learning_curves", "class_iou", "confusion", "calibration", "best_photos", "worst_photos")
+GROUPS = {
+    "large garments": ("Upper-clothes", "Skirt", "Pants", "Dress"),
+    "head": ("Hair", "Face"),
+    "limbs": ("Left-leg", "Right-leg", "Left-arm", "Right-arm"),
+    "shoes and bag": ("Left-shoe", "Right-shoe", "Bag"),
+    "small and rare": ("Hat", "Sunglasses", "Belt", "Scarf"),
+}
 PACKAGES = ("torch", "transformers", "datasets", "accelerate", "albumentations")
 
 
@@ -78,27 +89,30 @@ def write_card(
     model: PreTrainedModel,
     parsing: ParsingArguments,
     training: TrainingArguments,
-    figures: dict[str, float],
-    network_figures: dict[str, float],
+    report: dict[str, Any],
+    matrix: npt.NDArray[np.int64],
     rows: tuple[int, int],
     dataset_commit: str | None,
     argv: list[str],
     epochs: float,
     seconds: float,
+    split: dict[str, Any],
 ) -> None:
     """Write `README.md` into a saved model's folder.
 
     Args:
         folder: where the model is; its plots are shown if they are there.
         repo_id: name for title and snippets, `user/name` or the folder.
-        figures: of `summarize`, at the photos' own size.
-        network_figures: of `summarize`, at the network's size.
+        report: of `evaluation.report`.
+        matrix: (18, 18) confusion matrix at the photos' own size, truth in rows.
         rows: number of photos (trained on, held out).
         dataset_commit: the commit really used; None for a folder.
         argv: the command line's arguments, written out without the token.
         epochs: how many were really trained.
         seconds: how long training took.
+        split: `SplitRecord.summary`, and as `reported` the part that the figures are of.
     """
+    figures = report["own_size"]
     local_data = Path(parsing.dataset_name).is_dir()
     dataset = Path(parsing.dataset_name).resolve().name if local_data else parsing.dataset_name
     licence = licence_of(parsing.model_name_or_path, parsing.from_scratch, model)
@@ -141,8 +155,17 @@ def write_card(
         dataset=dataset,
         dataset_commit=dataset_commit,
         rows=rows,
+        split=split,
         figures=figures,
-        network_figures=network_figures,
+        network_figures=report["network_size"],
+        intervals=report["intervals"]["own_size"],
+        calibration_error=report["calibration"]["ece"],
+        totals=TOTALS,
+        groups=groups(figures),
+        confusions=confusions(matrix),
+        teacher=Path(parsing.teacher_model_name_or_path or "").name
+        if Path(parsing.teacher_model_name_or_path or "").exists()
+        else parsing.teacher_model_name_or_path,
         classes=[(name, figures.get(f"accuracy_{name}"), figures.get(f"iou_{name}")) for name in NAMES],
         batch=training.per_device_train_batch_size * training.gradient_accumulation_steps * training.world_size,
         parameters=f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.1f}",
@@ -150,9 +173,51 @@ def write_card(
         minutes=f"{seconds / 60:.1f}",
         hardware=hardware(training),
         versions=", ".join(f"{package} {version(package)}" for package in PACKAGES),
-        plots=[name for name in ("learning_curves", "class_iou", "confusion") if (folder / f"{name}.png").is_file()],
+        plots=[name for name in PLOTS if (folder / f"{name}.png").is_file()],
     )
     card.save(folder / "README.md")
+
+
+class Group(NamedTuple):
+    """Classes that succeed or fail together, with their mean IoU and the weakest of them."""
+
+    name: str
+    classes: list[str]
+    mean_iou: float
+    weakest: str
+    weakest_iou: float
+
+
+def groups(figures: dict[str, float]) -> list[Group]:
+    """The card's table of capabilities: `GROUPS` with figures of `summarize`; classes without a figure left out."""
+    found = []
+    for name, classes in GROUPS.items():
+        iou = {one: figures[f"iou_{one}"] for one in classes if f"iou_{one}" in figures}
+        if iou:
+            weakest = min(iou, key=lambda one: iou[one])
+            found.append(Group(name, list(iou), sum(iou.values()) / len(iou), weakest, iou[weakest]))
+    return found
+
+
+class Confusion(NamedTuple):
+    """Share of the true pixels of a class that are predicted as another."""
+
+    truth: str
+    prediction: str
+    share: float
+
+
+def confusions(matrix: npt.NDArray[np.int64], count: int = 6, least: float = 0.05) -> list[Confusion]:
+    """The `count` largest confusions of an (18, 18) matrix with truth in rows, of at least the share `least`."""
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(shares, 0)
+    largest = np.argsort(shares, axis=None)[::-1][:count]
+    pairs = [divmod(int(place), len(NAMES)) for place in largest]
+    return [
+        Confusion(NAMES[row], NAMES[column], shares[row, column])
+        for row, column in pairs
+        if shares[row, column] >= least
+    ]
 
 
 def _base(parsing: ParsingArguments) -> str:

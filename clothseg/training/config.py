@@ -1,16 +1,9 @@
 """Options of `train_hf.py` beside transformers' `TrainingArguments`. Defaults: the first version's recipe."""
 
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
-
-import yaml
-from transformers import HfArgumentParser, TrainingArguments
 
 from clothseg.errors import ConfigError
-
-
-PRESETS = Path(__file__).parent / "presets"
+from clothseg.training.split import PROTOCOLS
 
 
 @dataclass
@@ -49,6 +42,33 @@ class ParsingArguments:
             "help": "Share of the rows held out, drawn with --seed, where the data set has no validation split."
         },
     )
+    split_protocol: str = field(
+        default="fraction",
+        metadata={
+            "help": "Rows held out, drawn with --seed. fraction: --test_fraction of them; first-version: 106; "
+            "atr-standard: 700 to validate and 1,000 to test on, 16,000 to train on, as in papers on ATR.",
+            "choices": list(PROTOCOLS),
+        },
+    )
+    split_file: str | None = field(
+        default=None,
+        metadata={"help": "split.json of an earlier run: train, validate and test on the very same rows."},
+    )
+    on_bad_row: str = field(
+        default="fail",
+        metadata={
+            "help": "Rows whose photo or mask does not decode or does not fit. fail: name them and stop; skip: leave "
+            "them out and list them in split.json.",
+            "choices": ["fail", "skip"],
+        },
+    )
+    repair_masks: bool = field(
+        default=False,
+        metadata={
+            "help": "Fill small holes in the training masks, remove specks and cut spill off the silhouette; held-out "
+            "rows stay as they are. `python -m clothseg audit` shows what it does."
+        },
+    )
     unlabelled_name: str | None = field(
         default=None,
         metadata={
@@ -75,6 +95,13 @@ class ParsingArguments:
             "help": "standard: flip with sides swapped, noise, colour, downscaling. strong: also zoom, shift, "
             "rotation and blur. none: no augmentation.",
             "choices": ["none", "standard", "strong"],
+        },
+    )
+    look_closer: float = field(
+        default=0.0,
+        metadata={
+            "help": "Share of the photos of which a window about a class is trained on; classes are drawn evenly, so "
+            "small and rare ones are looked at as often as large ones."
         },
     )
     background_weight: float = field(default=1.0, metadata={"help": "Cross-entropy weight of Background."})
@@ -133,6 +160,20 @@ class ParsingArguments:
         default=0.0,
         metadata={"help": "Decay of the moving average of the weights that is evaluated and kept; 0: off."},
     )
+    early_stopping_patience: int = field(
+        default=0,
+        metadata={
+            "help": "Stop after this many evaluations in a row without a better mIoU, and keep the best; 0: never. "
+            "Implies --load_best_model_at_end."
+        },
+    )
+    report_photos: bool = field(
+        default=False,
+        metadata={
+            "help": "Write the held-out photos with the best and the worst figures beside the model, and so into a "
+            "push; mind the data set's terms."
+        },
+    )
     save_dtype: str = field(
         default="float32",
         metadata={"help": "Number format of the final model.", "choices": ["float32", "float16", "bfloat16"]},
@@ -154,12 +195,15 @@ class ParsingArguments:
             "focal_gamma",
             "distillation_weight",
             "encoder_lr_scale",
+            "early_stopping_patience",
         ):
             if getattr(self, name) < 0:
                 raise ConfigError(f"--{name} {getattr(self, name)}: it must not be negative.")
         if self.class_weight_cap < 1:
             raise ConfigError(f"--class_weight_cap {self.class_weight_cap}: give 1 or more.")
-        for name in ("rare_sampling", "min_teacher_probability"):
+        if self.split_file and self.split_protocol != "fraction":
+            raise ConfigError("--split_file decides the rows: leave --split_protocol out.")
+        for name in ("rare_sampling", "look_closer", "min_teacher_probability"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"--{name} {getattr(self, name)}: give a share between 0 and 1.")
         if self.unlabelled_name and not self.teacher_model_name_or_path:
@@ -182,83 +226,3 @@ class ParsingArguments:
     def size(self) -> tuple[int, int]:
         """Network input as (height, width)."""
         return self.image_size[0], self.image_size[-1]
-
-
-def default_training_arguments() -> dict[str, object]:
-    """The values in which our defaults differ from those of `TrainingArguments`."""
-    return {
-        "output_dir": "runs/clothseg",
-        "per_device_train_batch_size": 8,
-        "num_train_epochs": 6.0,
-        "learning_rate": 1e-4,
-        "eval_strategy": "epoch",
-        "save_strategy": "epoch",
-        "save_total_limit": 2,
-        "logging_steps": 50,
-        "dataloader_num_workers": 2,
-        "report_to": "none",
-    }
-
-
-def preset_flags(name: str) -> list[str]:
-    """Command line flags of a preset: a name in `presets/` or a path to a YAML file of `flag: value` lines.
-
-    Raises:
-        ConfigError: there is no such preset, or it is not a mapping of flags.
-    """
-    path = PRESETS / f"{name}.yaml"
-    if not path.is_file():
-        path = Path(name)
-    if not path.is_file():
-        raise ConfigError(f"--preset {name}: no such preset or file; the presets are: {_preset_names()}.")
-    try:
-        options = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--preset {name}: {path} is not valid YAML: {error}") from error
-    if not isinstance(options, dict):
-        raise ConfigError(f"--preset {name}: {path} must hold lines of the form `flag: value`.")
-    flags: list[str] = []
-    for flag, value in options.items():
-        flags += [f"--{flag}", *map(str, value if isinstance(value, list) else [value])]
-    return flags
-
-
-def parse_arguments(argv: list[str] | None = None) -> tuple[ParsingArguments, TrainingArguments]:
-    """Parse a command line; flags after `--preset NAME` override the preset's.
-
-    Raises:
-        ConfigError: a flag is unknown, or a preset or an option's value cannot be used.
-        SystemExit: argparse found a value of the wrong type, or was asked for help.
-    """
-    argv = list(sys.argv[1:] if argv is None else argv)
-    parser = HfArgumentParser(
-        [ParsingArguments, TrainingArguments],  # type: ignore[list-item]
-        description="Train a clothes parser with ATR's 18 classes.",
-    )
-    parser.set_defaults(**default_training_arguments())
-    parser.add_argument("--preset", help=f"Name or path of a file of flags; the names are: {_preset_names()}.")
-    if "--preset" in argv:
-        at = argv.index("--preset")
-        if at + 1 == len(argv):
-            parser.error("--preset needs a name")
-        argv = preset_flags(argv[at + 1]) + argv[:at] + argv[at + 2 :]
-    try:
-        parsing, training, _, unknown = parser.parse_args_into_dataclasses(
-            argv, look_for_args_file=False, return_remaining_strings=True
-        )
-    except (ValueError, ImportError) as error:
-        without = " Without such a GPU add --bf16 false." if "bf16" in str(error) else ""
-        raise ConfigError(f"{error}{without}") from error
-    if unknown:
-        raise ConfigError(f"Unknown option {' '.join(unknown)}: python train_hf.py --help lists them all.")
-    # These three are what our data and metrics rest on, not choices.
-    training.remove_unused_columns = False
-    training.label_names = ["labels"]
-    training.batch_eval_metrics = True
-    if training.device.type == "cpu":
-        training.dataloader_pin_memory = False  # only a GPU gains by it
-    return parsing, training
-
-
-def _preset_names() -> str:
-    return ", ".join(sorted(file.stem for file in PRESETS.glob("*.yaml")))

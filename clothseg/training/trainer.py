@@ -1,20 +1,41 @@
 """transformers' Trainer with a weighted loss, a metric of flat memory, and a moving average of the weights."""
 
 import contextlib
+import functools
+from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.data_loader import SeedableRandomSampler
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
-from transformers import EvalPrediction, PreTrainedModel, Trainer, TrainingArguments
+from torch.utils.data import DataLoader
+from transformers import (
+    EarlyStoppingCallback,
+    EvalPrediction,
+    PreTrainedModel,
+    PrinterCallback,
+    ProgressCallback,
+    SegformerForSemanticSegmentation,
+    SegformerImageProcessorPil,
+    Trainer,
+    TrainingArguments,
+)
 from transformers.trainer_utils import TrainOutput
 
+from clothseg.fold import FoldedDecodeHead
 from clothseg.training.average import WeightAverage
+from clothseg.training.checkpoints import writing
 from clothseg.training.config import ParsingArguments
-from clothseg.training.distillation import Teacher, soft_cross_entropy
-from clothseg.training.losses import lovasz_softmax, match_labels, soft_dice, weight_sum, weighted_cross_entropy
+from clothseg.training.dataset import ParsingDataset
+from clothseg.training.distillation import Teacher
+from clothseg.training.interruption import Interruption, outlive_signals
+from clothseg.training.losses import match_labels
 from clothseg.training.metrics import ClothesMetric
+from clothseg.training.objective import Objective
 from clothseg.training.optimizer import parameter_groups
+from clothseg.training.progress import Bar, Table
+from clothseg.training.transforms import normalise
 
 
 def predicted_classes(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -44,42 +65,60 @@ class ClothesTrainer(Trainer):
             class_weights: (18,) float32, the cross-entropy's.
             teacher: whose probabilities to learn from, if `distillation_weight` is set.
         """
-        metric = ClothesMetric()
+        metric, terms = ClothesMetric(), torch.zeros(4, dtype=torch.float64)
 
         def count(prediction: EvalPrediction, compute_result: bool = True) -> dict[str, float]:
-            # batch_eval_metrics hands over tensors, whatever the type says
-            maps = [torch.as_tensor(part).cpu() for part in (prediction.predictions, prediction.label_ids)]
-            metric.add_batch(predictions=maps[0], references=maps[1])
-            return metric.compute() if compute_result else {}
+            # batch_eval_metrics hands over what `prediction_step` returns, as tensors, whatever the type says
+            maps, losses = tuple(prediction.predictions)
+            labels = torch.as_tensor(prediction.label_ids)
+            metric.add_batch(predictions=torch.as_tensor(maps).cpu(), references=labels.cpu())
+            terms.add_(torch.as_tensor(losses).double().sum(dim=0).cpu())
+            if not compute_result:
+                return {}
+            loss = Objective.combined(terms)
+            terms.zero_()
+            return {"loss": loss, **metric.compute()}
 
-        super().__init__(
-            network, args, compute_metrics=count, preprocess_logits_for_metrics=predicted_classes, **kwargs
-        )
+        if isinstance(network, SegformerForSemanticSegmentation):
+            network.decode_head.__class__ = FoldedDecodeHead  # same parameters and names, a cheaper forward
+        super().__init__(network, args, compute_metrics=count, **kwargs)
         self.network, self.parsing = network, parsing
-        self.class_weights = class_weights.to(self.args.device)
-        self.teacher = teacher
+        self.processor: SegformerImageProcessorPil = kwargs["processing_class"]
+        self.objective: Objective = Objective(parsing, class_weights.to(self.args.device), teacher)
         self.average = WeightAverage(parsing.ema_decay) if parsing.ema_decay else None
         if self.average:
             self.add_callback(self.average)
+        self.interruption = Interruption()
+        self.add_callback(self.interruption)
+        # in place of the stock callbacks, which print a dictionary of 40 figures at each evaluation
+        self.remove_callback(PrinterCallback)
+        self.remove_callback(ProgressCallback)
+        if not self.args.disable_tqdm:
+            self.add_callback(Bar())
+        self.add_callback(Table())
+        if parsing.early_stopping_patience:
+            self.add_callback(EarlyStoppingCallback(parsing.early_stopping_patience))
+
+    def _prepare_inputs(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The bytes that `ParsingDataset` serves, on the device, as the network and the losses take them."""
+        inputs = super()._prepare_inputs(inputs)
+        if inputs["pixel_values"].dtype == torch.uint8:
+            pixels = normalise(inputs["pixel_values"], self.processor)
+            inputs = {"pixel_values": pixels, "labels": inputs["labels"].long()}
+        return inputs
 
     # Loss
 
     def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> torch.Tensor:
-        """What the loss of an accumulated batch is divided by: [sum of class weights, number of photos].
+        """What the loss of an accumulated batch is divided by: `Objective.totals` over all its parts and processes.
 
         The Trainer counts labels other than -100 here, which is wrong for us twice over: 255 is ignored, and a
         weighted mean is divided by weights, not by pixels.
         """
-        stride = self.parsing.loss_stride
-        weights, photos = torch.zeros((), device=device), 0
-        for batch in batch_samples:
-            labels = batch["labels"].to(device)
-            weights = weights + weight_sum(labels[:, ::stride, ::stride], self.class_weights)
-            photos += len(labels)
-        counts = torch.stack([weights, torch.tensor(float(photos), device=device)])
+        totals = torch.stack([self.objective.totals(batch["labels"].to(device)) for batch in batch_samples]).sum(dim=0)
         if self.args.world_size > 1:
-            counts = self.accelerator.gather(counts.unsqueeze(0)).sum(dim=0)
-        return counts
+            totals = self.accelerator.gather(totals.unsqueeze(0)).sum(dim=0)
+        return totals
 
     def compute_loss(
         self,
@@ -88,33 +127,41 @@ class ClothesTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Weighted cross-entropy at the labels' size, 255 ignored, plus the terms by photo that are asked for.
+        """The objective's loss.
 
         Args:
-            num_items_in_batch: [sum of class weights, number of photos] of the whole accumulated batch, of which
-                `inputs` may be a part; so 4 parts of 2 photos give the gradients of one batch of 8.
+            num_items_in_batch: totals of the whole accumulated batch, of which `inputs` may be a part; so 4 parts of
+                2 photos give the gradients of one batch of 8.
         """
         outputs = model(pixel_values=inputs["pixel_values"])
-        logits, labels = match_labels(outputs.logits, inputs["labels"], self.parsing.loss_stride)
         if num_items_in_batch is None:
-            num_items_in_batch = self._get_num_items_in_batch([inputs], logits.device)
-        loss = weighted_cross_entropy(
-            logits, labels, self.class_weights, num_items_in_batch[0], self.parsing.focal_gamma
-        )
-        by_photo = torch.zeros(len(labels), device=logits.device)
-        if self.parsing.dice_weight:
-            by_photo = by_photo + self.parsing.dice_weight * soft_dice(logits, labels)
-        if self.parsing.lovasz_weight:
-            by_photo = by_photo + self.parsing.lovasz_weight * lovasz_softmax(logits, labels)
-        if self.teacher and model.training:
-            taught = soft_cross_entropy(
-                outputs.logits, self.teacher(inputs["pixel_values"]), self.parsing.distillation_temperature
-            )
-            by_photo = by_photo + self.parsing.distillation_weight * taught
-        loss = loss + by_photo.sum() / num_items_in_batch[1]
+            num_items_in_batch = self._get_num_items_in_batch([inputs], outputs.logits.device)
+        seen = inputs["pixel_values"] if model.training else None
+        loss = self.objective(outputs.logits, inputs["labels"], num_items_in_batch, seen)
         # Gradients are averaged over processes, but the divisor already counts the photos of all of them.
         loss = loss * self.args.world_size
         return (loss, {"logits": outputs.logits}) if return_outputs else loss
+
+    def prediction_step(
+        self,
+        model: nn.Module,
+        inputs: dict[str, torch.Tensor],
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> Any:
+        """What the Trainer gathers from all processes, less the photos that only fill up the last batch.
+
+        The loss travels photo by photo: a mean of batches' means, as the Trainer takes it, would depend on how the
+        photos are cut into batches and spread over processes.
+
+        Returns:
+            No loss; class ids (N, H, W) uint8 with `Objective.of_photos` (N, 4); labels (N, H, W) uint8.
+        """
+        inputs = self._prepare_inputs(inputs)
+        with torch.no_grad(), self.compute_loss_context_manager():
+            logits = model(pixel_values=inputs["pixel_values"]).logits
+            terms = self.objective.of_photos(logits, inputs["labels"])
+        return None, (predicted_classes(logits, inputs["labels"]), terms), inputs["labels"].to(torch.uint8)
 
     # Optimizer
 
@@ -152,10 +199,45 @@ class ClothesTrainer(Trainer):
         trial: Any = None,
         ignore_keys_for_eval: list[str] | None = None,
     ) -> TrainOutput:
-        """As transformers' Trainer; an average goes on from the same checkpoint."""
+        """As transformers' Trainer; an average goes on from the same checkpoint, and signals stop it in good order."""
         if self.average and resume_from_checkpoint:
             self.average.checkpoint = str(resume_from_checkpoint)
-        return super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
+        with self.interruption.listening():
+            return super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
+
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        """Tell rows and their order the epoch, and take no step after the last one.
+
+        accelerate 1.15 tells only one of the two, which one depending on how many samplers are wrapped in each other:
+        with several processes each epoch would repeat the first one's augmentation, and a run resumed within an
+        epoch would not see what it would have seen. And the Trainer takes one step too many when it resumes a
+        checkpoint of the very last step.
+        """
+        if self.state.global_step >= self.state.max_steps:
+            return
+        sampler = kwargs["train_dataloader"].batch_sampler
+        while hasattr(sampler, "batch_sampler"):
+            sampler = sampler.batch_sampler
+        for part in (self.train_dataset, sampler.sampler):
+            if isinstance(part, ParsingDataset | SeedableRandomSampler):
+                part.set_epoch(kwargs["epoch"])
+        super()._run_epoch(*args, **kwargs)
+
+    def _get_dataloader(self, *args: Any, **kwargs: Any) -> DataLoader:
+        loader: Any = super()._get_dataloader(*args, **kwargs)
+        inner = loader.base_dataloader  # of accelerate's, which takes the attribute and does nothing with it
+        inner.worker_init_fn = functools.partial(outlive_signals, inner.worker_init_fn)
+        return loader
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        with writing(Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"):
+            super()._save_checkpoint(model, trial)
+
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        """Write the model, and its average before the checkpoint counts as saved and an older one is deleted."""
+        super()._save(output_dir, state_dict)
+        if self.average and self.args.should_save:
+            self.average.save(Path(str(output_dir or self.args.output_dir)))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         """Load a checkpoint's weights, whose names on disk are not SegFormer's names in memory.
@@ -170,6 +252,44 @@ class ClothesTrainer(Trainer):
         self._load_from_checkpoint(str(self.state.best_model_checkpoint))
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
-        """Evaluate the averaged weights where an average is kept: they are what is saved at the end."""
+        """Evaluate the averaged weights where an average is kept: they are what is saved at the end, as a rule."""
         with self.average.applied(self.network) if self.average else contextlib.nullcontext():
+            if self.args.world_size > 1:
+                # batch statistics differ from process to process, and the main one's are those that are saved
+                for buffer in self.network.buffers():
+                    torch.distributed.broadcast(buffer, 0)
             return super().evaluation_loop(*args, **kwargs)
+
+    def keep_better(self) -> dict[str, float]:
+        """Leave in the network its weights of the end, or their average where that has the higher mIoU.
+
+        With `load_best_model_at_end` both are those of the best evaluation.
+
+        Returns:
+            mIoU of each candidate, the one kept first: `{"averaged": 0.52, "trained": 0.51}`, or only `trained` where
+            no average was taken.
+        """
+        average, self.average = self.average, None
+        found = {"trained": self._figures()}
+        if average:
+            trained = {name: value.clone() for name, value in self.network.state_dict().items()}
+            average.load_into(
+                self.network, self.state.best_model_checkpoint if self.args.load_best_model_at_end else None
+            )
+            averaged = self._figures()
+            if found["trained"]["mean_iou"] > averaged["mean_iou"]:
+                self.network.load_state_dict(trained)
+                found["averaged"] = averaged
+            else:
+                found = {"averaged": averaged, **found}
+        figures = next(iter(found.values()))
+        if not any("eval_loss" in entry for entry in self.state.log_history):  # --eval_strategy no
+            entry = {f"eval_{key}": value for key, value in figures.items()}
+            self.state.log_history.append({**entry, "epoch": self.state.epoch, "step": self.state.global_step})
+        return {name: candidate["mean_iou"] for name, candidate in found.items()}
+
+    def _figures(self) -> dict[str, float]:
+        """Evaluate without a word to logs and callbacks, which have closed their books after the training."""
+        metrics = self.evaluation_loop(self.get_eval_dataloader(), "Evaluation").metrics
+        self.callback_handler.on_predict(self.args, self.state, self.control, metrics)  # closes the bar
+        return {key.removeprefix("eval_"): value for key, value in metrics.items()}

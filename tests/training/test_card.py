@@ -8,19 +8,38 @@ from huggingface_hub import ModelCard, ModelCardData
 from PIL import Image
 
 from clothseg.labels import NAMES
-from clothseg.training import plots
-from clothseg.training.card import APACHE, NVIDIA, OWN, licence_of, without_token, write_card
-from clothseg.training.config import parse_arguments
-from clothseg.training.metrics import summarize
+from clothseg.training import evaluation, plots
+from clothseg.training.arguments import parse_arguments
+from clothseg.training.card import (
+    APACHE,
+    NVIDIA,
+    OWN,
+    confusions,
+    groups,
+    licence_of,
+    without_token,
+    write_card,
+)
+from clothseg.training.evaluation import Scores
 from clothseg.training.model import build_model
 
 
 @pytest.fixture(scope="module")
-def figures() -> dict[str, float]:
+def scores() -> Scores:
+    """Of six photos without a Dress, though some was predicted, and with many belts taken for upper clothes."""
     rng = np.random.default_rng(0)
-    matrix = rng.integers(0, 50, (18, 18)) + np.diag(rng.integers(100, 900, 18))
-    matrix[7] = 0  # no Dress in these photos, though some was predicted
-    return summarize(matrix)
+    matrices = rng.integers(0, 50, (6, 18, 18)) + np.diag(rng.integers(100, 900, 18))
+    matrices[:, NAMES.index("Dress")] = 0
+    matrices[:, NAMES.index("Belt"), NAMES.index("Upper-clothes")] += 2000
+    boundary = rng.random((6, 2, 18))
+    histograms = np.stack([np.full((6, 15), 10.0), np.full((6, 15), 6.0), np.full((6, 15), 7.0)], axis=-1)
+    ids = [str(number) for number in range(6)]
+    return Scores(ids, matrices, matrices, boundary, histograms, rng.random((18, 15, 3)))
+
+
+@pytest.fixture(scope="module")
+def figures(scores: Scores) -> dict[str, float]:
+    return evaluation.report(scores, resamples=50)["own_size"]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +67,9 @@ def test_licence_follows_the_weights(tiny_model: Path, tmp_path: Path) -> None:
     assert licence_of(str(tmp_path), False, segformer) == NVIDIA  # whatever a card says: NVIDIA's terms pass on
 
 
-def test_card_states_figures_recipe_and_licence(figures: dict[str, float], tiny_model: Path, tmp_path: Path) -> None:
+def test_card_states_figures_recipe_and_licence(scores: Scores, tiny_model: Path, tmp_path: Path) -> None:
+    report = evaluation.report(scores, resamples=50)
+    figures = report["own_size"]
     argv = ["--output_dir", str(tmp_path / "run"), "--hub_token", "hf_secret", "--image_size", "64", "--seed", "7"]
     parsing, training = parse_arguments(argv)
     write_card(
@@ -57,13 +78,14 @@ def test_card_states_figures_recipe_and_licence(figures: dict[str, float], tiny_
         model=build_model(str(tiny_model)),
         parsing=parsing,
         training=training,
-        figures=figures,
-        network_figures=figures,
+        report=report,
+        matrix=scores.own_size.sum(axis=0),
         rows=(17600, 106),
         dataset_commit="0123abc",
         argv=argv,
         epochs=6.0,
         seconds=90,
+        split={"reported": "validation", "skipped": 3},
     )
     card = ModelCard.load(tmp_path / "README.md")
     assert card.data.license == "other" and card.data.license_name == "nvidia-segformer"
@@ -72,12 +94,30 @@ def test_card_states_figures_recipe_and_licence(figures: dict[str, float], tiny_
     assert results["mean_iou"].metric_value == round(figures["mean_iou"], 4)
     assert results["mean_iou"].dataset_revision == "0123abc"
     text = card.text
-    assert f"| mean IoU | {figures['mean_iou']:.3f} |" in text and "106 photos" in text and "0123abc" in text
-    assert f"| Hat | {figures['accuracy_Hat']:.3f} | {figures['iou_Hat']:.3f} |" in text
-    assert "| Dress | not in these photos | 0.000 |" in text
+    assert f"| mean IoU | {figures['mean_iou']:.3f} (" in text and "106 photos" in text and "0123abc" in text
+    assert f"| Hat | {figures['accuracy_Hat']:.3f} | {figures['iou_Hat']:.3f} (" in text
+    assert "| Dress | not in these photos | 0.000 (0.000–0.000) |" in text
+    assert "Belt for Upper-clothes 7" in text and "off by 10.0 points" in text
+    assert "and 3 rows that could not be trained on were left out" in text
     assert "17600 photos, 6 epochs in batches of 8, seed 7" in text and "1.5 minutes" in text
     assert "hf_secret" not in card.content and "--image_size 64" in text
     assert "{{" not in card.content and "{%" not in card.content
+
+
+def test_capabilities_are_means_over_groups_and_leave_out_what_is_not_there() -> None:
+    found = {group.name: group for group in groups({"iou_Hair": 0.8, "iou_Face": 0.6, "iou_Hat": 0.3})}
+    assert set(found) == {"head", "small and rare"}
+    assert found["head"].mean_iou == pytest.approx(0.7) and found["head"].weakest == "Face"
+
+
+def test_confusions_are_the_largest_shares_of_the_true_class() -> None:
+    matrix = np.diag(np.full(18, 90))
+    matrix[8, 4], matrix[7, 4], matrix[3, 11] = 210, 60, 2
+    assert [(one.truth, one.prediction) for one in confusions(matrix)] == [
+        ("Belt", "Upper-clothes"),
+        ("Dress", "Upper-clothes"),
+    ]
+    assert confusions(matrix)[0].share == pytest.approx(0.7)
 
 
 def test_plots_are_pictures(figures: dict[str, float], tmp_path: Path) -> None:

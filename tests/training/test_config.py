@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clothseg.errors import ConfigError
-from clothseg.training.config import PRESETS, parse_arguments, preset_flags
+from clothseg.training.arguments import PRESETS, parse_arguments, preset_flags
 
 
 def test_defaults_are_the_first_versions_recipe(tmp_path: Path) -> None:
@@ -40,6 +40,7 @@ def test_every_preset_parses_and_gives_each_flag_its_reason(preset: str, tmp_pat
         (["--image_size", "100"], "--image_size 100: give one or two positive multiples of 32"),
         (["--image_size", "64", "64", "64"], "--image_size"),
         (["--test_fraction", "1.5"], "--test_fraction 1.5"),
+        (["--split_file", "split.json", "--split_protocol", "atr-standard"], "--split_file decides the rows"),
         (["--class_weight", "-1"], "--class_weight -1.0: it must not be negative"),
         (["--class_weight_cap", "0.5"], "--class_weight_cap 0.5: give 1 or more"),
         (["--rare_sampling", "2"], "--rare_sampling 2.0: give a share between 0 and 1"),

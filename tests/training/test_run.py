@@ -1,15 +1,26 @@
 """A run from arguments to folder: what is refused before it starts, and what a second run must not destroy."""
 
 import csv
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from clothseg import Segmenter
-from clothseg.errors import ConfigError
-from clothseg.training.config import parse_arguments
-from clothseg.training.data import load_labelled
+from clothseg.errors import ConfigError, DataError
+from clothseg.training.arguments import parse_arguments
+from clothseg.training.data import load_splits
+from clothseg.training.dataset import ParsingDataset
+from clothseg.training.report import FILES
 from clothseg.training.run import run
+from clothseg.training.sources import load_labelled
+from clothseg.training.split import SplitRecord
 
 
 def arguments(data: Path, model: Path, output: Path, *flags: str) -> list[str]:
@@ -24,6 +35,12 @@ def test_whole_run_with_average_and_half_precision(doll_data: Path, tiny_model: 
     assert folder == tmp_path / "model"
     assert (folder / "model.safetensors").stat().st_size < 0.6 * (tiny_model / "model.safetensors").stat().st_size
     assert Segmenter.from_pretrained(folder).image_size == (64, 64)
+    figures = json.loads((folder / "figures.json").read_text())
+    assert set(FILES) <= {path.name for path in folder.iterdir()} and not list(folder.glob("*_photos.png"))
+    assert "![calibration](calibration.png)" in (folder / "README.md").read_text()
+    for size in ("own_size", "network_size"):
+        low, high = figures["intervals"][size]["overall_accuracy"]
+        assert 0 <= low <= figures[size]["overall_accuracy"] <= high <= 1
     with (folder / "training_log.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["step"] for row in rows[:1]] == ["2"] and float(rows[0]["training_loss"]) > 0
@@ -42,10 +59,37 @@ def test_photos_without_masks_are_learnt_from_a_teacher(doll_data: Path, tiny_mo
         str(tiny_model),
     ]
     rare = ["--rare_sampling", "0.9", "--class_weighting", "frequency", "--dice_weight", "1"]
-    argv = arguments(doll_data, tiny_model, tmp_path, *taught, *rare)
+    argv = arguments(doll_data, tiny_model, tmp_path, *taught, *rare, "--report_photos", "true")
     folder = run(*parse_arguments(argv), argv)
+    assert {"best_photos.png", "worst_photos.png"} <= {path.name for path in folder.iterdir()}
     assert Segmenter.from_pretrained(folder).image_size == (64, 64)
     assert len(load_labelled(tmp_path / "teacher_labels.parquet")) == 5
+
+
+def test_test_rows_are_reported_and_bad_ones_left_out(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    data = tmp_path / "photos"
+    data.mkdir()
+    table = pq.read_table(doll_data / "train.parquet")
+    masks = table["mask"].to_pylist()
+    masks[4] = {"bytes": b"no picture", "path": None}
+    column, stored = table.schema.get_field_index("mask"), table.schema.field("mask")
+    table = table.set_column(column, stored, pa.array(masks, stored.type))
+    pq.write_table(table, data / "train.parquet")
+    (data / "test.parquet").symlink_to(doll_data / "validation.parquet")
+    record = load_splits(str(data), None, 0.2, on_bad_row="skip").record
+    earlier, reason = tmp_path / "split.json", record.skipped.pop("doll-000004")
+    replace(record, train=[*record.train, "doll-000004"]).write(earlier)
+
+    flags = ["--split_file", str(earlier), "--eval_strategy", "no", "--test_fraction", "0.5"]
+    argv = arguments(data, tiny_model, tmp_path / "run", *flags)
+    with pytest.raises(DataError, match="doll-000004: the mask is no readable picture"):
+        run(*parse_arguments(argv), argv)
+    argv += ["--on_bad_row", "skip"]
+    folder = run(*parse_arguments(argv), argv)
+    written = SplitRecord.read(folder / "split.json")
+    assert written == replace(record, skipped={"doll-000004": reason})
+    figures = json.loads((folder / "figures.json").read_text())
+    assert figures["split"] == written.summary() | {"reported": "test"} and figures["photos"] == 5
 
 
 @pytest.mark.parametrize(
@@ -61,3 +105,36 @@ def test_impossible_resumes_are_explained(
     argv = arguments(doll_data, tiny_model, tmp_path, *flags)
     with pytest.raises(ConfigError, match=message):
         run(*parse_arguments(argv), argv)
+
+
+def test_training_rows_alone_are_repaired(
+    doll_data: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Seen(Exception):
+        pass
+
+    def look(*_: object, train_dataset: ParsingDataset, eval_dataset: ParsingDataset, **__: object) -> None:
+        raise Seen(train_dataset.repair_masks, eval_dataset.repair_masks)
+
+    monkeypatch.setattr("clothseg.training.run.ClothesTrainer", look)
+    for flags, expected in ((["--repair_masks", "true"], (True, False)), ([], (False, False))):
+        argv = arguments(doll_data, tiny_model, tmp_path, *flags)
+        with pytest.raises(Seen) as seen:
+            run(*parse_arguments(argv), argv)
+        assert seen.value.args == expected
+
+
+def test_script_without_its_package_says_how_to_bring_it_along(tmp_path: Path) -> None:
+    """As `hf jobs uv run https://.../train_hf.py` starts it: the script travels alone."""
+    shutil.copy(Path(__file__).parents[2] / "train_hf.py", tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-S", "train_hf.py", "--help"],
+        cwd=tmp_path,
+        env={"PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: train_hf.py needs the package clothseg") and done.stderr.count("\n") == 1
+    assert "git clone" in done.stderr and "hf jobs uv run --with git+" in done.stderr

@@ -11,7 +11,8 @@ from PIL import Image
 from clothseg import Segmenter
 from clothseg.errors import DataError
 from clothseg.labels import SWAP_SIDES
-from clothseg.training.data import decode_mask, load_splits, load_unlabelled
+from clothseg.training.data import decode_mask, load_splits
+from clothseg.training.sources import load_unlabelled
 from clothseg.training.teacher import averaged_probabilities, label_rows
 
 

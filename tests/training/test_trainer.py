@@ -5,39 +5,14 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import TrainingArguments, set_seed
+from small_trainer import keep_statistics, losses, make_trainer
+from transformers import TrainingArguments
 
 from clothseg.errors import ConfigError
 from clothseg.training.average import FILE
-from clothseg.training.config import parse_arguments
-from clothseg.training.data import load_splits
-from clothseg.training.dataset import ParsingDataset
-from clothseg.training.losses import class_weights
 from clothseg.training.metrics import confusion_matrix, summarize
-from clothseg.training.model import build_model, build_processor
-from clothseg.training.trainer import ClothesTrainer, predicted_classes
-
-
-def make_trainer(data: Path, model: Path | str, folder: Path, *flags: str) -> ClothesTrainer:
-    """A trainer on 64x64 pixels without augmentation, as `train_hf.py` would make it with `flags`."""
-    common = ["--image_size", "64", "--augmentation", "none", "--dataloader_num_workers", "0", "--use_cpu", "true"]
-    quiet = ["--eval_strategy", "no", "--save_strategy", "no", "--disable_tqdm", "true", "--logging_steps", "1"]
-    parsing, training = parse_arguments([*common, *quiet, "--output_dir", str(folder), *flags])
-    set_seed(training.seed)
-    splits, processor = load_splits(str(data), None, 0.1, training.seed), build_processor(parsing.size)
-    return ClothesTrainer(
-        build_model(str(model)),
-        training,
-        parsing=parsing,
-        class_weights=class_weights(parsing.background_weight, parsing.class_weight),
-        train_dataset=ParsingDataset(splits.train, processor, parsing.augmentation, training.seed),
-        eval_dataset=ParsingDataset(splits.validation, processor),
-        processing_class=processor,
-    )
-
-
-def losses(trainer: ClothesTrainer) -> list[float]:
-    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+from clothseg.training.trainer import predicted_classes
+from clothseg.training.transforms import normalise
 
 
 def test_loss_falls_and_every_parameter_moves(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
@@ -53,7 +28,7 @@ def test_loss_falls_and_every_parameter_moves(doll_data: Path, tiny_model: Path,
 def test_training_learns_real_samples(shared_data: Path, tiny_model: Path, tmp_path: Path) -> None:
     for split in ("train", "validation"):
         (tmp_path / f"{split}.parquet").symlink_to(shared_data / f"sample_{split}.parquet")
-    trainer = make_trainer(tmp_path, tiny_model, tmp_path / "run", "--max_steps", "12", "--learning_rate", "1e-3")
+    trainer = make_trainer(tmp_path, tiny_model, tmp_path / "run", "--max_steps", "16", "--learning_rate", "1e-3")
     trainer.train()
     fallen = losses(trainer)
     assert sum(fallen[-3:]) < 0.75 * sum(fallen[:3])
@@ -77,9 +52,7 @@ def test_accumulated_batch_equals_a_whole_one(dice: str, doll_data: Path, tiny_m
     for size, steps in (("8", "1"), ("2", "4")):
         flags = ("--per_device_train_batch_size", size, "--gradient_accumulation_steps", steps, "--max_steps", "1")
         trainer = make_trainer(doll_data, tiny_model, tmp_path, *flags, "--dice_weight", dice)
-        # Batch statistics and dropout do differ between 8 photos and 4 times 2: the loss is what is tested.
-        torch.nn.Module.train(trainer.network, False)
-        trainer.network.train = lambda mode=True, network=trainer.network: network
+        keep_statistics(trainer)
         trainer.train()
         found.append(next(entry for entry in trainer.state.log_history if "loss" in entry))
     assert found[0]["loss"] == pytest.approx(found[1]["loss"], rel=1e-4)
@@ -117,7 +90,8 @@ def test_evaluation_equals_a_loop_and_keeps_no_maps(doll_data: Path, tiny_model:
     for index in range(len(trainer.eval_dataset)):
         sample = trainer.eval_dataset[index]
         with torch.no_grad():
-            logits = trainer.network.eval()(sample["pixel_values"][None]).logits
+            pixels = normalise(sample["pixel_values"][None], trainer.processing_class)
+            logits = trainer.network.eval()(pixels).logits
         predicted = predicted_classes(logits, sample["labels"][None])
         matrix = matrix + confusion_matrix(sample["labels"].numpy(), predicted[0].numpy())
     for key, value in summarize(matrix).items():
@@ -152,3 +126,51 @@ def test_resumed_run_ends_as_an_unbroken_one(doll_data: Path, tiny_model: Path, 
     (tmp_path / "checkpoint-2" / FILE).unlink()
     with pytest.raises(ConfigError, match="saved without --ema_decay"):
         resumed.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
+
+
+@pytest.mark.parametrize("batch", ["1", "2", "5"])
+def test_validation_loss_does_not_depend_on_the_batch(
+    batch: str, doll_data: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    terms = ("--dice_weight", "0.5", "--lovasz_weight", "0.5")
+    trainer = make_trainer(doll_data, tiny_model, tmp_path, *terms, "--per_device_eval_batch_size", batch)
+    photos = [trainer.eval_dataset[index] for index in range(5)]
+    together = {key: torch.stack([photo[key] for photo in photos]) for key in photos[0]}
+    with torch.no_grad():
+        expected = trainer.compute_loss(trainer.network.eval(), trainer._prepare_inputs(together))
+    assert trainer.evaluate()["eval_loss"] == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.9])
+def test_better_of_weights_and_average_is_kept(
+    decay: float, doll_data: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer(doll_data, tiny_model, tmp_path, "--max_steps", "4", "--ema_decay", str(decay))
+    trainer.train()
+    trained = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    if not decay:
+        candidates = trainer.keep_better()
+        assert candidates == {"trained": trainer._figures()["mean_iou"]}
+        return
+    averaged = {name: value.clone() for name, value in trainer.average.model.module.state_dict().items()}
+    average = trainer.average
+    for scores, kept, state in (((0.5, 0.4), "trained", trained), ((0.4, 0.5), "averaged", averaged)):
+        trainer.average = average
+        trainer.network.load_state_dict(trained)
+        found = iter(scores)
+        monkeypatch.setattr(trainer, "_figures", lambda found=found: {"mean_iou": next(found), "loss": 1.0})
+        candidates = trainer.keep_better()
+        assert next(iter(candidates.items())) == (kept, 0.5) and len(candidates) == 2
+        assert all(torch.equal(value, state[name]) for name, value in trainer.network.state_dict().items())
+
+
+def test_early_stop_keeps_the_best(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    """A learning rate so high that the model only gets worse after a while."""
+    flags = ("--num_train_epochs", "8", "--eval_strategy", "epoch", "--save_strategy", "epoch")
+    worse = ("--learning_rate", "0.1", "--early_stopping_patience", "2", "--save_total_limit", "1")
+    trainer = make_trainer(doll_data, tiny_model, tmp_path, *flags, *worse)
+    trainer.train()
+    found = [entry["eval_mean_iou"] for entry in trainer.state.log_history if "eval_mean_iou" in entry]
+    best = found.index(max(found))
+    assert len(found) == best + 3 < 8
+    assert next(iter(trainer.keep_better().values())) == pytest.approx(max(found))

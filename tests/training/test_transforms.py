@@ -5,11 +5,20 @@ import numpy as np
 import pytest
 import torch
 from paper_dolls import Doll, draw
-from transformers import AutoImageProcessor
+from PIL import Image as PILImage
+from transformers import AutoImageProcessor, SegformerImageProcessorPil
 
 from clothseg.labels import NAMES, mirror
 from clothseg.training.model import build_processor
-from clothseg.training.transforms import FlipSides, LookCloser, augmentation, encode
+from clothseg.training.transforms import (
+    FlipSides,
+    GaussNoise,
+    LookCloser,
+    augmentation,
+    encode,
+    normalise,
+    resize_quickly,
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +53,10 @@ def test_augmentation_is_repeatable_varied_and_keeps_ids(kind: str, doll: Doll) 
 def test_strong_augmentation_moves_photo_and_mask_together(doll: Doll) -> None:
     """A picture that shows its own mask still shows it after the geometry; colour changes are left out."""
     picture = np.repeat((doll.mask * 10)[..., None], 3, axis=2)
-    view = next(step for step in augmentation("strong").transforms if isinstance(step, A.OneOf))
-    moves = [step for step in view.transforms if not isinstance(step, A.NoOp)]
+    closer, elsewhere = next(
+        step for step in augmentation("strong", 0.25).transforms if isinstance(step, A.OneOf)
+    ).transforms
+    moves = [closer, *(step for step in elsewhere.transforms if not isinstance(step, A.NoOp))]
     assert len(moves) > 3
     for step in moves:
         exact = {"fill": 0, "interpolation": 0} if isinstance(step, A.Affine) else {}
@@ -81,7 +92,49 @@ def test_encoding_is_the_saved_processors(doll: Doll, tmp_path) -> None:
     processor.save_pretrained(tmp_path)
     encoded = encode(doll.image, doll.mask, processor)
     served = AutoImageProcessor.from_pretrained(tmp_path, backend="pil")(images=doll.image, return_tensors="pt")
-    assert torch.equal(encoded["pixel_values"], served["pixel_values"][0])
+    assert torch.allclose(normalise(encoded["pixel_values"][None], processor), served["pixel_values"], atol=1e-6)
     assert encoded["pixel_values"].shape == (3, 64, 96)
-    assert encoded["labels"].shape == (64, 96) and encoded["labels"].dtype == torch.int64
+    assert encoded["labels"].shape == (64, 96) and encoded["labels"].dtype == torch.uint8
     assert set(encoded["labels"].unique().tolist()) <= set(np.unique(doll.mask).tolist())
+
+
+def test_pixel_values_are_the_processors(doll: Doll) -> None:
+    """Of every value and channel, for a processor of its own mean and deviation too."""
+    every = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+    for processor in (
+        build_processor((16, 16)),
+        SegformerImageProcessorPil(image_mean=[0.5] * 3, image_std=[0.3] * 3),
+    ):
+        processor.size = {"height": 16, "width": 16}
+        served = processor(images=every, return_tensors="pt")["pixel_values"]
+        pixels = encode(every, doll.mask, processor)["pixel_values"]
+        assert (pixels.numpy() == every.transpose(2, 0, 1)).all()
+        assert torch.allclose(normalise(pixels[None], processor), served, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("size", "greatest", "mean"),
+    [((160, 112), 45, 1.3), ((384, 256), 1, 0.4), ((96, 64), 1, 0.05), ((48, 160), 1, 0.05), ((32, 32), 1, 0.05)],
+)
+def test_quick_resizing_stays_near_pillows(size: tuple[int, int], greatest: int, mean: float, doll: Doll) -> None:
+    planes = resize_quickly(doll.image, *size)
+    pillow = np.asarray(PILImage.fromarray(doll.image).resize(size[::-1], PILImage.Resampling.BILINEAR))
+    apart = np.abs(np.stack(planes, axis=-1).astype(int) - pillow)
+    assert apart.max() <= greatest and apart.mean() < mean
+
+
+def test_noise_is_albumentations_noise() -> None:
+    """The same spread in each channel, grain of two pixels, no shift in the mean, cut off at 0 and 255."""
+    options = {"std_range": (0.05, 0.05), "per_channel": True, "noise_scale_factor": 0.5, "p": 1.0}
+    grey = np.full((200, 200, 3), 128, np.uint8)
+    ours, theirs = (
+        A.Compose([kind(**options)], strict=True, seed=0)(image=grey)["image"] for kind in (GaussNoise, A.GaussNoise)
+    )
+    assert ours.std(axis=(0, 1)) == pytest.approx(theirs.std(axis=(0, 1)), abs=0.6)  # they cut decimals off
+    assert ours.mean() == pytest.approx(128, abs=0.3)
+    grain = [np.corrcoef(noisy[:, :-1, 0].ravel(), noisy[:, 1:, 0].ravel())[0, 1] for noisy in (ours, theirs)]
+    assert grain[0] == pytest.approx(grain[1], abs=0.03) and grain[0] > 0.3
+    channels = np.corrcoef(ours.reshape(-1, 3).T)
+    assert abs(channels[0, 1]) < 0.05
+    bright = A.Compose([GaussNoise(**options)], seed=0)(image=np.full((50, 50, 3), 254, np.uint8))["image"]
+    assert bright.min() > 180 and bright.max() == 255

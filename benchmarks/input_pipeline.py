@@ -1,0 +1,149 @@
+"""Time for each photo in the training's input pipeline, against the usual ways to write one.
+
+    python -m benchmarks.input_pipeline FOLDER [--size 512] [--rows 64] [--rounds 7] [--workers 0 2]
+
+FOLDER holds train.parquet. Three ways serve the same rows at the same size, augmented by the same steps with the same
+probabilities and ranges: `set_transform` as in transformers' run_semantic_segmentation.py (decoded with Pillow, one
+albumentations pipeline down to tensors), `set_transform` as in transformers' guide to semantic segmentation (the image
+processor resizes and normalises), and ours. Milliseconds are the best round's, for each photo: of processor time in
+one process, of wall time with workers. Ratios are of the best rounds, and in brackets the median round's.
+Rounds alternate, so that other load hits all alike.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from albumentations.pytorch import ToTensorV2
+from datasets import Dataset, Image
+from PIL import Image as PILImage
+from torch.utils.data import DataLoader
+from transformers import SegformerImageProcessorPil, default_data_collator
+
+from clothseg.training.data import load_splits
+from clothseg.training.dataset import ParsingDataset
+from clothseg.training.model import build_processor
+from clothseg.training.transforms import A, GaussNoise, augmentation, normalise
+
+
+BATCH = 8
+
+
+def stock_steps(kind: str) -> list[Any]:
+    """Our augmentation's steps with albumentations' own class where ours computes the same in another way."""
+    steps = augmentation(kind).transforms
+    return [A.GaussNoise(**step.get_transform_init_args()) if type(step) is GaussNoise else step for step in steps]
+
+
+def script_rows(rows: Dataset, processor: SegformerImageProcessorPil, kind: str) -> Dataset:
+    """Rows as transformers' run_semantic_segmentation.py serves them: all in one albumentations pipeline."""
+    height, width = processor.size["height"], processor.size["width"]
+    transforms = A.Compose(
+        [
+            *stock_steps(kind),
+            A.Resize(height=height, width=width, p=1.0),
+            A.Normalize(mean=processor.image_mean, std=processor.image_std, max_pixel_value=255.0, p=1.0),
+            ToTensorV2(),
+        ]
+    )
+
+    def preprocess(batch: dict[str, list[Any]]) -> dict[str, torch.Tensor]:
+        changed = [
+            transforms(image=np.array(image.convert("RGB")), mask=np.array(mask))
+            for image, mask in zip(batch["image"], batch["mask"], strict=True)
+        ]
+        return {
+            "pixel_values": torch.stack([one["image"] for one in changed]).to(torch.float),
+            "labels": torch.stack([one["mask"] for one in changed]).to(torch.long),
+        }
+
+    return _transformed(rows, preprocess)
+
+
+def guide_rows(rows: Dataset, processor: SegformerImageProcessorPil, kind: str) -> Dataset:
+    """Rows as transformers' guide to semantic segmentation serves them: Pillow pictures, then the image processor."""
+    transforms = A.Compose(stock_steps(kind))
+
+    def preprocess(batch: dict[str, list[Any]]) -> Any:
+        changed = [
+            transforms(image=np.array(image.convert("RGB")), mask=np.array(mask))
+            for image, mask in zip(batch["image"], batch["mask"], strict=True)
+        ]
+        images = [PILImage.fromarray(one["image"]) for one in changed]
+        return processor(images, [PILImage.fromarray(one["mask"]) for one in changed], return_tensors="pt")
+
+    return _transformed(rows, preprocess)
+
+
+def _transformed(rows: Dataset, preprocess: Callable[..., Any]) -> Dataset:
+    decoded = rows.cast_column("image", Image()).cast_column("mask", Image())
+    decoded.set_transform(preprocess)
+    return decoded
+
+
+def milliseconds(rows: Any, processor: SegformerImageProcessorPil, workers: int) -> float:
+    """Time of one pass in batches, for each photo: of the processor without workers, on the wall with them.
+
+    Ours hands over bytes, so the time of making floats of them is added to it.
+    """
+    loader = DataLoader(
+        rows,
+        batch_size=BATCH,
+        num_workers=workers,
+        collate_fn=default_data_collator,
+        persistent_workers=workers > 0,
+    )
+    if workers:
+        for _ in loader:  # the first pass starts the workers
+            pass
+    clock = time.perf_counter if workers else time.process_time
+    started = clock()
+    for batch in loader:
+        if batch["pixel_values"].dtype == torch.uint8:
+            batch = {"pixel_values": normalise(batch["pixel_values"], processor), "labels": batch["labels"].long()}
+        assert batch["pixel_values"].dtype == torch.float32 and batch["labels"].dtype == torch.int64
+    return 1000 * (clock() - started) / len(rows)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print a line for each augmentation and number of loader processes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder")
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--rows", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--workers", type=int, nargs="+", default=[0, 2])
+    arguments = parser.parse_args(argv)
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    rows = load_splits(arguments.folder, None, 0.1, 0).train.select_columns(["id", "image", "mask"])
+    rows = rows.select(range(min(arguments.rows, len(rows))))
+    processor = build_processor((arguments.size, arguments.size))
+    print(
+        f"{len(rows)} photos at {arguments.size}x{arguments.size}, {os.cpu_count()} cores, {arguments.rounds} rounds"
+    )
+    print(f"torch {torch.__version__}, OpenCV {cv2.__version__}, albumentations {A.__version__}\n")
+    print("| augmentation | workers | script, ms | guide, ms | ours, ms | script : ours | guide : ours |")
+    print("|---|---|---|---|---|---|---|")
+    for kind in ("standard", "strong"):
+        ways = [make(rows, processor, kind) for make in (script_rows, guide_rows, ParsingDataset)]
+        for workers in arguments.workers:
+            for way in ways:
+                milliseconds(way, processor, 0)  # what is read or built once
+            rounds = np.array(
+                [[milliseconds(way, processor, workers) for way in ways] for _ in range(arguments.rounds)]
+            )
+            best, middle = rounds.min(axis=0), np.median(rounds / rounds[:, 2:], axis=0)
+            times = " | ".join(f"{one:.1f}" for one in best)
+            ratios = " | ".join(f"{best[way] / best[2]:.2f} ({middle[way]:.2f})" for way in (0, 1))
+            print(f"| {kind} | {workers} | {times} | {ratios} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""Training steps of SegFormer: photos per second, memory, and how far from the chip's limit.
+
+    python -m benchmarks.training_speed [--models b0 b2] [--size 512] [--batch 8] [--rounds 5] [--steps 5]
+
+Three ways to do the same step (forward, cross-entropy at the labels' size, backward, clipping, AdamW) on random
+weights and random pixels that lie on the device already, so that only the network is timed:
+
+- plain: transformers' model and torch's cross-entropy, float32;
+- default: as `train_hf.py` does it: our weighted loss, the decode head folded, float32;
+- tuned: bfloat16 autocast besides where the device has instructions for it; on a GPU channels-last and compiled too.
+
+Photos per second are the best round's; ratios to plain are of the best rounds, and in brackets the median round's.
+Rounds alternate, so that other load hits all alike. Memory is the growth in the first step: of the GPU's peak, or on a
+CPU of the process's, which never goes down, so that there only a way that takes more than those below it shows.
+TFLOP/s count the step's own multiplications and additions, as torch's counter sees them (folding leaves out most of
+the decode head's); the limit is what a large matrix product reaches on this very device in the same number format.
+"""
+
+import argparse
+import itertools
+import platform
+import resource
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import transformers
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import SegformerForSemanticSegmentation
+
+from clothseg.engines.torch_engine import pick_device
+from clothseg.fold import FoldedDecodeHead
+from clothseg.labels import IGNORE, NUM_CLASSES
+from clothseg.training.losses import class_weights, match_labels, weighted_cross_entropy
+from clothseg.training.model import build_model
+
+
+WAYS = ("plain", "default", "tuned")
+
+
+class Step(NamedTuple):
+    """One way to train: call `run` for a step."""
+
+    run: Callable[[], None]
+    flops: int
+    """Operations of one step, forward and backward."""
+
+
+def build_step(name: str, way: str, pixels: torch.Tensor, labels: torch.Tensor) -> Step:
+    """A network of its own with its optimizer.
+
+    Args:
+        name: b0 to b5.
+        way: one of `WAYS`.
+        pixels: (N, 3, H, W) float32.
+        labels: (N, H, W) int64.
+    """
+    torch.manual_seed(0)
+    device, tuned = pixels.device, way == "tuned"
+    model = build_model(f"nvidia/mit-{name}", from_scratch=True).train().to(device)
+    assert isinstance(model, SegformerForSemanticSegmentation)
+    if way != "plain":
+        model.decode_head.__class__ = FoldedDecodeHead  # same parameters, another forward
+    weights = class_weights(1, 3).to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+
+    def loss_of(network: torch.nn.Module) -> torch.Tensor:
+        logits = network(pixel_values=pixels).logits
+        if way == "plain":
+            upsampled = functional.interpolate(logits, labels.shape[-2:], mode="bilinear", align_corners=False)
+            return functional.cross_entropy(upsampled, labels, ignore_index=IGNORE)
+        return weighted_cross_entropy(*match_labels(logits, labels), weights)
+
+    with FlopCounterMode(display=False) as counter:
+        loss_of(model).backward()
+    if tuned and device.type == "cuda":
+        model.to(memory_format=torch.channels_last)
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+    network = torch.compile(model) if tuned and device.type == "cuda" else model
+
+    def run() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(device.type, torch.bfloat16, enabled=tuned and has_bfloat16(device)):
+            loss = loss_of(network)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    return Step(run, counter.get_total_flops())
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16, and does not emulate it many times slower."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def seconds(run: Callable[[], object], times: int, device: torch.device) -> float:
+    """Wall time of one call, averaged over `times`."""
+    _wait(device)
+    started = time.perf_counter()
+    for _ in range(times):
+        run()
+    _wait(device)
+    return (time.perf_counter() - started) / times
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def matrix_flops(device: torch.device, dtype: torch.dtype) -> float:
+    """Operations per second of a large matrix product: the best of five."""
+    side = 8192 if device.type == "cuda" else 1024
+    a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+    seconds(lambda: a @ b, 1, device)  # the first call sets up
+    return 2 * side**3 / min(seconds(lambda: a @ b, 3, device) for _ in range(5))
+
+
+def peak_megabytes(run: Callable[[], None], device: torch.device) -> float:
+    """Growth of memory in the first step; on a CPU 0 where earlier steps took more already."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        run()
+        return (torch.cuda.max_memory_allocated(device) - before) / 2**20
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    run()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print a line for each network and way."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=["b0", "b2"], choices=[f"b{number}" for number in range(6)])
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=5, help="steps in a round")
+    parser.add_argument("--device", default="auto")
+    arguments = parser.parse_args(argv)
+
+    device = pick_device(arguments.device)
+    size = (arguments.batch, arguments.size, arguments.size)
+    card = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU"
+    threads = "" if device.type == "cuda" else f", {torch.get_num_threads()} threads"
+    half = torch.bfloat16 if has_bfloat16(device) else torch.float32
+    limits = {way: matrix_flops(device, half if way == "tuned" else torch.float32) for way in WAYS}
+    print(f"{card}{threads}; torch {torch.__version__}, transformers {transformers.__version__}")
+    print(f"batches of {size[0]} photos of {size[1]}x{size[2]}, {arguments.rounds} rounds of {arguments.steps} steps")
+    single, tuned = (limits[way] / 1e12 for way in ("plain", "tuned"))
+    print(f"matrix product: {single:.2f} TFLOP/s in float32, {tuned:.2f} in {half}\n")
+    print("| network | way | photos/s | against plain | peak memory, MB | TFLOP/s | of the limit |")
+    print("|---|---|---|---|---|---|---|")
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randn((size[0], 3, *size[1:]), generator=generator).to(device)
+    labels = torch.randint(NUM_CLASSES, size, generator=generator).to(device)
+    for name in arguments.models:
+        steps = [build_step(name, way, pixels, labels) for way in WAYS]
+        # also compiles and warms up; the smallest first, for a process's peak never goes down
+        peaks = [peak_megabytes(step.run, device) for step in reversed(steps)][::-1]
+        for step, _ in itertools.product(steps, range(2)):
+            step.run()
+        rounds = np.array(
+            [[seconds(step.run, arguments.steps, device) for step in steps] for _ in range(arguments.rounds)]
+        )
+        best, ratios = rounds.min(axis=0), np.median(rounds[:, :1] / rounds, axis=0)
+        for way, step, taken, ratio, peak in zip(WAYS, steps, best, ratios, peaks, strict=True):
+            speed = step.flops / taken
+            print(
+                f"| {name.upper()} | {way} | {size[0] / taken:.1f} | {best[0] / taken:.2f} ({ratio:.2f}) "
+                f"| {peak:.0f} | {speed / 1e12:.2f} | {100 * speed / limits[way]:.0f} % |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+"""`python -m clothseg`."""
+
+import sys
+
+from clothseg.cli import main
+
+
+sys.exit(main())

@@ -1,0 +1,142 @@
+"""Score a model on a data set's photos: accuracy, edges, sides and calibration, with intervals over photos."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clothseg.errors import ConfigError, DataError
+
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from clothseg.segmenter import Segmenter
+
+
+HELP = "score a model on a data set, or two models against each other"
+
+EMBEDDED = "embedded"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to its parser."""
+    parser.add_argument("model", metavar="MODEL", help=f"Hub id or folder; `{EMBEDDED}`: the one that ships with us")
+    parser.add_argument("dataset", metavar="DATASET", help="Hub id, or folder with parquet files, as for training")
+    parser.add_argument("--against", metavar="OTHER", help="a second model to compare with, on the same photos")
+    parser.add_argument("--revision", help="branch, tag or commit of MODEL on the Hub")
+    parser.add_argument("--against_revision", help="branch, tag or commit of OTHER on the Hub")
+    parser.add_argument("--dataset_revision", help="branch, tag or commit of DATASET on the Hub")
+    parser.add_argument("--split", choices=("validation", "test", "train"), default="validation")
+    parser.add_argument("--split_file", help="split.json of a training run, to score on the very rows it held out")
+    parser.add_argument(
+        "--on_bad_row", choices=("fail", "skip"), default="fail", help="rows that cannot be scored: stop, or leave out"
+    )
+    parser.add_argument("--out", type=Path, help="folder for figures.json, tables as CSV, and plots")
+    parser.add_argument(
+        "--pictures",
+        action="store_true",
+        help="also write the best and the worst photos to --out; mind the terms of the data set before you share them",
+    )
+    parser.add_argument("--batch_size", type=int, default=8, help="photos in one pass (default 8)")
+    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples (default 1000)")
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default 0)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the tables, and write the files where asked.
+
+    Raises:
+        ConfigError: options that cannot be met.
+        ClothsegError: model or data cannot be loaded, or a row does not decode.
+    """
+    _check(arguments)
+    from clothseg.training import plots
+    from clothseg.training.evaluation import difference, report, score
+    from clothseg.training.report import difference_text, report_text, write_pictures, write_report
+
+    rows, commit = _rows(arguments)
+    segmenter = _load(arguments.model, arguments.revision)
+    other = _load(arguments.against, arguments.against_revision) if arguments.against else None
+    if arguments.out:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+
+    resampling = {"resamples": arguments.resamples, "seed": arguments.seed}
+    scores = score(segmenter, rows, arguments.batch_size)
+    found = report(scores, **resampling)
+    about = {**_about(segmenter), "dataset": _shown(arguments.dataset), "dataset_commit": commit}
+    about["split"] = arguments.split
+    _say(f"{arguments.model} on {arguments.dataset}, split {arguments.split}: {report_text(found)}")
+    if other is not None:
+        their_scores = score(other, rows, arguments.batch_size)
+        theirs, less = report(their_scores, **resampling), difference(scores, their_scores, **resampling)
+        _say(f"\nFirst: {arguments.model}. Second: {arguments.against}. {difference_text(found, theirs, less)}")
+        about |= {"against": _about(other) | theirs, "difference": less}
+    if arguments.out:
+        write_report(arguments.out, scores, found, about)
+        if other is not None:
+            names = segmenter.name, other.name
+            if names[0] == names[1]:  # two runs, each with its model in a folder `model`
+                names = "the first", "the second"
+            plots.differences(
+                less["own_size"], less["intervals"]["own_size"], names, arguments.out / "differences.png"
+            )
+        if arguments.pictures:
+            write_pictures(arguments.out, segmenter, rows, scores)
+        _say(f"\nWritten to {arguments.out}.")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Find what can be wrong with the options before minutes are spent."""
+    for name in ("batch_size", "resamples"):
+        if getattr(arguments, name) < 1:
+            raise ConfigError(f"--{name} {getattr(arguments, name)}: give 1 or more.")
+    if arguments.seed < 0:
+        raise ConfigError(f"--seed {arguments.seed}: give 0 or more.")
+    if arguments.pictures and not arguments.out:
+        raise ConfigError("--pictures needs a folder to write them to: give --out.")
+    if arguments.against_revision and not arguments.against:
+        raise ConfigError("--against_revision is of a second model: give --against.")
+    if arguments.out and arguments.out.exists() and not arguments.out.is_dir():
+        raise ConfigError(f"--out {arguments.out} is a file; give a folder.")
+
+
+def _load(name: str, revision: str | None) -> "Segmenter":
+    from clothseg.segmenter import Segmenter
+
+    return Segmenter.from_pretrained(None if name == EMBEDDED else name, revision=revision)
+
+
+def _rows(arguments: argparse.Namespace) -> "tuple[Dataset, str | None]":
+    """The rows to score on, undecoded, and the data set's commit."""
+    from clothseg.training.data import load_splits
+
+    splits = load_splits(
+        arguments.dataset,
+        arguments.dataset_revision,
+        split_file=arguments.split_file,
+        on_bad_row=arguments.on_bad_row,
+        check=arguments.on_bad_row == "skip",
+    )
+    rows = getattr(splits, arguments.split)
+    if not rows:
+        raise DataError(
+            f"{arguments.dataset} has no rows for {arguments.split}; choose another --split, or a --split_file that "
+            "lists some."
+        )
+    return rows, splits.commit
+
+
+def _about(segmenter: "Segmenter") -> dict[str, Any]:
+    return {"model": segmenter.name, "revision": segmenter.revision, "image_size": list(segmenter.image_size)}
+
+
+def _shown(dataset: str) -> str:
+    """A folder by its own name alone: figures are passed on."""
+    return Path(dataset).resolve().name if Path(dataset).is_dir() else dataset
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

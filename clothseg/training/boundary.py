@@ -1,0 +1,83 @@
+"""Boundary F1: do the edges lie where they should? Overlap hardly notices, being ruled by the inside of large items.
+
+After Csurka et al., "What is a good evaluation measure for semantic segmentation?" (BMVC 2013): a class's boundary
+pixels in the prediction are right if one of the truth's lies within a tolerance (precision), those of the truth are
+found if one of the prediction's does (recall), and the score is their harmonic mean. A boundary that only one of the
+two has scores 0, as in the contour accuracy of DAVIS (Perazzi et al., CVPR 2016).
+"""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from clothseg.labels import IGNORE, NUM_CLASSES
+
+
+TOLERANCES: tuple[int, ...] = (2, 5)
+"""Pixels, Euclidean, at the photo's own size."""
+
+
+def boundary_f1(
+    truth: npt.NDArray[np.uint8], prediction: npt.NDArray[np.uint8], tolerances: tuple[int, ...] = TOLERANCES
+) -> npt.NDArray[np.float64]:
+    """Boundary F1 of each class in one photo.
+
+    A boundary pixel is one of the class with a pixel of another class above, below, left or right of it. Pixels
+    without annotation (255) are no other class and have none in truth or prediction, and neither has the photo's
+    edge: nobody said where the class ends there.
+
+    Args:
+        truth: (H, W) class ids, 255 for pixels without annotation.
+        prediction: (H, W) class ids.
+        tolerances: largest distances in pixels that count as met.
+
+    Returns:
+        (len(tolerances), 18) in [0, 1]; NaN for a class that neither shows. A class without any boundary in both,
+        as in a photo that it fills, scores 1.
+    """
+    maps = (truth, np.where(truth == IGNORE, truth, prediction))
+    edges = [_edges(label_map) for label_map in maps]
+    scores = np.full((len(tolerances), NUM_CLASSES), np.nan)
+    for index in np.union1d(*map(_values, maps)):
+        if index == IGNORE:
+            continue
+        masks = [(label_map == index).view(np.uint8) for label_map in maps]
+        # Outside the box that holds the class in both maps there is nothing to measure.
+        left, top, width, height = cv2.boundingRect(masks[0] | masks[1])
+        box = slice(top, top + height), slice(left, left + width)
+        lines = [mask[box] & edge[box] for mask, edge in zip(masks, edges, strict=True)]
+        scores[:, index] = [_f1(lines[0], lines[1], tolerance) for tolerance in tolerances]
+    return scores
+
+
+def _values(label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
+    """The values that a label map holds, sorted; numpy's unique sorts all pixels for it."""
+    return np.flatnonzero(cv2.calcHist([label_map], [0], None, [256], [0, 256]))
+
+
+def _edges(label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """(H, W): 1 at annotated pixels with an annotated neighbour of another class, of four neighbours, else 0."""
+    edges = np.zeros(label_map.shape, np.uint8)
+    for turned, lines in ((label_map, edges), (label_map.T, edges.T)):
+        above, below = turned[:-1], turned[1:]
+        differ = ((above != below) & (above != IGNORE) & (below != IGNORE)).view(np.uint8)
+        lines[:-1] |= differ
+        lines[1:] |= differ
+    return edges
+
+
+def _f1(truth: npt.NDArray[np.uint8], prediction: npt.NDArray[np.uint8], tolerance: int) -> float:
+    """Harmonic mean of the shares of each line's pixels (1, else 0) that lie near the other line."""
+    counts = [cv2.countNonZero(line) for line in (truth, prediction)]
+    if not all(counts):
+        return float(not any(counts))
+    disc = _disc(tolerance)
+    recall = cv2.countNonZero(cv2.min(truth, cv2.dilate(prediction, disc))) / counts[0]
+    precision = cv2.countNonZero(cv2.min(prediction, cv2.dilate(truth, disc))) / counts[1]
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def _disc(radius: int) -> npt.NDArray[np.uint8]:
+    """All offsets of at most `radius`; OpenCV's ellipse leaves some out."""
+    offsets = np.arange(-radius, radius + 1)
+    return (offsets[:, None] ** 2 + offsets**2 <= radius**2).astype(np.uint8)

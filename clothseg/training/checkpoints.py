@@ -1,0 +1,139 @@
+"""Checkpoints on disk: written whole or not at all, and looked through before a run goes on from one.
+
+The Trainer writes a checkpoint file by file into its final folder. A process killed meanwhile leaves a part of it,
+which transformers would load in silence where optimizer, scheduler or random state are missing.
+"""
+
+import contextlib
+import json
+import re
+import shutil
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from transformers import TrainingArguments
+
+from clothseg.errors import ConfigError
+from clothseg.training.average import FILE as AVERAGE
+
+
+MODEL_FILES = ("config.json", "model.safetensors")
+STATE_FILES = ("optimizer.pt", "scheduler.pt")
+TRAINER_STATE = "trainer_state.json"
+
+
+def fault(folder: Path, *, averaged: bool = False, processes: int = 1) -> str | None:
+    """What keeps a run from going on from a checkpoint as if it had never stopped; None if nothing does.
+
+    Args:
+        folder: a `checkpoint-N`.
+        averaged: whether the run keeps an average of its weights.
+        processes: how many the run has; a checkpoint of another number of processes will do.
+    """
+    random = {f"rng_state_{index}.pth" for index in range(processes)} if processes > 1 else {"rng_state.pth"}
+    found = {path.name for path in folder.glob("rng_state*.pth")}
+    if found and not random & found:
+        random = found
+    averages = (AVERAGE,) if averaged else ()
+    for name in (*MODEL_FILES, *averages, *STATE_FILES, *sorted(random), TRAINER_STATE):
+        path = folder / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if not _whole(path):
+            return f"{name} is damaged"
+    return None
+
+
+def _whole(path: Path) -> bool:
+    try:
+        if path.suffix == ".json":
+            return isinstance(json.loads(path.read_text()), dict)
+        if path.suffix == ".safetensors":
+            with safe_open(path, "pt"):  # compares the header with the file's length
+                return True
+        with zipfile.ZipFile(path) as archive:  # what torch.save writes, with a checksum for each part
+            return archive.testzip() is None
+    except (OSError, ValueError, SafetensorError, zipfile.BadZipFile):
+        return False
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The `checkpoint-N` folders of a run, the last one first."""
+    found = [(re.fullmatch(r"checkpoint-(\d+)", path.name), path) for path in folder.glob("checkpoint-*")]
+    return [path for _, path in sorted(((int(match[1]), path) for match, path in found if match), reverse=True)]
+
+
+def usable_checkpoint(folder: Path, *, averaged: bool = False, processes: int = 1) -> tuple[Path, list[str]]:
+    """The last whole checkpoint of a run.
+
+    Args:
+        folder: the run's output.
+        averaged: as in `fault`.
+        processes: as in `fault`.
+
+    Returns:
+        The checkpoint, and a line on each later one that had to be passed over.
+
+    Raises:
+        ConfigError: there is none, or none that is whole.
+    """
+    skipped: list[str] = []
+    for checkpoint in checkpoints(folder):
+        wrong = fault(checkpoint, averaged=averaged, processes=processes)
+        if wrong is None:
+            return checkpoint, [f"{line}: going on from {checkpoint.name} instead." for line in skipped]
+        skipped.append(f"{checkpoint.name} cannot be used, {wrong}")
+    if not skipped:
+        raise ConfigError(f"--resume_from_checkpoint: {folder} holds no checkpoint-N folder.")
+    raise ConfigError(
+        f"--resume_from_checkpoint: {folder} holds no whole checkpoint ({'; '.join(skipped)}). "
+        "Start again with another --output_dir, or without that option."
+    )
+
+
+def checkpoint_to_resume(training: TrainingArguments, averaged: bool) -> str | None:
+    """The checkpoint that `--resume_from_checkpoint` stands for: a path, `true` for the last usable one, or none.
+
+    Raises:
+        ConfigError: no checkpoint can be used, or not the one that is named.
+    """
+    resume = training.resume_from_checkpoint
+    if resume in (None, "", "False", "false"):
+        return None
+    if resume in ("True", "true"):
+        checkpoint, lines = usable_checkpoint(
+            Path(str(training.output_dir)), averaged=averaged, processes=training.world_size
+        )
+        if training.process_index == 0:
+            sys.stderr.writelines(f"{line}\n" for line in lines)
+        return str(checkpoint)
+    if not Path(resume).is_dir():
+        raise ConfigError(f"--resume_from_checkpoint {resume}: no such checkpoint folder.")
+    wrong = fault(Path(resume), averaged=averaged, processes=training.world_size)
+    if wrong == f"{AVERAGE} is missing":
+        wrong += ", so it was saved without --ema_decay: drop that option"
+    if wrong is not None:
+        raise ConfigError(f"--resume_from_checkpoint {resume} cannot be used: {wrong}.")
+    return resume
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Leave no half-written `folder` behind where writing it fails.
+
+    Raises:
+        ConfigError: it could not be written, for want of room as a rule.
+    """
+    try:
+        yield
+    # torch.save tells of a full disk by RuntimeError, safetensors by an error of its own
+    except (OSError, RuntimeError, SafetensorError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        free = shutil.disk_usage(folder.parent).free / 1e6
+        earlier = "go on with --resume_from_checkpoint true" if checkpoints(folder.parent) else "start again"
+        raise ConfigError(
+            f"{folder} could not be written ({error}; {free:,.0f} MB are free there): make room, then {earlier}."
+        ) from error

@@ -1,0 +1,77 @@
+"""Near-duplicate photos, found by perceptual hash: copies recompressed, resized, mirrored or cropped a little.
+
+A photo of which a copy was trained on says little about new photos, so copies must not straddle a split. Masks take
+no part: two photos may well have equal masks.
+"""
+
+import imagehash
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+
+SIDE = 16
+"""Rows and columns of the cosine transform that a hash keeps: 256 bits. With the usual 8 (64 bits), different people
+before a plain ground, cut out alike, lie as near to each other as copies do: 67 of 403,651 pairs within 6 bits, which
+at 17,706 photos would chain thousands of photos into one group. With 256 bits none of them is nearer than 50."""
+
+DISTANCE = 48
+"""Bits of 256 in which copies differ at most. Measured on 250 street photos: recompressed (down to JPEG quality 10),
+shrunk (to an eighth) or brightened by 20 %: 24 at most; mirrored: 4; cropped by 1 % at every edge: 30, by 2 %: 48,
+by 3 %: beyond it for a third. Among 1,993 such photos 15 pairs turned out to be copies, 12 of them within 48 bits; no
+pair of different photos is nearer than 70."""
+
+CHUNK = 64
+WORDS = SIDE * SIDE // 64
+
+
+def photo_hash(photo: Image.Image) -> npt.NDArray[np.uint64]:
+    """Perceptual hash (pHash) of a photo and of its mirror image: signs of the lowest frequencies around the median.
+
+    About 2 ms for 640x427 pixels, nearly all of it to shrink the photo.
+
+    Args:
+        photo: any mode; only its grey values count.
+
+    Returns:
+        (2, 4) uint64: 256 bits of the photo, 256 bits of its mirror image.
+    """
+    small = photo.convert("L").resize((4 * SIDE, 4 * SIDE), Image.Resampling.LANCZOS)
+    bits = [imagehash.phash(picture, hash_size=SIDE).hash for picture in (small, ImageOps.mirror(small))]
+    return np.packbits(bits).view(np.uint64).reshape(2, WORDS)
+
+
+def duplicate_groups(hashes: npt.NDArray[np.uint64], distance: int = DISTANCE) -> list[list[int]]:
+    """Groups of near-duplicates: what is linked, through others perhaps, by hashes at most `distance` bits apart.
+
+    All pairs are compared, each in both orientations, a chunk at a time: 4 s on one core for 17,706 photos, and four
+    times that for twice as many; a few MB of memory beside the hashes.
+
+    Args:
+        hashes: (N, 2, 4), of `photo_hash`.
+
+    Returns:
+        Row numbers of each group of two or more, ascending; the groups by their first row.
+    """
+    if not len(hashes):
+        return []
+    # Equal hashes (blank pictures, exact copies) are one point: pairs among thousands of them would fill the memory.
+    points, point_of = np.unique(hashes.reshape(len(hashes), -1), axis=0, return_inverse=True)
+    rows, columns = [], []
+    for start in range(0, len(points), CHUNK):
+        chunk, others = points[start : start + CHUNK, :WORDS], points[start:]
+        for side in (0, WORDS):  # the other photo as it is, and mirrored
+            bits = np.zeros((len(chunk), len(others)), np.uint16)
+            for word in range(WORDS):
+                bits += np.bitwise_count(chunk[:, None, word] ^ others[None, :, side + word])
+            near = np.nonzero(bits <= distance)
+            rows.append(near[0] + start)
+            columns.append(near[1] + start)
+    links = np.concatenate(rows), np.concatenate(columns)
+    graph = coo_array((np.ones(len(links[0]), bool), links), shape=(len(points), len(points)))
+    group_of = connected_components(graph, directed=False)[1][point_of.ravel()]
+    order = np.argsort(group_of, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(group_of[order])) + 1)
+    return sorted(group.tolist() for group in groups if len(group) > 1)

@@ -1,0 +1,127 @@
+"""SIGTERM and Ctrl-C end a training after the step in hand, with a checkpoint, in all processes at the same step.
+
+transformers' own `enable_jit_checkpoint` does not do: it waits three seconds on a timer in each process by itself,
+so that several processes stop at different steps and wait for each other for ever; it saves in the middle of a step,
+whose random numbers a resumed run then draws twice; and it knows nothing of Ctrl-C or of callbacks that save.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from clothseg.errors import Interrupted
+
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# A launcher passes Ctrl-C on to processes that the terminal has told already; a person is slower.
+SECOND_SECONDS = 2.0
+LOADER_SECONDS = 20
+
+
+class Interruption(TrainerCallback):
+    """Listens for SIGTERM and SIGINT; `signum` is 0, or the signal that the training has ended for."""
+
+    def __init__(self) -> None:
+        """Start with nothing heard."""
+        self.signum = 0
+        self._heard, self._heard_at, self._saved = 0, 0.0, -1
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take the two signals within this context; one that came too late to be acted on is raised at its end.
+
+        Python lets only the main thread do so: in another, signals do what they always do.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        former = {signum: signal.signal(signum, self._hear) for signum in SIGNALS}
+        try:
+            yield
+        finally:
+            for signum, handler in former.items():
+                signal.signal(signum, handler)
+        if self._heard and not self.signum:
+            signal.raise_signal(self._heard)
+
+    def raise_if_stopped(self, step: int) -> None:
+        """End the run if its training has been ended.
+
+        Raises:
+            Interrupted: a signal stopped the training after `step`.
+        """
+        if self.signum:
+            name = signal.Signals(self.signum).name
+            raise Interrupted(
+                self.signum,
+                f"Stopped by {name} after step {step}, with a checkpoint: go on with the same command and "
+                "--resume_from_checkpoint true.",
+            )
+
+    def _hear(self, signum: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._heard and signum == signal.SIGINT and now - self._heard_at > SECOND_SECONDS:
+            raise KeyboardInterrupt
+        if not self._heard:
+            self._heard, self._heard_at = signum, now
+            # not sys.stderr: it may be in the middle of a write, and does not take another
+            os.write(2, b"\nStopping after this step, with a checkpoint. Ctrl-C stops at once.\n")
+
+    def _agree(self, args: TrainingArguments) -> int:
+        """The signal that any process has heard."""
+        if args.world_size == 1:
+            return self._heard
+        heard = torch.tensor(self._heard, device=args.device)
+        torch.distributed.all_reduce(heard, op=torch.distributed.ReduceOp.MAX)
+        return int(heard)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Stop here if told so, with a checkpoint; after an epoch's last step its evaluation comes first."""
+        self.signum = self._agree(args)
+        if self.signum:
+            control.should_training_stop = control.should_log = True
+            control.should_save = control.should_save or not _due(state)
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """The Trainer comes by here also when it is stopped within an epoch, and would evaluate."""
+        if self.signum:
+            control.should_evaluate = control.should_evaluate and _due(state)
+            control.should_save = self._saved != state.global_step
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Remember what has been saved."""
+        self._saved = state.global_step
+
+
+def _due(state: TrainerState) -> bool:
+    """Whether an epoch, or the training, has really ended."""
+    return float(state.epoch or 0).is_integer() or state.global_step >= state.max_steps
+
+
+def outlive_signals(initialize: Callable[[int], None] | None, worker: int) -> None:
+    """Run at the start of a data loader's process: signals are left to the trainer, which still needs data.
+
+    `timeout`, Slurm and a terminal signal all processes of a run at once, and torch's loaders would die of it and
+    take the trainer with them in the middle of its step. They end a little later instead, in case nobody ends them.
+
+    Args:
+        initialize: what else is run there.
+        worker: the loader process's number.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(LOADER_SECONDS))
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+    if initialize is not None:
+        initialize(worker)

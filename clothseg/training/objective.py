@@ -1,0 +1,68 @@
+"""What a training minimises, as `ParsingArguments` say: the losses of `losses.py` and `distillation.py`, put together.
+
+Everything is a sum over photos and divided late, by the totals of the whole accumulated batch over all processes; so
+no result depends on how a batch is cut into parts.
+"""
+
+import torch
+
+from clothseg.training.config import ParsingArguments
+from clothseg.training.distillation import Teacher, soft_cross_entropy
+from clothseg.training.losses import lovasz_softmax, match_labels, soft_dice, weight_sum, weighted_cross_entropy
+
+
+class Objective:
+    """Weighted cross-entropy at the labels' size, 255 ignored, plus the terms by photo that are asked for."""
+
+    def __init__(self, parsing: ParsingArguments, class_weights: torch.Tensor, teacher: Teacher | None) -> None:
+        """Keep the weights (18,) float32 of the cross-entropy, and the teacher if there is one to learn from."""
+        self.parsing, self.class_weights, self.teacher = parsing, class_weights, teacher
+
+    def totals(self, labels: torch.Tensor) -> torch.Tensor:
+        """(2,) what a batch (N, H, W) adds to the divisors: its sum of class weights and its number of photos."""
+        thinned = labels[:, :: self.parsing.loss_stride, :: self.parsing.loss_stride]
+        weights = weight_sum(thinned, self.class_weights)
+        return torch.stack([weights, torch.tensor(float(len(labels)), device=weights.device)])
+
+    def __call__(
+        self, outputs: torch.Tensor, labels: torch.Tensor, totals: torch.Tensor, pixels: torch.Tensor | None
+    ) -> torch.Tensor:
+        """The loss of a part of a batch.
+
+        Args:
+            outputs: logits (N, 18, h, w).
+            labels: (N, H, W).
+            totals: `totals` of the whole batch.
+            pixels: (N, 3, H, W) what the network saw, for the teacher to see too; None leaves the teacher out.
+        """
+        logits, thinned = match_labels(outputs, labels, self.parsing.loss_stride)
+        loss = weighted_cross_entropy(logits, thinned, self.class_weights, totals[0], self.parsing.focal_gamma)
+        by_photo = self._by_photo(logits, thinned)
+        if self.teacher and pixels is not None:
+            taught = soft_cross_entropy(outputs, self.teacher(pixels), self.parsing.distillation_temperature)
+            by_photo = by_photo + self.parsing.distillation_weight * taught
+        return loss + by_photo.sum() / totals[1]
+
+    def of_photos(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """(N, 4) each photo's cross-entropy, its divisor, its other terms, and 1: sums of them make `combined`."""
+        logits, thinned = match_labels(outputs, labels, self.parsing.loss_stride)
+        one, weights, gamma = torch.ones((), device=logits.device), self.class_weights, self.parsing.focal_gamma
+        pairs = list(zip(logits.split(1), thinned.split(1), strict=True))
+        entropy = [weighted_cross_entropy(photo, truth, weights, one, gamma) for photo, truth in pairs]
+        divisor = [weight_sum(truth, weights) for _, truth in pairs]
+        others = self._by_photo(logits, thinned)
+        return torch.stack([torch.stack(entropy), torch.stack(divisor), others, torch.ones_like(others)], dim=1)
+
+    @staticmethod
+    def combined(sums: torch.Tensor) -> float:
+        """The loss, without the teacher's part, of photos whose rows of `of_photos` add up to `sums` (4,)."""
+        entropy, divisor, others, photos = sums.tolist()
+        return entropy / max(divisor, 1e-12) + others / photos
+
+    def _by_photo(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        terms = torch.zeros(len(labels), device=logits.device)
+        if self.parsing.dice_weight:
+            terms = terms + self.parsing.dice_weight * soft_dice(logits, labels)
+        if self.parsing.lovasz_weight:
+            terms = terms + self.parsing.lovasz_weight * lovasz_softmax(logits, labels)
+        return terms

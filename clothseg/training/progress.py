@@ -1,0 +1,126 @@
+"""What a running training shows: a bar, and a table with a line per evaluation on the terminal and in a file."""
+
+import csv
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+
+FILE = "training_log.csv"
+# column of the file: (heading on the terminal, format there)
+COLUMNS = {
+    "epoch": ("epoch", ".2f"),
+    "step": ("iteration", "d"),
+    "training_loss": ("training loss", ".4f"),
+    "validation_loss": ("validation loss", ".4f"),
+    "mean_iou": ("mIoU", ".4f"),
+    "mean_accuracy": ("mean accuracy", ".4f"),
+    "overall_accuracy": ("overall accuracy", ".4f"),
+    "learning_rate": ("learning rate", ".2e"),
+}
+HEADER = "  ".join(heading.rjust(9) for heading, _ in COLUMNS.values())
+
+
+def evaluation_rows(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row of `COLUMNS` per evaluation; a step evaluated twice counts once.
+
+    The training loss is the mean over the steps since the evaluation before, the learning rate that of the last of
+    them; both are NaN where nothing was logged.
+
+    Args:
+        log: the Trainer's `log_history`.
+    """
+    rows: list[dict[str, Any]] = []
+    total, steps, before, rate = 0.0, 0, 0, float("nan")
+    for entry in log:
+        if "loss" in entry:  # a mean over the steps since the entry before
+            total += entry["loss"] * (entry["step"] - before)
+            steps += entry["step"] - before
+            before, rate = entry["step"], entry["learning_rate"]
+        elif "eval_loss" in entry and not (rows and rows[-1]["step"] == entry["step"]):
+            figures = {key: entry.get(f"eval_{key}") for key in ("mean_iou", "mean_accuracy", "overall_accuracy")}
+            losses = {
+                "training_loss": total / steps if steps else float("nan"),
+                "validation_loss": entry["eval_loss"],
+            }
+            row = {"epoch": entry["epoch"], "step": entry["step"], **losses, **figures, "learning_rate": rate}
+            rows.append({name: row[name] for name in COLUMNS})
+            total, steps = 0.0, 0
+    return rows
+
+
+def write_log(log: list[dict[str, Any]], path: Path) -> None:
+    """Write `evaluation_rows` as CSV, at once: a reader never sees half a file."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(evaluation_rows(log))
+    building = path.with_name(f"{path.name}.incomplete")
+    building.write_text(text.getvalue())
+    os.replace(building, path)
+
+
+def table_line(row: dict[str, Any]) -> str:
+    """A row as it stands under `HEADER`."""
+    cells = (format(row[name], style).rjust(max(9, len(heading))) for name, (heading, style) in COLUMNS.items())
+    return "  ".join(cells)
+
+
+class Table(TrainerCallback):
+    """Shows and stores a line per evaluation, in the main process."""
+
+    def __init__(self) -> None:
+        """Start with a heading to be shown."""
+        self._heading = True
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Have the loss up to each evaluation logged before it."""
+        control.should_log = control.should_log or control.should_evaluate
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """As after a step."""
+        control.should_log = control.should_log or control.should_evaluate
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Add the line of this evaluation.
+
+        The file is written anew each time: a run that goes on from a checkpoint drops what it will do again.
+        """
+        if not state.is_world_process_zero:
+            return
+        rows = evaluation_rows(state.log_history)
+        if self._heading:
+            tqdm.write(HEADER)
+            self._heading = False
+        tqdm.write(table_line(rows[-1]))
+        sys.stdout.flush()  # a file or a pipe would show it much later
+        folder = Path(str(args.output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        write_log(state.log_history, folder / FILE)
+
+
+class Bar(ProgressCallback):
+    """The Trainer's bars, with the loss beside them instead of lines that tear the table apart."""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Show the last training loss at the bar's end."""
+        if self.training_bar is not None and logs and "loss" in logs:
+            self.training_bar.set_postfix(loss=f"{logs['loss']:.4f}")

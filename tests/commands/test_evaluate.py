@@ -1,0 +1,138 @@
+"""`evaluate` from arguments to tables and files, and what it refuses before it spends time."""
+
+import argparse
+import csv
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from paper_dolls import write_parquet
+
+from clothseg.commands import evaluate
+from clothseg.errors import ClothsegError, ConfigError, DataError, ModelError
+from clothseg.labels import NAMES
+from clothseg.training.report import FILES, table
+from clothseg.training.sources import load_labelled
+from clothseg.training.split import SplitRecord
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "dolls"
+    folder.mkdir()
+    for split, count in (("train", 6), ("validation", 5)):
+        write_parquet(folder / f"{split}.parquet", count, seed=10 * count, height=128, width=96)
+    return folder
+
+
+def run(*arguments: object) -> int:
+    parser = argparse.ArgumentParser()
+    evaluate.add_arguments(parser)
+    return evaluate.run(parser.parse_args([*map(str, arguments), "--resamples", "50"]))
+
+
+def test_tables_go_to_stdout_and_files_to_the_folder(
+    data: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new" / "report"
+    assert run(tiny_model, data, "--out", out, "--batch_size", "2") == 0
+    said = capsys.readouterr()
+    assert "Evaluating tiny" in said.err and "Evaluating" not in said.out
+    assert {path.name for path in out.iterdir()} == set(FILES)
+
+    figures = json.loads((out / "figures.json").read_text())
+    assert figures["model"] == "tiny" and figures["dataset"] == "dolls" and figures["photos"] == 5
+    assert str(tmp_path) not in (out / "figures.json").read_text()
+    low, high = figures["intervals"]["own_size"]["mean_iou"]
+    assert f"{figures['own_size']['mean_iou']:.3f} ({low:.3f} to {high:.3f})" in said.out
+    assert f"{figures['calibration']['ece']:.3f} (" in said.out
+
+    with (out / "per_class.csv").open() as file:
+        classes = {row["class"]: row for row in csv.DictReader(file)}
+    assert tuple(classes) == NAMES
+    for name, row in classes.items():
+        for key in ("iou", "precision", "boundary_f1_2px"):
+            expected = figures["own_size"].get(f"{key}_{name}")
+            assert row[key] == ("" if expected is None else str(expected))
+    with (out / "photos.csv").open() as file:
+        photos = list(csv.DictReader(file))
+    assert len({row["id"] for row in photos}) == 5 and all(0 <= float(row["mean_iou"]) <= 1 for row in photos)
+
+
+def test_two_models_on_the_same_rows_with_pictures(
+    data: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--against", "embedded", "--out", tmp_path, "--pictures", "--split", "train")
+    assert run(tiny_model, data, *flags) == 0
+    said = capsys.readouterr().out
+    assert f"First: {tiny_model}. Second: embedded." in said and "split train" in said
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *FILES, "differences.png", "best_photos.png", "worst_photos.png"
+    }  # fmt: skip
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    other, less = figures["against"], figures["difference"]
+    assert other["model"] == "clothseg-lite" and other["photos"] == figures["photos"] == 6
+    for key, value in less["own_size"].items():
+        assert value == pytest.approx(figures["own_size"][key] - other["own_size"][key], abs=2e-6)
+    high = less["intervals"]["own_size"]["mean_iou"][1]
+    assert high < 0 and "worse" in said  # random weights lose against trained ones, even on dolls
+
+
+def test_tables_line_up() -> None:
+    lines = table(["", "a", "long head"], [["row", "1.00", "2"], ["longer row", "–", "3"]]).splitlines()
+    assert len({len(line) for line in lines}) == 1 and lines[2].index("1.00") + 4 == lines[3].index("–") + 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "error", "message"),
+    [
+        (("--batch_size", "0"), ConfigError, "--batch_size 0: give 1 or more"),
+        (("--seed", "-1"), ConfigError, "--seed -1"),
+        (("--pictures",), ConfigError, "give --out"),
+        (("--against_revision", "v1"), ConfigError, "give --against"),
+        (("--out", __file__), ConfigError, "is a file"),
+        (("--against", "{data}"), ModelError, "config.json"),
+    ],
+)
+def test_mistakes_are_explained(
+    flags: tuple[str, ...], error: type[ClothsegError], message: str, data: Path, tiny_model: Path
+) -> None:
+    with pytest.raises(error, match=message):
+        run(tiny_model, data, *(flag.format(data=data) for flag in flags))
+
+
+def test_unknown_models_and_data_are_explained(data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"config\.json"):
+        run(tmp_path, data)
+    with pytest.raises(DataError, match=r"train\.parquet"):
+        run(tiny_model, tmp_path)
+    with pytest.raises(DataError, match="no rows for test; choose another --split"):
+        run(tiny_model, data, "--split", "test")
+
+
+def test_split_file_decides_the_rows_and_bad_ones_can_be_left_out(
+    data: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    ids = load_labelled(data / "train.parquet")["id"][:]
+    SplitRecord("dolls", None, "fraction", 1, train=ids[:1], validation=ids[1:3], test=ids[3:6]).write(
+        tmp_path / "split.json"
+    )
+    chosen = ("--split_file", tmp_path / "split.json", "--split", "test", "--out")
+    assert run(tiny_model, data, *chosen, tmp_path / "all") == 0
+    spoilt = tmp_path / "spoilt"
+    spoilt.mkdir()
+    rows = pq.read_table(data / "train.parquet")
+    masks = rows["mask"].to_pylist()
+    masks[4] = {"bytes": b"no picture", "path": None}
+    rows = rows.set_column(
+        rows.schema.get_field_index("mask"), "mask", pa.array(masks, rows.schema.field("mask").type)
+    )
+    pq.write_table(rows, spoilt / "train.parquet")
+    with pytest.raises(DataError, match=f"Row {ids[4]}: the mask"):
+        run(tiny_model, spoilt, *chosen, tmp_path / "bad")
+    assert run(tiny_model, spoilt, *chosen, tmp_path / "skipped", "--on_bad_row", "skip") == 0
+    for name, expected in (("all", ids[3:6]), ("skipped", [ids[3], ids[5]])):
+        with (tmp_path / name / "photos.csv").open() as file:
+            assert [row["id"] for row in csv.DictReader(file)] == expected

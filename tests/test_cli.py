@@ -1,0 +1,59 @@
+"""The command line from arguments to exit status; the evaluate command has tests of its own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from paper_dolls import draw, write_parquet
+
+from clothseg.cli import main
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of two parquet files; a photo of the one is in the other as well."""
+    folder = tmp_path_factory.mktemp("audited")
+    write_parquet(folder / "train.parquet", 4, height=128, width=96)
+    write_parquet(folder / "validation.parquet", [draw(3, 128, 96), draw(9, 128, 96)])
+    return folder
+
+
+def test_audit_prints_tables_and_writes_the_report(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "audit.html"
+    assert main(["audit", str(data), "--out", str(report), "--examples", "2"]) == 0
+    shown = capsys.readouterr()
+    assert "Near-duplicates across splits:" in shown.out and str(report) in shown.out
+    assert "Auditing" in shown.err and "Auditing" not in shown.out
+    assert report.read_text().startswith("<!doctype html>")
+
+
+def test_strict_audit_fails_on_findings_alone(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit", str(data), "--strict"]) == 1
+    assert main(["audit", str(data), "--strict", "--limit", "1"]) == 0, "the first rows are no copies"
+    assert "Rows" in capsys.readouterr().out
+
+
+def test_audit_of_nothing_but_damaged_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    doll = draw(0, 64, 48)
+    write_parquet(tmp_path / "train.parquet", [doll._replace(mask=np.full((64, 48), 99, np.uint8))])
+    assert main(["audit", str(tmp_path), "--out", str(tmp_path / "a.html")]) == 0
+    assert "doll-000000: the mask holds 99" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["nowhere/at/all"], "nowhere/at/all is no folder"),
+        (["DATA", "--limit", "0"], "--limit 0: give 1 or more"),
+        (["DATA", "--examples", "-1"], "--examples -1: give 1 or more"),
+        (["DATA", "--out", "/nowhere/audit.html"], "--out /nowhere/audit.html: give a file in a folder that exists"),
+        (["DATA", "--model", "nowhere"], "nowhere"),
+    ],
+)
+def test_what_cannot_be_audited_is_explained(
+    flags: list[str], message: str, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["audit", *(str(data) if flag == "DATA" else flag for flag in flags)]) == 1
+    assert message in capsys.readouterr().err

@@ -1,0 +1,131 @@
+"""Checkpoints: a broken one is seen and passed over, a disk that fills up leaves the one before."""
+
+import resource
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from small_trainer import make_trainer
+
+from clothseg.errors import ConfigError
+from clothseg.training.arguments import parse_arguments
+from clothseg.training.checkpoints import checkpoint_to_resume, checkpoints, fault, usable_checkpoint, writing
+
+
+FLAGS = ("--save_strategy", "steps", "--save_steps", "1", "--ema_decay", "0.9")
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def spoil(path: Path) -> None:
+    """Change a byte within, as a failing disk does."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+
+
+@pytest.fixture(scope="module")
+def saved(doll_data: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Output folder of a run with an average: checkpoint-1 and checkpoint-2."""
+    folder = tmp_path_factory.mktemp("saved")
+    make_trainer(doll_data, tiny_model, folder, *FLAGS, "--max_steps", "2").train()
+    return folder
+
+
+@pytest.fixture
+def output(saved: Path, tmp_path: Path) -> Path:
+    shutil.copytree(saved, tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "said"),
+    [
+        ("model.safetensors", cut, "model.safetensors is damaged"),
+        ("model.safetensors", Path.unlink, "model.safetensors is missing"),
+        ("average.safetensors", cut, "average.safetensors is damaged"),
+        ("average.safetensors", Path.unlink, "average.safetensors is missing"),
+        ("optimizer.pt", spoil, "optimizer.pt is damaged"),
+        ("optimizer.pt", Path.unlink, "optimizer.pt is missing"),
+        ("scheduler.pt", cut, "scheduler.pt is damaged"),
+        ("rng_state.pth", cut, "rng_state.pth is damaged"),
+        ("rng_state.pth", Path.unlink, "rng_state.pth is missing"),
+        ("trainer_state.json", cut, "trainer_state.json is damaged"),
+        ("trainer_state.json", Path.unlink, "trainer_state.json is missing"),
+        ("config.json", Path.unlink, "config.json is missing"),
+    ],
+)
+def test_broken_checkpoint_is_passed_over_or_refused(
+    name: str, damage: Callable[[Path], None], said: str, output: Path
+) -> None:
+    assert usable_checkpoint(output, averaged=True) == (output / "checkpoint-2", [])
+    damage(output / "checkpoint-2" / name)
+    found, lines = usable_checkpoint(output, averaged=True)
+    assert found == output / "checkpoint-1"
+    assert lines == [f"checkpoint-2 cannot be used, {said}: going on from checkpoint-1 instead."]
+
+    _, training = parse_arguments(["--use_cpu", "true", "--resume_from_checkpoint", str(output / "checkpoint-2")])
+    with pytest.raises(ConfigError, match=f"checkpoint-2 cannot be used: {said}"):
+        checkpoint_to_resume(training, averaged=True)
+
+    damage(output / "checkpoint-1" / name)
+    with pytest.raises(ConfigError, match=rf"holds no whole checkpoint \(checkpoint-2 .*{said}; checkpoint-1 "):
+        usable_checkpoint(output, averaged=True)
+
+
+def test_resume_says_what_it_passes_over(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--use_cpu", "true", "--output_dir", str(output), "--resume_from_checkpoint"]
+    assert checkpoint_to_resume(parse_arguments([*flags, "false"])[1], averaged=True) is None
+    cut(output / "checkpoint-2" / "optimizer.pt")
+    assert checkpoint_to_resume(parse_arguments([*flags, "true"])[1], averaged=True) == str(output / "checkpoint-1")
+    assert "going on from checkpoint-1 instead" in capsys.readouterr().err
+    (output / "checkpoint-1" / "average.safetensors").unlink()
+    named = parse_arguments([*flags, str(output / "checkpoint-1")])[1]
+    assert checkpoint_to_resume(named, averaged=False) == str(output / "checkpoint-1")
+    with pytest.raises(ConfigError, match="saved without --ema_decay: drop that option"):
+        checkpoint_to_resume(named, averaged=True)
+
+
+def test_random_state_of_each_process_is_asked_for(output: Path) -> None:
+    last = output / "checkpoint-2"
+    assert fault(last, processes=2) is None  # of another number of processes
+    shutil.copy(last / "rng_state.pth", last / "rng_state_0.pth")
+    assert fault(last, processes=2) == "rng_state_1.pth is missing"
+    shutil.move(last / "rng_state.pth", last / "rng_state_1.pth")
+    assert fault(last, processes=2) is None
+    assert fault(last, processes=1) is None
+
+
+def test_order_is_by_number_and_other_folders_are_left_out(tmp_path: Path) -> None:
+    for name in ("checkpoint-9", "checkpoint-10", "checkpoint-best", "checkpoint-11.incomplete", "model"):
+        (tmp_path / name).mkdir()
+    assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-10", "checkpoint-9"]
+
+
+@pytest.fixture
+def limit() -> Iterator[Callable[[int], None]]:
+    """Sets the largest size of a file, in bytes: what goes beyond cannot be written, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "optimizer.pt"])
+def test_full_disk_leaves_the_checkpoint_before(
+    file: str, limit: Callable[[int], None], output: Path, doll_data: Path, tiny_model: Path
+) -> None:
+    trainer = make_trainer(doll_data, tiny_model, output, *FLAGS, "--max_steps", "4", "--save_total_limit", "1")
+    limit((output / "checkpoint-2" / file).stat().st_size - 1000)
+    with pytest.raises(ConfigError, match=r"checkpoint-3 could not be written .* go on with --resume_from_checkpoint"):
+        trainer.train(resume_from_checkpoint=str(output / "checkpoint-2"))
+    assert not (output / "checkpoint-3").exists()
+    assert usable_checkpoint(output, averaged=True) == (output / "checkpoint-2", [])
+
+
+def test_first_checkpoint_that_fails_says_to_start_again(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"No space left .* MB are free there\): make room, then start again"):
+        with writing(tmp_path / "checkpoint-1"):
+            raise OSError(28, "No space left on device")

@@ -1,0 +1,110 @@
+"""A run told to stop does so after its step, says how to go on, and ends as one that was never stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from small_trainer import SMALL, Signal, make_trainer, same_checkpoints
+
+from clothseg.errors import Interrupted
+from clothseg.training import run as module
+from clothseg.training.arguments import parse_arguments
+from clothseg.training.checkpoints import usable_checkpoint
+
+
+ROOT = Path(__file__).parents[2]
+# 6 steps an epoch; dropout, augmentation and average are on, so that all random numbers count
+FLAGS = (
+    *("--per_device_train_batch_size", "2", "--augmentation", "standard", "--ema_decay", "0.9"),
+    *("--eval_strategy", "epoch", "--save_strategy", "epoch", "--learning_rate", "1e-3"),
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)  # sums of several threads are rounded otherwise than a subprocess's with one
+
+
+@pytest.mark.parametrize(
+    ("step", "signum"), [(2, signal.SIGTERM), (6, signal.SIGINT), (8, signal.SIGTERM), (12, signal.SIGINT)]
+)
+def test_stopped_run_goes_on_as_if_nothing_had_been(
+    step: int, signum: int, unbroken: Path, doll_data: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    """Within an epoch, the first one and another, at the end of one, at the end of all."""
+    trainer = make_trainer(doll_data, tiny_model, tmp_path, *FLAGS, "--num_train_epochs", "2")
+    trainer.add_callback(Signal(step, signum))
+    before = signal.getsignal(signum)
+    trainer.train()
+    assert signal.getsignal(signum) is before
+    assert trainer.state.global_step == step
+    with pytest.raises(Interrupted, match=f"Stopped by {signal.Signals(signum).name} after step {step}, with a"):
+        trainer.interruption.raise_if_stopped(step)
+    # only a whole epoch is evaluated
+    assert sum("eval_loss" in entry for entry in trainer.state.log_history) == step // 6
+
+    resumed = make_trainer(doll_data, tiny_model, tmp_path, *FLAGS, "--num_train_epochs", "2")
+    checkpoint, _ = usable_checkpoint(tmp_path, averaged=True)
+    assert checkpoint.name == f"checkpoint-{step}"
+    resumed.train(resume_from_checkpoint=str(checkpoint))
+    assert resumed.state.global_step == 12
+    assert same_checkpoints(tmp_path / "checkpoint-12", unbroken / "checkpoint-12")
+    evaluations = [entry["step"] for entry in resumed.state.log_history if "eval_loss" in entry]
+    assert evaluations == [6, 12]
+
+
+@pytest.fixture(scope="module")
+def unbroken(doll_data: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Output folder of a run of two epochs that nobody stopped."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    make_trainer(doll_data, tiny_model, folder, *FLAGS, "--num_train_epochs", "2").train()
+    return folder
+
+
+def test_signal_after_the_last_step_is_not_swallowed(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    trainer = make_trainer(doll_data, tiny_model, tmp_path, *FLAGS, "--num_train_epochs", "1")
+    trainer.add_callback(Signal(6, signal.SIGINT, evaluating=True))
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train()
+    assert usable_checkpoint(tmp_path, averaged=True)[0].name == "checkpoint-6"
+
+
+def test_command_stopped_by_sigterm(
+    doll_data: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `timeout` and Slurm do it: all processes get the signal, the data loader's as well."""
+    names = ["--model_name_or_path", str(tiny_model), "--dataset_name", str(doll_data), *SMALL, *FLAGS]
+    saves = ["--save_strategy", "steps", "--save_steps", "4", "--dataloader_num_workers", "1"]
+    argv = [*names, *saves, "--num_train_epochs", "6", "--output_dir", str(tmp_path / "run")]
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "train_hf.py"), *argv],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    # in the middle of the second epoch, when the loader's process is at work
+    while not (tmp_path / "run" / "checkpoint-8" / "trainer_state.json").exists() and process.poll() is None:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGTERM)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 143, said
+    checkpoint, skipped = usable_checkpoint(tmp_path / "run", averaged=True)
+    step = int(checkpoint.name.split("-")[1])
+    assert 8 <= step < 36 and not skipped
+    assert said.splitlines()[-1] == (
+        f"Stopped by SIGTERM after step {step}, with a checkpoint: go on with the same command and "
+        "--resume_from_checkpoint true."
+    )
+
+    monkeypatch.setattr(module, "_report", lambda *args: None)
+    resumed = [*argv, "--resume_from_checkpoint", "true"]
+    module.run(*parse_arguments(resumed), resumed)
+    whole = [*argv[:-1], str(tmp_path / "whole")]
+    module.run(*parse_arguments(whole), whole)
+    assert same_checkpoints(tmp_path / "run" / "checkpoint-36", tmp_path / "whole" / "checkpoint-36")
