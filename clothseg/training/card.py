@@ -97,6 +97,7 @@ def write_card(
     epochs: float,
     seconds: float,
     split: dict[str, Any],
+    averaged: bool,
 ) -> None:
     """Write `README.md` into a saved model's folder.
 
@@ -111,6 +112,7 @@ def write_card(
         epochs: how many were really trained.
         seconds: how long training took.
         split: `SplitRecord.summary`, and as `reported` the part that the figures are of.
+        averaged: whether the weights kept are a moving average.
     """
     figures = report["own_size"]
     local_data = Path(parsing.dataset_name).is_dir()
@@ -163,13 +165,12 @@ def write_card(
         totals=TOTALS,
         groups=groups(figures),
         confusions=confusions(matrix),
-        teacher=Path(parsing.teacher_model_name_or_path or "").name
-        if Path(parsing.teacher_model_name_or_path or "").exists()
-        else parsing.teacher_model_name_or_path,
+        teacher=public_name(parsing.teacher_model_name_or_path or ""),
+        averaged=averaged,
         classes=[(name, figures.get(f"accuracy_{name}"), figures.get(f"iou_{name}")) for name in NAMES],
         batch=training.per_device_train_batch_size * training.gradient_accumulation_steps * training.world_size,
         parameters=f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.1f}",
-        command=shlex.join(["python", "train_hf.py", *without_token(argv)]),
+        command=shlex.join(["python", "train_hf.py", *map(public_name, without_token(argv))]),
         minutes=f"{seconds / 60:.1f}",
         hardware=hardware(training),
         versions=", ".join(f"{package} {version(package)}" for package in PACKAGES),
@@ -225,7 +226,12 @@ def _base(parsing: ParsingArguments) -> str:
         return f"random weights in the architecture of `{parsing.model_name_or_path}`"
     if parsing.model_name_or_path in VARIANTS:
         return f"the ImageNet weights of EfficientNet-{parsing.model_name_or_path.capitalize()}"
-    return f"`{parsing.model_name_or_path}`"
+    return f"`{public_name(parsing.model_name_or_path)}`"
+
+
+def public_name(argument: str) -> str:
+    """An argument as it is, but the last part of a full path: where it lies on this machine is nobody's business."""
+    return Path(argument).name if argument.startswith(("/", "~")) else argument
 
 
 def without_token(argv: list[str]) -> list[str]:

@@ -196,4 +196,5 @@ def _report(
         epochs=trainer.state.epoch,
         seconds=seconds,
         split=split,
+        averaged=weights["kept"] == "averaged",
     )

@@ -85,7 +85,8 @@ def test_card_states_figures_recipe_and_licence(scores: Scores, tiny_model: Path
         argv=argv,
         epochs=6.0,
         seconds=90,
-        split={"reported": "validation", "skipped": 3},
+        split={"reported": "validation", "skipped": 3, "straddling_groups": 2},
+        averaged=False,
     )
     card = ModelCard.load(tmp_path / "README.md")
     assert card.data.license == "other" and card.data.license_name == "nvidia-segformer"
@@ -98,7 +99,9 @@ def test_card_states_figures_recipe_and_licence(scores: Scores, tiny_model: Path
     assert f"| Hat | {figures['accuracy_Hat']:.3f} | {figures['iou_Hat']:.3f} (" in text
     assert "| Dress | not in these photos | 0.000 (0.000–0.000) |" in text
     assert "Belt for Upper-clothes 7" in text and "off by 10.0 points" in text
-    assert "and 3 rows that could not be trained on were left out" in text
+    assert "3 rows could not be trained on and were left out" in text and "2 groups by perceptual hash" in text
+    assert "moving average" not in text
+    assert str(tmp_path) not in card.content and "--output_dir run" in text
     assert "17600 photos, 6 epochs in batches of 8, seed 7" in text and "1.5 minutes" in text
     assert "hf_secret" not in card.content and "--image_size 64" in text
     assert "{{" not in card.content and "{%" not in card.content
