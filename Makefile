@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: app test chromium
+.PHONY: app test lite chromium
 
 app: .venv/app
 	$(BIN)/python app.py
@@ -13,6 +13,14 @@ test: .venv/dev chromium
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+# The embedded model from ImageNet weights: DATA is a folder with train.parquet and validation.parquet, UNLABELLED a
+# parquet file of more photos. The second half goes on from the first one's model, which also labels the photos.
+lite: .venv/dev
+	$(BIN)/python train_hf.py --preset lite --dataset_name $(DATA) --output_dir runs/lite --save_dtype float16
+	$(BIN)/python train_hf.py --preset lite-taught --dataset_name $(DATA) --unlabelled_name $(UNLABELLED) \
+		--model_name_or_path runs/lite/model --teacher_model_name_or_path runs/lite/model \
+		--output_dir runs/lite-taught --save_dtype float16
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -17,6 +17,22 @@ from clothseg.errors import ConfigError
 FILE = "average.safetensors"
 
 
+@torch.no_grad()
+def mix_in(model: nn.Module, start: dict[str, torch.Tensor], share: float) -> None:
+    """Move a fine-tuned model back towards its starting weights: (1 - share) * weights + share * start.
+
+    On the line between the two, a model often does better than at either end, most of all on what the fine-tuning
+    showed little of (WiSE-FT, Wortsman et al., 2022). Buffers such as batch statistics are mixed as well.
+
+    Args:
+        model: changed in place.
+        start: its `state_dict` before training.
+    """
+    for name, value in model.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(start[name].to(value), share)
+
+
 class WeightAverage(TrainerCallback):
     """Follows a training: after each step, average = decay * average + (1 - decay) * weights; buffers too."""
 

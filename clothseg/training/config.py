@@ -174,6 +174,12 @@ class ParsingArguments:
             "push; mind the data set's terms."
         },
     )
+    start_share: float = field(
+        default=0.0,
+        metadata={
+            "help": "Share of the starting weights mixed into the final ones, for fine-tuning; 0: none."
+        },
+    )
     save_dtype: str = field(
         default="float32",
         metadata={"help": "Number format of the final model.", "choices": ["float32", "float16", "bfloat16"]},
@@ -203,7 +209,7 @@ class ParsingArguments:
             raise ConfigError(f"--class_weight_cap {self.class_weight_cap}: give 1 or more.")
         if self.split_file and self.split_protocol != "fraction":
             raise ConfigError("--split_file decides the rows: leave --split_protocol out.")
-        for name in ("rare_sampling", "look_closer", "min_teacher_probability"):
+        for name in ("rare_sampling", "look_closer", "min_teacher_probability", "start_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"--{name} {getattr(self, name)}: give a share between 0 and 1.")
         if self.unlabelled_name and not self.teacher_model_name_or_path:

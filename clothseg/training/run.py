@@ -16,6 +16,7 @@ from transformers import PreTrainedModel, SegformerImageProcessorPil, TrainingAr
 from clothseg.errors import ConfigError
 from clothseg.segmenter import Segmenter
 from clothseg.training import plots
+from clothseg.training.average import mix_in
 from clothseg.training.card import write_card
 from clothseg.training.checkpoints import checkpoint_to_resume, writing
 from clothseg.training.config import ParsingArguments
@@ -99,6 +100,7 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         eval_dataset=ParsingDataset(splits.validation, processor),
         processing_class=processor,
     )
+    start = {name: value.to("cpu", copy=True) for name, value in trainer.network.state_dict().items()}
     started = time.monotonic()
     trainer.train(resume_from_checkpoint=checkpoint)
     seconds = time.monotonic() - started
@@ -111,6 +113,7 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     if writes and len(candidates) > 1:
         found = " against ".join(f"{name} {value:.4f}" for name, value in candidates.items())
         sys.stdout.write(f"Kept the {next(iter(candidates))} weights: mIoU of {found}.\n")
+    mix_in(trainer.network, start, parsing.start_share)
     # Nothing below needs the other processes, and they would not wait for ever.
     trainer.end()
     if writes:

@@ -9,8 +9,9 @@ from small_trainer import keep_statistics, losses, make_trainer
 from transformers import TrainingArguments
 
 from clothseg.errors import ConfigError
-from clothseg.training.average import FILE
+from clothseg.training.average import FILE, mix_in
 from clothseg.training.metrics import confusion_matrix, summarize
+from clothseg.training.model import build_model
 from clothseg.training.trainer import predicted_classes
 from clothseg.training.transforms import normalise
 
@@ -174,3 +175,15 @@ def test_early_stop_keeps_the_best(doll_data: Path, tiny_model: Path, tmp_path: 
     best = found.index(max(found))
     assert len(found) == best + 3 < 8
     assert next(iter(trainer.keep_better().values())) == pytest.approx(max(found))
+
+
+def test_mixing_lies_on_the_line_between(tiny_model: Path) -> None:
+
+    model = build_model(str(tiny_model))
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    with torch.no_grad():
+        for value in model.state_dict().values():
+            value.add_(1)  # counts of batches as well
+    mix_in(model, start, 0.25)
+    for name, value in model.state_dict().items():
+        assert torch.allclose(value.float(), start[name].float() + (0.75 if value.is_floating_point() else 1)), name
