@@ -176,9 +176,7 @@ class ParsingArguments:
     )
     start_share: float = field(
         default=0.0,
-        metadata={
-            "help": "Share of the starting weights mixed into the final ones, for fine-tuning; 0: none."
-        },
+        metadata={"help": "Share of the starting weights mixed into the final ones, for fine-tuning; 0: none."},
     )
     save_dtype: str = field(
         default="float32",
