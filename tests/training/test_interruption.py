@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,15 @@ FLAGS = (
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)  # sums of several threads are rounded otherwise than a subprocess's with one
+@pytest.fixture(autouse=True, scope="module")
+def plain_process() -> Iterator[None]:
+    """One thread, for sums of several are rounded otherwise than a subprocess's with one; and Ctrl-C at work, which a
+    shell turns off in what it starts in the background."""
+    threads, handler = torch.get_num_threads(), signal.signal(signal.SIGINT, signal.default_int_handler)
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    signal.signal(signal.SIGINT, handler)
 
 
 @pytest.mark.parametrize(
