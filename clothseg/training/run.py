@@ -100,7 +100,9 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         eval_dataset=ParsingDataset(splits.validation, processor),
         processing_class=processor,
     )
-    start = {name: value.to("cpu", copy=True) for name, value in trainer.network.state_dict().items()}
+    start: dict[str, torch.Tensor] = {}
+    if parsing.start_share:
+        start = {name: value.to("cpu", copy=True) for name, value in trainer.network.state_dict().items()}
     started = time.monotonic()
     trainer.train(resume_from_checkpoint=checkpoint)
     seconds = time.monotonic() - started
@@ -113,7 +115,8 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     if writes and len(candidates) > 1:
         found = " against ".join(f"{name} {value:.4f}" for name, value in candidates.items())
         sys.stdout.write(f"Kept the {next(iter(candidates))} weights: mIoU of {found}.\n")
-    mix_in(trainer.network, start, parsing.start_share)
+    if start:
+        mix_in(trainer.network, start, parsing.start_share)
     # Nothing below needs the other processes, and they would not wait for ever.
     trainer.end()
     if writes:
