@@ -194,17 +194,26 @@ def decode_mask(stored: dict[str, Any] | None, row_id: str) -> npt.NDArray[np.ui
     return mask
 
 
+def decode_photo(stored: dict[str, Any] | None, row_id: str) -> PILImage.Image:
+    """RGB photo of a stored image (`bytes` or `path`).
+
+    Raises:
+        DataError: it does not decode; the message names the row.
+    """
+    stored = stored or {"bytes": None, "path": None}  # a table's empty cell
+    try:
+        return load_photo(stored["bytes"] or stored["path"] or b"")
+    except ClothsegError as error:
+        raise DataError(f"Row {row_id}: {error}") from error
+
+
 def decode_row(row: dict[str, Any]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Photo (H, W, 3) uint8 RGB and label map (H, W) uint8 of a row.
 
     Raises:
         DataError: photo or mask does not decode, or their sizes differ; the message names the row.
     """
-    stored = row["image"] or {"bytes": None, "path": None}  # a table's empty cell
-    try:
-        photo = np.asarray(load_photo(stored["bytes"] or stored["path"] or b""))
-    except ClothsegError as error:
-        raise DataError(f"Row {row['id']}: {error}") from error
+    photo = np.asarray(decode_photo(row["image"], row["id"]))
     mask = decode_mask(row["mask"], row["id"])
     if mask.shape != photo.shape[:2]:
         raise DataError(

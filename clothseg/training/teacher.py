@@ -14,10 +14,9 @@ from PIL import Image
 from torch.nn.functional import interpolate
 from tqdm.auto import tqdm
 
-from clothseg.errors import ClothsegError, DataError
-from clothseg.images import load_photo
 from clothseg.labels import NUM_CLASSES, SWAP_SIDES
 from clothseg.segmenter import Segmenter
+from clothseg.training.data import decode_photo
 from clothseg.upsample import sure_pixels
 
 
@@ -65,10 +64,7 @@ def label_rows(
     """
     masks = []
     for row in tqdm(rows, desc="The teacher labels", unit=" photos", leave=False):
-        try:
-            photo = load_photo(row["image"]["bytes"] or row["image"]["path"] or b"")
-        except ClothsegError as error:
-            raise DataError(f"Row {row['id']}: {error}") from error
+        photo = decode_photo(row["image"], row["id"])
         # log: strips interpolate logits
         logits = np.log(np.maximum(averaged_probabilities(segmenter, photo, scales), 1e-6))
         label_map = sure_pixels(logits, (photo.height, photo.width), min_probability)
