@@ -203,11 +203,12 @@ def normalise(pixels: torch.Tensor, processor: SegformerImageProcessorPil) -> to
 
     Loader processes hand over bytes, a quarter of what floats would be, and a GPU does this in passing.
     """
-    mean, deviation = (
+    mean, deviation = np.asarray(processor.image_mean), np.asarray(processor.image_std)
+    scale, shift = (
         torch.tensor(values, dtype=torch.float32, device=pixels.device).view(3, 1, 1)
-        for values in (processor.image_mean, processor.image_std)
+        for values in (processor.rescale_factor / deviation, -mean / deviation)
     )
-    return pixels.float().mul_(processor.rescale_factor).sub_(mean).div_(deviation)
+    return pixels.float().mul_(scale).add_(shift)  # in place: half the time of what makes new arrays
 
 
 def resize_quickly(photo: npt.NDArray[np.uint8], height: int, width: int) -> Sequence[npt.NDArray[np.uint8]]:
