@@ -104,6 +104,12 @@ class ParsingArguments:
             "small and rare ones are looked at as often as large ones."
         },
     )
+    borrow: float = field(
+        default=0.0,
+        metadata={
+            "help": "Share of the photos that are trained on with a hat, sunglasses or scarf of another photo put on."
+        },
+    )
     background_weight: float = field(default=1.0, metadata={"help": "Cross-entropy weight of Background."})
     class_weight: float = field(
         default=3.0, metadata={"help": "Cross-entropy weight of each of the other 17 classes."}
@@ -207,7 +213,7 @@ class ParsingArguments:
             raise ConfigError(f"--class_weight_cap {self.class_weight_cap}: give 1 or more.")
         if self.split_file and self.split_protocol != "fraction":
             raise ConfigError("--split_file decides the rows: leave --split_protocol out.")
-        for name in ("rare_sampling", "look_closer", "min_teacher_probability", "start_share"):
+        for name in ("rare_sampling", "look_closer", "borrow", "min_teacher_probability", "start_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"--{name} {getattr(self, name)}: give a share between 0 and 1.")
         if self.unlabelled_name and not self.teacher_model_name_or_path:

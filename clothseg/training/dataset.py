@@ -16,6 +16,7 @@ from transformers import SegformerImageProcessorPil
 from clothseg.training.data import decode_mask, decode_row
 from clothseg.training.repair import repair
 from clothseg.training.transforms import augmentation, encode
+from clothseg.training.wardrobe import Wardrobe
 
 
 def decode_quickly(row: dict[str, Any]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
@@ -68,6 +69,8 @@ class ParsingDataset(torch.utils.data.Dataset):
         seed: int = 0,
         look_closer: float = 0.0,
         repair_masks: bool = False,
+        borrow: float = 0.0,
+        wardrobe: Wardrobe | None = None,
     ) -> None:
         """Serve `rows` (undecoded, as `load_splits` gives them) augmented by `augmentation(kind, look_closer)`.
 
@@ -78,8 +81,10 @@ class ParsingDataset(torch.utils.data.Dataset):
             seed: of its chance.
             look_closer: share of the rows of which a window about a class is served.
             repair_masks: whether `repair` goes over the masks first.
+            borrow: share of the rows that are served with an item of `wardrobe` put on.
+            wardrobe: lends the items.
         """
-        self.repair_masks = repair_masks
+        self.repair_masks, self.borrow, self.wardrobe = repair_masks, borrow, wardrobe
         self.rows, self.processor, self.seed, self.epoch = rows, processor, seed, 0
         self.augment = augmentation(kind, look_closer) if kind != "none" else None
 
@@ -96,9 +101,13 @@ class ParsingDataset(torch.utils.data.Dataset):
         photo, mask = decode_quickly(self.rows[index])
         if self.repair_masks:
             mask = repair(mask, photo).mask
+        number = int(np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1)[0])
+        if self.wardrobe is not None:
+            rng = np.random.default_rng([number, 1])
+            if rng.random() < self.borrow:
+                photo, mask = self.wardrobe.dress(photo, mask, rng)
         if self.augment is None:
             return encode(photo, mask, self.processor)
-        number = int(np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1)[0])
         # One stream for all steps. `set_random_seed` would give each step a stream of its own from the same number:
         # all would draw the same first value, and every mirrored photo, and no other, would have its colours changed.
         self.augment.set_random_state(np.random.default_rng(number), random.Random(number))  # noqa: S311

@@ -39,6 +39,7 @@ from clothseg.training.sources import load_labelled, load_unlabelled
 from clothseg.training.split import SPLIT_FILE
 from clothseg.training.teacher import label_rows
 from clothseg.training.trainer import ClothesTrainer
+from clothseg.training.wardrobe import Wardrobe
 
 
 def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str]) -> Path:
@@ -95,7 +96,14 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         class_weights=_class_weights(parsing, counts),
         teacher=_teacher(parsing, processor, training.device),
         train_dataset=ParsingDataset(
-            rows, processor, parsing.augmentation, training.seed, parsing.look_closer, parsing.repair_masks
+            rows,
+            processor,
+            parsing.augmentation,
+            training.seed,
+            parsing.look_closer,
+            parsing.repair_masks,
+            parsing.borrow,
+            Wardrobe(splits.train, splits.pixels) if parsing.borrow else None,
         ),
         eval_dataset=ParsingDataset(splits.validation, processor),
         processing_class=processor,
