@@ -141,7 +141,8 @@ class Segmenter:
         return logits
 
     def _result(self, photo: Image.Image, logits: npt.NDArray[np.float32], name: str | None) -> Segmentation:
-        label_map, probability = label_pixels(logits, (photo.height, photo.width))
-        label_map.flags.writeable = False
-        confidence = dict(zip(NAMES, probability.tolist(), strict=True))
-        return Segmentation(photo, label_map, confidence, name=name, model=self.name)
+        label_map, means, probability = label_pixels(logits, (photo.height, photo.width))
+        for array in (label_map, probability):
+            array.flags.writeable = False  # or the result would copy it
+        confidence = dict(zip(NAMES, means.tolist(), strict=True))
+        return Segmentation(photo, label_map, confidence, name=name, model=self.name, probability=probability)
