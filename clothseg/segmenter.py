@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -13,8 +12,13 @@ from clothseg.engines import Engine
 from clothseg.errors import ConfigError, ModelError
 from clothseg.images import Photo, load_photo, photo_name
 from clothseg.labels import NAMES
+from clothseg.overlap import overlapped
 from clothseg.segmentation import Segmentation
 from clothseg.upsample import label_pixels
+
+
+_Prepared = tuple[Image.Image, npt.NDArray[np.float32]]
+"""A photo, and what the network sees of it: (1, 3, h, w)."""
 
 
 class Segmenter:
@@ -90,7 +94,8 @@ class Segmenter:
         Raises:
             ImageError: the photo cannot be used.
         """
-        return next(self.iter_batch([photo], batch_size=1))
+        prepared = self._prepare(photo)
+        return self._finish(photo, prepared, *self._run([prepared]))
 
     def batch(self, photos: Iterable[Photo], batch_size: int = 8) -> list[Segmentation]:
         """Segment photos of any sizes, `batch_size` in one pass; equal to one by one but for the last float digit.
@@ -104,16 +109,13 @@ class Segmenter:
         return list(self.iter_batch(photos, batch_size))
 
     def iter_batch(self, photos: Iterable[Photo], batch_size: int = 8) -> Iterator[Segmentation]:
-        """Like `batch`, lazily: at most `batch_size` photos are taken from the iterable and held at a time."""
+        """Like `batch`, lazily: while one batch is handed out the next is worked on, and no third one is taken.
+
+        Close the iterator, or drop it, if you do not take all results: its threads end then.
+        """
         if batch_size < 1:
             raise ConfigError(f"The batch size must be at least 1, not {batch_size}.")
-        return self._chunks(iter(photos), batch_size)
-
-    def _chunks(self, photos: Iterator[Photo], batch_size: int) -> Iterator[Segmentation]:
-        while sources := list(islice(photos, batch_size)):
-            loaded = [load_photo(source) for source in sources]
-            for source, photo, logits in zip(sources, loaded, self.logits(loaded), strict=True):
-                yield self._result(photo, logits, photo_name(source))
+        return overlapped(photos, batch_size, self._prepare, self._run, self._finish)
 
     def pixels(self, photos: list[Image.Image], size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
         """What the network sees of RGB photos: (N, 3, h, w) float32, exactly as the stock processor makes it.
@@ -133,16 +135,28 @@ class Segmenter:
         Raises:
             ModelError: the network answered with other shapes, or with numbers that are not finite.
         """
-        pixels = self.pixels(photos, size)
+        return self._logits(self.pixels(photos, size))
+
+    def _logits(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         with self._turn:
             logits = self.engine(pixels)
-        if logits.ndim != 4 or logits.shape[:2] != (len(photos), len(NAMES)) or not np.isfinite(logits).all():
+        if logits.ndim != 4 or logits.shape[:2] != (len(pixels), len(NAMES)) or not np.isfinite(logits).all():
             raise ModelError(f"{self.name} does not answer with finite logits of 18 classes: its weights are broken.")
         return logits
 
-    def _result(self, photo: Image.Image, logits: npt.NDArray[np.float32], name: str | None) -> Segmentation:
+    # The three steps from a source to its result
+
+    def _prepare(self, source: Photo) -> _Prepared:
+        photo = load_photo(source)
+        return photo, self.pixels([photo])
+
+    def _run(self, prepared: list[_Prepared]) -> npt.NDArray[np.float32]:
+        return self._logits(np.concatenate([pixels for _, pixels in prepared]))
+
+    def _finish(self, source: Photo, prepared: _Prepared, logits: npt.NDArray[np.float32]) -> Segmentation:
+        photo, _ = prepared
         label_map, means, probability = label_pixels(logits, (photo.height, photo.width))
         for array in (label_map, probability):
             array.flags.writeable = False  # or the result would copy it
         confidence = dict(zip(NAMES, means.tolist(), strict=True))
-        return Segmentation(photo, label_map, confidence, name=name, model=self.name, probability=probability)
+        return Segmentation(photo, label_map, confidence, photo_name(source), self.name, probability)
