@@ -116,9 +116,11 @@ def _settle(
         window[...] = first
         if not others:
             continue
-        best = down.mix @ logits[first, down.logits, across.logits] @ across.mix.T
-        for class_id in others:  # in ascending order, so that the last to take the lead is the highest
-            plane = down.mix @ logits[class_id, down.logits, across.logits] @ across.mix.T
+        # first along the few rows of logits, then down; not as matrix products, whose threads would cost more
+        wide = _mix(logits[[first, *others], down.logits, across.logits], across, axis=2)
+        best = _mix(wide[0], down, axis=0)
+        for class_id, low in zip(others, wide[1:], strict=True):  # ascending: the last to take the lead is the highest
+            plane = _mix(low, down, axis=0)
             np.maximum(window, (plane > best).view(np.uint8) * class_id, out=window)
             np.maximum(best, plane, out=best)
     return label_map
@@ -131,8 +133,11 @@ class _Stretch(NamedTuple):
     logits: slice
     cells: slice
     """Gaps between those logits, numbered by the first of each two."""
-    mix: npt.NDArray[np.float32]
-    """Interpolation as a matrix (pixels, logits)."""
+    above: npt.NDArray[np.intp]
+    below: npt.NDArray[np.intp]
+    """For each pixel, which of those logits it lies between."""
+    share: npt.NDArray[np.float32]
+    """Distance from the first to the second (0..1)."""
 
 
 def _windows(source: tuple[int, ...], size: tuple[int, int]) -> Iterator[tuple[_Stretch, _Stretch]]:
@@ -140,7 +145,7 @@ def _windows(source: tuple[int, ...], size: tuple[int, int]) -> Iterator[tuple[_
     area = _WINDOW[0] * _WINDOW[1] // 2
     steps = [max(step, area // other) for step, other in zip(_WINDOW, reversed(size), strict=True)]
     rows, columns = (_stretches(*axis) for axis in zip(source, size, steps, strict=True))
-    if size[0] >= size[1]:  # only the matrices of the shorter side are kept
+    if size[0] >= size[1]:  # only the stretches of the shorter side are kept
         again = list(columns)
         return ((row, column) for row in rows for column in again)
     again = list(rows)
@@ -153,13 +158,23 @@ def _stretches(source: int, side: int, step: int) -> Iterator[_Stretch]:
         above, share = _positions(pixels, source, side)
         below = np.minimum(above + 1, source - 1)
         first, last = int(above[0]), int(below[-1])
-        mix = np.zeros((len(pixels), last - first + 1), np.float32)
-        each = np.arange(len(pixels))
-        mix[each, above - first] = 1 - share
-        mix[each, below - first] += share
         yield _Stretch(
-            slice(start, start + len(pixels)), slice(first, last + 1), slice(first, max(last, first + 1)), mix
+            pixels=slice(start, start + len(pixels)),
+            logits=slice(first, last + 1),
+            cells=slice(first, max(last, first + 1)),
+            above=above - first,
+            below=below - first,
+            share=share,
         )
+
+
+def _mix(values: npt.NDArray[np.float32], stretch: _Stretch, axis: int) -> npt.NDArray[np.float32]:
+    """Interpolate along an axis, to a stretch's pixels from its logits."""
+    first, second = values.take(stretch.above, axis=axis), values.take(stretch.below, axis=axis)
+    second -= first
+    second *= stretch.share.reshape([-1 if place == axis else 1 for place in range(values.ndim)])
+    first += second
+    return first
 
 
 def _sampled_mean(
