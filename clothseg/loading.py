@@ -1,5 +1,7 @@
 """Load a model and its image processor from the Hub or a folder, and say plainly what is wrong when it cannot be."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +21,18 @@ NVIDIA_NOTE = (
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """What `load` found: transformers' model (float32) and image processor (PIL backend), and where they are from."""
+    """What `load` found: transformers' model (float32) and image processor (PIL backend), and where they are from.
+
+    `model_type` is transformers' name of the architecture; `digest` tells configuration and weights from any others.
+    """
 
     model: Any
     processor: Any
     name: str
     revision: str | None
     license_note: str
+    model_type: str
+    digest: str
 
 
 def load(name_or_path: str | None, revision: str | None = None, token: str | None = None) -> LoadedModel:
@@ -81,7 +88,8 @@ def _load(name_or_path: str, revision: str | None, token: str | None) -> LoadedM
     else:
         processor = AutoImageProcessor.from_pretrained(name_or_path, backend="pil", **common)
     check_processor(processor, name_or_path)
-    check_weights(name_or_path, at, token)
+    files = [config_path, *find_weights(name_or_path, at, token)]
+    digest = hashlib.sha256("".join(_digest(path) for path in files).encode()).hexdigest()
     model, report = AutoModelForSemanticSegmentation.from_pretrained(
         name_or_path, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **common
     )
@@ -95,7 +103,7 @@ def _load(name_or_path: str, revision: str | None, token: str | None) -> LoadedM
     if folder.is_dir():  # never the whole path: the name goes into results that strangers see
         name = config.model_type if folder == EMBEDDED else folder.resolve().name
     note = license_note(config.model_type, _model_card(name_or_path, at, token))
-    return LoadedModel(model, processor, name, commit, note)
+    return LoadedModel(model, processor, name, commit, note, config.model_type, digest)
 
 
 def check_labels(id2label: dict[int, str], name: str) -> None:
@@ -128,19 +136,37 @@ def check_processor(processor: Any, name: str) -> None:
         )
 
 
-def check_weights(name_or_path: str, revision: str | None, token: str | None) -> None:
-    """Fetch model.safetensors (or find it in the folder) and check that it is one.
+def find_weights(name_or_path: str, revision: str | None, token: str | None) -> list[str]:
+    """Fetch the safetensors (or find them in the folder) and check that they are such.
 
     Raises:
-        ModelError: there are no safetensors, or the file is something else, such as a git-lfs pointer.
+        ModelError: there are none, or a file is something else, such as a git-lfs pointer.
+    """
+    whole = _find(name_or_path, "model.safetensors", revision, token)
+    if whole is not None:
+        check_safetensors(whole, name_or_path)
+        return [whole]
+    index = _find(name_or_path, "model.safetensors.index.json", revision, token)
+    if index is None:
+        raise ModelError(f"{name_or_path} has no model.safetensors; save it with save_pretrained of transformers.")
+    paths = []
+    for part in sorted(set(json.loads(Path(index).read_text())["weight_map"].values())):
+        path = _find(name_or_path, part, revision, token)
+        if path is None:
+            raise ModelError(f"{name_or_path} has no {part}, a part of its weights; save the whole model again.")
+        check_safetensors(path, name_or_path)
+        paths.append(path)
+    return paths
+
+
+def check_safetensors(path: str, name: str) -> None:
+    """Open a file of weights.
+
+    Raises:
+        ModelError: it is something else, such as a git-lfs pointer.
     """
     from safetensors import SafetensorError, safe_open
 
-    path = _find(name_or_path, "model.safetensors", revision, token)
-    if path is None:
-        if _find(name_or_path, "model.safetensors.index.json", revision, token):
-            return  # in several parts: left to transformers
-        raise ModelError(f"{name_or_path} has no model.safetensors; save it with save_pretrained of transformers.")
     try:
         with safe_open(path, framework="numpy"):
             return
@@ -148,7 +174,12 @@ def check_weights(name_or_path: str, revision: str | None, token: str | None) ->
         with open(path, "rb") as file:
             pointer = file.read(24).startswith(b"version https://git-lfs")
         cure = "it is a git-lfs pointer: run git lfs pull" if pointer else "it is damaged: download it anew"
-        raise ModelError(f"model.safetensors of {name_or_path} cannot be read; {cure}.") from error
+        raise ModelError(f"{Path(path).name} of {name} cannot be read; {cure}.") from error
+
+
+def _digest(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def license_note(model_type: str, card: Any) -> str:
