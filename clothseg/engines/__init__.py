@@ -1,6 +1,8 @@
 """What runs the network. Everything around it works on numpy arrays and does not care which engine it is."""
 
 import logging
+import os
+import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,6 +23,9 @@ PACKAGES = {"openvino": ("openvino",), "onnx": ("onnxruntime", "onnx")}
 
 CONVERTED = ("segformer", "clothseg-lite")
 """transformers' names of the architectures whose conversion is tested: "auto" leaves others to PyTorch."""
+
+_GPU_NODES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""Of NVIDIA's driver, of AMD's, and of either in WSL."""
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +86,11 @@ def _converted(loaded: "LoadedModel", engine: str, precision: str) -> Engine:
 
 
 def _runs_on_cpu(device: str) -> bool:
+    if device == "cpu":
+        return True
+    # Only torch knows for certain, but importing it takes a second: not where the system shows no GPU at all.
+    if sys.platform == "linux" and device == "auto" and not any(os.path.exists(node) for node in _GPU_NODES):
+        return True
     from clothseg.engines.torch_engine import pick_device
 
     return pick_device(device).type == "cpu"
