@@ -3,7 +3,7 @@
 Bilinear interpolation gives each pixel a weighted mean of the four logits around it. A class that some other class
 beats at all four cannot win between them, so most of a photo is settled by looking at the logits alone, and only
 along borders are a few planes interpolated, window by window. Probabilities need all classes, but vary slowly: they
-are computed for a grid of at most 512 pixels a side.
+are computed for a grid of at most 640 pixels a side.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from clothseg.labels import IGNORE
 
 
-GRID_SIDE = 512
+GRID_SIDE = 640
 """Longest side of the grid of probabilities."""
 
 _LEAST = 64
