@@ -11,13 +11,14 @@ import os
 import sys
 from pathlib import Path
 
+from clothseg.tuning import tune
+
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
-# Threads that wait must sleep: a spinning one steals the core that the web server needs.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+tune()  # before anything imports torch
 
-from clothseg import ClothsegError, Segmenter
-from clothseg.ui import build, launch_options
+from clothseg import ClothsegError, Segmenter  # noqa: E402
+from clothseg.ui import build, launch_options  # noqa: E402
 
 
 def main() -> None:
