@@ -62,7 +62,7 @@ def fits(guide: Array, planes: Array, radius: int, eps: float) -> Iterator[Array
     height, width = guide.shape[1:]
     share = np.float32(1) / (_covered(height, radius)[:, None] * _covered(width, radius))
 
-    def mean(plane: Array) -> Array:
+    def mean(plane: Array, share: Array = share) -> Array:
         """Mean over each pixel's window, as far as it lies in the picture."""
         side = 2 * radius + 1
         total = cv2.boxFilter(plane, cv2.CV_32F, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)
@@ -81,14 +81,22 @@ def fits(guide: Array, planes: Array, radius: int, eps: float) -> Iterator[Array
         for column in range(row, len(guide))
     }
     for plane in planes:
-        level = mean(plane)
-        factors = _solved(covariance, [mean(guide[band] * plane) - centre[band] * level for band in bands])
+        line = np.zeros((len(guide) + 1, height, width), np.float32)
+        box = _reach(plane, 2 * radius)
+        plane, shares = plane[box], share[box]
+        local, middle = guide[:, *box], [band[box] for band in centre]
+        level = mean(plane, shares)
+        factors = _solved(
+            {pair: values[box] for pair, values in covariance.items()},
+            [mean(local[band] * plane, shares) - middle[band] * level for band in bands],
+        )
         for band in bands:
-            level -= factors[band] * centre[band]
-        factors, level = [mean(factor) for factor in factors], mean(level)
+            level -= factors[band] * middle[band]
+        factors, level = [mean(factor, shares) for factor in factors], mean(level, shares)
         for band in bands:
             level -= factors[band] * offset[band]
-        yield np.stack([*factors, level])
+        line[:, *box] = [*factors, level]
+        yield line
 
 
 def apply(line: Array, guide: Array) -> Array:
@@ -111,6 +119,15 @@ def resize(planes: Array, size: tuple[int, ...]) -> Array:
     smaller = size[0] < planes.shape[1] or size[1] < planes.shape[2]
     method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     return np.stack([np.asarray(cv2.resize(plane, size[::-1], interpolation=method), np.float32) for plane in planes])
+
+
+def _reach(plane: Array, margin: int) -> tuple[slice, slice]:
+    """The box beyond which a plane is 0, and `margin` more: further out its functions are 0 as well."""
+    left, top, width, height = cv2.boundingRect((plane != 0).view(np.uint8))
+    return (
+        slice(max(0, top - margin), top + height + margin),
+        slice(max(0, left - margin), left + width + margin),
+    )
 
 
 def _covered(length: int, radius: int) -> Array:

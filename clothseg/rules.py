@@ -1,7 +1,7 @@
 """Rules on finished label maps: what is too small to mean anything, and what cannot be where it is.
 
-Every rule takes an (H, W) uint8 map of class ids and changes it in place. A rejected piece takes the class that most of
-the pixels around it have. docs/edges.md lists what each rule brought, and those that were left out.
+A rejected piece takes the class that most of the pixels around it have. docs/edges.md lists what each rule brought,
+and those that were left out.
 """
 
 from collections.abc import Iterator
@@ -11,12 +11,27 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.labels import BACKGROUND, LABEL2ID, SWAP_SIDES
+from clothseg.labels import BACKGROUND, LABEL2ID
 
 
 Labels = npt.NDArray[np.uint8]
 
 _HEAD = ("Face", "Hair", "Hat")
+
+
+def tidy(label_map: Labels) -> Labels:
+    """Apply all rules to a copy.
+
+    Args:
+        label_map: (H, W) uint8 class ids of a photo of one person.
+
+    Returns:
+        (H, W) uint8.
+    """
+    label_map = label_map.copy()
+    for rule in RULES:
+        rule(label_map)
+    return label_map
 
 
 class Piece(NamedTuple):
@@ -47,7 +62,7 @@ def pieces(label_map: Labels, *class_ids: int) -> Iterator[Piece]:
         yield Piece(box, inside, label_map[box][ring], area)
 
 
-def drop_specks(label_map: Labels, share: float = 1e-4) -> None:
+def drop_specks(label_map: Labels, share: float = 3e-4) -> None:
     """Give pieces below `share` of the photo, holes among them, the class around them."""
     least = share * label_map.size
     for class_id in np.flatnonzero(np.bincount(label_map.ravel(), minlength=256)).tolist():
@@ -64,12 +79,6 @@ def drop_strays(label_map: Labels, share: float = 0.02) -> None:
             label_map[piece.box][piece.inside] = BACKGROUND
 
 
-def keep_one_face(label_map: Labels) -> None:
-    """Leave only the largest piece of Face: one person is in the photo."""
-    for piece in list(pieces(label_map, LABEL2ID["Face"]))[1:]:
-        _dissolve(label_map, piece)
-
-
 def keep_on_head(label_map: Labels) -> None:
     """Reject hats and sunglasses that touch no face, hair or hat."""
     for name in ("Hat", "Sunglasses"):
@@ -79,16 +88,10 @@ def keep_on_head(label_map: Labels) -> None:
                 _dissolve(label_map, piece)
 
 
-def match_shoes(label_map: Labels) -> None:
-    """Give a shoe the side of the leg that it touches, where it touches one side's alone."""
-    for shoe, leg in (("Left-shoe", "Left-leg"), ("Right-shoe", "Right-leg")):
-        own, other = LABEL2ID[leg], int(SWAP_SIDES[LABEL2ID[leg]])
-        for piece in list(pieces(label_map, LABEL2ID[shoe])):
-            counts = np.bincount(piece.around, minlength=18)
-            if counts[other] and not counts[own]:
-                label_map[piece.box][piece.inside] = SWAP_SIDES[LABEL2ID[shoe]]
-
-
 def _dissolve(label_map: Labels, piece: Piece) -> None:
     if len(piece.around):
         label_map[piece.box][piece.inside] = np.bincount(piece.around).argmax()
+
+
+RULES = (drop_specks, drop_strays, keep_on_head)
+"""In the order in which `tidy` applies them. Each changes an (H, W) uint8 label map in place."""

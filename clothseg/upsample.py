@@ -110,23 +110,23 @@ def _settle(
 ) -> npt.NDArray[np.uint8]:
     """The label map, window by window, from the planes of the classes that are possible in each."""
     label_map = np.empty(size, np.uint8)
-    for down, across in _windows(logits.shape[1:], size):
+    for down, across in windows(logits.shape[1:], size):
         window = label_map[down.pixels, across.pixels]
         first, *others = np.flatnonzero(possible[:, down.cells, across.cells].any(axis=(1, 2))).astype(np.uint8)
         window[...] = first
         if not others:
             continue
         # first along the few rows of logits, then down; not as matrix products, whose threads would cost more
-        wide = _mix(logits[[first, *others], down.logits, across.logits], across, axis=2)
-        best = _mix(wide[0], down, axis=0)
+        wide = mix(logits[[first, *others], down.logits, across.logits], across, axis=2)
+        best = mix(wide[0], down, axis=0)
         for class_id, low in zip(others, wide[1:], strict=True):  # ascending: the last to take the lead is the highest
-            plane = _mix(low, down, axis=0)
+            plane = mix(low, down, axis=0)
             np.maximum(window, (plane > best).view(np.uint8) * class_id, out=window)
             np.maximum(best, plane, out=best)
     return label_map
 
 
-class _Stretch(NamedTuple):
+class Stretch(NamedTuple):
     """A window along one axis."""
 
     pixels: slice
@@ -140,7 +140,8 @@ class _Stretch(NamedTuple):
     """Distance from the first to the second (0..1)."""
 
 
-def _windows(source: tuple[int, ...], size: tuple[int, int]) -> Iterator[tuple[_Stretch, _Stretch]]:
+def windows(source: tuple[int, ...], size: tuple[int, int]) -> Iterator[tuple[Stretch, Stretch]]:
+    """Cover a map of `size` (H, W) with windows, (down, across), and say where they lie on `source` (h, w) values."""
     # long ones for very narrow photos, which would take a hundred thousand else
     area = _WINDOW[0] * _WINDOW[1] // 2
     steps = [max(step, area // other) for step, other in zip(_WINDOW, reversed(size), strict=True)]
@@ -152,13 +153,13 @@ def _windows(source: tuple[int, ...], size: tuple[int, int]) -> Iterator[tuple[_
     return ((row, column) for column in columns for row in again)
 
 
-def _stretches(source: int, side: int, step: int) -> Iterator[_Stretch]:
+def _stretches(source: int, side: int, step: int) -> Iterator[Stretch]:
     for start in range(0, side, step):
         pixels = np.arange(start, min(start + step, side))
         above, share = _positions(pixels, source, side)
         below = np.minimum(above + 1, source - 1)
         first, last = int(above[0]), int(below[-1])
-        yield _Stretch(
+        yield Stretch(
             pixels=slice(start, start + len(pixels)),
             logits=slice(first, last + 1),
             cells=slice(first, max(last, first + 1)),
@@ -168,7 +169,7 @@ def _stretches(source: int, side: int, step: int) -> Iterator[_Stretch]:
         )
 
 
-def _mix(values: npt.NDArray[np.float32], stretch: _Stretch, axis: int) -> npt.NDArray[np.float32]:
+def mix(values: npt.NDArray[np.float32], stretch: Stretch, axis: int) -> npt.NDArray[np.float32]:
     """Interpolate along an axis, to a stretch's pixels from its logits."""
     first, second = values.take(stretch.above, axis=axis), values.take(stretch.below, axis=axis)
     second -= first
