@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from clothseg.decision import probabilities
 from clothseg.guided import as_bands, fits, resize
 from clothseg.upsample import mix, windows
 
@@ -46,7 +47,7 @@ def follow_edges(logits: npt.NDArray[np.float32], photo: npt.NDArray[np.uint8]) 
     shrink = max(1.0, max(height, width) / FIT_SIDE)
     rows, columns = (max(1, round(side / shrink)) for side in (height, width))
     guide = as_bands(cv2.resize(photo, (columns, rows), interpolation=cv2.INTER_AREA))
-    planes = resize(_probabilities(logits)[classes], (rows, columns))
+    planes = resize(probabilities(logits)[classes], (rows, columns))
     planes[planes < _LEAST] = 0
     lines = np.stack(list(fits(guide, planes, max(1, round(RADIUS * max(rows, columns))), EPS)))  # (C, 4, h, w)
     # a window's classes are those with any function but naught in it
@@ -68,10 +69,3 @@ def follow_edges(logits: npt.NDArray[np.float32], photo: npt.NDArray[np.uint8]) 
             window[plane > best] = classes[index]
             np.maximum(best, plane, out=best)
     return label_map
-
-
-def _probabilities(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Softmax over the first axis."""
-    shares = np.exp(logits - logits.max(axis=0))
-    shares /= shares.sum(axis=0)
-    return shares

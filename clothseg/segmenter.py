@@ -1,24 +1,37 @@
 """Photos in, segmentations out: loads a model once and runs it on as many photos as are given."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from clothseg.decision import as_logits, averaged_probabilities
+from clothseg.edges import follow_edges
 from clothseg.engines import Engine
 from clothseg.errors import ConfigError, ModelError
 from clothseg.images import Photo, load_photo, photo_name
 from clothseg.labels import NAMES
 from clothseg.overlap import overlapped
+from clothseg.rules import tidy
 from clothseg.segmentation import Segmentation
 from clothseg.upsample import label_pixels
 
 
 _Prepared = tuple[Image.Image, npt.NDArray[np.float32]]
 """A photo, and what the network sees of it: (1, 3, h, w)."""
+
+_Steps = tuple[
+    Callable[[Photo], _Prepared],
+    Callable[[list[_Prepared]], Iterable[npt.NDArray[np.float32]]],
+    Callable[[Photo, _Prepared, npt.NDArray[np.float32]], Segmentation],
+]
+
+EDGES = ("plain", "guided")
+"""Values of the option `edges`."""
 
 
 class Segmenter:
@@ -98,34 +111,57 @@ class Segmenter:
             license_note=loaded.license_note,
         )
 
-    def __call__(self, photo: Photo) -> Segmentation:
+    def __call__(
+        self, photo: Photo, *, edges: str = "plain", average: bool = False, rules: bool = False
+    ) -> Segmentation:
         """Segment one photo: a path, the bytes of a file, a PIL image or an (H, W, 3) uint8 RGB array.
+
+        Args:
+            edges: "plain" interpolates what the network says; "guided" lets borders follow the photo's (better in all
+                figures, at a little time). docs/edges.md has the figures of all three options.
+            average: look four times, mirrored and larger, too: more accurate at five times the work.
+            rules: drop specks, and what cannot be in a photo of one person: `clothseg.rules`.
 
         Raises:
             ImageError: the photo cannot be used.
+            ConfigError: `edges` is neither.
         """
-        prepared = self._prepare(photo)
-        return self._finish(photo, prepared, *self._run([prepared]))
+        prepare, run, finish = self._steps(edges, average, rules)
+        prepared = prepare(photo)
+        return finish(photo, prepared, *run([prepared]))
 
-    def batch(self, photos: Iterable[Photo], batch_size: int = 8) -> list[Segmentation]:
+    def batch(self, photos: Iterable[Photo], batch_size: int = 8, **options: Any) -> list[Segmentation]:
         """Segment photos of any sizes, `batch_size` in one pass; equal to one by one but for the last float digit.
 
         The list holds every photo and label map; use `iter_batch` for more of them than memory holds.
 
+        Args:
+            photos: as for one.
+            batch_size: how many go through the network together.
+            options: as for one: `edges`, `average`, `rules`.
+
         Raises:
             ImageError: a photo cannot be used.
-            ConfigError: `batch_size` is below 1.
+            ConfigError: `batch_size` is below 1, or an option has no such value.
         """
-        return list(self.iter_batch(photos, batch_size))
+        return list(self.iter_batch(photos, batch_size, **options))
 
-    def iter_batch(self, photos: Iterable[Photo], batch_size: int = 8) -> Iterator[Segmentation]:
+    def iter_batch(
+        self,
+        photos: Iterable[Photo],
+        batch_size: int = 8,
+        *,
+        edges: str = "plain",
+        average: bool = False,
+        rules: bool = False,
+    ) -> Iterator[Segmentation]:
         """Like `batch`, lazily: while one batch is handed out the next is worked on, and no third one is taken.
 
         Close the iterator, or drop it, if you do not take all results: its threads end then.
         """
         if batch_size < 1:
             raise ConfigError(f"The batch size must be at least 1, not {batch_size}.")
-        return overlapped(photos, batch_size, self._prepare, self._run, self._finish)
+        return overlapped(photos, batch_size, *self._steps(edges, average, rules))
 
     def pixels(self, photos: list[Image.Image], size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
         """What the network sees of RGB photos: (N, 3, h, w) float32, exactly as the stock processor makes it.
@@ -158,17 +194,37 @@ class Segmenter:
 
     # The three steps from a source to its result
 
+    def _steps(self, edges: str, average: bool, rules: bool) -> _Steps:
+        if edges not in EDGES:
+            raise ConfigError(f"Edges are {' or '.join(EDGES)}, not {edges!r}.")
+        finish = partial(self._finish, edges == "guided", rules)
+        return (_load, self._run_averaged, finish) if average else (self._prepare, self._run, finish)
+
     def _prepare(self, source: Photo) -> _Prepared:
         photo = load_photo(source)
         return photo, self.pixels([photo])
 
-    def _run(self, prepared: list[_Prepared]) -> npt.NDArray[np.float32]:
+    def _run(self, prepared: list[_Prepared]) -> Iterable[npt.NDArray[np.float32]]:
         return self._logits(np.concatenate([pixels for _, pixels in prepared]))
 
-    def _finish(self, source: Photo, prepared: _Prepared, logits: npt.NDArray[np.float32]) -> Segmentation:
+    def _run_averaged(self, prepared: list[_Prepared]) -> Iterable[npt.NDArray[np.float32]]:
+        return [as_logits(averaged_probabilities(self.logits, self.image_size, photo)) for photo, _ in prepared]
+
+    def _finish(
+        self, guided: bool, rules: bool, source: Photo, prepared: _Prepared, logits: npt.NDArray[np.float32]
+    ) -> Segmentation:
         photo, _ = prepared
         label_map, means, probability = label_pixels(logits, (photo.height, photo.width))
+        if guided:
+            label_map = follow_edges(logits, np.asarray(photo))
+        if rules:
+            label_map = tidy(label_map)
         for array in (label_map, probability):
             array.flags.writeable = False  # or the result would copy it
         confidence = dict(zip(NAMES, means.tolist(), strict=True))
         return Segmentation(photo, label_map, confidence, photo_name(source), self.name, probability)
+
+
+def _load(source: Photo) -> _Prepared:
+    """For looks at several sizes, which are made when it is known which."""
+    return load_photo(source), np.empty(0, np.float32)
