@@ -59,7 +59,7 @@ def rank(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Labels:
 
 def one_face(label_map: Labels) -> None:
     """Reject all pieces of Face but the largest."""
-    for piece in list(rules.pieces(label_map, LABEL2ID["Face"]))[1:]:
+    for piece in list(rules.pieces(label_map, (LABEL2ID["Face"],)))[1:]:
         rules._dissolve(label_map, piece)
 
 
@@ -67,7 +67,7 @@ def shoes_by_legs(label_map: Labels) -> None:
     """Give a shoe the side of the leg that it touches, where it touches one side's alone."""
     for shoe, leg in (("Left-shoe", "Left-leg"), ("Right-shoe", "Right-leg")):
         own, other = LABEL2ID[leg], int(SWAP_SIDES[LABEL2ID[leg]])
-        for piece in list(rules.pieces(label_map, LABEL2ID[shoe])):
+        for piece in list(rules.pieces(label_map, (LABEL2ID[shoe],))):
             counts = np.bincount(piece.around, minlength=NUM_CLASSES)
             if counts[other] and not counts[own]:
                 label_map[piece.box][piece.inside] = SWAP_SIDES[LABEL2ID[shoe]]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.decision import probabilities
-from clothseg.guided import as_bands, fits, resize
+from clothseg.guided import apply, as_bands, fits, resize
 from clothseg.upsample import mix, windows
 
 
@@ -24,6 +24,12 @@ EPS = 3e-4
 
 _LEAST = 0.02
 """Probabilities below count as none, which confines a class to the box that holds it."""
+
+_HOPE = 0.15
+"""Probability from which on a class may win nearby."""
+
+_WINDOW = (64, 96)
+"""Rows and columns of the photo that are done at once: few enough that most hold one class."""
 
 
 def follow_edges(logits: npt.NDArray[np.float32], photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -50,9 +56,10 @@ def follow_edges(logits: npt.NDArray[np.float32], photo: npt.NDArray[np.uint8]) 
     planes = resize(probabilities(logits)[classes], (rows, columns))
     planes[planes < _LEAST] = 0
     lines = np.stack(list(fits(guide, planes, max(1, round(RADIUS * max(rows, columns))), EPS)))  # (C, 4, h, w)
-    # a window's classes are those with any function but naught in it
-    present = (lines != 0).any(axis=1)
-    for down, across in windows((rows, columns), (height, width)):
+    # what is far from winning on the small copy does not win on the photo
+    near = np.ones((3, 3), np.uint8)
+    present = np.stack([cv2.dilate((apply(line, guide) > _HOPE).view(np.uint8), near) for line in lines])
+    for down, across in windows((rows, columns), (height, width), _WINDOW):
         found = np.flatnonzero(present[:, down.logits, across.logits].any(axis=(1, 2)))
         window = label_map[down.pixels, across.pixels]
         window[...] = classes[found[0]] if len(found) else classes[0]

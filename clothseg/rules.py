@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.labels import BACKGROUND, LABEL2ID
+from clothseg.labels import BACKGROUND, LABEL2ID, NUM_CLASSES
 
 
 Labels = npt.NDArray[np.uint8]
@@ -50,30 +50,49 @@ class Piece(NamedTuple):
     area: int
 
 
-def pieces(label_map: Labels, *class_ids: int) -> Iterator[Piece]:
-    """The connected pieces (of eight neighbours) of the union of some classes, the largest first."""
-    wanted = np.isin(np.arange(256), class_ids).astype(np.uint8)[label_map]
-    _, numbers, stats, _ = cv2.connectedComponentsWithStats(wanted)
+def pieces(label_map: Labels, class_ids: tuple[int, ...], below: float = np.inf) -> Iterator[Piece]:
+    """The connected pieces (of eight neighbours) of the union of some classes, the largest first.
+
+    Args:
+        label_map: (H, W) uint8.
+        class_ids: whose union is meant.
+        below: only pieces of fewer pixels.
+    """
+    wanted = np.zeros(256, np.uint8)
+    wanted[list(class_ids)] = 1
+    mask = cv2.LUT(label_map, wanted)
+    left, top, width, height = cv2.boundingRect(mask)
+    if not width:
+        return
+    _, numbers, stats, _ = cv2.connectedComponentsWithStats(
+        np.ascontiguousarray(mask[top : top + height, left : left + width])
+    )
     for number in 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable"):
-        left, top, width, height, area = stats[number].tolist()
-        box = slice(max(0, top - 1), top + height + 1), slice(max(0, left - 1), left + width + 1)
-        inside = numbers[box] == number
+        x, y, wide, high, area = stats[number].tolist()
+        if area >= below:
+            continue
+        # a frame of one pixel around the piece
+        inside = np.pad(numbers[y : y + high, x : x + wide] == number, 1)
+        rows = slice(max(0, top + y - 1), top + y + high + 1)
+        columns = slice(max(0, left + x - 1), left + x + wide + 1)
+        in_rows, in_columns = (slice(rows.start - top - y + 1, None), slice(columns.start - left - x + 1, None))
+        part = label_map[rows, columns]
+        inside = inside[in_rows, in_columns][: part.shape[0], : part.shape[1]]
         ring = cv2.dilate(inside.view(np.uint8), np.ones((3, 3), np.uint8)).view(np.bool_) & ~inside
-        yield Piece(box, inside, label_map[box][ring], area)
+        yield Piece((rows, columns), inside, part[ring], area)
 
 
 def drop_specks(label_map: Labels, share: float = 3e-4) -> None:
     """Give pieces below `share` of the photo, holes among them, the class around them."""
     least = share * label_map.size
-    for class_id in np.flatnonzero(np.bincount(label_map.ravel(), minlength=256)).tolist():
-        for piece in pieces(label_map, class_id):
-            if piece.area < least:
-                _dissolve(label_map, piece)
+    for class_id in np.flatnonzero(cv2.calcHist([label_map], [0], None, [256], [0, 256])).tolist():
+        for piece in pieces(label_map, (class_id,), least):
+            _dissolve(label_map, piece)
 
 
 def drop_strays(label_map: Labels, share: float = 0.02) -> None:
     """Make background of figures below `share` of the largest one: one person is in the photo."""
-    figures = list(pieces(label_map, *range(1, 18)))
+    figures = list(pieces(label_map, tuple(range(1, NUM_CLASSES))))
     for piece in figures[1:]:
         if piece.area < share * figures[0].area:
             label_map[piece.box][piece.inside] = BACKGROUND
@@ -83,7 +102,7 @@ def keep_on_head(label_map: Labels) -> None:
     """Reject hats and sunglasses that touch no face, hair or hat."""
     for name in ("Hat", "Sunglasses"):
         head = [LABEL2ID[other] for other in _HEAD if other != name]
-        for piece in pieces(label_map, LABEL2ID[name]):
+        for piece in pieces(label_map, (LABEL2ID[name],)):
             if not np.isin(piece.around, head).any():
                 _dissolve(label_map, piece)
 

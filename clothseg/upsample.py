@@ -140,11 +140,13 @@ class Stretch(NamedTuple):
     """Distance from the first to the second (0..1)."""
 
 
-def windows(source: tuple[int, ...], size: tuple[int, int]) -> Iterator[tuple[Stretch, Stretch]]:
+def windows(
+    source: tuple[int, ...], size: tuple[int, int], window: tuple[int, int] = _WINDOW
+) -> Iterator[tuple[Stretch, Stretch]]:
     """Cover a map of `size` (H, W) with windows, (down, across), and say where they lie on `source` (h, w) values."""
     # long ones for very narrow photos, which would take a hundred thousand else
-    area = _WINDOW[0] * _WINDOW[1] // 2
-    steps = [max(step, area // other) for step, other in zip(_WINDOW, reversed(size), strict=True)]
+    area = window[0] * window[1] // 2
+    steps = [max(step, area // other) for step, other in zip(window, reversed(size), strict=True)]
     rows, columns = (_stretches(*axis) for axis in zip(source, size, steps, strict=True))
     if size[0] >= size[1]:  # only the stretches of the shorter side are kept
         again = list(columns)
