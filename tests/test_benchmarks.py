@@ -9,10 +9,10 @@ from threading import Thread
 import numpy as np
 import pytest
 import torch
-from paper_dolls import write_parquet
+from paper_dolls import draw, write_parquet
 from PIL import Image
 
-from benchmarks import inference, input_pipeline, scale, training_speed
+from benchmarks import decisions, inference, input_pipeline, scale, training_speed
 from clothseg import Segmenter
 
 
@@ -105,3 +105,20 @@ def test_scale_is_printed_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert [row[0] for row in rows] == [f"{size:g}" for size in scale.SIZES] and rows[-1][1] == ""
     scale._draw(tmp_path / "scale.png", by_size, [0.1] * len(scale.BATCHES), {way: [0.2, 0.1] for way in by_size})
     assert Image.open(tmp_path / "scale.png").width > 800
+
+
+def test_decisions_try_every_way_on_a_photo(tiny_model: Path) -> None:
+    segmenter = Segmenter.from_pretrained(str(tiny_model), device="cpu")
+    found = decisions.variants(segmenter, draw(1, 96, 64).image, np.full(18, 2, np.float32))
+    assert next(iter(found)) == "plain" and all(each.shape == (96, 64) for each in found.values())
+    assert (found["left out: priors"] == found["plain"]).all()  # equal weights favour nobody
+
+
+def test_ranking_finds_the_best_dice_of_one_class() -> None:
+    """A class of twelve pixels that is no pixel's likeliest but one's: Dice wants those of 0.45 as well."""
+    shares = np.zeros((2, 2, 6), np.float32)
+    shares[1] = [[0.6, 0.45, 0.45, 0.45, 0, 0], [0, 0, 0, 0, 0, 0]]
+    shares[0] = 1 - shares[1]
+    logits = np.log(np.maximum(shares, 1e-9))
+    assert decisions.winners(logits, (2, 6)).sum() == 1
+    assert decisions.rank(logits, (2, 6)).sum() == 4

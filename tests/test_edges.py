@@ -1,5 +1,7 @@
 """clothseg.edges: the same result as the plain guided filter, in windows, and borders where the photo has them."""
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -50,3 +52,16 @@ def test_one_class_fills_the_photo() -> None:
     logits = np.zeros((18, 8, 8), np.float32)
     logits[7] = 1
     assert (edges.follow_edges(logits, np.zeros((50, 70, 3), np.uint8)) == 7).all()
+
+
+def test_memory_hardly_grows_with_the_photo(rng: np.random.Generator) -> None:
+    """Beyond the label map itself: the small copy has one size, windows as well."""
+    logits = blobs(rng, 6, (30, 24))
+    beyond = []
+    for height, width in ((800, 640), (2400, 1920)):
+        photo = np.zeros((height, width, 3), np.uint8)
+        tracemalloc.start()
+        edges.follow_edges(logits, photo)
+        beyond.append(tracemalloc.get_traced_memory()[1] - height * width)
+        tracemalloc.stop()
+    assert beyond[1] < beyond[0] + 2e6 and beyond[1] < 30e6
