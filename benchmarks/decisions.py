@@ -1,17 +1,19 @@
 """What the options on edges, averaging and rules bring, and what else was tried for rare classes, by class.
 
-    python -m benchmarks.decisions FOLDER [MODEL] [--time]
+    python -m benchmarks.decisions FOLDER [MODEL] [--time] [--against MODEL]
 
 FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. The settings were chosen
 on the rows of even number, so figures are printed for both halves; intervals are of the paired difference to the
 plain result, by bootstrap over photos (1,000 resamples, seed 0). Figures are at the photos' own size. --time prints
-what each option takes at 2 megapixels, as a share of the forward pass: medians of interleaved rounds.
+what each option takes at 2 megapixels beside forward passes, also those of the models after --against: medians of
+interleaved rounds.
 """
 
 import argparse
 import platform
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -35,6 +37,7 @@ from clothseg.upsample import label_pixels, winners
 
 Labels = npt.NDArray[np.uint8]
 TOTALS = ("mean_iou", "mean_f1", "overall_accuracy", "side_accuracy", "boundary_f1_2px", "boundary_f1_5px")
+ENGINES = ("openvino", "torch")
 WEIGHT_CAP = 4.0  # of the second half of the embedded model's training: clothseg/training/presets/lite-taught.yaml
 
 
@@ -115,20 +118,27 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
     parser.add_argument("--time", action="store_true", help="print times instead")
+    parser.add_argument("--against", nargs="*", default=[], help="with --time: models whose passes are timed, too")
     options = parser.parse_args()
     segmenter = Segmenter.from_pretrained(options.model, device="cpu")
     splits = load_splits(str(options.folder), None, 0.1, 0)
     if options.time:
-        print_times(segmenter, decode_row(splits.validation[0])[0])
+        others = [Segmenter.from_pretrained(model, engine=each) for model in options.against for each in ENGINES]
+        print_times(segmenter, others, decode_row(splits.validation[0])[0])
         return
     pixels = sum(np.bincount(decode_mask(row["mask"], row["id"]).ravel(), minlength=256) for row in splits.train)
     weights = frequency_weights(np.asarray(pixels)[:NUM_CLASSES], WEIGHT_CAP).numpy()
 
+    changes: dict[str, npt.NDArray[np.int64]] = {}
     matrices: dict[str, list[npt.NDArray[np.int64]]] = {}
     lines: dict[str, list[npt.NDArray[np.float64]]] = {}
     for row in tqdm(splits.validation, unit=" photos", leave=False):
         photo, truth = decode_row(row)
-        for name, label_map in variants(segmenter, photo, weights).items():
+        ways = variants(segmenter, photo, weights)
+        for name, label_map in ways.items():
+            changed = label_map != ways["plain"]
+            right, was_right = (label_map == truth)[changed].sum(), (ways["plain"] == truth)[changed].sum()
+            changes.setdefault(name, np.zeros(3, np.int64))[:] += changed.any(), right, was_right
             matrices.setdefault(name, []).append(confusion_matrix(truth, label_map))
             lines.setdefault(name, []).append(boundary_f1(truth, label_map))
     photos = len(splits.validation)
@@ -139,6 +149,9 @@ def main() -> None:
     scores = {name: scored(matrices[name], lines[name]) for name in matrices}
     print_totals("all rows", scores)
     print_classes(scores)
+    print("\n| | photos changed | changed pixels right after | right before |\n|---|---|---|---|")
+    for name, counts in changes.items():
+        print(f"| {name} | {' | '.join(f'{count:,}' for count in counts)} |")
 
 
 def scored(matrices: list[npt.NDArray[np.int64]], lines: list[npt.NDArray[np.float64]]) -> Scores:
@@ -186,21 +199,24 @@ def cell(figure: float, bounds: tuple[float, float], name: str) -> str:
     return f"{figure:.3f}" + ("" if name == "plain" else f" ({bounds[0]:+.3f} to {bounds[1]:+.3f})")
 
 
-def print_times(segmenter: Segmenter, photo: Labels, rounds: int = 7) -> None:
-    """Shares of the forward pass at 2 megapixels."""
+def print_times(segmenter: Segmenter, others: list[Segmenter], photo: Labels, rounds: int = 7) -> None:
+    """Medians at 2 megapixels."""
     scale = (2e6 / (photo.shape[0] * photo.shape[1])) ** 0.5
     picture = Image.fromarray(photo)
     picture = picture.resize((round(photo.shape[1] * scale), round(photo.shape[0] * scale)))
     large, size = np.asarray(picture), (picture.height, picture.width)
-    pixels = segmenter.pixels([picture])
-    logits = segmenter.engine(pixels)[0]
+    logits = segmenter.logits([picture])[0]
     label_map = winners(logits, size)
+    passes = {
+        f"pass of {each.name}, {ENGINES[n % 2]}": partial(each.logits, [picture]) for n, each in enumerate(others)
+    }
     steps = {
-        "forward pass": lambda: segmenter.engine(pixels),
-        "plain upsampling with probabilities": lambda: label_pixels(logits, size),
-        "edges": lambda: follow_edges(logits, large),
-        "rules": lambda: rules.tidy(label_map),
-        "average": lambda: averaged_probabilities(segmenter.logits, segmenter.image_size, picture),
+        f"pass of {segmenter.name}": partial(segmenter.logits, [picture]),
+        **passes,
+        "plain upsampling with probabilities": partial(label_pixels, logits, size),
+        "edges": partial(follow_edges, logits, large),
+        "rules": partial(rules.tidy, label_map),
+        "average": partial(averaged_probabilities, segmenter.logits, segmenter.image_size, picture),
     }
     taken: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
@@ -208,11 +224,12 @@ def print_times(segmenter: Segmenter, photo: Labels, rounds: int = 7) -> None:
             start = time.perf_counter()
             step()
             taken[name].append(time.perf_counter() - start)
-    forward = np.median(taken["forward pass"])
     print(f"{segmenter.name} at {segmenter.image_size}, photo {size}, {len(np.unique(label_map))} classes in it\n")
-    print("| step | ms | of the forward pass |\n|---|---|---|")
+    columns = [name for name in steps if name.startswith("pass")]
+    print(f"| step | ms | {' | '.join(f'of the {name}' for name in columns)} |\n|---|---|{'---|' * len(columns)}")
     for name, seconds in taken.items():
-        print(f"| {name} | {1000 * np.median(seconds):.0f} | {np.median(seconds) / forward:.0%} |")
+        shares = [f"{np.median(seconds) / np.median(taken[column]):.0%}" for column in columns]
+        print(f"| {name} | {1000 * np.median(seconds):.0f} | {' | '.join(shares)} |")
 
 
 if __name__ == "__main__":
