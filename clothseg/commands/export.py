@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clothseg.engines import CONVERTED
 from clothseg.errors import ConfigError, HubError, ModelError
 
 
@@ -110,9 +111,19 @@ def export(loaded: "LoadedModel", out: Path, photos: "list[Image.Image]") -> flo
                 "gives them, too few; nothing was written."
             )
         loaded.model.config.save_pretrained(out)
-        loaded.processor.save_pretrained(out)
+        _save_processor(loaded, out)
         os.replace(made, file)
     return min(shares)
+
+
+def _save_processor(loaded: "LoadedModel", out: Path) -> None:
+    from transformers import SegformerImageProcessorPil
+
+    processor = loaded.processor
+    if loaded.model_type in CONVERTED:  # perhaps our own reading of the file, which cannot write it
+        said = ("size", "resample", "rescale_factor", "image_mean", "image_std")
+        processor = SegformerImageProcessorPil(**{name: getattr(processor, name) for name in said})
+    processor.save_pretrained(out)
 
 
 def push(file: Path, repo_id: str) -> None:

@@ -32,6 +32,10 @@ def name(request: pytest.FixtureRequest, tiny_model: Path) -> str:
     return str(tiny_model) if request.param == "tiny" else export.EMBEDDED
 
 
+def stock_folder(name: str) -> Path:
+    return EMBEDDED if name == export.EMBEDDED else Path(name)
+
+
 @pytest.fixture(scope="module")
 def folder(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an export, made with photos to look at."""
@@ -48,9 +52,7 @@ def folder(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_file_takes_any_batch_and_size(name: str, folder: Path, batch: int, height: int, width: int) -> None:
     onnx.checker.check_model(folder / export.MODEL_FILE)
     session = onnxruntime.InferenceSession(folder / export.MODEL_FILE, providers=["CPUExecutionProvider"])
-    stock = AutoModelForSemanticSegmentation.from_pretrained(
-        EMBEDDED if name == export.EMBEDDED else name, dtype=torch.float32
-    ).eval()
+    stock = AutoModelForSemanticSegmentation.from_pretrained(stock_folder(name), dtype=torch.float32).eval()
     pixels = example(height, width, batch)
     with torch.inference_mode():
         expected = stock(pixel_values=pixels).logits.numpy()
@@ -58,11 +60,14 @@ def test_file_takes_any_batch_and_size(name: str, folder: Path, batch: int, heig
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
-def test_folder_is_what_transformers_js_expects(folder: Path) -> None:
+def test_folder_is_what_transformers_js_expects(name: str, folder: Path) -> None:
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert files == {export.MODEL_FILE, "config.json", "preprocessor_config.json"}
     assert AutoConfig.from_pretrained(folder).id2label[16] == "Bag"
-    assert dict(AutoImageProcessor.from_pretrained(folder).size).keys() == {"height", "width"}
+    ours, theirs = (
+        AutoImageProcessor.from_pretrained(place, backend="pil").to_dict() for place in (folder, stock_folder(name))
+    )
+    assert {key: ours[key] for key in theirs} == theirs
 
 
 @pytest.mark.skipif(
