@@ -159,6 +159,7 @@ class Segmenter:
     # The three steps from a source to its result
 
     def _prepare(self, source: Photo) -> _Prepared:
+        # Never decoded at a reduced scale, as JPEG allows: the result carries the photo, for cut-outs of its own size.
         photo = load_photo(source)
         return photo, self.pixels([photo])
 
