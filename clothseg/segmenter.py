@@ -172,4 +172,5 @@ class Segmenter:
         for array in (label_map, probability):
             array.flags.writeable = False  # or the result would copy it
         confidence = dict(zip(NAMES, means.tolist(), strict=True))
-        return Segmentation(photo, label_map, confidence, photo_name(source), self.name, probability)
+        name = photo_name(source)
+        return Segmentation(photo, label_map, confidence, name=name, model=self.name, probability=probability)
