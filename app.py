@@ -4,6 +4,8 @@
     CLOTHSEG_MODEL=owner/model CLOTHSEG_REVISION=v1 python app.py
 
 CLOTHSEG_MODEL names a model on the Hub or a folder; without it the weights that ship with the package are used.
+CLOTHSEG_ENGINE (auto, torch, openvino, onnx) and CLOTHSEG_PRECISION (exact, fast) say what runs it, as in
+`Segmenter.from_pretrained`.
 GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say where to listen.
 """
 
@@ -25,7 +27,10 @@ def main() -> None:
     """Load the model, build the page and serve it until stopped."""
     try:
         segmenter = Segmenter.from_pretrained(
-            os.environ.get("CLOTHSEG_MODEL") or None, revision=os.environ.get("CLOTHSEG_REVISION") or None
+            os.environ.get("CLOTHSEG_MODEL") or None,
+            revision=os.environ.get("CLOTHSEG_REVISION") or None,
+            engine=os.environ.get("CLOTHSEG_ENGINE") or "auto",
+            precision=os.environ.get("CLOTHSEG_PRECISION") or "exact",
         )
     except ClothsegError as error:
         sys.exit(f"The app cannot start: {error}")

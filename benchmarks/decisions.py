@@ -2,8 +2,8 @@
 
     python -m benchmarks.decisions FOLDER [MODEL] [--time] [--against MODEL]
 
-FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. The settings were chosen
-on the rows of even number, so figures are printed for both halves; intervals are of the paired difference to the
+FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. The guided
+filter's settings were chosen on rows of even number, so figures are printed for both halves; intervals are of the paired difference to the
 plain result, by bootstrap over photos (1,000 resamples, seed 0). Figures are at the photos' own size. --time prints
 what each option takes at 2 megapixels beside forward passes, also those of the models after --against: medians of
 interleaved rounds.
@@ -143,7 +143,7 @@ def main() -> None:
             lines.setdefault(name, []).append(boundary_f1(truth, label_map))
     photos = len(splits.validation)
     print(f"{photos} photos, {segmenter.name}, {platform.machine()}\n")
-    for title, part in (("even rows (settings chosen here)", slice(0, None, 2)), ("odd rows", slice(1, None, 2))):
+    for title, part in (("even rows (the filter's settings were chosen here)", slice(0, None, 2)), ("odd rows", slice(1, None, 2))):
         scores = {name: scored(matrices[name][part], lines[name][part]) for name in matrices}
         print_totals(title, scores)
     scores = {name: scored(matrices[name], lines[name]) for name in matrices}

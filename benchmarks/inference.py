@@ -44,7 +44,8 @@ AGAINST_PIPELINE = {
 AGAINST_OURSELVES = {
     "B2 training step, 256 px, batch 4, bf16": ("train folded", "train stock", "step", 1.5),
     "clothseg-lite, 64 photos in a batch": ("lite batch", "lite one by one", "many", 1.2),
-    "clothseg-lite, 64 photos in a batch, of the network's own rate": ("lite batch", "lite network", "many", 0.9),
+    "clothseg-lite, 64 photos, of the network's own rate": ("lite batch", "lite network", "many", 0.9),
+    "B2, 16 photos, of the network's own rate": ("b2 batch", "b2 network", "some", 0.9),
 }
 """Way, what it is compared with, its argument, and the ratio that we want at least."""
 
@@ -259,13 +260,13 @@ def _equal(pipeline: Worker, ours: Worker, photos: dict[str, list[str]]) -> floa
 
 def compare_with_ourselves(folder: Path, photos: dict[str, list[str]], rounds: int) -> None:
     """Print the table of `AGAINST_OURSELVES`."""
-    arguments = {"step": [None], "many": [photos["small"] * 16]}
+    arguments = {"step": [None], "many": [photos["small"] * 16], "some": [photos["small"] * 4]}
     print("| case | against | takes | ours | ratio | wanted |")
     print("|---|---|---|---|---|---|")
     for case, (way, against, argument, wanted) in AGAINST_OURSELVES.items():
         pair = [Worker(against, folder), Worker(way, folder)]
         stock, ours = interleave([(worker, arguments[argument]) for worker in pair], rounds).T
-        count = 64 if argument == "many" else 1
+        count = len(arguments[argument][0] or [None])
         each = [f"{1000 * seconds.min() / count:.1f} ms" for seconds in (stock, ours)]
         print(f"| {case} | {against} | {' | '.join(each)} | {_ratio(stock, ours)} | {wanted:g}x |", flush=True)
         for worker in pair:

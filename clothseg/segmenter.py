@@ -201,6 +201,7 @@ class Segmenter:
         return (_load, self._run_averaged, finish) if average else (self._prepare, self._run, finish)
 
     def _prepare(self, source: Photo) -> _Prepared:
+        # Never decoded at a reduced scale, as JPEG allows: the result carries the photo, for cut-outs of its own size.
         photo = load_photo(source)
         return photo, self.pixels([photo])
 
@@ -222,7 +223,8 @@ class Segmenter:
         for array in (label_map, probability):
             array.flags.writeable = False  # or the result would copy it
         confidence = dict(zip(NAMES, means.tolist(), strict=True))
-        return Segmentation(photo, label_map, confidence, photo_name(source), self.name, probability)
+        name = photo_name(source)
+        return Segmentation(photo, label_map, confidence, name=name, model=self.name, probability=probability)
 
 
 def _load(source: Photo) -> _Prepared:

@@ -12,7 +12,7 @@ from clothseg.engines.cache import cache_key, cached
 from clothseg.loading import LoadedModel
 
 
-PREPARED = 3
+PREPARED = 2
 """Input sizes that stay prepared at a time; each holds a copy of the weights and its own buffers."""
 
 
