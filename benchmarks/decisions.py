@@ -2,11 +2,11 @@
 
     python -m benchmarks.decisions FOLDER [MODEL] [--time] [--against MODEL]
 
-FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. The guided
-filter's settings were chosen on rows of even number, so figures are printed for both halves; intervals are of the paired difference to the
-plain result, by bootstrap over photos (1,000 resamples, seed 0). Figures are at the photos' own size. --time prints
-what each option takes at 2 megapixels beside forward passes, also those of the models after --against: medians of
-interleaved rounds.
+FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. The guided filter's
+settings were chosen on the rows of even number, so figures are printed for both halves; intervals are of the paired
+difference to the plain result, by bootstrap over photos (1,000 resamples, seed 0). Figures are at the photos' own
+size. --time prints what each option takes at 2 megapixels beside forward passes, also those of the models after
+--against: medians of interleaved rounds.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from clothseg.edges import follow_edges
 from clothseg.labels import LABEL2ID, NAMES, NUM_CLASSES, SWAP_SIDES
 from clothseg.training.boundary import boundary_f1
 from clothseg.training.data import decode_mask, decode_row, load_splits
-from clothseg.training.evaluation import Scores, _own_size
+from clothseg.training.evaluation import GROUPS, Scores
 from clothseg.training.losses import frequency_weights
 from clothseg.training.metrics import confusion_matrix
 from clothseg.training.statistics import interval, resampled
@@ -36,6 +36,7 @@ from clothseg.upsample import label_pixels, winners
 
 
 Labels = npt.NDArray[np.uint8]
+OWN_SIZE = GROUPS["own_size"]
 TOTALS = ("mean_iou", "mean_f1", "overall_accuracy", "side_accuracy", "boundary_f1_2px", "boundary_f1_5px")
 ENGINES = ("openvino", "torch")
 WEIGHT_CAP = 4.0  # of the second half of the embedded model's training: clothseg/training/presets/lite-taught.yaml
@@ -63,7 +64,7 @@ def rank(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Labels:
 def one_face(label_map: Labels) -> None:
     """Reject all pieces of Face but the largest."""
     for piece in list(rules.pieces(label_map, (LABEL2ID["Face"],)))[1:]:
-        rules._dissolve(label_map, piece)
+        rules.dissolve(label_map, piece)
 
 
 def shoes_by_legs(label_map: Labels) -> None:
@@ -143,7 +144,10 @@ def main() -> None:
             lines.setdefault(name, []).append(boundary_f1(truth, label_map))
     photos = len(splits.validation)
     print(f"{photos} photos, {segmenter.name}, {platform.machine()}\n")
-    for title, part in (("even rows (the filter's settings were chosen here)", slice(0, None, 2)), ("odd rows", slice(1, None, 2))):
+    for title, part in (
+        ("even rows (the filter's settings were chosen here)", slice(0, None, 2)),
+        ("odd rows", slice(1, None, 2)),
+    ):
         scores = {name: scored(matrices[name][part], lines[name][part]) for name in matrices}
         print_totals(title, scores)
     scores = {name: scored(matrices[name], lines[name]) for name in matrices}
@@ -163,11 +167,11 @@ def scored(matrices: list[npt.NDArray[np.int64]], lines: list[npt.NDArray[np.flo
 def compared(scores: Scores, plain: Scores) -> tuple[dict, dict]:
     """Figures, and intervals of the paired difference to the plain result."""
     count = len(scores.ids)
-    figures = {key: float(value[0]) for key, value in _own_size(scores, np.ones((1, count))).items()}
+    figures = {key: float(value[0]) for key, value in OWN_SIZE(scores, np.ones((1, count))).items()}
 
     def less(weights: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.float64]]:
-        theirs = _own_size(plain, weights)
-        return {key: value - theirs[key] for key, value in _own_size(scores, weights).items()}
+        theirs = OWN_SIZE(plain, weights)
+        return {key: value - theirs[key] for key, value in OWN_SIZE(scores, weights).items()}
 
     with np.errstate(all="ignore"):
         values = resampled(less, count, 1000, 0)

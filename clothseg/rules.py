@@ -87,7 +87,7 @@ def drop_specks(label_map: Labels, share: float = 3e-4) -> None:
     least = share * label_map.size
     for class_id in np.flatnonzero(cv2.calcHist([label_map], [0], None, [256], [0, 256])).tolist():
         for piece in pieces(label_map, (class_id,), least):
-            _dissolve(label_map, piece)
+            dissolve(label_map, piece)
 
 
 def drop_strays(label_map: Labels, share: float = 0.02) -> None:
@@ -104,10 +104,11 @@ def keep_on_head(label_map: Labels) -> None:
         head = [LABEL2ID[other] for other in _HEAD if other != name]
         for piece in pieces(label_map, (LABEL2ID[name],)):
             if not np.isin(piece.around, head).any():
-                _dissolve(label_map, piece)
+                dissolve(label_map, piece)
 
 
-def _dissolve(label_map: Labels, piece: Piece) -> None:
+def dissolve(label_map: Labels, piece: Piece) -> None:
+    """Give a piece the class that most of the pixels around it have; one that fills the photo stays."""
     if len(piece.around):
         label_map[piece.box][piece.inside] = np.bincount(piece.around).argmax()
 

@@ -117,8 +117,8 @@ class Segmenter:
         """Segment one photo: a path, the bytes of a file, a PIL image or an (H, W, 3) uint8 RGB array.
 
         Args:
-            edges: "plain" interpolates what the network says; "guided" lets borders follow the photo's (better in all
-                figures, at a little time). docs/edges.md has the figures of all three options.
+            edges: "plain" interpolates what the network says; "guided" lets borders follow the photo's. docs/edges.md
+                has the figures of all three options.
             average: look four times, mirrored and larger, too: more accurate at five times the work.
             rules: drop specks, and what cannot be in a photo of one person: `clothseg.rules`.
 
