@@ -41,8 +41,6 @@ import os
 import sys
 
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin while they wait starve the data loader
-
 ALONE = (
     "train_hf.py needs the package clothseg, which lies beside it in the repository: run it from a clone, "
     "`git clone URL && cd NAME && uv run --script train_hf.py ...`, or where only the script travels bring the "
@@ -54,10 +52,12 @@ def main() -> int:
     """Run the command line; 0 if all went well, 1 with one sentence on stderr if not, 128 + N after signal N."""
     try:
         from clothseg.errors import ClothsegError, Interrupted
+        from clothseg.tuning import tune
     except ModuleNotFoundError:
         sys.stderr.write(f"error: {ALONE}\n")
         return 1
 
+    tune()  # before torch is imported
     main_process = os.environ.get("RANK", "0") == "0"  # as accelerate launch and torchrun set it
     try:
         from transformers.utils.logging import disable_progress_bar

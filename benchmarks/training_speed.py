@@ -49,7 +49,7 @@ class Step(NamedTuple):
     """Operations of one step, forward and backward."""
 
 
-def build_step(name: str, way: str, pixels: torch.Tensor, labels: torch.Tensor) -> Step:
+def build_step(name: str, way: str, pixels: torch.Tensor, labels: torch.Tensor, bfloat16: bool | None = None) -> Step:
     """A network of its own with its optimizer.
 
     Args:
@@ -57,9 +57,11 @@ def build_step(name: str, way: str, pixels: torch.Tensor, labels: torch.Tensor) 
         way: one of `WAYS`.
         pixels: (N, 3, H, W) float32.
         labels: (N, H, W) int64.
+        bfloat16: whether to compute in it where the device can; None is as the way says.
     """
     torch.manual_seed(0)
     device, tuned = pixels.device, way == "tuned"
+    half = (tuned if bfloat16 is None else bfloat16) and has_bfloat16(device)
     model = build_model(f"nvidia/mit-{name}", from_scratch=True).train().to(device)
     assert isinstance(model, SegformerForSemanticSegmentation)
     if way != "plain":
@@ -83,7 +85,7 @@ def build_step(name: str, way: str, pixels: torch.Tensor, labels: torch.Tensor) 
 
     def run() -> None:
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(device.type, torch.bfloat16, enabled=tuned and has_bfloat16(device)):
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
             loss = loss_of(network)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -1,15 +1,24 @@
 """Load a model and its image processor from the Hub or a folder, and say plainly what is wrong when it cannot be."""
 
+import hashlib
+import json
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from clothseg.errors import ClothsegError, HubError, ModelError
 from clothseg.labels import ID2LABEL, NUM_CLASSES
+from clothseg.preprocessing import read_preprocessing
 
 
 EMBEDDED = Path(__file__).parent / "weights"
 """Folder of the model that ships with the package."""
+
+OURS = ("segformer", "clothseg-lite")
+"""transformers' names of the architectures whose files we read ourselves."""
 
 NVIDIA_NOTE = (
     "SegFormer weights that descend from nvidia/mit are under NVIDIA's SegFormer licence: "
@@ -19,13 +28,29 @@ NVIDIA_NOTE = (
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """What `load` found: transformers' model (float32) and image processor (PIL backend), and where they are from."""
+    """What `load` found: transformers' model (float32) and image processor (PIL backend), and where they are from.
 
-    model: Any
+    `model_type` is transformers' name of the architecture; `digest` tells configuration and weights from any others.
+    The model itself is loaded when it is first asked for: an engine that has its own copy on disk never needs it, nor
+    the seconds that importing PyTorch and transformers takes.
+    """
+
+    load_model: Callable[[], Any]
     processor: Any
     name: str
     revision: str | None
     license_note: str
+    model_type: str
+    digest: str
+
+    @cached_property
+    def model(self) -> Any:
+        """transformers' model in float32.
+
+        Raises:
+            ModelError: it cannot be loaded, or tensors are missing.
+        """
+        return self.load_model()
 
 
 def load(name_or_path: str | None, revision: str | None = None, token: str | None = None) -> LoadedModel:
@@ -51,39 +76,69 @@ def load(name_or_path: str | None, revision: str | None = None, token: str | Non
 
 
 def _load(name_or_path: str, revision: str | None, token: str | None) -> LoadedModel:
-    import torch
-    from transformers import (
-        AutoConfig,
-        AutoImageProcessor,
-        AutoModelForSemanticSegmentation,
-        SegformerImageProcessorPil,
-    )
-    from transformers.utils import extract_commit_hash
-
-    from clothseg import lite  # noqa: F401 - registers clothseg-lite with the Auto classes
-
     # The file's place in the cache tells the commit, at which everything else is then fetched.
     config_path = _find(name_or_path, "config.json", revision, token)
     if config_path is None:
         raise ModelError(f"{name_or_path} holds no config.json; give a model saved by save_pretrained.")
     folder = Path(name_or_path)
-    commit = None if folder.is_dir() else extract_commit_hash(config_path, None)
+    commit = None if folder.is_dir() else _commit(config_path)
     at = commit or revision
 
     # False, not None: None would ask on the terminal whether to run the repository's code.
     common: dict[str, Any] = {"revision": at or "main", "token": token, "trust_remote_code": False}
-    config = AutoConfig.from_pretrained(name_or_path, **common)
-    check_labels(config.id2label, name_or_path)
-    # The same preprocessing whether or not torchvision is installed: its resize differs from Pillow's.
-    if config.model_type in ("segformer", "clothseg-lite"):
-        # By its class: files of older transformers name a feature extractor that the Auto class no longer knows.
-        processor = SegformerImageProcessorPil.from_pretrained(name_or_path, **common)
-    else:
-        processor = AutoImageProcessor.from_pretrained(name_or_path, backend="pil", **common)
+    model_type, id2label = _architecture(name_or_path, config_path, common)
+    check_labels(id2label, name_or_path)
+    processor_path = _find(name_or_path, "preprocessor_config.json", at, token)
+    processor: Any = read_preprocessing(processor_path) if model_type in OURS and processor_path else None
+    processor = processor or _processor(name_or_path, model_type, common)
     check_processor(processor, name_or_path)
-    check_weights(name_or_path, at, token)
+    files = [config_path, *find_weights(name_or_path, at, token)]
+    digest = hashlib.sha256("".join(_digest(path) for path in files).encode()).hexdigest()
+    name = name_or_path
+    if folder.is_dir():  # never the whole path: the name goes into results that strangers see
+        name = model_type if folder == EMBEDDED else folder.resolve().name
+    note = license_note(model_type, _model_card(name_or_path, at, token))
+
+    def load_model() -> Any:
+        try:
+            return _model(name_or_path, common)
+        except ClothsegError:
+            raise
+        except Exception as error:
+            raise explain(error, name_or_path, revision) from error
+
+    return LoadedModel(load_model, processor, name, commit, note, model_type, digest)
+
+
+def _architecture(name_or_path: str, config_path: str, common: dict[str, Any]) -> tuple[str, dict[Any, str]]:
+    """model_type and id2label of a configuration, by transformers where the file does not say both."""
+    stated = json.loads(Path(config_path).read_text(encoding="utf-8"))
+    if stated.get("model_type") in OURS and isinstance(stated.get("id2label"), dict):
+        return stated["model_type"], stated["id2label"]
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(name_or_path, **common)
+    return config.model_type, config.id2label
+
+
+def _processor(name_or_path: str, model_type: str, common: dict[str, Any]) -> Any:
+    from transformers import AutoImageProcessor, SegformerImageProcessorPil
+
+    # The same preprocessing whether or not torchvision is installed: its resize differs from Pillow's.
+    if model_type in OURS:
+        # By its class: files of older transformers name a feature extractor that the Auto class no longer knows.
+        return SegformerImageProcessorPil.from_pretrained(name_or_path, **common)
+    return AutoImageProcessor.from_pretrained(name_or_path, backend="pil", **common)
+
+
+def _model(name_or_path: str, common: dict[str, Any]) -> Any:
+    import torch
+    from transformers import AutoModelForSemanticSegmentation
+
+    from clothseg import lite  # noqa: F401 - registers clothseg-lite with the Auto classes
+
     model, report = AutoModelForSemanticSegmentation.from_pretrained(
-        name_or_path, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **common
+        name_or_path, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **common
     )
     absent = sorted(report["missing_keys"])
     if absent:  # transformers fills them with random numbers and merely warns
@@ -91,11 +146,7 @@ def _load(name_or_path: str, revision: str | None, token: str | None) -> LoadedM
             f"The weights of {name_or_path} lack {len(absent)} of the model's tensors ({absent[0]}, ...); "
             "save the whole model again."
         )
-    name = name_or_path
-    if folder.is_dir():  # never the whole path: the name goes into results that strangers see
-        name = config.model_type if folder == EMBEDDED else folder.resolve().name
-    note = license_note(config.model_type, _model_card(name_or_path, at, token))
-    return LoadedModel(model, processor, name, commit, note)
+    return model
 
 
 def check_labels(id2label: dict[int, str], name: str) -> None:
@@ -128,19 +179,37 @@ def check_processor(processor: Any, name: str) -> None:
         )
 
 
-def check_weights(name_or_path: str, revision: str | None, token: str | None) -> None:
-    """Fetch model.safetensors (or find it in the folder) and check that it is one.
+def find_weights(name_or_path: str, revision: str | None, token: str | None) -> list[str]:
+    """Fetch the safetensors (or find them in the folder) and check that they are such.
 
     Raises:
-        ModelError: there are no safetensors, or the file is something else, such as a git-lfs pointer.
+        ModelError: there are none, or a file is something else, such as a git-lfs pointer.
+    """
+    whole = _find(name_or_path, "model.safetensors", revision, token)
+    if whole is not None:
+        check_safetensors(whole, name_or_path)
+        return [whole]
+    index = _find(name_or_path, "model.safetensors.index.json", revision, token)
+    if index is None:
+        raise ModelError(f"{name_or_path} has no model.safetensors; save it with save_pretrained of transformers.")
+    paths = []
+    for part in sorted(set(json.loads(Path(index).read_text())["weight_map"].values())):
+        path = _find(name_or_path, part, revision, token)
+        if path is None:
+            raise ModelError(f"{name_or_path} has no {part}, a part of its weights; save the whole model again.")
+        check_safetensors(path, name_or_path)
+        paths.append(path)
+    return paths
+
+
+def check_safetensors(path: str, name: str) -> None:
+    """Open a file of weights.
+
+    Raises:
+        ModelError: it is something else, such as a git-lfs pointer.
     """
     from safetensors import SafetensorError, safe_open
 
-    path = _find(name_or_path, "model.safetensors", revision, token)
-    if path is None:
-        if _find(name_or_path, "model.safetensors.index.json", revision, token):
-            return  # in several parts: left to transformers
-        raise ModelError(f"{name_or_path} has no model.safetensors; save it with save_pretrained of transformers.")
     try:
         with safe_open(path, framework="numpy"):
             return
@@ -148,7 +217,18 @@ def check_weights(name_or_path: str, revision: str | None, token: str | None) ->
         with open(path, "rb") as file:
             pointer = file.read(24).startswith(b"version https://git-lfs")
         cure = "it is a git-lfs pointer: run git lfs pull" if pointer else "it is damaged: download it anew"
-        raise ModelError(f"model.safetensors of {name_or_path} cannot be read; {cure}.") from error
+        raise ModelError(f"{Path(path).name} of {name} cannot be read; {cure}.") from error
+
+
+def _commit(path: str) -> str | None:
+    """The commit that a file in the Hub's cache is of: .../snapshots/COMMIT/name."""
+    folder = Path(path).parent.name
+    return folder if re.fullmatch(r"[0-9a-f]{40}", folder) else None
+
+
+def _digest(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def license_note(model_type: str, card: Any) -> str:

@@ -29,9 +29,12 @@ class Segmentation:
             Names without a pixel are dropped.
         name: The photo's file name, if it has one.
         model: Name of the model that made the label map, if one did.
+        probability: (h, w) uint8, 255 times the winning class's probability, on a grid of any size that covers the
+            whole photo; read-only. None where it is not known.
 
     Raises:
-        ValueError: The label map is not (H, W) uint8 of the photo's size, or holds an id beyond the 18 classes.
+        ValueError: The label map is not (H, W) uint8 of the photo's size, or holds an id beyond the 18 classes; the
+            probability is not (h, w) uint8.
     """
 
     photo: Image.Image = field(repr=False)
@@ -39,6 +42,7 @@ class Segmentation:
     confidence: dict[str, float] = field(default_factory=dict)
     name: str | None = None
     model: str | None = None
+    probability: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         photo = Image.fromarray(self.photo) if isinstance(self.photo, np.ndarray) else self.photo
@@ -50,11 +54,12 @@ class Segmentation:
             raise ValueError(f"The label map must be {size} uint8, not {label_map.shape} {label_map.dtype}.")
         if label_map.max() >= NUM_CLASSES:
             raise ValueError(f"The label map holds the id {label_map.max()}; the classes end at {NUM_CLASSES - 1}.")
-        if label_map.flags.writeable or not label_map.flags.c_contiguous:
-            label_map = label_map.copy()
-            label_map.flags.writeable = False
+        probability = self.probability
+        if probability is not None and (probability.ndim != 2 or probability.dtype != np.uint8):
+            raise ValueError(f"The probability must be (h, w) uint8, not {probability.shape} {probability.dtype}.")
         object.__setattr__(self, "photo", photo)
-        object.__setattr__(self, "label_map", label_map)
+        object.__setattr__(self, "label_map", _frozen(label_map))
+        object.__setattr__(self, "probability", None if probability is None else _frozen(probability))
         confidence = {name: float(self.confidence[name]) for name in self.areas if name in self.confidence}
         object.__setattr__(self, "confidence", confidence)
 
@@ -140,3 +145,11 @@ class Segmentation:
             "confidence": None if confidence is None else round(confidence, 4),
             "box": list(cv2.boundingRect((self.label_map == class_id).view(np.uint8))),
         }
+
+
+def _frozen(array: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The array, contiguous and read-only; a copy unless it is so already."""
+    if array.flags.writeable or not array.flags.c_contiguous:
+        array = array.copy()
+        array.flags.writeable = False
+    return array

@@ -1,20 +1,37 @@
 """Photos in, segmentations out: loads a model once and runs it on as many photos as are given."""
 
 import threading
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from clothseg.decision import as_logits, averaged_probabilities
+from clothseg.edges import follow_edges
 from clothseg.engines import Engine
 from clothseg.errors import ConfigError, ModelError
 from clothseg.images import Photo, load_photo, photo_name
 from clothseg.labels import NAMES
+from clothseg.overlap import overlapped
+from clothseg.rules import tidy
 from clothseg.segmentation import Segmentation
 from clothseg.upsample import label_pixels
+
+
+_Prepared = tuple[Image.Image, npt.NDArray[np.float32]]
+"""A photo, and what the network sees of it: (1, 3, h, w)."""
+
+_Steps = tuple[
+    Callable[[Photo], _Prepared],
+    Callable[[list[_Prepared]], Iterable[npt.NDArray[np.float32]]],
+    Callable[[Photo, _Prepared, npt.NDArray[np.float32]], Segmentation],
+]
+
+EDGES = ("plain", "guided")
+"""Values of the option `edges`."""
 
 
 class Segmenter:
@@ -47,7 +64,11 @@ class Segmenter:
         self.revision = revision
         self.license_note = license_note
         self.image_size: tuple[int, int] = (processor.size["height"], processor.size["width"])
-        self._processor = processor
+        self._resample = processor.resample
+        # Beyond resizing, processors only map values: found out once for all 256, instead of computed for each pixel.
+        ramp = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2))
+        made = processor(images=[ramp], size={"height": 16, "width": 16}, return_tensors="np")["pixel_values"]
+        self._values = np.asarray(made, dtype=np.float32).reshape(3, 256)
         self._turn = threading.Lock()
 
     @classmethod
@@ -58,6 +79,8 @@ class Segmenter:
         revision: str | None = None,
         device: str | None = None,
         token: str | None = None,
+        engine: str = "auto",
+        precision: str = "exact",
     ) -> Self:
         """Load a model from the Hub or a folder; without a name, the one that ships with the package.
 
@@ -66,54 +89,79 @@ class Segmenter:
             revision: Branch, tag or commit on the Hub.
             device: "cpu", "cuda" or "auto" (the default): a GPU where there is one.
             token: Hub token for private and gated models.
+            engine: "torch", "openvino", "onnx", or "auto" (the default): the quickest installed for the device.
+            precision: "exact" (the default) computes in float32: label maps are PyTorch's in at least 99.99 % of the
+                pixels. "fast" may compute in bfloat16, where device and engine have it: at least 99.8 %, in half the
+                time.
 
         Raises:
             HubError: the model does not exist, is closed to us, or the Hub cannot be reached.
             ModelError: the model cannot be loaded, or its labels are not ATR's 18.
-            ConfigError: the device does not exist.
+            ConfigError: the device does not exist, or the engine is not installed.
         """
-        from clothseg.engines.torch_engine import TorchEngine
+        from clothseg.engines import build_engine
         from clothseg.loading import load
 
         loaded = load(None if name_or_path is None else str(name_or_path), revision, token)
         return cls(
-            TorchEngine(loaded.model, device or "auto"),
+            build_engine(loaded, engine, precision, device or "auto"),
             loaded.processor,
             name=loaded.name,
             revision=loaded.revision,
             license_note=loaded.license_note,
         )
 
-    def __call__(self, photo: Photo) -> Segmentation:
+    def __call__(
+        self, photo: Photo, *, edges: str = "plain", average: bool = False, rules: bool = False
+    ) -> Segmentation:
         """Segment one photo: a path, the bytes of a file, a PIL image or an (H, W, 3) uint8 RGB array.
+
+        Args:
+            edges: "plain" interpolates what the network says; "guided" lets borders follow the photo's. docs/edges.md
+                has the figures of all three options.
+            average: look four times, mirrored and larger, too: more accurate at five times the work.
+            rules: drop specks, and what cannot be in a photo of one person: `clothseg.rules`.
 
         Raises:
             ImageError: the photo cannot be used.
+            ConfigError: `edges` is neither.
         """
-        return next(self.iter_batch([photo], batch_size=1))
+        prepare, run, finish = self._steps(edges, average, rules)
+        prepared = prepare(photo)
+        return finish(photo, prepared, *run([prepared]))
 
-    def batch(self, photos: Iterable[Photo], batch_size: int = 8) -> list[Segmentation]:
+    def batch(self, photos: Iterable[Photo], batch_size: int = 8, **options: Any) -> list[Segmentation]:
         """Segment photos of any sizes, `batch_size` in one pass; equal to one by one but for the last float digit.
 
         The list holds every photo and label map; use `iter_batch` for more of them than memory holds.
 
+        Args:
+            photos: as for one.
+            batch_size: how many go through the network together.
+            options: as for one: `edges`, `average`, `rules`.
+
         Raises:
             ImageError: a photo cannot be used.
-            ConfigError: `batch_size` is below 1.
+            ConfigError: `batch_size` is below 1, or an option has no such value.
         """
-        return list(self.iter_batch(photos, batch_size))
+        return list(self.iter_batch(photos, batch_size, **options))
 
-    def iter_batch(self, photos: Iterable[Photo], batch_size: int = 8) -> Iterator[Segmentation]:
-        """Like `batch`, lazily: at most `batch_size` photos are taken from the iterable and held at a time."""
+    def iter_batch(
+        self,
+        photos: Iterable[Photo],
+        batch_size: int = 8,
+        *,
+        edges: str = "plain",
+        average: bool = False,
+        rules: bool = False,
+    ) -> Iterator[Segmentation]:
+        """Like `batch`, lazily: while one batch is handed out the next is worked on, and no third one is taken.
+
+        Close the iterator, or drop it, if you do not take all results: its threads end then.
+        """
         if batch_size < 1:
             raise ConfigError(f"The batch size must be at least 1, not {batch_size}.")
-        return self._chunks(iter(photos), batch_size)
-
-    def _chunks(self, photos: Iterator[Photo], batch_size: int) -> Iterator[Segmentation]:
-        while sources := list(islice(photos, batch_size)):
-            loaded = [load_photo(source) for source in sources]
-            for source, photo, logits in zip(sources, loaded, self.logits(loaded), strict=True):
-                yield self._result(photo, logits, photo_name(source))
+        return overlapped(photos, batch_size, *self._steps(edges, average, rules))
 
     def pixels(self, photos: list[Image.Image], size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
         """What the network sees of RGB photos: (N, 3, h, w) float32, exactly as the stock processor makes it.
@@ -121,11 +169,13 @@ class Segmenter:
         Args:
             size: (h, w), multiples of 32, in place of `image_size`.
         """
-        # Resized first: the processor would resample just so, but only after copying the full photo twice.
         height, width = size or self.image_size
-        small = [photo.resize((width, height), self._processor.resample) for photo in photos]
-        made = self._processor(images=small, size={"height": height, "width": width}, return_tensors="np")
-        return np.asarray(made["pixel_values"], dtype=np.float32)
+        pixels = np.empty((len(photos), 3, height, width), np.float32)
+        for photo, planes in zip(photos, pixels, strict=True):
+            small = np.asarray(photo.resize((width, height), self._resample))
+            for channel, plane in enumerate(planes):
+                self._values[channel].take(small[..., channel], out=plane, mode="clip")
+        return pixels
 
     def logits(self, photos: list[Image.Image], size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
         """Logits (N, 18, h / 4, w / 4) float32 of RGB photos, in one pass; `size` as in `pixels`.
@@ -133,15 +183,50 @@ class Segmenter:
         Raises:
             ModelError: the network answered with other shapes, or with numbers that are not finite.
         """
-        pixels = self.pixels(photos, size)
+        return self._logits(self.pixels(photos, size))
+
+    def _logits(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         with self._turn:
             logits = self.engine(pixels)
-        if logits.ndim != 4 or logits.shape[:2] != (len(photos), len(NAMES)) or not np.isfinite(logits).all():
+        if logits.ndim != 4 or logits.shape[:2] != (len(pixels), len(NAMES)) or not np.isfinite(logits).all():
             raise ModelError(f"{self.name} does not answer with finite logits of 18 classes: its weights are broken.")
         return logits
 
-    def _result(self, photo: Image.Image, logits: npt.NDArray[np.float32], name: str | None) -> Segmentation:
-        label_map, probability = label_pixels(logits, (photo.height, photo.width))
-        label_map.flags.writeable = False
-        confidence = dict(zip(NAMES, probability.tolist(), strict=True))
-        return Segmentation(photo, label_map, confidence, name=name, model=self.name)
+    # The three steps from a source to its result
+
+    def _steps(self, edges: str, average: bool, rules: bool) -> _Steps:
+        if edges not in EDGES:
+            raise ConfigError(f"Edges are {' or '.join(EDGES)}, not {edges!r}.")
+        finish = partial(self._finish, edges == "guided", rules)
+        return (_load, self._run_averaged, finish) if average else (self._prepare, self._run, finish)
+
+    def _prepare(self, source: Photo) -> _Prepared:
+        # Never decoded at a reduced scale, as JPEG allows: the result carries the photo, for cut-outs of its own size.
+        photo = load_photo(source)
+        return photo, self.pixels([photo])
+
+    def _run(self, prepared: list[_Prepared]) -> Iterable[npt.NDArray[np.float32]]:
+        return self._logits(np.concatenate([pixels for _, pixels in prepared]))
+
+    def _run_averaged(self, prepared: list[_Prepared]) -> Iterable[npt.NDArray[np.float32]]:
+        return [as_logits(averaged_probabilities(self.logits, self.image_size, photo)) for photo, _ in prepared]
+
+    def _finish(
+        self, guided: bool, rules: bool, source: Photo, prepared: _Prepared, logits: npt.NDArray[np.float32]
+    ) -> Segmentation:
+        photo, _ = prepared
+        label_map, means, probability = label_pixels(logits, (photo.height, photo.width))
+        if guided:
+            label_map = follow_edges(logits, np.asarray(photo))
+        if rules:
+            label_map = tidy(label_map)
+        for array in (label_map, probability):
+            array.flags.writeable = False  # or the result would copy it
+        confidence = dict(zip(NAMES, means.tolist(), strict=True))
+        name = photo_name(source)
+        return Segmentation(photo, label_map, confidence, name=name, model=self.name, probability=probability)
+
+
+def _load(source: Photo) -> _Prepared:
+    """For looks at several sizes, which are made when it is known which."""
+    return load_photo(source), np.empty(0, np.float32)

@@ -1,13 +1,19 @@
 """The benchmarks run, and print the tables that they promise; what they measure is not tested here."""
 
 import re
+from collections.abc import Callable
+from multiprocessing import Pipe
 from pathlib import Path
+from threading import Thread
 
+import numpy as np
 import pytest
 import torch
-from paper_dolls import write_parquet
+from paper_dolls import draw, write_parquet
+from PIL import Image
 
-from benchmarks import input_pipeline, training_speed
+from benchmarks import decisions, inference, input_pipeline, scale, training_speed
+from clothseg import Segmenter
 
 
 def table(text: str) -> list[list[str]]:
@@ -49,3 +55,70 @@ def test_tuned_steps_take_fewer_operations() -> None:
     pixels, labels = torch.randn(1, 3, 128, 128), torch.randint(18, (1, 128, 128))
     plain, default, tuned = (training_speed.build_step("b0", way, pixels, labels) for way in training_speed.WAYS)
     assert default.flops == tuned.flops and 0.6 < tuned.flops / plain.flops < 0.8
+
+
+def test_a_worker_answers_with_the_label_map_and_what_it_took(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference, "tune", lambda: None)  # what runs in its own process else, runs in ours here
+    (path, *_) = inference.write_photos(tmp_path / "photos", 320)
+    ours, theirs = Pipe()
+    thread = Thread(target=inference._serve, args=(theirs, f"{tiny_model.name} exact", tiny_model.parent, None))
+    thread.start()
+    for message in ((path, True), (path, False), None):
+        ours.send(message)
+    _, (seconds, megabytes, label_map), (_, _, nothing) = (ours.recv() for _ in range(3))
+    thread.join()
+    assert nothing is None
+    np.testing.assert_array_equal(label_map, Segmenter.from_pretrained(tiny_model, device="cpu")(path).label_map)
+    assert seconds > 0 and 0 <= megabytes < 500
+
+
+def test_ways_take_turns_and_the_first_round_is_left_out() -> None:
+    calls = []
+
+    def worker(name: str) -> Callable[[str], tuple[float, float, None]]:
+        def call(argument: str) -> tuple[float, float, None]:
+            calls.append((name, argument))
+            return float(len(calls)), 0.0, None
+
+        return call
+
+    jobs = [(worker("stock"), ["a", "b"]), (worker("ours"), ["a", "b"])]
+    assert inference.interleave(jobs, 2).tolist() == [[3, 4], [5, 6]]
+    assert calls == [(name, photo) for photo in "aba" for name in ("stock", "ours")]
+    assert inference._ratio(np.array([4.0, 6.0]), np.array([1.0, 2.0])) == "3.50x (4.00x)"
+
+
+def test_photos_have_the_size_asked_for(tmp_path: Path) -> None:
+    for path in inference.write_photos(tmp_path / "small", 640):
+        assert max(Image.open(path).size) == 640
+    for path in inference.write_photos(tmp_path / "large", 0, 480_000):
+        assert Image.open(path).size == (600, 800)
+
+
+def test_scale_is_printed_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    by_size = {way: [0.1 * (1 + size) for size in scale.SIZES] for way in scale.NAMES}
+    by_size["pipeline"].pop()
+    scale._print("megapixels", scale.SIZES, by_size)
+    _, *rows = table(capsys.readouterr().out)
+    assert [row[0] for row in rows] == [f"{size:g}" for size in scale.SIZES] and rows[-1][1] == ""
+    scale._draw(tmp_path / "scale.png", by_size, [0.1] * len(scale.BATCHES), {way: [0.2, 0.1] for way in by_size})
+    assert Image.open(tmp_path / "scale.png").width > 800
+
+
+def test_decisions_try_every_way_on_a_photo(tiny_model: Path) -> None:
+    segmenter = Segmenter.from_pretrained(str(tiny_model), device="cpu")
+    found = decisions.variants(segmenter, draw(1, 96, 64).image, np.full(18, 2, np.float32))
+    assert next(iter(found)) == "plain" and all(each.shape == (96, 64) for each in found.values())
+    assert (found["left out: priors"] == found["plain"]).all()  # equal weights favour nobody
+
+
+def test_ranking_finds_the_best_dice_of_one_class() -> None:
+    """A class of twelve pixels that is no pixel's likeliest but one's: Dice wants those of 0.45 as well."""
+    shares = np.zeros((2, 2, 6), np.float32)
+    shares[1] = [[0.6, 0.45, 0.45, 0.45, 0, 0], [0, 0, 0, 0, 0, 0]]
+    shares[0] = 1 - shares[1]
+    logits = np.log(np.maximum(shares, 1e-9))
+    assert decisions.winners(logits, (2, 6)).sum() == 1
+    assert decisions.rank(logits, (2, 6)).sum() == 4

@@ -1,5 +1,6 @@
 """`import clothseg` is cheap and offers its names."""
 
+import os
 import subprocess
 import sys
 from importlib.metadata import distributions
@@ -20,6 +21,24 @@ def test_import_loads_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == ""
+
+
+def test_a_network_that_was_converted_before_needs_no_torch(tmp_path: Path) -> None:
+    """What makes the second start quick, and all others: importing torch and transformers takes several seconds."""
+    pytest.importorskip("openvino")
+    code = (
+        "import sys; from clothseg import Segmenter; "
+        "result = Segmenter.from_pretrained(device='cpu')('examples/photographer.jpg'); "
+        "print(*result.areas, *{name.partition('.')[0] for name in sys.modules} & {'torch', 'transformers', 'scipy'})"
+    )
+    environment = os.environ | {"CLOTHSEG_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    first, second = (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment)
+        for _ in range(2)
+    )
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert {"torch", "transformers", "Background"} < set(first.stdout.split())
+    assert set(second.stdout.split()) == set(first.stdout.split()) - {"torch", "transformers", "scipy"}
 
 
 def test_every_exported_name_exists() -> None:

@@ -128,10 +128,11 @@ def test_a_changed_copy_drops_what_is_gone(result: Segmentation) -> None:
 
 
 def test_the_result_cannot_be_changed() -> None:
-    label_map = LABEL_MAP.copy()
-    result = Segmentation(PHOTO, label_map)  # type: ignore[arg-type]
-    label_map[:] = 5
+    label_map, probability = LABEL_MAP.copy(), np.full((2, 3), 255, np.uint8)
+    result = Segmentation(PHOTO, label_map, probability=probability)  # type: ignore[arg-type]
+    label_map[:] = probability[:] = 5
     np.testing.assert_array_equal(result.label_map, LABEL_MAP)
+    assert (result.probability == 255).all() and not result.probability.flags.writeable
     with pytest.raises(ValueError, match="read-only"):
         result.label_map[0, 0] = 1
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -153,3 +154,9 @@ def test_a_map_that_does_not_fit_is_refused(label_map: np.ndarray, said: str) ->
         Segmentation(Image.fromarray(PHOTO), label_map)
     with pytest.raises(ValueError, match="must be RGB"):
         Segmentation(Image.fromarray(PHOTO).convert("L"), LABEL_MAP)
+
+
+@pytest.mark.parametrize("probability", [np.zeros((4, 5), np.float32), np.zeros((4, 5, 1), np.uint8)])
+def test_a_probability_of_another_kind_is_refused(probability: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"probability must be \(h, w\) uint8"):
+        Segmentation(Image.fromarray(PHOTO), LABEL_MAP, probability=probability)

@@ -15,7 +15,7 @@ from PIL import ExifTags, Image
 from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation
 
 from clothseg import ConfigError, ImageError, ModelError, Segmentation, Segmenter
-from clothseg.labels import NUM_CLASSES
+from clothseg.labels import NAMES, NUM_CLASSES
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,10 @@ def test_a_result_knows_its_photo_and_model(segmenter: Segmenter, tmp_path: Path
     assert list(result.areas) == list(result.confidence)
     assert all(1 / NUM_CLASSES <= value <= 1 for value in result.confidence.values())
     assert not result.label_map.flags.writeable
+    assert (result.probability.shape, result.probability.flags.writeable) == ((300, 200), False)
+    largest = max(result.areas, key=result.areas.get)
+    there = result.probability[result.label_map == NAMES.index(largest)]
+    assert result.confidence[largest] == pytest.approx(there.mean() / 255, abs=0.002)
 
 
 def test_attributes(segmenter: Segmenter) -> None:
@@ -99,9 +103,12 @@ def test_iter_batch_takes_no_more_than_it_needs(segmenter: Segmenter) -> None:
     results = segmenter.iter_batch(photos(), batch_size=3)
     assert taken == 0
     next(results)
-    assert taken == 3
-    next(results), next(results), next(results)
     assert taken == 6
+    next(results), next(results)
+    assert taken == 6
+    next(results)
+    assert taken == 9
+    results.close()
 
 
 def test_batch_size_must_be_positive(segmenter: Segmenter) -> None:

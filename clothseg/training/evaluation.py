@@ -20,7 +20,7 @@ from clothseg.training.calibration import BINS, calibration_error, reliability
 from clothseg.training.data import decode_row
 from clothseg.training.metrics import confusion_matrix, figures_of
 from clothseg.training.statistics import Figures, interval, resampled
-from clothseg.upsample import label_pixels, strips
+from clothseg.upsample import strips, winners
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def score(segmenter: Segmenter, rows: Dataset, batch_size: int = 8) -> Scores:
                 calibration[index] = histogram.sum(axis=0)
                 class_calibration += histogram
                 small = cv2.resize(truth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-                network_size[index] = confusion_matrix(small, label_pixels(logits, (height, width))[0])
+                network_size[index] = confusion_matrix(small, winners(logits, (height, width)))
                 progress.update()
     if not own_size.any():
         raise DataError(

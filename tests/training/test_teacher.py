@@ -2,41 +2,19 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from datasets import Dataset
-from paper_dolls import draw
-from PIL import Image
 
 from clothseg import Segmenter
 from clothseg.errors import DataError
-from clothseg.labels import SWAP_SIDES
 from clothseg.training.data import decode_mask, load_splits
 from clothseg.training.sources import load_unlabelled
-from clothseg.training.teacher import averaged_probabilities, label_rows
+from clothseg.training.teacher import label_rows
 
 
 @pytest.fixture(scope="module")
 def teacher(tiny_model: Path) -> Segmenter:
     return Segmenter.from_pretrained(str(tiny_model), device="cpu")
-
-
-def test_probabilities_of_the_mirrored_photo_are_mirrored_with_sides_swapped(teacher: Segmenter) -> None:
-    photo = Image.fromarray(draw(1, 128, 128).image)
-    plain = averaged_probabilities(teacher, photo, (1.0, 0.75))
-    mirrored = averaged_probabilities(teacher, photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT), (1.0, 0.75))
-    assert plain.shape == (18, 32, 32) and np.allclose(plain.sum(axis=0), 1, atol=1e-5)
-    assert np.allclose(plain, mirrored[SWAP_SIDES[:18]][..., ::-1], atol=1e-5)
-    assert not np.allclose(plain, plain[..., ::-1], atol=1e-2)
-
-
-def test_one_size_is_the_mean_of_the_photo_and_its_mirror_image(teacher: Segmenter) -> None:
-    photo = Image.fromarray(draw(2, 128, 128).image)
-    pair = teacher.logits([photo, photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT)])
-    weights = np.exp(pair - pair.max(axis=1, keepdims=True))
-    probabilities = weights / weights.sum(axis=1, keepdims=True)
-    expected = (probabilities[0] + probabilities[1][SWAP_SIDES[:18]][..., ::-1]) / 2
-    assert np.allclose(averaged_probabilities(teacher, photo, (1.0,)), expected, atol=1e-5)
 
 
 def test_rows_get_masks_and_unsure_pixels_are_left_out(teacher: Segmenter, doll_data: Path) -> None:

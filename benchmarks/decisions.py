@@ -1,0 +1,240 @@
+"""What the options on edges, averaging and rules bring, and what else was tried for rare classes, by class.
+
+    python -m benchmarks.decisions FOLDER [MODEL] [--time] [--against MODEL]
+
+FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. The guided filter's
+settings were chosen on the rows of even number, so figures are printed for both halves; intervals are of the paired
+difference to the plain result, by bootstrap over photos (1,000 resamples, seed 0). Figures are at the photos' own
+size. --time prints what each option takes at 2 megapixels beside forward passes, also those of the models after
+--against: medians of interleaved rounds.
+"""
+
+import argparse
+import platform
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from tqdm.auto import tqdm
+
+from clothseg import Segmenter, rules
+from clothseg.decision import as_logits, averaged_probabilities, probabilities
+from clothseg.edges import follow_edges
+from clothseg.labels import LABEL2ID, NAMES, NUM_CLASSES, SWAP_SIDES
+from clothseg.training.boundary import boundary_f1
+from clothseg.training.data import decode_mask, decode_row, load_splits
+from clothseg.training.evaluation import GROUPS, Scores
+from clothseg.training.losses import frequency_weights
+from clothseg.training.metrics import confusion_matrix
+from clothseg.training.statistics import interval, resampled
+from clothseg.upsample import label_pixels, winners
+
+
+Labels = npt.NDArray[np.uint8]
+OWN_SIZE = GROUPS["own_size"]
+TOTALS = ("mean_iou", "mean_f1", "overall_accuracy", "side_accuracy", "boundary_f1_2px", "boundary_f1_5px")
+ENGINES = ("openvino", "torch")
+WEIGHT_CAP = 4.0  # of the second half of the embedded model's training: clothseg/training/presets/lite-taught.yaml
+
+
+def rank(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Labels:
+    """Maximise each class's expected Dice in the photo: Dai and Li, "RankSEG" (JMLR 24, 2023).
+
+    The expectations of a ratio are taken as the ratio of expectations, and pixels that several classes want go to
+    the one whose Dice gains most, as in Wang and Dai, "RankSEG-RMA" (NeurIPS 2025).
+    """
+    shares = probabilities(np.stack([cv2.resize(plane, size[::-1]) for plane in logits])).reshape(len(logits), -1)
+    gains = np.full_like(shares, -np.inf)
+    for gain, share in zip(gains, shares, strict=True):
+        if share.max() <= 0.5:
+            continue
+        ordered = np.sort(share)[::-1]
+        taken, expected = np.arange(1, len(ordered) + 1), ordered.sum(dtype=np.float64)
+        dice = 2 * np.cumsum(ordered, dtype=np.float64) / (taken + expected + 1)
+        best = int(dice.argmax())
+        gain[:] = (2 * share - dice[best]) / (best + expected + 2)
+    return gains.argmax(axis=0).reshape(size).astype(np.uint8)
+
+
+def one_face(label_map: Labels) -> None:
+    """Reject all pieces of Face but the largest."""
+    for piece in list(rules.pieces(label_map, (LABEL2ID["Face"],)))[1:]:
+        rules.dissolve(label_map, piece)
+
+
+def shoes_by_legs(label_map: Labels) -> None:
+    """Give a shoe the side of the leg that it touches, where it touches one side's alone."""
+    for shoe, leg in (("Left-shoe", "Left-leg"), ("Right-shoe", "Right-leg")):
+        own, other = LABEL2ID[leg], int(SWAP_SIDES[LABEL2ID[leg]])
+        for piece in list(rules.pieces(label_map, (LABEL2ID[shoe],))):
+            counts = np.bincount(piece.around, minlength=NUM_CLASSES)
+            if counts[other] and not counts[own]:
+                label_map[piece.box][piece.inside] = SWAP_SIDES[LABEL2ID[shoe]]
+
+
+def by_rule(label_map: Labels, rule: Callable[[Labels], None]) -> Labels:
+    """A copy to which the rule was applied."""
+    changed = label_map.copy()
+    rule(changed)
+    return changed
+
+
+def variants(segmenter: Segmenter, photo: Labels, weights: npt.NDArray[np.float32]) -> dict[str, Labels]:
+    """The photo's label map by each way; the first is the plain one."""
+    size, picture = photo.shape[:2], Image.fromarray(photo)
+    logits = segmenter.logits([picture])[0]
+    mirror = as_logits(averaged_probabilities(segmenter.logits, segmenter.image_size, picture, (1.0,)))
+    average = as_logits(averaged_probabilities(segmenter.logits, segmenter.image_size, picture))
+    plain, guided = winners(logits, size), follow_edges(logits, photo)
+    both = follow_edges(average, photo)
+    priors = np.log(weights)[:, None, None]
+    return {
+        "plain": plain,
+        "edges": guided,
+        "average": winners(average, size),
+        "average, one size": winners(mirror, size),
+        "rules": rules.tidy(plain),
+        "edges + rules": rules.tidy(guided),
+        "edges + average": both,
+        "edges + average + rules": rules.tidy(both),
+        "rule: specks": by_rule(plain, rules.drop_specks),
+        "rule: strays": by_rule(plain, rules.drop_strays),
+        "rule: hats and glasses": by_rule(plain, rules.keep_on_head),
+        "left out: one face": by_rule(plain, one_face),
+        "left out: shoes by legs": by_rule(plain, shoes_by_legs),
+        "left out: priors, half": winners(logits - priors / 2, size),
+        "left out: priors": winners(logits - priors, size),
+        "left out: RankSEG": rank(logits, size),
+    }
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
+    parser.add_argument("--time", action="store_true", help="print times instead")
+    parser.add_argument("--against", nargs="*", default=[], help="with --time: models whose passes are timed, too")
+    options = parser.parse_args()
+    segmenter = Segmenter.from_pretrained(options.model, device="cpu")
+    splits = load_splits(str(options.folder), None, 0.1, 0)
+    if options.time:
+        others = [Segmenter.from_pretrained(model, engine=each) for model in options.against for each in ENGINES]
+        print_times(segmenter, others, decode_row(splits.validation[0])[0])
+        return
+    pixels = sum(np.bincount(decode_mask(row["mask"], row["id"]).ravel(), minlength=256) for row in splits.train)
+    weights = frequency_weights(np.asarray(pixels)[:NUM_CLASSES], WEIGHT_CAP).numpy()
+
+    changes: dict[str, npt.NDArray[np.int64]] = {}
+    matrices: dict[str, list[npt.NDArray[np.int64]]] = {}
+    lines: dict[str, list[npt.NDArray[np.float64]]] = {}
+    for row in tqdm(splits.validation, unit=" photos", leave=False):
+        photo, truth = decode_row(row)
+        ways = variants(segmenter, photo, weights)
+        for name, label_map in ways.items():
+            changed = label_map != ways["plain"]
+            right, was_right = (label_map == truth)[changed].sum(), (ways["plain"] == truth)[changed].sum()
+            changes.setdefault(name, np.zeros(3, np.int64))[:] += changed.any(), right, was_right
+            matrices.setdefault(name, []).append(confusion_matrix(truth, label_map))
+            lines.setdefault(name, []).append(boundary_f1(truth, label_map))
+    photos = len(splits.validation)
+    print(f"{photos} photos, {segmenter.name}, {platform.machine()}\n")
+    for title, part in (
+        ("even rows (the filter's settings were chosen here)", slice(0, None, 2)),
+        ("odd rows", slice(1, None, 2)),
+    ):
+        scores = {name: scored(matrices[name][part], lines[name][part]) for name in matrices}
+        print_totals(title, scores)
+    scores = {name: scored(matrices[name], lines[name]) for name in matrices}
+    print_totals("all rows", scores)
+    print_classes(scores)
+    print("\n| | photos changed | changed pixels right after | right before |\n|---|---|---|---|")
+    for name, counts in changes.items():
+        print(f"| {name} | {' | '.join(f'{count:,}' for count in counts)} |")
+
+
+def scored(matrices: list[npt.NDArray[np.int64]], lines: list[npt.NDArray[np.float64]]) -> Scores:
+    """What `evaluation` takes its figures from; what is not measured here is empty."""
+    none = np.zeros(0)
+    return Scores(list(map(str, range(len(matrices)))), np.stack(matrices), none, np.stack(lines), none, none)
+
+
+def compared(scores: Scores, plain: Scores) -> tuple[dict, dict]:
+    """Figures, and intervals of the paired difference to the plain result."""
+    count = len(scores.ids)
+    figures = {key: float(value[0]) for key, value in OWN_SIZE(scores, np.ones((1, count))).items()}
+
+    def less(weights: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.float64]]:
+        theirs = OWN_SIZE(plain, weights)
+        return {key: value - theirs[key] for key, value in OWN_SIZE(scores, weights).items()}
+
+    with np.errstate(all="ignore"):
+        values = resampled(less, count, 1000, 0)
+    return figures, {key: interval(value) for key, value in values.items()}
+
+
+def print_totals(title: str, scores: dict[str, Scores]) -> None:
+    """One line per way; in brackets the interval of its difference to the plain result."""
+    print(f"{title}\n\n| | {' | '.join(TOTALS)} |\n|---|{'---|' * len(TOTALS)}")
+    for name, each in scores.items():
+        figures, intervals = compared(each, scores["plain"])
+        print(f"| {name} | {' | '.join(cell(figures[key], intervals[key], name) for key in TOTALS)} |")
+    print()
+
+
+def print_classes(scores: dict[str, Scores]) -> None:
+    """IoU by class."""
+    shown = ["plain", "edges", "average", "rules", "edges + average + rules", "left out: priors", "left out: RankSEG"]
+    found = {name: compared(scores[name], scores["plain"]) for name in shown}
+    print(f"IoU, all rows\n\n| | {' | '.join(shown)} |\n|---|{'---|' * len(shown)}")
+    for each in NAMES:
+        key = f"iou_{each}"
+        cells = [cell(figures[key], intervals[key], name) for name, (figures, intervals) in found.items()]
+        print(f"| {each} | {' | '.join(cells)} |")
+
+
+def cell(figure: float, bounds: tuple[float, float], name: str) -> str:
+    """A figure, and how it differs from the plain result's."""
+    return f"{figure:.3f}" + ("" if name == "plain" else f" ({bounds[0]:+.3f} to {bounds[1]:+.3f})")
+
+
+def print_times(segmenter: Segmenter, others: list[Segmenter], photo: Labels, rounds: int = 7) -> None:
+    """Medians at 2 megapixels."""
+    scale = (2e6 / (photo.shape[0] * photo.shape[1])) ** 0.5
+    picture = Image.fromarray(photo)
+    picture = picture.resize((round(photo.shape[1] * scale), round(photo.shape[0] * scale)))
+    large, size = np.asarray(picture), (picture.height, picture.width)
+    logits = segmenter.logits([picture])[0]
+    label_map = winners(logits, size)
+    passes = {
+        f"pass of {each.name}, {ENGINES[n % 2]}": partial(each.logits, [picture]) for n, each in enumerate(others)
+    }
+    steps = {
+        f"pass of {segmenter.name}": partial(segmenter.logits, [picture]),
+        **passes,
+        "plain upsampling with probabilities": partial(label_pixels, logits, size),
+        "edges": partial(follow_edges, logits, large),
+        "rules": partial(rules.tidy, label_map),
+        "average": partial(averaged_probabilities, segmenter.logits, segmenter.image_size, picture),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step()
+            taken[name].append(time.perf_counter() - start)
+    print(f"{segmenter.name} at {segmenter.image_size}, photo {size}, {len(np.unique(label_map))} classes in it\n")
+    columns = [name for name in steps if name.startswith("pass")]
+    print(f"| step | ms | {' | '.join(f'of the {name}' for name in columns)} |\n|---|---|{'---|' * len(columns)}")
+    for name, seconds in taken.items():
+        shares = [f"{np.median(seconds) / np.median(taken[column]):.0%}" for column in columns]
+        print(f"| {name} | {1000 * np.median(seconds):.0f} | {' | '.join(shares)} |")
+
+
+if __name__ == "__main__":
+    main()

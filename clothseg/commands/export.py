@@ -1,0 +1,189 @@
+"""Write a model as ONNX, for ONNX Runtime anywhere and for transformers.js in a browser."""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clothseg.engines import CONVERTED
+from clothseg.errors import ConfigError, HubError, ModelError
+
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from clothseg.loading import LoadedModel
+
+HELP = "write a model as ONNX, checked against PyTorch"
+
+EMBEDDED = "embedded"
+
+MODEL_FILE = "onnx/model.onnx"
+"""Where transformers.js looks for it, beside config.json and preprocessor_config.json."""
+
+AGREEMENT = 0.9999
+"""Least share of pixels of each photo that must have PyTorch's class."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to its parser."""
+    parser.add_argument("model", metavar="MODEL", help=f"Hub id or folder; `{EMBEDDED}`: the one that ships with us")
+    parser.add_argument("--out", type=Path, required=True, help=f"folder for {MODEL_FILE} and the configurations")
+    parser.add_argument("--format", choices=("onnx",), default="onnx", help="only onnx so far")
+    parser.add_argument("--revision", help="branch, tag or commit of MODEL on the Hub")
+    parser.add_argument(
+        "--photos", type=Path, help="folder of photos to check the file with (default: patches of colour)"
+    )
+    parser.add_argument("--push_to_hub", metavar="REPO", help="also upload the file to this model repository")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Export, check, put in place, and upload where asked.
+
+    Raises:
+        ConfigError: options that cannot be met, or a package is missing.
+        ModelError: the model cannot be loaded or exported, or the file answers otherwise than PyTorch.
+        HubError: the Hub cannot be reached, or refuses the upload.
+    """
+    from clothseg.loading import load
+
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise ConfigError(f"--out {arguments.out} is a file; give a folder.")
+    photos = _read_photos(arguments.photos) if arguments.photos else _draw_photos()
+    if arguments.push_to_hub:
+        _check_access(arguments.push_to_hub)
+    loaded = load(None if arguments.model == EMBEDDED else arguments.model, arguments.revision)
+    _say(f"Exporting {arguments.model} ...")
+    try:
+        share = export(loaded, arguments.out, photos)
+    except ImportError as error:
+        raise ConfigError("ONNX export needs more packages: pip install onnx onnxruntime") from error
+    _say(
+        f"Written to {arguments.out / MODEL_FILE}: on {len(photos)} photos at least {share:.4%} of the pixels have "
+        "PyTorch's class."
+    )
+    if arguments.push_to_hub:
+        push(arguments.out / MODEL_FILE, arguments.push_to_hub)
+        _say(f"Uploaded to {arguments.push_to_hub} as {MODEL_FILE}.")
+    return 0
+
+
+def export(loaded: "LoadedModel", out: Path, photos: "list[Image.Image]") -> float:
+    """Write `MODEL_FILE`, config.json and preprocessor_config.json to a folder; the model is taken over.
+
+    The file takes `pixel_values` (N, 3, h, w) and gives `logits` (N, 18, h / 4, w / 4), for any N and multiples of 32.
+    It comes to its place once it has been checked: one by one at the model's own size, and all at once at another.
+
+    Returns:
+        The least share of a photo's pixels that have PyTorch's class.
+
+    Raises:
+        ImportError: onnx or onnxruntime is not installed.
+        ModelError: the model cannot be exported, or the file answers otherwise than PyTorch.
+    """
+    from clothseg.engines.conversion import Network, export_onnx
+    from clothseg.engines.onnx_engine import open_session
+    from clothseg.engines.torch_engine import TorchEngine
+    from clothseg.segmenter import Segmenter
+
+    file = out / MODEL_FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="making-", dir=file.parent) as workshop:
+        made = Path(workshop) / "model.onnx"
+        export_onnx(Network(loaded.model), made, loaded.name)
+        session = open_session(made)
+        stock = Segmenter(TorchEngine(loaded.model, "cpu"), loaded.processor, name=loaded.name)
+        ours = Segmenter(
+            lambda pixels: session.run(None, {"pixel_values": pixels})[0], loaded.processor, name=loaded.name
+        )
+        shares = [float((stock(photo).label_map == ours(photo).label_map).mean()) for photo in photos]
+        height, width = stock.image_size
+        other = (height // 64 * 32 + 64, width // 64 * 32 + 32)
+        expected, found = (segmenter.logits(photos, other).argmax(axis=1) for segmenter in (stock, ours))
+        shares += (expected == found).mean(axis=(1, 2)).tolist()
+        if min(shares) < AGREEMENT:
+            raise ModelError(
+                f"The ONNX file of {loaded.name} gives {min(shares):.4%} of a photo's pixels the class that PyTorch "
+                "gives them, too few; nothing was written."
+            )
+        loaded.model.config.save_pretrained(out)
+        _save_processor(loaded, out)
+        os.replace(made, file)
+    return min(shares)
+
+
+def _save_processor(loaded: "LoadedModel", out: Path) -> None:
+    from transformers import SegformerImageProcessorPil
+
+    processor = loaded.processor
+    if loaded.model_type in CONVERTED:  # perhaps our own reading of the file, which cannot write it
+        said = ("size", "resample", "rescale_factor", "image_mean", "image_std")
+        processor = SegformerImageProcessorPil(**{name: getattr(processor, name) for name in said})
+    processor.save_pretrained(out)
+
+
+def push(file: Path, repo_id: str) -> None:
+    """Upload the file to a model's repository, as `MODEL_FILE`.
+
+    Raises:
+        HubError: the Hub cannot be reached, or refuses.
+    """
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().upload_file(
+            path_or_fileobj=file, path_in_repo=MODEL_FILE, repo_id=repo_id, commit_message="Add ONNX by clothseg"
+        )
+    except Exception as error:
+        raise HubError(f"{_explain(error, repo_id)} The file is whole in {file}.") from error
+
+
+def _check_access(repo_id: str) -> None:
+    """Find out before the work whether the upload will be allowed."""
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().auth_check(repo_id, write=True)
+    except Exception as error:
+        raise HubError(f"--push_to_hub: {_explain(error, repo_id)}") from error
+
+
+def _explain(error: Exception, repo_id: str) -> str:
+    from clothseg.training.push import explain_push
+
+    return explain_push(error, repo_id)
+
+
+def _read_photos(folder: Path) -> "list[Image.Image]":
+    from clothseg.errors import ImageError
+    from clothseg.images import load_photo
+
+    if not folder.is_dir():
+        raise ConfigError(f"--photos {folder} is no folder.")
+    photos = []
+    for path in sorted(folder.iterdir()):
+        try:
+            photos.append(load_photo(path))
+        except ImageError:
+            continue
+    if not photos:
+        raise ConfigError(f"--photos {folder} has no photos in it.")
+    return photos
+
+
+def _draw_photos() -> "list[Image.Image]":
+    """Patches of colour with soft edges, in many of which a trained model sees garments of some kind."""
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    patches = rng.integers(0, 256, (4, 8, 6, 3), np.uint8)
+    return [Image.fromarray(patch).resize((426, 640), Image.Resampling.BICUBIC) for patch in patches]
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

@@ -1,0 +1,57 @@
+"""Several looks at a photo instead of one: more passes of the network for better probabilities."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from clothseg.labels import NUM_CLASSES, SWAP_SIDES
+
+
+SCALES = (1.0, 1.25)
+"""Sizes in which a photo is looked at, relative to the network's own input size."""
+
+Logits = Callable[[list[Image.Image], tuple[int, int]], npt.NDArray[np.float32]]
+"""RGB photos and a size (h, w) to (N, 18, h / 4, w / 4), as `Segmenter.logits`."""
+
+
+def averaged_probabilities(
+    logits: Logits, image_size: tuple[int, int], photo: Image.Image, scales: tuple[float, ...] = SCALES
+) -> npt.NDArray[np.float32]:
+    """Class probabilities averaged over several input sizes, each with the photo as it is and mirrored.
+
+    Left and right trade places in what the mirrored photo gives.
+
+    Args:
+        logits: the network.
+        image_size: (h, w) of its input.
+        photo: RGB.
+        scales: factors of `image_size`; sizes are rounded to multiples of 32.
+
+    Returns:
+        (18, h / 4, w / 4) float32 for the largest size (h, w); sums to 1 over the classes.
+    """
+    sizes = [[max(32, round(side * scale / 32) * 32) for side in image_size] for scale in scales]
+    height, width = (side // 4 for side in max(sizes))
+    total = np.zeros((NUM_CLASSES, height, width), np.float32)
+    mirrored = photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    for rows, columns in sizes:
+        plain, flipped = map(probabilities, logits([photo, mirrored], (rows, columns)))
+        mean = (plain + flipped[SWAP_SIDES[:NUM_CLASSES], :, ::-1]) / 2
+        for plane, other in zip(total, mean, strict=True):
+            plane += cv2.resize(other, (width, height), interpolation=cv2.INTER_LINEAR)
+    return total / np.float32(len(sizes))
+
+
+def probabilities(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Softmax over the first axis."""
+    shares = np.exp(logits - logits.max(axis=0))
+    shares /= shares.sum(axis=0)
+    return shares
+
+
+def as_logits(shares: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Logits whose softmax these probabilities are; what is below a millionth counts as that."""
+    return np.log(np.maximum(shares, 1e-6))

@@ -1,0 +1,69 @@
+"""Guards against getting slower, by counting work: multiplications of the networks, arrays as large as the photo.
+
+Seconds depend on the machine and its other load; these do not. A number that falls may be lowered here, one that rises
+needs a reason.
+"""
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from paper_dolls import draw
+from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
+
+from clothseg import Segmenter
+from clothseg.engines.torch_engine import TorchEngine
+from clothseg.labels import NUM_CLASSES
+from clothseg.training.model import build_model
+
+
+def gigaflops(network: torch.nn.Module, side: int) -> float:
+    """Billions of multiplications and additions in matrix products and convolutions, for one photo of side x side."""
+    pixels = torch.zeros(1, 3, side, side)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        network(pixel_values=pixels)
+    return counter.get_total_flops() / 1e9
+
+
+@pytest.mark.parametrize(("name", "stock", "ours"), [("nvidia/mit-b0", 3.397, 1.25), ("nvidia/mit-b2", 28.392, 9.07)])
+def test_the_engine_computes_what_the_fold_leaves(name: str, stock: float, ours: float) -> None:
+    model = build_model(name, from_scratch=True).eval()
+    assert gigaflops(model, 256) == pytest.approx(stock, rel=0.001)  # transformers' own: else this is out of date
+    assert gigaflops(TorchEngine(model, "cpu").model, 256) <= ours
+
+
+def test_the_embedded_network_stays_small() -> None:
+    model = build_model("lite2", from_scratch=True).eval()
+    assert gigaflops(TorchEngine(model, "cpu").model, 256) <= 1.59
+
+
+class Plain:
+    """Answers with stripes of classes."""
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        logits = np.zeros((len(pixels), NUM_CLASSES, 32, 32), np.float32)
+        for class_id in range(NUM_CLASSES):
+            logits[:, class_id, class_id::NUM_CLASSES] = 5
+        return logits
+
+
+def test_a_photo_costs_its_label_map_and_nothing_else_of_its_size(tiny_model: Path) -> None:
+    segmenter = Segmenter.from_pretrained(str(tiny_model), device="cpu")
+    segmenter.engine = Plain()
+
+    def bytes_of(height: int, width: int) -> tuple[int, int]:
+        photo = Image.fromarray(np.resize(draw(0).image, (height, width, 3)))
+        tracemalloc.start()
+        result = segmenter(photo)
+        held, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert len(result.areas) == NUM_CLASSES
+        return held, peak
+
+    (small_held, small_peak), (large_held, large_peak) = bytes_of(1600, 1200), bytes_of(3200, 2400)
+    more = 3 * 1600 * 1200
+    assert large_held - small_held == pytest.approx(more, rel=0.01)
+    assert large_peak - small_peak < 1.3 * more  # one more array of a byte a pixel would go beyond
