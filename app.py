@@ -3,7 +3,8 @@
     python app.py
     CLOTHSEG_MODEL=owner/model CLOTHSEG_REVISION=v1 python app.py
 
-CLOTHSEG_MODEL names a model on the Hub or a folder; without it the weights that ship with the package are used.
+CLOTHSEG_MODEL names a model on the Hub or a folder; without it, or when the Hub does not give it, the weights that
+ship with the package are used.
 GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say where to listen.
 """
 
@@ -16,15 +17,16 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 # Threads that wait must sleep: a spinning one steals the core that the web server needs.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from clothseg import ClothsegError, Segmenter
+from clothseg import ClothsegError
+from clothseg.startup import first_segmenter
 from clothseg.ui import build, launch_options
 
 
 def main() -> None:
     """Load the model, build the page and serve it until stopped."""
     try:
-        segmenter = Segmenter.from_pretrained(
-            os.environ.get("CLOTHSEG_MODEL") or None, revision=os.environ.get("CLOTHSEG_REVISION") or None
+        segmenter = first_segmenter(
+            os.environ.get("CLOTHSEG_MODEL") or None, os.environ.get("CLOTHSEG_REVISION") or None
         )
     except ClothsegError as error:
         sys.exit(f"The app cannot start: {error}")

@@ -1,11 +1,14 @@
-"""Load a model and its image processor from the Hub or a folder, and say plainly what is wrong when it cannot be."""
+"""Load a model and its image processor from the Hub or a folder, or refuse it and say plainly what is wrong."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clothseg.errors import ClothsegError, HubError, ModelError
-from clothseg.labels import ID2LABEL, NUM_CLASSES
+from clothseg import hub
+from clothseg.errors import ClothsegError, ModelError
+from clothseg.hub import explain
+from clothseg.labels import ID2LABEL, NAMES, NUM_CLASSES
 
 
 EMBEDDED = Path(__file__).parent / "weights"
@@ -19,20 +22,25 @@ NVIDIA_NOTE = (
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """What `load` found: transformers' model (float32) and image processor (PIL backend), and where they are from."""
+    """What `load` found: transformers' model (float32) and image processor (PIL backend), and where they are from.
+
+    `notice` says why it comes from the cache when the Hub was asked and did not answer; empty otherwise.
+    """
 
     model: Any
     processor: Any
     name: str
     revision: str | None
     license_note: str
+    notice: str = ""
 
 
 def load(name_or_path: str | None, revision: str | None = None, token: str | None = None) -> LoadedModel:
     """Load a clothes parser with our 18 labels; None loads the embedded one.
 
     Only safetensors are read and no code of the repository is run. All files come from one commit, even if the
-    branch moves meanwhile.
+    branch moves meanwhile, and each is checked against its checksum. A commit that the cache holds is loaded from
+    there without asking; when the Hub fails, so is the last whole copy of a branch or tag.
 
     Raises:
         HubError: the repository or revision does not exist, is closed to us, or the Hub cannot be reached.
@@ -43,59 +51,85 @@ def load(name_or_path: str | None, revision: str | None = None, token: str | Non
             raise ModelError("This copy of clothseg has no embedded weights; name a model from the Hub or a folder.")
         name_or_path = str(EMBEDDED)
     try:
-        return _load(name_or_path, revision, token)
+        if Path(name_or_path).is_dir():
+            return _from_folder(Path(name_or_path), name_or_path)
+        return _from_hub(name_or_path, revision, token)
     except ClothsegError:
         raise
     except Exception as error:  # transformers, the Hub's client and safetensors raise all sorts
         raise explain(error, name_or_path, revision) from error
 
 
-def _load(name_or_path: str, revision: str | None, token: str | None) -> LoadedModel:
+def _from_hub(name: str, revision: str | None, token: str | None) -> LoadedModel:
+    if revision and hub.COMMIT.fullmatch(revision) and (folder := hub.cached(name, revision)):
+        return _from_folder(folder, name, revision)
+    try:
+        listing = hub.find(name, revision, token)
+        folder = hub.fetch(listing, hub.SMALL_FILES, token)
+        read_config(folder, name)  # refused before its weights are on their way
+        weights = hub.weight_files(listing.digests, name, lambda: hub.fetch(listing, [hub.INDEX], token))
+        hub.fetch(listing, weights, token)
+    except Exception as error:
+        trouble = hub.trouble(error)
+        folder = hub.cached(name, revision) if trouble else None
+        if folder is None:
+            raise
+        notice = f"The Hub could not be asked for {name} ({trouble}); this is the copy from an earlier start."
+        return _from_folder(folder, name, folder.name, notice)
+    hub.remember(folder, revision)
+    return _from_folder(folder, name, listing.commit)
+
+
+def _from_folder(folder: Path, name: str, commit: str | None = None, notice: str = "") -> LoadedModel:
+    """Load the model in `folder`, which is `name` to the user: a Hub name with its commit, or the folder itself."""
     import torch
-    from transformers import (
-        AutoConfig,
-        AutoImageProcessor,
-        AutoModelForSemanticSegmentation,
-        SegformerImageProcessorPil,
-    )
-    from transformers.utils import extract_commit_hash
+    from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation, SegformerImageProcessorPil
 
-    from clothseg import lite  # noqa: F401 - registers clothseg-lite with the Auto classes
-
-    # The file's place in the cache tells the commit, at which everything else is then fetched.
-    config_path = _find(name_or_path, "config.json", revision, token)
-    if config_path is None:
-        raise ModelError(f"{name_or_path} holds no config.json; give a model saved by save_pretrained.")
-    folder = Path(name_or_path)
-    commit = None if folder.is_dir() else extract_commit_hash(config_path, None)
-    at = commit or revision
-
-    # False, not None: None would ask on the terminal whether to run the repository's code.
-    common: dict[str, Any] = {"revision": at or "main", "token": token, "trust_remote_code": False}
-    config = AutoConfig.from_pretrained(name_or_path, **common)
-    check_labels(config.id2label, name_or_path)
+    config = read_config(folder, name)
     # The same preprocessing whether or not torchvision is installed: its resize differs from Pillow's.
     if config.model_type in ("segformer", "clothseg-lite"):
         # By its class: files of older transformers name a feature extractor that the Auto class no longer knows.
-        processor = SegformerImageProcessorPil.from_pretrained(name_or_path, **common)
+        processor = SegformerImageProcessorPil.from_pretrained(folder)
     else:
-        processor = AutoImageProcessor.from_pretrained(name_or_path, backend="pil", **common)
-    check_processor(processor, name_or_path)
-    check_weights(name_or_path, at, token)
+        processor = AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
+    check_processor(processor, name)
+    check_weights(folder, name)
     model, report = AutoModelForSemanticSegmentation.from_pretrained(
-        name_or_path, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **common
+        folder,
+        config=config,
+        use_safetensors=True,
+        dtype=torch.float32,
+        output_loading_info=True,
+        trust_remote_code=False,
     )
     absent = sorted(report["missing_keys"])
     if absent:  # transformers fills them with random numbers and merely warns
         raise ModelError(
-            f"The weights of {name_or_path} lack {len(absent)} of the model's tensors ({absent[0]}, ...); "
+            f"The weights of {name} lack {len(absent)} of the model's tensors ({absent[0]}, ...); "
             "save the whole model again."
         )
-    name = name_or_path
-    if folder.is_dir():  # never the whole path: the name goes into results that strangers see
+    if commit is None:  # never the whole path: the name goes into results that strangers see
         name = config.model_type if folder == EMBEDDED else folder.resolve().name
-    note = license_note(config.model_type, _model_card(name_or_path, at, token))
-    return LoadedModel(model, processor, name, commit, note)
+    return LoadedModel(model, processor, name, commit, license_note(config.model_type, _model_card(folder)), notice)
+
+
+def read_config(folder: Path, name: str) -> Any:
+    """The model's configuration, with our labels.
+
+    Raises:
+        ModelError: there is none, or its labels are others.
+        Exception: whatever transformers raises for one that it does not understand.
+    """
+    from transformers import AutoConfig
+
+    from clothseg import lite  # noqa: F401 - registers clothseg-lite with the Auto classes
+
+    if not (folder / hub.CONFIG).is_file():
+        raise ModelError(f"{name} holds no config.json; give a model saved by save_pretrained.")
+    # False, not None: None would ask on the terminal whether to run the repository's code.
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    check_labels(config.id2label, name)
+    return config
 
 
 def check_labels(id2label: dict[int, str], name: str) -> None:
@@ -108,10 +142,17 @@ def check_labels(id2label: dict[int, str], name: str) -> None:
     if theirs == ID2LABEL:
         return
     if len(theirs) != NUM_CLASSES:
-        raise ModelError(f"{name} has {len(theirs)} classes where ATR has 18; choose a model of ATR's classes.")
+        lacking = [value for value in NAMES if value not in theirs.values()]
+        besides = [str(value) for value in theirs.values() if value not in NAMES]
+        parts = [f"it lacks {_some(lacking)}"] * bool(lacking) + [f"it has {_some(besides)}"] * bool(besides)
+        shown = f" ({'; '.join(parts)})" if parts else ""
+        raise ModelError(f"{name} has {len(theirs)} classes where ATR has 18{shown}; choose a model of ATR's classes.")
     wrong = [f"{i} is {theirs.get(i)!r} instead of {ours!r}" for i, ours in ID2LABEL.items() if theirs.get(i) != ours]
-    more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-    raise ModelError(f"The labels of {name} differ from ATR's: class {', '.join(wrong[:3])}{more}.")
+    raise ModelError(f"The labels of {name} differ from ATR's: class {_some(wrong)}.")
+
+
+def _some(items: list[str]) -> str:
+    return ", ".join(items[:3]) + (f" and {len(items) - 3} more" if len(items) > 3 else "")
 
 
 def check_processor(processor: Any, name: str) -> None:
@@ -128,27 +169,23 @@ def check_processor(processor: Any, name: str) -> None:
         )
 
 
-def check_weights(name_or_path: str, revision: str | None, token: str | None) -> None:
-    """Fetch model.safetensors (or find it in the folder) and check that it is one.
+def check_weights(folder: Path, name: str) -> None:
+    """Check that the weights in `folder` are safetensors.
 
     Raises:
-        ModelError: there are no safetensors, or the file is something else, such as a git-lfs pointer.
+        ModelError: there are none, or a file is something else, such as a git-lfs pointer.
     """
     from safetensors import SafetensorError, safe_open
 
-    path = _find(name_or_path, "model.safetensors", revision, token)
-    if path is None:
-        if _find(name_or_path, "model.safetensors.index.json", revision, token):
-            return  # in several parts: left to transformers
-        raise ModelError(f"{name_or_path} has no model.safetensors; save it with save_pretrained of transformers.")
-    try:
-        with safe_open(path, framework="numpy"):
-            return
-    except SafetensorError as error:
-        with open(path, "rb") as file:
-            pointer = file.read(24).startswith(b"version https://git-lfs")
-        cure = "it is a git-lfs pointer: run git lfs pull" if pointer else "it is damaged: download it anew"
-        raise ModelError(f"model.safetensors of {name_or_path} cannot be read; {cure}.") from error
+    for file in hub.weight_files(os.listdir(folder), name, lambda: folder):
+        try:
+            with safe_open(folder / file, framework="numpy"):
+                pass
+        except (SafetensorError, FileNotFoundError) as error:
+            path = folder / file
+            pointer = path.is_file() and path.read_bytes()[:24].startswith(b"version https://git-lfs")
+            cure = "it is a git-lfs pointer: run git lfs pull" if pointer else "it is damaged: download it anew"
+            raise ModelError(f"{file} of {name} cannot be read; {cure}.") from error
 
 
 def license_note(model_type: str, card: Any) -> str:
@@ -167,79 +204,10 @@ def license_note(model_type: str, card: Any) -> str:
     return f"Licence of the weights, by their model card: {terms}."
 
 
-def _model_card(name_or_path: str, revision: str | None, token: str | None) -> Any:
+def _model_card(folder: Path) -> Any:
     from huggingface_hub import ModelCard
 
     try:
-        path = _find(name_or_path, "README.md", revision, token)
-        return ModelCard.load(path).data if path else None
-    except Exception:  # a note for readers, not worth failing for: offline, or a card with broken front matter
+        return ModelCard.load(folder / "README.md").data
+    except Exception:  # a note for readers, not worth failing for: none, or one with broken front matter
         return None
-
-
-def _find(name_or_path: str, filename: str, revision: str | None, token: str | None) -> str | None:
-    """Path of a file in the model's folder or the Hub's cache, fetched if need be; None if there is no such file."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-
-    if Path(name_or_path).is_dir():
-        file = Path(name_or_path) / filename
-        return str(file) if file.is_file() else None
-    try:
-        return str(hf_hub_download(name_or_path, filename, revision=revision, token=token))
-    except LocalEntryNotFoundError:  # a subclass of the next that means: not in the cache, and nobody to ask
-        raise
-    except EntryNotFoundError:
-        return None
-
-
-def explain(error: BaseException, name: str, revision: str | None, kind: str = "model") -> ClothsegError:
-    """The error of ours that tells a user what to do about one of transformers, the Hub's client or safetensors.
-
-    Args:
-        error: what they raised; its chain of causes is searched.
-        name: the repository or folder that was asked for.
-        revision: the branch, tag or commit that was asked for.
-        kind: "model" or "data set".
-    """
-    import httpx2  # what huggingface_hub speaks with; not being connected at all is one of its errors
-    from huggingface_hub import errors as hub
-
-    chain = _chain(error)
-
-    def among(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(link, kinds) for link in chain)
-
-    if among(hub.HFValidationError):
-        return ModelError(f"There is no folder {name}, nor can it be a Hub {kind}: those are named owner/name.")
-    if among(hub.GatedRepoError):
-        return HubError(f"{name} is gated: accept its terms on its page on the Hub and pass a token of that account.")
-    if among(hub.RevisionNotFoundError):
-        return HubError(f"{name} has no revision {revision or 'main'}; check the branch, tag or commit.")
-    if among(hub.RepositoryNotFoundError):
-        return HubError(
-            f"The Hub has no {kind} {name}, or it is private; check the name, or pass a token that may read it."
-        )
-    refused = next((link for link in chain if isinstance(link, hub.HfHubHTTPError)), None)
-    if refused is not None:
-        status = refused.response.status_code if refused.response is not None else "an error"
-        return HubError(f"The Hub answered {status} to the request for {name}; check the token, or try again later.")
-    if among(
-        hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled, httpx2.TransportError, ConnectionError, TimeoutError
-    ):
-        return HubError(
-            f"{name} is not in the local cache and the Hub cannot be reached; "
-            "check the network and HF_HUB_OFFLINE, or give a folder."
-        )
-    detail = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
-    wanted = "semantic segmentation model" if kind == "model" else kind
-    return ModelError(f"{name} cannot be loaded as a {wanted} ({detail}).")
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    links: list[BaseException] = []
-    link: BaseException | None = error
-    while link is not None and link not in links:
-        links.append(link)
-        link = link.__cause__ or link.__context__
-    return links

@@ -15,11 +15,13 @@ or takes `HfApi(endpoint=hub.url, token="hf_alice")`; there, uploads of binary f
 `monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)`.
 """
 
+import asyncio
 import hashlib
 import json
 import os
 import re
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,7 +82,7 @@ class LocalHub:
         self.repos: dict[tuple[str, str], Repo] = {}  # (kind, "owner/name") -> repo
         self.requests: list[str] = []  # every "METHOD /path" asked, in order
         self.storage: dict[str, bytes] = {}  # path under storage_url -> uploaded LFS file, committed or not yet
-        self.failures: list[list[Any]] = []  # [pattern, status, times left]
+        self.failures: list[list[Any]] = []  # [pattern, fault, times left]
 
     def start(self) -> Self:
         """Serve on a free port of 127.0.0.1, from a thread of this process. A hub starts once."""
@@ -91,7 +93,7 @@ class LocalHub:
         self.url = f"http://127.0.0.1:{port}"
         # The Hub keeps large files on another host, where no token is sent: here the same one by its other name.
         self.storage_url = f"http://localhost:{port}"
-        config = uvicorn.Config(self, lifespan="off", log_level="error", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(self, lifespan="off", log_level="critical", timeout_graceful_shutdown=2)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, args=([listener],), daemon=True)
         self.thread.start()
@@ -118,12 +120,22 @@ class LocalHub:
         """What a repo holds, path -> content, whoever may read it. KeyError if there is no such repo."""
         return {path: file.data for path, file in self.repos[kind, name].at(revision).tree.items()}
 
-    def fail_next(self, pattern: str, status: int = 503, times: int = 1) -> None:
-        """Answer `status` to the next `times` requests in whose "METHOD /path" the regular expression is found.
+    def fail_next(self, pattern: str, fault: int | str = 503, times: int = 1) -> None:
+        """Answer wrongly to the next `times` requests in whose "METHOD /path" the regular expression is found.
+
+        `fault` is a status, or "hang" (no answer for a minute), "cut" (half of the body, then the connection is
+        closed) or "corrupt" (a body of the right length with other bytes).
 
         The client retries most requests five times after 429 or 5xx, half a minute in all, but not `POST .*/commit/`.
         """
-        self.failures.append([re.compile(pattern), status, times])
+        self.failures.append([re.compile(pattern), fault, times])
+
+    def misbehave(self, fault: int | str, pattern: str = "") -> None:
+        """`fail_next` from now on, until `behave`."""
+        self.fail_next(pattern, fault, times=sys.maxsize)
+
+    def behave(self) -> None:
+        self.failures.clear()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         request = Request(scope, receive)
@@ -131,19 +143,36 @@ class LocalHub:
         self.requests.append(line)
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         call = Call(self.tokens.get(token), request.headers, request.query_params, await request.body())
+        fault = self.fault(line)
+        if fault == "hang":
+            await asyncio.sleep(60)
         try:
+            if isinstance(fault, int):
+                raise Refusal(fault, "Failing as the test asked")
             if token and call.user is None:
                 raise Refusal(401, "Invalid credentials in Authorization header")
             answer = self.answer(line, call)
         except Refusal as refusal:
             answer = refusal.response
-        await (answer if isinstance(answer, Response) else JSONResponse(answer))(scope, receive, send)
+        response = answer if isinstance(answer, Response) else JSONResponse(answer)
+        if fault == "corrupt":
+            response.body = bytes(255 - byte for byte in response.body)
+        if fault == "cut":
+            start = {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
+            half = response.body[: len(response.body) // 2]
+            await send(start)
+            await send({"type": "http.response.body", "body": half, "more_body": True})
+            return  # without the rest, so the server closes the connection
+        await response(scope, receive, send)
 
-    def answer(self, line: str, call: Call) -> Any:
+    def fault(self, line: str) -> int | str | None:
         for failure in self.failures:
             if failure[2] and failure[0].search(line):
                 failure[2] -= 1
-                raise Refusal(failure[1], "Failing as the test asked")
+                return failure[1]
+        return None
+
+    def answer(self, line: str, call: Call) -> Any:
         for pattern, write, handler in ROUTES:
             if match := pattern.fullmatch(line):
                 parts = {key: value and unquote(value) for key, value in match.groupdict().items()}
@@ -300,4 +329,4 @@ class LocalHub:
     # The last route, because what it takes for a name fits longer addresses too.
     @route(f"GET {API}(?:/revision/{REV})?")
     def info(self, call: Call, repo: Repo, rev: str | None) -> Any:
-        return repo.info(rev or "main")
+        return repo.info(rev or "main", blobs=call.query.get("blobs", "").lower() in ("true", "1"))

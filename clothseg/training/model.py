@@ -15,9 +15,9 @@ from transformers import (
 )
 
 from clothseg.errors import ConfigError, ModelError
+from clothseg.hub import explain
 from clothseg.labels import ID2LABEL, IGNORE, LABEL2ID
 from clothseg.lite import VARIANTS, LiteConfig, LiteForSemanticSegmentation
-from clothseg.loading import explain
 
 
 # depths, hidden sizes and decoder width of Mix-Transformers B0 to B5 (Xie et al., 2021, tables 6 and 7)
