@@ -14,6 +14,7 @@ from clothseg.training.transforms import (
     FlipSides,
     GaussNoise,
     LookCloser,
+    Portrait,
     augmentation,
     encode,
     normalise,
@@ -80,6 +81,23 @@ def test_closer_looks_show_small_classes_as_often_as_large_ones(doll: Doll) -> N
     assert shown[present].min() >= 200 / len(present)
     nothing = look(image=doll.image, mask=np.zeros_like(doll.mask))  # nobody in the photo: about its middle
     assert nothing["mask"].shape == (58, 38)
+
+
+def test_portraits_show_the_head_and_not_the_feet(doll: Doll) -> None:
+    portrait = A.Compose([Portrait(share=(0.3, 0.5), p=1.0)], strict=True)
+    rows = np.flatnonzero(doll.mask.any(axis=1))
+    heights = set()
+    for seed in range(20):
+        portrait.set_random_seed(seed)
+        window = portrait(image=doll.image, mask=doll.mask)
+        height, width = window["mask"].shape
+        assert rows[0] + 0.3 * len(rows) - 2 <= height <= rows[0] + 0.5 * len(rows) + 2
+        assert (window["mask"] == NAMES.index("Face")).sum() == (doll.mask == NAMES.index("Face")).sum()
+        assert width == 128 or 0.69 <= width / height <= 1.41
+        heights.add(height)
+    assert len(heights) > 5
+    nobody = portrait(image=doll.image, mask=np.zeros_like(doll.mask))
+    assert nobody["mask"].shape == doll.mask.shape
 
 
 def test_unknown_kind_of_augmentation_argument_is_an_error() -> None:
