@@ -3,11 +3,11 @@
 import argparse
 import sys
 
-from clothseg.commands import audit, evaluate
+from clothseg.commands import audit, deploy, evaluate
 from clothseg.errors import ClothsegError
 
 
-COMMANDS = {"audit": audit, "evaluate": evaluate}
+COMMANDS = {"audit": audit, "deploy": deploy, "evaluate": evaluate}
 
 
 def main(argv: list[str] | None = None) -> int:

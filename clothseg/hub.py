@@ -37,7 +37,6 @@ def find(name: str, revision: str | None = None, token: str | None = None) -> Li
     """Ask the Hub once, without patience, for the commit of a branch or tag and for what it holds.
 
     Raises:
-        ModelError: it has no weights in safetensors.
         Exception: whatever the Hub's client raises; `explain` puts it in words.
     """
     from huggingface_hub import HfApi, constants
@@ -253,6 +252,8 @@ def explain_write(error: BaseException, repo_id: str) -> str:
             f"the Hub refused to let this token write to {repo_id} ({response.status_code}): check that HF_TOKEN is "
             "valid, has write permission and belongs to that owner."
         )
+    if response is not None and response.status_code == 402:
+        return f"the Hub wants this account to have a payment method for {repo_id} (402)."
     if isinstance(error, httpx2.TransportError):
         return f"the Hub cannot be reached ({error}): check the network and HF_ENDPOINT."
     return str(explain(error, repo_id, None))

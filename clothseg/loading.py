@@ -64,10 +64,8 @@ def _from_hub(name: str, revision: str | None, token: str | None) -> LoadedModel
     if revision and hub.COMMIT.fullmatch(revision) and (folder := hub.cached(name, revision)):
         return _from_folder(folder, name, revision)
     try:
-        listing = hub.find(name, revision, token)
+        listing, weights = look_up(name, revision, token)
         folder = hub.fetch(listing, hub.SMALL_FILES, token)
-        read_config(folder, name)  # refused before its weights are on their way
-        weights = hub.weight_files(listing.digests, name, lambda: hub.fetch(listing, [hub.INDEX], token))
         hub.fetch(listing, weights, token)
     except Exception as error:
         trouble = hub.trouble(error)
@@ -78,6 +76,21 @@ def _from_hub(name: str, revision: str | None, token: str | None) -> LoadedModel
         return _from_folder(folder, name, folder.name, notice)
     hub.remember(folder, revision)
     return _from_folder(folder, name, listing.commit)
+
+
+def look_up(name: str, revision: str | None = None, token: str | None = None) -> tuple[hub.Listing, list[str]]:
+    """Find a model on the Hub and see by its small files whether it can be ours, before its weights are on their way.
+
+    Returns:
+        What the repository holds, and the names of the weights.
+
+    Raises:
+        ModelError: it has other labels, or no weights in safetensors.
+        Exception: whatever the Hub's client raises; `hub.explain` puts it in words.
+    """
+    listing = hub.find(name, revision, token)
+    read_config(hub.fetch(listing, hub.SMALL_FILES, token), name)
+    return listing, hub.weight_files(listing.digests, name, lambda: hub.fetch(listing, [hub.INDEX], token))
 
 
 def _from_folder(folder: Path, name: str, commit: str | None = None, notice: str = "") -> LoadedModel:

@@ -66,6 +66,7 @@ class Repo:
     tags: dict[str, str] = field(default_factory=dict)
     variables: dict[str, dict[str, str]] = field(default_factory=dict)  # a Space's, with their "value"
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
+    hardware: str = "cpu-basic"  # that a Space asked for
 
     def __post_init__(self) -> None:
         self.commit("main", {".gitattributes": File(GITATTRIBUTES)}, "initial commit")

@@ -11,8 +11,7 @@ HF_ENDPOINT is read when huggingface_hub is imported, so client code runs in a s
         subprocess.run([sys.executable, "push.py"], env=hub.env("hf_alice", home=tmp_path), check=True)
         assert "config.json" in hub.files("model", "alice/clothes")
 
-or takes `HfApi(endpoint=hub.url, token="hf_alice")`; there, uploads of binary files also need
-`monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)`.
+or in this process after `hub.use_here(monkeypatch, tmp_path, "hf_alice")`, as long as only huggingface_hub asks it.
 """
 
 import asyncio
@@ -23,12 +22,14 @@ import re
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote
 
+import pytest
 import uvicorn
 from hub_store import Refusal, Repo, content, kept, listing, read_card, upload_mode
 from starlette.requests import Request
@@ -115,6 +116,25 @@ class LocalHub:
         ours = {"HF_ENDPOINT": self.url, "HF_HOME": str(home), "NO_PROXY": "127.0.0.1,localhost"}
         ours |= {f"HF_HUB_DISABLE_{switch}": "1" for switch in switches}
         return inherited | ours | ({"HF_TOKEN": token} if token else {})
+
+    def use_here(self, monkeypatch: pytest.MonkeyPatch, home: Path, token: str | None = None) -> None:
+        """Have this very process use this hub, with its cache under `home` and little patience."""
+        sleep = time.sleep
+        monkeypatch.setattr("time.sleep", lambda seconds: sleep(min(seconds, 0.01)))
+        settings = {
+            "ENDPOINT": self.url,
+            "HUGGINGFACE_CO_URL_TEMPLATE": self.url + "/{repo_id}/resolve/{revision}/{filename}",
+            "HF_HUB_CACHE": str(home / "cache"),
+            "HF_TOKEN_PATH": str(home / "token"),
+            "HF_STORED_TOKENS_PATH": str(home / "stored_tokens"),
+            "HF_HUB_OFFLINE": False,
+            "HF_HUB_DISABLE_XET": True,
+            "HF_HUB_ETAG_TIMEOUT": 0.5,
+            "HF_HUB_DOWNLOAD_TIMEOUT": 0.5,
+        }
+        for name, value in settings.items():
+            monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+        monkeypatch.setenv("HF_TOKEN", token or "")
 
     def files(self, kind: str, name: str, revision: str = "main") -> dict[str, bytes]:
         """What a repo holds, path -> content, whoever may read it. KeyError if there is no such repo."""
@@ -324,7 +344,17 @@ class LocalHub:
     @route(f"GET {SPACE}/runtime")
     def runtime(self, call: Call, repo: Repo) -> Any:
         stage = "RUNNING" if "app.py" in repo.at("main").tree else "NO_APP_FILE"
-        return {"stage": stage, "hardware": {"current": "cpu-basic", "requested": "cpu-basic"}, "gcTimeout": 172800}
+        return {"stage": stage, "hardware": {"current": "cpu-basic", "requested": repo.hardware}, "gcTimeout": 172800}
+
+    @route(f"POST {SPACE}/hardware", write=True)
+    def request_hardware(self, call: Call, repo: Repo) -> Any:
+        repo.hardware = call.json()["flavor"]
+        return self.runtime(call, repo)
+
+    @route(f"PUT {API}/settings", write=True)
+    def repo_settings(self, call: Call, repo: Repo) -> Any:
+        repo.private = call.json()["visibility"] == "private"
+        return {}
 
     # The last route, because what it takes for a name fits longer addresses too.
     @route(f"GET {API}(?:/revision/{REV})?")

@@ -3,7 +3,6 @@
 import json
 import pickle
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,20 +27,8 @@ TOKEN = "hf_alice"
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
     """A Hub that this process itself uses, with an empty cache and little patience."""
-    sleep = time.sleep
-    monkeypatch.setattr("time.sleep", lambda seconds: sleep(min(seconds, 0.01)))
     with LocalHub({TOKEN: "alice"}) as local:
-        settings = {
-            "ENDPOINT": local.url,
-            "HUGGINGFACE_CO_URL_TEMPLATE": local.url + "/{repo_id}/resolve/{revision}/{filename}",
-            "HF_HUB_CACHE": str(tmp_path / "cache"),
-            "HF_HUB_OFFLINE": False,
-            "HF_HUB_DISABLE_XET": True,
-            "HF_HUB_ETAG_TIMEOUT": 0.5,
-            "HF_HUB_DOWNLOAD_TIMEOUT": 0.5,
-        }
-        for name, value in settings.items():
-            monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+        local.use_here(monkeypatch, tmp_path)
         yield local
 
 
