@@ -2,7 +2,7 @@
 
 import sys
 
-from clothseg import hub
+from clothseg import hub, zerogpu
 from clothseg.errors import ClothsegError
 from clothseg.segmenter import Segmenter
 
@@ -18,12 +18,23 @@ def first_segmenter(name: str | None, revision: str | None = None) -> Segmenter:
         ClothsegError: the folder, or the embedded model, cannot be loaded.
     """
     try:
-        segmenter = Segmenter.from_pretrained(name, revision=revision)
+        segmenter = _load(name, revision)
     except ClothsegError as error:
         if not name or not hub.is_hub_name(name):
             raise
-        segmenter = Segmenter.from_pretrained()
+        segmenter = _load(None, None)
         segmenter.notice = f"{error} Meanwhile the weights that come with the app are used."
     version = f" at {segmenter.revision}" if segmenter.revision else ""
     sys.stderr.write(f"Model: {segmenter.name}{version}. {segmenter.notice}".rstrip() + "\n")
+    return segmenter
+
+
+def _load(name: str | None, revision: str | None) -> Segmenter:
+    if not zerogpu.here():
+        return Segmenter.from_pretrained(name, revision=revision)
+    import spaces  # noqa: F401 - before anything looks for a GPU: it shows one that is borrowed later
+
+    segmenter = Segmenter.from_pretrained(name, revision=revision, device="cpu")
+    gpu = Segmenter.from_pretrained(name, revision=segmenter.revision, device="cuda").engine
+    segmenter.engine = zerogpu.BorrowedGpu(gpu, segmenter.engine)
     return segmenter
