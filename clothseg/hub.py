@@ -1,26 +1,27 @@
-"""What we ask of the Hub: a model's files, each checked against its checksum, and plain words when it refuses."""
+"""A model's files from the Hub, each checked against its checksum, or from the cache when the Hub fails."""
 
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clothseg.errors import ClothsegError, HubError, ModelError
+from clothseg.errors import ModelError
+from clothseg.hub_errors import DamagedError, trouble
 
 
 WEIGHTS, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
 SMALL_FILES = (CONFIG, "preprocessor_config.json", "processor_config.json", "README.md")
 COMMIT = re.compile(r"[0-9a-f]{40}")
-BROKE_OFF = "it broke off in the middle"
+PICKLED = "pytorch_model.bin"
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
+Check = Callable[[Path], object]
 
-
-class DamagedError(HubError):
-    """What the Hub sent is not the file that it lists."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,70 @@ class Listing:
     private: bool
 
 
+def model_folder(
+    name: str, revision: str | None, token: str | None, *, check: Check | None = None, pickles: bool = False
+) -> tuple[Path, str]:
+    """The cache's folder of a model, complete and checked, which is named by its commit.
+
+    A commit that is in the cache already is taken from there without asking. When the Hub fails, so is the copy of
+    `revision` that was last whole, and the second value returned says so; it is empty otherwise.
+
+    Args:
+        name: the repository's.
+        revision: branch, tag or commit; None is the main branch.
+        token: of somebody who may read it; None is the one that is logged in.
+        check, pickles: as for `look_up`.
+
+    Raises:
+        ModelError: as `look_up`.
+        Exception: whatever the Hub's client raises; `hub_errors.explain` puts it in words.
+    """
+    if revision and COMMIT.fullmatch(revision) and (folder := cached(name, revision, pickles)):
+        return folder, ""
+    try:
+        listing, weights = look_up(name, revision, token, check=check, pickles=pickles)
+        folder = fetch(listing, [*SMALL_FILES, *weights], token)
+    except Exception as error:
+        why = trouble(error)
+        older = cached(name, revision, pickles) if why else None
+        if older is None:
+            raise
+        notice = f"The Hub could not be asked for {name} ({why}); this is the copy from an earlier start."
+        _log.warning("%s Its commit is %s.", notice, older.name)
+        return older, notice
+    remember(folder, revision)
+    return folder, ""
+
+
+def look_up(
+    name: str, revision: str | None, token: str | None = None, *, check: Check | None = None, pickles: bool = False
+) -> tuple[Listing, list[str]]:
+    """Find a model, and see by its small files whether it will do before its weights are on their way.
+
+    Args:
+        name, revision, token: as for `model_folder`.
+        check: is given the folder of the small files, and raises if they will not do.
+        pickles: whether weights in a pickle will do; they need a reader that takes tensors alone.
+
+    Returns:
+        What the repository holds, and the names of the weights.
+
+    Raises:
+        ModelError: there are no weights in safetensors.
+        Exception: what `check` or the Hub's client raises.
+    """
+    listing = find(name, revision, token)
+    small = fetch(listing, SMALL_FILES, token)
+    if check:
+        check(small)
+    return listing, weight_files(listing.digests, name, lambda: fetch(listing, [INDEX], token), pickles)
+
+
 def find(name: str, revision: str | None = None, token: str | None = None) -> Listing:
     """Ask the Hub once, without patience, for the commit of a branch or tag and for what it holds.
 
     Raises:
-        Exception: whatever the Hub's client raises; `explain` puts it in words.
+        Exception: whatever the Hub's client raises; `hub_errors.explain` puts it in words.
     """
     from huggingface_hub import HfApi, constants
 
@@ -80,13 +140,16 @@ def fetch(listing: Listing, files: Iterable[str], token: str | None = None) -> P
     return folder
 
 
-def weight_files(present: Iterable[str], name: str, index_folder: Callable[[], Path]) -> list[str]:
+def weight_files(
+    present: Iterable[str], name: str, index_folder: Callable[[], Path], pickles: bool = False
+) -> list[str]:
     """The names of a model's weights: one file, or an index and the parts that it names.
 
     Args:
         present: the names of all files of the model.
         name: the model's, for messages.
         index_folder: gives the folder that holds the index; called where there is one.
+        pickles: whether `pytorch_model.bin` will do where there are no safetensors.
 
     Raises:
         ModelError: there are no safetensors.
@@ -102,16 +165,18 @@ def weight_files(present: Iterable[str], name: str, index_folder: Callable[[], P
         if not parts <= present:
             raise ModelError(f"{name} lacks {min(parts - present)}, a part of its weights: save the model again.")
         return sorted(parts)
-    pickles = sorted(file for file in present if file.endswith(PICKLES))
-    if pickles:
+    if pickles and PICKLED in present:
+        return [PICKLED]
+    others = sorted(file for file in present if file.endswith(PICKLES))
+    if others:
         raise ModelError(
-            f"{name} has no {WEIGHTS}, only {pickles[0]}: a pickle, which can run code of its own when it is read and "
+            f"{name} has no {WEIGHTS}, only {others[0]}: a pickle, which can run code of its own when it is read and "
             "is therefore not read here; save the model again with save_pretrained of transformers."
         )
     raise ModelError(f"{name} has no {WEIGHTS}; save it with save_pretrained of transformers.")
 
 
-def cached(name: str, revision: str | None = None) -> Path | None:
+def cached(name: str, revision: str | None = None, pickles: bool = False) -> Path | None:
     """Folder of the model in the local cache, as `revision` was when last loaded; None if not whole there.
 
     Raises:
@@ -124,9 +189,9 @@ def cached(name: str, revision: str | None = None) -> Path | None:
         return None
     folder = Path(found).parent
     present = os.listdir(folder)
-    if WEIGHTS not in present and INDEX not in present:
+    if not {WEIGHTS, INDEX, *[PICKLED] * pickles} & set(present):
         return None
-    for file in {*SMALL_FILES, INDEX, *weight_files(present, name, lambda: folder)} & set(present):
+    for file in {*SMALL_FILES, INDEX, *weight_files(present, name, lambda: folder, pickles)} & set(present):
         path = folder / file
         # One step: where the cache shares files between repositories, the next link goes by another name.
         if path.is_symlink() and not intact(path, os.path.basename(os.readlink(path))):
@@ -173,96 +238,3 @@ def is_hub_name(name: str) -> bool:
     except HFValidationError:
         return False
     return True
-
-
-def trouble(error: BaseException) -> str | None:
-    """In a few words what ails the Hub, if that is why `error` was raised; None if the request is at fault."""
-    import httpx2
-    from huggingface_hub import errors as hub
-
-    for link in _chain(error):
-        if isinstance(link, hub.HfHubHTTPError) and link.response is not None:
-            status = link.response.status_code
-            return f"it answered {status}" if status in (408, 429) or status >= 500 else None
-        if isinstance(link, DamagedError):
-            return "it sent a damaged file"
-        if isinstance(link, hub.OfflineModeIsEnabled):
-            return "HF_HUB_OFFLINE is set"
-        if isinstance(link, httpx2.RemoteProtocolError):
-            return BROKE_OFF
-        if isinstance(link, (hub.LocalEntryNotFoundError, httpx2.TransportError, ConnectionError, TimeoutError)):
-            return "it cannot be reached"
-        if isinstance(link, OSError) and "Consistency check failed" in str(link):  # how its client says so
-            return BROKE_OFF
-    return None
-
-
-def explain(error: BaseException, name: str, revision: str | None, kind: str = "model") -> ClothsegError:
-    """The error of ours that tells a user what to do about one of transformers, the Hub's client or safetensors.
-
-    Args:
-        error: what they raised; its chain of causes is searched.
-        name: the repository or folder that was asked for.
-        revision: the branch, tag or commit that was asked for.
-        kind: "model" or "data set".
-    """
-    import httpx2  # what huggingface_hub speaks with; not being connected at all is one of its errors
-    from huggingface_hub import errors as hub
-
-    chain = _chain(error)
-
-    def among(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(link, kinds) for link in chain)
-
-    if among(hub.HFValidationError):
-        return ModelError(f"There is no folder {name}, nor can it be a Hub {kind}: those are named owner/name.")
-    if among(hub.GatedRepoError):
-        return HubError(f"{name} is gated: accept its terms on its page on the Hub and pass a token of that account.")
-    if among(hub.RevisionNotFoundError):
-        return HubError(f"{name} has no revision {revision or 'main'}; check the branch, tag or commit.")
-    if among(hub.RepositoryNotFoundError):
-        return HubError(
-            f"The Hub has no {kind} {name}, or it is private; check the name, or pass a token that may read it."
-        )
-    refused = next((link for link in chain if isinstance(link, hub.HfHubHTTPError)), None)
-    if refused is not None:
-        status = refused.response.status_code if refused.response is not None else "an error"
-        return HubError(f"The Hub answered {status} to the request for {name}; check the token, or try again later.")
-    if trouble(error) == BROKE_OFF:
-        return HubError(f"The Hub broke off while it sent {name}; try again later, the download goes on from there.")
-    if among(
-        hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled, httpx2.TransportError, ConnectionError, TimeoutError
-    ):
-        return HubError(
-            f"{name} is not in the local cache and the Hub cannot be reached; "
-            "check the network and HF_HUB_OFFLINE, or give a folder."
-        )
-    detail = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
-    wanted = "semantic segmentation model" if kind == "model" else kind
-    return ModelError(f"{name} cannot be loaded as a {wanted} ({detail}).")
-
-
-def explain_write(error: BaseException, repo_id: str) -> str:
-    """One sentence on why the Hub did not take `repo_id`."""
-    import httpx2
-
-    response = getattr(error, "response", None)
-    if response is not None and response.status_code in (401, 403):
-        return (
-            f"the Hub refused to let this token write to {repo_id} ({response.status_code}): check that HF_TOKEN is "
-            "valid, has write permission and belongs to that owner."
-        )
-    if response is not None and response.status_code == 402:
-        return f"the Hub wants this account to have a payment method for {repo_id} (402)."
-    if isinstance(error, httpx2.TransportError):
-        return f"the Hub cannot be reached ({error}): check the network and HF_ENDPOINT."
-    return str(explain(error, repo_id, None))
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    links: list[BaseException] = []
-    link: BaseException | None = error
-    while link is not None and link not in links:
-        links.append(link)
-        link = link.__cause__ or link.__context__
-    return links

@@ -7,7 +7,7 @@ from typing import Any
 
 from clothseg import hub
 from clothseg.errors import ClothsegError, ModelError
-from clothseg.hub import explain
+from clothseg.hub_errors import explain
 from clothseg.labels import ID2LABEL, NAMES, NUM_CLASSES
 
 
@@ -53,44 +53,13 @@ def load(name_or_path: str | None, revision: str | None = None, token: str | Non
     try:
         if Path(name_or_path).is_dir():
             return _from_folder(Path(name_or_path), name_or_path)
-        return _from_hub(name_or_path, revision, token)
+        name = name_or_path
+        folder, notice = hub.model_folder(name, revision, token, check=lambda small: read_config(small, name))
+        return _from_folder(folder, name, folder.name, notice)
     except ClothsegError:
         raise
     except Exception as error:  # transformers, the Hub's client and safetensors raise all sorts
         raise explain(error, name_or_path, revision) from error
-
-
-def _from_hub(name: str, revision: str | None, token: str | None) -> LoadedModel:
-    if revision and hub.COMMIT.fullmatch(revision) and (folder := hub.cached(name, revision)):
-        return _from_folder(folder, name, revision)
-    try:
-        listing, weights = look_up(name, revision, token)
-        folder = hub.fetch(listing, hub.SMALL_FILES, token)
-        hub.fetch(listing, weights, token)
-    except Exception as error:
-        trouble = hub.trouble(error)
-        folder = hub.cached(name, revision) if trouble else None
-        if folder is None:
-            raise
-        notice = f"The Hub could not be asked for {name} ({trouble}); this is the copy from an earlier start."
-        return _from_folder(folder, name, folder.name, notice)
-    hub.remember(folder, revision)
-    return _from_folder(folder, name, listing.commit)
-
-
-def look_up(name: str, revision: str | None = None, token: str | None = None) -> tuple[hub.Listing, list[str]]:
-    """Find a model on the Hub and see by its small files whether it can be ours, before its weights are on their way.
-
-    Returns:
-        What the repository holds, and the names of the weights.
-
-    Raises:
-        ModelError: it has other labels, or no weights in safetensors.
-        Exception: whatever the Hub's client raises; `hub.explain` puts it in words.
-    """
-    listing = hub.find(name, revision, token)
-    read_config(hub.fetch(listing, hub.SMALL_FILES, token), name)
-    return listing, hub.weight_files(listing.digests, name, lambda: hub.fetch(listing, [hub.INDEX], token))
 
 
 def _from_folder(folder: Path, name: str, commit: str | None = None, notice: str = "") -> LoadedModel:

@@ -24,8 +24,9 @@ def first_segmenter(name: str | None, revision: str | None = None) -> Segmenter:
             raise
         segmenter = _load(None, None)
         segmenter.notice = f"{error} Meanwhile the weights that come with the app are used."
+        sys.stderr.write(f"{segmenter.notice}\n")
     version = f" at {segmenter.revision}" if segmenter.revision else ""
-    sys.stderr.write(f"Model: {segmenter.name}{version}. {segmenter.notice}".rstrip() + "\n")
+    sys.stderr.write(f"Model: {segmenter.name}{version}.\n")
     return segmenter
 
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from urllib.request import urlopen
 
 import pytest
+import torch
 from app_server import running_app
 from huggingface_hub import HfApi
 from local_hub import LocalHub
@@ -17,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from clothseg import HubError, ModelError, Segmenter, hub
 from clothseg.labels import NAMES
 from clothseg.startup import first_segmenter
+from clothseg.training.model import build_model
 from clothseg.training.push import push
 
 
@@ -195,6 +197,29 @@ def test_weights_in_parts(server: LocalHub, model: Path) -> None:
     for name in (NAME, str(model)):
         with pytest.raises(ModelError, match=f"lacks {parts[0]}, a part of its weights"):
             Segmenter.from_pretrained(name)
+
+
+def test_a_model_to_start_training_from_is_checked_as_well(server: LocalHub, model: Path, tmp_path: Path) -> None:
+    weights = load_file(model / "model.safetensors")
+    (model / "model.safetensors").unlink()
+    torch.save(weights, model / "pytorch_model.bin")
+    upload(server, model)
+    server.misbehave("corrupt", "GET /lfs/")
+    with pytest.raises(HubError, match=r"sent a damaged pytorch_model\.bin"):
+        build_model(NAME)
+    server.behave()
+    for name in (NAME, NAME, str(model)):
+        base = build_model(name).state_dict()
+        assert (base["decode_head.classifier.weight"] == weights["decode_head.classifier.weight"]).all()
+    server.misbehave(503)
+    build_model(NAME)
+
+    server.behave()
+    (model / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb(tmp_path / "exploded")))
+    upload(server, model)
+    with pytest.raises(ModelError, match="cannot be loaded as a semantic segmentation model"):
+        build_model(NAME)
+    assert not (tmp_path / "exploded").exists()
 
 
 @pytest.mark.parametrize(("fault", "times"), [(503, 2), (429, 1), ("cut", 1)])

@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     except ClothsegError:
         raise
     except Exception as error:  # the Hub's client raises all sorts
-        from clothseg.hub import explain_write
+        from clothseg.hub_errors import explain_write
 
         raise HubError(f"{name}: {explain_write(error, name)}") from error
     return 0
@@ -146,11 +146,12 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _look_up(name: str, revision: str | None) -> "tuple[Listing, str]":
     """The model at its commit of now, and the Space's README that names it."""
-    from clothseg.hub import SMALL_FILES, explain
-    from clothseg.loading import look_up
+    from clothseg.hub import SMALL_FILES, look_up
+    from clothseg.hub_errors import explain
+    from clothseg.loading import read_config
 
     try:
-        model, weights = look_up(name, revision)
+        model, weights = look_up(name, revision, check=lambda folder: read_config(folder, name))
     except ClothsegError:
         raise
     except Exception as error:

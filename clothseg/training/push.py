@@ -9,7 +9,7 @@ from huggingface_hub.errors import HFValidationError
 from transformers import TrainingArguments
 
 from clothseg.errors import ConfigError, HubError
-from clothseg.hub import explain_write, trouble
+from clothseg.hub_errors import explain_write, trouble
 
 
 WAITS = (5, 20, 60)
