@@ -6,12 +6,13 @@ import json
 import logging
 import os
 import re
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from clothseg.errors import ModelError
-from clothseg.hub_errors import DamagedError, trouble
+from clothseg.hub_errors import ANSWERED, DamagedError, trouble
 
 
 WEIGHTS, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
@@ -19,6 +20,8 @@ SMALL_FILES = (CONFIG, "preprocessor_config.json", "processor_config.json", "REA
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PICKLED = "pytorch_model.bin"
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
+WAITS = (2, 8)
+"""Seconds before a Hub that answers, but with a failure of its own, is asked again for what the cache lacks."""
 Check = Callable[[Path], object]
 
 _log = logging.getLogger(__name__)
@@ -54,19 +57,25 @@ def model_folder(
     """
     if revision and COMMIT.fullmatch(revision) and (folder := cached(name, revision, pickles)):
         return folder, ""
-    try:
-        listing, weights = look_up(name, revision, token, check=check, pickles=pickles)
-        folder = fetch(listing, [*SMALL_FILES, *weights], token)
-    except Exception as error:
-        why = trouble(error)
-        older = cached(name, revision, pickles) if why else None
-        if older is None:
-            raise
-        notice = f"The Hub could not be asked for {name} ({why}); this is the copy from an earlier start."
-        _log.warning("%s Its commit is %s.", notice, older.name)
-        return older, notice
-    remember(folder, revision)
-    return folder, ""
+    waits = iter(WAITS)
+    while True:
+        try:
+            listing, weights = look_up(name, revision, token, check=check, pickles=pickles)
+            folder = fetch(listing, [*SMALL_FILES, *weights], token)
+        except Exception as error:
+            why = trouble(error)
+            if why and (older := cached(name, revision, pickles)):
+                notice = f"The Hub could not be asked for {name} ({why}); this is the copy from an earlier start."
+                _log.warning("%s Its commit is %s.", notice, older.name)
+                return older, notice
+            wait = next(waits, None) if why and why.startswith(ANSWERED) else None
+            if wait is None:
+                raise
+            _log.warning("The Hub does not give %s: %s. Asking again in %d s.", name, why, wait)
+            time.sleep(wait)
+        else:
+            remember(folder, revision)
+            return folder, ""
 
 
 def look_up(

@@ -3,6 +3,7 @@
 from clothseg.errors import ClothsegError, HubError, ModelError
 
 
+ANSWERED = "it answered"
 BROKE_OFF = "it broke off in the middle"
 
 
@@ -18,7 +19,7 @@ def trouble(error: BaseException) -> str | None:
     for link in _chain(error):
         if isinstance(link, hub.HfHubHTTPError) and link.response is not None:
             status = link.response.status_code
-            return f"it answered {status}" if status in (408, 429) or status >= 500 else None
+            return f"{ANSWERED} {status}" if status in (408, 429) or status >= 500 else None
         if isinstance(link, DamagedError):
             return "it sent a damaged file"
         if isinstance(link, hub.OfflineModeIsEnabled):

@@ -97,6 +97,15 @@ def test_a_failing_hub(case: str, server: LocalHub, model: Path, tmp_path: Path)
     assert Segmenter.from_pretrained(NAME).revision == second
 
 
+def test_a_hub_that_fails_for_a_moment_is_asked_again(
+    server: LocalHub, model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.fail_next("/api/models/", 503, times=2)
+    segmenter = Segmenter.from_pretrained(NAME)
+    assert (segmenter.name, segmenter.notice) == (NAME, "")
+    assert "it answered 503. Asking again in 8 s." in caplog.text
+
+
 def test_a_download_cut_short_once_goes_on(server: LocalHub, model: Path) -> None:
     server.fail_next("GET /lfs/", "cut")
     assert Segmenter.from_pretrained(NAME).notice == ""
@@ -244,12 +253,14 @@ def test_a_refused_push_is_not_tried_again(server: LocalHub, model: Path) -> Non
 
 def test_the_app_starts_without_its_model_and_says_so(tmp_path: Path) -> None:
     with LocalHub({TOKEN: "alice"}) as local:
-        local.misbehave(503)
-        network = local.env(TOKEN, home=tmp_path / "home") | {"HF_HUB_OFFLINE": "0", "CLOTHSEG_MODEL": NAME}
+        local.misbehave("hang")
+        network = local.env(TOKEN, home=tmp_path / "home") | {"HF_HUB_OFFLINE": "0", "HF_HUB_ETAG_TIMEOUT": "1"}
+        network["CLOTHSEG_MODEL"] = NAME
         with running_app(tmp_path, **network) as url, urlopen(f"{url}/config") as answer:
             page = answer.read().decode()
     log = (tmp_path / "app.log").read_text()
     for text in (page, log):
-        assert "The Hub answered 503" in text and "Meanwhile the weights that come with the app are used." in text
+        assert f"{NAME} is not in the local cache and the Hub cannot be reached" in text
+        assert "Meanwhile the weights that come with the app are used." in text
         assert TOKEN not in text and "Traceback" not in text
     assert "Model: clothseg-lite." in log
