@@ -81,6 +81,7 @@ def explain(error: BaseException, name: str, revision: str | None, kind: str = "
 def explain_write(error: BaseException, repo_id: str) -> str:
     """One sentence on why the Hub did not take `repo_id`."""
     import httpx2
+    from huggingface_hub.errors import OfflineModeIsEnabled
 
     response = getattr(error, "response", None)
     if response is not None and response.status_code in (401, 403):
@@ -90,6 +91,8 @@ def explain_write(error: BaseException, repo_id: str) -> str:
         )
     if response is not None and response.status_code == 402:
         return f"the Hub wants this account to have a payment method for {repo_id} (402)."
+    if isinstance(error, OfflineModeIsEnabled):
+        return "the Hub may not be asked while HF_HUB_OFFLINE is set."
     if isinstance(error, httpx2.TransportError):
         return f"the Hub cannot be reached ({error}): check the network and HF_ENDPOINT."
     return str(explain(error, repo_id, None))

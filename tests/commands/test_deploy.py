@@ -241,6 +241,22 @@ def test_mistakes_are_explained_and_nothing_is_sent(
     assert not [line for line in hub.requests[asked:] if "/commit/" in line or "/variables" in line]
 
 
+def test_offline_and_a_failing_hub(
+    hub: LocalHub, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(deploy, "ROOT", root)
+    hub.fail_next("/commit/", 402)
+    assert main(["deploy", SPACE]) == 1
+    assert "wants this account to have a payment method" in capsys.readouterr().err
+    hub.fail_next("/commit/", 503)
+    assert main(["deploy", SPACE]) == 1
+    assert f"error: {SPACE}: The Hub answered 503 to the request for {SPACE}" in capsys.readouterr().err
+    assert main(["deploy", SPACE]) == 0
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert main(["deploy", SPACE]) == 1
+    assert "the Hub may not be asked while HF_HUB_OFFLINE is set." in capsys.readouterr().err
+
+
 def test_it_needs_a_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match=r"sends app\.py along, which an installed package does not have"):
         deploy.space_files(tmp_path)
