@@ -10,10 +10,13 @@ where F_i is the fuse weight's slice for stage i. Each stage is mixed at its own
 sums are upsampled. Same parameters, same names, same result (to rounding), forwards and backwards.
 """
 
-from typing import Any
+import copy
+import itertools
+from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from transformers.models.segformer.modeling_segformer import SegformerDecodeHead
 
 
@@ -42,3 +45,60 @@ class FoldedDecodeHead(SegformerDecodeHead):
             fused = fused + nn.functional.interpolate(mixed, size=size, mode="bilinear", align_corners=False)
         hidden = self.dropout(self.activation(self.batch_norm(fused)))
         return self.classifier(hidden)
+
+
+class FrozenDecodeHead(nn.Module):
+    """The folded head for inference alone: its weights mixed once, batch norm inside them.
+
+    Behind the fuse convolution stands batch norm, which in evaluation is one more linear map, y -> s * y + t for each
+    channel. Bilinear upsampling takes weighted means, whose weights sum to 1, so s and t move through it as well:
+
+        relu(s * (sum_i up(F_i P_i x_i) + b) + t) = relu(sum_i up((s F_i P_i) x_i) + (s * b + t))
+
+    The products are taken in float64, so what is rounded is rounded once.
+    """
+
+    def __init__(self, head: FoldedDecodeHead) -> None:
+        super().__init__()
+        exact = copy.deepcopy(head).double()
+        weights, bias = exact.folded_weights()
+        norm: Any = exact.batch_norm
+        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        shift = norm.bias - scale * norm.running_mean
+        dtype = head.classifier.weight.dtype
+        mixed = [(scale[:, None] * weight)[:, :, None, None].detach().to(dtype) for weight in weights]
+        self.projections = nn.ParameterList(mixed)
+        self.bias = nn.Parameter((scale * bias + shift).detach().to(dtype))
+        self.classifier = head.classifier
+
+    def forward(self, encoder_hidden_states: Any, **kwargs: Any) -> torch.Tensor:
+        """As `FoldedDecodeHead.forward`."""
+        finest, *coarser = encoder_hidden_states
+        fused = nn.functional.conv2d(finest, self.projections[0], self.bias)
+        for features, weight in zip(coarser, self.projections[1:], strict=True):
+            mixed = nn.functional.conv2d(features, weight)
+            fused = fused + nn.functional.interpolate(
+                mixed, size=finest.shape[2:], mode="bilinear", align_corners=False
+            )
+        return self.classifier(torch.relu(fused))
+
+
+def freeze(model: nn.Module) -> nn.Module:
+    """Rewrite a model for inference in place, and return it: the same logits to rounding from less work.
+
+    A SegFormer decode head becomes a `FrozenDecodeHead`, and a convolution of a `Sequential` takes in the batch norm
+    behind it. The model computes in evaluation mode from now on, and its checkpoints would have other names: it is for
+    running, not for training or saving. Other parts stay as they are.
+    """
+    model.eval()
+    head = getattr(model, "decode_head", None)
+    if isinstance(head, SegformerDecodeHead):
+        head.__class__ = FoldedDecodeHead  # same parameters, another forward
+        model.decode_head = FrozenDecodeHead(cast(FoldedDecodeHead, head))
+    for block in [module for module in model.modules() if isinstance(module, nn.Sequential)]:
+        for index, (first, second) in enumerate(itertools.pairwise(block)):
+            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                dtype = first.weight.dtype
+                block[index] = fuse_conv_bn_eval(first.double(), second.double()).to(dtype)
+                block[index + 1] = nn.Identity()
+    return model.requires_grad_(False)

@@ -1,5 +1,6 @@
 """Load a model and its image processor from the Hub or a folder, or refuse it and say plainly what is wrong."""
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,8 @@ NVIDIA_NOTE = (
 class LoadedModel:
     """What `load` found: transformers' model (float32) and image processor (PIL backend), and where they are from.
 
-    `notice` says why it comes from the cache when the Hub was asked and did not answer; empty otherwise.
+    `model_type` is transformers' name of the architecture; `digest` tells configuration and weights from any others;
+    `notice` says why it comes from the cache when the Hub was asked and did not answer, and is empty otherwise.
     """
 
     model: Any
@@ -32,6 +34,8 @@ class LoadedModel:
     name: str
     revision: str | None
     license_note: str
+    model_type: str
+    digest: str
     notice: str = ""
 
 
@@ -75,7 +79,8 @@ def _from_folder(folder: Path, name: str, commit: str | None = None, notice: str
     else:
         processor = AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
     check_processor(processor, name)
-    check_weights(folder, name)
+    files = [folder / hub.CONFIG, *find_weights(folder, name)]
+    digest = hashlib.sha256("".join(_digest(path) for path in files).encode()).hexdigest()
     model, report = AutoModelForSemanticSegmentation.from_pretrained(
         folder,
         config=config,
@@ -92,7 +97,8 @@ def _from_folder(folder: Path, name: str, commit: str | None = None, notice: str
         )
     if commit is None:  # never the whole path: the name goes into results that strangers see
         name = config.model_type if folder == EMBEDDED else folder.resolve().name
-    return LoadedModel(model, processor, name, commit, license_note(config.model_type, _model_card(folder)), notice)
+    note = license_note(config.model_type, _model_card(folder))
+    return LoadedModel(model, processor, name, commit, note, config.model_type, digest, notice)
 
 
 def read_config(folder: Path, name: str) -> Any:
@@ -151,23 +157,30 @@ def check_processor(processor: Any, name: str) -> None:
         )
 
 
-def check_weights(folder: Path, name: str) -> None:
-    """Check that the weights in `folder` are safetensors.
+def find_weights(folder: Path, name: str) -> list[Path]:
+    """The files of the weights in `folder`, each opened to see that it is safetensors.
 
     Raises:
         ModelError: there are none, or a file is something else, such as a git-lfs pointer.
     """
     from safetensors import SafetensorError, safe_open
 
-    for file in hub.weight_files(os.listdir(folder), name, lambda: folder):
+    paths = [folder / file for file in hub.weight_files(os.listdir(folder), name, lambda: folder)]
+    for path in paths:
         try:
-            with safe_open(folder / file, framework="numpy"):
+            with safe_open(path, framework="numpy"):
                 pass
-        except (SafetensorError, FileNotFoundError) as error:
-            path = folder / file
-            pointer = path.is_file() and path.read_bytes()[:24].startswith(b"version https://git-lfs")
+        except SafetensorError as error:
+            with path.open("rb") as file:
+                pointer = file.read(24).startswith(b"version https://git-lfs")
             cure = "it is a git-lfs pointer: run git lfs pull" if pointer else "it is damaged: download it anew"
-            raise ModelError(f"{file} of {name} cannot be read; {cure}.") from error
+            raise ModelError(f"{path.name} of {name} cannot be read; {cure}.") from error
+    return paths
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def license_note(model_type: str, card: Any) -> str:

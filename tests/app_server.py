@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 
 def environment(**settings: str) -> dict[str, str]:
     """This process's environment without settings of the app that a developer may carry, and with `settings`."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("CLOTHSEG_", "GRADIO_", "SPACE_"))}
+    foreign = ("CLOTHSEG_", "GRADIO_", "SPACE_")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(foreign) or k == "CLOTHSEG_CACHE"}
     return inherited | {"HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"} | settings
 
 

@@ -1,6 +1,9 @@
 """Settings that must stand before torch, transformers and gradio are imported, and fixtures for many tests."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 
@@ -11,9 +14,14 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 # No test leaves this machine: one that talks to a Hub starts its own and points a subprocess at it.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Converted models are kept for this process and those that it starts.
+os.environ["CLOTHSEG_CACHE"] = tempfile.mkdtemp(prefix="clothseg-tests-")
 
 import numpy as np
 import pytest
+
+
+atexit.register(shutil.rmtree, os.environ["CLOTHSEG_CACHE"], ignore_errors=True)
 
 
 @pytest.fixture

@@ -1,9 +1,28 @@
 """What runs the network. Everything around it works on numpy arrays and does not care which engine it is."""
 
-from typing import Protocol
+import logging
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from clothseg.errors import ConfigError, ModelError
+
+
+if TYPE_CHECKING:
+    from clothseg.loading import LoadedModel
+
+ENGINES = ("auto", "torch", "openvino", "onnx")
+PRECISIONS = ("exact", "fast")
+
+PACKAGES = {"openvino": ("openvino",), "onnx": ("onnxruntime", "onnx")}
+"""What the engines besides PyTorch need, the quickest first."""
+
+CONVERTED = ("segformer", "clothseg-lite")
+"""transformers' names of the architectures whose conversion is tested: "auto" leaves others to PyTorch."""
+
+_log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
@@ -12,3 +31,56 @@ class Engine(Protocol):
     def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Normalised RGB pixels (N, 3, h, w) float32 to logits (N, 18, h / 4, w / 4) float32."""
         ...
+
+
+def build_engine(
+    loaded: "LoadedModel", engine: str = "auto", precision: str = "exact", device: str = "auto"
+) -> Engine:
+    """The engine that is asked for, or the quickest that is installed for the device.
+
+    Args:
+        loaded: the model; PyTorch's engine takes it over.
+        engine: one of `ENGINES`. "auto" is PyTorch on a GPU, on a CPU OpenVINO, else ONNX Runtime, else PyTorch.
+        precision: one of `PRECISIONS`. "exact" computes in float32; "fast" in bfloat16 where device and engine can.
+        device: "cpu", "cuda" or "auto": a GPU where there is one, unless the engine named runs on CPUs alone.
+
+    Raises:
+        ConfigError: an unknown value, an engine that is not installed, or one that does not run on the device.
+        ModelError: the engine that was named cannot run the model.
+    """
+    for value, known, what in ((engine, ENGINES, "engine"), (precision, PRECISIONS, "precision")):
+        if value not in known:
+            raise ConfigError(f"There is no {what} {value!r}; use one of {', '.join(known)}.")
+    if engine in PACKAGES:
+        if device not in ("auto", "cpu"):
+            raise ConfigError(f"The {engine} engine runs on CPUs; use engine='torch' with device={device!r}.")
+        absent = [package for package in PACKAGES[engine] if find_spec(package) is None]
+        if absent:
+            raise ConfigError(f"The {engine} engine is not installed: pip install {' '.join(absent)}.")
+        return _converted(loaded, engine, precision)
+    if engine == "auto" and loaded.model_type in CONVERTED and _runs_on_cpu(device):
+        for name, packages in PACKAGES.items():
+            if all(find_spec(package) for package in packages):
+                try:
+                    return _converted(loaded, name, precision)
+                except (ModelError, ImportError, OSError, RuntimeError) as error:
+                    _log.warning("The %s engine is left out: %s", name, error)
+    from clothseg.engines.torch_engine import TorchEngine
+
+    return TorchEngine(loaded.model, device, precision)
+
+
+def _converted(loaded: "LoadedModel", engine: str, precision: str) -> Engine:
+    if engine == "openvino":
+        from clothseg.engines.openvino_engine import OpenVinoEngine
+
+        return OpenVinoEngine(loaded, precision)
+    from clothseg.engines.onnx_engine import OnnxEngine
+
+    return OnnxEngine(loaded)
+
+
+def _runs_on_cpu(device: str) -> bool:
+    from clothseg.engines.torch_engine import pick_device
+
+    return pick_device(device).type == "cpu"

@@ -1,34 +1,59 @@
 """The PyTorch engine: runs a transformers model on the processor or a GPU."""
 
+import contextlib
+
 import numpy as np
 import numpy.typing as npt
 import torch
-from transformers import PreTrainedModel, SegformerForSemanticSegmentation
+from transformers import PreTrainedModel
 
 from clothseg.errors import ConfigError
-from clothseg.fold import FoldedDecodeHead
+from clothseg.fold import freeze
 
 
 class TorchEngine:
     """A semantic-segmentation model in evaluation mode on one device; an `Engine`.
 
-    The model is taken over: it is moved to the device, and a SegFormer's decode head computes folded from now on,
-    which gives the same logits to rounding in 40 % of the time.
+    The model is taken over: it is moved to the device and rewritten for inference (see `clothseg.fold`), which gives
+    the same logits to rounding in 40 % of the time.
 
     Raises:
         ConfigError: "cuda" was asked for and torch sees no GPU, or the device's name is unknown.
     """
 
-    def __init__(self, model: PreTrainedModel, device: str = "auto") -> None:
+    def __init__(self, model: PreTrainedModel, device: str = "auto", precision: str = "exact") -> None:
+        """Take over a model.
+
+        Args:
+            model: a transformers model in float32.
+            device: see `pick_device`.
+            precision: "exact" computes in float32, on a GPU without the TF32 that torch allows in convolutions; "fast"
+                in bfloat16 where the device has instructions for it.
+        """
         self.device = pick_device(device)
-        if isinstance(model, SegformerForSemanticSegmentation):
-            model.decode_head.__class__ = FoldedDecodeHead  # same parameters, another forward
-        self.model = model.eval().to(self.device)
+        self.fast = precision == "fast"
+        # On CPUs this layout takes a fifth off SegFormer in float32 and half in bfloat16; tensor cores want it too.
+        self.model = freeze(model).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        with torch.inference_mode():
-            logits = self.model(pixel_values=torch.from_numpy(pixels).to(self.device)).logits
+        with torch.inference_mode(), self._number_format():
+            inputs = torch.from_numpy(pixels).to(self.device).contiguous(memory_format=torch.channels_last)
+            logits = self.model(pixel_values=inputs).logits
         return logits.float().cpu().numpy()
+
+    def _number_format(self) -> contextlib.AbstractContextManager[object]:
+        if self.fast:
+            return torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device))
+        if self.device.type == "cuda":
+            return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+        return contextlib.nullcontext()
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16, and does not emulate it many times slower."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def pick_device(device: str) -> torch.device:

@@ -1,0 +1,102 @@
+"""What the engines need to turn a PyTorch network into another library's, and to trust the outcome."""
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from clothseg.errors import ModelError
+from clothseg.fold import freeze
+
+
+TOLERANCE = 1e-3
+"""Most that a converted network's logits may differ, as a share of the largest; rounding alone makes about 1e-6."""
+
+
+class Network(nn.Module):
+    """A model with tensors for input and output, rewritten for inference in place (see `clothseg.fold.freeze`)."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = freeze(model)
+        self.eval()
+
+    def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Pixels (N, 3, h, w) to logits (N, 18, h / 4, w / 4)."""
+        return self.model(pixel_values=pixel_values).logits
+
+
+def example(height: int = 64, width: int = 96, batch: int = 1) -> torch.Tensor:
+    """Pixels (N, 3, h, w) float32 as a normalised photo's: smooth patches of colour, the same in every run."""
+    generator = torch.Generator().manual_seed(0)
+    patches = torch.randn(batch, 3, 8, 8, generator=generator)
+    return nn.functional.interpolate(patches, size=(height, width), mode="bilinear", align_corners=False)
+
+
+Run = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+
+
+def check(network: Network, converted: Run, name: str, library: str) -> None:
+    """Compare a converted network with PyTorch's, at a size that it was not converted with.
+
+    Raises:
+        ModelError: they differ, or PyTorch's own answer is not finite.
+    """
+    pixels = example(96, 64)
+    with torch.inference_mode():
+        expected = network(pixels).numpy()
+    if not np.isfinite(expected).all():
+        raise ModelError(f"{name} does not answer with finite logits of 18 classes: its weights are broken.")
+    found = converted(pixels.numpy())
+    largest = max(1.0, float(np.abs(expected).max()))
+    if found.shape != expected.shape or not np.abs(found - expected).max() <= TOLERANCE * largest:
+        raise ModelError(f"{name} computes something else once converted to {library}; use engine='torch'.")
+
+
+@contextlib.contextmanager
+def converting(name: str, library: str) -> Iterator[None]:
+    """Silence the tracers' warnings and turn their errors, which are of all sorts, into one of ours."""
+    try:
+        with warnings.catch_warnings(), torch.inference_mode():
+            warnings.simplefilter("ignore")
+            yield
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{name} cannot be converted to {library}; use engine='torch'.") from error
+
+
+def export_onnx(network: Network, path: Path, name: str) -> None:
+    """Write a network to one ONNX file, checked: input `pixel_values` and output `logits`, any batch and any size.
+
+    Raises:
+        ImportError: onnx or onnxruntime is not installed.
+        ModelError: the network cannot be exported, or the file gives other answers.
+    """
+    import onnx  # noqa: F401 - torch needs it, and would wrap its absence
+
+    from clothseg.engines.onnx_engine import open_session
+
+    with converting(name, "ONNX"):
+        torch.onnx.export(
+            network,
+            (example(batch=2),),
+            str(path),
+            # The tracing exporter: its graph is as quick as the other's and takes it seconds, not most of a minute.
+            dynamo=False,
+            opset_version=17,
+            input_names=["pixel_values"],
+            output_names=["logits"],
+            dynamic_axes={
+                "pixel_values": {0: "batch", 2: "height", 3: "width"},
+                "logits": {0: "batch", 2: "logits_height", 3: "logits_width"},
+            },
+        )
+    session = open_session(path)
+    check(network, lambda pixels: session.run(None, {"pixel_values": pixels})[0], name, "ONNX")

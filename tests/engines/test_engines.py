@@ -1,0 +1,130 @@
+"""Every engine answers as plain transformers does, at any size and batch, and says what is wrong when it cannot."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from paper_dolls import draw
+from PIL import Image
+from transformers import AutoModelForSemanticSegmentation
+
+from clothseg import ConfigError, Segmenter, engines
+from clothseg.engines.onnx_engine import OnnxEngine
+from clothseg.engines.openvino_engine import OpenVinoEngine
+from clothseg.engines.torch_engine import TorchEngine
+from clothseg.loading import EMBEDDED
+
+
+KINDS = {"torch": TorchEngine, "openvino": OpenVinoEngine, "onnx": OnnxEngine}
+
+SIZES = [(128, 128), (96, 160), (64, 96)]
+
+
+def photos(count: int = 3) -> list[Image.Image]:
+    return [Image.fromarray(draw(seed, 300, 200).image) for seed in range(count)]
+
+
+@pytest.fixture(scope="module", params=["tiny", "embedded"])
+def folder(request: pytest.FixtureRequest, tiny_model: Path) -> Path:
+    return tiny_model if request.param == "tiny" else EMBEDDED
+
+
+@pytest.fixture(scope="module")
+def plain(folder: Path) -> torch.nn.Module:
+    """transformers' own model."""
+    return AutoModelForSemanticSegmentation.from_pretrained(folder, dtype=torch.float32).eval()
+
+
+def labels(logits: np.ndarray) -> np.ndarray:
+    upsampled = torch.nn.functional.interpolate(torch.from_numpy(logits), scale_factor=4, mode="bilinear")
+    return upsampled.argmax(dim=1).numpy()
+
+
+@pytest.mark.parametrize("engine", KINDS)
+def test_exact_is_what_transformers_computes(engine: str, folder: Path, plain: torch.nn.Module) -> None:
+    segmenter = Segmenter.from_pretrained(folder, engine=engine, device="cpu")
+    assert type(segmenter.engine) is KINDS[engine]
+    for size in SIZES:
+        pixels = segmenter.pixels(photos(), size)
+        with torch.inference_mode():
+            expected = plain(pixel_values=torch.from_numpy(pixels)).logits.numpy()
+        found = segmenter.logits(photos(), size)
+        assert found.dtype == np.float32 and found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+        assert (labels(found) == labels(expected)).mean() >= 0.9999
+        assert len(np.unique(labels(expected))) > 4  # or agreement would be cheap
+
+
+@pytest.mark.parametrize("engine", KINDS)
+def test_fast_is_close(engine: str, tiny_model: Path) -> None:
+    exact = Segmenter.from_pretrained(tiny_model, engine="torch")
+    fast = Segmenter.from_pretrained(tiny_model, engine=engine, precision="fast")
+    expected, found = (segmenter.logits(photos()) for segmenter in (exact, fast))
+    assert found.dtype == np.float32
+    assert np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
+    assert (labels(found) == labels(expected)).mean() >= 0.98
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnx"])
+def test_threads_share_an_engine(engine: str, tiny_model: Path) -> None:
+    """Without the segmenter's lock, and with more sizes than stay prepared."""
+    segmenter = Segmenter.from_pretrained(tiny_model, engine=engine)
+    sizes = [(64, 32 * side) for side in range(1, 7)] * 2
+    batches = [segmenter.pixels(photos(1), size) for size in sizes]
+    expected = [segmenter.engine(pixels) for pixels in batches]
+    with ThreadPoolExecutor(4) as pool:
+        for ours, theirs in zip(pool.map(segmenter.engine, batches), expected, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_auto_takes_the_quickest_that_is_installed(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, gone = engines.find_spec, set()
+    monkeypatch.setattr(engines, "find_spec", lambda name: None if name in gone else real(name))
+    for absent, expected in ((None, OpenVinoEngine), ("openvino", OnnxEngine), ("onnx", TorchEngine)):
+        gone.add(absent)
+        assert type(Segmenter.from_pretrained(tiny_model).engine) is expected
+
+
+def test_auto_takes_pytorch_where_conversion_fails(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CLOTHSEG_CACHE", str(tmp_path))
+    monkeypatch.setattr("clothseg.engines.conversion.TOLERANCE", -1)
+    assert type(Segmenter.from_pretrained(tiny_model).engine) is TorchEngine
+    assert "computes something else once converted to OpenVINO" in caplog.text
+    assert not any(tmp_path.iterdir())
+    with pytest.raises(engines.ModelError, match="converted to ONNX; use engine='torch'"):
+        Segmenter.from_pretrained(tiny_model, engine="onnx")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"engine": "tensorrt"}, "no engine 'tensorrt'; use one of auto, torch, openvino, onnx"),
+        ({"precision": "int8"}, "no precision 'int8'; use one of exact, fast"),
+        ({"engine": "openvino", "device": "cuda"}, "openvino engine runs on CPUs"),
+        ({"engine": "onnx"}, "not installed: pip install onnxruntime onnx"),
+        ({"engine": "openvino"}, "not installed: pip install openvino"),
+    ],
+)
+def test_what_cannot_be_is_explained(
+    options: dict[str, str], message: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=message):
+        Segmenter.from_pretrained(tiny_model, **options)
+
+
+def test_openvino_is_imported_without_its_telemetry() -> None:
+    """Which would report to Google Analytics that somebody imports OpenVINO."""
+    import subprocess
+
+    code = (
+        "import sys; from clothseg.engines.openvino_engine import import_openvino as load; load(); load(); "
+        "assert 'openvino' in sys.modules; print([name for name in sys.modules if 'openvino_telemetry' in name])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
