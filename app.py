@@ -3,9 +3,9 @@
     python app.py
     CLOTHSEG_MODEL=owner/model CLOTHSEG_REVISION=v1 python app.py
 
-CLOTHSEG_MODEL names a model on the Hub or a folder; without it the weights that ship with the package are used.
-CLOTHSEG_ENGINE (auto, torch, openvino, onnx) and CLOTHSEG_PRECISION (exact, fast) say what runs it, as in
-`Segmenter.from_pretrained`.
+CLOTHSEG_MODEL names a model on the Hub or a folder; without it, or when the Hub does not give it, the weights that
+ship with the package are used. CLOTHSEG_ENGINE (auto, torch, openvino, onnx) and CLOTHSEG_PRECISION (exact, fast) say
+what runs it, as in `Segmenter.from_pretrained`.
 GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say where to listen.
 """
 
@@ -19,16 +19,17 @@ from clothseg.tuning import tune
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 tune()  # before anything imports torch
 
-from clothseg import ClothsegError, Segmenter  # noqa: E402
+from clothseg import ClothsegError  # noqa: E402
+from clothseg.startup import first_segmenter  # noqa: E402
 from clothseg.ui import build, launch_options  # noqa: E402
 
 
 def main() -> None:
     """Load the model, build the page and serve it until stopped."""
     try:
-        segmenter = Segmenter.from_pretrained(
+        segmenter = first_segmenter(
             os.environ.get("CLOTHSEG_MODEL") or None,
-            revision=os.environ.get("CLOTHSEG_REVISION") or None,
+            os.environ.get("CLOTHSEG_REVISION") or None,
             engine=os.environ.get("CLOTHSEG_ENGINE") or "auto",
             precision=os.environ.get("CLOTHSEG_PRECISION") or "exact",
         )

@@ -3,11 +3,11 @@
 import argparse
 import sys
 
-from clothseg.commands import audit, evaluate, export
+from clothseg.commands import audit, deploy, evaluate, export
 from clothseg.errors import ClothsegError
 
 
-COMMANDS = {"audit": audit, "evaluate": evaluate, "export": export}
+COMMANDS = {"audit": audit, "deploy": deploy, "evaluate": evaluate, "export": export}
 
 
 def main(argv: list[str] | None = None) -> int:

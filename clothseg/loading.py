@@ -1,16 +1,18 @@
-"""Load a model and its image processor from the Hub or a folder, and say plainly what is wrong when it cannot be."""
+"""Load a model and its image processor from the Hub or a folder, or refuse it and say plainly what is wrong."""
 
 import hashlib
 import json
-import re
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from clothseg.errors import ClothsegError, HubError, ModelError
-from clothseg.labels import ID2LABEL, NUM_CLASSES
+from clothseg import hub
+from clothseg.errors import ClothsegError, ModelError
+from clothseg.hub_errors import explain
+from clothseg.labels import ID2LABEL, NAMES, NUM_CLASSES
 from clothseg.preprocessing import read_preprocessing
 
 
@@ -30,7 +32,8 @@ NVIDIA_NOTE = (
 class LoadedModel:
     """What `load` found: transformers' model (float32) and image processor (PIL backend), and where they are from.
 
-    `model_type` is transformers' name of the architecture; `digest` tells configuration and weights from any others.
+    `model_type` is transformers' name of the architecture; `digest` tells configuration and weights from any others;
+    `notice` says why it comes from the cache when the Hub was asked and did not answer, and is empty otherwise.
     The model itself is loaded when it is first asked for: an engine that has its own copy on disk never needs it, nor
     the seconds that importing PyTorch and transformers takes.
     """
@@ -42,6 +45,7 @@ class LoadedModel:
     license_note: str
     model_type: str
     digest: str
+    notice: str = ""
 
     @cached_property
     def model(self) -> Any:
@@ -57,7 +61,8 @@ def load(name_or_path: str | None, revision: str | None = None, token: str | Non
     """Load a clothes parser with our 18 labels; None loads the embedded one.
 
     Only safetensors are read and no code of the repository is run. All files come from one commit, even if the
-    branch moves meanwhile.
+    branch moves meanwhile, and each is checked against its checksum. A commit that the cache holds is loaded from
+    there without asking; when the Hub fails, so is the last whole copy of a branch or tag.
 
     Raises:
         HubError: the repository or revision does not exist, is closed to us, or the Hub cannot be reached.
@@ -68,85 +73,101 @@ def load(name_or_path: str | None, revision: str | None = None, token: str | Non
             raise ModelError("This copy of clothseg has no embedded weights; name a model from the Hub or a folder.")
         name_or_path = str(EMBEDDED)
     try:
-        return _load(name_or_path, revision, token)
+        if Path(name_or_path).is_dir():
+            return _from_folder(Path(name_or_path), name_or_path)
+        name = name_or_path
+        folder, notice = hub.model_folder(name, revision, token, check=lambda small: read_config(small, name))
+        return _from_folder(folder, name, folder.name, notice)
     except ClothsegError:
         raise
     except Exception as error:  # transformers, the Hub's client and safetensors raise all sorts
         raise explain(error, name_or_path, revision) from error
 
 
-def _load(name_or_path: str, revision: str | None, token: str | None) -> LoadedModel:
-    # The file's place in the cache tells the commit, at which everything else is then fetched.
-    config_path = _find(name_or_path, "config.json", revision, token)
-    if config_path is None:
-        raise ModelError(f"{name_or_path} holds no config.json; give a model saved by save_pretrained.")
-    folder = Path(name_or_path)
-    commit = None if folder.is_dir() else _commit(config_path)
-    at = commit or revision
-
-    # False, not None: None would ask on the terminal whether to run the repository's code.
-    common: dict[str, Any] = {"revision": at or "main", "token": token, "trust_remote_code": False}
-    model_type, id2label = _architecture(name_or_path, config_path, common)
-    check_labels(id2label, name_or_path)
-    processor_path = _find(name_or_path, "preprocessor_config.json", at, token)
-    processor: Any = read_preprocessing(processor_path) if model_type in OURS and processor_path else None
-    processor = processor or _processor(name_or_path, model_type, common)
-    check_processor(processor, name_or_path)
-    files = [config_path, *find_weights(name_or_path, at, token)]
+def _from_folder(folder: Path, name: str, commit: str | None = None, notice: str = "") -> LoadedModel:
+    """The model in `folder`, which is `name` to the user: a Hub name with its commit, or the folder itself."""
+    model_type = _architecture(folder, name)
+    processor_path = folder / "preprocessor_config.json"
+    known = model_type in OURS and processor_path.is_file()
+    processor: Any = read_preprocessing(str(processor_path)) if known else None
+    processor = processor or _processor(folder, model_type)
+    check_processor(processor, name)
+    files = [folder / hub.CONFIG, *find_weights(folder, name)]
     digest = hashlib.sha256("".join(_digest(path) for path in files).encode()).hexdigest()
-    name = name_or_path
-    if folder.is_dir():  # never the whole path: the name goes into results that strangers see
-        name = model_type if folder == EMBEDDED else folder.resolve().name
-    note = license_note(model_type, _model_card(name_or_path, at, token))
+    note = license_note(model_type, _model_card(folder))
+    shown = name
+    if commit is None:  # never the whole path: the name goes into results that strangers see
+        shown = model_type if folder == EMBEDDED else folder.resolve().name
 
     def load_model() -> Any:
         try:
-            return _model(name_or_path, common)
+            return _model(folder, name)
         except ClothsegError:
             raise
         except Exception as error:
-            raise explain(error, name_or_path, revision) from error
+            raise explain(error, name, commit) from error
 
-    return LoadedModel(load_model, processor, name, commit, note, model_type, digest)
+    return LoadedModel(load_model, processor, shown, commit, note, model_type, digest, notice)
 
 
-def _architecture(name_or_path: str, config_path: str, common: dict[str, Any]) -> tuple[str, dict[Any, str]]:
-    """model_type and id2label of a configuration, by transformers where the file does not say both."""
-    stated = json.loads(Path(config_path).read_text(encoding="utf-8"))
+def _architecture(folder: Path, name: str) -> str:
+    """model_type of a configuration whose labels are ours, by transformers where the file does not say both."""
+    path = folder / hub.CONFIG
+    stated = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if stated.get("model_type") in OURS and isinstance(stated.get("id2label"), dict):
-        return stated["model_type"], stated["id2label"]
-    from transformers import AutoConfig
-
-    config = AutoConfig.from_pretrained(name_or_path, **common)
-    return config.model_type, config.id2label
+        check_labels(stated["id2label"], name)
+        return str(stated["model_type"])
+    return str(read_config(folder, name).model_type)
 
 
-def _processor(name_or_path: str, model_type: str, common: dict[str, Any]) -> Any:
+def _processor(folder: Path, model_type: str) -> Any:
     from transformers import AutoImageProcessor, SegformerImageProcessorPil
 
     # The same preprocessing whether or not torchvision is installed: its resize differs from Pillow's.
     if model_type in OURS:
         # By its class: files of older transformers name a feature extractor that the Auto class no longer knows.
-        return SegformerImageProcessorPil.from_pretrained(name_or_path, **common)
-    return AutoImageProcessor.from_pretrained(name_or_path, backend="pil", **common)
+        return SegformerImageProcessorPil.from_pretrained(folder)
+    return AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
 
 
-def _model(name_or_path: str, common: dict[str, Any]) -> Any:
+def _model(folder: Path, name: str) -> Any:
     import torch
     from transformers import AutoModelForSemanticSegmentation
 
-    from clothseg import lite  # noqa: F401 - registers clothseg-lite with the Auto classes
-
     model, report = AutoModelForSemanticSegmentation.from_pretrained(
-        name_or_path, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **common
+        folder,
+        config=read_config(folder, name),
+        use_safetensors=True,
+        dtype=torch.float32,
+        output_loading_info=True,
+        trust_remote_code=False,
     )
     absent = sorted(report["missing_keys"])
     if absent:  # transformers fills them with random numbers and merely warns
         raise ModelError(
-            f"The weights of {name_or_path} lack {len(absent)} of the model's tensors ({absent[0]}, ...); "
+            f"The weights of {name} lack {len(absent)} of the model's tensors ({absent[0]}, ...); "
             "save the whole model again."
         )
     return model
+
+
+def read_config(folder: Path, name: str) -> Any:
+    """The model's configuration, with our labels.
+
+    Raises:
+        ModelError: there is none, or its labels are others.
+        Exception: whatever transformers raises for one that it does not understand.
+    """
+    from transformers import AutoConfig
+
+    from clothseg import lite  # noqa: F401 - registers clothseg-lite with the Auto classes
+
+    if not (folder / hub.CONFIG).is_file():
+        raise ModelError(f"{name} holds no config.json; give a model saved by save_pretrained.")
+    # False, not None: None would ask on the terminal whether to run the repository's code.
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    check_labels(config.id2label, name)
+    return config
 
 
 def check_labels(id2label: dict[int, str], name: str) -> None:
@@ -159,10 +180,17 @@ def check_labels(id2label: dict[int, str], name: str) -> None:
     if theirs == ID2LABEL:
         return
     if len(theirs) != NUM_CLASSES:
-        raise ModelError(f"{name} has {len(theirs)} classes where ATR has 18; choose a model of ATR's classes.")
+        lacking = [value for value in NAMES if value not in theirs.values()]
+        besides = [str(value) for value in theirs.values() if value not in NAMES]
+        parts = [f"it lacks {_some(lacking)}"] * bool(lacking) + [f"it has {_some(besides)}"] * bool(besides)
+        shown = f" ({'; '.join(parts)})" if parts else ""
+        raise ModelError(f"{name} has {len(theirs)} classes where ATR has 18{shown}; choose a model of ATR's classes.")
     wrong = [f"{i} is {theirs.get(i)!r} instead of {ours!r}" for i, ours in ID2LABEL.items() if theirs.get(i) != ours]
-    more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-    raise ModelError(f"The labels of {name} differ from ATR's: class {', '.join(wrong[:3])}{more}.")
+    raise ModelError(f"The labels of {name} differ from ATR's: class {_some(wrong)}.")
+
+
+def _some(items: list[str]) -> str:
+    return ", ".join(items[:3]) + (f" and {len(items) - 3} more" if len(items) > 3 else "")
 
 
 def check_processor(processor: Any, name: str) -> None:
@@ -179,55 +207,29 @@ def check_processor(processor: Any, name: str) -> None:
         )
 
 
-def find_weights(name_or_path: str, revision: str | None, token: str | None) -> list[str]:
-    """Fetch the safetensors (or find them in the folder) and check that they are such.
+def find_weights(folder: Path, name: str) -> list[Path]:
+    """The files of the weights in `folder`, each opened to see that it is safetensors.
 
     Raises:
         ModelError: there are none, or a file is something else, such as a git-lfs pointer.
     """
-    whole = _find(name_or_path, "model.safetensors", revision, token)
-    if whole is not None:
-        check_safetensors(whole, name_or_path)
-        return [whole]
-    index = _find(name_or_path, "model.safetensors.index.json", revision, token)
-    if index is None:
-        raise ModelError(f"{name_or_path} has no model.safetensors; save it with save_pretrained of transformers.")
-    paths = []
-    for part in sorted(set(json.loads(Path(index).read_text())["weight_map"].values())):
-        path = _find(name_or_path, part, revision, token)
-        if path is None:
-            raise ModelError(f"{name_or_path} has no {part}, a part of its weights; save the whole model again.")
-        check_safetensors(path, name_or_path)
-        paths.append(path)
+    from safetensors import SafetensorError, safe_open
+
+    paths = [folder / file for file in hub.weight_files(os.listdir(folder), name, lambda: folder)]
+    for path in paths:
+        try:
+            with safe_open(path, framework="numpy"):
+                pass
+        except SafetensorError as error:
+            with path.open("rb") as file:
+                pointer = file.read(24).startswith(b"version https://git-lfs")
+            cure = "it is a git-lfs pointer: run git lfs pull" if pointer else "it is damaged: download it anew"
+            raise ModelError(f"{path.name} of {name} cannot be read; {cure}.") from error
     return paths
 
 
-def check_safetensors(path: str, name: str) -> None:
-    """Open a file of weights.
-
-    Raises:
-        ModelError: it is something else, such as a git-lfs pointer.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy"):
-            return
-    except SafetensorError as error:
-        with open(path, "rb") as file:
-            pointer = file.read(24).startswith(b"version https://git-lfs")
-        cure = "it is a git-lfs pointer: run git lfs pull" if pointer else "it is damaged: download it anew"
-        raise ModelError(f"{Path(path).name} of {name} cannot be read; {cure}.") from error
-
-
-def _commit(path: str) -> str | None:
-    """The commit that a file in the Hub's cache is of: .../snapshots/COMMIT/name."""
-    folder = Path(path).parent.name
-    return folder if re.fullmatch(r"[0-9a-f]{40}", folder) else None
-
-
-def _digest(path: str) -> str:
-    with open(path, "rb") as file:
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -247,79 +249,10 @@ def license_note(model_type: str, card: Any) -> str:
     return f"Licence of the weights, by their model card: {terms}."
 
 
-def _model_card(name_or_path: str, revision: str | None, token: str | None) -> Any:
+def _model_card(folder: Path) -> Any:
     from huggingface_hub import ModelCard
 
     try:
-        path = _find(name_or_path, "README.md", revision, token)
-        return ModelCard.load(path).data if path else None
-    except Exception:  # a note for readers, not worth failing for: offline, or a card with broken front matter
+        return ModelCard.load(folder / "README.md").data
+    except Exception:  # a note for readers, not worth failing for: none, or one with broken front matter
         return None
-
-
-def _find(name_or_path: str, filename: str, revision: str | None, token: str | None) -> str | None:
-    """Path of a file in the model's folder or the Hub's cache, fetched if need be; None if there is no such file."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-
-    if Path(name_or_path).is_dir():
-        file = Path(name_or_path) / filename
-        return str(file) if file.is_file() else None
-    try:
-        return str(hf_hub_download(name_or_path, filename, revision=revision, token=token))
-    except LocalEntryNotFoundError:  # a subclass of the next that means: not in the cache, and nobody to ask
-        raise
-    except EntryNotFoundError:
-        return None
-
-
-def explain(error: BaseException, name: str, revision: str | None, kind: str = "model") -> ClothsegError:
-    """The error of ours that tells a user what to do about one of transformers, the Hub's client or safetensors.
-
-    Args:
-        error: what they raised; its chain of causes is searched.
-        name: the repository or folder that was asked for.
-        revision: the branch, tag or commit that was asked for.
-        kind: "model" or "data set".
-    """
-    import httpx2  # what huggingface_hub speaks with; not being connected at all is one of its errors
-    from huggingface_hub import errors as hub
-
-    chain = _chain(error)
-
-    def among(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(link, kinds) for link in chain)
-
-    if among(hub.HFValidationError):
-        return ModelError(f"There is no folder {name}, nor can it be a Hub {kind}: those are named owner/name.")
-    if among(hub.GatedRepoError):
-        return HubError(f"{name} is gated: accept its terms on its page on the Hub and pass a token of that account.")
-    if among(hub.RevisionNotFoundError):
-        return HubError(f"{name} has no revision {revision or 'main'}; check the branch, tag or commit.")
-    if among(hub.RepositoryNotFoundError):
-        return HubError(
-            f"The Hub has no {kind} {name}, or it is private; check the name, or pass a token that may read it."
-        )
-    refused = next((link for link in chain if isinstance(link, hub.HfHubHTTPError)), None)
-    if refused is not None:
-        status = refused.response.status_code if refused.response is not None else "an error"
-        return HubError(f"The Hub answered {status} to the request for {name}; check the token, or try again later.")
-    if among(
-        hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled, httpx2.TransportError, ConnectionError, TimeoutError
-    ):
-        return HubError(
-            f"{name} is not in the local cache and the Hub cannot be reached; "
-            "check the network and HF_HUB_OFFLINE, or give a folder."
-        )
-    detail = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
-    wanted = "semantic segmentation model" if kind == "model" else kind
-    return ModelError(f"{name} cannot be loaded as a {wanted} ({detail}).")
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    links: list[BaseException] = []
-    link: BaseException | None = error
-    while link is not None and link not in links:
-        links.append(link)
-        link = link.__cause__ or link.__context__
-    return links

@@ -57,16 +57,17 @@ def table(result: Segmentation) -> str:
     )
 
 
-def footer(model: str, revision: str | None, license_note: str) -> str:
-    """Model, licence and limits."""
+def footer(model: str, revision: str | None, license_note: str, notice: str = "") -> str:
+    """Model, licence and limits; `notice` says why it is not the model that was meant, or not its newest state."""
     version = f" at {escape(revision[:10])}" if revision else ""
+    told = f'<p class="notice" role="status"><strong>{escape(notice)}</strong></p>' if notice else ""
     return f"""<footer class="about"><div><h3>Good to know</h3><ul>
 <li>One person, well visible, works best; of several people the garments come out together.</li>
 <li>Left and right are the wearer’s own. Sleeves belong to the upper clothes, what they cover is not guessed.</li>
 <li>Jewellery, underwear and gloves are not among the 18 classes.</li>
 <li>Downloads have the photo’s own size; previews are smaller.</li>
 <li>Photos and results are deleted from this server within about an hour.</li></ul></div>
-<div><h3>Model</h3><p><code>{escape(model)}</code>{version}</p><p>{escape(license_note)}</p></div></footer>"""
+<div><h3>Model</h3><p><code>{escape(model)}</code>{version}</p>{told}<p>{escape(license_note)}</p></div></footer>"""
 
 
 def manual(address: str) -> str:

@@ -44,6 +44,7 @@ class Segmenter:
         name: Hub name, or the folder's own name.
         revision: Commit of a model from the Hub, else None.
         license_note: One sentence on the licence of the weights.
+        notice: What users are to know about where the weights are from, such as that the Hub could not be asked.
         image_size: (height, width) that photos are resized to for the network.
     """
 
@@ -63,6 +64,7 @@ class Segmenter:
         self.name = name
         self.revision = revision
         self.license_note = license_note
+        self.notice = ""
         self.image_size: tuple[int, int] = (processor.size["height"], processor.size["width"])
         self._resample = processor.resample
         # Beyond resizing, processors only map values: found out once for all 256, instead of computed for each pixel.
@@ -103,13 +105,15 @@ class Segmenter:
         from clothseg.loading import load
 
         loaded = load(None if name_or_path is None else str(name_or_path), revision, token)
-        return cls(
+        segmenter = cls(
             build_engine(loaded, engine, precision, device or "auto"),
             loaded.processor,
             name=loaded.name,
             revision=loaded.revision,
             license_note=loaded.license_note,
         )
+        segmenter.notice = loaded.notice
+        return segmenter
 
     def __call__(
         self, photo: Photo, *, edges: str = "plain", average: bool = False, rules: bool = False

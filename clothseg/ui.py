@@ -101,7 +101,7 @@ def build(segmenter: Segmenter, examples: Path | None = None, address: str = "ht
                 table = gr.HTML()
         with gr.Accordion("Use it from a program", open=False, elem_id="manual"):
             gr.Markdown(panels.manual(address))
-        gr.HTML(panels.footer(segmenter.name, segmenter.revision, segmenter.license_note))
+        gr.HTML(panels.footer(segmenter.name, segmenter.revision, segmenter.license_note, segmenter.notice))
         add_endpoints(segmenter)
 
         cards = [regions, picker_card, cutout_card, table_card]

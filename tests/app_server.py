@@ -23,8 +23,8 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 @contextmanager
-def running_app(folder: Path, **settings: str) -> Iterator[str]:
-    """Start the app and give its address; its temporary files and its log lie in `folder`."""
+def running_app(folder: Path, root: Path = ROOT, **settings: str) -> Iterator[str]:
+    """Start the app of `root` and give its address; its temporary files and its log lie in `folder`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -32,7 +32,7 @@ def running_app(folder: Path, **settings: str) -> Iterator[str]:
     env = environment(GRADIO_SERVER_PORT=str(port), GRADIO_TEMP_DIR=str(folder / "gradio"), **settings)
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "app.py")], cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT
+            [sys.executable, str(root / "app.py")], cwd=root, env=env, stdout=output, stderr=subprocess.STDOUT
         )
     url = f"http://127.0.0.1:{port}"
     try:

@@ -39,8 +39,10 @@ class File:
         blob = pointer if lfs else data
         self.oid = hashlib.sha1(b"blob %d\0" % len(blob) + blob).hexdigest()
         self.info = {"type": "file", "oid": self.oid, "size": len(data)}  # as /tree and /paths-info list it
+        self.blob = {"blobId": self.oid, "size": len(data)}  # as /api/models/NAME?blobs=true does
         if lfs:
             self.info["lfs"] = {"oid": self.sha256, "size": len(data), "pointerSize": len(pointer)}
+            self.blob["lfs"] = {"sha256": self.sha256, "size": len(data), "pointerSize": len(pointer)}
 
 
 Tree = dict[str, File]  # path -> file, the whole of one commit
@@ -64,6 +66,7 @@ class Repo:
     tags: dict[str, str] = field(default_factory=dict)
     variables: dict[str, dict[str, str]] = field(default_factory=dict)  # a Space's, with their "value"
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
+    hardware: str = "cpu-basic"  # that a Space asked for
 
     def __post_init__(self) -> None:
         self.commit("main", {".gitattributes": File(GITATTRIBUTES)}, "initial commit")
@@ -143,13 +146,15 @@ class Repo:
             raise Refusal(404, f'"{path}" does not exist on "{rev}"', "EntryNotFound")
         return [entry for entry in below if deep or "/" not in entry["path"].removeprefix(folder)]
 
-    def info(self, rev: str) -> dict[str, Any]:
+    def info(self, rev: str, blobs: bool = False) -> dict[str, Any]:
+        """The repo as /api tells of it; with `blobs`, the sizes and checksums of its files as well."""
         commit = self.at(rev)
         card = read_card(text(commit.tree, "README.md"))
         answer = {"id": self.name, "author": self.owner, "sha": commit.sha, "private": self.private, "gated": False}
         answer |= {"cardData": card, "tags": card.get("tags") or [], "lastModified": commit.date, "sdk": self.sdk}
         answer |= {key: card[key] for key in ("pipeline_tag", "library_name") if key in card}
-        return {**answer, "siblings": [{"rfilename": path} for path in commit.tree]}
+        files = [{"rfilename": path, **(file.blob if blobs else {})} for path, file in commit.tree.items()]
+        return {**answer, "siblings": files}
 
 
 def now() -> str:

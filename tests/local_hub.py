@@ -11,22 +11,25 @@ HF_ENDPOINT is read when huggingface_hub is imported, so client code runs in a s
         subprocess.run([sys.executable, "push.py"], env=hub.env("hf_alice", home=tmp_path), check=True)
         assert "config.json" in hub.files("model", "alice/clothes")
 
-or takes `HfApi(endpoint=hub.url, token="hf_alice")`; there, uploads of binary files also need
-`monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)`.
+or in this process after `hub.use_here(monkeypatch, tmp_path, "hf_alice")`, as long as only huggingface_hub asks it.
 """
 
+import asyncio
 import hashlib
 import json
 import os
 import re
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote
 
+import pytest
 import uvicorn
 from hub_store import Refusal, Repo, content, kept, listing, read_card, upload_mode
 from starlette.requests import Request
@@ -80,7 +83,7 @@ class LocalHub:
         self.repos: dict[tuple[str, str], Repo] = {}  # (kind, "owner/name") -> repo
         self.requests: list[str] = []  # every "METHOD /path" asked, in order
         self.storage: dict[str, bytes] = {}  # path under storage_url -> uploaded LFS file, committed or not yet
-        self.failures: list[list[Any]] = []  # [pattern, status, times left]
+        self.failures: list[list[Any]] = []  # [pattern, fault, times left]
 
     def start(self) -> Self:
         """Serve on a free port of 127.0.0.1, from a thread of this process. A hub starts once."""
@@ -91,7 +94,7 @@ class LocalHub:
         self.url = f"http://127.0.0.1:{port}"
         # The Hub keeps large files on another host, where no token is sent: here the same one by its other name.
         self.storage_url = f"http://localhost:{port}"
-        config = uvicorn.Config(self, lifespan="off", log_level="error", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(self, lifespan="off", log_level="critical", timeout_graceful_shutdown=2)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, args=([listener],), daemon=True)
         self.thread.start()
@@ -114,16 +117,45 @@ class LocalHub:
         ours |= {f"HF_HUB_DISABLE_{switch}": "1" for switch in switches}
         return inherited | ours | ({"HF_TOKEN": token} if token else {})
 
+    def use_here(self, monkeypatch: pytest.MonkeyPatch, home: Path, token: str | None = None) -> None:
+        """Have this very process use this hub, with its cache under `home` and little patience."""
+        sleep = time.sleep
+        monkeypatch.setattr("time.sleep", lambda seconds: sleep(min(seconds, 0.01)))
+        settings = {
+            "ENDPOINT": self.url,
+            "HUGGINGFACE_CO_URL_TEMPLATE": self.url + "/{repo_id}/resolve/{revision}/{filename}",
+            "HF_HUB_CACHE": str(home / "cache"),
+            "HF_TOKEN_PATH": str(home / "token"),
+            "HF_STORED_TOKENS_PATH": str(home / "stored_tokens"),
+            "HF_HUB_OFFLINE": False,
+            "HF_HUB_DISABLE_XET": True,
+            "HF_HUB_ETAG_TIMEOUT": 0.5,
+            "HF_HUB_DOWNLOAD_TIMEOUT": 0.5,
+        }
+        for name, value in settings.items():
+            monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+        monkeypatch.setenv("HF_TOKEN", token or "")
+
     def files(self, kind: str, name: str, revision: str = "main") -> dict[str, bytes]:
         """What a repo holds, path -> content, whoever may read it. KeyError if there is no such repo."""
         return {path: file.data for path, file in self.repos[kind, name].at(revision).tree.items()}
 
-    def fail_next(self, pattern: str, status: int = 503, times: int = 1) -> None:
-        """Answer `status` to the next `times` requests in whose "METHOD /path" the regular expression is found.
+    def fail_next(self, pattern: str, fault: int | str = 503, times: int = 1) -> None:
+        """Answer wrongly to the next `times` requests in whose "METHOD /path" the regular expression is found.
+
+        `fault` is a status, or "hang" (no answer for a minute), "cut" (half of the body, then the connection is
+        closed) or "corrupt" (a body of the right length with other bytes).
 
         The client retries most requests five times after 429 or 5xx, half a minute in all, but not `POST .*/commit/`.
         """
-        self.failures.append([re.compile(pattern), status, times])
+        self.failures.append([re.compile(pattern), fault, times])
+
+    def misbehave(self, fault: int | str, pattern: str = "") -> None:
+        """`fail_next` from now on, until `behave`."""
+        self.fail_next(pattern, fault, times=sys.maxsize)
+
+    def behave(self) -> None:
+        self.failures.clear()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         request = Request(scope, receive)
@@ -131,19 +163,36 @@ class LocalHub:
         self.requests.append(line)
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         call = Call(self.tokens.get(token), request.headers, request.query_params, await request.body())
+        fault = self.fault(line)
+        if fault == "hang":
+            await asyncio.sleep(60)
         try:
+            if isinstance(fault, int):
+                raise Refusal(fault, "Failing as the test asked")
             if token and call.user is None:
                 raise Refusal(401, "Invalid credentials in Authorization header")
             answer = self.answer(line, call)
         except Refusal as refusal:
             answer = refusal.response
-        await (answer if isinstance(answer, Response) else JSONResponse(answer))(scope, receive, send)
+        response = answer if isinstance(answer, Response) else JSONResponse(answer)
+        if fault == "corrupt":
+            response.body = bytes(255 - byte for byte in response.body)
+        if fault == "cut":
+            start = {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
+            half = response.body[: len(response.body) // 2]
+            await send(start)
+            await send({"type": "http.response.body", "body": half, "more_body": True})
+            return  # without the rest, so the server closes the connection
+        await response(scope, receive, send)
 
-    def answer(self, line: str, call: Call) -> Any:
+    def fault(self, line: str) -> int | str | None:
         for failure in self.failures:
             if failure[2] and failure[0].search(line):
                 failure[2] -= 1
-                raise Refusal(failure[1], "Failing as the test asked")
+                return failure[1]
+        return None
+
+    def answer(self, line: str, call: Call) -> Any:
         for pattern, write, handler in ROUTES:
             if match := pattern.fullmatch(line):
                 parts = {key: value and unquote(value) for key, value in match.groupdict().items()}
@@ -295,9 +344,19 @@ class LocalHub:
     @route(f"GET {SPACE}/runtime")
     def runtime(self, call: Call, repo: Repo) -> Any:
         stage = "RUNNING" if "app.py" in repo.at("main").tree else "NO_APP_FILE"
-        return {"stage": stage, "hardware": {"current": "cpu-basic", "requested": "cpu-basic"}, "gcTimeout": 172800}
+        return {"stage": stage, "hardware": {"current": "cpu-basic", "requested": repo.hardware}, "gcTimeout": 172800}
+
+    @route(f"POST {SPACE}/hardware", write=True)
+    def request_hardware(self, call: Call, repo: Repo) -> Any:
+        repo.hardware = call.json()["flavor"]
+        return self.runtime(call, repo)
+
+    @route(f"PUT {API}/settings", write=True)
+    def repo_settings(self, call: Call, repo: Repo) -> Any:
+        repo.private = call.json()["visibility"] == "private"
+        return {}
 
     # The last route, because what it takes for a name fits longer addresses too.
     @route(f"GET {API}(?:/revision/{REV})?")
     def info(self, call: Call, repo: Repo, rev: str | None) -> Any:
-        return repo.info(rev or "main")
+        return repo.info(rev or "main", blobs=call.query.get("blobs", "").lower() in ("true", "1"))

@@ -221,12 +221,12 @@ def test_a_space_with_its_settings(alice: HfApi, bob: HfApi, hub: LocalHub, tmp_
 def test_failures_on_demand(alice: HfApi, hub: LocalHub) -> None:
     alice.create_repo("alice/x")
     upload = {"path_or_fileobj": WEIGHTS, "path_in_repo": "w.bin", "repo_id": "alice/x"}
-    hub.fail_next(r"^POST .*/commit/main", status=500)
+    hub.fail_next(r"^POST .*/commit/main", 500)
     with pytest.raises(HfHubHTTPError, match="as the test asked") as failed:
         alice.upload_file(**upload)
     assert status(failed) == 500
     assert set(hub.files("model", "alice/x")) == {".gitattributes"}
-    hub.fail_next(r"/preupload/", status=503)  # which the client tries once more
+    hub.fail_next(r"/preupload/", 503)  # which the client tries once more
     alice.upload_file(**upload)
     assert hub.files("model", "alice/x")["w.bin"] == WEIGHTS
 

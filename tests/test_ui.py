@@ -195,13 +195,13 @@ def test_the_manual_names_a_spaces_address() -> None:
 def test_a_model_that_cannot_be_loaded_is_said_in_one_line() -> None:
     process = subprocess.run(
         [sys.executable, str(ROOT / "app.py")],
-        env=environment(CLOTHSEG_MODEL="nobody/nothing"),
+        env=environment(CLOTHSEG_MODEL="./nothing"),
         capture_output=True,
         text=True,
         timeout=120,
     )
     assert process.returncode == 1
-    assert re.fullmatch(r"The app cannot start: nobody/nothing .*\n", process.stderr)
+    assert re.fullmatch(r"The app cannot start: There is no folder \./nothing.*\n", process.stderr)
 
 
 def test_cut_shows_a_preview_first_and_then_offers_the_file(

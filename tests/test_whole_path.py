@@ -18,7 +18,7 @@ from paper_dolls import draw, write_parquet
 from PIL import Image
 
 
-TOKEN = "hf_alice"
+TOKEN = "hf_marked0secret0of0alice"
 
 PUSH_DATA = """
 import sys
@@ -97,10 +97,10 @@ def ids(path: Path) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def pushed(
+def trained(
     hub: LocalHub, home: Path, data: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, bytes]:
-    """Files of the model that was trained on a pushed data set and pushed in turn."""
+) -> tuple[Path, str]:
+    """Folder and output of a run that trains on a pushed data set and pushes the model."""
     done = run(hub, home, "-c", PUSH_DATA, data)
     assert done.returncode == 0, done.stderr
     theirs = "from huggingface_hub import HfApi; HfApi().create_repo('carol/x')"
@@ -112,6 +112,12 @@ def pushed(
         hub, home, "train_hf.py", "--model_name_or_path", tiny_model, "--output_dir", folder, *TRAIN, *push, token=None
     )
     assert done.returncode == 0, done.stderr
+    return folder, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def pushed(trained: tuple[Path, str], hub: LocalHub) -> dict[str, bytes]:
+    """Files of the model that the run pushed."""
     return hub.files("model", "alice/tiny")
 
 
@@ -125,7 +131,27 @@ def test_pushed_folder_is_complete_and_clean(pushed: dict[str, bytes], hub: Loca
     assert f"| mean IoU | {figures['mean_iou']:.3f} (" in card
     assert "license_name: nvidia-segformer" in card and "not for commercial use" in card
     assert hub.repos["dataset", "alice/clothes"].branches["main"] in card
-    assert not [name for name, content in pushed.items() if TOKEN.encode() in content]
+
+
+def test_the_token_is_in_no_file_and_no_output(
+    trained: tuple[Path, str], hub: LocalHub, home: Path, tmp_path: Path
+) -> None:
+    folder, output = trained
+    deployed = run(hub, home, "-m", "clothseg", "deploy", "alice/app", "--model", "alice/tiny")
+    assert deployed.returncode == 0, deployed.stderr
+    refused = run(hub, home, "-m", "clothseg", "deploy", "carol/app")
+    assert refused.returncode == 1
+    for done in (deployed, refused):
+        output += done.stdout + done.stderr
+    files = {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for repo in hub.repos.values():
+        assert TOKEN not in str(repo.variables)
+        files |= {
+            f"{repo.name}/{path}": file.data for commit in repo.commits.values() for path, file in commit.tree.items()
+        }
+    assert {"alice/tiny/README.md", "alice/app/app.py", str(folder / "model/figures.json")} <= set(files)
+    assert not [name for name, content in files.items() if TOKEN.encode() in content]
+    assert TOKEN not in output and "refused to let this token write to carol/app" in output
 
 
 def test_plain_transformers_and_library_and_app_agree(
@@ -159,13 +185,13 @@ def test_plain_transformers_and_library_and_app_agree(
 def test_failed_push_keeps_the_model_and_says_how_to_push_later(
     hub: LocalHub, home: Path, data: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    hub.fail_next(r"^POST .*/commit/", status=503, times=9)
+    hub.misbehave(403, r"^POST .*/commit/")  # with which it would be of no use to try again
     push = ("--push_to_hub", "--hub_model_id", "alice/late")
     done = run(
         hub, home, "train_hf.py", "--model_name_or_path", tiny_model, "--dataset_name", data,
         "--output_dir", tmp_path / "run", *TRAIN, *push,
     )  # fmt: skip
-    hub.fail_next(r"^POST .*/commit/", status=503, times=0)
+    hub.behave()
     folder = tmp_path / "run" / "model"
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: The push failed: ")

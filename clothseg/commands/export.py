@@ -134,28 +134,26 @@ def push(file: Path, repo_id: str) -> None:
     """
     from huggingface_hub import HfApi
 
+    from clothseg.hub_errors import explain_write
+
     try:
         HfApi().upload_file(
             path_or_fileobj=file, path_in_repo=MODEL_FILE, repo_id=repo_id, commit_message="Add ONNX by clothseg"
         )
     except Exception as error:
-        raise HubError(f"{_explain(error, repo_id)} The file is whole in {file}.") from error
+        raise HubError(f"{explain_write(error, repo_id)} The file is whole in {file}.") from error
 
 
 def _check_access(repo_id: str) -> None:
     """Find out before the work whether the upload will be allowed."""
     from huggingface_hub import HfApi
 
+    from clothseg.hub_errors import explain_write
+
     try:
         HfApi().auth_check(repo_id, write=True)
     except Exception as error:
-        raise HubError(f"--push_to_hub: {_explain(error, repo_id)}") from error
-
-
-def _explain(error: Exception, repo_id: str) -> str:
-    from clothseg.training.push import explain_push
-
-    return explain_push(error, repo_id)
+        raise HubError(f"--push_to_hub: {explain_write(error, repo_id)}") from error
 
 
 def _read_photos(folder: Path) -> "list[Image.Image]":

@@ -14,10 +14,11 @@ from transformers import (
     SegformerImageProcessorPil,
 )
 
-from clothseg.errors import ConfigError, ModelError
+from clothseg import hub
+from clothseg.errors import ClothsegError, ConfigError, ModelError
+from clothseg.hub_errors import explain
 from clothseg.labels import ID2LABEL, IGNORE, LABEL2ID
 from clothseg.lite import VARIANTS, LiteConfig, LiteForSemanticSegmentation
-from clothseg.loading import explain
 
 
 # depths, hidden sizes and decoder width of Mix-Transformers B0 to B5 (Xie et al., 2021, tables 6 and 7)
@@ -80,17 +81,20 @@ def build_model(name: str, revision: str | None = None, from_scratch: bool = Fal
         raise ModelError(f"The folder {name} holds no config.json; give the folder of a saved model.")
     try:
         if from_scratch:
-            config = AutoConfig.from_pretrained(name, revision=revision or "main", **_LABELS)
+            config = AutoConfig.from_pretrained(name, revision=revision or "main", trust_remote_code=False, **_LABELS)
             return AutoModelForSemanticSegmentation.from_config(config, dtype=torch.float32)
+        # Older models have no safetensors; of a pickle transformers reads the tensors alone and runs none of its code.
+        folder = name if Path(name).is_dir() else hub.model_folder(name, revision, None, pickles=True)[0]
         # Its head may have another number of classes: a head that does not fit is made anew.
         return AutoModelForSemanticSegmentation.from_pretrained(
-            name,
-            revision=revision or "main",
+            folder,
             ignore_mismatched_sizes=True,
             dtype=torch.float32,
             trust_remote_code=False,
             **_LABELS,
         )
+    except ClothsegError:
+        raise
     except Exception as error:  # transformers, the Hub's client and safetensors raise all sorts
         raise explain(error, name, revision) from error
 

@@ -1,14 +1,19 @@
 """Send a finished model folder to the Hub; find out before training whether that will be allowed."""
 
+import sys
+import time
 from pathlib import Path
 
-import httpx2
 from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import HFValidationError
 from transformers import TrainingArguments
 
 from clothseg.errors import ConfigError, HubError
-from clothseg.loading import explain
+from clothseg.hub_errors import explain_write, trouble
+
+
+WAITS = (5, 20, 60)
+"""Seconds before the second, third and fourth try of a push that the Hub failed at: it took hours to make."""
 
 
 def prepare_push(training: TrainingArguments) -> str:
@@ -32,37 +37,31 @@ def prepare_push(training: TrainingArguments) -> str:
     except HFValidationError as error:
         raise ConfigError(f"--hub_model_id {name}: {error}") from error
     except Exception as error:
-        raise HubError(f"--push_to_hub: {explain_push(error, name)}") from error
+        raise HubError(f"--push_to_hub: {explain_write(error, name)}") from error
 
 
 def push(folder: Path, repo_id: str, training: TrainingArguments) -> None:
-    """Upload `folder` in one commit.
+    """Upload `folder` in one commit, with patience where the Hub is at fault: files that it has are not sent again.
 
     Raises:
         HubError: says what went wrong, where the trained model is and how to push it later.
     """
-    try:
-        HfApi(token=training.hub_token).upload_folder(
-            folder_path=folder,
-            repo_id=repo_id,
-            revision=training.hub_revision,
-            commit_message="Train with clothseg",
-        )
-    except Exception as error:
-        raise HubError(
-            f"The push failed: {explain_push(error, repo_id)} The trained model is whole in {folder}; "
-            f"push it later with: hf upload {repo_id} {folder}"
-        ) from error
-
-
-def explain_push(error: BaseException, repo_id: str) -> str:
-    """One sentence on why the Hub did not take `repo_id`."""
-    response = getattr(error, "response", None)
-    if response is not None and response.status_code in (401, 403):
-        return (
-            f"the Hub refused to let this token write to {repo_id} ({response.status_code}): check that HF_TOKEN is "
-            "valid, has write permission and belongs to that owner."
-        )
-    if isinstance(error, httpx2.TransportError):
-        return f"the Hub cannot be reached ({error}): check the network and HF_ENDPOINT."
-    return str(explain(error, repo_id, None))
+    waits = iter(WAITS)
+    while True:
+        try:
+            HfApi(token=training.hub_token).upload_folder(
+                folder_path=folder,
+                repo_id=repo_id,
+                revision=training.hub_revision,
+                commit_message="Train with clothseg",
+            )
+            return
+        except Exception as error:
+            why, wait = trouble(error), next(waits, None)
+            if why is None or wait is None:
+                raise HubError(
+                    f"The push failed: {explain_write(error, repo_id)} The trained model is whole in {folder}; "
+                    f"push it later with: hf upload {repo_id} {folder}"
+                ) from error
+        sys.stderr.write(f"The Hub did not take the model: {why}. Trying again in {wait} s.\n")
+        time.sleep(wait)

@@ -8,7 +8,7 @@ from datasets import Dataset, DatasetDict, Image, concatenate_datasets, load_dat
 from huggingface_hub import HfApi
 
 from clothseg.errors import DataError, HubError
-from clothseg.loading import explain
+from clothseg.hub_errors import explain
 from clothseg.training.split import PARTS
 
 

@@ -1,0 +1,253 @@
+"""Put the app on the Hub as a Gradio Space, or bring the Space that is there up to date."""
+
+import argparse
+import re
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clothseg.errors import ClothsegError, ConfigError, HubError
+
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+    from clothseg.hub import Listing
+
+
+HELP = "create or update the app's Space on the Hub"
+
+ROOT = Path(__file__).parents[2]
+
+TOP = ("app.py", "requirements.txt", "LICENSE", "README.md")
+EXAMPLES = ("examples/*.jpg", "examples/README.md")
+LEFT_OUT = ("clothseg/training", "clothseg/commands", "clothseg/cli.py", "clothseg/__main__.py")
+"""Parts of the package that the app does not use, and for which a Space lacks the requirements."""
+
+OURS = ("clothseg/", "examples/")
+"""Folders of the Space in which files that we do not send are removed; what lies elsewhere is its owner's."""
+
+ABOUT = """# clothseg
+
+Finds every garment in a photo and cuts it out: a segmentation into ATR's 18 classes at the photo's own size, in the
+browser, as an API and as MCP tools. It serves {model}.
+
+`python -m clothseg deploy` made this Space, and overwrites these files when it runs again.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to its parser."""
+    parser.add_argument("space", metavar="USER/SPACE", help="the Space's name on the Hub")
+    parser.add_argument("--model", metavar="USER/MODEL", help="model to serve (default: the one that ships with us)")
+    parser.add_argument(
+        "--revision", help="branch, tag or commit of the model; the Space keeps to the commit it is now"
+    )
+    parser.add_argument("--private", action="store_true", help="only for you, a Space that is there already as well")
+    parser.add_argument("--hardware", help="such as cpu-basic, zero-a10g (ZeroGPU) or t4-small; some cost money")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Deploy, or say what that would do.
+
+    Raises:
+        ConfigError: options that cannot be met, or files that are not there.
+        HubError, ModelError: the model cannot be served, or the Hub refuses the Space.
+    """
+    from huggingface_hub import HfApi, get_token
+
+    _check(arguments)
+    files = space_files(ROOT)
+    if not arguments.dry_run and not get_token():
+        raise HubError("deploy needs a Hub token with write permission: run `hf auth login` or set HF_TOKEN.")
+    model, readme = None, _readme(ROOT, None, [])
+    if arguments.model:
+        model, readme = _look_up(arguments.model, arguments.revision)
+    check_secrets(files, get_token())
+    files["README.md"] = readme.encode()
+
+    api, name = HfApi(), arguments.space
+    try:
+        there = _present(api, name)
+        gone = sorted(path for path in there or () if path.startswith(OURS) and path not in files)
+        _say_plan(arguments, there is None, files, gone, model)
+        if not arguments.dry_run:
+            _deploy(api, arguments, there is None, files, gone, model)
+    except ClothsegError:
+        raise
+    except Exception as error:  # the Hub's client raises all sorts
+        from clothseg.hub_errors import explain_write
+
+        raise HubError(f"{name}: {explain_write(error, name)}") from error
+    return 0
+
+
+def space_files(root: Path) -> dict[str, Any]:
+    """What a Space needs, path in the Space -> file (a Path): a list of what is sent, not of what is left out.
+
+    That is app, requirements, licence, examples, and of the package the files that pyproject.toml says belong to it.
+
+    Raises:
+        ConfigError: `root` is not a clone of the repository.
+    """
+    absent = [name for name in (*TOP, "pyproject.toml") if not (root / name).is_file()]
+    if absent:
+        raise ConfigError(
+            f"deploy sends {absent[0]} along, which an installed package does not have: run it in a clone of the "
+            "repository."
+        )
+    setup = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    patterns = [*TOP, *EXAMPLES, *(f"{package.replace('.', '/')}/*.py" for package in setup["packages"])]
+    patterns += [f"clothseg/{pattern}" for pattern in setup["package-data"]["clothseg"]]
+    found = sorted(path for pattern in patterns for path in root.glob(pattern))
+    return {
+        name: path
+        for path in found
+        if path.is_file() and not path.is_symlink() and not path.name.startswith(".")
+        if not (name := path.relative_to(root).as_posix()).startswith(LEFT_OUT)
+    }
+
+
+def check_secrets(files: dict[str, Any], token: str | None) -> None:
+    """Stop before a Hub token that was pasted into a file becomes public.
+
+    Raises:
+        ConfigError: naming the file, never the token.
+    """
+    token_like = re.compile(rb"\bhf_[A-Za-z0-9]{30,}\b" + (b"|" + re.escape(token.encode()) if token else b""))
+    for name, path in files.items():
+        if token_like.search(path.read_bytes()):
+            raise ConfigError(f"{name} holds a Hub token, which everybody could read in the Space: take it out.")
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Find what can be wrong with the options before the Hub is asked."""
+    from huggingface_hub import SpaceHardware
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    for name in filter(None, (arguments.space, arguments.model)):
+        try:
+            validate_repo_id(name)
+        except HFValidationError as error:
+            raise ConfigError(f"{name} cannot be a name on the Hub: give it as user/name.") from error
+    if "/" not in arguments.space:
+        raise ConfigError(f"{arguments.space}: give the Space's full name, user/{arguments.space}.")
+    if arguments.model and Path(arguments.model).is_dir():
+        raise ConfigError(f"--model {arguments.model} is a folder here: push it to the Hub first, with hf upload.")
+    if arguments.revision and not arguments.model:
+        raise ConfigError("--revision is of the model to serve: give --model.")
+    flavours = [hardware.value for hardware in SpaceHardware]
+    if arguments.hardware and arguments.hardware not in flavours:
+        raise ConfigError(f"--hardware {arguments.hardware}: the Hub has {', '.join(flavours)}.")
+
+
+def _look_up(name: str, revision: str | None) -> "tuple[Listing, str]":
+    """The model at its commit of now, and the Space's README that names it."""
+    from clothseg.hub import SMALL_FILES, look_up
+    from clothseg.hub_errors import explain
+    from clothseg.loading import read_config
+
+    try:
+        model, weights = look_up(name, revision, check=lambda folder: read_config(folder, name))
+    except ClothsegError:
+        raise
+    except Exception as error:
+        raise explain(error, name, revision) from error
+    return model, _readme(ROOT, model, [file for file in (*SMALL_FILES, *weights) if file in model.digests])
+
+
+def _readme(root: Path, model: "Listing | None", files: list[str]) -> str:
+    """The repository's front matter with the model in it, above a few words; its manual has links that lead nowhere.
+
+    A public model is downloaded when the Space is built, so that a start does not depend on the Hub.
+    """
+    from huggingface_hub import RepoCard
+
+    card = RepoCard((root / "README.md").read_text(encoding="utf-8"))
+    served = "`clothseg-lite`, whose weights are among these files"
+    if model:
+        card.data["models"] = [model.name]
+        if not model.private:
+            card.data["preload_from_hub"] = [f"{model.name} {','.join(files)} {model.commit}"]
+        served = f"[{model.name}](https://huggingface.co/{model.name}) at commit `{model.commit[:10]}`"
+    card.text = "\n" + ABOUT.format(model=served)
+    return str(card)
+
+
+def _present(api: "HfApi", name: str) -> list[str] | None:
+    """The files of the Space, None if there is none that we may see.
+
+    Raises:
+        ConfigError: it holds something else.
+    """
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    try:
+        files = api.list_repo_files(name, repo_type="space")
+    except RepositoryNotFoundError:
+        return None
+    foreign = sorted(set(files) - {".gitattributes", ".gitignore", "README.md", "LICENSE"})
+    if foreign and "clothseg/__init__.py" not in foreign:
+        raise ConfigError(f"{name} holds another app ({foreign[0]}, ...): choose another name, or delete that first.")
+    return files
+
+
+def _say_plan(
+    arguments: argparse.Namespace, new: bool, files: dict[str, Any], gone: list[str], model: "Listing | None"
+) -> None:
+    sizes = {name: len(file) if isinstance(file, bytes) else file.stat().st_size for name, file in files.items()}
+    served = f"{model.name} at {model.commit}" if model else "the embedded model"
+    lines = [f"{'Create' if new else 'Update'} the Space {arguments.space}, which serves {served}."]
+    if arguments.dry_run:
+        lines += [f"{size:>12,}  {name}" for name, size in sorted(sizes.items())]
+        lines += [f"{'remove':>12}  {name}" for name in gone]
+        lines += [f"{'variable':>12}  {key}={value}" for key, value in _variables(model).items()]
+        lines += [f"{'hardware':>12}  {arguments.hardware}"] * bool(arguments.hardware)
+        lines += [f"{'visibility':>12}  private"] * arguments.private
+    lines.append(f"{len(sizes)} files, {sum(sizes.values()) / 1e6:.1f} MB; {len(gone)} to remove.")
+    sys.stdout.write("\n".join(lines) + "\n" + "Dry run: nothing was done.\n" * arguments.dry_run)
+
+
+def _variables(model: "Listing | None") -> dict[str, str]:
+    return {"CLOTHSEG_MODEL": model.name, "CLOTHSEG_REVISION": model.commit} if model else {}
+
+
+def _deploy(
+    api: "HfApi",
+    arguments: argparse.Namespace,
+    new: bool,
+    files: dict[str, Any],
+    gone: list[str],
+    model: "Listing | None",
+) -> None:
+    """Settings first, files last: the Space builds once, and never runs new files with old settings."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    name, space = arguments.space, {"repo_id": arguments.space, "repo_type": "space"}
+    if new:
+        private = True if arguments.private else None
+        api.create_repo(**space, space_sdk="gradio", private=private, exist_ok=True)
+    api.auth_check(**space, write=True)  # creating says nothing where another's Space exists already
+    if arguments.private and not api.space_info(name).private:
+        api.update_repo_settings(**space, private=True)
+    wanted, have = _variables(model), api.get_space_variables(name)
+    for key in ("CLOTHSEG_MODEL", "CLOTHSEG_REVISION"):  # only what differs: each change restarts the Space
+        if key in wanted and (key not in have or have[key].value != wanted[key]):
+            api.add_space_variable(name, key, wanted[key])
+        if key in have and key not in wanted:
+            api.delete_space_variable(name, key)
+    if arguments.hardware and api.get_space_runtime(name).requested_hardware != arguments.hardware:
+        api.request_space_hardware(name, arguments.hardware)
+    adding = [CommitOperationAdd(path, file) for path, file in files.items()]
+    removing = [CommitOperationDelete(path) for path in gone]
+    api.create_commit(**space, operations=[*adding, *removing], commit_message="Deploy clothseg")
+    address = f"{api.endpoint}/spaces/{name}"
+    if model and model.private and "HF_TOKEN" not in api.get_space_secrets(name):
+        sys.stdout.write(
+            f"{model.name} is private: until the Space has a token that may read it, as the secret HF_TOKEN in "
+            f"{address}/settings, it serves the embedded model.\n"
+        )
+    sys.stdout.write(f"{address}\n")

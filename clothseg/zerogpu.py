@@ -1,0 +1,49 @@
+"""ZeroGPU: a GPU that is borrowed for each pass through the network, on Spaces that have it; not used elsewhere."""
+
+import os
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+import numpy.typing as npt
+
+from clothseg.engines import Engine
+
+
+SECONDS = 15
+"""Asked for with each pass, and checked against the visitor's quota before it: a pass takes far less."""
+
+
+def here() -> bool:
+    """Whether this is a Space with ZeroGPU, which also has the package `spaces`."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true") and find_spec("spaces") is not None
+
+
+class BorrowedGpu:
+    """An `Engine` that computes on a borrowed GPU, and on the CPU when none is to be had.
+
+    It must be made before the app is launched: only then does ZeroGPU take the model's weights over.
+    """
+
+    def __init__(self, gpu: Engine, cpu: Engine) -> None:
+        """Combine two engines of the same model.
+
+        Args:
+            gpu: on "cuda"; runs in a process that ZeroGPU forks.
+            cpu: runs here.
+        """
+        import spaces
+
+        self._gpu = spaces.GPU(duration=SECONDS)(lambda pixels: gpu(pixels))
+        self._cpu = cpu
+
+    def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        try:
+            return self._gpu(pixels)
+        except Exception as error:  # no quota, no GPU free, a worker that died, an API that does not answer
+            reason = getattr(error, "title", None) or type(error).__name__
+        import gradio as gr
+
+        sys.stderr.write(f"No GPU for this photo ({reason}): computing on the CPU.\n")
+        gr.Info("There is no GPU time left for you just now, so this photo is computed on the CPU: a little slower.")
+        return self._cpu(pixels)
