@@ -7,7 +7,7 @@ import pytest
 import torch
 from paper_dolls import write_parquet
 
-from benchmarks import engines, input_pipeline, training_speed
+from benchmarks import input_pipeline, training_speed
 
 
 def table(text: str) -> list[list[str]]:
@@ -49,17 +49,3 @@ def test_tuned_steps_take_fewer_operations() -> None:
     pixels, labels = torch.randn(1, 3, 128, 128), torch.randint(18, (1, 128, 128))
     plain, default, tuned = (training_speed.build_step("b0", way, pixels, labels) for way in training_speed.WAYS)
     assert default.flops == tuned.flops and 0.6 < tuned.flops / plain.flops < 0.8
-
-
-def test_engines_are_compared(
-    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for split in ("train", "validation"):
-        write_parquet(tmp_path / f"{split}.parquet", 2, seed=len(split), height=96, width=64)
-    monkeypatch.setattr(engines, "ready", lambda model, way: (2.0, 1.0))
-    engines.main([str(tmp_path), "--model", str(tiny_model), "--photos", "2", "--rounds", "1"])
-    _, *rows = table(capsys.readouterr().out)
-    assert tuple((row[0], row[1]) for row in rows) == engines.WAYS
-    exact = [row for row in rows if row[1] == "exact"]
-    assert all(float(row[2]) >= 0.9999 and re.fullmatch(RATIO, row[4]) for row in exact)
-    assert all(row[5:] == ["2.00", "1.00"] for row in rows)
