@@ -98,7 +98,7 @@ def _convert(loaded: LoadedModel, core: Any, path: Path) -> None:
     with converting(loaded.name, "OpenVINO"):
         # Not `openvino.convert_model`, which reports to Google Analytics as well.
         frontend = FrontEndManager().load_by_framework("pytorch")
-        # In a variable, since it must outlive the conversion; traced once, since the outcome is checked below.
+        # In a variable, since it must outlive the conversion; not traced twice, since the outcome is checked below.
         decoder = TorchScriptPythonDecoder(network, example_input=(example(),), trace_kwargs={"check_trace": False})
         model = frontend.convert(frontend.load(decoder))
     compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
