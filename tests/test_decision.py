@@ -12,6 +12,7 @@ from clothseg.decision import as_logits, averaged_probabilities, probabilities
 from clothseg.edges import follow_edges
 from clothseg.labels import SWAP_SIDES
 from clothseg.rules import tidy
+from clothseg.upsample import winners
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +46,22 @@ def test_logits_and_probabilities_are_each_others_inverse(rng: np.random.Generat
     np.testing.assert_allclose(probabilities(as_logits(shares)), shares, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{}, {"edges": "guided"}, {"rules": True}, {"average": True}])
+@pytest.mark.parametrize("options", [{}, {"edges": "plain"}, {"rules": True}, {"average": True}])
 def test_options_do_what_they_say_alone_and_in_batches(teacher: Segmenter, options: dict) -> None:
     photos = [draw(seed, 150, 100 + seed).image for seed in (3, 4)]
-    plain = [teacher(photo).label_map for photo in photos]
+    usual = [teacher(photo).label_map for photo in photos]
     made = [teacher(photo, **options).label_map for photo in photos]
     for one, other in zip(made, teacher.batch(photos, 2, **options), strict=True):
         assert (one == other.label_map).mean() > 0.999
         assert not other.label_map.flags.writeable
-    assert all((one == other).all() for one, other in zip(plain, made, strict=True)) == (not options)
-    if "edges" in options:
-        logits = [teacher.logits([Image.fromarray(photo)])[0] for photo in photos]
+    assert all((one == other).all() for one, other in zip(usual, made, strict=True)) == (not options)
+    logits = [teacher.logits([Image.fromarray(photo)])[0] for photo in photos]
+    if options == {"edges": "plain"}:
+        expected = [winners(each, photo.shape[:2]) for each, photo in zip(logits, photos, strict=True)]
+    elif not options:
         expected = [follow_edges(each, photo) for each, photo in zip(logits, photos, strict=True)]
     else:
-        expected = [tidy(each) for each in plain] if "rules" in options else made
+        expected = [tidy(each) for each in usual] if "rules" in options else made
     for one, other in zip(made, expected, strict=True):
         assert (one == other).mean() > 0.999
 

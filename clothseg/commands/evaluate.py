@@ -32,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--on_bad_row", choices=("fail", "skip"), default="fail", help="rows that cannot be scored: stop, or leave out"
     )
+    parser.add_argument(
+        "--edges",
+        choices=("guided", "plain"),
+        default="guided",
+        help="own size: borders that follow the photo, as users see them (default), or as transformers interpolates",
+    )
     parser.add_argument("--out", type=Path, help="folder for figures.json, tables as CSV, and plots")
     parser.add_argument(
         "--pictures",
@@ -62,13 +68,14 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.out.mkdir(parents=True, exist_ok=True)
 
     resampling = {"resamples": arguments.resamples, "seed": arguments.seed}
-    scores = score(segmenter, rows, arguments.batch_size)
+    scores = score(segmenter, rows, arguments.batch_size, arguments.edges)
     found = report(scores, **resampling)
     about = {**_about(segmenter), "dataset": _shown(arguments.dataset), "dataset_commit": commit}
-    about["split"] = arguments.split
-    _say(f"{arguments.model} on {arguments.dataset}, split {arguments.split}: {report_text(found)}")
+    about |= {"split": arguments.split, "edges": arguments.edges}
+    where = f"{arguments.dataset}, split {arguments.split}, edges {arguments.edges}"
+    _say(f"{arguments.model} on {where}: {report_text(found)}")
     if other is not None:
-        their_scores = score(other, rows, arguments.batch_size)
+        their_scores = score(other, rows, arguments.batch_size, arguments.edges)
         theirs, less = report(their_scores, **resampling), difference(scores, their_scores, **resampling)
         _say(f"\nFirst: {arguments.model}. Second: {arguments.against}. {difference_text(found, theirs, less)}")
         about |= {"against": _about(other) | theirs, "difference": less}

@@ -12,6 +12,7 @@ from datasets import Dataset
 from PIL import Image
 from tqdm.auto import tqdm
 
+from clothseg.edges import follow_edges
 from clothseg.errors import DataError
 from clothseg.labels import NAMES, NUM_CLASSES
 from clothseg.segmenter import Segmenter
@@ -44,14 +45,16 @@ class Scores:
     class_calibration: npt.NDArray[np.float64]
 
 
-def score(segmenter: Segmenter, rows: Dataset, batch_size: int = 8) -> Scores:
+def score(segmenter: Segmenter, rows: Dataset, batch_size: int = 8, edges: str = "guided") -> Scores:
     """Run a model over rows, `batch_size` photos held at a time.
 
-    At own size the logits are upsampled to the photo. At the network's size they are upsampled to that, and the truth
-    is sampled down to it (nearest pixel), which is what training sees.
+    At own size the logits are upsampled to the photo, by default with borders that follow it, as users see them. At
+    the network's size they are upsampled to that, and the truth is sampled down to it (nearest pixel), which is what
+    training sees. Calibration is of the network's own probabilities, whatever the edges.
 
     Args:
         rows: undecoded rows with `id`, `image` and `mask`, as `load_splits` gives them.
+        edges: as in `Segmenter`; "plain" is what transformers' own post-processing gives.
 
     Raises:
         DataError: a row does not decode, or no row has an annotated pixel.
@@ -65,8 +68,10 @@ def score(segmenter: Segmenter, rows: Dataset, batch_size: int = 8) -> Scores:
         for start in range(0, count, batch_size):
             decoded = [decode_row(rows[index]) for index in range(start, min(start + batch_size, count))]
             batch = segmenter.logits([Image.fromarray(photo) for photo, _ in decoded])
-            for index, (_, truth), logits in zip(range(start, count), decoded, batch, strict=False):
+            for index, (photo, truth), logits in zip(range(start, count), decoded, batch, strict=False):
                 label_map, histogram = _labels(logits, truth)
+                if edges == "guided":
+                    label_map = follow_edges(logits, photo)
                 own_size[index] = confusion_matrix(truth, label_map)
                 boundary[index] = boundary_f1(truth, label_map)
                 calibration[index] = histogram.sum(axis=0)
@@ -84,7 +89,7 @@ def score(segmenter: Segmenter, rows: Dataset, batch_size: int = 8) -> Scores:
 def _labels(
     logits: npt.NDArray[np.float32], truth: npt.NDArray[np.uint8]
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
-    """Label map at the truth's size, and its reliability histogram (18, 15, 3)."""
+    """Plain label map at the truth's size, and its reliability histogram (18, 15, 3)."""
     label_map, histogram = np.empty(truth.shape, np.uint8), np.zeros((NUM_CLASSES, BINS, 3))
     for window, labels, probability in strips(logits, truth.shape):
         label_map[window] = labels
