@@ -4,6 +4,8 @@
 
 FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. Each view of a photo is
 segmented, and so is the photo itself; both are scored on the pixels that the view shows, against the same truth.
+The mean is over the classes that the view shows, and in brackets over all that are predicted as well: there a class
+that the view has no pixel of counts as 0, if a single pixel of a single photo is taken for it.
 """
 
 import argparse
@@ -17,7 +19,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from clothseg import Segmenter
-from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES, mirror
+from clothseg.labels import BACKGROUND, IGNORE, NAMES, NUM_CLASSES, mirror
 from clothseg.training.data import decode_row, load_splits
 from clothseg.training.metrics import confusion_matrix, summarize
 
@@ -108,8 +110,16 @@ def main() -> None:
     print(f"{len(rows)} photos, {segmenter.name}\n")
     print("| view | mIoU | of the whole photo's result on the same pixels | lost |\n|---|---|---|---|")
     for name, pair in counts.items():
-        seen, whole_seen = (summarize(matrix)["mean_iou"] for matrix in pair)
-        print(f"| {name} | {seen:.3f} | {whole_seen:.3f} | {whole_seen - seen:.3f} |")
+        (seen, seen_all), (whole, whole_all) = map(mean_iou, pair)
+        figures = zip((seen, whole, whole - seen), (seen_all, whole_all, whole_all - seen_all), strict=True)
+        print(f"| {name} | {' | '.join(f'{one:.3f} ({other:.3f})' for one, other in figures)} |")
+
+
+def mean_iou(matrix: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """Mean IoU of a confusion matrix (18, 18), truth in rows: over the classes of the truth, over all that occur."""
+    figures = summarize(matrix)
+    shown = [figures[f"iou_{name}"] for index, name in enumerate(NAMES) if matrix[index].any()]
+    return float(np.mean(shown)), figures["mean_iou"]
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from clothseg.overlap import overlapped
 from clothseg.rules import tidy
 from clothseg.segmentation import Segmentation
 from clothseg.upsample import label_pixels
+from clothseg.zoom import confidences, paste, surroundings
 
 
 _Prepared = tuple[Image.Image, npt.NDArray[np.float32]]
@@ -32,6 +33,9 @@ _Steps = tuple[
 
 EDGES = ("plain", "guided")
 """Values of the option `edges`."""
+
+ZOOM = ("auto", "off")
+"""Values of the option `zoom`."""
 
 
 class Segmenter:
@@ -116,7 +120,13 @@ class Segmenter:
         return segmenter
 
     def __call__(
-        self, photo: Photo, *, edges: str = "guided", average: bool = False, rules: bool = False
+        self,
+        photo: Photo,
+        *,
+        edges: str = "guided",
+        zoom: str = "auto",
+        average: bool = False,
+        rules: bool = False,
     ) -> Segmentation:
         """Segment one photo: a path, the bytes of a file, a PIL image or an (H, W, 3) uint8 RGB array.
 
@@ -128,9 +138,9 @@ class Segmenter:
 
         Raises:
             ImageError: the photo cannot be used.
-            ConfigError: `edges` is neither.
+            ConfigError: an option has no such value.
         """
-        prepare, run, finish = self._steps(edges, average, rules)
+        prepare, run, finish = self._steps(edges, zoom, average, rules)
         prepared = prepare(photo)
         return finish(photo, prepared, *run([prepared]))
 
@@ -142,7 +152,7 @@ class Segmenter:
         Args:
             photos: as for one.
             batch_size: how many go through the network together.
-            options: as for one: `edges`, `average`, `rules`.
+            options: as for one: `edges`, `zoom`, `average`, `rules`.
 
         Raises:
             ImageError: a photo cannot be used.
@@ -156,6 +166,7 @@ class Segmenter:
         batch_size: int = 8,
         *,
         edges: str = "guided",
+        zoom: str = "auto",
         average: bool = False,
         rules: bool = False,
     ) -> Iterator[Segmentation]:
@@ -165,7 +176,7 @@ class Segmenter:
         """
         if batch_size < 1:
             raise ConfigError(f"The batch size must be at least 1, not {batch_size}.")
-        return overlapped(photos, batch_size, *self._steps(edges, average, rules))
+        return overlapped(photos, batch_size, *self._steps(edges, zoom, average, rules))
 
     def pixels(self, photos: list[Image.Image], size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
         """What the network sees of RGB photos: (N, 3, h, w) float32, exactly as the stock processor makes it.
@@ -198,11 +209,16 @@ class Segmenter:
 
     # The three steps from a source to its result
 
-    def _steps(self, edges: str, average: bool, rules: bool) -> _Steps:
-        if edges not in EDGES:
-            raise ConfigError(f"Edges are {' or '.join(EDGES)}, not {edges!r}.")
-        finish = partial(self._finish, edges == "guided", rules)
-        return (_load, self._run_averaged, finish) if average else (self._prepare, self._run, finish)
+    def _steps(self, edges: str, zoom: str, average: bool, rules: bool) -> _Steps:
+        for name, value, values in (("Edges", edges, EDGES), ("Zoom", zoom, ZOOM)):
+            if value not in values:
+                raise ConfigError(f"{name} can be {' or '.join(values)}, not {value!r}.")
+        prepare, run = (_load, self._run_averaged) if average else (self._prepare, self._run)
+
+        def closer(photo: Image.Image) -> npt.NDArray[np.float32]:
+            return next(iter(run([prepare(photo)])))
+
+        return prepare, run, partial(self._finish, edges == "guided", closer if zoom == "auto" else None, rules)
 
     def _prepare(self, source: Photo) -> _Prepared:
         # Never decoded at a reduced scale, as JPEG allows: the result carries the photo, for cut-outs of its own size.
@@ -216,12 +232,23 @@ class Segmenter:
         return [as_logits(averaged_probabilities(self.logits, self.image_size, photo)) for photo, _ in prepared]
 
     def _finish(
-        self, guided: bool, rules: bool, source: Photo, prepared: _Prepared, logits: npt.NDArray[np.float32]
+        self,
+        guided: bool,
+        closer: Callable[[Image.Image], npt.NDArray[np.float32]] | None,
+        rules: bool,
+        source: Photo,
+        prepared: _Prepared,
+        logits: npt.NDArray[np.float32],
     ) -> Segmentation:
         photo, _ = prepared
-        label_map, means, probability = label_pixels(logits, (photo.height, photo.width))
-        if guided:
-            label_map = follow_edges(logits, np.asarray(photo))
+        label_map, means, probability = _labels(photo, logits, guided)
+        aspect = self.image_size[0] / self.image_size[1]
+        if closer and (box := surroundings(label_map, aspect)):
+            part = photo.crop(box)
+            nearer, _, nearer_probability = _labels(part, closer(part), guided)
+            label_map = paste(label_map, nearer, box, label_map.shape)
+            probability = paste(probability, nearer_probability, box, label_map.shape)
+            means = confidences(label_map, probability)
         if rules:
             label_map = tidy(label_map)
         for array in (label_map, probability):
@@ -229,6 +256,14 @@ class Segmenter:
         confidence = dict(zip(NAMES, means.tolist(), strict=True))
         name = photo_name(source)
         return Segmentation(photo, label_map, confidence, name=name, model=self.name, probability=probability)
+
+
+def _labels(
+    photo: Image.Image, logits: npt.NDArray[np.float32], guided: bool
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
+    """As `label_pixels`, with borders that follow the photo if `guided`."""
+    label_map, means, probability = label_pixels(logits, (photo.height, photo.width))
+    return follow_edges(logits, np.asarray(photo)) if guided else label_map, means, probability
 
 
 def _load(source: Photo) -> _Prepared:

@@ -74,5 +74,5 @@ def test_averaged_maps_of_mirrored_photos_are_mirrored(teacher: Segmenter) -> No
 
 
 def test_unknown_edges_are_refused(teacher: Segmenter) -> None:
-    with pytest.raises(ConfigError, match="plain or guided"):
+    with pytest.raises(ConfigError, match="plain or guided, not"):
         teacher(draw(1, 64, 64).image, edges="sharp")

@@ -1,0 +1,105 @@
+"""A second, closer look at a small figure: where it is, and whether looking again pays.
+
+The network sees a photo at one size. Of a figure that fills a third of the frame it sees a ninth of the pixels that it
+was trained on; cut out with some air about it and looked at again, the figure has its usual size.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from clothseg.labels import BACKGROUND, NUM_CLASSES
+
+
+PAYS_BELOW = 0.6
+"""Longer side of the figure's surroundings, as a share of the photo's, up to which a second look pays."""
+
+MARGIN = 0.15
+"""Air about the figure on each side, as a share of its height or width."""
+
+_LEAST_PIECE = 0.1
+"""Pieces below this share of the largest one are not the figure's: specks, and people far away."""
+
+
+class Box(NamedTuple):
+    """A window of a photo, in pixels: `right` and `bottom` are the first column and row outside, as PIL has it."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+def surroundings(label_map: npt.NDArray[np.uint8], aspect: float) -> Box | None:
+    """Where to look again: the figure with air about it, in the network's proportions where the photo allows.
+
+    Args:
+        label_map: (H, W) uint8 class ids of a first look.
+        aspect: height over width of the network's input.
+
+    Returns:
+        None where there is nobody, or where the figure is large enough to have been seen well.
+    """
+    height, width = label_map.shape
+    _, _, boxes, _ = cv2.connectedComponentsWithStats((label_map != BACKGROUND).view(np.uint8), connectivity=8)
+    figures = boxes[1:]
+    if not len(figures):
+        return None
+    figures = figures[figures[:, cv2.CC_STAT_AREA] >= _LEAST_PIECE * figures[:, cv2.CC_STAT_AREA].max()]
+    left, top = figures[:, 0].min(), figures[:, 1].min()
+    right, bottom = (figures[:, 0] + figures[:, 2]).max(), (figures[:, 1] + figures[:, 3]).max()
+    wide, high = (1 + 2 * MARGIN) * (right - left), (1 + 2 * MARGIN) * (bottom - top)
+    wide, high = max(wide, high / aspect), max(high, wide * aspect)
+    if max(wide / width, high / height) > PAYS_BELOW:
+        return None
+    columns, rows = _span((left + right) / 2, wide, width), _span((top + bottom) / 2, high, height)
+    return Box(columns[0], rows[0], columns[1], rows[1])
+
+
+def paste(
+    whole: npt.NDArray[np.uint8], closer: npt.NDArray[np.uint8], box: Box, size: tuple[int, int]
+) -> npt.NDArray[np.uint8]:
+    """Lay what a closer look says over what the first one said.
+
+    Args:
+        whole: (h, w) uint8, a grid over a photo of `size`; label maps are of that size themselves.
+        closer: uint8, a grid over the part of the photo in `box`.
+        box: in pixels of the photo.
+        size: (H, W) of the photo.
+
+    Returns:
+        (h, w) uint8, a new array.
+    """
+    down, across = whole.shape[0] / size[0], whole.shape[1] / size[1]
+    rows = slice(round(box.top * down), max(round(box.bottom * down), round(box.top * down) + 1))
+    columns = slice(round(box.left * across), max(round(box.right * across), round(box.left * across) + 1))
+    both = whole.copy()
+    shape = both[rows, columns].shape
+    both[rows, columns] = cv2.resize(closer, shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    return both
+
+
+def confidences(label_map: npt.NDArray[np.uint8], probability: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Mean probability of each class's pixels: (18,) float64, 0 for absent classes.
+
+    Args:
+        label_map: (H, W) uint8 class ids.
+        probability: (h, w) uint8, a grid over the same photo; 255 is 1.
+    """
+    height, width = probability.shape
+    labels = cv2.resize(label_map, (width, height), interpolation=cv2.INTER_NEAREST_EXACT).ravel()
+    counts = np.bincount(labels, minlength=NUM_CLASSES)
+    means = np.bincount(labels, weights=probability.ravel(), minlength=NUM_CLASSES) / np.maximum(counts, 1) / 255
+    for class_id in np.setdiff1d(np.unique(label_map), np.flatnonzero(counts)).tolist():  # too small for the grid
+        row, column = np.argwhere(label_map == class_id)[0]
+        means[class_id] = probability[row * height // label_map.shape[0], column * width // label_map.shape[1]] / 255
+    return means
+
+
+def _span(middle: float, length: float, limit: int) -> tuple[int, int]:
+    """Start and end of a stretch about `middle`, moved to lie within 0 and `limit`."""
+    length = min(round(length), limit)
+    start = min(max(0, round(middle - length / 2)), limit - length)
+    return start, start + length

@@ -1,0 +1,93 @@
+"""A small figure is found and looked at once more; nothing is lost where that would not pay."""
+
+import numpy as np
+import pytest
+from paper_dolls import draw
+from PIL import Image
+
+from clothseg import Segmenter
+from clothseg.labels import NAMES
+from clothseg.zoom import PAYS_BELOW, Box, confidences, paste, surroundings
+
+
+def figure(size: tuple[int, int], box: tuple[int, int, int, int]) -> np.ndarray:
+    label_map = np.zeros(size, np.uint8)
+    left, top, right, bottom = box
+    label_map[top:bottom, left:right] = 4
+    return label_map
+
+
+@pytest.mark.parametrize(
+    ("size", "box", "expected"),
+    [
+        ((600, 400), (180, 260, 220, 320), Box(174, 251, 226, 329)),  # in the middle, of the network's proportions
+        ((600, 400), (0, 0, 40, 60), Box(0, 0, 52, 78)),  # in a corner: moved inside
+        ((600, 400), (190, 200, 200, 300), Box(152, 185, 238, 315)),  # narrow: widened
+        ((600, 400), (100, 50, 300, 560), None),  # seen well
+        ((600, 400), (20, 280, 380, 300), None),  # as wide as the photo
+    ],
+)
+def test_surroundings_have_air_and_the_networks_proportions(
+    size: tuple[int, int], box: tuple[int, int, int, int], expected: Box | None
+) -> None:
+    found = surroundings(figure(size, box), 1.5)
+    assert (found is None) == (expected is None)
+    if found is not None and expected is not None:
+        assert np.abs(np.subtract(found, expected)).max() <= 1
+
+
+def test_specks_do_not_hide_a_small_figure_and_an_empty_photo_has_none() -> None:
+    label_map = figure((600, 400), (180, 260, 220, 320))
+    label_map[5:8, 5:8] = 9
+    assert surroundings(label_map, 1.5) == surroundings(figure((600, 400), (180, 260, 220, 320)), 1.5)
+    assert surroundings(np.zeros((60, 40), np.uint8), 1.5) is None
+
+
+def test_what_is_looked_at_is_a_small_part(rng: np.random.Generator) -> None:
+    for _ in range(50):
+        height, width = rng.integers(20, 300, 2)
+        left, top = rng.integers(0, width - 1), rng.integers(0, height - 1)
+        label_map = figure((height, width), (left, top, rng.integers(left + 1, width), rng.integers(top + 1, height)))
+        box = surroundings(label_map, 1.5)
+        if box is not None:
+            assert 0 <= box.left < box.right <= width and 0 <= box.top < box.bottom <= height
+            assert (box.right - box.left <= PAYS_BELOW * width + 1) and (
+                box.bottom - box.top <= PAYS_BELOW * height + 1
+            )
+            assert label_map[box.top : box.bottom, box.left : box.right].sum() == label_map.sum()
+
+
+def test_paste_changes_the_window_alone_at_any_grid() -> None:
+    box, size = Box(20, 40, 60, 100), (200, 100)
+    for shrink in (1, 2, 4):
+        whole = np.zeros((size[0] // shrink, size[1] // shrink), np.uint8)
+        both = paste(whole, np.full((7, 5), 3, np.uint8), box, size)
+        expected = whole.copy()
+        expected[40 // shrink : 100 // shrink, 20 // shrink : 60 // shrink] = 3
+        assert (both == expected).all() and not whole.any()
+    tiny = paste(np.zeros((2, 2), np.uint8), np.full((7, 5), 3, np.uint8), Box(0, 0, 1, 1), size)
+    assert tiny.tolist() == [[3, 0], [0, 0]]
+
+
+def test_confidences_are_means_over_each_classs_pixels() -> None:
+    label_map = np.zeros((40, 40), np.uint8)
+    label_map[:20], label_map[39, 39] = 4, 9
+    probability = np.full((20, 20), 102, np.uint8)
+    probability[:10] = 255
+    means = confidences(label_map, probability)
+    assert means[[0, 4, 9, 1]] == pytest.approx([0.4, 1, 0.4, 0])
+
+
+def test_a_doll_of_a_tenth_of_the_height_is_found_again() -> None:
+    """In 6 megapixels of plain ground: without a second look its 300 pixels are 48 of the network's."""
+    doll = draw(3, 300, 200)
+    photo = np.full((3000, 2000, 3), 128, np.uint8)
+    photo[1350:1650, 900:1100] = doll.image
+    segmenter = Segmenter.from_pretrained()
+    first, second = (segmenter(Image.fromarray(photo), zoom=zoom) for zoom in ("off", "auto"))
+    wearing = doll.mask != 0
+    right = [((each.label_map[1350:1650, 900:1100] == doll.mask) & wearing).sum() for each in (first, second)]
+    assert right[1] > 1.2 * right[0] and right[1] > 0.5 * wearing.sum()
+    assert list(second.areas) == list(second.confidence)
+    face = NAMES.index("Face")
+    assert (second.label_map == face).any() and second.confidence["Face"] > 0.3
