@@ -3,11 +3,11 @@
 import argparse
 import sys
 
-from clothseg.commands import audit, deploy, evaluate, export
+from clothseg.commands import audit, deploy, evaluate, export, segment
 from clothseg.errors import ClothsegError
 
 
-COMMANDS = {"audit": audit, "deploy": deploy, "evaluate": evaluate, "export": export}
+COMMANDS = {"segment": segment, "evaluate": evaluate, "audit": audit, "export": export, "deploy": deploy}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import uuid
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,7 @@ from PIL import Image
 
 from clothseg import render
 from clothseg.errors import ConfigError, UnknownClassError
+from clothseg.files import whole
 from clothseg.labels import ID2LABEL, NAMES, NUM_CLASSES, ids_of
 
 
@@ -113,13 +113,8 @@ class Segmentation:
             raise ConfigError(f"Class ids survive only in PNG: write {path.stem}.png instead of {path.name}.")
         if not path.parent.is_dir():
             raise ConfigError(f"There is no folder {path.parent}; create it first.")
-        # Not tempfile: its files are readable by their owner alone, and would stay so.
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        try:
+        with whole(path) as temporary:
             render.palette_image(self.label_map).save(temporary, format="PNG")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready summary; the keys are always the same, `box` is [x, y, width, height] in pixels."""
