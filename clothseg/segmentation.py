@@ -16,6 +16,7 @@ from clothseg import render
 from clothseg.errors import ConfigError, UnknownClassError
 from clothseg.files import whole
 from clothseg.labels import ID2LABEL, NAMES, NUM_CLASSES, ids_of
+from clothseg.people import Person, people_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +32,12 @@ class Segmentation:
         model: Name of the model that made the label map, if one did.
         probability: (h, w) uint8, 255 times the winning class's probability, on a grid of any size that covers the
             whole photo; read-only. None where it is not known.
+        wearers: (H, W) uint8, whose each pixel is: 0 for nobody's, then 1, 2 ... from left to right; read-only. None
+            where people were not told apart.
 
     Raises:
         ValueError: The label map is not (H, W) uint8 of the photo's size, or holds an id beyond the 18 classes; the
-            probability is not (h, w) uint8.
+            probability is not (h, w) uint8; the wearers are not (H, W) uint8.
     """
 
     photo: Image.Image = field(repr=False)
@@ -43,6 +46,7 @@ class Segmentation:
     name: str | None = None
     model: str | None = None
     probability: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
+    wearers: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         photo = Image.fromarray(self.photo) if isinstance(self.photo, np.ndarray) else self.photo
@@ -57,9 +61,13 @@ class Segmentation:
         probability = self.probability
         if probability is not None and (probability.ndim != 2 or probability.dtype != np.uint8):
             raise ValueError(f"The probability must be (h, w) uint8, not {probability.shape} {probability.dtype}.")
+        wearers = self.wearers
+        if wearers is not None and (wearers.shape != size or wearers.dtype != np.uint8):
+            raise ValueError(f"The wearers must be {size} uint8, not {wearers.shape} {wearers.dtype}.")
         object.__setattr__(self, "photo", photo)
         object.__setattr__(self, "label_map", _frozen(label_map))
         object.__setattr__(self, "probability", None if probability is None else _frozen(probability))
+        object.__setattr__(self, "wearers", None if wearers is None else _frozen(wearers))
         confidence = {name: float(self.confidence[name]) for name in self.areas if name in self.confidence}
         object.__setattr__(self, "confidence", confidence)
 
@@ -68,6 +76,11 @@ class Segmentation:
         # In parts, because bincount widens what it counts to eight bytes a pixel.
         parts = np.array_split(self.label_map, 1 + self.label_map.size // 2**20)
         return np.sum([np.bincount(part.ravel(), minlength=NUM_CLASSES) for part in parts], axis=0)
+
+    @cached_property
+    def people(self) -> tuple[Person, ...]:
+        """Who is in the photo, from left to right; empty where people were not told apart."""
+        return () if self.wearers is None else people_of(self.wearers)
 
     @property
     def areas(self) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
@@ -14,12 +15,13 @@ from clothseg.edges import follow_edges
 from clothseg.engines import Engine
 from clothseg.errors import ConfigError, ModelError
 from clothseg.images import Photo, load_photo, photo_name
-from clothseg.labels import NAMES
+from clothseg.labels import BACKGROUND, NAMES
 from clothseg.overlap import overlapped
-from clothseg.rules import tidy
+from clothseg.people import parse, territories, worn
+from clothseg.rules import drop_specks, tidy
 from clothseg.segmentation import Segmentation
 from clothseg.upsample import label_pixels
-from clothseg.zoom import confidences, paste, surroundings
+from clothseg.zoom import Box, confidences, paste, surroundings
 
 
 _Prepared = tuple[Image.Image, npt.NDArray[np.float32]]
@@ -36,6 +38,9 @@ EDGES = ("plain", "guided")
 
 ZOOM = ("auto", "off")
 """Values of the option `zoom`."""
+
+PEOPLE = ("one", "all")
+"""Values of the option `people`."""
 
 
 class Segmenter:
@@ -125,6 +130,7 @@ class Segmenter:
         *,
         edges: str = "guided",
         zoom: str = "auto",
+        people: str = "one",
         average: bool = False,
         rules: bool = False,
     ) -> Segmentation:
@@ -133,6 +139,8 @@ class Segmenter:
         Args:
             edges: "guided" (the default) lets borders follow the photo's; "plain" only interpolates what the network
                 says, to the pixel as transformers does. docs/edges.md has the figures of all three options.
+            people: "one" (the default) takes the photo as it is; "all" tells people apart, looks at each on their own,
+                and says whose each pixel is: `wearers` and `people` of the result. One more pass for each person.
             average: look four times, mirrored and larger, too: more accurate at five times the work.
             rules: drop specks, and what cannot be in a photo of one person: `clothseg.rules`.
 
@@ -140,7 +148,7 @@ class Segmenter:
             ImageError: the photo cannot be used.
             ConfigError: an option has no such value.
         """
-        prepare, run, finish = self._steps(edges, zoom, average, rules)
+        prepare, run, finish = self._steps(edges, zoom, people, average, rules)
         prepared = prepare(photo)
         return finish(photo, prepared, *run([prepared]))
 
@@ -152,7 +160,7 @@ class Segmenter:
         Args:
             photos: as for one.
             batch_size: how many go through the network together.
-            options: as for one: `edges`, `zoom`, `average`, `rules`.
+            options: as for one: `edges`, `zoom`, `people`, `average`, `rules`.
 
         Raises:
             ImageError: a photo cannot be used.
@@ -167,6 +175,7 @@ class Segmenter:
         *,
         edges: str = "guided",
         zoom: str = "auto",
+        people: str = "one",
         average: bool = False,
         rules: bool = False,
     ) -> Iterator[Segmentation]:
@@ -176,7 +185,7 @@ class Segmenter:
         """
         if batch_size < 1:
             raise ConfigError(f"The batch size must be at least 1, not {batch_size}.")
-        return overlapped(photos, batch_size, *self._steps(edges, zoom, average, rules))
+        return overlapped(photos, batch_size, *self._steps(edges, zoom, people, average, rules))
 
     def pixels(self, photos: list[Image.Image], size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
         """What the network sees of RGB photos: (N, 3, h, w) float32, exactly as the stock processor makes it.
@@ -209,8 +218,8 @@ class Segmenter:
 
     # The three steps from a source to its result
 
-    def _steps(self, edges: str, zoom: str, average: bool, rules: bool) -> _Steps:
-        for name, value, values in (("Edges", edges, EDGES), ("Zoom", zoom, ZOOM)):
+    def _steps(self, edges: str, zoom: str, people: str, average: bool, rules: bool) -> _Steps:
+        for name, value, values in (("Edges", edges, EDGES), ("Zoom", zoom, ZOOM), ("People", people, PEOPLE)):
             if value not in values:
                 raise ConfigError(f"{name} can be {' or '.join(values)}, not {value!r}.")
         prepare, run = (_load, self._run_averaged) if average else (self._prepare, self._run)
@@ -218,7 +227,14 @@ class Segmenter:
         def closer(photo: Image.Image) -> npt.NDArray[np.float32]:
             return next(iter(run([prepare(photo)])))
 
-        return prepare, run, partial(self._finish, edges == "guided", closer if zoom == "auto" else None, rules)
+        guided = edges == "guided"
+        if people == "all":
+            return (
+                self._prepare_wide,
+                self._run_each,
+                partial(self._finish_each, guided, closer, zoom == "auto", rules),
+            )
+        return prepare, run, partial(self._finish, guided, closer if zoom == "auto" else None, rules)
 
     def _prepare(self, source: Photo) -> _Prepared:
         # Never decoded at a reduced scale, as JPEG allows: the result carries the photo, for cut-outs of its own size.
@@ -227,6 +243,17 @@ class Segmenter:
 
     def _run(self, prepared: list[_Prepared]) -> Iterable[npt.NDArray[np.float32]]:
         return self._logits(np.concatenate([pixels for _, pixels in prepared]))
+
+    def _prepare_wide(self, source: Photo) -> _Prepared:
+        # In the photo's proportions: side by side in the upright input, people would be squeezed out of recognition.
+        photo = load_photo(source)
+        area = self.image_size[0] * self.image_size[1]
+        stretch = min(max(photo.height / photo.width, 0.25), 4.0)
+        size = round((area * stretch) ** 0.5 / 32) * 32, round((area / stretch) ** 0.5 / 32) * 32
+        return photo, self.pixels([photo], (max(32, size[0]), max(32, size[1])))
+
+    def _run_each(self, prepared: list[_Prepared]) -> Iterable[npt.NDArray[np.float32]]:
+        return [self._logits(pixels)[0] for _, pixels in prepared]
 
     def _run_averaged(self, prepared: list[_Prepared]) -> Iterable[npt.NDArray[np.float32]]:
         return [as_logits(averaged_probabilities(self.logits, self.image_size, photo)) for photo, _ in prepared]
@@ -249,13 +276,58 @@ class Segmenter:
             label_map = paste(label_map, nearer, box, label_map.shape)
             probability = paste(probability, nearer_probability, box, label_map.shape)
             means = confidences(label_map, probability)
+        return self._result(source, photo, tidy(label_map) if rules else label_map, means, probability)
+
+    def _finish_each(
+        self,
+        guided: bool,
+        closer: Callable[[Image.Image], npt.NDArray[np.float32]],
+        zoom: bool,
+        rules: bool,
+        source: Photo,
+        prepared: _Prepared,
+        logits: npt.NDArray[np.float32],
+    ) -> Segmentation:
+        photo, _ = prepared
+        label_map, _, probability = _labels(photo, logits, guided)
+        divided = territories(label_map)
+        if divided.max() <= 1:  # as without the option: specks and all are the one person's
+            alone = self._finish(guided, closer if zoom else None, rules, source, prepared, closer(photo))
+            return replace(alone, wearers=(alone.label_map != BACKGROUND).view(np.uint8))
+
+        def look(box: Box) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+            part = photo.crop(box)
+            nearer, _, nearer_probability = _labels(part, closer(part), guided)
+            return nearer, nearer_probability
+
+        aspect = self.image_size[0] / self.image_size[1]
+        label_map, probability = parse(label_map, probability, divided, aspect, look)
         if rules:
-            label_map = tidy(label_map)
+            drop_specks(label_map)
+        means = confidences(label_map, probability)
+        return self._result(source, photo, label_map, means, probability, worn(label_map, divided))
+
+    def _result(
+        self,
+        source: Photo,
+        photo: Image.Image,
+        label_map: npt.NDArray[np.uint8],
+        means: npt.NDArray[np.float64],
+        probability: npt.NDArray[np.uint8],
+        wearers: npt.NDArray[np.uint8] | None = None,
+    ) -> Segmentation:
         for array in (label_map, probability):
             array.flags.writeable = False  # or the result would copy it
         confidence = dict(zip(NAMES, means.tolist(), strict=True))
-        name = photo_name(source)
-        return Segmentation(photo, label_map, confidence, name=name, model=self.name, probability=probability)
+        return Segmentation(
+            photo,
+            label_map,
+            confidence,
+            name=photo_name(source),
+            model=self.name,
+            probability=probability,
+            wearers=wearers,
+        )
 
 
 def _labels(

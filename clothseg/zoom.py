@@ -50,12 +50,24 @@ def surroundings(label_map: npt.NDArray[np.uint8], aspect: float) -> Box | None:
     figures = figures[figures[:, cv2.CC_STAT_AREA] >= _LEAST_PIECE * figures[:, cv2.CC_STAT_AREA].max()]
     left, top = figures[:, 0].min(), figures[:, 1].min()
     right, bottom = (figures[:, 0] + figures[:, 2]).max(), (figures[:, 1] + figures[:, 3]).max()
-    wide, high = (1 + 2 * MARGIN) * (right - left), (1 + 2 * MARGIN) * (bottom - top)
-    wide, high = max(wide, high / aspect), max(high, wide * aspect)
+    wide, high = _extent(right - left, bottom - top, aspect)
     if max(wide / width, high / height) > PAYS_BELOW:
         return None
-    columns, rows = _span((left + right) / 2, wide, width), _span((top + bottom) / 2, high, height)
-    return Box(columns[0], rows[0], columns[1], rows[1])
+    return window(Box(int(left), int(top), int(right), int(bottom)), aspect, (height, width))
+
+
+def window(box: Box, aspect: float, size: tuple[int, ...]) -> Box:
+    """The box with air about it, in the proportions `aspect` (height over width) where a photo of `size` allows."""
+    wide, high = _extent(box.right - box.left, box.bottom - box.top, aspect)
+    left, right = _span((box.left + box.right) / 2, wide, size[1])
+    top, bottom = _span((box.top + box.bottom) / 2, high, size[0])
+    return Box(left, top, right, bottom)
+
+
+def _extent(width: float, height: float, aspect: float) -> tuple[float, float]:
+    """Width and height with air about them, in the proportions `aspect`."""
+    width, height = (1 + 2 * MARGIN) * width, (1 + 2 * MARGIN) * height
+    return max(width, height / aspect), max(height, width * aspect)
 
 
 def paste(

@@ -1,0 +1,213 @@
+"""Several people in a photo: who is where, each looked at on their own, and whose each pixel is.
+
+Heads tell how many there are. From them people grow through the figure's pixels, much faster down than across, since
+people stand upright: of two whose clothes touch, each gets what is below their own head. No detector is needed, and
+nobody is found whose head the network does not see, unless they stand apart.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from clothseg.labels import BACKGROUND, LABEL2ID
+from clothseg.zoom import Box, window
+
+
+Labels = npt.NDArray[np.uint8]
+
+Look = Callable[[Box], tuple[Labels, Labels]]
+"""A closer look at a part of the photo: the part's (h, w) uint8 class ids, and its probability on any grid."""
+
+MOST = 20
+"""People that are told apart, the largest heads first."""
+
+_SIDE = 256
+"""Longer side of the copy on which people are told apart."""
+
+_DOWN = 4
+"""How much faster people grow up and down than across."""
+
+_LEAST_HEAD = 0.12
+"""Heads below this share of the largest one's area are not heads of people: they would be a third as tall."""
+
+_LEAST_FIGURE = 0.15
+"""Figures without a head below this share of the largest figure belong to whoever is nearest."""
+
+_HEAD = [LABEL2ID[name] for name in ("Face", "Hair", "Hat", "Sunglasses")]
+_FACE = [LABEL2ID[name] for name in ("Face", "Sunglasses")]
+
+
+class Person(NamedTuple):
+    """Someone in a photo.
+
+    Attributes:
+        number: their value in the map of wearers, from 1, left to right.
+        box: that holds their pixels.
+    """
+
+    number: int
+    box: Box
+
+
+def territories(label_map: Labels) -> Labels:
+    """Divide a photo among its people.
+
+    Args:
+        label_map: (H, W) uint8 class ids.
+
+    Returns:
+        (H, W) uint8: for each pixel, background too, the number of the person it is nearest to, from 1, left to
+        right by their heads; 0 everywhere if there is nobody.
+    """
+    height, width = label_map.shape
+    scale = min(1.0, _SIDE / max(height, width))
+    small = (max(1, round(width * scale)), max(1, round(height * scale)))
+    labels = _nearest(label_map, small)
+    figure = labels != BACKGROUND
+    seeds = _seeds(labels)
+    if not seeds:
+        return np.zeros_like(label_map)
+    seeds.sort(key=lambda seed: float(np.nonzero(seed)[1].mean()))
+    numbers = np.zeros(labels.shape, np.uint8)
+    for number, seed in enumerate(seeds, 1):
+        numbers[seed] = number
+    _grow(numbers, figure, (2 * _DOWN + 1, 3))
+    _keep_together(numbers, labels)
+    _grow(numbers, np.ones_like(figure), (3, 3))
+    return _nearest(numbers, (width, height))
+
+
+def parse(label_map: Labels, probability: Labels, divided: Labels, aspect: float, look: Look) -> tuple[Labels, Labels]:
+    """Look at each person on their own, and let each pixel be what the look at its nearest person says.
+
+    Args:
+        label_map: (H, W) uint8 class ids of a first look at the whole photo.
+        probability: (h, w) uint8, a grid over the photo.
+        divided: (H, W) uint8, as from `territories`.
+        aspect: height over width of the network's input.
+        look: at a part of the photo.
+
+    Returns:
+        Label map and probability, new arrays of the same shapes.
+    """
+    labels, sure = np.zeros_like(label_map), probability.copy()
+    size = label_map.shape
+    grid = _nearest(divided, probability.shape[::-1])
+    for number in range(1, int(divided.max()) + 1):
+        theirs = divided == number
+        left, top, wide, high = cv2.boundingRect((theirs & (label_map != BACKGROUND)).view(np.uint8))
+        if not wide:
+            continue
+        box = window(Box(left, top, left + wide, top + high), aspect, size)
+        nearer, nearer_sure = look(box)
+        part = slice(box.top, box.bottom), slice(box.left, box.right)
+        np.copyto(labels[part], nearer, where=theirs[part])
+        down, across = (small / large for small, large in zip(probability.shape, size, strict=True))
+        rows = slice(round(box.top * down), max(round(box.bottom * down), round(box.top * down) + 1))
+        columns = slice(round(box.left * across), max(round(box.right * across), round(box.left * across) + 1))
+        shape = sure[rows, columns].shape
+        nearer_sure = _nearest(nearer_sure, shape[::-1])
+        np.copyto(sure[rows, columns], nearer_sure, where=grid[rows, columns] == number)
+    return labels, sure
+
+
+def people_of(wearers: Labels) -> tuple[Person, ...]:
+    """The people of an (H, W) uint8 map of wearers, with their boxes, in the order of their numbers."""
+    people = []
+    for number in range(1, int(wearers.max(initial=0)) + 1):
+        left, top, wide, high = cv2.boundingRect((wearers == number).view(np.uint8))
+        if wide:
+            people.append(Person(number, Box(left, top, left + wide, top + high)))
+    return tuple(people)
+
+
+def worn(label_map: Labels, divided: Labels) -> Labels:
+    """(H, W) uint8 map of wearers: a person's number at their pixels, without gaps from 1, 0 at the background."""
+    wearers = np.where(label_map == BACKGROUND, np.uint8(0), divided)
+    numbers = np.zeros(256, np.uint8)
+    present = np.setdiff1d(np.unique(wearers), [0])
+    numbers[present] = np.arange(1, len(present) + 1)
+    return numbers[wearers]
+
+
+def _seeds(labels: Labels) -> list[npt.NDArray[np.bool_]]:
+    """A mask for each person: their head, or all of a figure that has none; the largest first."""
+    _, figures, stats, _ = cv2.connectedComponentsWithStats((labels != BACKGROUND).view(np.uint8))
+    heads = _heads(labels)
+    headless = np.setdiff1d(np.arange(1, len(stats)), [figures[head][0] for head in heads])
+    largest = stats[1:, cv2.CC_STAT_AREA].max(initial=0)
+    apart = [figures == n for n in headless if stats[n, cv2.CC_STAT_AREA] >= _LEAST_FIGURE * max(1, largest)]
+    if heads:  # a bag or a shoe beside someone is no person: who stands apart must be upright
+        apart = [mask for mask in apart if np.ptp(np.nonzero(mask)[0]) > 1.5 * np.ptp(np.nonzero(mask)[1])]
+    return (heads + apart)[:MOST]
+
+
+def _heads(labels: Labels) -> list[npt.NDArray[np.bool_]]:
+    head = np.isin(labels, _HEAD).view(np.uint8)
+    face = np.isin(labels, _FACE).view(np.uint8)
+    found: list[npt.NDArray[np.bool_]] = []
+    _, faces, face_stats, _ = cv2.connectedComponentsWithStats(face)
+    count, heads = cv2.connectedComponents(head)
+    for number in range(1, count):
+        inside = heads == number
+        within = np.setdiff1d(np.unique(faces[inside]), [0])
+        areas = face_stats[within, cv2.CC_STAT_AREA]
+        large = [n for n, area in zip(within, areas, strict=True) if area >= 0.3 * areas.max()]
+        # two faces in one head of hair are two people if they lie side by side, else a face cut by a hand or glasses
+        large.sort(key=lambda n: face_stats[n, cv2.CC_STAT_LEFT])
+        apart: list[int] = []
+        for n in large:
+            if not apart or face_stats[n, cv2.CC_STAT_LEFT] >= face_stats[apart[-1], :3:2].sum():
+                apart.append(n)
+        found += [faces == n for n in apart] if len(apart) > 1 else [inside]
+    if not found:
+        return []
+    found.sort(key=lambda mask: -np.count_nonzero(mask))
+    kept: list[npt.NDArray[np.bool_]] = []
+    for mask in found:
+        if np.count_nonzero(mask) < _LEAST_HEAD * np.count_nonzero(found[0]):
+            break
+        if (mask & (face > 0)).any() or not any(_below(mask, other) for other in kept):
+            kept.append(mask)
+    return kept
+
+
+def _below(mask: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> bool:
+    """Whether hair begins below the middle of a head and near it: locks on a shoulder, not another head."""
+    rows, columns = np.nonzero(mask)
+    other_rows, other_columns = np.nonzero(other)
+    reach = np.ptp(other_columns) + 1
+    near = columns.mean() > other_columns.min() - reach / 2 and columns.mean() < other_columns.max() + reach / 2
+    return bool(near and rows.min() > other_rows.mean())
+
+
+def _grow(numbers: Labels, within: npt.NDArray[np.bool_], step: tuple[int, int]) -> None:
+    """Let numbers spread by steps of (rows, columns) over the zeros of a mask, in place, until nothing changes."""
+    kernels = [np.ones((step[0], 1), np.uint8), np.ones((1, step[1]), np.uint8)]
+    while True:
+        free = within & (numbers == 0)
+        before = np.count_nonzero(free)
+        for kernel in kernels:
+            np.copyto(numbers, cv2.dilate(numbers, kernel), where=free)
+            free = within & (numbers == 0)
+        if np.count_nonzero(free) in (0, before):
+            return
+
+
+def _keep_together(numbers: Labels, labels: Labels, share: float = 0.75) -> None:
+    """Give a connected piece of a class wholly to whoever has `share` of it."""
+    for class_id in np.setdiff1d(np.unique(labels), [BACKGROUND]):
+        count, pieces = cv2.connectedComponents((labels == class_id).view(np.uint8))
+        for piece in range(1, count):
+            inside = pieces == piece
+            votes = np.bincount(numbers[inside])
+            if votes.argmax() and votes.max() >= share * votes.sum():
+                numbers[inside] = votes.argmax()
+
+
+def _nearest(values: Labels, size: tuple[int, ...]) -> Labels:
+    """The values at a size (width, height)."""
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
