@@ -76,7 +76,7 @@ def territories(label_map: Labels) -> Labels:
         numbers[seed] = number
     _grow(numbers, figure, (2 * _DOWN + 1, 3))
     _keep_together(numbers, labels)
-    _grow(numbers, np.ones_like(figure), (3, 3))
+    _grow(numbers, np.ones_like(figure), (2 * _DOWN + 1, 3))
     return _nearest(numbers, (width, height))
 
 

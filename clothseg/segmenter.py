@@ -42,6 +42,9 @@ ZOOM = ("auto", "off")
 PEOPLE = ("one", "all")
 """Values of the option `people`."""
 
+WIDE = 2.5
+"""How many times as many pixels as usual the network sees of wide photos, where it looks for people."""
+
 
 class Segmenter:
     """A loaded model. Calls from several threads are safe: the network itself runs one call at a time.
@@ -247,8 +250,9 @@ class Segmenter:
     def _prepare_wide(self, source: Photo) -> _Prepared:
         # In the photo's proportions: side by side in the upright input, people would be squeezed out of recognition.
         photo = load_photo(source)
-        area = self.image_size[0] * self.image_size[1]
         stretch = min(max(photo.height / photo.width, 0.25), 4.0)
+        upright = self.image_size[0] / self.image_size[1]
+        area = self.image_size[0] * self.image_size[1] * min(max(upright / stretch, 1.0), WIDE)
         size = round((area * stretch) ** 0.5 / 32) * 32, round((area / stretch) ** 0.5 / 32) * 32
         return photo, self.pixels([photo], (max(32, size[0]), max(32, size[1])))
 
