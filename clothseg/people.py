@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels import BACKGROUND, LABEL2ID
-from clothseg.zoom import Box, window
+from clothseg.zoom import Box, paste, window
 
 
 Labels = npt.NDArray[np.uint8]
@@ -80,8 +80,12 @@ def territories(label_map: Labels) -> Labels:
     return _nearest(numbers, (width, height))
 
 
-def parse(label_map: Labels, probability: Labels, divided: Labels, aspect: float, look: Look) -> tuple[Labels, Labels]:
+def parse(
+    label_map: Labels, probability: Labels, divided: Labels, aspect: float, look: Look
+) -> tuple[Labels, Labels, Labels]:
     """Look at each person on their own, and let each pixel be what the look at its nearest person says.
+
+    What that look takes for background goes to another person, if the look at them sees it as a part of them.
 
     Args:
         label_map: (H, W) uint8 class ids of a first look at the whole photo.
@@ -91,10 +95,12 @@ def parse(label_map: Labels, probability: Labels, divided: Labels, aspect: float
         look: at a part of the photo.
 
     Returns:
-        Label map and probability, new arrays of the same shapes.
+        Label map, probability and wearers (0 at the background, numbers without gaps), new arrays of the same shapes.
     """
-    labels, sure = np.zeros_like(label_map), probability.copy()
     size = label_map.shape
+    looks: list[tuple[int, Box, Labels]] = []
+    sure = probability.copy()
+    labels, wearers = np.zeros_like(label_map), np.zeros_like(divided)
     grid = _nearest(divided, probability.shape[::-1])
     for number in range(1, int(divided.max()) + 1):
         theirs = divided == number
@@ -103,15 +109,22 @@ def parse(label_map: Labels, probability: Labels, divided: Labels, aspect: float
             continue
         box = window(Box(left, top, left + wide, top + high), aspect, size)
         nearer, nearer_sure = look(box)
+        looks.append((number, box, nearer))
         part = slice(box.top, box.bottom), slice(box.left, box.right)
         np.copyto(labels[part], nearer, where=theirs[part])
-        down, across = (small / large for small, large in zip(probability.shape, size, strict=True))
-        rows = slice(round(box.top * down), max(round(box.bottom * down), round(box.top * down) + 1))
-        columns = slice(round(box.left * across), max(round(box.right * across), round(box.left * across) + 1))
-        shape = sure[rows, columns].shape
-        nearer_sure = _nearest(nearer_sure, shape[::-1])
-        np.copyto(sure[rows, columns], nearer_sure, where=grid[rows, columns] == number)
-    return labels, sure
+        pasted = paste(sure, nearer_sure, box, size)
+        np.copyto(sure, pasted, where=grid == number)
+    np.copyto(wearers, divided, where=labels != BACKGROUND)
+    for number, box, nearer in looks:
+        part = slice(box.top, box.bottom), slice(box.left, box.right)
+        _, figures = cv2.connectedComponents((nearer != BACKGROUND).view(np.uint8))
+        own = np.bincount(figures[(divided[part] == number) & (nearer != BACKGROUND)], minlength=1)
+        if not own.any():
+            continue
+        free = (figures == own.argmax()) & (labels[part] == BACKGROUND)
+        np.copyto(labels[part], nearer, where=free)
+        wearers[part][free] = number
+    return labels, sure, _without_gaps(wearers)
 
 
 def people_of(wearers: Labels) -> tuple[Person, ...]:
@@ -124,9 +137,7 @@ def people_of(wearers: Labels) -> tuple[Person, ...]:
     return tuple(people)
 
 
-def worn(label_map: Labels, divided: Labels) -> Labels:
-    """(H, W) uint8 map of wearers: a person's number at their pixels, without gaps from 1, 0 at the background."""
-    wearers = np.where(label_map == BACKGROUND, np.uint8(0), divided)
+def _without_gaps(wearers: Labels) -> Labels:
     numbers = np.zeros(256, np.uint8)
     present = np.setdiff1d(np.unique(wearers), [0])
     numbers[present] = np.arange(1, len(present) + 1)

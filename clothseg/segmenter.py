@@ -17,7 +17,7 @@ from clothseg.errors import ConfigError, ModelError
 from clothseg.images import Photo, load_photo, photo_name
 from clothseg.labels import BACKGROUND, NAMES
 from clothseg.overlap import overlapped
-from clothseg.people import parse, territories, worn
+from clothseg.people import parse, territories
 from clothseg.rules import drop_specks, tidy
 from clothseg.segmentation import Segmentation
 from clothseg.upsample import label_pixels
@@ -305,11 +305,12 @@ class Segmenter:
             return nearer, nearer_probability
 
         aspect = self.image_size[0] / self.image_size[1]
-        label_map, probability = parse(label_map, probability, divided, aspect, look)
+        label_map, probability, wearers = parse(label_map, probability, divided, aspect, look)
         if rules:
             drop_specks(label_map)
+            wearers = np.where(label_map == BACKGROUND, np.uint8(0), np.where(wearers > 0, wearers, divided))
         means = confidences(label_map, probability)
-        return self._result(source, photo, label_map, means, probability, worn(label_map, divided))
+        return self._result(source, photo, label_map, means, probability, wearers)
 
     def _result(
         self,

@@ -7,7 +7,7 @@ import pytest
 from paper_dolls import draw
 
 from clothseg import ConfigError, Segmenter
-from clothseg.people import parse, people_of, territories, worn
+from clothseg.people import parse, people_of, territories
 from clothseg.zoom import Box
 
 
@@ -30,7 +30,7 @@ def test_everyone_is_found_from_left_to_right(count: int, seed: int) -> None:
     divided = territories(labels)
     assert divided.min() == 1 and divided.max() == count
     assert agreement(divided, wearers) > 0.99
-    middles = [box.left + box.right for _, box in people_of(worn(labels, divided))]
+    middles = [box.left + box.right for _, box in people_of(np.where(labels > 0, divided, 0).astype(np.uint8))]
     assert len(middles) == count and middles == sorted(middles)
 
 
@@ -54,7 +54,7 @@ def test_specks_bags_and_hair_on_shoulders_are_nobody() -> None:
 
 def test_nobody() -> None:
     divided = territories(np.zeros((40, 30), np.uint8))
-    assert not divided.any() and people_of(worn(np.zeros((40, 30), np.uint8), divided)) == ()
+    assert not divided.any() and people_of(divided) == ()
 
 
 def test_each_pixel_is_what_the_look_at_its_nearest_person_says() -> None:
@@ -67,28 +67,54 @@ def test_each_pixel_is_what_the_look_at_its_nearest_person_says() -> None:
         shape = box.bottom - box.top, box.right - box.left
         return np.full(shape, len(boxes), np.uint8), np.full((3, 2), 100 * len(boxes), np.uint8)
 
-    found, sure = parse(labels, np.zeros((96, 128), np.uint8), divided, 1.5, look)
+    found, sure, wearers = parse(labels, np.zeros((96, 128), np.uint8), divided, 1.5, look)
     assert len(boxes) == 2
     for number in (1, 2):
         person = (labels > 0) & (divided == number)
         assert (found[person] == number).all()
-    np.testing.assert_array_equal(found[found > 0], divided[found > 0])
+    np.testing.assert_array_equal(wearers, found)
     assert set(np.unique(sure)) == {0, 100, 200}
 
 
+def test_what_one_look_takes_for_background_goes_to_whom_it_hangs_on() -> None:
+    divided = np.repeat(np.array([[1, 2]], np.uint8), 60, axis=0).repeat(30, axis=1)
+    labels = np.zeros((60, 60), np.uint8)
+    labels[10:50, 10:25], labels[10:50, 40:50] = 4, 6
+    arm, bag = (slice(30, 34), slice(25, 34)), (slice(30, 34), slice(36, 38))
+
+    def look(box: Box) -> tuple[np.ndarray, np.ndarray]:
+        seen = np.where(divided == (1 if box.left == 0 else 2), labels, 0)
+        if box.left == 0:
+            seen[arm], seen[bag] = 14, 16
+        return seen[box.top : box.bottom, box.left : box.right], np.full((2, 2), 200, np.uint8)
+
+    found, _, wearers = parse(labels, np.zeros((60, 60), np.uint8), divided, 1.0, look)
+    assert (found[arm] == 14).all() and (wearers[arm] == 1).all()
+    assert not found[bag].any() and not wearers[bag].any()
+    assert (wearers[labels == 6] == 2).all()
+
+
 def test_numbers_without_gaps() -> None:
-    labels = np.array([[1, 0, 3]], np.uint8)
-    np.testing.assert_array_equal(worn(labels, np.array([[1, 2, 3]], np.uint8)), [[1, 0, 2]])
+    labels = np.ones((8, 30), np.uint8)
+    divided = np.repeat(np.array([[1, 2, 3]], np.uint8), 8, axis=0).repeat(10, axis=1)
+    labels[:, 10:20] = 0
+
+    def look(box: Box) -> tuple[np.ndarray, np.ndarray]:
+        return labels[box.top : box.bottom, box.left : box.right], np.zeros((2, 2), np.uint8)
+
+    _, _, wearers = parse(labels, np.zeros((8, 30), np.uint8), divided, 0.5, look)
+    assert set(np.unique(wearers)) == {0, 1, 2} and (wearers[:, 20:] == 2).all()
 
 
-def test_result_tells_whose_each_pixel_is(tiny_model: Path, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("rules", [False, True])
+def test_result_tells_whose_each_pixel_is(tiny_model: Path, rules: bool) -> None:
     segmenter = Segmenter.from_pretrained(str(tiny_model), engine="torch")
     photo = np.hstack([draw(seed, 96, 64).image for seed in range(3)])
-    result = segmenter(photo, people="all")
+    result = segmenter(photo, people="all", rules=rules)
     assert result.wearers is not None and not result.wearers.flags.writeable
     np.testing.assert_array_equal(result.wearers > 0, result.label_map > 0)
     assert [person.number for person in result.people] == list(range(1, int(result.wearers.max()) + 1))
-    (batched,) = segmenter.batch([photo], people="all")
+    (batched,) = segmenter.batch([photo], people="all", rules=rules)
     assert np.mean(batched.wearers == result.wearers) > 0.99
     assert segmenter(photo).people == ()
 
