@@ -278,7 +278,7 @@ def main(argv: list[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--cases", nargs="+", choices=["pipeline", "ourselves"], default=["pipeline", "ourselves"])
+    parser.add_argument("--cases", nargs="*", choices=["pipeline", "ourselves"], default=["pipeline", "ourselves"])
     parser.add_argument("--scale", help="also measure cost against photo size, batch and cores; the plot's file")
     arguments = parser.parse_args(argv)
     tune()
