@@ -15,12 +15,14 @@ test: .venv/dev chromium
 	$(BIN)/python -m pytest
 
 # The embedded model from ImageNet weights: DATA is a folder with train.parquet and validation.parquet, UNLABELLED a
-# parquet file of more photos. The second half goes on from the first one's model, which also labels the photos.
+# parquet file of more photos. Two more rounds go on from the model of the one before, which also labels the photos.
 lite: .venv/dev
 	$(BIN)/python train_hf.py --preset lite --dataset_name $(DATA) --output_dir runs/lite --save_dtype float16
-	$(BIN)/python train_hf.py --preset lite-taught --dataset_name $(DATA) --unlabelled_name $(UNLABELLED) \
-		--model_name_or_path runs/lite/model --teacher_model_name_or_path runs/lite/model \
-		--output_dir runs/lite-taught --save_dtype float16
+	last=runs/lite/model; for round in runs/lite-taught-1 runs/lite-taught-2; do \
+		$(BIN)/python train_hf.py --preset lite-taught --dataset_name $(DATA) --unlabelled_name $(UNLABELLED) \
+			--model_name_or_path $$last --teacher_model_name_or_path $$last \
+			--output_dir $$round --save_dtype float16 || exit 1; \
+		last=$$round/model; done
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

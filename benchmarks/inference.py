@@ -11,7 +11,8 @@ our settings, which make it up to twice as quick.
 SegFormer B2 has random weights, levelled so that many classes win somewhere, in patches. That costs the network the
 same as trained weights, and our way from logits to labels rather more than a real photo does: borders are everywhere.
 Photos are those in examples/, resized to 640 pixels or to 3000 x 4000, as JPEG files. A result is the label map at the
-photo's own size, from the file. Peak memory is what a fresh process adds for its first large photo, after a small one.
+photo's own size, from the file, with plain edges, as the pipeline gives it. Peak memory is what a fresh process adds
+for its first large photo, after a small one.
 
 The pipeline makes one mask of each class in place of a label map; equal pixels compare that with ours. Random weights
 are sure of nothing, so bfloat16 moves their borders far more than a trained network's.
@@ -133,14 +134,15 @@ def build(way: str, folder: Path) -> Callable[[Any], Any]:
     name, kind = way.split(" ", 1)
     model = None if name == "lite" else str(folder / name)
     segmenter = Segmenter.from_pretrained(model, device="cpu", precision="fast" if kind == "fast" else "exact")
+    plain = {"edges": "plain", "zoom": "off"}  # what the pipeline gives
     if kind in ("exact", "fast"):
-        return lambda path: segmenter(path[1] if isinstance(path, tuple) else path).label_map
+        return lambda path: segmenter(path[1] if isinstance(path, tuple) else path, **plain).label_map
     if kind == "one by one":
-        return lambda paths: [segmenter(path).label_map.shape for path in paths]
+        return lambda paths: [segmenter(path, **plain).label_map.shape for path in paths]
     if kind == "batch":
-        return lambda paths: [result.label_map.shape for result in segmenter.iter_batch(paths, 8)]
+        return lambda paths: [result.label_map.shape for result in segmenter.iter_batch(paths, 8, **plain)]
     if kind == "batches":
-        return lambda job: [result.label_map.shape for result in segmenter.iter_batch(*job)]
+        return lambda job: [result.label_map.shape for result in segmenter.iter_batch(*job, **plain)]
     pixels = np.zeros((1, 3, *segmenter.image_size), np.float32)
     return lambda paths: [segmenter.engine(pixels).shape for _ in paths]
 
@@ -278,7 +280,7 @@ def main(argv: list[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--cases", nargs="+", choices=["pipeline", "ourselves"], default=["pipeline", "ourselves"])
+    parser.add_argument("--cases", nargs="*", choices=["pipeline", "ourselves"], default=["pipeline", "ourselves"])
     parser.add_argument("--scale", help="also measure cost against photo size, batch and cores; the plot's file")
     arguments = parser.parse_args(argv)
     tune()

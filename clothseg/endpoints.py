@@ -1,4 +1,4 @@
-"""The app's two named endpoints, and what its page shares with them: photos in, files with the photo's name out."""
+"""The app's named endpoints, and what its page shares with them: photos in, files with the photo's name out."""
 
 import base64
 import secrets
@@ -12,7 +12,7 @@ from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
 
 from clothseg.errors import ClothsegError, ImageError
-from clothseg.labels import NAMES
+from clothseg.labels import GROUPS, NAMES, hex_color
 from clothseg.segmentation import Segmentation
 from clothseg.segmenter import Segmenter
 
@@ -97,7 +97,10 @@ def _save_overlay(result: Segmentation) -> str:
 
 
 def add_endpoints(segmenter: Segmenter) -> None:
-    """Add `/segment` and `/cutout` to the Blocks being built; API page and MCP tools show their docstrings."""
+    """Add `/segment`, `/cutout`, `/labels` and `/health` to the Blocks being built.
+
+    API page and MCP tools show their docstrings.
+    """
 
     def run(photo: str | bytes | None) -> Segmentation:
         if photo is None:
@@ -135,6 +138,40 @@ def add_endpoints(segmenter: Segmenter) -> None:
         result = run(photo)
         return save_cutout(result, names)
 
+    def labels() -> list[dict[str, Any]]:
+        """List the 18 classes of the label map.
+
+        Returns:
+            For each class its id (the pixel value), its name, its colour in overlays (#rrggbb), and the groups it is
+            in: All garments, Upper, Lower, Shoes and accessories, Body.
+        """
+        return [
+            {
+                "id": class_id,
+                "name": name,
+                "color": hex_color(name),
+                "groups": [group for group, names in GROUPS.items() if name in names],
+            }
+            for class_id, name in enumerate(NAMES)
+        ]
+
+    def health() -> dict[str, Any]:
+        """Tell whether the app is up, and which model it serves.
+
+        Returns:
+            status ("ok"), model, revision (its commit on the Hub, or null), notice (why it is not the model that was
+            asked for, or empty), and the network's input size [height, width].
+        """
+        return {
+            "status": "ok",
+            "model": segmenter.name,
+            "revision": segmenter.revision,
+            "notice": segmenter.notice,
+            "image_size": list(segmenter.image_size),
+        }
+
+    gr.api(labels, api_name="labels", queue=False)
+    gr.api(health, api_name="health", queue=False)
     photo = photo_input(label="photo", visible=False)
     # A dropdown, because it lets unknown names through to us, who answer with the list of known ones.
     classes = gr.Dropdown(NAMES, value=[], multiselect=True, allow_custom_value=True, label="classes", visible=False)

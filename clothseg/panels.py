@@ -99,7 +99,7 @@ curl -H "Content-Type: application/json" {url}/gradio_api/call/segment \\
 curl -N {url}/gradio_api/call/segment/EVENT_ID
 ```
 
-Assistants that speak MCP find both as tools at `{url}/gradio_api/mcp/`.
+Assistants that speak MCP find them as tools at `{url}/gradio_api/mcp/`.
 """
 
 

@@ -22,7 +22,7 @@ from PIL import Image
 
 from clothseg import Segmentation, Segmenter, panels, ui
 from clothseg.endpoints import new_file
-from clothseg.labels import GROUPS, LABEL2ID, NAMES
+from clothseg.labels import GROUPS, LABEL2ID, NAMES, hex_color
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +91,19 @@ def test_a_class_that_is_not_there_gives_an_empty_cutout(client: Client, photo: 
     assert not read(client.predict(handle_file(photo), [absent], api_name="/cutout")).any()
 
 
-def test_only_the_two_endpoints_are_shown(client: Client) -> None:
+def test_labels_and_health_say_what_the_label_map_means_and_who_made_it(client: Client) -> None:
+    labels = client.predict(api_name="/labels")
+    assert [(each["id"], each["name"]) for each in labels] == list(enumerate(NAMES))
+    assert labels[7]["groups"] == ["All garments", "Upper", "Lower"] and labels[0]["groups"] == []
+    assert all(each["color"] == hex_color(each["name"]) for each in labels)
+    health = client.predict(api_name="/health")
+    assert (health["status"], health["model"], health["revision"], health["notice"]) == ("ok", "tiny", None, "")
+    assert health["image_size"] == [128, 128]
+
+
+def test_only_the_named_endpoints_are_shown(client: Client) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/segment", "/cutout"}
+    assert set(named) == {"/segment", "/cutout", "/labels", "/health"}
     assert [p["parameter_name"] for p in named["/cutout"]["parameters"]] == ["photo", "classes"]
     assert "all else becomes transparent" in named["/cutout"]["description"]
 
@@ -170,7 +180,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
                 return (await session.list_tools()).tools, await session.call_tool("segment", {"photo": url})
 
     tools, answer = asyncio.run(talk())
-    assert {tool.name for tool in tools} == {"segment", "cutout"}
+    assert {tool.name for tool in tools} == {"segment", "cutout", "labels", "health"}
     cutout = next(tool for tool in tools if tool.name == "cutout")
     assert set(cutout.inputSchema["properties"]) == {"photo", "classes"}
     assert "becomes transparent" in cutout.description
