@@ -85,7 +85,8 @@ def parse(
 ) -> tuple[Labels, Labels, Labels]:
     """Look at each person on their own, and let each pixel be what the look at its nearest person says.
 
-    What that look takes for background goes to another person, if the look at them sees it as a part of them.
+    What that look takes for background gets the class that the look at another person sees there, if it hangs on them;
+    it stays the nearest person's all the same, which is right more often.
 
     Args:
         label_map: (H, W) uint8 class ids of a first look at the whole photo.
@@ -100,7 +101,7 @@ def parse(
     size = label_map.shape
     looks: list[tuple[int, Box, Labels]] = []
     sure = probability.copy()
-    labels, wearers = np.zeros_like(label_map), np.zeros_like(divided)
+    labels = np.zeros_like(label_map)
     grid = _nearest(divided, probability.shape[::-1])
     for number in range(1, int(divided.max()) + 1):
         theirs = divided == number
@@ -114,7 +115,6 @@ def parse(
         np.copyto(labels[part], nearer, where=theirs[part])
         pasted = paste(sure, nearer_sure, box, size)
         np.copyto(sure, pasted, where=grid == number)
-    np.copyto(wearers, divided, where=labels != BACKGROUND)
     for number, box, nearer in looks:
         part = slice(box.top, box.bottom), slice(box.left, box.right)
         _, figures = cv2.connectedComponents((nearer != BACKGROUND).view(np.uint8))
@@ -123,8 +123,7 @@ def parse(
             continue
         free = (figures == own.argmax()) & (labels[part] == BACKGROUND)
         np.copyto(labels[part], nearer, where=free)
-        wearers[part][free] = number
-    return labels, sure, _without_gaps(wearers)
+    return labels, sure, _without_gaps(np.where(labels != BACKGROUND, divided, np.uint8(0)))
 
 
 def people_of(wearers: Labels) -> tuple[Person, ...]:
