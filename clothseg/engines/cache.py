@@ -55,7 +55,7 @@ def cached(key: str, make: Callable[[Path], object], read: Callable[[Path], Read
         key: names the entry; a file name.
         make: writes the entry's files into an empty folder; called where there is no whole entry.
         read: given the folder. If it fails on an entry of an earlier run, the entry is made anew. It may leave files
-            open, but must not open more of them later: the folder may be gone by then.
+            open, but must not open more of them later: the folder is moved, or gone, by then.
     """
     folder = cache_folder() / key
     if _is_whole(folder):
@@ -71,7 +71,9 @@ def cached(key: str, make: Callable[[Path], object], read: Callable[[Path], Read
         made.mkdir()
         make(made)
         (made / _CHECKSUM).write_text(_checksum(made))
-        return read(folder if _put(made, folder) else made)
+        found = read(made)  # before it is moved: from then on another process may replace or remove it
+        _put(made, folder)
+        return found
 
 
 def _workshop(cache: Path) -> tempfile.TemporaryDirectory[str]:
@@ -83,17 +85,16 @@ def _workshop(cache: Path) -> tempfile.TemporaryDirectory[str]:
         return tempfile.TemporaryDirectory(prefix="clothseg-", ignore_cleanup_errors=True)
 
 
-def _put(made: Path, folder: Path) -> bool:
-    """Move a new entry into its place; False if it had to stay where it was made."""
+def _put(made: Path, folder: Path) -> None:
+    """Move a new entry into its place, if that can be."""
     try:
         if folder.exists():
             # An unreadable one, or that of another process that was quicker, which is as good as ours.
             os.replace(folder, made.with_name("replaced"))
         os.replace(made, folder)
-    except OSError:  # the cache is read-only, or the other process was quicker between the two lines
-        return not made.exists()
-    _prune(folder.parent)
-    return True
+        _prune(folder.parent)
+    except OSError:  # the cache is read-only, or another process was quicker between two lines
+        return
 
 
 def _is_whole(folder: Path) -> bool:
