@@ -23,6 +23,10 @@ _LEAST_PIECE = 0.1
 """Pieces below this share of the largest one are not the figure's: specks, and people far away."""
 
 
+_SIDE = 640
+"""Longest side, in pixels, of the map on which the figure is looked for."""
+
+
 class Box(NamedTuple):
     """A window of a photo, in pixels: `right` and `bottom` are the first column and row outside, as PIL has it."""
 
@@ -43,13 +47,16 @@ def surroundings(label_map: npt.NDArray[np.uint8], aspect: float) -> Box | None:
         None where there is nobody, or where the figure is large enough to have been seen well.
     """
     height, width = label_map.shape
-    _, _, boxes, _ = cv2.connectedComponentsWithStats((label_map != BACKGROUND).view(np.uint8), connectivity=8)
+    shrink = max(1.0, max(height, width) / _SIDE)  # numbering pieces takes four bytes a pixel
+    small = (max(1, round(width / shrink)), max(1, round(height / shrink)))
+    figure = (cv2.resize(label_map, small, interpolation=cv2.INTER_NEAREST_EXACT) != BACKGROUND).view(np.uint8)
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(figure, connectivity=8)
     figures = boxes[1:]
     if not len(figures):
         return None
     figures = figures[figures[:, cv2.CC_STAT_AREA] >= _LEAST_PIECE * figures[:, cv2.CC_STAT_AREA].max()]
-    left, top = figures[:, 0].min(), figures[:, 1].min()
-    right, bottom = (figures[:, 0] + figures[:, 2]).max(), (figures[:, 1] + figures[:, 3]).max()
+    left, top = figures[:, 0].min() * shrink, figures[:, 1].min() * shrink
+    right, bottom = (figures[:, :2] + figures[:, 2:4]).max(axis=0) * shrink
     wide, high = _extent(right - left, bottom - top, aspect)
     if max(wide / width, high / height) > PAYS_BELOW:
         return None
