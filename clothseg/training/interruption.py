@@ -50,7 +50,11 @@ class Interruption(TrainerCallback):
             for signum, handler in former.items():
                 signal.signal(signum, handler)
         if self._heard and not self.signum:
-            signal.raise_signal(self._heard)
+            handler = signal.getsignal(self._heard)
+            if callable(handler):
+                handler(self._heard, None)
+            else:
+                signal.raise_signal(self._heard)
 
     def raise_if_stopped(self, step: int) -> None:
         """End the run if its training has been ended.
