@@ -27,6 +27,9 @@ from clothseg.zoom import Box, confidences, paste, surroundings
 _Prepared = tuple[Image.Image, npt.NDArray[np.float32]]
 """A photo, and what the network sees of it: (1, 3, h, w)."""
 
+_Logits = Callable[[Image.Image], npt.NDArray[np.float32]]
+"""A photo, or a part of one, to its logits (18, h, w)."""
+
 _Steps = tuple[
     Callable[[Photo], _Prepared],
     Callable[[list[_Prepared]], Iterable[npt.NDArray[np.float32]]],
@@ -141,7 +144,9 @@ class Segmenter:
 
         Args:
             edges: "guided" (the default) lets borders follow the photo's; "plain" only interpolates what the network
-                says, to the pixel as transformers does. docs/edges.md has the figures of all three options.
+                says, to the pixel as transformers does. docs/edges.md has its figures and those of the last two
+                options.
+            zoom: "auto" (the default) looks at a small figure once more, from closer; "off" never does.
             people: "one" (the default) takes the photo as it is; "all" tells people apart, looks at each on their own,
                 and says whose each pixel is: `wearers` and `people` of the result. One more pass for each person.
             average: look four times, mirrored and larger, too: more accurate at five times the work.
@@ -219,6 +224,11 @@ class Segmenter:
             raise ModelError(f"{self.name} does not answer with finite logits of 18 classes: its weights are broken.")
         return logits
 
+    @property
+    def _aspect(self) -> float:
+        """Height over width of the network's input."""
+        return self.image_size[0] / self.image_size[1]
+
     # The three steps from a source to its result
 
     def _steps(self, edges: str, zoom: str, people: str, average: bool, rules: bool) -> _Steps:
@@ -251,8 +261,7 @@ class Segmenter:
         # In the photo's proportions: side by side in the upright input, people would be squeezed out of recognition.
         photo = load_photo(source)
         stretch = min(max(photo.height / photo.width, 0.25), 4.0)
-        upright = self.image_size[0] / self.image_size[1]
-        area = self.image_size[0] * self.image_size[1] * min(max(upright / stretch, 1.0), WIDE)
+        area = self.image_size[0] * self.image_size[1] * min(max(self._aspect / stretch, 1.0), WIDE)
         size = round((area * stretch) ** 0.5 / 32) * 32, round((area / stretch) ** 0.5 / 32) * 32
         return photo, self.pixels([photo], (max(32, size[0]), max(32, size[1])))
 
@@ -265,7 +274,7 @@ class Segmenter:
     def _finish(
         self,
         guided: bool,
-        closer: Callable[[Image.Image], npt.NDArray[np.float32]] | None,
+        closer: _Logits | None,
         rules: bool,
         source: Photo,
         prepared: _Prepared,
@@ -273,10 +282,8 @@ class Segmenter:
     ) -> Segmentation:
         photo, _ = prepared
         label_map, means, probability = _labels(photo, logits, guided)
-        aspect = self.image_size[0] / self.image_size[1]
-        if closer and (box := surroundings(label_map, aspect)):
-            part = photo.crop(box)
-            nearer, _, nearer_probability = _labels(part, closer(part), guided)
+        if closer and (box := surroundings(label_map, self._aspect)):
+            nearer, nearer_probability = _look(photo, box, closer, guided)
             label_map = paste(label_map, nearer, box, label_map.shape)
             probability = paste(probability, nearer_probability, box, label_map.shape)
             means = confidences(label_map, probability)
@@ -285,7 +292,7 @@ class Segmenter:
     def _finish_each(
         self,
         guided: bool,
-        closer: Callable[[Image.Image], npt.NDArray[np.float32]],
+        closer: _Logits,
         zoom: bool,
         rules: bool,
         source: Photo,
@@ -299,13 +306,8 @@ class Segmenter:
             alone = self._finish(guided, closer if zoom else None, rules, source, prepared, closer(photo))
             return replace(alone, wearers=(alone.label_map != BACKGROUND).view(np.uint8))
 
-        def look(box: Box) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-            part = photo.crop(box)
-            nearer, _, nearer_probability = _labels(part, closer(part), guided)
-            return nearer, nearer_probability
-
-        aspect = self.image_size[0] / self.image_size[1]
-        label_map, probability, wearers = parse(label_map, probability, divided, aspect, look)
+        look = partial(_look, photo, closer=closer, guided=guided)
+        label_map, probability, wearers = parse(label_map, probability, divided, self._aspect, look)
         if rules:
             drop_specks(label_map)
             wearers = np.where(label_map == BACKGROUND, np.uint8(0), np.where(wearers > 0, wearers, divided))
@@ -341,6 +343,15 @@ def _labels(
     """As `label_pixels`, with borders that follow the photo if `guided`."""
     label_map, means, probability = label_pixels(logits, (photo.height, photo.width))
     return follow_edges(logits, np.asarray(photo)) if guided else label_map, means, probability
+
+
+def _look(
+    photo: Image.Image, box: Box, closer: _Logits, guided: bool
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Label map and probability of a part of the photo, looked at by itself."""
+    part = photo.crop(box)
+    label_map, _, probability = _labels(part, closer(part), guided)
+    return label_map, probability
 
 
 def _load(source: Photo) -> _Prepared:

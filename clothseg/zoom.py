@@ -22,7 +22,6 @@ MARGIN = 0.15
 _LEAST_PIECE = 0.1
 """Pieces below this share of the largest one are not the figure's: specks, and people far away."""
 
-
 _SIDE = 640
 """Longest side, in pixels, of the map on which the figure is looked for."""
 

@@ -2,13 +2,14 @@
 
 import csv
 import io
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from clothseg.files import whole
 
 
 FILE = "training_log.csv"
@@ -60,9 +61,8 @@ def write_log(log: list[dict[str, Any]], path: Path) -> None:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(evaluation_rows(log))
-    building = path.with_name(f"{path.name}.incomplete")
-    building.write_text(text.getvalue())
-    os.replace(building, path)
+    with whole(path) as building:
+        building.write_text(text.getvalue())
 
 
 def table_line(row: dict[str, Any]) -> str:

@@ -31,11 +31,30 @@ class FlipSides(A.HorizontalFlip):
         return mirrored
 
 
-class LookCloser(A.DualTransform):
+class Window(A.DualTransform):
+    """Crop to a window that depends on the mask; `get_params_dependent_on_data` draws it. Cropping is all: `encode`
+    resizes."""
+
+    @property
+    def targets_as_params(self) -> list[str]:
+        """What `get_params_dependent_on_data` is given."""
+        return ["mask"]
+
+    def apply(
+        self, img: npt.NDArray[np.uint8], window: tuple[int, int, int, int] = (0, 1, 0, 1), **params: Any
+    ) -> npt.NDArray[np.uint8]:
+        """The window of a photo (H, W, 3) or mask (H, W)."""
+        top, bottom, left, right = window
+        return np.ascontiguousarray(img[top:bottom, left:right])
+
+    apply_to_mask = apply
+
+
+class LookCloser(Window):
     """Crop a window about a pixel of a class drawn evenly from those that the photo shows.
 
     Evenly over classes, not pixels: a pair of sunglasses is looked at as often as the trousers. The windows are
-    also what half-length portraits and details look like. Cropping is all: `encode` resizes.
+    also what half-length portraits and details look like.
     """
 
     def __init__(
@@ -44,11 +63,6 @@ class LookCloser(A.DualTransform):
         """Windows of `height` and `width` as shares of the photo's."""
         super().__init__(p=p)
         self.height, self.width = height, width
-
-    @property
-    def targets_as_params(self) -> list[str]:
-        """What `get_params_dependent_on_data` is given."""
-        return ["mask"]
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         """Draw the window as (top, bottom, left, right)."""
@@ -69,17 +83,8 @@ class LookCloser(A.DualTransform):
             window += [start, start + length]
         return {"window": tuple(window)}
 
-    def apply(
-        self, img: npt.NDArray[np.uint8], window: tuple[int, int, int, int] = (0, 1, 0, 1), **params: Any
-    ) -> npt.NDArray[np.uint8]:
-        """The window of a photo (H, W, 3) or mask (H, W)."""
-        top, bottom, left, right = window
-        return np.ascontiguousarray(img[top:bottom, left:right])
 
-    apply_to_mask = apply
-
-
-class Portrait(A.DualTransform):
+class Portrait(Window):
     """Crop to the upper part of the figure, from the photo's top: what half-lengths and portraits look like.
 
     The window is as wide as it is high, more or less, about the middle of what of the figure it shows. A mask without
@@ -92,11 +97,6 @@ class Portrait(A.DualTransform):
         """Windows that show `share` of the figure's height, of width over height `aspect`."""
         super().__init__(p=p)
         self.share, self.aspect = share, aspect
-
-    @property
-    def targets_as_params(self) -> list[str]:
-        """What `get_params_dependent_on_data` is given."""
-        return ["mask"]
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
         """Draw the window as (top, bottom, left, right)."""
@@ -112,9 +112,6 @@ class Portrait(A.DualTransform):
         middle = (columns[0] + columns[-1]) // 2 if len(columns) else width // 2
         left = min(max(0, int(middle) - wide // 2), width - wide)
         return {"window": (0, bottom, left, left + wide)}
-
-    apply = LookCloser.apply
-    apply_to_mask = LookCloser.apply
 
 
 class GaussNoise(A.GaussNoise):

@@ -11,12 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
 
-from clothseg.labels import IGNORE, LABEL2ID, NAMES, mirror
+from clothseg.labels import IGNORE, LABEL2ID, mirror
 from clothseg.training.data import decode_row
 
 
-ITEMS = tuple(LABEL2ID[name] for name in ("Hat", "Sunglasses", "Scarf"))
-"""What has its place relative to the face."""
+WORN = {LABEL2ID["Hat"]: (-1, 0.2, 0.5), LABEL2ID["Sunglasses"]: (0.05, 0.6, 0.3), LABEL2ID["Scarf"]: (0.75, 3, 0.8)}
+"""What has its place relative to the face: where its middle lies at the highest and at the lowest (0 is the top of the
+face, 1 the chin), and how far aside (in widths of the face)."""
+
+ITEMS = tuple(WORN)
 
 FACE, HAIR = LABEL2ID["Face"], LABEL2ID["Hair"]
 MIN_FACE = 12
@@ -61,12 +64,10 @@ def sits(item: int, inside: npt.NDArray[np.bool_], face: Face) -> bool:
     if not inside.any():
         return False
     rows, columns = np.nonzero(inside)
-    height = (rows.mean() - face.top) / (face.chin - face.top)  # 0 at the top of the face, 1 at the chin
+    height = (rows.mean() - face.top) / (face.chin - face.top)
     aside = abs(columns.mean() - face.middle) / face.width
-    lowest, highest, farthest = {"Hat": (-1, 0.2, 0.5), "Sunglasses": (0.05, 0.6, 0.3), "Scarf": (0.75, 3, 0.8)}[
-        NAMES[item]
-    ]
-    return bool(lowest <= height <= highest and aside <= farthest)
+    highest, lowest, farthest = WORN[item]
+    return bool(highest <= height <= lowest and aside <= farthest)
 
 
 class Wardrobe:
