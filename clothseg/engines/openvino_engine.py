@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -38,8 +38,7 @@ class OpenVinoEngine:
             ImportError: OpenVINO is not installed.
             ModelError: the model cannot be converted.
         """
-        openvino = import_openvino()
-        self._core = openvino.Core()
+        self._core = _core()
         key = cache_key("openvino", loaded.digest, packages=("openvino", "torch", "transformers"))
         self._model = cached(
             f"openvino-{key}",
@@ -85,6 +84,22 @@ def import_openvino() -> Any:
     import openvino
 
     return openvino
+
+
+@cache
+def _core() -> Any:
+    """The process's only core, with the plugin for CPUs loaded.
+
+    The plugin gives the thread that loads it a stack for signal handlers, and when it is destroyed the one that the
+    thread had before. Two of them, destroyed in the order they were made, leave a thread with a stack that is freed,
+    and the next signal (SIGTERM, say) ends the process with a segmentation fault. So there is one, which a thread of
+    its own loads.
+    """
+    core = import_openvino().Core()
+    loading = threading.Thread(target=core.get_property, args=("CPU", "OPTIMIZATION_CAPABILITIES"))
+    loading.start()
+    loading.join()
+    return core
 
 
 def _convert(loaded: LoadedModel, core: Any, path: Path) -> None:

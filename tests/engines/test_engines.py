@@ -1,5 +1,6 @@
 """Every engine answers as plain transformers does, at any size and batch, and says what is wrong when it cannot."""
 
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -120,11 +121,23 @@ def test_what_cannot_be_is_explained(
 
 def test_openvino_is_imported_without_its_telemetry() -> None:
     """Which would report to Google Analytics that somebody imports OpenVINO."""
-    import subprocess
-
     code = (
         "import sys; from clothseg.engines.openvino_engine import import_openvino as load; load(); load(); "
         "assert 'openvino' in sys.modules; print([name for name in sys.modules if 'openvino_telemetry' in name])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_signal_handlers_keep_their_stack(tiny_model: Path) -> None:
+    """OpenVINO's plugin for CPUs replaces its thread's, and two of them can leave it with one that is freed."""
+    code = (
+        "import ctypes, sys\n"
+        "from clothseg import Segmenter\n"
+        "stacks = [ctypes.create_string_buffer(24) for _ in range(2)]\n"
+        "ctypes.CDLL(None).sigaltstack(None, stacks[0])\n"
+        "Segmenter.from_pretrained(sys.argv[1], engine='openvino')\n"
+        "ctypes.CDLL(None).sigaltstack(None, stacks[1])\n"
+        "assert stacks[0].raw == stacks[1].raw\n"
+    )
+    subprocess.run([sys.executable, "-X", "faulthandler", "-c", code, tiny_model], check=True)
