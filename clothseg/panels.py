@@ -1,9 +1,11 @@
 """The page's own HTML: title, empty state, table of what was found, manual and footer. Pure functions to strings."""
 
+from collections.abc import Sequence
 from html import escape
 
-from clothseg.labels import BACKGROUND, NAMES, hex_color
-from clothseg.segmentation import Segmentation
+from clothseg.items import Item
+from clothseg.labels import BACKGROUND, LABEL2ID, NAMES, PALETTE, hex_color
+from clothseg.people import Person
 
 
 _HANGER = (
@@ -35,39 +37,50 @@ def problem(message: str) -> str:
 <p>{escape(message)}</p></div></section>"""
 
 
-def table(result: Segmentation) -> str:
-    """The classes found, with colour, share of the photo and mean confidence."""
-    rows = []
-    for item in result.to_dict()["classes"]:
-        if item["id"] == BACKGROUND:
-            continue
-        confidence = "–" if item["confidence"] is None else f"{item['confidence']:.0%}"
-        width = 0 if item["confidence"] is None else round(100 * item["confidence"])
-        share = "&lt; 0.1%" if item["share"] < 0.001 else f"{item['share']:.1%}"
-        rows.append(
-            f'<tr><th scope="row"><i style="background:{hex_color(item["name"])}"></i>{item["name"]}</th>'
-            f'<td>{share}</td><td><span class="bar"><b style="width:{width}%"></b></span>{confidence}</td></tr>'
-        )
-    if not rows:
+def items_table(items: Sequence[Item], people: Sequence[Person] = ()) -> str:
+    """The items of a photo with colours, share, box, confidence and, where people were told apart, their wearer."""
+    if not items:
         return '<p class="none">No clothes or body parts were found. One person, well visible, works best.</p>'
+    wearer = '<th scope="col">Person</th>' if people else ""
+    rows = []
+    for item in items:
+        confidence = "–" if item.confidence is None else f"{item.confidence:.0%}"
+        width = 0 if item.confidence is None else round(100 * item.confidence)
+        share = "&lt; 0.1%" if item.share < 0.001 else f"{item.share:.1%}"
+        x, y, wide, high = item.box
+        colors = "".join(
+            f'<span class="color"><i style="background:{color.hex}"></i>{color.name}</span>'
+            for color in item.colors[:3]
+        )
+        whose = "" if not people else f"<td>{item.wearer or '–'}</td>"
+        rows.append(
+            f'<tr><th scope="row">{swatch(item.name)}{item.name}</th><td class="colors">{colors}</td>{whose}'
+            f'<td>{share}</td><td class="wide">{wide} × {high} at {x}, {y}</td>'
+            f'<td><span class="bar"><b style="width:{width}%"></b></span>{confidence}</td></tr>'
+        )
+    count = f"{len(items)} item" + ("s" if len(items) > 1 else "")
+    told = f", {len(people)} people" if len(people) > 1 else ""
     return (
-        '<table class="found"><caption>What was found</caption><thead><tr><th scope="col">Class</th>'
-        '<th scope="col">Share of photo</th><th scope="col">Confidence</th></tr></thead>'
+        f'<table class="found"><caption>What was found <small>{count}{told}</small></caption><thead><tr>'
+        f'<th scope="col">Item</th><th scope="col">Colours</th>{wearer}<th scope="col">Share of photo</th>'
+        '<th scope="col" class="wide">Box, pixels</th><th scope="col">Confidence</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
 
 
+def swatch(name: str) -> str:
+    """The colour and the number of a class."""
+    class_id = LABEL2ID[name]
+    ink = "#000" if _light(class_id) else "#fff"
+    return f'<i class="swatch" style="background:{hex_color(name)};color:{ink}">{class_id}</i>'
+
+
 def footer(model: str, revision: str | None, license_note: str, notice: str = "") -> str:
-    """Model, licence and limits; `notice` says why it is not the model that was meant, or not its newest state."""
+    """Model and licence; `notice` says why it is not the model that was meant, or not its newest state."""
     version = f" at {escape(revision[:10])}" if revision else ""
     told = f'<p class="notice" role="status"><strong>{escape(notice)}</strong></p>' if notice else ""
-    return f"""<footer class="about"><div><h3>Good to know</h3><ul>
-<li>One person, well visible, works best; of several people the garments come out together.</li>
-<li>Left and right are the wearer’s own. Sleeves belong to the upper clothes, what they cover is not guessed.</li>
-<li>Jewellery, underwear and gloves are not among the 18 classes.</li>
-<li>Downloads have the photo’s own size; previews are smaller.</li>
-<li>Photos and results are deleted from this server within about an hour.</li></ul></div>
-<div><h3>Model</h3><p><code>{escape(model)}</code>{version}</p>{told}<p>{escape(license_note)}</p></div></footer>"""
+    return f"""<footer class="foot">{told}<p>Model <code>{escape(model)}</code>{version}. {escape(license_note)}
+Photos and results are deleted from this server within about an hour.</p></footer>"""
 
 
 def manual(address: str) -> str:
@@ -104,8 +117,21 @@ Assistants that speak MCP find them as tools at `{url}/gradio_api/mcp/`.
 
 
 def swatches() -> str:
-    """CSS that puts its palette colour before each class in the list of garments."""
-    return "\n".join(f'#picker label:has(input[name="{name}"]) {{ --swatch: {hex_color(name)}; }}' for name in NAMES)
+    """CSS that puts its palette colour and its number before each class in the list of garments."""
+    return "\n".join(
+        f'#picker label:has(input[name="{name}"]) {{ --swatch: {hex_color(name)}; --number: "{class_id}"; '
+        f"--on-swatch: {'#000' if _light(class_id) else '#fff'}; }}"
+        for class_id, name in enumerate(NAMES)
+    )
+
+
+def _light(class_id: int) -> bool:
+    """Whether black reads better on the class's colour than white: by WCAG's relative luminance."""
+    linear = [
+        (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4) for c in (PALETTE[class_id] / 255).tolist()
+    ]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return bool((luminance + 0.05) ** 2 > 1.05 * 0.05)
 
 
 def _figure() -> str:
