@@ -83,13 +83,18 @@ def look_options(ticks: Sequence[bool]) -> dict[str, Any]:
     return {switch.option: switch.on if tick else switch.off for switch, tick in zip(LOOK, ticks, strict=True)}
 
 
-def cutout_inputs() -> list[Any]:
-    """The components whose values `cutout_options` takes."""
+def cutout_inputs(prefix: str = "") -> list[Any]:
+    """The components whose values `cutout_options` takes; `prefix` is for their ids in the page."""
     plain = CutoutOptions()
-    ground = gr.Radio(GROUNDS, value=GROUNDS[0], label="Behind it", elem_id="ground")
-    color = gr.ColorPicker("#ffffff", label="Colour behind it", visible=False, elem_id="ground-color")
+    ground = gr.Radio(GROUNDS, value=GROUNDS[0], label="Behind it", elem_id=f"{prefix}ground")
+    color = gr.ColorPicker("#ffffff", label="Colour behind it", visible=False, elem_id=f"{prefix}ground-color")
     picture = photo_input(
-        label="Picture behind it", sources=["upload"], height=180, visible=False, buttons=[], elem_id="ground-picture"
+        label="Picture behind it",
+        sources=["upload"],
+        height=180,
+        visible=False,
+        buttons=[],
+        elem_id=f"{prefix}ground-picture",
     )
     ground.change(
         lambda value: (gr.update(visible=value == GROUNDS[1]), gr.update(visible=value == GROUNDS[2])),

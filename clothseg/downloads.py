@@ -14,9 +14,14 @@ from clothseg.segmentation import Segmentation
 
 def new_file(result: Segmentation, ending: str) -> Path:
     """Path for a file made from `result`: the photo's own name with `ending`, in a folder that nobody can guess."""
+    return new_path(Path(result.name or "photo").stem + ending)
+
+
+def new_path(name: str) -> Path:
+    """Path for a file, in a new folder that nobody can guess, among those that gradio deletes when they are old."""
     folder = Path(get_upload_folder()) / secrets.token_hex(20)
     folder.mkdir(parents=True)
-    return folder / (Path(result.name or "photo").stem + ending)
+    return folder / name
 
 
 def save_cutout(result: Segmentation, names: Sequence[str], options: CutoutOptions = PLAIN) -> str:

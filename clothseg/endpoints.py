@@ -1,15 +1,19 @@
 """The app's named endpoints; API page and MCP tools show their docstrings."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from clothseg.downloads import save_coco, save_cutout, save_each_item, save_labels, save_overlay
+from clothseg.batch import segment_to_zip
+from clothseg.downloads import new_path, save_coco, save_cutout, save_each_item, save_labels, save_overlay
 from clothseg.errors import ConfigError, ImageError
-from clothseg.intake import MODEL_QUEUE, photo_input, plain_errors
+from clothseg.intake import BATCH_QUEUE, MODEL_QUEUE, photo_input, plain_errors
 from clothseg.items import items_to_dict
 from clothseg.labels import GROUPS, NAMES, hex_color
+from clothseg.output import KINDS, Wanted
 from clothseg.refine import CutoutOptions
 from clothseg.segmentation import Segmentation
 from clothseg.segmenter import EDGES, PEOPLE, ZOOM, Segmenter
@@ -20,7 +24,7 @@ LOOK_NAMES = ("people", "edges", "zoom", "average", "rules")
 
 
 def add_endpoints(segmenter: Segmenter) -> None:
-    """Add `/segment`, `/cutout`, `/items`, `/labels` and `/health` to the Blocks being built."""
+    """Add `/segment`, `/cutout`, `/items`, `/batch`, `/labels` and `/health` to the Blocks being built."""
 
     def run(photo: str | bytes | None, *look: Any) -> Segmentation:
         if photo is None:
@@ -128,6 +132,48 @@ def add_endpoints(segmenter: Segmenter) -> None:
         archive = save_each_item(result, names, made) if cutouts else None
         return items_to_dict(found, result.name), save_coco(result, found), archive
 
+    @plain_errors
+    def batch(
+        photos: list[str] | None,
+        kinds: list[str] | None = None,
+        classes: list[str] | None = None,
+        options: dict[str, Any] | None = None,
+        people: str = "one",
+        edges: str = "guided",
+        zoom: str = "auto",
+        average: bool = False,
+        rules: bool = False,
+    ) -> Iterator[tuple[dict[str, Any], str | None]]:
+        """Segment many photos, or ZIPs of photos, into one ZIP; a photo that cannot be used stops no other.
+
+        Args:
+            photos: Photos and ZIPs of photos, in any mix.
+            kinds: What to make of each photo: labels (PNG), cutouts (PNG), overlays (JPEG). Without it, the first two.
+            classes: What the cut-outs keep: classes as for cutout, or the groups All garments, Upper, Lower, Shoes and
+                accessories, Body. Without it, All garments.
+            options: How the cut-outs are made, as for cutout.
+            people: "one" takes the photo as it is; "all" tells several people apart and looks at each on their own.
+            edges: "guided" lets borders follow the photo's edges; "plain" only interpolates what the network says.
+            zoom: "auto" looks at a small figure once more, from closer; "off" never does.
+            average: Look four times and average: more accurate, five times slower.
+            rules: Drop specks, and what cannot be in a photo of one person.
+
+        Returns:
+            How far it is, which is told again after each photo: done and total, the number of photos, and errors, why
+            photos could not be used; and at the end the ZIP, with a folder for each kind of file and results.csv.
+        """
+        made = _cutout_options(options, None)
+        written = Wanted(tuple(kinds or Wanted.kinds), tuple(classes or Wanted.classes), made)
+        look: dict[str, Any] = dict(zip(LOOK_NAMES, (people, edges, zoom, average, rules), strict=True))
+        out = new_path("clothseg.zip")
+        report: dict[str, Any] = {"done": 0, "total": 0, "errors": []}
+        with closing(segment_to_zip(segmenter, photos or [], out, written, **look)) as steps:
+            for step in steps:
+                errors = [*report["errors"], step.error] if step.error else report["errors"]
+                report = {"done": step.done, "total": step.total, "errors": errors}
+                yield report, None
+        yield report, str(out)
+
     def labels() -> list[dict[str, Any]]:
         """List the 18 classes of the label map.
 
@@ -166,9 +212,9 @@ def add_endpoints(segmenter: Segmenter) -> None:
     def picture(label: str) -> gr.Image:
         return photo_input(label=label, visible=False)
 
-    def names() -> gr.Dropdown:
+    def some(label: str, values: tuple[str, ...]) -> gr.Dropdown:
         # A dropdown, because it lets unknown names through to us, who answer with the list of known ones.
-        return gr.Dropdown(NAMES, value=[], multiselect=True, allow_custom_value=True, label="classes", visible=False)
+        return gr.Dropdown(values, value=[], multiselect=True, allow_custom_value=True, label=label, visible=False)
 
     def choice(label: str, values: tuple[str, ...], value: str) -> gr.Dropdown:
         return gr.Dropdown(values, value=value, allow_custom_value=True, label=label, visible=False)
@@ -189,7 +235,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
         flag("average"),
         flag("rules"),
     ]
-    photo, classes, options = picture("photo"), names(), json("options")
+    photo, classes, options = picture("photo"), some("classes", NAMES), json("options")
     overlay = gr.Image(label="overlay", type="filepath", visible=False)
     event: dict[str, Any] = {"concurrency_id": MODEL_QUEUE, "concurrency_limit": 1}
     trigger = gr.Button(visible=False)
@@ -207,6 +253,20 @@ def add_endpoints(segmenter: Segmenter) -> None:
         [json("items"), file("coco"), file("cut-outs")],
         api_name="items",
         **event,
+    )
+    trigger.click(
+        batch,
+        [
+            gr.File(label="photos", file_count="multiple", visible=False),
+            some("kinds", tuple(KINDS)),
+            some("classes", (*GROUPS, *NAMES)),
+            json("options"),
+            *look,
+        ],
+        [json("progress"), file("zip")],
+        api_name="batch",
+        concurrency_id=BATCH_QUEUE,
+        concurrency_limit=1,
     )
 
 

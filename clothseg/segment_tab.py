@@ -1,21 +1,33 @@
 """The tab for one photo: its regions, the garments picked as a cut-out, and a list of everything in it."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 
 from clothseg import panels
-from clothseg.choices import LOOK, OPACITY, cutout_inputs, cutout_options, look_inputs, look_options, scaled
-from clothseg.downloads import save_coco, save_cutout, save_each_item, save_items, save_labels, save_summary
+from clothseg.choices import LOOK, OPACITY, cutout_inputs, cutout_options, look_inputs, look_options
+from clothseg.downloads import save_labels, save_summary
 from clothseg.errors import ClothsegError
-from clothseg.intake import MODEL_QUEUE, photo_input, plain_errors
-from clothseg.labels import BACKGROUND, GROUPS, NAMES, hex_color
-from clothseg.preview import LEGEND, annotate, before_and_after, named, names_found, reduced, reduction
-from clothseg.refine import PLAIN, CutoutOptions
-from clothseg.segmentation import Segmentation
+from clothseg.intake import MODEL_QUEUE, photo_input
+from clothseg.labels import GROUPS, NAMES, hex_color
+from clothseg.picking import (
+    VIEWS,
+    Seen,
+    Wish,
+    cut,
+    describe,
+    each_item,
+    link_to,
+    of_group,
+    pick_at,
+    pick_named,
+    picks,
+    preset,
+    show,
+    want,
+)
+from clothseg.preview import LEGEND, names_found
 from clothseg.segmenter import Segmenter
 
 
@@ -24,53 +36,9 @@ KEEP_SECONDS = 3600
 
 EXAMPLES = ("astronaut.jpg", "doll-skirt.jpg", "doll-trousers.jpg", "photographer.jpg")
 
-VIEWS = ("Regions", "Before and after")
-"""How a result is shown."""
 
-
-class Parts(NamedTuple):
-    """Components that a link sets.
-
-    Attributes:
-        look: boxes of `look_inputs`.
-        cutout: components of `cutout_inputs`.
-        opacity: slider.
-        keep: state with the classes that are picked in a new photo.
-        picker: boxes of the classes found.
-    """
-
-    look: list[gr.Checkbox]
-    cutout: list[Any]
-    opacity: gr.Slider
-    keep: gr.State
-    picker: gr.CheckboxGroup
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """A result, and the stored photo that it is of."""
-
-    path: str | bytes
-    result: Segmentation
-
-
-@dataclass(frozen=True, eq=False)
-class Wish:
-    """What the cut-out shows, or soon will."""
-
-    seen: Seen | None = None
-    names: tuple[str, ...] = ()
-    options: CutoutOptions = PLAIN
-
-    def same_as(self, other: "Wish | None") -> bool:
-        """Whether the other asks for the very same picture."""
-        if other is None or self.seen is not other.seen:
-            return False
-        return (self.names, self.options) == (other.names, other.options)
-
-
-def segment_tab(segmenter: Segmenter, examples: Path | None) -> Parts:
-    """Add the tab's components and events to the Blocks being built.
+def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
+    """Add the tab's components and events to the Blocks being built; give those that `from_link` sets.
 
     Args:
         segmenter: Runs one photo at a time.
@@ -135,6 +103,10 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> Parts:
                 labels_file = gr.DownloadButton("Label map (PNG)", size="sm", elem_id="save-labels")
                 summary_file = gr.DownloadButton("Summary (JSON)", size="sm", elem_id="save-summary")
                 each_file = gr.DownloadButton("ZIP", visible="hidden", elem_id="each-file")
+            link = gr.Button("Copy a link to these settings", size="sm", elem_id="link")
+            link_text = gr.Textbox(
+                label="Link to these settings", visible=False, interactive=False, buttons=["copy"], elem_id="link-text"
+            )
         with gr.Column(elem_id="cutout-card", visible=False) as cutout_card:
             cutout = gr.Image(
                 label="Cut-out",
@@ -220,7 +192,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> Parts:
     regions.select(pick_named, picker, picker, **instant)
     clear.click(lambda: [], None, picker, **instant)
     for name, button in presets.items():
-        button.click(_preset(name), seen, picker, **instant)
+        button.click(preset(name), seen, picker, **instant)
     # Queued, unlike those above: gradio reports a state's change only from there.
     gr.on(
         [picker.change, *(part.release if isinstance(part, gr.Slider) else part.change for part in cutout_settings)],
@@ -245,92 +217,22 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> Parts:
     each.click(
         each_item, [seen, wish], each_file, show_progress_on=each, concurrency_limit=2, trigger_mode="once", **private
     ).success(None, None, None, js=_TAKE_EACH, **private)
-    return Parts(look, cutout_settings, opacity, keep, picker)
+    link.click(
+        link_to,
+        [seen, picker, opacity, *look, *cutout_settings],
+        link_text,
+        show_progress="hidden",
+        concurrency_limit=None,
+        **private,
+    ).success(None, link_text, link_text, js=_COPY_LINK, **private)
+    return [*look, *cutout_settings, opacity, keep]
 
 
+# Only the browser knows the page's address: behind proxies the server is called by another.
+_COPY_LINK = """(query) => {
+  const link = location.origin + location.pathname + query;
+  navigator.clipboard?.writeText(link).catch(() => {});
+  return link;
+}"""
 _SET_OPACITY = "(value) => document.documentElement.style.setProperty('--regions-opacity', value)"
 _TAKE_EACH = "() => setTimeout(() => document.querySelector('#each-file').click(), 200)"
-
-
-def show(seen: Seen | None, view: str, opacity: float) -> tuple[Any, Any]:
-    """Updates of the regions and of the slider, of which one is to be seen."""
-    if seen is None:
-        return gr.skip(), gr.skip()
-    if view == VIEWS[0]:
-        return gr.update(value=annotate(seen.result), visible=True), gr.update(visible=False)
-    return gr.update(visible=False), gr.update(value=before_and_after(seen.result, opacity), visible=True)
-
-
-@plain_errors
-def describe(seen: Seen | None) -> tuple[str, Any, Any]:
-    """The list of items, and the files that say the same."""
-    if seen is None:
-        return "", gr.update(value=None), gr.update(value=None)
-    items = seen.result.items(*NAMES[BACKGROUND + 1 :])
-    return panels.items_table(items, seen.result.people), save_items(seen.result, items), save_coco(seen.result, items)
-
-
-@plain_errors
-def each_item(seen: Seen | None, wish: Wish | None) -> str | None:
-    """Path of a ZIP with a cut-out of each item of the classes picked."""
-    if seen is None or wish is None:
-        return None
-    if not wish.names:
-        raise gr.Error("Pick something first: the ZIP holds the items of the classes picked.", print_exception=False)
-    return save_each_item(seen.result, wish.names, wish.options)
-
-
-def picks(present: list[str], kept: list[str], before: list[str] | None) -> list[str]:
-    """Classes to pick: those `before`, if it is the same photo; else `kept`, all garments, or all there is."""
-    if before is not None:
-        return [name for name in present if name in before]
-    return [name for name in present if name in kept] or of_group("All garments", present) or present
-
-
-def of_group(group: str, present: list[str]) -> list[str]:
-    """Those of the classes `present` that belong to the preset `group`."""
-    return [name for name in present if name in GROUPS[group]]
-
-
-@plain_errors
-def want(seen: Seen | None, names: list[str], wish: Wish | None, *settings: Any) -> tuple[Any, Any]:
-    """What `cut` is to show next; until it does, the file on offer is the one before and must not be taken."""
-    wanted = Wish(seen, tuple(names), cutout_options(*settings))
-    if wanted.same_as(wish):
-        return gr.skip(), gr.skip()
-    return wanted, gr.update(interactive=False)
-
-
-def cut(wish: Wish | None) -> Iterator[tuple[Any, Any]]:
-    """Yield the cut-out's preview at once, and the download when its file, of the photo's own size, is written."""
-    if wish is None or wish.seen is None or not wish.names:
-        yield None, gr.update(value=None, label="Pick something to cut out", interactive=False)
-        return
-    result = wish.seen.result
-    preview = reduced(result).cutout(*wish.names, options=scaled(wish.options, reduction(result)))
-    yield preview, gr.update(value=None, label="Preparing the file…", interactive=False)
-    path = save_cutout(result, list(wish.names), wish.options)
-    # The preview once more: of two answers in quick succession the page at times shows only the last.
-    yield preview, gr.update(value=path, label=f"Download {Path(path).name}", interactive=True)
-
-
-def pick_at(seen: Seen | None, names: list[str], event: gr.SelectData) -> Any:
-    """Add or take away the class at the pixel of the photo that was clicked."""
-    x, y = event.index
-    height, width = (0, 0) if seen is None else seen.result.label_map.shape
-    if seen is None or not (0 <= x < width and 0 <= y < height) or seen.result.label_map[y, x] == BACKGROUND:
-        return gr.skip()
-    return _toggled(names, NAMES[seen.result.label_map[y, x]])
-
-
-def pick_named(names: list[str], event: gr.SelectData) -> list[str]:
-    """Add or take away the class whose name was clicked under the regions."""
-    return _toggled(names, named(event.value))
-
-
-def _toggled(names: list[str], name: str) -> list[str]:
-    return [other for other in names if other != name] if name in names else [*names, name]
-
-
-def _preset(group: str) -> Callable[[Seen | None], list[str]]:
-    return lambda seen: [] if seen is None else of_group(group, names_found(seen.result))

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -60,6 +61,7 @@ class Segmenter:
         revision: Commit of a model from the Hub, else None.
         license_note: One sentence on the licence of the weights.
         notice: What users are to know about where the weights are from, such as that the Hub could not be asked.
+        folder: Where its files lie, if they were loaded from files.
         image_size: (height, width) that photos are resized to for the network.
     """
 
@@ -80,6 +82,7 @@ class Segmenter:
         self.revision = revision
         self.license_note = license_note
         self.notice = ""
+        self.folder: Path | None = None
         self.image_size: tuple[int, int] = (processor.size["height"], processor.size["width"])
         self._resample = processor.resample
         # Beyond resizing, processors only map values: found out once for all 256, instead of computed for each pixel.
@@ -127,7 +130,7 @@ class Segmenter:
             revision=loaded.revision,
             license_note=loaded.license_note,
         )
-        segmenter.notice = loaded.notice
+        segmenter.notice, segmenter.folder = loaded.notice, loaded.folder
         return segmenter
 
     def __call__(

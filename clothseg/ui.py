@@ -6,8 +6,12 @@ from typing import Any
 import gradio as gr
 
 from clothseg import panels
+from clothseg.about_tab import about_tab
+from clothseg.batch_tab import batch_tab
+from clothseg.compare_tab import Models, compare_tab
 from clothseg.endpoints import add_endpoints
-from clothseg.intake import MAX_FILE_BYTES
+from clothseg.intake import MAX_UPLOAD_BYTES
+from clothseg.picking import from_link
 from clothseg.segment_tab import KEEP_SECONDS, segment_tab
 from clothseg.segmenter import Segmenter
 from clothseg.theme import paper_and_ink
@@ -22,24 +26,40 @@ class Page(gr.Blocks):
         return await super().preprocess_data(block_fn, [*inputs, *missing], *args, **kwargs)
 
 
-def build(segmenter: Segmenter, examples: Path | None = None, address: str = "http://127.0.0.1:7860") -> gr.Blocks:
+def build(
+    segmenter: Segmenter,
+    examples: Path | None = None,
+    address: str = "http://127.0.0.1:7860",
+    models: Models = Models(),  # noqa: B008 - immutable
+) -> gr.Blocks:
     """The app around a loaded model.
 
     Args:
         segmenter: Runs one photo at a time.
         examples: Folder of example photos; their names are in `segment_tab.EXAMPLES`.
         address: Where programs reach the app: a Space's name or a URL, for the manual on the page.
+        models: Others that can be compared with this one.
     """
     with Page(title="clothseg: clothes, cut out", delete_cache=(600, KEEP_SECONDS)) as page:
         gr.HTML(panels.header())
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Segment", id="segment"):
-                segment_tab(segmenter, examples)
-        with gr.Accordion("Use it from a program", open=False, elem_id="manual"):
-            gr.Markdown(panels.manual(address))
+                linked = segment_tab(segmenter, examples)
+            with gr.Tab("Batch", id="batch"):
+                batch_tab(segmenter)
+            with gr.Tab("Compare", id="compare"):
+                compare_tab(segmenter, models)
+            with gr.Tab("About", id="about"):
+                about_tab(segmenter, address)
         gr.HTML(panels.footer(segmenter.name, segmenter.revision, segmenter.license_note, segmenter.notice))
         add_endpoints(segmenter)
+        page.load(_opened, None, linked, queue=False, show_progress="hidden", api_visibility="private")
     return page
+
+
+def _opened(request: gr.Request) -> Any:
+    query = dict(request.query_params)
+    return from_link(query) if query else gr.skip()
 
 
 def launch_options() -> dict[str, Any]:
@@ -48,7 +68,7 @@ def launch_options() -> dict[str, Any]:
         "theme": paper_and_ink(),
         "css": panels.swatches(),
         "css_paths": Path(__file__).with_name("ui.css"),
-        "max_file_size": MAX_FILE_BYTES,
+        "max_file_size": MAX_UPLOAD_BYTES,
         # Each session holds its photo and label map: this bounds the memory that closed tabs go on using.
         "state_session_capacity": 64,
         "run_history": False,

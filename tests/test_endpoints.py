@@ -21,7 +21,7 @@ from gradio_client.exceptions import AppError
 from paper_dolls import draw
 from PIL import Image
 
-from clothseg import Segmentation, Segmenter, panels
+from clothseg import Segmentation, Segmenter, facts
 from clothseg.endpoints import LOOK_NAMES
 from clothseg.labels import NAMES, hex_color
 from clothseg.refine import CutoutOptions
@@ -240,7 +240,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
 
 def test_the_manual_on_the_page_works(app: str, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(photo.parent)
-    code = re.search(r"```python\n(.*?)```", panels.manual(app), re.DOTALL)
+    code = re.search(r"```python\n(.*?)```", facts.manual(app), re.DOTALL)
     names: dict[str, Any] = {}
     exec(code[1], names)
     assert read(names["cutout"]).shape[2] == 4
@@ -248,8 +248,8 @@ def test_the_manual_on_the_page_works(app: str, photo: Path, monkeypatch: pytest
 
 
 def test_the_manual_names_a_spaces_address() -> None:
-    assert "https://jane-doe-clothseg.hf.space/gradio_api/mcp/" in panels.manual("jane-doe/clothseg")
-    assert 'Client("jane-doe/clothseg")' in panels.manual("jane-doe/clothseg")
+    assert "https://jane-doe-clothseg.hf.space/gradio_api/mcp/" in facts.manual("jane-doe/clothseg")
+    assert 'Client("jane-doe/clothseg")' in facts.manual("jane-doe/clothseg")
 
 
 def test_a_model_that_cannot_be_loaded_is_said_in_one_line() -> None:

@@ -1,4 +1,4 @@
-"""The tab for one photo, without a browser: what its events answer."""
+"""What the tab for one photo answers, without a browser."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import pytest
 from paper_dolls import draw
 from PIL import Image
 
-from clothseg import Segmentation, segment_tab
+from clothseg import Segmentation, picking
 from clothseg.choices import cutout_values
 from clothseg.downloads import new_file
 from clothseg.labels import GROUPS, LABEL2ID
@@ -43,7 +43,7 @@ def test_cut_shows_a_preview_first_and_then_offers_the_file(
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     options = CutoutOptions(background="#ff0000", grow=8, feather=4)
-    (preview, waiting), (_, ready) = segment_tab.cut(Wish(seen, ("Skirt", "Hat"), options))
+    (preview, waiting), (_, ready) = picking.cut(Wish(seen, ("Skirt", "Hat"), options))
     assert (preview.mode, max(preview.size)) == ("RGB", PREVIEW)
     assert waiting["value"] is None and not waiting["interactive"]
     assert Path(ready["value"]).name == "doll-cutout.png" and ready["interactive"]
@@ -55,16 +55,16 @@ def test_cut_shows_a_preview_first_and_then_offers_the_file(
 
 @pytest.mark.parametrize("names", [(), ("Hat",)])
 def test_cut_without_photo_or_pick_offers_nothing(seen: Seen, names: tuple[str, ...]) -> None:
-    ((preview, button),) = segment_tab.cut(Wish(None if names else seen, names))
+    ((preview, button),) = picking.cut(Wish(None if names else seen, names))
     assert preview is None and button["value"] is None and not button["interactive"]
 
 
 def test_want_withdraws_the_old_file_only_if_something_else_is_wanted(seen: Seen) -> None:
     plain, other = cutout_values(CutoutOptions()), cutout_values(CutoutOptions(crop=True))
     before = Wish(seen, ("Hat",))
-    assert segment_tab.want(seen, ["Hat"], before, *plain) == (gr.skip(), gr.skip())
+    assert picking.want(seen, ["Hat"], before, *plain) == (gr.skip(), gr.skip())
     for names, values in ((["Skirt"], plain), (["Hat"], other)):
-        wish, button = segment_tab.want(seen, names, before, *values)
+        wish, button = picking.want(seen, names, before, *values)
         assert (wish.seen, wish.names, wish.options.crop) == (seen, tuple(names), values is other)
         assert button["interactive"] is False
 
@@ -73,7 +73,7 @@ def test_a_click_on_the_photo_adds_and_takes_away(seen: Seen) -> None:
     y, x = np.argwhere(seen.result.label_map == LABEL2ID["Skirt"])[0].tolist()
 
     def click(names: list[str], x: int, y: int) -> Any:
-        return segment_tab.pick_at(seen, names, gr.SelectData(None, {"index": [x, y], "value": None}))
+        return picking.pick_at(seen, names, gr.SelectData(None, {"index": [x, y], "value": None}))
 
     assert click(["Hat"], x, y) == ["Hat", "Skirt"]
     assert click(["Skirt", "Hat"], x, y) == ["Hat"]
@@ -83,8 +83,8 @@ def test_a_click_on_the_photo_adds_and_takes_away(seen: Seen) -> None:
 
 def test_a_click_on_a_name_adds_and_takes_away() -> None:
     event = gr.SelectData(None, {"index": 0, "value": "5 Skirt"})
-    assert segment_tab.pick_named(["Hat"], event) == ["Hat", "Skirt"]
-    assert segment_tab.pick_named(["Skirt"], event) == []
+    assert picking.pick_named(["Hat"], event) == ["Hat", "Skirt"]
+    assert picking.pick_named(["Skirt"], event) == []
 
 
 @pytest.mark.parametrize(
@@ -98,13 +98,13 @@ def test_a_click_on_a_name_adds_and_takes_away() -> None:
     ],
 )
 def test_what_is_picked_at_first(kept: list[str], before: list[str] | None, expected: list[str]) -> None:
-    assert segment_tab.picks(["Hat", "Dress", "Face"], kept, before) == expected
-    assert segment_tab.picks(["Face"], [], None) == ["Face"], "everything, if there is no garment"
+    assert picking.picks(["Hat", "Dress", "Face"], kept, before) == expected
+    assert picking.picks(["Face"], [], None) == ["Face"], "everything, if there is no garment"
 
 
 def test_presets_name_what_is_there() -> None:
     present = ["Hat", "Dress", "Left-shoe", "Face"]
-    assert {group: segment_tab.of_group(group, present) for group in GROUPS} == {
+    assert {group: picking.of_group(group, present) for group in GROUPS} == {
         "All garments": ["Hat", "Dress", "Left-shoe"],
         "Upper": ["Dress"],
         "Lower": ["Dress"],
@@ -115,7 +115,7 @@ def test_presets_name_what_is_there() -> None:
 
 def test_the_list_and_its_files_say_the_same(seen: Seen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    table, items, coco = segment_tab.describe(seen)
+    table, items, coco = picking.describe(seen)
     listed = re.findall(r"</i>([\w-]+)</th>", table)
     assert {*listed} == {*names_found(seen.result)}
     told = json.loads(Path(items).read_text())
@@ -128,12 +128,12 @@ def test_each_item_of_the_classes_picked_is_a_file(
     seen: Seen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    path = segment_tab.each_item(seen, Wish(seen, ("Left-shoe", "Right-shoe"), CutoutOptions(crop=True)))
+    path = picking.each_item(seen, Wish(seen, ("Left-shoe", "Right-shoe"), CutoutOptions(crop=True)))
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     assert names == ["items.json", "01-Left-shoe.png", "02-Right-shoe.png"]
     with pytest.raises(gr.Error, match="Pick something first"):
-        segment_tab.each_item(seen, Wish(seen))
+        picking.each_item(seen, Wish(seen))
 
 
 def test_files_lie_in_folders_that_cannot_be_guessed(
