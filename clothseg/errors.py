@@ -21,6 +21,10 @@ class DataError(ClothsegError):
     """The data set lacks columns or has rows that cannot be trained on."""
 
 
+class DivergedError(ClothsegError):
+    """A training's loss or weights are infinite or not a number: it cannot go on."""
+
+
 class HubError(ClothsegError):
     """The Hub cannot be reached, or refused what was asked of it."""
 
