@@ -21,6 +21,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 tune()  # before anything imports torch
 
 from clothseg import ClothsegError  # noqa: E402
+from clothseg.guard import protect  # noqa: E402
 from clothseg.images import pixel_limit  # noqa: E402
 from clothseg.startup import first_segmenter  # noqa: E402
 from clothseg.ui import build, launch_options  # noqa: E402
@@ -42,11 +43,13 @@ def main() -> None:
     port = os.environ.get("GRADIO_SERVER_PORT") or "7860"
     page = build(segmenter, Path(__file__).parent / "examples", space or f"http://127.0.0.1:{port}")
     page.queue(max_size=32)
+    options = launch_options()
     page.launch(
         # A Space's container must answer from outside; on anybody's own machine the app is theirs alone.
         server_name=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if space else "127.0.0.1"),  # noqa: S104
         mcp_server=True,
-        **launch_options(),
+        **options,
+        **protect(page, options["max_file_size"]),
     )
 
 
