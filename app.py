@@ -23,8 +23,11 @@ tune()  # before anything imports torch
 
 from clothseg import ClothsegError  # noqa: E402
 from clothseg.compare_tab import Models  # noqa: E402
+from clothseg.guard import protect  # noqa: E402
 from clothseg.images import pixel_limit  # noqa: E402
+from clothseg.intake import MAX_FILE_BYTES  # noqa: E402
 from clothseg.startup import first_segmenter  # noqa: E402
+from clothseg.stopping import serve  # noqa: E402
 from clothseg.ui import build, launch_options  # noqa: E402
 
 
@@ -49,11 +52,8 @@ def main() -> None:
     models = Models(tuple(filter(None, named)), free=not space and host in ("127.0.0.1", "localhost", "::1"))
     page = build(segmenter, Path(__file__).parent / "examples", space or f"http://127.0.0.1:{port}", models)
     page.queue(max_size=32)
-    page.launch(
-        server_name=host,
-        mcp_server=True,
-        **launch_options(),
-    )
+    guarded = protect(page, MAX_FILE_BYTES)
+    sys.exit(serve(page, server_name=host, mcp_server=True, **launch_options(), **guarded))
 
 
 if __name__ == "__main__":
