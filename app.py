@@ -5,7 +5,8 @@
 
 CLOTHSEG_MODEL names a model on the Hub or a folder; without it, or when the Hub does not give it, the weights that
 ship with the package are used. CLOTHSEG_ENGINE (auto, torch, openvino, onnx) and CLOTHSEG_PRECISION (exact, fast) say
-what runs it, as in `Segmenter.from_pretrained`.
+what runs it, as in `Segmenter.from_pretrained`. CLOTHSEG_MAX_PIXELS is the largest width x height of a photo, 40
+million if it is not set.
 GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say where to listen.
 """
 
@@ -20,6 +21,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 tune()  # before anything imports torch
 
 from clothseg import ClothsegError  # noqa: E402
+from clothseg.images import pixel_limit  # noqa: E402
 from clothseg.startup import first_segmenter  # noqa: E402
 from clothseg.ui import build, launch_options  # noqa: E402
 
@@ -27,6 +29,7 @@ from clothseg.ui import build, launch_options  # noqa: E402
 def main() -> None:
     """Load the model, build the page and serve it until stopped."""
     try:
+        pixel_limit()  # a wrong setting is told now, not to the first visitor
         segmenter = first_segmenter(
             os.environ.get("CLOTHSEG_MODEL") or None,
             os.environ.get("CLOTHSEG_REVISION") or None,
