@@ -8,6 +8,7 @@ ship with the package are used. CLOTHSEG_ENGINE (auto, torch, openvino, onnx) an
 what runs it, as in `Segmenter.from_pretrained`. CLOTHSEG_MAX_PIXELS is the largest width x height of a photo, 40
 million if it is not set.
 GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say where to listen.
+SIGTERM ends the app once it has answered what it has accepted: status 0, or 143 if that takes more than 25 s.
 """
 
 import os
@@ -23,6 +24,7 @@ tune()  # before anything imports torch
 from clothseg import ClothsegError  # noqa: E402
 from clothseg.images import pixel_limit  # noqa: E402
 from clothseg.startup import first_segmenter  # noqa: E402
+from clothseg.stopping import serve  # noqa: E402
 from clothseg.ui import build, launch_options  # noqa: E402
 
 
@@ -42,12 +44,14 @@ def main() -> None:
     port = os.environ.get("GRADIO_SERVER_PORT") or "7860"
     page = build(segmenter, Path(__file__).parent / "examples", space or f"http://127.0.0.1:{port}")
     page.queue(max_size=32)
-    page.launch(
+    status = serve(
+        page,
         # A Space's container must answer from outside; on anybody's own machine the app is theirs alone.
         server_name=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if space else "127.0.0.1"),  # noqa: S104
         mcp_server=True,
         **launch_options(),
     )
+    sys.exit(status)
 
 
 if __name__ == "__main__":
