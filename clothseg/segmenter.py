@@ -18,7 +18,7 @@ from clothseg.images import Photo, load_photo, photo_name
 from clothseg.labels import BACKGROUND, NAMES
 from clothseg.overlap import overlapped
 from clothseg.people import parse, territories
-from clothseg.rules import drop_specks, tidy
+from clothseg.rules import drop_specks, tidy, without_legs
 from clothseg.segmentation import Segmentation
 from clothseg.upsample import label_pixels
 from clothseg.zoom import Box, confidences, paste, surroundings
@@ -143,9 +143,8 @@ class Segmenter:
         """Segment one photo: a path, the bytes of a file, a PIL image or an (H, W, 3) uint8 RGB array.
 
         Args:
-            edges: "guided" (the default) lets borders follow the photo's; "plain" only interpolates what the network
-                says, to the pixel as transformers does. docs/edges.md has its figures and those of the last two
-                options.
+            edges: "guided" (the default) lets borders follow the photo's, and sees no legs in half-lengths; "plain"
+                interpolates what the network says, to the pixel as transformers does. docs/edges.md has the figures.
             zoom: "auto" (the default) looks at a small figure once more, from closer; "off" never does.
             people: "one" (the default) takes the photo as it is; "all" tells people apart, looks at each on their own,
                 and says whose each pixel is: `wearers` and `people` of the result. One more pass for each person.
@@ -340,7 +339,8 @@ class Segmenter:
 def _labels(
     photo: Image.Image, logits: npt.NDArray[np.float32], guided: bool
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
-    """As `label_pixels`, with borders that follow the photo if `guided`."""
+    """As `label_pixels`; if `guided`, with borders that follow the photo, and no legs where none can be."""
+    logits = without_legs(logits) if guided else logits
     label_map, means, probability = label_pixels(logits, (photo.height, photo.width))
     return follow_edges(logits, np.asarray(photo)) if guided else label_map, means, probability
 
