@@ -11,7 +11,7 @@ from PIL import Image
 from clothseg.edges import follow_edges
 from clothseg.labels import BACKGROUND
 from clothseg.people import parse, territories
-from clothseg.rules import drop_specks, tidy
+from clothseg.rules import drop_specks, tidy, without_legs
 from clothseg.upsample import label_pixels
 from clothseg.zoom import Box, confidences, paste, surroundings
 
@@ -42,7 +42,8 @@ class Reading(NamedTuple):
 
 
 def read(photo: Image.Image, logits: Logits, guided: bool) -> Reading:
-    """What the logits (18, h, w) of a photo say, with borders that follow the photo if `guided`."""
+    """What the logits (18, h, w) of a photo say; if `guided`, borders follow the photo and no legs are where none can be."""
+    logits = without_legs(logits) if guided else logits
     label_map, means, probability = label_pixels(logits, (photo.height, photo.width))
     return Reading(follow_edges(logits, np.asarray(photo)) if guided else label_map, means, probability)
 

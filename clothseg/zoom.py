@@ -35,12 +35,13 @@ class Box(NamedTuple):
     bottom: int
 
 
-def surroundings(label_map: npt.NDArray[np.uint8], aspect: float) -> Box | None:
+def surroundings(label_map: npt.NDArray[np.uint8], aspect: float, below: float = PAYS_BELOW) -> Box | None:
     """Where to look again: the figure with air about it, in the network's proportions where the photo allows.
 
     Args:
         label_map: (H, W) uint8 class ids of a first look.
         aspect: height over width of the network's input.
+        below: longer side of the surroundings, as a share of the photo's, above which not to look again.
 
     Returns:
         None where there is nobody, or where the figure is large enough to have been seen well.
@@ -57,7 +58,7 @@ def surroundings(label_map: npt.NDArray[np.uint8], aspect: float) -> Box | None:
     left, top = figures[:, 0].min() * shrink, figures[:, 1].min() * shrink
     right, bottom = (figures[:, :2] + figures[:, 2:4]).max(axis=0) * shrink
     wide, high = _extent(right - left, bottom - top, aspect)
-    if max(wide / width, high / height) > PAYS_BELOW:
+    if max(wide / width, high / height) > below:
         return None
     return window(Box(int(left), int(top), int(right), int(bottom)), aspect, (height, width))
 
