@@ -21,7 +21,7 @@ from clothseg.people import parse, territories
 from clothseg.rules import drop_specks, tidy
 from clothseg.segmentation import Segmentation
 from clothseg.upsample import label_pixels
-from clothseg.zoom import Box, confidences, paste, surroundings
+from clothseg.zoom import Box, confidences, paste, surroundings, wide_size
 
 
 _Prepared = tuple[Image.Image, npt.NDArray[np.float32]]
@@ -44,9 +44,6 @@ ZOOM = ("auto", "off")
 
 PEOPLE = ("one", "all")
 """Values of the option `people`."""
-
-WIDE = 2.5
-"""How many times as many pixels as usual the network sees of wide photos, where it looks for people."""
 
 
 class Segmenter:
@@ -258,12 +255,8 @@ class Segmenter:
         return self._logits(np.concatenate([pixels for _, pixels in prepared]))
 
     def _prepare_wide(self, source: Photo) -> _Prepared:
-        # In the photo's proportions: side by side in the upright input, people would be squeezed out of recognition.
         photo = load_photo(source)
-        stretch = min(max(photo.height / photo.width, 0.25), 4.0)
-        area = self.image_size[0] * self.image_size[1] * min(max(self._aspect / stretch, 1.0), WIDE)
-        size = round((area * stretch) ** 0.5 / 32) * 32, round((area / stretch) ** 0.5 / 32) * 32
-        return photo, self.pixels([photo], (max(32, size[0]), max(32, size[1])))
+        return photo, self.pixels([photo], wide_size(self.image_size, (photo.height, photo.width)))
 
     def _run_each(self, prepared: list[_Prepared]) -> Iterable[npt.NDArray[np.float32]]:
         return [self._logits(pixels)[0] for _, pixels in prepared]

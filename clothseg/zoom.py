@@ -19,7 +19,10 @@ PAYS_BELOW = 0.6
 MARGIN = 0.15
 """Air about the figure on each side, as a share of its height or width."""
 
-_LEAST_PIECE = 0.1
+WIDE = 2.5
+"""How many times as many pixels as usual the network sees of wide photos, where it looks for people."""
+
+LEAST_PIECE = 0.1
 """Pieces below this share of the largest one are not the figure's: specks, and people far away."""
 
 _SIDE = 640
@@ -53,7 +56,7 @@ def surroundings(label_map: npt.NDArray[np.uint8], aspect: float) -> Box | None:
     figures = boxes[1:]
     if not len(figures):
         return None
-    figures = figures[figures[:, cv2.CC_STAT_AREA] >= _LEAST_PIECE * figures[:, cv2.CC_STAT_AREA].max()]
+    figures = figures[figures[:, cv2.CC_STAT_AREA] >= LEAST_PIECE * figures[:, cv2.CC_STAT_AREA].max()]
     left, top = figures[:, 0].min() * shrink, figures[:, 1].min() * shrink
     right, bottom = (figures[:, :2] + figures[:, 2:4]).max(axis=0) * shrink
     wide, high = _extent(right - left, bottom - top, aspect)
@@ -74,6 +77,17 @@ def _extent(width: float, height: float, aspect: float) -> tuple[float, float]:
     """Width and height with air about them, in the proportions `aspect`."""
     width, height = (1 + 2 * MARGIN) * width, (1 + 2 * MARGIN) * height
     return max(width, height / aspect), max(height, width * aspect)
+
+
+def wide_size(image_size: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """The network's input (h, w) for a photo of `size` in its own proportions; multiples of 32.
+
+    Side by side in the upright `image_size`, people would be squeezed out of recognition.
+    """
+    stretch = min(max(size[0] / size[1], 0.25), 4.0)
+    area = image_size[0] * image_size[1] * min(max(image_size[0] / image_size[1] / stretch, 1.0), WIDE)
+    rows, columns = round((area * stretch) ** 0.5 / 32) * 32, round((area / stretch) ** 0.5 / 32) * 32
+    return max(32, rows), max(32, columns)
 
 
 def paste(
