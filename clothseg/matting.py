@@ -74,8 +74,11 @@ def edge_tiles(mask: npt.NDArray[np.bool_], reach: int, look: int) -> Iterator[t
 
 
 def default_radius(size: tuple[int, ...]) -> int:
-    """How far from a mask's edge the true one is sought in a photo of a size (height, width), in pixels."""
-    return max(3, max(size) // 200)
+    """How far from a mask's edge the true one is sought in a photo of a size (height, width), in pixels: 3 at least.
+
+    Else 1/200 of the longer side; of wide photos, less: people in them are no taller than the photo.
+    """
+    return max(3, round(min(max(size), 1.5 * min(size))) // 200)
 
 
 def soft_alpha(
@@ -86,8 +89,7 @@ def soft_alpha(
     Args:
         photo: (H, W, 3) uint8 RGB.
         mask: (H, W) bool.
-        radius: how far from the mask's edge the true one is sought, in pixels; by default 1/200 of the longer side,
-            and 3 at least.
+        radius: how far from the mask's edge the true one is sought, in pixels; by default `default_radius`.
         eps: as in `clothseg.guided.guided_filter`.
 
     Returns:
