@@ -2,10 +2,10 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from unicodedata import normalize
 
 from clothseg.archives import SUFFIX, Archive, Limits
@@ -21,13 +21,13 @@ class Source(NamedTuple):
 
     `name` is its path within the folder or ZIP that was given, or its file's name. `files` is the name for what is
     made of it, without a suffix, and differs from those of all others. `read` gives what `load_photo` takes.
-    `stamp` is JSON-ready and changes when the photo does.
+    `stamp` changes when the photo does.
     """
 
     name: PurePosixPath
     files: PurePosixPath
     read: Callable[[], Path | bytes]
-    stamp: list[Any]
+    stamp: tuple[int, ...]
 
 
 @contextmanager
@@ -72,11 +72,10 @@ def _is_photo(name: PurePosixPath) -> bool:
 
 
 def _file(path: Path, name: PurePosixPath) -> Source:
-    try:
+    stamp: tuple[int, ...] = ()
+    with suppress(OSError):  # reading will say why
         status = path.stat()
-        stamp = [status.st_size, status.st_mtime_ns]
-    except OSError:  # reading will say why
-        stamp = []
+        stamp = status.st_size, status.st_mtime_ns
     return Source(name, name, lambda: path, stamp)
 
 
@@ -92,7 +91,7 @@ def _in_folder(folder: Path, leave_out: Sequence[Path]) -> list[Source]:
 
 def _in_archive(archive: Archive) -> list[Source]:
     return [
-        Source(photo.name, photo.name, partial(archive.read, photo), [photo.size, photo.crc])
+        Source(photo.name, photo.name, partial(archive.read, photo), (photo.size, photo.crc))
         for photo in archive.photos
     ]
 

@@ -33,6 +33,10 @@ class ConfigError(ClothsegError):
     """Options that contradict each other or cannot be met on this machine."""
 
 
+class UsageError(ConfigError):
+    """Arguments of the command line that cannot be meant: no such path, class or value."""
+
+
 class Interrupted(ClothsegError):
     """A signal ended the training in good order: its checkpoint is on disk."""
 

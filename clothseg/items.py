@@ -2,17 +2,17 @@
 
 An item is made of connected pieces of one class. Pieces of a garment belong together if they have one wearer (where
 people were not told apart: if they are in one connected figure) and lie within a head of each other, an eighth of the
-figure's longer side: a belt behind a hand or trousers behind a bag are one item. Bags and hats can be several of one
-person's: their pieces belong together only across a gap as thin as a strap, a hundredth of the figure's longer side.
-Left and right shoe are classes of their own, so they are two items. What is below `MIN_SHARE` of the photo with all
-its pieces is a speck and left out, and so are pieces below a tenth of that.
+figure's longer side: a belt behind a hand or trousers behind a bag are one item. Of bags and hats one person may have
+several: their pieces are items of their own if more than half a head, an arm's width, lies between them, save for
+those below a tenth of the largest, such as a strap behind a lapel. Left and right shoe are classes of their own, so
+they are two items. What is below `MIN_SHARE` of the photo with all its pieces is a speck and left out, and so are
+pieces below a tenth of that.
 """
 
 import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from clothseg.coco import outlines, run_lengths, to_coco
 from clothseg.colors import Color, dominant
 from clothseg.errors import ConfigError
 from clothseg.files import whole
@@ -39,8 +40,9 @@ MIN_SHARE = 3e-4
 
 _PIECE = 0.1
 _SEVERAL = (LABEL2ID["Bag"], LABEL2ID["Hat"])
+_PART = 0.1
 _HEAD = 1 / 8
-_STRAP = 1 / 100
+_ARM = 1 / 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,18 +82,15 @@ class Item:
         full[y : y + height, x : x + width] = self.mask
         return full
 
-    @cached_property
+    @property
     def rle(self) -> dict[str, Any]:
         """COCO's compressed run lengths at the photo's size: `size` [height, width] and `counts`, as text."""
-        from pycocotools import mask as coco_mask
+        return run_lengths(self.full_mask())
 
-        encoded = coco_mask.encode(np.asfortranarray(self.full_mask().view(np.uint8)))
-        return {"size": list(self.size), "counts": encoded["counts"].decode("ascii")}
-
-    @cached_property
+    @property
     def polygons(self) -> list[list[float]]:
-        """COCO's polygons: outlines [x0, y0, x1, y1, ...] in pixels of the photo, without holes."""
-        return polygons(self.mask, self.box[:2])
+        """COCO's polygons [x0, y0, x1, y1, ...] in pixels of the photo, one for each connected piece."""
+        return outlines(self.mask, self.box[:2])
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `box` is [x, y, width, height] in pixels."""
@@ -131,10 +130,10 @@ def find_items(
     """
     if not 0 <= min_share <= 1:
         raise ConfigError(f"min_share must lie between 0 and 1, not {min_share}.")
-    owners, reaches = _owners(label_map, wearers)
+    owners, sides = _owners(label_map, wearers)
     found: list[Item] = []
     for class_id in sorted(set(class_ids)):
-        things = _things(label_map, owners, reaches, class_id, min_share * label_map.size)
+        things = _things(label_map, owners, sides, class_id, min_share * label_map.size)
         for owner, box, mask in sorted(things, key=lambda thing: thing[1]):
             x, y, width, height = box
             rows, columns = slice(y, y + height), slice(x, x + width)
@@ -167,55 +166,6 @@ def items_to_dict(items: Sequence[Item], photo: str | None = None) -> dict[str, 
     }
 
 
-def items_to_coco(
-    items: Sequence[Item], size: tuple[int, int], photo: str | None = None, outlines: bool = False
-) -> dict[str, Any]:
-    """A COCO data set of one photo, as `pycocotools.coco.COCO` loads it.
-
-    Args:
-        items: of the photo.
-        size: (height, width) of the photo.
-        photo: its file name.
-        outlines: write polygons, which most tools take, but which have no holes; else run lengths, which are exact.
-    """
-    return {
-        "images": [{"id": 1, "file_name": photo or "photo", "height": size[0], "width": size[1]}],
-        "categories": [{"id": number, "name": name} for number, name in enumerate(NAMES) if number != BACKGROUND],
-        "annotations": [
-            {
-                "id": item.index,
-                "image_id": 1,
-                "category_id": item.class_id,
-                "area": item.area,
-                "bbox": list(item.box),
-                "iscrowd": 0,
-                "segmentation": item.polygons if outlines else item.rle,
-            }
-            for item in items
-        ],
-    }
-
-
-def polygons(mask: Mask, offset: tuple[int, int] = (0, 0), tolerance: float = 0.5) -> list[list[float]]:
-    """Outlines of an (h, w) bool mask as COCO's [x0, y0, x1, y1, ...], along the borders of its pixels.
-
-    Args:
-        mask: (h, w) bool.
-        offset: (x, y) added to all points.
-        tolerance: how far an outline may stray, in pixels, for the sake of fewer points.
-    """
-    # Twice the size: an outline runs through the middles of pixels, which so lie a quarter within the borders.
-    double = cv2.resize(mask.view(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST_EXACT)
-    contours, _ = cv2.findContours(double, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    made = []
-    for contour in contours:
-        points = cv2.approxPolyDP(contour, 2 * tolerance, True)[:, 0]
-        if len(points) < 3:
-            points = contour[:, 0]
-        made.append(((points + 0.5) / 2 + offset).ravel().tolist())
-    return made
-
-
 def item_cutout(photo: Pixels, item: Item, options: CutoutOptions = PLAIN) -> Image.Image:
     """An item alone, as `Segmentation.cutout` makes it of a class."""
     return Image.fromarray(refine(photo, item.full_mask(), options))
@@ -224,15 +174,20 @@ def item_cutout(photo: Pixels, item: Item, options: CutoutOptions = PLAIN) -> Im
 def write_zip(
     path: Path, photo: Pixels, items: Sequence[Item], options: CutoutOptions = PLAIN, name: str | None = None
 ) -> None:
-    """Write `items.json` and each item's cut-out, such as `03-Bag.png`, into a ZIP that appears whole or not at all.
+    """Write a ZIP that appears whole or not at all: `items.json`, `coco.json` and cut-outs such as `03-Bag.png`.
 
     Raises:
         ConfigError: the folder does not exist.
     """
     if not path.parent.is_dir():
         raise ConfigError(f"There is no folder {path.parent}; create it first.")
+    lists = {
+        "items.json": items_to_dict(items, name),
+        "coco.json": to_coco(items, (photo.shape[0], photo.shape[1]), name),
+    }
     with whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        archive.writestr("items.json", json.dumps(items_to_dict(items, name), indent=2, ensure_ascii=False))
+        for file, content in lists.items():
+            archive.writestr(file, json.dumps(content, indent=2, ensure_ascii=False))
         for item in items:
             picture = BytesIO()
             item_cutout(photo, item, options).save(picture, format="PNG", compress_level=3)
@@ -251,7 +206,7 @@ def _owners(label_map: Pixels, wearers: Pixels | None) -> tuple[npt.NDArray[np.i
 def _things(
     label_map: Pixels,
     owners: npt.NDArray[np.integer],
-    reaches: npt.NDArray[np.int64],
+    sides: npt.NDArray[np.int64],
     class_id: int,
     least: float,
 ) -> Iterator[tuple[int, Box, Mask]]:
@@ -268,16 +223,28 @@ def _things(
         keep = stats[:, cv2.CC_STAT_AREA] >= _PIECE * least
         keep[0] = False
         mask = keep.take(numbers)
-        gap = (_STRAP if class_id in _SEVERAL else _HEAD) * float(reaches[owner])
-        distance = cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        count, groups = cv2.connectedComponents((distance <= gap / 2).view(np.uint8))
-        for group in range(1, count):
-            thing = mask & (groups == group)
-            if np.count_nonzero(thing) >= max(1.0, least):
-                x, y, wide, high = cv2.boundingRect(thing.view(np.uint8))
-                part = thing[y : y + high, x : x + wide].copy()
-                part.flags.writeable = False
-                yield owner, (left + x, top + y, wide, high), part
+        for near in _groups(mask, _HEAD * float(sides[owner])):
+            for thing in _apart(near, _ARM * float(sides[owner])) if class_id in _SEVERAL else (near,):
+                if np.count_nonzero(thing) >= max(1.0, least):
+                    x, y, wide, high = cv2.boundingRect(thing.view(np.uint8))
+                    part = thing[y : y + high, x : x + wide].copy()
+                    part.flags.writeable = False
+                    yield owner, (left + x, top + y, wide, high), part
+
+
+def _groups(mask: Mask, gap: float) -> list[Mask]:
+    """A mask divided into groups of pieces that lie further than `gap` pixels from each other, the largest first."""
+    distance = cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    count, numbers = cv2.connectedComponents((distance <= gap / 2).view(np.uint8))
+    return sorted((mask & (numbers == number) for number in range(1, count)), key=np.count_nonzero, reverse=True)
+
+
+def _apart(mask: Mask, gap: float) -> list[Mask]:
+    """The several things in a mask of pieces near each other; its small pieces go with the largest."""
+    largest, *others = _groups(mask, gap)
+    least = _PART * np.count_nonzero(largest)
+    large = [other for other in others if np.count_nonzero(other) >= least]
+    return [mask & ~np.any(large, axis=0), *large] if large else [mask]
 
 
 def _confidence(

@@ -1,5 +1,7 @@
 """From a hard mask to a cut-out without a fringe: a soft alpha, and the colours of the foreground alone."""
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +11,12 @@ from clothseg.guided import as_bands, guided_filter
 
 TILE = 512
 """Side in pixels of the parts that `soft_cutout` works on: its memory does not grow with the photo."""
+
+Window = tuple[slice, slice]
+"""(rows, columns)"""
+
+_HAZE = 0.05
+"""Alpha nearer to 0 or 1 than this is the filter's doubt: a haze outside, a hint of the old ground inside."""
 
 
 def soft_cutout(
@@ -32,26 +40,37 @@ def soft_cutout(
     np.copyto(made[..., :3], photo, where=mask[..., None])
     made[..., 3] = np.where(mask, np.uint8(255), np.uint8(0))
     # the filter looks twice its radius about it, and the colours are means over as much again
-    reach = 4 * radius + 4
-    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
-    for row in range(max(0, top - radius), min(mask.shape[0], top + height + radius), TILE):
-        for column in range(max(0, left - radius), min(mask.shape[1], left + width + radius), TILE):
-            rows = slice(max(0, row - reach), row + TILE + reach)
-            columns = slice(max(0, column - reach), column + TILE + reach)
-            around = mask[rows, columns]
-            if around.all() or not around.any():
-                continue
-            alpha = soft_alpha(photo[rows, columns], around, radius)
-            colors = foreground(photo[rows, columns], alpha, 4 * radius + 1)
-            levels = np.rint(alpha * 255).astype(np.uint8)
-            inner = (
-                slice(row - rows.start, row - rows.start + TILE),
-                slice(column - columns.start, column - columns.start + TILE),
-            )
-            tile = made[row : row + TILE, column : column + TILE]
-            tile[..., :3], tile[..., 3] = colors[inner], levels[inner]
-            tile[tile[..., 3] == 0] = 0
+    for tile, around, inner in edge_tiles(mask, radius, 4 * radius + 4):
+        alpha = soft_alpha(photo[around], mask[around], radius)
+        alpha = np.clip((alpha - _HAZE) / (1 - 2 * _HAZE), 0, 1, dtype=np.float32)
+        levels = np.rint(alpha * 255).astype(np.uint8)[inner]
+        made[tile][..., :3] = foreground(photo[around], alpha, 4 * radius + 1)[inner]
+        made[tile][..., 3] = levels
+        made[tile][levels == 0] = 0
     return made
+
+
+def edge_tiles(mask: npt.NDArray[np.bool_], reach: int, look: int) -> Iterator[tuple[Window, Window, Window]]:
+    """The parts of a mask about its edge, so that work there takes no more memory for a larger photo.
+
+    Args:
+        mask: (H, W) bool.
+        reach: how far from the mask's edge something changes, in pixels.
+        look: how far about a pixel the work looks, in pixels; `reach` at least.
+
+    Yields:
+        (rows, columns) of a tile, 512 pixels a side at most; of the tile with what lies about it; and of the tile
+        within that. Tiles from whose pixels no edge is seen are left out.
+    """
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    for row in range(max(0, top - reach), min(mask.shape[0], top + height + reach), TILE):
+        for column in range(max(0, left - reach), min(mask.shape[1], left + width + reach), TILE):
+            y, x = max(0, row - look), max(0, column - look)
+            around = np.s_[y : row + TILE + look, x : column + TILE + look]
+            seen = mask[around]
+            if seen.any() and not seen.all():
+                inner = np.s_[row - y : row - y + TILE, column - x : column - x + TILE]
+                yield np.s_[row : row + TILE, column : column + TILE], around, inner
 
 
 def default_radius(size: tuple[int, ...]) -> int:

@@ -1,8 +1,9 @@
 """What is written of photos: label maps, cut-outs, overlays and items as bytes of files, and lines of a table."""
 
 import csv
+import json
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from clothseg.segmenter import Segmenter
 
 
-KINDS = {"labels": ".png", "cutouts": ".png", "overlays": ".jpg"}
+KINDS = {"labels": ".png", "cutouts": ".png", "overlays": ".jpg", "items": ".json"}
 """What can be written, each into a folder of its name, and the suffix of its files."""
 
 THREADS = 2
@@ -35,7 +36,7 @@ class Wanted:
 
     Attributes:
         kinds: some of `KINDS`.
-        classes: of the cut-outs: classes, or groups of them such as "All garments".
+        classes: of the cut-outs and items: classes, or groups of them such as "All garments".
         cutout: how cut-outs are made; None is the plain way.
 
     Raises:
@@ -86,9 +87,9 @@ def outcomes(
 
 def _outcome(segmenter: "Segmenter", wanted: Wanted, options: dict[str, Any], source: Source) -> Outcome:
     try:
-        result = segmenter(source.read(), **options)
+        result = replace(segmenter(source.read(), **options), name=source.name.name)
         files = {kind: encoded(result, kind, wanted) for kind in wanted.kinds}
-        return Outcome(source, files, {**result.to_dict(), "name": source.name.name}, "")
+        return Outcome(source, files, result.to_dict(), "")
     except ConfigError:
         raise
     except ClothsegError as error:
@@ -107,17 +108,19 @@ def _failed(source: Source, message: str) -> Outcome:
 
 def encoded(result: "Segmentation", kind: str, wanted: Wanted) -> bytes:
     """The bytes of one file made of a result; `kind` is one of `KINDS`."""
-    from clothseg import render
+    from clothseg import items, render
 
     stream = BytesIO()
     if kind == "labels":
         render.palette_image(result.label_map).save(stream, format="PNG")
     elif kind == "cutouts":
-        options: dict[str, Any] = {} if wanted.cutout is None else {"options": wanted.cutout}
         # Level 3 is several times faster than Pillow's default, and the file hardly larger.
-        result.cutout(*wanted.classes, **options).save(stream, format="PNG", compress_level=3)
-    else:
+        result.cutout(*wanted.classes, options=wanted.cutout).save(stream, format="PNG", compress_level=3)
+    elif kind == "overlays":
         result.overlay().save(stream, format="JPEG", quality=90)
+    else:
+        found = items.items_to_dict(result.items(*wanted.classes), result.name)
+        stream.write(json.dumps(found, indent=2, ensure_ascii=False).encode())
     return stream.getvalue()
 
 

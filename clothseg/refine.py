@@ -182,20 +182,19 @@ def feather(cutout: Pixels, width: float) -> Pixels:
     Beyond the old edge, where the cut-out has no colours, those within go on outwards.
     """
     visible = cutout[..., 3] > 0
-    if not visible.any():
-        return cutout
     reach = int(np.ceil(width))
-    made = np.zeros_like(cutout)
-    box = _about(visible, reach)
-    part, inside = cutout[box], visible[box].astype(np.float32)
     side = (2 * reach + 1, 2 * reach + 1)
-    alpha = cv2.GaussianBlur(part[..., 3].astype(np.float32), side, width / 2, borderType=cv2.BORDER_REPLICATE)
-    weight = np.maximum(cv2.blur(inside, side), 1e-6)
-    for band in range(3):
-        onwards = cv2.blur(part[..., band] * inside, side) / weight
-        made[box][..., band] = np.where(inside > 0, part[..., band], np.rint(onwards).clip(0, 255))
-    made[box][..., 3] = np.rint(alpha)
-    made[made[..., 3] == 0] = 0
+    made = cutout.copy()
+    for tile, around, inner in matting.edge_tiles(visible, reach, reach):
+        part, inside = cutout[around], visible[around].astype(np.float32)
+        alpha = cv2.GaussianBlur(part[..., 3].astype(np.float32), side, width / 2, borderType=cv2.BORDER_REPLICATE)
+        levels = np.rint(alpha).astype(np.uint8)[inner]
+        weight = np.maximum(cv2.blur(inside, side), 1e-6)
+        onwards = [np.rint(cv2.blur(part[..., band] * inside, side) / weight) for band in range(3)]
+        beyond = ~visible[tile]
+        made[tile][beyond, :3] = np.stack(onwards, axis=-1).clip(0, 255).astype(np.uint8)[inner][beyond]
+        made[tile][..., 3] = levels
+        made[tile][levels == 0] = 0
     return made
 
 

@@ -130,7 +130,7 @@ class Segmentation:
     def save_items(
         self, path: str | os.PathLike[str], *names: str, options: CutoutOptions | None = None
     ) -> tuple[Item, ...]:
-        """Write a ZIP of `items.json` and a cut-out PNG for each item; returns the items. Whole or not at all.
+        """Write a ZIP of the items' cut-outs and lists of them, whole or not at all (`clothseg.items.write_zip`).
 
         Raises:
             UnknownClassError: a name that is not among the 18.
