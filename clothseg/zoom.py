@@ -19,7 +19,7 @@ PAYS_BELOW = 0.6
 MARGIN = 0.15
 """Air about the figure on each side, as a share of its height or width."""
 
-_LEAST_PIECE = 0.1
+LEAST_PIECE = 0.1
 """Pieces below this share of the largest one are not the figure's: specks, and people far away."""
 
 _SIDE = 640
@@ -54,7 +54,7 @@ def surroundings(label_map: npt.NDArray[np.uint8], aspect: float, below: float =
     figures = boxes[1:]
     if not len(figures):
         return None
-    figures = figures[figures[:, cv2.CC_STAT_AREA] >= _LEAST_PIECE * figures[:, cv2.CC_STAT_AREA].max()]
+    figures = figures[figures[:, cv2.CC_STAT_AREA] >= LEAST_PIECE * figures[:, cv2.CC_STAT_AREA].max()]
     left, top = figures[:, 0].min() * shrink, figures[:, 1].min() * shrink
     right, bottom = (figures[:, :2] + figures[:, 2:4]).max(axis=0) * shrink
     wide, high = _extent(right - left, bottom - top, aspect)
