@@ -182,7 +182,6 @@ def test_assistants_reach_no_more_than_others(given: Any, app: str, inside: Any)
 
 
 MALFORMED = {
-    "no input": [],
     "a number for a photo": [5],
     "a text for a photo": ["photo.jpg"],
     "a number for a path": [{"path": 5, "meta": META}],
@@ -197,6 +196,10 @@ MALFORMED = {
 @pytest.mark.parametrize("case", MALFORMED)
 def test_malformed_input_is_answered_in_plain_words(case: str, app: str) -> None:
     assert call(app, "segment", MALFORMED[case]) == ("error", UNUSABLE)
+
+
+def test_a_call_without_a_photo_is_told_so(app: str) -> None:
+    assert call(app, "segment", []) == ("error", "No photo was given; send one.")
 
 
 BODIES = {
