@@ -9,6 +9,7 @@ what runs it, as in `Segmenter.from_pretrained`. CLOTHSEG_MAX_PIXELS is the larg
 million if it is not set. CLOTHSEG_COMPARE lists models, separated by commas, that the page can compare with it; where
 only this machine reaches the app, any other can be named there, too.
 GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say where to listen.
+SIGTERM ends the app once it has answered what it has accepted: status 0, or 143 if that takes more than 25 s.
 """
 
 import os
