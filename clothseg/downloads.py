@@ -7,7 +7,8 @@ from pathlib import Path
 
 from gradio.utils import get_upload_folder
 
-from clothseg.items import Item, items_to_coco, items_to_dict
+from clothseg.coco import to_coco
+from clothseg.items import Item, items_to_dict
 from clothseg.refine import PLAIN, CutoutOptions
 from clothseg.segmentation import Segmentation
 
@@ -64,7 +65,7 @@ def save_coco(result: Segmentation, items: Sequence[Item]) -> str:
     """Write the items as a COCO data set of one photo and return its path."""
     path = new_file(result, "-coco.json")
     size = (result.photo.height, result.photo.width)
-    path.write_text(json.dumps(items_to_coco(items, size, result.name), ensure_ascii=False), encoding="utf-8")
+    path.write_text(json.dumps(to_coco(items, size, result.name), ensure_ascii=False), encoding="utf-8")
     return str(path)
 
 
