@@ -1,6 +1,6 @@
 """The Space: clothes segmentation in the browser, for programs and for assistants (MCP).
 
-    python app.py
+    python app.py [--self-check]
     CLOTHSEG_MODEL=owner/model CLOTHSEG_REVISION=v1 python app.py
 
 CLOTHSEG_MODEL names a model on the Hub or a folder; without it, or when the Hub does not give it, the weights that
@@ -9,11 +9,14 @@ what runs it, as in `Segmenter.from_pretrained`. CLOTHSEG_MAX_PIXELS is the larg
 million if it is not set. CLOTHSEG_COMPARE lists models, separated by commas, that the page can compare with it; where
 only this machine reaches the app, any other can be named there, too.
 GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say where to listen.
+--self-check, or CLOTHSEG_SELF_CHECK=1, has the engine compared with PyTorch first; one that differs is not served.
 SIGTERM ends the app once it has answered what it has accepted: status 0, or 143 if that takes more than 25 s.
 """
 
+import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from clothseg.tuning import tune
@@ -32,8 +35,11 @@ from clothseg.stopping import serve  # noqa: E402
 from clothseg.ui import build, launch_options  # noqa: E402
 
 
-def main() -> None:
+def main(argv: Sequence[str] = ()) -> None:
     """Load the model, build the page and serve it until stopped."""
+    parser = argparse.ArgumentParser(description="Serve clothes segmentation in the browser and to programs.")
+    parser.add_argument("--self-check", action="store_true", help="compare the engine with PyTorch before serving")
+    asked = parser.parse_args(argv)
     try:
         pixel_limit()  # a wrong setting is told now, not to the first visitor
         segmenter = first_segmenter(
@@ -41,6 +47,7 @@ def main() -> None:
             os.environ.get("CLOTHSEG_REVISION") or None,
             engine=os.environ.get("CLOTHSEG_ENGINE") or "auto",
             precision=os.environ.get("CLOTHSEG_PRECISION") or "exact",
+            check=asked.self_check or os.environ.get("CLOTHSEG_SELF_CHECK", "").lower() in ("1", "true", "yes"),
         )
     except ClothsegError as error:
         sys.exit(f"The app cannot start: {error}")
@@ -58,4 +65,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -88,8 +88,8 @@ def serve(page: gr.Blocks, limit: float = LIMIT_SECONDS, **options: Any) -> int:
 
     former = signal.signal(signal.SIGTERM, hear)
     try:
-        of_server = dict(options.pop("app_kwargs", {}))
-        of_server["middleware"] = [Middleware(Doorkeeper, door), *of_server.get("middleware", ())]
+        of_server = options.pop("app_kwargs", {})
+        of_server["middleware"] = [Middleware(Doorkeeper, door), *of_server.get("middleware", [])]
         page.launch(prevent_thread_lock=True, app_kwargs=of_server, **options)
         while not heard:
             time.sleep(0.1)  # an event would not do: the handler runs in this thread, in the middle of its wait

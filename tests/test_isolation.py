@@ -182,7 +182,6 @@ def test_assistants_reach_no_more_than_others(given: Any, app: str, inside: Any)
 
 
 MALFORMED = {
-    "no input": [],
     "a number for a photo": [5],
     "a text for a photo": ["photo.jpg"],
     "a number for a path": [{"path": 5, "meta": META}],
@@ -197,6 +196,10 @@ MALFORMED = {
 @pytest.mark.parametrize("case", MALFORMED)
 def test_malformed_input_is_answered_in_plain_words(case: str, app: str) -> None:
     assert call(app, "segment", MALFORMED[case]) == ("error", UNUSABLE)
+
+
+def test_a_call_without_a_photo_is_told_so(app: str) -> None:
+    assert call(app, "segment", []) == ("error", "No photo was given; send one.")
 
 
 BODIES = {
@@ -250,7 +253,7 @@ def test_lengths_that_cannot_be_are_refused(length: str, app: str) -> None:
 
 
 def test_uploads_are_bounded(app: str) -> None:
-    answer = httpx.post(f"{app}/gradio_api/upload", files={"files": ("a.jpg", bytes(26 * 2**20))}, timeout=60)
+    answer = httpx.post(f"{app}/gradio_api/upload", files={"files": ("a.zip", bytes(257 * 2**20))}, timeout=60)
     assert (answer.status_code, "exceeded maximum allowed size" in answer.text) == (413, True)
     many = httpx.post(f"{app}/gradio_api/upload", files=[("files", (f"{i}.jpg", b"a")) for i in range(1001)])
     assert many.status_code == 400
