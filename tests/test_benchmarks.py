@@ -1,18 +1,21 @@
 """The benchmarks run, and print the tables that they promise; what they measure is not tested here."""
 
+import hashlib
+import json
 import re
 from collections.abc import Callable
 from multiprocessing import Pipe
 from pathlib import Path
 from threading import Thread
 
+import httpx
 import numpy as np
 import pytest
 import torch
 from paper_dolls import draw, write_parquet
 from PIL import Image
 
-from benchmarks import decisions, inference, input_pipeline, items, scale, training_speed
+from benchmarks import decisions, inference, input_pipeline, items, scale, soak, training_speed
 from clothseg import Segmentation, Segmenter
 
 
@@ -134,3 +137,39 @@ def test_ranking_finds_the_best_dice_of_one_class() -> None:
     logits = np.log(np.maximum(shares, 1e-9))
     assert decisions.winners(logits, (2, 6)).sum() == 1
     assert decisions.rank(logits, (2, 6)).sum() == 4
+
+
+def test_a_short_soak_finds_nothing_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    """Four clients for five seconds on the real app, which SIGTERM ends."""
+    found = soak.main(["--clients", "4", "--minutes", str(5 / 60), "--alone", "1", "--megapixels", "0.3", "1"])
+    said = capsys.readouterr().out
+    assert (found["wrong"], found["crossed"], found["lost"], found["status"]) == (0, 0, 0, 0), said
+    assert found["right"] > 1
+    _, *rows = table(said)
+    assert [row[0] for row in rows[:3]] == ["right", "refused", "busy"]
+    assert "All that was accepted is answered" in said
+
+
+def test_a_soak_tells_right_answers_from_others(tmp_path: Path) -> None:
+    """An app that answers every photo with the same label map, and takes a text for a photo."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        if path.endswith("upload"):
+            return httpx.Response(200, json=["/tmp/photo.jpg"])
+        if request.method == "POST":
+            return httpx.Response(200, json={"event_id": "1"})
+        if "/call/" in path:
+            url = {"url": "http://soak/map"}
+            return httpx.Response(200, text=f"event: complete\ndata: {json.dumps([url, url, {}])}\n")
+        return httpx.Response(200, content=b"one map")
+
+    one, other = (hashlib.sha256(data).hexdigest() for data in (b"one map", b"another"))
+    client = httpx.Client(transport=httpx.MockTransport(handler), base_url="http://soak")
+    for kind, expected, outcome in (
+        (None, {b"a": one}, "right"),
+        (None, {b"a": other, b"b": one}, "crossed"),
+        (None, {b"a": other}, "wrong"),
+        ("text", {b"b": one}, "wrong"),
+    ):
+        assert soak.judge(client, b"a", kind, expected)[0] == outcome
