@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from clothseg import render
 from clothseg.guided import as_bands, guided_filter
 
 
@@ -36,9 +37,7 @@ def soft_cutout(
         (H, W, 4) uint8 RGBA, transparent black where alpha is 0.
     """
     radius = radius or default_radius(mask.shape)
-    made = np.zeros((*mask.shape, 4), np.uint8)
-    np.copyto(made[..., :3], photo, where=mask[..., None])
-    made[..., 3] = np.where(mask, np.uint8(255), np.uint8(0))
+    made = render.cutout(photo, mask)
     # the filter looks twice its radius about it, and the colours are means over as much again
     for tile, around, inner in edge_tiles(mask, radius, 4 * radius + 4):
         alpha = soft_alpha(photo[around], mask[around], radius)
