@@ -51,7 +51,7 @@ def segment_to_zip(
     The ZIP holds a folder for each kind of file and `results.csv`, with a line for each photo: its size and each
     class's share of it, or why it could not be used; that of one photo stops no other. Photos are read, segmented and
     packed one after the other, so that memory does not grow with their number. Close the iterator to give up: that
-    waits for the photo in hand alone, and leaves no file.
+    waits for the step that photos in hand are at, and leaves no file.
 
     Args:
         segmenter: a loaded model.
