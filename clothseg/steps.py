@@ -42,7 +42,7 @@ class Reading(NamedTuple):
 
 
 def read(photo: Image.Image, logits: Logits, guided: bool) -> Reading:
-    """What the logits (18, h, w) of a photo say; `guided`: borders follow it, and legs beyond its end are ruled out."""
+    """What the logits (18, h, w) of a photo say; `guided`: borders follow it, legs beyond its end are ruled out."""
     size = (photo.height, photo.width)
     if not guided:
         return Reading(*label_pixels(logits, size))

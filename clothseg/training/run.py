@@ -29,7 +29,7 @@ from clothseg.training.data import (
 )
 from clothseg.training.dataset import ParsingDataset
 from clothseg.training.distillation import Teacher
-from clothseg.training.evaluation import report, score
+from clothseg.training.evaluation import only_class, report, score
 from clothseg.training.losses import class_weights, frequency_weights
 from clothseg.training.model import build_model, build_processor, check_precision
 from clothseg.training.progress import FILE as LOG_FILE
@@ -195,6 +195,9 @@ def _report(
     segmenter, log = Segmenter.from_pretrained(str(folder)), trainer.state.log_history
     part, rows = splits.reported
     scores = score(segmenter, rows)
+    only = only_class(scores)
+    if only is not None:  # the model is kept: it has taken hours, and may yet be of use to whoever looks for the cause
+        sys.stderr.write(f"Warning: the trained model calls every pixel of the {part} photos {only}.\n")
     found = report(scores)
     write_log(log, folder / LOG_FILE)
     weights = {
