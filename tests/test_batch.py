@@ -136,6 +136,8 @@ def test_a_zip_beyond_the_limits_is_refused(segmenter: Segmenter, tmp_path: Path
     sent = packed(tmp_path / "sent.zip", {f"{number}.jpg": b"x" for number in range(3)})
     with pytest.raises(ConfigError, match="the limit is 2"):
         list(segment_to_zip(segmenter, [sent], tmp_path / "out.zip", limits=Limits(files=2)))
+    with pytest.raises(ConfigError, match="3 photos are too many: the limit is 2"):
+        list(segment_to_zip(segmenter, [doll(tmp_path / "a.png")] * 3, tmp_path / "out.zip", limits=Limits(files=2)))
 
 
 def test_closing_gives_up_and_leaves_no_file_and_no_thread(segmenter: Segmenter, tmp_path: Path) -> None:
