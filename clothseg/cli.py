@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> int:
 
     Returns:
         Exit status: what the command returns (0 if all went well), 1 with one sentence on stderr on an error of
-        ours, 130 after Ctrl+C. Wrong arguments exit with 2, as argparse does.
+        ours or of the file system, 130 after Ctrl+C. Wrong arguments exit with 2, as argparse does.
     """
     parser = argparse.ArgumentParser(prog="python -m clothseg", description="Clothes segmentation of photos.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -26,6 +26,9 @@ def main(argv: list[str] | None = None) -> int:
         return COMMANDS[arguments.command].run(arguments)
     except ClothsegError as error:
         sys.stderr.write(f"error: {error}\n")
+        return 1
+    except OSError as error:  # a full disk, a name too long, a folder that nobody may write to
+        sys.stderr.write(f"error: {str(error.filename or 'The system says')[:200]}: {error.strerror or error}.\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped.\n")
