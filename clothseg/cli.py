@@ -5,6 +5,7 @@ import sys
 
 from clothseg.commands import audit, deploy, evaluate, export, segment
 from clothseg.errors import ClothsegError, UsageError
+from clothseg.files import disk_trouble
 
 
 COMMANDS = {"segment": segment, "evaluate": evaluate, "audit": audit, "export": export, "deploy": deploy}
@@ -36,6 +37,12 @@ def main(argv: list[str] | None = None) -> int:
     except ClothsegError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2 if isinstance(error, UsageError) else 1
+    except OSError as error:
+        trouble = disk_trouble(error)
+        if trouble is None:
+            raise
+        sys.stderr.write(f"error: {trouble}\n")
+        return 1
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped.\n")
         return 130
