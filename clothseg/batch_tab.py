@@ -20,7 +20,12 @@ from clothseg.output import Wanted
 from clothseg.segmenter import Segmenter
 
 
-KINDS = (("Cut-outs (PNG)", "cutouts"), ("Label maps (PNG)", "labels"), ("Photos with regions (JPEG)", "overlays"))
+KINDS = (
+    ("Cut-outs (PNG)", "cutouts"),
+    ("Label maps (PNG)", "labels"),
+    ("Photos with regions (JPEG)", "overlays"),
+    ("Each item (ZIP)", "items"),
+)
 """What can be written, as the page calls it and as `clothseg.output.KINDS` does."""
 
 

@@ -75,7 +75,7 @@ class Settings(NamedTuple):
 
 def look_inputs() -> list[gr.Checkbox]:
     """A tick box for each of `LOOK`."""
-    return [gr.Checkbox(switch.ticked, label=switch.label, info=switch.info) for switch in LOOK]
+    return [gr.Checkbox(switch.ticked, label=switch.label, info=switch.info, elem_classes="tight") for switch in LOOK]
 
 
 def look_options(ticks: Sequence[bool]) -> dict[str, Any]:

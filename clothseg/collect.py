@@ -12,7 +12,10 @@ from clothseg.archives import SUFFIX, Archive, Limits
 from clothseg.errors import ConfigError
 
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"),
+    *(".heic", ".heif"),  # told of in the table where they cannot be read, which is better than left out
+)
 """What is taken from a folder or ZIP for a photo; a file that is named is always taken."""
 
 

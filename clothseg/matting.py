@@ -9,7 +9,7 @@ import numpy.typing as npt
 from clothseg.guided import as_bands, guided_filter
 
 
-TILE = 512
+TILE = 256
 """Side in pixels of the parts that `soft_cutout` works on: its memory does not grow with the photo."""
 
 Window = tuple[slice, slice]
@@ -59,7 +59,7 @@ def edge_tiles(mask: npt.NDArray[np.bool_], reach: int, look: int) -> Iterator[t
         look: how far about a pixel the work looks, in pixels; `reach` at least.
 
     Yields:
-        (rows, columns) of a tile, 512 pixels a side at most; of the tile with what lies about it; and of the tile
+        (rows, columns) of a tile, `TILE` pixels a side at most; of the tile with what lies about it; and of the tile
         within that. Tiles from whose pixels no edge is seen are left out.
     """
     left, top, width, height = cv2.boundingRect(mask.view(np.uint8))

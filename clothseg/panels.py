@@ -65,10 +65,10 @@ def items_table(items: Sequence[Item], people: Sequence[Person] = ()) -> str:
     count = f"{len(items)} item" + ("s" if len(items) > 1 else "")
     told = f", {len(people)} people" if len(people) > 1 else ""
     return (
-        f'<table class="found"><caption>What was found <small>{count}{told}</small></caption><thead><tr>'
-        f'<th scope="col">Item</th><th scope="col">Colours</th>{wearer}<th scope="col">Share of photo</th>'
+        f'<div class="scroll"><table class="found"><caption>What was found <small>{count}{told}</small></caption>'
+        f'<thead><tr><th scope="col">Item</th><th scope="col">Colours</th>{wearer}<th scope="col">Share</th>'
         '<th scope="col" class="wide">Box, pixels</th><th scope="col">Confidence</th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 

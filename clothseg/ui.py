@@ -17,6 +17,22 @@ from clothseg.segmenter import Segmenter
 from clothseg.theme import paper_and_ink
 
 
+# gradio's buttons around pictures have no names, so that screen readers say nothing of them.
+_NAMES = """() => {
+  const name = () => {
+    document.querySelectorAll('#examples button.gallery-item:not([aria-label])').forEach((button, index) => {
+      button.setAttribute('aria-label', `Example ${index + 1}`);
+    });
+    document.querySelectorAll('button:not([aria-label]):has(> .image-frame)').forEach((button) => {
+      const label = button.closest('.block')?.querySelector('[data-testid=block-label]');
+      button.setAttribute('aria-label', label?.innerText.trim() || 'Picture');
+    });
+  };
+  new MutationObserver(name).observe(document.body, {childList: true, subtree: true});
+  name();
+}"""
+
+
 class Page(gr.Blocks):
     """Blocks whose endpoints also take calls that lack their last parameters, as those made before these existed."""
 
@@ -75,4 +91,5 @@ def launch_options() -> dict[str, Any]:
         "show_error": True,
         "ssr_mode": False,
         "footer_links": ["api", "settings"],
+        "js": _NAMES,
     }

@@ -15,8 +15,8 @@ import torch
 from paper_dolls import draw, write_parquet
 from PIL import Image
 
-from benchmarks import decisions, inference, input_pipeline, scale, soak, training_speed
-from clothseg import Segmenter
+from benchmarks import decisions, inference, input_pipeline, items, scale, soak, training_speed
+from clothseg import Segmentation, Segmenter
 
 
 def table(text: str) -> list[list[str]]:
@@ -40,6 +40,16 @@ def test_input_pipeline_compares_three_ways(tmp_path: Path, capsys: pytest.Captu
     assert [row[:2] for row in rows] == [["standard", "0"], ["strong", "0"]]
     assert all(float(time) > 0 for row in rows for time in row[2:6])
     assert all(re.fullmatch(RATIO, ratio) for row in rows for ratio in row[6:])
+
+
+def test_items_are_counted_and_timed(capsys: pytest.CaptureFixture[str]) -> None:
+    dolls = [draw(seed) for seed in range(3)]
+    results = [Segmentation(Image.fromarray(doll.image), doll.mask) for doll in dolls]
+    there, split = items.counted(results)
+    assert there["Left-shoe"] == there["Right-shoe"] == 3 and not split
+    items.print_times(results[0], 1)
+    _, *rows = table(capsys.readouterr().out)
+    assert rows[0][0] == "plain" and rows[0][2] == "1.0" and all(float(row[2]) > 0 for row in rows)
 
 
 def test_training_speed_compares_three_ways(

@@ -121,6 +121,38 @@ def test_items_are_the_librarys(client: Client, photo: Path, library: Segmenter)
     assert len(pictures) == len(told["items"]) and {item["name"] for item in told["items"]} == set(named)
 
 
+def test_batch_gives_a_zip_and_says_which_photo_was_bad(
+    client: Client, photo: Path, expected: Segmentation, tmp_path: Path
+) -> None:
+    bad, packed = tmp_path / "bad.jpg", tmp_path / "more.zip"
+    bad.write_text("no picture")
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(photo, "inside/other.jpg")
+    job = client.submit([handle_file(path) for path in (photo, bad, packed)], ["labels"], api_name="/batch")
+    *steps, (report, answer) = job
+    assert [step["done"] for step, _ in steps] == [0, 1, 2, 3] and all(file is None for _, file in steps)
+    assert (report["done"], report["total"], len(report["errors"])) == (3, 3, 1)
+    assert report["errors"][0].startswith("bad.jpg is not a readable image")
+    with zipfile.ZipFile(answer) as archive:
+        assert {*archive.namelist()} == {"labels/holiday.png", "labels/inside/other.png", "results.csv"}
+        with Image.open(archive.open("labels/holiday.png")) as labels:
+            assert np.array_equal(np.asarray(labels), expected.label_map)
+
+
+@pytest.mark.parametrize(
+    ("photos", "message"),
+    [
+        (None, "No photos were given; give some, or a ZIP of some."),
+        ("photo", "What to write can be labels, cutouts, overlays, items, not masks."),
+    ],
+)
+def test_a_batch_that_cannot_be_done_says_why(client: Client, photo: Path, photos: Any, message: str) -> None:
+    given = [handle_file(photo)] if photos else None
+    with pytest.raises(AppError) as caught:
+        client.predict(given, ["masks"] if photos else [], api_name="/batch")
+    assert str(caught.value) == message
+
+
 def test_a_class_that_is_not_there_gives_an_empty_cutout(client: Client, photo: Path, expected: Segmentation) -> None:
     absent = next(name for name in NAMES if name not in expected.areas)
     assert not read(client.predict(handle_file(photo), [absent], api_name="/cutout")).any()
@@ -138,7 +170,7 @@ def test_labels_and_health_say_what_the_label_map_means_and_who_made_it(client: 
 
 def test_only_the_named_endpoints_are_shown(client: Client) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/segment", "/cutout", "/items", "/labels", "/health"}
+    assert set(named) == {"/segment", "/cutout", "/items", "/batch", "/labels", "/health"}
     assert [p["parameter_name"] for p in named["/cutout"]["parameters"]] == [*CUTOUT, *LOOK_NAMES]
     assert [p["parameter_name"] for p in named["/segment"]["parameters"] if not p["parameter_has_default"]] == [
         "photo"
@@ -230,7 +262,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
                 return (await session.list_tools()).tools, await session.call_tool("segment", {"photo": url})
 
     tools, answer = asyncio.run(talk())
-    assert {tool.name for tool in tools} == {"segment", "cutout", "items", "labels", "health"}
+    assert {tool.name for tool in tools} == {"segment", "cutout", "items", "batch", "labels", "health"}
     cutout = next(tool for tool in tools if tool.name == "cutout")
     assert set(cutout.inputSchema["properties"]) == {*CUTOUT, *LOOK_NAMES}
     assert "becomes transparent" in cutout.description

@@ -19,6 +19,7 @@ from pictures import encoded
 from PIL import Image
 
 from clothseg.guard import FAILED, UNUSABLE
+from clothseg.intake import MAX_UPLOAD_BYTES
 
 
 META = {"_type": "gradio.FileData"}
@@ -252,8 +253,12 @@ def test_lengths_that_cannot_be_are_refused(length: str, app: str) -> None:
         assert connection.recv(100).split()[1] in (b"400", b"413")
 
 
-def test_uploads_are_bounded(app: str) -> None:
-    answer = httpx.post(f"{app}/gradio_api/upload", files={"files": ("a.jpg", bytes(26 * 2**20))}, timeout=60)
+def test_uploads_are_bounded(app: str, tmp_path: Path) -> None:
+    large = tmp_path / "a.zip"
+    with large.open("wb") as file:
+        file.truncate(MAX_UPLOAD_BYTES + 1)
+    with large.open("rb") as file:
+        answer = httpx.post(f"{app}/gradio_api/upload", files={"files": ("a.zip", file)}, timeout=60)
     assert (answer.status_code, "exceeded maximum allowed size" in answer.text) == (413, True)
     many = httpx.post(f"{app}/gradio_api/upload", files=[("files", (f"{i}.jpg", b"a")) for i in range(1001)])
     assert many.status_code == 400

@@ -131,7 +131,7 @@ def test_each_item_of_the_classes_picked_is_a_file(
     path = picking.each_item(seen, Wish(seen, ("Left-shoe", "Right-shoe"), CutoutOptions(crop=True)))
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
-    assert names == ["items.json", "01-Left-shoe.png", "02-Right-shoe.png"]
+    assert names == ["items.json", "coco.json", "01-Left-shoe.png", "02-Right-shoe.png"]
     with pytest.raises(gr.Error, match="Pick something first"):
         picking.each_item(seen, Wish(seen))
 

@@ -77,11 +77,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Segment what is not done yet, and write results.csv over all photos.
 
     A photo is done again where it, the model, an option or clothseg itself has changed. Several processes, as
-    `accelerate launch -m clothseg segment ...` starts them, share the photos; each writes a table of its own, and the
-    last to finish merges them.
+    `accelerate launch -m clothseg segment ...` or torchrun start them, share the photos; each writes a table of its
+    own, and the last to finish merges them.
 
     Returns:
-        0, or 1 if a photo could not be used: the table says which and why, and the others are done.
+        0, or 1 if a photo could not be used: the table says which and why, and the others are done. Of several
+        processes each returns 0 then: what starts them takes all else for a crash, and ends the others.
 
     Raises:
         UsageError: no photos, a class or value that does not exist, a folder that cannot be written.
@@ -131,7 +132,7 @@ def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source]
     sys.stdout.write(f"{len(done)} of {len(todo)} photos segmented{skipped}. Written to {table}.\n")
     if stopped:
         raise stopped
-    return 1 if problems else 0
+    return 1 if problems and processes == 1 else 0
 
 
 def _segment_dataset(arguments: argparse.Namespace, processes: int) -> int:
