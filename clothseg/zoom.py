@@ -19,7 +19,7 @@ PAYS_BELOW = 0.6
 MARGIN = 0.15
 """Air about the figure on each side, as a share of its height or width."""
 
-_LEAST_PIECE = 0.1
+LEAST_PIECE = 0.1
 """Pieces below this share of the largest one are not the figure's: specks, and people far away."""
 
 _SIDE = 640
@@ -54,7 +54,7 @@ def surroundings(label_map: npt.NDArray[np.uint8], aspect: float, below: float =
     figures = boxes[1:]
     if not len(figures):
         return None
-    figures = figures[figures[:, cv2.CC_STAT_AREA] >= _LEAST_PIECE * figures[:, cv2.CC_STAT_AREA].max()]
+    figures = figures[figures[:, cv2.CC_STAT_AREA] >= LEAST_PIECE * figures[:, cv2.CC_STAT_AREA].max()]
     left, top = figures[:, 0].min() * shrink, figures[:, 1].min() * shrink
     right, bottom = (figures[:, :2] + figures[:, 2:4]).max(axis=0) * shrink
     wide, high = _extent(right - left, bottom - top, aspect)
@@ -111,8 +111,9 @@ def confidences(label_map: npt.NDArray[np.uint8], probability: npt.NDArray[np.ui
     labels = cv2.resize(label_map, (width, height), interpolation=cv2.INTER_NEAREST_EXACT).ravel()
     counts = np.bincount(labels, minlength=NUM_CLASSES)
     means = np.bincount(labels, weights=probability.ravel(), minlength=NUM_CLASSES) / np.maximum(counts, 1) / 255
-    for class_id in np.setdiff1d(np.unique(label_map), np.flatnonzero(counts)).tolist():  # too small for the grid
-        row, column = np.argwhere(label_map == class_id)[0]
+    present = cv2.calcHist([label_map], [0], None, [256], [0, 256]).ravel()[:NUM_CLASSES] > 0
+    for class_id in np.flatnonzero(present & (counts == 0)).tolist():  # too small for the grid
+        row, column = np.unravel_index((label_map == class_id).argmax(), label_map.shape)
         means[class_id] = probability[row * height // label_map.shape[0], column * width // label_map.shape[1]] / 255
     return means
 

@@ -88,6 +88,13 @@ def score(segmenter: Segmenter, rows: Dataset, batch_size: int = 8, edges: str =
     return Scores(list(map(str, rows["id"])), own_size, network_size, boundary, calibration, class_calibration)
 
 
+def only_class(scores: Scores) -> str | None:
+    """The class that every annotated pixel of every photo was given while the truth shows others too; else None."""
+    matrix = scores.own_size.sum(axis=0)
+    found, true = np.flatnonzero(matrix.sum(axis=0)), np.flatnonzero(matrix.sum(axis=1))
+    return NAMES[found[0]] if len(found) == 1 and set(true) - set(found) else None
+
+
 def _labels(
     logits: npt.NDArray[np.float32], truth: npt.NDArray[np.uint8]
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
