@@ -7,7 +7,8 @@ them to the guide at full size. OpenCV has both only in its contrib package, whi
 headless one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +16,9 @@ import numpy.typing as npt
 
 
 Array = npt.NDArray[np.float32]
+
+Box = tuple[slice, slice]
+"""Rows and columns."""
 
 
 def guided_filter(guide: npt.NDArray[np.generic], source: Array, radius: int, eps: float, shrink: int = 1) -> Array:
@@ -45,67 +49,76 @@ def guided_filter(guide: npt.NDArray[np.generic], source: Array, radius: int, ep
     bands = as_bands(guide)
     height, width = planes.shape[1:]
     size = (max(1, round(height / shrink)), max(1, round(width / shrink)))
-    lines = fits(resize(bands, size), resize(planes, size), max(1, round(radius / shrink)), eps)
-    return np.stack([apply(line, bands) for line in lines]).reshape(source.shape)
+    results = []
+    for box, line in fits(resize(bands, size), resize(planes, size), max(1, round(radius / shrink)), eps):
+        everywhere = np.zeros((*size, len(bands) + 1), np.float32)
+        everywhere[box] = line
+        factors = cv2.resize(everywhere, (width, height), interpolation=cv2.INTER_LINEAR)
+        results.append(apply(factors, bands))
+    return np.stack(results).reshape(source.shape)
 
 
-def fits(guide: Array, planes: Array, radius: int, eps: float) -> Iterator[Array]:
+def fits(guide: Array, planes: Iterable[Array], radius: int, eps: float) -> Iterator[tuple[Box, Array]]:
     """The linear functions of the guide, averaged over the windows that cover a pixel; a plane's at a time.
 
     Args:
         guide: (B, h, w) float32 in 0..1, of one band or three.
-        planes: (C, h, w) float32.
+        planes: (h, w) float32 each.
 
     Yields:
-        (B + 1, h, w) float32: the bands' factors, then the constant. Resized, they serve a larger guide.
+        The box (rows, columns) outside of which a plane's functions are 0, and inside it the functions, (h', w',
+        B + 1) float32: the bands' factors, then the constant. Resized, they serve a larger guide.
     """
     height, width = guide.shape[1:]
+    bands = range(len(guide))
     share = np.float32(1) / (_covered(height, radius)[:, None] * _covered(width, radius))
+    shares = cv2.merge([share] * (len(guide) + 1))
 
-    def mean(plane: Array, share: Array = share) -> Array:
-        """Mean over each pixel's window, as far as it lies in the picture."""
+    def mean(values: Any, share: Any) -> Any:
+        """Mean over each pixel's window, as far as it lies in the picture; of (h, w) or (h, w, C)."""
         side = 2 * radius + 1
-        total = cv2.boxFilter(plane, cv2.CV_32F, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)
-        return np.asarray(total, np.float32) * share
+        total = cv2.boxFilter(values, cv2.CV_32F, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)
+        return cv2.multiply(total, share)
 
     # Variances are differences of squares: small numbers lose less in float32.
     offset = guide.mean((1, 2), dtype=np.float32)
     guide = guide - offset[:, None, None]
-    bands = range(len(guide))
-    centre = [mean(band) for band in guide]
-    covariance: dict[tuple[int, int], Array] = {
-        (row, column): mean(guide[row] * guide[column])
-        - centre[row] * centre[column]
-        + np.float32(eps * (row == column))
-        for row in bands
-        for column in range(row, len(guide))
-    }
+    centre = [mean(band, share) for band in guide]
+    system = _factored(
+        {
+            (row, column): mean(guide[row] * guide[column], share)
+            - centre[row] * centre[column]
+            + np.float32(eps * (row == column))
+            for row in bands
+            for column in range(row, len(guide))
+        }
+    )
+    with_one = cv2.merge([*guide, np.ones_like(share)])
+    # functions of the guide without its mean, (factors, constant), to those of the guide itself
+    back = np.eye(len(guide) + 1, dtype=np.float32)
+    back[-1, :-1] = -offset
     for plane in planes:
-        line = np.zeros((len(guide) + 1, height, width), np.float32)
         box = _reach(plane, 2 * radius)
-        plane, shares = plane[box], share[box]
-        local, middle = guide[:, *box], [band[box] for band in centre]
-        level = mean(plane, shares)
-        factors = _solved(
-            {pair: values[box] for pair, values in covariance.items()},
-            [mean(local[band] * plane, shares) - middle[band] * level for band in bands],
-        )
+        products = cv2.multiply(with_one[box], cv2.merge([plane[box]] * (len(guide) + 1)))
+        target: list[Any]
+        *target, level = cv2.split(mean(products, shares[box]))
+        middle = [band[box] for band in centre]
         for band in bands:
-            level -= factors[band] * middle[band]
-        factors, level = [mean(factor, shares) for factor in factors], mean(level, shares)
+            target[band] -= middle[band] * level
+        _solve({pair: values[box] for pair, values in system.items()}, target)
         for band in bands:
-            level -= factors[band] * offset[band]
-        line[:, *box] = [*factors, level]
-        yield line
+            level -= target[band] * middle[band]
+        yield box, np.asarray(cv2.transform(mean(cv2.merge([*target, level]), shares[box]), back), np.float32)
 
 
-def apply(line: Array, guide: Array) -> Array:
-    """What a plane's functions (of `fits`) make of a guide (B, H, W) in 0..1: (H, W) float32."""
-    line = resize(line, guide.shape[1:])
-    result = line[-1]
-    for factor, band in zip(line[:-1], guide, strict=True):
-        result += factor * band
-    return result
+def apply(line: Any, bands: Iterable[Array]) -> Array:
+    """What functions (H, W, B + 1), as of `fits`, make of a guide's bands, (H, W) in 0..1 each: (H, W) float32."""
+    factors: list[Any]
+    *factors, result = cv2.split(line)
+    for factor, band in zip(factors, bands, strict=True):
+        factor *= band
+        result += factor
+    return np.asarray(result, np.float32)
 
 
 def as_bands(picture: npt.NDArray[np.generic]) -> Array:
@@ -121,12 +134,12 @@ def resize(planes: Array, size: tuple[int, ...]) -> Array:
     return np.stack([np.asarray(cv2.resize(plane, size[::-1], interpolation=method), np.float32) for plane in planes])
 
 
-def _reach(plane: Array, margin: int) -> tuple[slice, slice]:
+def _reach(plane: Array, margin: int) -> Box:
     """The box beyond which a plane is 0, and `margin` more: further out its functions are 0 as well."""
     left, top, width, height = cv2.boundingRect((plane != 0).view(np.uint8))
     return (
-        slice(max(0, top - margin), top + height + margin),
-        slice(max(0, left - margin), left + width + margin),
+        slice(max(0, top - margin), min(top + height + margin, plane.shape[0])),
+        slice(max(0, left - margin), min(left + width + margin, plane.shape[1])),
     )
 
 
@@ -137,21 +150,35 @@ def _covered(length: int, radius: int) -> Array:
     return held.astype(np.float32)
 
 
-def _solved(matrix: dict[tuple[int, int], Array], target: list[Array]) -> list[Array]:
-    """Solve symmetric positive definite systems (upper triangles of planes) pixel by pixel, by elimination.
+def _factored(matrix: dict[tuple[int, int], Any]) -> dict[tuple[int, int], Any]:
+    """Factor symmetric positive definite systems (upper triangles of planes) pixel by pixel, as L D L'.
 
     The closed form with cofactors loses all digits in float32 where the guide's channels are nearly the same.
+
+    Returns:
+        The inverses of D at the places (i, i), and L's entries at (column, row).
     """
-    matrix, target = dict(matrix), list(target)
-    bands = len(target)
-    for pivot in range(bands):
-        for row in range(pivot + 1, bands):
-            share = matrix[pivot, row] / matrix[pivot, pivot]
-            for column in range(row, bands):
+    matrix = dict(matrix)
+    bands = range(1 + max(row for row, _ in matrix))
+    for pivot in bands:
+        inverse = 1 / matrix[pivot, pivot]
+        for row in bands[pivot + 1 :]:
+            share = matrix[pivot, row] * inverse
+            for column in bands[row:]:
                 matrix[row, column] = matrix[row, column] - share * matrix[pivot, column]
-            target[row] = target[row] - share * target[pivot]
-    for row in reversed(range(bands)):
-        for column in range(row + 1, bands):
-            target[row] = target[row] - matrix[row, column] * target[column]
-        target[row] = target[row] / matrix[row, row]
-    return target
+        for row in bands[pivot + 1 :]:
+            matrix[pivot, row] = matrix[pivot, row] * inverse
+        matrix[pivot, pivot] = inverse
+    return matrix
+
+
+def _solve(factored: dict[tuple[int, int], Any], target: list[Any]) -> None:
+    """Put in place of the targets the solutions of the systems that were `_factored`."""
+    bands = range(len(target))
+    for pivot in bands:
+        for row in bands[pivot + 1 :]:
+            target[row] -= factored[pivot, row] * target[pivot]
+    for row in reversed(bands):
+        target[row] *= factored[row, row]
+        for column in bands[row + 1 :]:
+            target[row] -= factored[row, column] * target[column]

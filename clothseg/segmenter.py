@@ -2,8 +2,8 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -11,24 +11,17 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.decision import as_logits, averaged_probabilities
-from clothseg.edges import follow_edges
 from clothseg.engines import Engine
 from clothseg.errors import ConfigError, ModelError
 from clothseg.images import Photo, load_photo, photo_name
-from clothseg.labels import BACKGROUND, NAMES
+from clothseg.labels import NAMES
 from clothseg.overlap import overlapped
-from clothseg.people import parse, territories
-from clothseg.rules import drop_specks, tidy
 from clothseg.segmentation import Segmentation
-from clothseg.upsample import label_pixels
-from clothseg.zoom import Box, confidences, paste, surroundings, wide_size
+from clothseg.steps import Reading, read_each, read_one, wide_size
 
 
 _Prepared = tuple[Image.Image, npt.NDArray[np.float32]]
 """A photo, and what the network sees of it: (1, 3, h, w)."""
-
-_Logits = Callable[[Image.Image], npt.NDArray[np.float32]]
-"""A photo, or a part of one, to its logits (18, h, w)."""
 
 _Steps = tuple[
     Callable[[Photo], _Prepared],
@@ -57,6 +50,7 @@ class Segmenter:
         revision: Commit of a model from the Hub, else None.
         license_note: One sentence on the licence of the weights.
         notice: What users are to know about where the weights are from, such as that the Hub could not be asked.
+        folder: Where its files lie, if they were loaded from files.
         image_size: (height, width) that photos are resized to for the network.
     """
 
@@ -77,6 +71,7 @@ class Segmenter:
         self.revision = revision
         self.license_note = license_note
         self.notice = ""
+        self.folder: Path | None = None
         self.image_size: tuple[int, int] = (processor.size["height"], processor.size["width"])
         self._resample = processor.resample
         # Beyond resizing, processors only map values: found out once for all 256, instead of computed for each pixel.
@@ -124,7 +119,7 @@ class Segmenter:
             revision=loaded.revision,
             license_note=loaded.license_note,
         )
-        segmenter.notice = loaded.notice
+        segmenter.notice, segmenter.folder = loaded.notice, loaded.folder
         return segmenter
 
     def __call__(
@@ -140,9 +135,8 @@ class Segmenter:
         """Segment one photo: a path, the bytes of a file, a PIL image or an (H, W, 3) uint8 RGB array.
 
         Args:
-            edges: "guided" (the default) lets borders follow the photo's; "plain" only interpolates what the network
-                says, to the pixel as transformers does. docs/edges.md has its figures and those of the last two
-                options.
+            edges: "guided" (the default) lets borders follow the photo's, and sees no legs in half-lengths; "plain"
+                interpolates what the network says, to the pixel as transformers does. docs/edges.md has the figures.
             zoom: "auto" (the default) looks at a small figure once more, from closer; "off" never does.
             people: "one" (the default) takes the photo as it is; "all" tells people apart, looks at each on their own,
                 and says whose each pixel is: `wearers` and `people` of the result. One more pass for each person.
@@ -221,11 +215,6 @@ class Segmenter:
             raise ModelError(f"{self.name} does not answer with finite logits of 18 classes: its weights are broken.")
         return logits
 
-    @property
-    def _aspect(self) -> float:
-        """Height over width of the network's input."""
-        return self.image_size[0] / self.image_size[1]
-
     # The three steps from a source to its result
 
     def _steps(self, edges: str, zoom: str, people: str, average: bool, rules: bool) -> _Steps:
@@ -237,14 +226,12 @@ class Segmenter:
         def closer(photo: Image.Image) -> npt.NDArray[np.float32]:
             return next(iter(run([prepare(photo)])))
 
-        guided = edges == "guided"
+        aspect, guided = self.image_size[0] / self.image_size[1], edges == "guided"
         if people == "all":
-            return (
-                self._prepare_wide,
-                self._run_each,
-                partial(self._finish_each, guided, closer, zoom == "auto", rules),
-            )
-        return prepare, run, partial(self._finish, guided, closer if zoom == "auto" else None, rules)
+            read = partial(read_each, closer=closer, aspect=aspect, guided=guided, zoom=zoom == "auto", rules=rules)
+            return self._prepare_wide, self._run_each, partial(self._finish, read)
+        read = partial(read_one, closer=closer if zoom == "auto" else None, aspect=aspect, guided=guided, rules=rules)
+        return prepare, run, partial(self._finish, read)
 
     def _prepare(self, source: Photo) -> _Prepared:
         # Never decoded at a reduced scale, as JPEG allows: the result carries the photo, for cut-outs of its own size.
@@ -256,7 +243,7 @@ class Segmenter:
 
     def _prepare_wide(self, source: Photo) -> _Prepared:
         photo = load_photo(source)
-        return photo, self.pixels([photo], wide_size(self.image_size, (photo.height, photo.width)))
+        return photo, self.pixels([photo], wide_size(photo.size, self.image_size))
 
     def _run_each(self, prepared: list[_Prepared]) -> Iterable[npt.NDArray[np.float32]]:
         return [self._logits(pixels)[0] for _, pixels in prepared]
@@ -265,86 +252,21 @@ class Segmenter:
         return [as_logits(averaged_probabilities(self.logits, self.image_size, photo)) for photo, _ in prepared]
 
     def _finish(
-        self,
-        guided: bool,
-        closer: _Logits | None,
-        rules: bool,
-        source: Photo,
-        prepared: _Prepared,
-        logits: npt.NDArray[np.float32],
+        self, read: Callable[..., Reading], source: Photo, prepared: _Prepared, logits: npt.NDArray[np.float32]
     ) -> Segmentation:
         photo, _ = prepared
-        label_map, means, probability = _labels(photo, logits, guided)
-        if closer and (box := surroundings(label_map, self._aspect)):
-            nearer, nearer_probability = _look(photo, box, closer, guided)
-            label_map = paste(label_map, nearer, box, label_map.shape)
-            probability = paste(probability, nearer_probability, box, label_map.shape)
-            means = confidences(label_map, probability)
-        return self._result(source, photo, tidy(label_map) if rules else label_map, means, probability)
-
-    def _finish_each(
-        self,
-        guided: bool,
-        closer: _Logits,
-        zoom: bool,
-        rules: bool,
-        source: Photo,
-        prepared: _Prepared,
-        logits: npt.NDArray[np.float32],
-    ) -> Segmentation:
-        photo, _ = prepared
-        label_map, _, probability = _labels(photo, logits, guided)
-        divided = territories(label_map)
-        if divided.max() <= 1:  # as without the option: specks and all are the one person's
-            alone = self._finish(guided, closer if zoom else None, rules, source, prepared, closer(photo))
-            return replace(alone, wearers=(alone.label_map != BACKGROUND).view(np.uint8))
-
-        look = partial(_look, photo, closer=closer, guided=guided)
-        label_map, probability, wearers = parse(label_map, probability, divided, self._aspect, look)
-        if rules:
-            drop_specks(label_map)
-            wearers = np.where(label_map == BACKGROUND, np.uint8(0), np.where(wearers > 0, wearers, divided))
-        means = confidences(label_map, probability)
-        return self._result(source, photo, label_map, means, probability, wearers)
-
-    def _result(
-        self,
-        source: Photo,
-        photo: Image.Image,
-        label_map: npt.NDArray[np.uint8],
-        means: npt.NDArray[np.float64],
-        probability: npt.NDArray[np.uint8],
-        wearers: npt.NDArray[np.uint8] | None = None,
-    ) -> Segmentation:
-        for array in (label_map, probability):
+        seen = read(photo, logits)
+        for array in (seen.label_map, seen.probability):
             array.flags.writeable = False  # or the result would copy it
-        confidence = dict(zip(NAMES, means.tolist(), strict=True))
         return Segmentation(
             photo,
-            label_map,
-            confidence,
+            seen.label_map,
+            dict(zip(NAMES, seen.means.tolist(), strict=True)),
             name=photo_name(source),
             model=self.name,
-            probability=probability,
-            wearers=wearers,
+            probability=seen.probability,
+            wearers=seen.wearers,
         )
-
-
-def _labels(
-    photo: Image.Image, logits: npt.NDArray[np.float32], guided: bool
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
-    """As `label_pixels`, with borders that follow the photo if `guided`."""
-    label_map, means, probability = label_pixels(logits, (photo.height, photo.width))
-    return follow_edges(logits, np.asarray(photo)) if guided else label_map, means, probability
-
-
-def _look(
-    photo: Image.Image, box: Box, closer: _Logits, guided: bool
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Label map and probability of a part of the photo, looked at by itself."""
-    part = photo.crop(box)
-    label_map, _, probability = _labels(part, closer(part), guided)
-    return label_map, probability
 
 
 def _load(source: Photo) -> _Prepared:

@@ -3,7 +3,7 @@
 Bilinear interpolation gives each pixel a weighted mean of the four logits around it. A class that some other class
 beats at all four cannot win between them, so most of a photo is settled by looking at the logits alone, and only
 along borders are a few planes interpolated, window by window. Probabilities need all classes, but vary slowly: they
-are computed for a grid of at most 640 pixels a side.
+are computed for a grid of at most 320 pixels a side.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from clothseg.labels import IGNORE
 
 
-GRID_SIDE = 640
+GRID_SIDE = 320
 """Longest side of the grid of probabilities."""
 
 _LEAST = 64
@@ -57,9 +57,7 @@ def label_pixels(
         (gh, gw) uint8: a grid over the whole photo, `GRID_SIDE` at its longest side or of the photo's own size where
         that is smaller (of a narrow photo at least 64); 255 times the probability of the class that wins there.
     """
-    classes, shrink = len(logits), max(1.0, max(size) / GRID_SIDE)
-    height, width = (max(round(side / shrink), min(side, _LEAST)) for side in size)
-    grid_size = (height, width)
+    classes, grid_size = len(logits), _grid_size(size)
     labels, grid = np.empty(grid_size, np.uint8), np.empty(grid_size, np.uint8)
     counts, total = np.zeros(classes, np.int64), np.zeros(classes)
     for window, best, probability in strips(logits, grid_size):
@@ -83,10 +81,24 @@ def winners(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArr
     return _settle(logits, size, _possible(logits))
 
 
+def winning_probability(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """The grid of `label_pixels` alone."""
+    grid = np.empty(_grid_size(size), np.uint8)
+    for rows, strip in _interpolated(logits, _grid_size(size)):
+        grid[rows] = np.rint(255 * _winning(strip, strip.max(axis=0)))
+    return grid
+
+
+def _grid_size(size: tuple[int, int]) -> tuple[int, int]:
+    shrink = max(1.0, max(size) / GRID_SIDE)
+    height, width = (max(round(side / shrink), min(side, _LEAST)) for side in size)
+    return height, width
+
+
 def _possible(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     """(C, h, w): which classes may win between each logit and its neighbours to the right, below and across."""
     _, height, width = logits.shape
-    best = _first_equal(logits, logits.max(axis=0))
+    best = best_classes(logits)
     below, right = np.minimum(np.arange(height) + 1, height - 1), np.minimum(np.arange(width) + 1, width - 1)
     mixed = (best != best[below]) | (best != best[:, right]) | (best != best[below][:, right])
     possible = np.arange(len(logits), dtype=np.uint8)[:, None, None] == best
@@ -238,18 +250,31 @@ def strips(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Iterator[S
         yield from (((columns, rows), labels.T, probability.T) for (rows, columns), labels, probability in turned)
         return
 
+    for rows, strip in _interpolated(logits, size):
+        best = strip.max(axis=0)
+        yield (rows, slice(None)), _first_equal(strip, best), _winning(strip, best)
+
+
+def _interpolated(
+    logits: npt.NDArray[np.float32], size: tuple[int, int]
+) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
+    """The logits (C, n, W) of some rows at a time of a map of `size`."""
+    classes, (height, width) = len(logits), size
     if width < logits.shape[2]:  # narrow first, or every strip would carry columns that are not wanted
         logits = _widen(logits, width)
     step = max(1, _STRIP_VALUES // (classes * width))
     for start in range(0, height, step):
         rows = slice(start, min(start + step, height))
-        strip = _widen(_rows(logits, rows, height), width)
-        best = strip.max(axis=0)
-        labels = _first_equal(strip, best)
-        # softmax of the winner: exp(best - best) / sum(exp(logit - best))
-        strip -= best
-        cv2.exp(strip.reshape(classes, -1), dst=strip.reshape(classes, -1))  # four times as quick as numpy's
-        yield (rows, slice(None)), labels, 1 / strip.sum(axis=0)
+        yield rows, _widen(_rows(logits, rows, height), width)
+
+
+def _winning(strip: npt.NDArray[np.float32], best: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Softmax of the best class of logits (C, n, W), which are overwritten."""
+    # exp(best - best) / sum(exp(logit - best))
+    strip -= best
+    flat = strip.reshape(len(strip), -1)
+    cv2.exp(flat, dst=flat)  # four times as quick as numpy's
+    return 1 / strip.sum(axis=0)
 
 
 def _rows(logits: npt.NDArray[np.float32], rows: slice, height: int) -> npt.NDArray[np.float32]:
@@ -267,6 +292,11 @@ def _widen(rows: npt.NDArray[np.float32], width: int) -> npt.NDArray[np.float32]
     classes, count, source = rows.shape
     wide = cv2.resize(rows.reshape(classes * count, source), (width, classes * count), interpolation=cv2.INTER_LINEAR)
     return np.asarray(wide, dtype=np.float32).reshape(classes, count, width)
+
+
+def best_classes(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """argmax over the first axis of (C, h, w), C at most 255: (h, w) uint8; of equal logits the lower id wins."""
+    return _first_equal(logits, logits.max(axis=0))
 
 
 def _first_equal(strip: npt.NDArray[np.float32], best: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:

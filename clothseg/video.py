@@ -23,8 +23,9 @@ from clothseg.motion import Array, Motion, from_frame, grey_copy, motion_between
 from clothseg.overlap import overlapped
 from clothseg.segmentation import Segmentation
 from clothseg.segmenter import EDGES, ZOOM, Segmenter
+from clothseg.steps import wide_size
 from clothseg.upsample import label_pixels, winners
-from clothseg.zoom import LEAST_PIECE, Box, paste, wide_size, window
+from clothseg.zoom import LEAST_PIECE, Box, paste, window
 
 
 Frame = Image.Image | npt.NDArray[np.uint8]
@@ -125,7 +126,7 @@ class Stream:
         if not self._zoom:
             self._box = _whole(size)
         elif self._box is None or self._age >= WHOLE_EVERY:
-            (shares,) = self._segmenter.logits([photo], wide_size(self._segmenter.image_size, size))
+            (shares,) = self._segmenter.logits([photo], wide_size(photo.size, self._segmenter.image_size))
             self._age = 0
             self._box = self._surroundings(Look(_whole(size), probabilities(shares)), self._box or _whole(size), size)
         box, looks = self._box, []

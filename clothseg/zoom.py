@@ -19,9 +19,6 @@ PAYS_BELOW = 0.6
 MARGIN = 0.15
 """Air about the figure on each side, as a share of its height or width."""
 
-WIDE = 2.5
-"""How many times as many pixels as usual the network sees of wide photos, where it looks for people."""
-
 LEAST_PIECE = 0.1
 """Pieces below this share of the largest one are not the figure's: specks, and people far away."""
 
@@ -38,12 +35,13 @@ class Box(NamedTuple):
     bottom: int
 
 
-def surroundings(label_map: npt.NDArray[np.uint8], aspect: float) -> Box | None:
+def surroundings(label_map: npt.NDArray[np.uint8], aspect: float, below: float = PAYS_BELOW) -> Box | None:
     """Where to look again: the figure with air about it, in the network's proportions where the photo allows.
 
     Args:
         label_map: (H, W) uint8 class ids of a first look.
         aspect: height over width of the network's input.
+        below: longer side of the surroundings, as a share of the photo's, above which not to look again.
 
     Returns:
         None where there is nobody, or where the figure is large enough to have been seen well.
@@ -60,7 +58,7 @@ def surroundings(label_map: npt.NDArray[np.uint8], aspect: float) -> Box | None:
     left, top = figures[:, 0].min() * shrink, figures[:, 1].min() * shrink
     right, bottom = (figures[:, :2] + figures[:, 2:4]).max(axis=0) * shrink
     wide, high = _extent(right - left, bottom - top, aspect)
-    if max(wide / width, high / height) > PAYS_BELOW:
+    if max(wide / width, high / height) > below:
         return None
     return window(Box(int(left), int(top), int(right), int(bottom)), aspect, (height, width))
 
@@ -77,17 +75,6 @@ def _extent(width: float, height: float, aspect: float) -> tuple[float, float]:
     """Width and height with air about them, in the proportions `aspect`."""
     width, height = (1 + 2 * MARGIN) * width, (1 + 2 * MARGIN) * height
     return max(width, height / aspect), max(height, width * aspect)
-
-
-def wide_size(image_size: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
-    """The network's input (h, w) for a photo of `size` in its own proportions; multiples of 32.
-
-    Side by side in the upright `image_size`, people would be squeezed out of recognition.
-    """
-    stretch = min(max(size[0] / size[1], 0.25), 4.0)
-    area = image_size[0] * image_size[1] * min(max(image_size[0] / image_size[1] / stretch, 1.0), WIDE)
-    rows, columns = round((area * stretch) ** 0.5 / 32) * 32, round((area / stretch) ** 0.5 / 32) * 32
-    return max(32, rows), max(32, columns)
 
 
 def paste(
@@ -124,8 +111,9 @@ def confidences(label_map: npt.NDArray[np.uint8], probability: npt.NDArray[np.ui
     labels = cv2.resize(label_map, (width, height), interpolation=cv2.INTER_NEAREST_EXACT).ravel()
     counts = np.bincount(labels, minlength=NUM_CLASSES)
     means = np.bincount(labels, weights=probability.ravel(), minlength=NUM_CLASSES) / np.maximum(counts, 1) / 255
-    for class_id in np.setdiff1d(np.unique(label_map), np.flatnonzero(counts)).tolist():  # too small for the grid
-        row, column = np.argwhere(label_map == class_id)[0]
+    present = cv2.calcHist([label_map], [0], None, [256], [0, 256]).ravel()[:NUM_CLASSES] > 0
+    for class_id in np.flatnonzero(present & (counts == 0)).tolist():  # too small for the grid
+        row, column = np.unravel_index((label_map == class_id).argmax(), label_map.shape)
         means[class_id] = probability[row * height // label_map.shape[0], column * width // label_map.shape[1]] / 255
     return means
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from clothseg import edges
+from clothseg.decision import probabilities
 from clothseg.guided import apply as apply_line
-from clothseg.guided import as_bands, fits, resize
+from clothseg.guided import as_bands, fits
 
 
 def blobs(rng: np.random.Generator, classes: int, size: tuple[int, int]) -> np.ndarray:
@@ -16,25 +17,38 @@ def blobs(rng: np.random.Generator, classes: int, size: tuple[int, int]) -> np.n
     return np.stack([cv2.GaussianBlur(plane, (0, 0), 3) for plane in noise]) * 40
 
 
-@pytest.mark.parametrize("size", [(300, 200), (130, 700), (64, 64), (20, 900), (1, 1), (3, 2)])
+def interpolated(values: np.ndarray, length: int, shrink: int, axis: int) -> np.ndarray:
+    """Along an axis whose places are `shrink` pixels each, to `length` pixels; clamped at the ends."""
+    last = values.shape[axis] - 1
+    position = np.clip((np.arange(length) + 0.5) / shrink - 0.5, 0, last)
+    before = position.astype(int)
+    share = (position - before).reshape([-1 if place == axis else 1 for place in range(3)]).astype(np.float32)
+    return values.take(before, axis) * (1 - share) + values.take(np.minimum(before + 1, last), axis) * share
+
+
+@pytest.mark.parametrize("size", [(300, 200), (130, 700), (64, 64), (20, 900), (1300, 777), (1, 1), (3, 2), (1, 2000)])
 def test_windows_change_nothing(size: tuple[int, int], rng: np.random.Generator) -> None:
     photo = cv2.GaussianBlur(rng.integers(0, 256, (*size, 3), dtype=np.uint8), (5, 5), 2).reshape(*size, 3)
     logits = blobs(rng, 5, (30, 24))
     made = edges.follow_edges(logits, photo)
     assert made.shape == size and made.dtype == np.uint8
 
-    shrink = max(1, max(size) / edges.FIT_SIDE)
-    small = (max(1, round(size[0] / shrink)), max(1, round(size[1] / shrink)))
-    shares = np.exp(logits - logits.max(0))
-    planes = resize(shares / shares.sum(0), small)
-    planes[planes < 0.02] = 0
-    guide = as_bands(cv2.resize(photo, small[::-1], interpolation=cv2.INTER_AREA))
-    lines = fits(guide, planes, max(1, round(edges.RADIUS * max(small))), edges.EPS)
-    expected = np.stack([apply_line(line, as_bands(photo)) for line in lines])
+    shrink = max(1, round(max(size) / edges.FIT_SIDE))
+    small = (max(1, size[0] // shrink), max(1, size[1] // shrink))
     won = np.unique(logits.argmax(0))
-    top = np.sort(expected[won], axis=0)
+    planes = edges.shares(probabilities(logits)[won], size, shrink)
+    within = photo[: small[0] * shrink, : small[1] * shrink]
+    guide = as_bands(cv2.resize(within, small[::-1], interpolation=cv2.INTER_AREA))
+    expected = np.empty((len(won), *size), np.float32)
+    fitted = fits(guide, planes, max(1, round(edges.RADIUS * max(small))), edges.EPS)
+    for plane, (box, line) in zip(expected, fitted, strict=True):
+        everywhere = np.zeros((*small, 4), np.float32)
+        everywhere[box] = line
+        factors = interpolated(interpolated(everywhere, size[0], shrink, 0), size[1], shrink, 1)
+        plane[...] = apply_line(factors, as_bands(photo))
+    top = np.sort(expected, axis=0)
     clear = top[-1] - top[-2] > 1e-3
-    assert (made == won[expected[won].argmax(0)])[clear].all()
+    assert (made == won[expected.argmax(0)])[clear].all()
 
 
 def test_borders_move_to_the_photo(rng: np.random.Generator) -> None:

@@ -1,0 +1,114 @@
+"""From the network's answer to what is known of a photo: labels, a closer look, people told apart, rules."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from clothseg.edges import follow_edges
+from clothseg.labels import BACKGROUND
+from clothseg.people import parse, territories
+from clothseg.rules import drop_specks, tidy, without_legs
+from clothseg.upsample import label_pixels, winning_probability
+from clothseg.zoom import Box, confidences, paste, surroundings
+
+
+Logits = npt.NDArray[np.float32]
+
+Closer = Callable[[Image.Image], Logits]
+"""The network: a photo, or a part of one, to its logits (18, h, w)."""
+
+WIDE = 2.5
+"""How many times as many pixels as usual the network sees of wide photos, where it looks for people."""
+
+
+class Reading(NamedTuple):
+    """What is known of a photo.
+
+    Attributes:
+        label_map: (H, W) uint8 class ids.
+        means: (18,) float64, each class's mean probability.
+        probability: (h, w) uint8, a grid over the photo; 255 times the winner's probability.
+        wearers: (H, W) uint8, whose each pixel is, where people were told apart.
+    """
+
+    label_map: npt.NDArray[np.uint8]
+    means: npt.NDArray[np.float64]
+    probability: npt.NDArray[np.uint8]
+    wearers: npt.NDArray[np.uint8] | None = None
+
+
+def read(photo: Image.Image, logits: Logits, guided: bool) -> Reading:
+    """What the logits (18, h, w) of a photo say; `guided`: borders follow it, legs beyond its end are ruled out."""
+    size = (photo.height, photo.width)
+    if not guided:
+        return Reading(*label_pixels(logits, size))
+    logits = without_legs(logits)
+    label_map, probability = follow_edges(logits, np.asarray(photo)), winning_probability(logits, size)
+    return Reading(label_map, confidences(label_map, probability), probability)
+
+
+def read_one(
+    photo: Image.Image, logits: Logits, *, closer: Closer | None, aspect: float, guided: bool, rules: bool
+) -> Reading:
+    """Take a photo for one of a single person.
+
+    Args:
+        photo: RGB.
+        logits: (18, h, w) of the whole photo.
+        closer: looks at a small figure once more; None never does.
+        aspect: height over width of the network's input.
+        guided: let borders follow the photo's.
+        rules: apply `clothseg.rules`.
+    """
+    label_map, means, probability, _ = read(photo, logits, guided)
+    if closer and (box := surroundings(label_map, aspect)):
+        nearer, nearer_probability = _look(photo, box, closer, guided)
+        label_map = paste(label_map, nearer, box, label_map.shape)
+        probability = paste(probability, nearer_probability, box, label_map.shape)
+        means = confidences(label_map, probability)
+    return Reading(tidy(label_map) if rules else label_map, means, probability)
+
+
+def read_each(
+    photo: Image.Image, logits: Logits, *, closer: Closer, aspect: float, guided: bool, zoom: bool, rules: bool
+) -> Reading:
+    """Tell people apart and look at each; arguments as of `read_one`, `logits` of a look in `wide_size`."""
+    label_map, _, probability, _ = read(photo, logits, guided)
+    divided = territories(label_map)
+    if divided.max() <= 1:  # as without the option: specks and all are the one person's
+        alone = read_one(
+            photo, closer(photo), closer=closer if zoom else None, aspect=aspect, guided=guided, rules=rules
+        )
+        return alone._replace(wearers=(alone.label_map != BACKGROUND).view(np.uint8))
+
+    look = partial(_look, photo, closer=closer, guided=guided)
+    label_map, probability, wearers = parse(label_map, probability, divided, aspect, look)
+    if rules:
+        drop_specks(label_map)
+        wearers = np.where(label_map == BACKGROUND, np.uint8(0), np.where(wearers > 0, wearers, divided))
+    return Reading(label_map, confidences(label_map, probability), probability, wearers)
+
+
+def wide_size(size: tuple[int, int], usual: tuple[int, int]) -> tuple[int, int]:
+    """(h, w) in which to look for people in a photo of `size` (W, H), where the network usually sees `usual` (h, w).
+
+    In the photo's proportions: side by side in the upright input, people would be squeezed out of recognition.
+    """
+    width, height = size
+    stretch = min(max(height / width, 0.25), 4.0)
+    area = usual[0] * usual[1] * min(max(usual[0] / usual[1] / stretch, 1.0), WIDE)
+    high, wide = (round((area * factor) ** 0.5 / 32) * 32 for factor in (stretch, 1 / stretch))
+    return max(32, high), max(32, wide)
+
+
+def _look(
+    photo: Image.Image, box: Box, closer: Closer, guided: bool
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Label map and probability of a part of the photo, looked at by itself."""
+    part = photo.crop(box)
+    label_map, _, probability, _ = read(part, closer(part), guided)
+    return label_map, probability
