@@ -107,7 +107,7 @@ def clip_writer(path: Path, rate: Fraction, sound: Path | None = None) -> Iterat
 def picture_writer(path: Path, rate: Fraction) -> Iterator[Write]:
     """Write frame-000001.png and so on into a new folder, or into a ZIP; whole or not at all.
 
-    frames.ffconcat beside them holds their times: `ffmpeg -i frames.ffconcat` puts a clip together again.
+    frames.ffconcat beside them holds their times: `ffmpeg -safe 0 -i frames.ffconcat` puts a clip together again.
 
     Args:
         path: A ZIP if its suffix is .zip, else a folder that does not exist or is empty.
@@ -130,7 +130,7 @@ def picture_writer(path: Path, rate: Fraction) -> Iterator[Write]:
             lines = ["ffconcat version 1.0"]
             for number, time in enumerate(times, start=1):
                 end = times[number] if number < len(times) else time + 1 / rate
-                lines += [f"file {_name(number)}", f"duration {float(end - time):.6f}"]
+                lines += [f"file {_name(number)}", "option framerate 1000", f"duration {float(end - time):.6f}"]
             put("frames.ffconcat", "\n".join([*lines, ""]).encode())
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror or error}.") from error

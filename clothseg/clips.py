@@ -87,7 +87,8 @@ class Clip:
         if first is None or last is None:
             raise ImageError(f"{self.path.name} has no frames; save or download it anew.")
         lasted = float(last.time - first.time + 1 / self.rate)
-        own = stream.duration and float(stream.duration * stream.time_base)
+        # sound may go on for longer
+        own = None if self._container.streams.audio and not stream.duration else self.seconds
         if own and lasted < min(_ENDS_EARLY * own, own - 1):
             raise ImageError(
                 f"{self.path.name} ends after {lasted:.1f} of {own:.1f} seconds: it is incomplete; download it anew."
