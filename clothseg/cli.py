@@ -3,12 +3,19 @@
 import argparse
 import sys
 
-from clothseg.commands import audit, deploy, evaluate, export, segment
+from clothseg.commands import audit, deploy, evaluate, export, segment, video
 from clothseg.errors import ClothsegError, UsageError
 from clothseg.files import disk_trouble
 
 
-COMMANDS = {"segment": segment, "evaluate": evaluate, "audit": audit, "export": export, "deploy": deploy}
+COMMANDS = {
+    "segment": segment,
+    "video": video,
+    "evaluate": evaluate,
+    "audit": audit,
+    "export": export,
+    "deploy": deploy,
+}
 
 EXIT_STATUS = (
     "Exit status: 0 if all went well; 1 if something could not be done, which stderr names; 2 for wrong arguments; "
