@@ -1,16 +1,22 @@
 """The Space: clothes segmentation in the browser, for programs and for assistants (MCP).
 
-    python app.py
+    python app.py [--self-check]
     CLOTHSEG_MODEL=owner/model CLOTHSEG_REVISION=v1 python app.py
 
 CLOTHSEG_MODEL names a model on the Hub or a folder; without it, or when the Hub does not give it, the weights that
 ship with the package are used. CLOTHSEG_ENGINE (auto, torch, openvino, onnx) and CLOTHSEG_PRECISION (exact, fast) say
-what runs it, as in `Segmenter.from_pretrained`.
+what runs it, as in `Segmenter.from_pretrained`. CLOTHSEG_MAX_PIXELS is the largest width x height of a photo, 40
+million if it is not set. CLOTHSEG_COMPARE lists models, separated by commas, that the page can compare with it; where
+only this machine reaches the app, any other can be named there, too.
 GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say where to listen.
+--self-check, or CLOTHSEG_SELF_CHECK=1, has the engine compared with PyTorch first; one that differs is not served.
+SIGTERM ends the app once it has answered what it has accepted: status 0, or 143 if that takes more than 25 s.
 """
 
+import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from clothseg.tuning import tune
@@ -20,32 +26,43 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 tune()  # before anything imports torch
 
 from clothseg import ClothsegError  # noqa: E402
+from clothseg.compare_tab import Models  # noqa: E402
+from clothseg.guard import protect  # noqa: E402
+from clothseg.images import pixel_limit  # noqa: E402
+from clothseg.intake import MAX_FILE_BYTES  # noqa: E402
 from clothseg.startup import first_segmenter  # noqa: E402
+from clothseg.stopping import serve  # noqa: E402
 from clothseg.ui import build, launch_options  # noqa: E402
 
 
-def main() -> None:
+def main(argv: Sequence[str] = ()) -> None:
     """Load the model, build the page and serve it until stopped."""
+    parser = argparse.ArgumentParser(description="Serve clothes segmentation in the browser and to programs.")
+    parser.add_argument("--self-check", action="store_true", help="compare the engine with PyTorch before serving")
+    asked = parser.parse_args(argv)
     try:
+        pixel_limit()  # a wrong setting is told now, not to the first visitor
         segmenter = first_segmenter(
             os.environ.get("CLOTHSEG_MODEL") or None,
             os.environ.get("CLOTHSEG_REVISION") or None,
             engine=os.environ.get("CLOTHSEG_ENGINE") or "auto",
             precision=os.environ.get("CLOTHSEG_PRECISION") or "exact",
+            check=asked.self_check or os.environ.get("CLOTHSEG_SELF_CHECK", "").lower() in ("1", "true", "yes"),
         )
     except ClothsegError as error:
         sys.exit(f"The app cannot start: {error}")
     space = os.environ.get("SPACE_ID")
     port = os.environ.get("GRADIO_SERVER_PORT") or "7860"
-    page = build(segmenter, Path(__file__).parent / "examples", space or f"http://127.0.0.1:{port}")
+    # A Space's container must answer from outside; on anybody's own machine the app is theirs alone.
+    host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if space else "127.0.0.1")  # noqa: S104
+    named = (name.strip() for name in os.environ.get("CLOTHSEG_COMPARE", "").split(","))
+    # Whoever may name any model makes the server download it, or read its own disk.
+    models = Models(tuple(filter(None, named)), free=not space and host in ("127.0.0.1", "localhost", "::1"))
+    page = build(segmenter, Path(__file__).parent / "examples", space or f"http://127.0.0.1:{port}", models)
     page.queue(max_size=32)
-    page.launch(
-        # A Space's container must answer from outside; on anybody's own machine the app is theirs alone.
-        server_name=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if space else "127.0.0.1"),  # noqa: S104
-        mcp_server=True,
-        **launch_options(),
-    )
+    guarded = protect(page, MAX_FILE_BYTES)
+    sys.exit(serve(page, server_name=host, mcp_server=True, **launch_options(), **guarded))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

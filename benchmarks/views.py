@@ -1,11 +1,12 @@
 """How much a model loses on other views of the same photos: half-lengths, small figures, grey, dark, mirrored.
 
-    python -m benchmarks.views FOLDER [MODEL]
+    python -m benchmarks.views FOLDER [MODEL] [--zoom off]
 
 FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. Each view of a photo is
 segmented, and so is the photo itself; both are scored on the pixels that the view shows, against the same truth.
 The mean is over the classes that the view shows, and in brackets over all that are predicted as well: there a class
-that the view has no pixel of counts as 0, if a single pixel of a single photo is taken for it.
+that the view has no pixel of counts as 0, if a single pixel of a single photo is taken for it. `--zoom off` never
+looks a second time: what the views lose then, and not without it, is what the zoom brings.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from tqdm.auto import tqdm
 
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, IGNORE, NAMES, NUM_CLASSES, mirror
+from clothseg.segmenter import ZOOM
 from clothseg.training.data import decode_row, load_splits
 from clothseg.training.metrics import confusion_matrix, summarize
 
@@ -47,12 +49,13 @@ def half_length(photo: Pixels, truth: Labels) -> View:
     return View(photo[window], lambda labels: labels[window])
 
 
-def small(fill: int) -> Callable[[Pixels, Labels], View]:
-    """Shrunk to a third in the middle of a plain picture of the photo's size."""
+def small(fill: int, share: float = 1 / 3) -> Callable[[Pixels, Labels], View]:
+    """Shrunk to a share of its sides in the middle of a plain picture of the photo's size."""
 
     def view(photo: Pixels, truth: Labels) -> View:
-        height, width = (side // 3 for side in truth.shape)
-        window = slice(height, 2 * height), slice(width, 2 * width)
+        height, width = (round(side * share) for side in truth.shape)
+        top, left = (truth.shape[0] - height) // 2, (truth.shape[1] - width) // 2
+        window = slice(top, top + height), slice(left, left + width)
         canvas = np.full_like(photo, fill)
         canvas[window] = np.asarray(Image.fromarray(photo).resize((width, height)))
         return View(canvas, lambda labels: _nearest(labels, width, height), window)
@@ -95,19 +98,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
+    parser.add_argument("--zoom", choices=ZOOM, default="auto", help="second looks at small figures (default auto)")
     options = parser.parse_args()
     segmenter = Segmenter.from_pretrained(options.model)
     rows = load_splits(str(options.folder), None, 0.1, 0).validation
     counts = {name: np.zeros((2, NUM_CLASSES, NUM_CLASSES), np.int64) for name in VIEWS}
     for row in tqdm(rows, unit=" photos", leave=False):
         photo, truth = decode_row(row)
-        whole = segmenter(photo).label_map
+        whole = segmenter(photo, zoom=options.zoom).label_map
         for name, make in VIEWS.items():
             view = make(photo, truth)
-            found = segmenter(np.ascontiguousarray(view.photo)).label_map[view.part]
+            found = segmenter(np.ascontiguousarray(view.photo), zoom=options.zoom).label_map[view.part]
             counts[name][0] += confusion_matrix(view.shown(truth), found)
             counts[name][1] += confusion_matrix(view.shown(truth), view.shown(whole))
-    print(f"{len(rows)} photos, {segmenter.name}\n")
+    print(f"{len(rows)} photos, {segmenter.name}, zoom {options.zoom}\n")
     print("| view | mIoU | of the whole photo's result on the same pixels | lost |\n|---|---|---|---|")
     for name, pair in counts.items():
         (seen, seen_all), (whole, whole_all) = map(mean_iou, pair)

@@ -23,6 +23,7 @@ from clothseg.errors import (
 
 
 if TYPE_CHECKING:
+    from clothseg.refine import CutoutOptions
     from clothseg.segmentation import Segmentation
     from clothseg.segmenter import Segmenter
 
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ClothsegError",
     "ConfigError",
+    "CutoutOptions",
     "DataError",
     "HubError",
     "ImageError",
@@ -41,7 +43,11 @@ __all__ = [
     "__version__",
 ]
 
-_LAZY = {"Segmenter": "clothseg.segmenter", "Segmentation": "clothseg.segmentation"}
+_LAZY = {
+    "CutoutOptions": "clothseg.refine",
+    "Segmentation": "clothseg.segmentation",
+    "Segmenter": "clothseg.segmenter",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -4,10 +4,15 @@ import argparse
 import sys
 
 from clothseg.commands import audit, deploy, evaluate, export, segment
-from clothseg.errors import ClothsegError
+from clothseg.errors import ClothsegError, UsageError
 
 
 COMMANDS = {"segment": segment, "evaluate": evaluate, "audit": audit, "export": export, "deploy": deploy}
+
+EXIT_STATUS = (
+    "Exit status: 0 if all went well; 1 if something could not be done, which stderr names; 2 for wrong arguments; "
+    "130 after Ctrl+C."
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -15,18 +20,22 @@ def main(argv: list[str] | None = None) -> int:
 
     Returns:
         Exit status: what the command returns (0 if all went well), 1 with one sentence on stderr on an error of
-        ours, 130 after Ctrl+C. Wrong arguments exit with 2, as argparse does.
+        ours, 2 on arguments that cannot be meant, 130 after Ctrl+C. Arguments that argparse refuses exit with 2.
     """
-    parser = argparse.ArgumentParser(prog="python -m clothseg", description="Clothes segmentation of photos.")
+    parser = argparse.ArgumentParser(
+        prog="python -m clothseg", description="Clothes segmentation of photos.", epilog=EXIT_STATUS
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
-        command.add_arguments(commands.add_parser(name, help=command.HELP, description=command.__doc__))
+        command.add_arguments(
+            commands.add_parser(name, help=command.HELP, description=command.__doc__, epilog=EXIT_STATUS)
+        )
     arguments = parser.parse_args(argv)
     try:
         return COMMANDS[arguments.command].run(arguments)
     except ClothsegError as error:
         sys.stderr.write(f"error: {error}\n")
-        return 1
+        return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped.\n")
         return 130

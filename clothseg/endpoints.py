@@ -1,142 +1,179 @@
-"""The app's named endpoints, and what its page shares with them: photos in, files with the photo's name out."""
+"""The app's named endpoints; API page and MCP tools show their docstrings."""
 
-import base64
-import secrets
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
-from gradio.utils import get_upload_folder
 
-from clothseg.errors import ClothsegError, ImageError
+from clothseg.batch import segment_to_zip
+from clothseg.downloads import new_path, save_coco, save_cutout, save_each_item, save_labels, save_overlay
+from clothseg.errors import ConfigError, ImageError
+from clothseg.intake import BATCH_QUEUE, MODEL_QUEUE, photo_input, plain_errors
+from clothseg.items import items_to_dict
 from clothseg.labels import GROUPS, NAMES, hex_color
+from clothseg.output import KINDS, Wanted
+from clothseg.refine import CutoutOptions
 from clothseg.segmentation import Segmentation
-from clothseg.segmenter import Segmenter
+from clothseg.segmenter import EDGES, PEOPLE, ZOOM, Segmenter
 
 
-MAX_FILE_BYTES = 25 * 2**20
-MODEL_QUEUE = "model"
-"""Concurrency id of all events that run the network, so that they take turns."""
-
-
-def plain_errors(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Hand our own errors to the caller as their message alone; the server's log needs no traceback of them."""
-
-    @wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except ClothsegError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-
-    return wrapped
-
-
-def photo_input(**options: Any) -> gr.Image:
-    """A gr.Image that passes on the stored file (a path, or the bytes of a data: URL) untouched, for `load_photo`."""
-    image = gr.Image(type="filepath", image_mode=None, **options)
-    # gradio's own opens the file first and fails in Pillow's words, or encodes a data: URL anew, with loss.
-    # Not a subclass: gradio writes a .pyi file beside the module of each.
-    image.preprocess = _stored_photo  # type: ignore[method-assign]
-    return image
-
-
-@plain_errors
-def _stored_photo(payload: ImageData | None) -> str | bytes | None:
-    if payload is None:
-        return None
-    if payload.path is not None:
-        return payload.path
-    header, _, data = (payload.url or "").partition(",")
-    if not header.startswith("data:") or not header.endswith(";base64"):
-        raise ImageError("A photo must be an uploaded file, a web address or a base64 data: URL.")
-    if len(data) > MAX_FILE_BYTES * 4 / 3:
-        raise ImageError(f"The photo is too large: the limit is {MAX_FILE_BYTES // 2**20} MB.")
-    try:
-        return base64.b64decode(data, validate=True)
-    except ValueError as error:
-        raise ImageError("The photo's data: URL is not valid base64.") from error
-
-
-def new_file(result: Segmentation, ending: str) -> Path:
-    """Path for a file made from `result`: the photo's own name with `ending`, in a folder that nobody can guess."""
-    folder = Path(get_upload_folder()) / secrets.token_hex(20)
-    folder.mkdir(parents=True)
-    return folder / (Path(result.name or "photo").stem + ending)
-
-
-def save_cutout(result: Segmentation, names: list[str]) -> str:
-    """Write the cut-out of the named classes as a PNG and return its path."""
-    path = new_file(result, "-cutout.png")
-    # Level 1 is several times faster than Pillow's default, and the file hardly larger.
-    result.cutout(*names).save(path, compress_level=1)
-    return str(path)
-
-
-def save_labels(result: Segmentation) -> str:
-    """Write the label map as a PNG and return its path."""
-    path = new_file(result, "-labels.png")
-    result.save_label_map(path)
-    return str(path)
-
-
-def save_summary(result: Segmentation) -> str:
-    """Write `result.to_json` and return its path."""
-    path = new_file(result, ".json")
-    path.write_text(result.to_json(indent=2), encoding="utf-8")
-    return str(path)
-
-
-def _save_overlay(result: Segmentation) -> str:
-    path = new_file(result, "-overlay.jpg")
-    result.overlay().save(path, quality=90)
-    return str(path)
+LOOK_NAMES = ("people", "edges", "zoom", "average", "rules")
+"""Options of `Segmenter.__call__`, in the order in which the endpoints take them."""
 
 
 def add_endpoints(segmenter: Segmenter) -> None:
-    """Add `/segment`, `/cutout`, `/labels` and `/health` to the Blocks being built.
+    """Add `/segment`, `/cutout`, `/items`, `/batch`, `/labels` and `/health` to the Blocks being built."""
 
-    API page and MCP tools show their docstrings.
-    """
-
-    def run(photo: str | bytes | None) -> Segmentation:
+    def run(photo: str | bytes | None, *look: Any) -> Segmentation:
         if photo is None:
             raise ImageError("No photo was given; send one.")
-        return segmenter(photo)
+        return segmenter(photo, **dict(zip(LOOK_NAMES, look, strict=True)))
 
     @plain_errors
-    def segment(photo: str | bytes | None) -> tuple[str, str, dict[str, Any]]:
+    def segment(
+        photo: str | bytes | None,
+        people: str = "one",
+        edges: str = "guided",
+        zoom: str = "auto",
+        average: bool = False,
+        rules: bool = False,
+    ) -> tuple[str, str, dict[str, Any]]:
         """Find the clothes and body parts in a photo of a dressed person: 18 classes, left and right are the wearer's.
 
         Args:
             photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+            people: "one" takes the photo as it is; "all" tells several people apart and looks at each on their own.
+            edges: "guided" lets borders follow the photo's edges; "plain" only interpolates what the network says.
+            zoom: "auto" looks at a small figure once more, from closer; "off" never does.
+            average: Look four times and average: more accurate, five times slower.
+            rules: Drop specks, and what cannot be in a photo of one person.
 
         Returns:
             The photo with coloured regions (JPEG); the label map (PNG of the photo's size whose pixel values are the
             class ids); and a summary with each class's id, name, share of the photo (0..1), mean confidence (0..1)
             and box [x, y, width, height] in pixels.
         """
-        result = run(photo)
-        return _save_overlay(result), save_labels(result), result.to_dict()
+        result = run(photo, people, edges, zoom, average, rules)
+        return save_overlay(result), save_labels(result), result.to_dict()
 
     @plain_errors
-    def cutout(photo: str | bytes | None, classes: list[str]) -> str:
+    def cutout(
+        photo: str | bytes | None,
+        classes: list[str],
+        options: dict[str, Any] | None = None,
+        background: str | bytes | None = None,
+        people: str = "one",
+        edges: str = "guided",
+        zoom: str = "auto",
+        average: bool = False,
+        rules: bool = False,
+    ) -> str:
         """Cut the named classes out of a photo of a dressed person; all else becomes transparent.
 
         Args:
             photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
             classes: One or more of Background, Hat, Hair, Sunglasses, Upper-clothes, Skirt, Pants, Dress, Belt,
                 Left-shoe, Right-shoe, Face, Left-leg, Right-leg, Left-arm, Right-arm, Bag, Scarf.
+            options: How the cut-out is made, a JSON object with any of: background ("none" or a colour such as
+                "#ff8800"), crop (true or false: down to what is kept), margin (pixels about it, 0 to 1000), grow
+                (pixels, -64 to 64; negative shrinks), feather (pixels over which the edge fades, 0 to 64), soft_edges,
+                fill_holes, drop_specks (true or false each). Without it, the plain cut-out.
+            background: A picture to lay behind the cut-out instead.
+            people: "one" takes the photo as it is; "all" tells several people apart and looks at each on their own.
+            edges: "guided" lets borders follow the photo's edges; "plain" only interpolates what the network says.
+            zoom: "auto" looks at a small figure once more, from closer; "off" never does.
+            average: Look four times and average: more accurate, five times slower.
+            rules: Drop specks, and what cannot be in a photo of one person.
 
         Returns:
-            A transparent PNG of the photo's size.
+            A PNG of the photo's size, unless cropped: transparent, unless something was laid behind.
         """
         names = list(classes or [])
-        result = run(photo)
-        return save_cutout(result, names)
+        made = _cutout_options(options, background)
+        return save_cutout(run(photo, people, edges, zoom, average, rules), names, made)
+
+    @plain_errors
+    def items(
+        photo: str | bytes | None,
+        classes: list[str] | None = None,
+        cutouts: bool = False,
+        options: dict[str, Any] | None = None,
+        people: str = "one",
+        edges: str = "guided",
+        zoom: str = "auto",
+        average: bool = False,
+        rules: bool = False,
+    ) -> tuple[dict[str, Any], str, str | None]:
+        """List the garments and accessories in a photo one by one: two bags are two items.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+            classes: Classes to list, as for cutout; none for all garments and accessories.
+            cutouts: Make a ZIP with a cut-out PNG of each item, too.
+            options: How these are made, as for cutout.
+            people: "one" takes the photo as it is; "all" tells several people apart and looks at each on their own.
+            edges: "guided" lets borders follow the photo's edges; "plain" only interpolates what the network says.
+            zoom: "auto" looks at a small figure once more, from closer; "off" never does.
+            average: Look four times and average: more accurate, five times slower.
+            rules: Drop specks, and what cannot be in a photo of one person.
+
+        Returns:
+            The number of items of each class, and for each item its index, class id, name, area in pixels, share of
+            the photo (0..1), box [x, y, width, height], mean confidence (0..1), dominant colours with names, and
+            wearer (1 is the leftmost; null unless people is "all"); the same with exact masks as a COCO data set (JSON
+            file, run lengths); and the ZIP, or null.
+        """
+        names = list(classes or [])
+        made = _cutout_options(options, None)
+        result = run(photo, people, edges, zoom, average, rules)
+        found = result.items(*names)
+        archive = save_each_item(result, names, made) if cutouts else None
+        return items_to_dict(found, result.name), save_coco(result, found), archive
+
+    @plain_errors
+    def batch(
+        photos: list[str] | None,
+        kinds: list[str] | None = None,
+        classes: list[str] | None = None,
+        options: dict[str, Any] | None = None,
+        people: str = "one",
+        edges: str = "guided",
+        zoom: str = "auto",
+        average: bool = False,
+        rules: bool = False,
+    ) -> Iterator[tuple[dict[str, Any], str | None]]:
+        """Segment many photos, or ZIPs of photos, into one ZIP; a photo that cannot be used stops no other.
+
+        Args:
+            photos: Photos and ZIPs of photos, in any mix.
+            kinds: What to make of each photo: labels (PNG), cutouts (PNG), overlays (JPEG), items (a ZIP with
+                each item's cut-out). Without it, the first two.
+            classes: What the cut-outs keep: classes as for cutout, or the groups All garments, Upper, Lower, Shoes and
+                accessories, Body. Without it, All garments.
+            options: How the cut-outs are made, as for cutout.
+            people: "one" takes the photo as it is; "all" tells several people apart and looks at each on their own.
+            edges: "guided" lets borders follow the photo's edges; "plain" only interpolates what the network says.
+            zoom: "auto" looks at a small figure once more, from closer; "off" never does.
+            average: Look four times and average: more accurate, five times slower.
+            rules: Drop specks, and what cannot be in a photo of one person.
+
+        Returns:
+            How far it is, which is told again after each photo: done and total, the number of photos, and errors, why
+            photos could not be used; and at the end the ZIP, with a folder for each kind of file and results.csv.
+        """
+        made = _cutout_options(options, None)
+        written = Wanted(tuple(kinds or Wanted.kinds), tuple(classes or Wanted.classes), made)
+        look: dict[str, Any] = dict(zip(LOOK_NAMES, (people, edges, zoom, average, rules), strict=True))
+        out = new_path("clothseg.zip")
+        report: dict[str, Any] = {"done": 0, "total": 0, "errors": []}
+        with closing(segment_to_zip(segmenter, photos or [], out, written, **look)) as steps:
+            for step in steps:
+                errors = [*report["errors"], step.error] if step.error else report["errors"]
+                report = {"done": step.done, "total": step.total, "errors": errors}
+                yield report, None
+        yield report, str(out)
 
     def labels() -> list[dict[str, Any]]:
         """List the 18 classes of the label map.
@@ -172,13 +209,78 @@ def add_endpoints(segmenter: Segmenter) -> None:
 
     gr.api(labels, api_name="labels", queue=False)
     gr.api(health, api_name="health", queue=False)
-    photo = photo_input(label="photo", visible=False)
-    # A dropdown, because it lets unknown names through to us, who answer with the list of known ones.
-    classes = gr.Dropdown(NAMES, value=[], multiselect=True, allow_custom_value=True, label="classes", visible=False)
+
+    def picture(label: str) -> gr.Image:
+        return photo_input(label=label, visible=False)
+
+    def some(label: str, values: tuple[str, ...]) -> gr.Dropdown:
+        # A dropdown, because it lets unknown names through to us, who answer with the list of known ones.
+        return gr.Dropdown(values, value=[], multiselect=True, allow_custom_value=True, label=label, visible=False)
+
+    def choice(label: str, values: tuple[str, ...], value: str) -> gr.Dropdown:
+        return gr.Dropdown(values, value=value, allow_custom_value=True, label=label, visible=False)
+
+    def flag(label: str) -> gr.Checkbox:
+        return gr.Checkbox(label=label, visible=False)
+
+    def file(label: str) -> gr.File:
+        return gr.File(label=label, visible=False)
+
+    def json(label: str) -> gr.JSON:
+        return gr.JSON(label=label, visible=False)
+
+    look = [
+        choice("people", PEOPLE, "one"),
+        choice("edges", EDGES, "guided"),
+        choice("zoom", ZOOM, "auto"),
+        flag("average"),
+        flag("rules"),
+    ]
+    photo, classes, options = picture("photo"), some("classes", NAMES), json("options")
     overlay = gr.Image(label="overlay", type="filepath", visible=False)
-    label_map, image = gr.File(label="label map", visible=False), gr.File(label="cut-out", visible=False)
-    summary = gr.JSON(label="summary", visible=False)
-    options: dict[str, Any] = {"concurrency_id": MODEL_QUEUE, "concurrency_limit": 1}
+    event: dict[str, Any] = {"concurrency_id": MODEL_QUEUE, "concurrency_limit": 1}
     trigger = gr.Button(visible=False)
-    trigger.click(segment, photo, [overlay, label_map, summary], api_name="segment", **options)
-    trigger.click(cutout, [photo, classes], image, api_name="cutout", **options)
+    trigger.click(segment, [photo, *look], [overlay, file("label map"), json("summary")], api_name="segment", **event)
+    trigger.click(
+        cutout,
+        [photo, classes, options, picture("background"), *look],
+        file("cut-out"),
+        api_name="cutout",
+        **event,
+    )
+    trigger.click(
+        items,
+        [photo, classes, flag("cutouts"), options, *look],
+        [json("items"), file("coco"), file("cut-outs")],
+        api_name="items",
+        **event,
+    )
+    trigger.click(
+        batch,
+        [
+            gr.File(label="photos", file_count="multiple", visible=False),
+            some("kinds", tuple(KINDS)),
+            some("classes", (*GROUPS, *NAMES)),
+            json("options"),
+            *look,
+        ],
+        [json("progress"), file("zip")],
+        api_name="batch",
+        concurrency_id=BATCH_QUEUE,
+        concurrency_limit=1,
+    )
+
+
+def _cutout_options(options: Any, picture: str | bytes | None) -> CutoutOptions:
+    """Options of a call, with a picture, if there is one, behind the cut-out."""
+    if options is None:
+        options = {}
+    if not isinstance(options, dict):
+        raise ConfigError(f"The options of a cut-out must be a JSON object, not {options!r}.")
+    if picture is not None:
+        options = options | {"background": Path(picture) if isinstance(picture, str) else picture}
+    elif not isinstance(options.get("background") or "none", str):
+        raise ConfigError(
+            'The option background can be "none" or a colour; send a picture as the parameter background.'
+        )
+    return CutoutOptions.of(options)

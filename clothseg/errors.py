@@ -21,12 +21,20 @@ class DataError(ClothsegError):
     """The data set lacks columns or has rows that cannot be trained on."""
 
 
+class DivergedError(ClothsegError):
+    """A training's loss or weights are infinite or not a number: it cannot go on."""
+
+
 class HubError(ClothsegError):
     """The Hub cannot be reached, or refused what was asked of it."""
 
 
 class ConfigError(ClothsegError):
     """Options that contradict each other or cannot be met on this machine."""
+
+
+class UsageError(ConfigError):
+    """Arguments of the command line that cannot be meant: no such path, class or value."""
 
 
 class Interrupted(ClothsegError):

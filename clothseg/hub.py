@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ PICKLED = "pytorch_model.bin"
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 WAITS = (2, 8)
 """Seconds before a Hub that answers, but with a failure of its own, is asked again for what the cache lacks."""
+UPLOAD_WAITS = (5, 20, 60)
+"""Seconds before the second, third and fourth try of an upload."""
 Check = Callable[[Path], object]
 
 _log = logging.getLogger(__name__)
@@ -76,6 +79,25 @@ def model_folder(
         else:
             remember(folder, revision)
             return folder, ""
+
+
+def patiently(upload: Callable[[], object], what: str) -> None:
+    """Upload something that took hours to make; where the Hub is at fault, again after each of `UPLOAD_WAITS`.
+
+    Raises:
+        Exception: what `upload` raised last.
+    """
+    waits = iter(UPLOAD_WAITS)
+    while True:
+        try:
+            upload()
+            return
+        except Exception as error:
+            why, wait = trouble(error), next(waits, None)
+            if why is None or wait is None:
+                raise
+        sys.stderr.write(f"The Hub did not take the {what}: {why}. Trying again in {wait} s.\n")
+        time.sleep(wait)
 
 
 def look_up(

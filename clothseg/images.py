@@ -1,25 +1,58 @@
 """The one loader: whatever a stranger calls a photo becomes an upright 8-bit RGB picture, or a clear error."""
 
 import os
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
-from clothseg.errors import ImageError
+from clothseg.errors import ConfigError, ImageError
+from clothseg.rgb import to_rgb
+
+
+try:
+    import pillow_heif
+except ImportError:
+    pillow_heif = None  # type: ignore[assignment]
 
 
 Photo = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
 """What `load_photo` takes: a path, the bytes of a file, a PIL image, or an (H, W, 3) uint8 RGB array."""
 
 MAX_PIXELS = 40_000_000
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-"""Pillow's names of the formats that are opened; its rarer decoders are kept away from strangers' files."""
+"""The largest width x height that is accepted where neither CLOTHSEG_MAX_PIXELS nor the caller says otherwise."""
+
+MOST_PIXELS = 2 * 89_478_485
+"""The largest limit that can be set: beyond it Pillow itself refuses a picture."""
+
+MAX_ASPECT = 100
+"""How many times longer one side may be than the other."""
+
+MAX_SCANS = 100
+"""Of a progressive JPEG, which needs about ten. A scan of 65 bytes takes 14 ms to apply to 40 million pixels, so that
+without a limit 25 MB of them take an hour and a half. libtiff draws the same line."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", *(("HEIF",) if pillow_heif else ()))
+"""Pillow's names of the formats that are opened; its rarer decoders are kept away from strangers' files.
+
+HEIC is read where the operator has installed pillow-heif. It is no dependency of ours: its wheels hold x265 and are
+GPL as a whole; and libheif, which parses strangers' bytes, had holes in 2026 through which these ran code. The package
+pi-heif, which goes without x265, was given up before they were mended.
+"""
 
 FORMATS_TEXT = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
+
+if pillow_heif:
+    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+
+_MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")
+"""A JPEG's markers but for those that stand alone: after each but the end, FF D9, its length follows."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -33,7 +66,7 @@ _TURNS = {
 """EXIF orientation -> the turn that sets the picture upright."""
 
 
-def load_photo(source: Photo, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def load_photo(source: Photo, max_pixels: int | None = None, *, allow_truncated: bool = False) -> Image.Image:
     """Load a photo as an upright RGB picture.
 
     EXIF orientation is applied (to PIL images as well), colours are brought to sRGB, transparency is laid on white,
@@ -41,27 +74,52 @@ def load_photo(source: Photo, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
     Args:
         source: A path, the bytes of an image file, a PIL image, or an (H, W, 3) uint8 array in RGB order.
-        max_pixels: The largest width x height that is accepted; checked before the picture is decoded.
+        max_pixels: The largest width x height that is accepted; checked before the picture is decoded. None:
+            `pixel_limit()`.
+        allow_truncated: Use a file that breaks off as far as it goes; the rest is black (grey in a JPEG, white where
+            there is transparency). WebP and AVIF cannot be read in part.
 
     Returns:
         A PIL image of mode RGB that shares nothing with `source` and carries no metadata.
 
     Raises:
-        ImageError: The file is missing, empty, damaged, too large or not an image.
+        ImageError: The file is missing, empty, damaged, too large, too narrow or not an image.
+        ConfigError: `max_pixels`, or CLOTHSEG_MAX_PIXELS, is no number from 1 to `MOST_PIXELS`.
     """
+    limit = pixel_limit() if max_pixels is None else _checked_limit(max_pixels, "max_pixels")
     if isinstance(source, np.ndarray):
-        return _from_array(source, max_pixels)
+        return _from_array(source, limit)
     if isinstance(source, Image.Image):
-        return _decode(source, "The photo", max_pixels)
+        _check_size(source.size, "The photo", limit)
+        return _decode(source, "The photo", allow_truncated)
     if isinstance(source, bytes):
         if not source:
             raise ImageError("The photo is empty: it has no bytes.")
-        return _open(BytesIO(source), "The photo", max_pixels)
+        return _open(BytesIO(source), "The photo", limit, allow_truncated)
     if isinstance(source, str | os.PathLike):
-        return _from_path(Path(source), max_pixels)
+        return _from_path(Path(source), limit, allow_truncated)
     raise ImageError(
         f"A photo must be a path, bytes, a PIL image or an (H, W, 3) uint8 array, not {type(source).__name__}."
     )
+
+
+def pixel_limit() -> int:
+    """The largest width x height of a photo: CLOTHSEG_MAX_PIXELS, or `MAX_PIXELS`.
+
+    Raises:
+        ConfigError: CLOTHSEG_MAX_PIXELS is no number from 1 to `MOST_PIXELS`.
+    """
+    return _checked_limit(os.environ.get("CLOTHSEG_MAX_PIXELS") or MAX_PIXELS, "CLOTHSEG_MAX_PIXELS")
+
+
+def _checked_limit(value: int | str, name: str) -> int:
+    try:
+        limit = int(value)
+    except ValueError:
+        limit = 0
+    if not 1 <= limit <= MOST_PIXELS:
+        raise ConfigError(f"{name} is {value}; give a number of pixels from 1 to {MOST_PIXELS:,}, without commas.")
+    return limit
 
 
 def photo_name(source: Photo) -> str | None:
@@ -79,25 +137,49 @@ def _from_array(array: npt.NDArray[np.generic], max_pixels: int) -> Image.Image:
     return Image.fromarray(array).copy()
 
 
-def _from_path(path: Path, max_pixels: int) -> Image.Image:
+def _from_path(path: Path, max_pixels: int, allow_truncated: bool) -> Image.Image:
     try:
         if path.is_dir():
             raise ImageError(f"{path} is a folder; give the path of one photo.")
+        if path.exists() and not path.is_file():
+            raise ImageError(f"{path} is a pipe or a device; give the path of one photo.")
         with path.open("rb") as file:
             if not file.read(1):
                 raise ImageError(f"{path.name} is empty: it has no bytes.")
             file.seek(0)
-            return _open(file, path.name, max_pixels)
+            return _open(file, path.name, max_pixels, allow_truncated)
     except FileNotFoundError as error:
         raise ImageError(f"There is no file {path}; check the path.") from error
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         raise ImageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 
-def _open(file: BinaryIO, name: str, max_pixels: int) -> Image.Image:
+def _open(file: BinaryIO, name: str, max_pixels: int, allow_truncated: bool) -> Image.Image:
+    with open_image(file, name, max_pixels, allow_truncated) as image:
+        return _decode(image, name, allow_truncated)
+
+
+def open_image(file: BinaryIO, name: str, max_pixels: int, allow_truncated: bool = False) -> Image.Image:
+    """Open a picture of one of `FORMATS` without decoding it yet, if it can be decoded in reasonable time and memory.
+
+    Args:
+        file: Open for reading, at its start.
+        name: What messages call it.
+        max_pixels: The largest width x height.
+        allow_truncated: As in `load_photo`; only a JPEG that breaks off has to be opened in another way.
+
+    Raises:
+        ImageError: It is not an image, damaged, too large or too narrow.
+    """
+    start = file.read(12)
+    if start.startswith(b"\xff\xd8"):
+        file = _checked_jpeg(start + file.read(), name, allow_truncated)
+    file.seek(0)
     try:
         image = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
+        if "HEIF" not in FORMATS and start[4:8] == b"ftyp" and start[8:] in _HEIC_BRANDS:
+            raise ImageError(f"{name} is a HEIC photo, which is not read here; save or share it as JPEG.") from error
         raise ImageError(f"{name} is not a readable image; use {FORMATS_TEXT}.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(
@@ -105,18 +187,40 @@ def _open(file: BinaryIO, name: str, max_pixels: int) -> Image.Image:
         ) from error
     except Exception as error:
         raise _damaged(name, error) from error
-    with image:
-        return _decode(image, name, max_pixels)
+    try:
+        _check_size(image.size, name, max_pixels)
+    except ImageError:
+        image.close()
+        raise
+    return image
 
 
-def _decode(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
-    _check_size(image.size, name, max_pixels)
+def _checked_jpeg(data: bytes, name: str, allow_truncated: bool) -> BinaryIO:
+    """The file, unless it has too many scans; one that may break off gets an end, without which libjpeg waits."""
+    at = scans = 0
+    # What lies between two markers is a scan's, and may be of any length.
+    while (marker := _MARKER.search(data, at)) and marker[0] != b"\xff\xd9":
+        scans += marker[0] == b"\xff\xda"
+        at = marker.end() + max(2, int.from_bytes(data[marker.end() : marker.end() + 2]))
+    if scans > MAX_SCANS:
+        raise ImageError(f"{name} is a JPEG of {scans} scans; more than {MAX_SCANS} are not read: save it anew.")
+    return BytesIO(data + b"\xff\xd9" if allow_truncated else data)
+
+
+def _decode(image: Image.Image, name: str, allow_truncated: bool) -> Image.Image:
     # Decoders answer damaged bytes with nearly any exception: OSError, SyntaxError, struct.error, zlib.error ...
     try:
-        image.load()
+        try:
+            image.load()
+        except OSError:
+            if not allow_truncated or not isinstance(image, ImageFile.ImageFile):
+                raise
+            image.tile = []  # nothing more is to be read: what has been decoded is the picture
+            if image.getbbox(alpha_only=False) is None:
+                raise
         # Only now: PNG may keep its EXIF behind the pixels, and TIFF has turned itself (and dropped the tag) by now.
         turn = _TURNS.get(_orientation(image))
-        photo = _to_rgb(image)
+        photo = to_rgb(image)
         if turn is not None:
             photo = photo.transpose(turn)
     except Exception as error:
@@ -134,6 +238,10 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
             f"{name} is too large: {width} x {height} is {width * height:,} pixels and the limit is {max_pixels:,}; "
             "make the picture smaller first."
         )
+    if max(size) > MAX_ASPECT * min(size):
+        raise ImageError(
+            f"{name} is too narrow: {width} x {height}; one side may be {MAX_ASPECT} times longer than the other."
+        )
 
 
 def _damaged(name: str, error: Exception) -> ImageError:
@@ -146,54 +254,3 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # Damaged EXIF says nothing about the pixels: take them as they lie.
         return 1
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode -> a new RGB picture in sRGB, transparency laid on white."""
-    if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_to_8bit(np.asarray(image))).convert("RGB")
-    if image.mode in ("RGBa", "La"):  # premultiplied alpha has no direct way to RGB
-        image = image.convert(image.mode.upper())
-    rgb = _to_srgb(image)
-    if not image.has_transparency_data:
-        return rgb
-    white = Image.new("RGB", image.size, "white")
-    white.paste(rgb, mask=image.convert("RGBA").getchannel("A"))
-    return white
-
-
-def _to_8bit(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    """Scale (H, W) grey values to uint8 by the range they are meant in, never by clipping.
-
-    16-bit types span 0..65535. Int32 and float carry no such promise: 0..1 (float only), 0..255 and 0..65535
-    (int only) are recognised, anything else is stretched from its minimum to its maximum.
-    """
-    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
-        low, high = 0.0, 65535.0
-        grey = values.astype(np.float32)
-    else:
-        grey = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-        low, high = float(grey.min()), float(grey.max())
-        known = (1.0, 255.0) if values.dtype.kind == "f" else (255.0, 65535.0)
-        if low >= 0:
-            low, high = 0.0, next((limit for limit in known if high <= limit), high)
-    if high <= low:
-        return np.zeros(values.shape, np.uint8)
-    return np.rint((grey - low) * (255.0 / (high - low))).astype(np.uint8)
-
-
-def _to_srgb(image: Image.Image) -> Image.Image:
-    """Drop alpha and convert to RGB, through the embedded ICC profile where there is a sound one."""
-    profile = image.info.get("icc_profile")
-    source = image if image.mode in ("L", "CMYK") else image.convert("RGB")
-    if profile:
-        try:
-            embedded = ImageCms.ImageCmsProfile(BytesIO(profile))
-            # A round trip through the same space would cost time and shift values by rounding.
-            if "sRGB" not in ImageCms.getProfileDescription(embedded):
-                srgb = ImageCms.createProfile("sRGB")
-                transform = ImageCms.buildTransform(embedded, srgb, source.mode, "RGB")
-                return transform.apply(source)
-        except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
-            pass  # A damaged profile, or one of another colour space: the plain values are the best guess.
-    return source.convert("RGB")

@@ -33,7 +33,8 @@ class LoadedModel:
     """What `load` found: transformers' model (float32) and image processor (PIL backend), and where they are from.
 
     `model_type` is transformers' name of the architecture; `digest` tells configuration and weights from any others;
-    `notice` says why it comes from the cache when the Hub was asked and did not answer, and is empty otherwise.
+    `notice` says why it comes from the cache when the Hub was asked and did not answer, and is empty otherwise;
+    `folder` holds its files.
     The model itself is loaded when it is first asked for: an engine that has its own copy on disk never needs it, nor
     the seconds that importing PyTorch and transformers takes.
     """
@@ -46,6 +47,7 @@ class LoadedModel:
     model_type: str
     digest: str
     notice: str = ""
+    folder: Path | None = None
 
     @cached_property
     def model(self) -> Any:
@@ -107,7 +109,7 @@ def _from_folder(folder: Path, name: str, commit: str | None = None, notice: str
         except Exception as error:
             raise explain(error, name, commit) from error
 
-    return LoadedModel(load_model, processor, shown, commit, note, model_type, digest, notice)
+    return LoadedModel(load_model, processor, shown, commit, note, model_type, digest, notice, folder)
 
 
 def _architecture(folder: Path, name: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import islice
@@ -70,3 +70,21 @@ def overlapped(
             take()
             for result in waiting.popleft().result():
                 yield result.result()
+
+
+def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Generator[Result]:
+    """What `function` makes of each item, in their order, a few at the same time.
+
+    At most `threads` + 1 items and results are held. What the function raises reaches the caller in place of its
+    result, and ends it. Closing the generator waits for what is running, and begins nothing more.
+    """
+    waiting: deque[Future[Result]] = deque()
+    with ExitStack() as stack:
+        pool = ThreadPoolExecutor(threads)
+        stack.callback(pool.shutdown, cancel_futures=True)
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

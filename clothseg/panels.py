@@ -1,10 +1,17 @@
-"""The page's own HTML: title, empty state, table of what was found, manual and footer. Pure functions to strings."""
+"""The page's own HTML: title, empty state, tables, progress and footer. Pure functions to strings."""
 
+from collections.abc import Sequence
 from html import escape
 
-from clothseg.labels import BACKGROUND, NAMES, hex_color
-from clothseg.segmentation import Segmentation
+from clothseg.batch import Progress
+from clothseg.comparison import Comparison
+from clothseg.items import Item
+from clothseg.labels import BACKGROUND, LABEL2ID, NAMES, PALETTE, hex_color
+from clothseg.people import Person
 
+
+_MOST_PROBLEMS = 20
+"""Photos that are named on the page; the table names all."""
 
 _HANGER = (
     '<svg viewBox="0 0 48 48" aria-hidden="true"><path d="M18.5 15.5a5.5 5.5 0 1 1 8 4.9c-1.7.9-2.5 2-2.5 3.7'
@@ -29,83 +36,133 @@ def start() -> str:
 <li>Take them away as a transparent PNG.</li></ol></div></section>"""
 
 
-def problem(message: str) -> str:
-    """What stands in place of a result when the photo cannot be used."""
-    return f"""<section class="start problem" role="alert"><div><h2>This photo cannot be used</h2>
+def problem(message: str, title: str = "This photo cannot be used") -> str:
+    """What stands in place of a result when there is none; `title` is the page's own."""
+    return f"""<section class="start problem" role="alert"><div><h2>{title}</h2>
 <p>{escape(message)}</p></div></section>"""
 
 
-def table(result: Segmentation) -> str:
-    """The classes found, with colour, share of the photo and mean confidence."""
-    rows = []
-    for item in result.to_dict()["classes"]:
-        if item["id"] == BACKGROUND:
-            continue
-        confidence = "–" if item["confidence"] is None else f"{item['confidence']:.0%}"
-        width = 0 if item["confidence"] is None else round(100 * item["confidence"])
-        share = "&lt; 0.1%" if item["share"] < 0.001 else f"{item['share']:.1%}"
-        rows.append(
-            f'<tr><th scope="row"><i style="background:{hex_color(item["name"])}"></i>{item["name"]}</th>'
-            f'<td>{share}</td><td><span class="bar"><b style="width:{width}%"></b></span>{confidence}</td></tr>'
-        )
-    if not rows:
+def items_table(items: Sequence[Item], people: Sequence[Person] = ()) -> str:
+    """The items of a photo with colours, share, box, confidence and, where people were told apart, their wearer."""
+    if not items:
         return '<p class="none">No clothes or body parts were found. One person, well visible, works best.</p>'
+    wearer = '<th scope="col">Person</th>' if people else ""
+    rows = []
+    for item in items:
+        confidence = "–" if item.confidence is None else f"{item.confidence:.0%}"
+        width = 0 if item.confidence is None else round(100 * item.confidence)
+        x, y, wide, high = item.box
+        colors = "".join(
+            f'<span class="color"><i style="background:{color.hex}"></i>{color.name}</span>'
+            for color in item.colors[:3]
+        )
+        whose = "" if not people else f"<td>{item.wearer or '–'}</td>"
+        rows.append(
+            f'<tr><th scope="row">{swatch(item.name)}{item.name}</th><td class="colors">{colors}</td>{whose}'
+            f'<td>{_share(item.share)}</td><td class="wide">{wide} × {high} at {x}, {y}</td>'
+            f'<td><span class="bar"><b style="width:{width}%"></b></span>{confidence}</td></tr>'
+        )
+    count = f"{len(items)} item" + ("s" if len(items) > 1 else "")
+    told = f", {len(people)} people" if len(people) > 1 else ""
     return (
-        '<table class="found"><caption>What was found</caption><thead><tr><th scope="col">Class</th>'
-        '<th scope="col">Share of photo</th><th scope="col">Confidence</th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table>"
+        f'<div class="scroll"><table class="found"><caption>What was found <small>{count}{told}</small></caption>'
+        f'<thead><tr><th scope="col">Item</th><th scope="col">Colours</th>{wearer}<th scope="col">Share</th>'
+        '<th scope="col" class="wide">Box, pixels</th><th scope="col">Confidence</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
+def batch_start(message: str = "") -> str:
+    """What stands in place of a batch's progress before there is one; `message` says what became of the last."""
+    told = f'<p role="status">{escape(message)}</p>' if message else ""
+    return f"""<h2>How it goes</h2>{told}<ol class="steps"><li>Add photos, or ZIPs of them.</li>
+<li>Start. Photos are done one after the other; you may cancel.</li>
+<li>Download the ZIP: a folder for each kind of file, and <code>results.csv</code>.</li></ol>"""
+
+
+def batch_progress(progress: Progress, left: str, problems: Sequence[str]) -> str:
+    """How far a batch is, how long it will go on, and what was wrong so far."""
+    if not progress.total:
+        return '<h2>Waiting for its turn</h2><p role="status">Reading what was sent.</p>'
+    title = f"{progress.done} of {progress.total} photos"
+    return (
+        f'<h2>{title}</h2><progress max="{progress.total}" value="{progress.done}" aria-label="{title}"></progress>'
+        f'<p role="status">{escape(left) or "&nbsp;"}</p>{_problems(problems)}'
+    )
+
+
+def batch_end(total: int, problems: Sequence[str], seconds: float) -> str:
+    """What became of a batch."""
+    done = total - len(problems)
+    photos = "1 photo" if total == 1 else f"{total} photos"
+    title = f"{photos}, done" if not problems else f"{done} of {photos} done"
+    return f'<h2>{title}</h2><p role="status">It took {seconds:.0f} s.</p>{_problems(problems)}'
+
+
+def batch_problem(message: str) -> str:
+    """Why there is no batch."""
+    return f'<h2>This cannot be done</h2><p role="alert">{escape(message)}</p>'
+
+
+def _problems(problems: Sequence[str]) -> str:
+    if not problems:
+        return ""
+    listed = "".join(f"<li>{escape(problem)}</li>" for problem in problems[:_MOST_PROBLEMS])
+    more = len(problems) - _MOST_PROBLEMS
+    rest = f"<li>… and {more} more, in results.csv</li>" if more > 0 else ""
+    return f'<div class="problems"><h3>Could not be used</h3><ul>{listed}{rest}</ul></div>'
+
+
+def _share(share: float) -> str:
+    return "&lt; 0.1%" if 0 < share < 0.001 else f"{share:.1%}"
+
+
+def swatch(name: str) -> str:
+    """The colour and the number of a class."""
+    class_id = LABEL2ID[name]
+    ink = "#000" if _light(class_id) else "#fff"
+    return f'<i class="swatch" style="background:{hex_color(name)};color:{ink}">{class_id}</i>'
+
+
 def footer(model: str, revision: str | None, license_note: str, notice: str = "") -> str:
-    """Model, licence and limits; `notice` says why it is not the model that was meant, or not its newest state."""
+    """Model and licence; `notice` says why it is not the model that was meant, or not its newest state."""
     version = f" at {escape(revision[:10])}" if revision else ""
     told = f'<p class="notice" role="status"><strong>{escape(notice)}</strong></p>' if notice else ""
-    return f"""<footer class="about"><div><h3>Good to know</h3><ul>
-<li>One person, well visible, works best; of several people the garments come out together.</li>
-<li>Left and right are the wearer’s own. Sleeves belong to the upper clothes, what they cover is not guessed.</li>
-<li>Jewellery, underwear and gloves are not among the 18 classes.</li>
-<li>Downloads have the photo’s own size; previews are smaller.</li>
-<li>Photos and results are deleted from this server within about an hour.</li></ul></div>
-<div><h3>Model</h3><p><code>{escape(model)}</code>{version}</p>{told}<p>{escape(license_note)}</p></div></footer>"""
+    return f"""<footer class="foot">{told}<p>Model <code>{escape(model)}</code>{version}. {escape(license_note)}
+Photos and results are deleted from this server within about an hour.</p></footer>"""
 
 
-def manual(address: str) -> str:
-    """Markdown: how a program calls the endpoints.
-
-    Args:
-        address: What `gradio_client.Client` connects to: a Space's name or the app's URL.
-    """
-    url = address if address.startswith("http") else f"https://{address.replace('/', '-').replace('.', '-')}.hf.space"
-    return f"""The same two functions answer programs. From Python, with `pip install gradio_client`:
-
-```python
-from gradio_client import Client, handle_file
-
-client = Client("{address}")
-overlay, label_map, summary = client.predict(handle_file("holiday.jpg"), api_name="/segment")
-cutout = client.predict(handle_file("holiday.jpg"), ["Dress", "Bag"], api_name="/cutout")
-```
-
-`label_map` is a PNG whose pixel values are the class ids, `cutout` a transparent PNG, both of the photo’s own size.
-Over plain HTTP:
-
-```bash
-curl -F "files=@holiday.jpg" {url}/gradio_api/upload
-# ["/tmp/gradio/…/holiday.jpg"], to be put in here:
-curl -H "Content-Type: application/json" {url}/gradio_api/call/segment \\
-  -d '{{"data": [{{"path": "/tmp/gradio/…/holiday.jpg", "meta": {{"_type": "gradio.FileData"}}}}]}}'
-# {{"event_id": "…"}}, to be put in here:
-curl -N {url}/gradio_api/call/segment/EVENT_ID
-```
-
-Assistants that speak MCP find them as tools at `{url}/gradio_api/mcp/`.
-"""
+def agreement(found: Comparison) -> str:
+    """How far two label maps agree, on the whole and on each class."""
+    rows = "".join(
+        f'<tr><th scope="row">{swatch(row.name)}{row.name}</th><td>{_share(row.first)}</td>'
+        f"<td>{_share(row.second)}</td>"
+        f'<td><span class="bar"><b style="width:{100 * row.overlap:.0f}%"></b></span>{row.overlap:.1%}</td></tr>'
+        for row in found.classes
+    )
+    return (
+        f'<table class="found"><caption>{found.agreement:.1%} of the pixels are the same class</caption><thead><tr>'
+        '<th scope="col">Class</th><th scope="col">Share in the first</th><th scope="col">In the second</th>'
+        f'<th scope="col">Overlap (IoU)</th></tr></thead><tbody>{rows}</tbody></table>'
+    )
 
 
 def swatches() -> str:
-    """CSS that puts its palette colour before each class in the list of garments."""
-    return "\n".join(f'#picker label:has(input[name="{name}"]) {{ --swatch: {hex_color(name)}; }}' for name in NAMES)
+    """CSS that puts its palette colour and its number before each class in the list of garments."""
+    return "\n".join(
+        f'#picker label:has(input[name="{name}"]) {{ --swatch: {hex_color(name)}; --number: "{class_id}"; '
+        f"--on-swatch: {'#000' if _light(class_id) else '#fff'}; }}"
+        for class_id, name in enumerate(NAMES)
+    )
+
+
+def _light(class_id: int) -> bool:
+    """Whether black reads better on the class's colour than white: by WCAG's relative luminance."""
+    linear = [
+        (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4) for c in (PALETTE[class_id] / 255).tolist()
+    ]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return bool((luminance + 0.05) ** 2 > 1.05 * 0.05)
 
 
 def _figure() -> str:

@@ -1,7 +1,7 @@
-"""Rules on finished label maps: what is too small to mean anything, and what cannot be where it is.
+"""Rules on what is too small to mean anything, and on what cannot be where it is.
 
-A rejected piece takes the class that most of the pixels around it have. docs/edges.md lists what each rule brought,
-and those that were left out.
+Those of `tidy` work on finished label maps: a rejected piece takes the class that most of the pixels around it have.
+`without_legs` works on logits. docs/edges.md lists what each rule brought, and those that were left out.
 """
 
 from collections.abc import Iterator
@@ -17,6 +17,14 @@ from clothseg.labels import BACKGROUND, LABEL2ID, NUM_CLASSES
 Labels = npt.NDArray[np.uint8]
 
 _HEAD = ("Face", "Hair", "Hat")
+
+_LEGS = [LABEL2ID[name] for name in ("Left-shoe", "Right-shoe", "Left-leg", "Right-leg")]
+
+LEGS_BELOW = 3.0
+"""How far the photo must go on below a face for legs to show, in heights of that face, if they hardly do."""
+
+LEGS_LEAST = 0.01
+"""Share of the figure that legs and shoes have even in such a photo, if they show: of someone seated, mostly."""
 
 
 def tidy(label_map: Labels) -> Labels:
@@ -80,6 +88,37 @@ def pieces(label_map: Labels, class_ids: tuple[int, ...], below: float = np.inf)
         inside = inside[in_rows, in_columns][: part.shape[0], : part.shape[1]]
         ring = cv2.dilate(inside.view(np.uint8), np.ones((3, 3), np.uint8)).view(np.bool_) & ~inside
         yield Piece((rows, columns), inside, part[ring], area)
+
+
+def without_legs(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Rule out legs and shoes in a photo that ends above them, as a half-length does.
+
+    They are ruled out if little of the figure is taken for them, and if the photo ends closer below every face than
+    legs of someone who stands begin. Each of their pixels is then what the network holds for next likely.
+
+    Args:
+        logits: (18, h, w) float32, of a photo, or of a window about someone in it.
+
+    Returns:
+        The same array, or a copy in which no leg and no shoe wins.
+    """
+    labels = logits.argmax(axis=0).astype(np.uint8)
+    counts = np.bincount(labels.ravel(), minlength=NUM_CLASSES)
+    legs = counts[_LEGS].sum()
+    if not 0 < legs < LEGS_LEAST * (labels.size - counts[BACKGROUND]):
+        return logits
+    faces = list(pieces(labels, (LABEL2ID["Face"], LABEL2ID["Sunglasses"])))
+    faces = [face for face in faces if face.area >= 0.1 * faces[0].area]  # a hand may be taken for a face
+    if not faces or any(_goes_on_below(face, len(labels)) for face in faces):
+        return logits
+    ruled_out = logits.copy()
+    ruled_out[_LEGS] = logits.min()
+    return ruled_out
+
+
+def _goes_on_below(face: Piece, height: int) -> bool:
+    rows = np.flatnonzero(face.inside.any(axis=1)) + face.box[0].start
+    return bool(height - 1 - rows[-1] >= LEGS_BELOW * len(rows))
 
 
 def drop_specks(label_map: Labels, share: float = 3e-4) -> None:

@@ -15,8 +15,10 @@ from PIL import Image
 from clothseg import render
 from clothseg.errors import ConfigError, UnknownClassError
 from clothseg.files import whole
-from clothseg.labels import ID2LABEL, NAMES, NUM_CLASSES, ids_of
+from clothseg.items import MIN_SHARE, Item, find_items, write_zip
+from clothseg.labels import GROUPS, ID2LABEL, NAMES, NUM_CLASSES, ids_of
 from clothseg.people import Person, people_of
+from clothseg.refine import PLAIN, CutoutOptions, refine
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,13 +101,44 @@ class Segmentation:
         wanted[ids_of(names)] = True
         return wanted.take(self.label_map)
 
-    def cutout(self, *names: str) -> Image.Image:
-        """RGBA image of the photo's size with the named classes alone; all else is transparent black.
+    def cutout(self, *names: str, options: CutoutOptions | None = None) -> Image.Image:
+        """The named classes alone: an RGBA image, or RGB before a background that the options name.
+
+        Without options it has the photo's size, and all else is transparent black.
 
         Raises:
             UnknownClassError: no name given, or one that is not among the 18.
         """
-        return Image.fromarray(render.cutout(np.asarray(self.photo), self.mask(*names)))
+        return Image.fromarray(refine(np.asarray(self.photo), self.mask(*names), options or PLAIN))
+
+    def items(self, *names: str, min_share: float = MIN_SHARE) -> tuple[Item, ...]:
+        """The garments and accessories one by one, or the items of the named classes: `clothseg.items.find_items`.
+
+        Raises:
+            UnknownClassError: a name that is not among the 18.
+            ConfigError: `min_share` is not within 0..1.
+        """
+        return find_items(
+            np.asarray(self.photo),
+            self.label_map,
+            self.probability,
+            self.wearers,
+            ids_of(names or GROUPS["All garments"]),
+            min_share,
+        )
+
+    def save_items(
+        self, path: str | os.PathLike[str], *names: str, options: CutoutOptions | None = None
+    ) -> tuple[Item, ...]:
+        """Write a ZIP of the items' cut-outs and lists of them, whole or not at all (`clothseg.items.write_zip`).
+
+        Raises:
+            UnknownClassError: a name that is not among the 18.
+            ConfigError: the folder does not exist.
+        """
+        found = self.items(*names)
+        write_zip(Path(path), np.asarray(self.photo), found, options or PLAIN, self.name)
+        return found
 
     def overlay(self, opacity: float = 0.6) -> Image.Image:
         """RGB image: the palette blended over the photo, Background untouched.

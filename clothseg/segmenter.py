@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -49,6 +50,7 @@ class Segmenter:
         revision: Commit of a model from the Hub, else None.
         license_note: One sentence on the licence of the weights.
         notice: What users are to know about where the weights are from, such as that the Hub could not be asked.
+        folder: Where its files lie, if they were loaded from files.
         image_size: (height, width) that photos are resized to for the network.
     """
 
@@ -69,6 +71,7 @@ class Segmenter:
         self.revision = revision
         self.license_note = license_note
         self.notice = ""
+        self.folder: Path | None = None
         self.image_size: tuple[int, int] = (processor.size["height"], processor.size["width"])
         self._resample = processor.resample
         # Beyond resizing, processors only map values: found out once for all 256, instead of computed for each pixel.
@@ -116,7 +119,7 @@ class Segmenter:
             revision=loaded.revision,
             license_note=loaded.license_note,
         )
-        segmenter.notice = loaded.notice
+        segmenter.notice, segmenter.folder = loaded.notice, loaded.folder
         return segmenter
 
     def __call__(
@@ -132,9 +135,8 @@ class Segmenter:
         """Segment one photo: a path, the bytes of a file, a PIL image or an (H, W, 3) uint8 RGB array.
 
         Args:
-            edges: "guided" (the default) lets borders follow the photo's; "plain" only interpolates what the network
-                says, to the pixel as transformers does. docs/edges.md has its figures and those of the last two
-                options.
+            edges: "guided" (the default) lets borders follow the photo's, and sees no legs in half-lengths; "plain"
+                interpolates what the network says, to the pixel as transformers does. docs/edges.md has the figures.
             zoom: "auto" (the default) looks at a small figure once more, from closer; "off" never does.
             people: "one" (the default) takes the photo as it is; "all" tells people apart, looks at each on their own,
                 and says whose each pixel is: `wearers` and `people` of the result. One more pass for each person.

@@ -8,7 +8,11 @@ from clothseg.segmenter import Segmenter
 
 
 def first_segmenter(
-    name: str | None, revision: str | None = None, engine: str = "auto", precision: str = "exact"
+    name: str | None,
+    revision: str | None = None,
+    engine: str = "auto",
+    precision: str = "exact",
+    check: bool = False,
 ) -> Segmenter:
     """Load what the app is to serve, and say on stderr what that is.
 
@@ -16,19 +20,33 @@ def first_segmenter(
     `notice` says so on the page: a service with other weights is better than none. A folder is not replaced: whoever
     names one is there to read what is wrong with it.
 
+    Args:
+        name: Hub name or folder; None for the embedded model.
+        revision: of a Hub name.
+        engine: as in `Segmenter.from_pretrained`.
+        precision: as there.
+        check: compare the engine with PyTorch before anything is served.
+
     Raises:
-        ClothsegError: the folder, or the embedded model, cannot be loaded.
+        ClothsegError: the folder, or the embedded model, cannot be loaded, or the engine does not pass the check.
     """
     try:
         segmenter = _load(name, revision, engine, precision)
     except ClothsegError as error:
         if not name or not hub.is_hub_name(name):
             raise
-        segmenter = _load(None, None, engine, precision)
+        name, segmenter = None, _load(None, None, engine, precision)
         segmenter.notice = f"{error} Meanwhile the weights that come with the app are used."
         sys.stderr.write(f"{segmenter.notice}\n")
     version = f" at {segmenter.revision}" if segmenter.revision else ""
     sys.stderr.write(f"Model: {segmenter.name}{version}.\n")
+    if check:
+        from clothseg.self_check import self_check
+
+        share = self_check(segmenter, name, precision)
+        sys.stderr.write(
+            f"Self-check: {type(segmenter.engine).__name__} agrees with PyTorch to {share:.1g} of the largest logit.\n"
+        )
     return segmenter
 
 

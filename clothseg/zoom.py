@@ -19,7 +19,7 @@ PAYS_BELOW = 0.6
 MARGIN = 0.15
 """Air about the figure on each side, as a share of its height or width."""
 
-_LEAST_PIECE = 0.1
+LEAST_PIECE = 0.1
 """Pieces below this share of the largest one are not the figure's: specks, and people far away."""
 
 _SIDE = 640
@@ -35,12 +35,13 @@ class Box(NamedTuple):
     bottom: int
 
 
-def surroundings(label_map: npt.NDArray[np.uint8], aspect: float) -> Box | None:
+def surroundings(label_map: npt.NDArray[np.uint8], aspect: float, below: float = PAYS_BELOW) -> Box | None:
     """Where to look again: the figure with air about it, in the network's proportions where the photo allows.
 
     Args:
         label_map: (H, W) uint8 class ids of a first look.
         aspect: height over width of the network's input.
+        below: longer side of the surroundings, as a share of the photo's, above which not to look again.
 
     Returns:
         None where there is nobody, or where the figure is large enough to have been seen well.
@@ -53,11 +54,11 @@ def surroundings(label_map: npt.NDArray[np.uint8], aspect: float) -> Box | None:
     figures = boxes[1:]
     if not len(figures):
         return None
-    figures = figures[figures[:, cv2.CC_STAT_AREA] >= _LEAST_PIECE * figures[:, cv2.CC_STAT_AREA].max()]
+    figures = figures[figures[:, cv2.CC_STAT_AREA] >= LEAST_PIECE * figures[:, cv2.CC_STAT_AREA].max()]
     left, top = figures[:, 0].min() * shrink, figures[:, 1].min() * shrink
     right, bottom = (figures[:, :2] + figures[:, 2:4]).max(axis=0) * shrink
     wide, high = _extent(right - left, bottom - top, aspect)
-    if max(wide / width, high / height) > PAYS_BELOW:
+    if max(wide / width, high / height) > below:
         return None
     return window(Box(int(left), int(top), int(right), int(bottom)), aspect, (height, width))
 

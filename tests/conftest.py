@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -19,6 +20,9 @@ os.environ["CLOTHSEG_CACHE"] = tempfile.mkdtemp(prefix="clothseg-tests-")
 
 import numpy as np
 import pytest
+
+
+SECRET = "hf_" + "KeepThisToYourself" * 2
 
 
 atexit.register(shutil.rmtree, os.environ["CLOTHSEG_CACHE"], ignore_errors=True)
@@ -64,6 +68,42 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
+
+
+WATCH_SOCKETS = """
+import os, sys
+
+def note(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        with open(os.environ["SOCKET_LOG"], "a") as log:
+            log.write(f"{event} {args if event == 'socket.getaddrinfo' else args[1:]!r}\\n")
+
+sys.addaudithook(note)
+"""
+
+
+@pytest.fixture(scope="session")
+def public_app(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Address and folder of the app that strangers' tests share, with a secret to keep.
+
+    The folder holds `app.log`, `gradio/`, and `sockets.log`: where the process connected to, and what names it asked
+    for. `started.log` is the latter as it was when the app had started.
+    """
+    from app_server import running_app
+
+    folder = tmp_path_factory.mktemp("public")
+    (folder / "sitecustomize.py").write_text(WATCH_SOCKETS)
+    (folder / "sockets.log").touch()
+    with running_app(
+        folder,
+        CLOTHSEG_MODEL=str(tiny_model),
+        HF_TOKEN=SECRET,
+        HF_HUB_OFFLINE="0",
+        PYTHONPATH=str(folder),
+        SOCKET_LOG=str(folder / "sockets.log"),
+    ) as url:
+        shutil.copy(folder / "sockets.log", folder / "started.log")
+        yield url, folder
 
 
 @pytest.fixture(scope="session")

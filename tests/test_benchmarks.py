@@ -1,19 +1,22 @@
 """The benchmarks run, and print the tables that they promise; what they measure is not tested here."""
 
+import hashlib
+import json
 import re
 from collections.abc import Callable
 from multiprocessing import Pipe
 from pathlib import Path
 from threading import Thread
 
+import httpx
 import numpy as np
 import pytest
 import torch
 from paper_dolls import draw, write_parquet
 from PIL import Image
 
-from benchmarks import decisions, inference, input_pipeline, scale, training_speed
-from clothseg import Segmenter
+from benchmarks import decisions, inference, input_pipeline, items, scale, soak, training_speed
+from clothseg import Segmentation, Segmenter
 
 
 def table(text: str) -> list[list[str]]:
@@ -37,6 +40,16 @@ def test_input_pipeline_compares_three_ways(tmp_path: Path, capsys: pytest.Captu
     assert [row[:2] for row in rows] == [["standard", "0"], ["strong", "0"]]
     assert all(float(time) > 0 for row in rows for time in row[2:6])
     assert all(re.fullmatch(RATIO, ratio) for row in rows for ratio in row[6:])
+
+
+def test_items_are_counted_and_timed(capsys: pytest.CaptureFixture[str]) -> None:
+    dolls = [draw(seed) for seed in range(3)]
+    results = [Segmentation(Image.fromarray(doll.image), doll.mask) for doll in dolls]
+    there, split = items.counted(results)
+    assert there["Left-shoe"] == there["Right-shoe"] == 3 and not split
+    items.print_times(results[0], 1)
+    _, *rows = table(capsys.readouterr().out)
+    assert rows[0][0] == "plain" and rows[0][2] == "1.0" and all(float(row[2]) > 0 for row in rows)
 
 
 def test_training_speed_compares_three_ways(
@@ -124,3 +137,39 @@ def test_ranking_finds_the_best_dice_of_one_class() -> None:
     logits = np.log(np.maximum(shares, 1e-9))
     assert decisions.winners(logits, (2, 6)).sum() == 1
     assert decisions.rank(logits, (2, 6)).sum() == 4
+
+
+def test_a_short_soak_finds_nothing_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    """Four clients for five seconds on the real app, which SIGTERM ends."""
+    found = soak.main(["--clients", "4", "--minutes", str(5 / 60), "--alone", "1", "--megapixels", "0.3", "1"])
+    said = capsys.readouterr().out
+    assert (found["wrong"], found["crossed"], found["lost"], found["status"]) == (0, 0, 0, 0), said
+    assert found["right"] > 1
+    _, *rows = table(said)
+    assert [row[0] for row in rows[:3]] == ["right", "refused", "busy"]
+    assert "All that was accepted is answered" in said
+
+
+def test_a_soak_tells_right_answers_from_others(tmp_path: Path) -> None:
+    """An app that answers every photo with the same label map, and takes a text for a photo."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        if path.endswith("upload"):
+            return httpx.Response(200, json=["/tmp/photo.jpg"])
+        if request.method == "POST":
+            return httpx.Response(200, json={"event_id": "1"})
+        if "/call/" in path:
+            url = {"url": "http://soak/map"}
+            return httpx.Response(200, text=f"event: complete\ndata: {json.dumps([url, url, {}])}\n")
+        return httpx.Response(200, content=b"one map")
+
+    one, other = (hashlib.sha256(data).hexdigest() for data in (b"one map", b"another"))
+    client = httpx.Client(transport=httpx.MockTransport(handler), base_url="http://soak")
+    for kind, expected, outcome in (
+        (None, {b"a": one}, "right"),
+        (None, {b"a": other, b"b": one}, "crossed"),
+        (None, {b"a": other}, "wrong"),
+        ("text", {b"b": one}, "wrong"),
+    ):
+        assert soak.judge(client, b"a", kind, expected)[0] == outcome

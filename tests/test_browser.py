@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from clothseg import Segmentation, Segmenter
 from clothseg.images import load_photo
-from clothseg.labels import GROUPS, LABEL2ID
+from clothseg.labels import GROUPS, LABEL2ID, NAMES
+from clothseg.preview import LEGEND
 
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -128,10 +129,14 @@ def test_from_photo_to_cutout(page: Page, photos: list[Path], library: Segmenter
     present = [name for name in expected.areas if name != "Background"]
     upload(page, photo)
     expect(page.locator("#save")).to_have_text("Download holiday-cutout.png")
+    page.locator("#cutout").scroll_into_view_if_needed()
     expect(page.locator("#cutout img")).to_be_visible()
     assert page.locator("#picker label").all_inner_texts() == present
-    assert page.locator("#regions .legend-item").all_inner_texts() == present
-    assert page.locator(".found tbody th").all_inner_texts() == present
+    assert page.locator("#regions .legend-item").all_inner_texts() == [LEGEND[name] for name in present]
+    items = expected.items(*NAMES[1:])
+    expect(page.locator(".found tbody tr")).to_have_count(len(items))
+    listed = page.locator(".found tbody th").all_inner_texts()
+    assert listed == [f"{item.class_id}{item.name}" for item in items]
     assert picked(page) == [name for name in present if name in GROUPS["All garments"]]
 
     labels = download(page, "#save-labels", tmp_path)
@@ -158,7 +163,7 @@ def test_every_way_to_pick(page: Page, photos: list[Path], library: Segmenter, t
 
     page.locator("#picker label", has_text=first).click()
     before = await_cutout(page, None)
-    page.locator("#regions .legend-item", has_text=second).click()
+    page.locator("#regions .legend-item", has_text=LEGEND[second]).click()
     before = await_cutout(page, before)
     shown = page.locator("#photo img").first
     x, y = inner_point(expected.mask(third))

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from clothseg.matting import foreground, soft_alpha
+from clothseg.matting import edge_tiles, foreground, soft_alpha, soft_cutout
 
 
 @pytest.fixture
@@ -51,3 +51,31 @@ def test_colours_mix_back_to_the_photo_on_any_other_ground(disc: tuple) -> None:
     halo = alpha[..., None] * photo + 255 * (1 - alpha[..., None])
     edge = (alpha > 0) & (alpha < 1)
     assert np.abs(white - truth)[edge].mean() < 0.4 * np.abs(halo - truth)[edge].mean()
+
+
+def test_a_cutout_in_tiles_is_the_one_made_whole(disc: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo, alpha, _ = disc
+    whole = soft_cutout(photo, alpha > 0.5, radius=3)
+    monkeypatch.setattr("clothseg.matting.TILE", 32)
+    tiled = soft_cutout(photo, alpha > 0.5, radius=3)
+    assert np.abs(whole.astype(int) - tiled).max() <= 2
+    assert (whole[..., 3] > 0).any() and not whole[whole[..., 3] == 0].any()
+    far = cv2.erode((alpha == 1).view(np.uint8), np.ones((9, 9))) > 0
+    np.testing.assert_array_equal(whole[far], np.dstack([photo, np.full(far.shape, 255, np.uint8)])[far])
+
+
+def test_tiles_meet_every_pixel_near_the_edge_once_and_none_amid_the_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clothseg.matting.TILE", 16)
+    mask = np.zeros((90, 110), np.bool_)
+    mask[20:, 10:100] = True
+    seen, reach = np.zeros(mask.shape, int), 5
+    for tile, around, inner in edge_tiles(mask, reach, 7):
+        seen[tile] += 1
+        assert mask[around][inner].shape == mask[tile].shape
+        np.testing.assert_array_equal(mask[around][inner], mask[tile])
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    near = cv2.dilate(mask.view(np.uint8), disc) > cv2.erode(mask.view(np.uint8), disc)
+    assert (seen[near] == 1).all() and seen.max() == 1 and seen[60, 55] == 0
+    assert not list(edge_tiles(np.zeros((20, 20), np.bool_), 3, 5)) + list(
+        edge_tiles(np.ones((20, 20), np.bool_), 3, 5)
+    )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from clothseg.labels import LABEL2ID
-from clothseg.rules import drop_specks, drop_strays, keep_on_head, tidy
+from clothseg.rules import LEGS_LEAST, drop_specks, drop_strays, keep_on_head, tidy, without_legs
 
 
 def painted(*boxes: tuple[str, int, int, int, int]) -> np.ndarray:
@@ -58,3 +58,52 @@ def test_twice_is_once_and_the_argument_stays(rng: np.random.Generator) -> None:
     once = tidy(label_map)
     np.testing.assert_array_equal(label_map, before)
     assert set(np.unique(once)) <= set(np.unique(before))
+
+
+HALF_LENGTH = (("Hair", 10, 24, 30, 56), ("Face", 14, 28, 44, 52), ("Upper-clothes", 44, 10, 100, 70))
+STRAY = ("Left-shoe", 97, 40, 100, 50)
+
+
+def as_logits(label_map: np.ndarray, second: str) -> np.ndarray:
+    """Logits that are sure of a map, and hold `second` for next likely everywhere."""
+    logits = np.full((18, *label_map.shape), -4, np.float32)
+    logits[LABEL2ID[second]] = 1
+    np.put_along_axis(logits, label_map[None].astype(np.int64), 5, axis=0)
+    return logits
+
+
+@pytest.mark.parametrize("second", ["Upper-clothes", "Bag"])
+@pytest.mark.parametrize("stray", [STRAY, ("Right-leg", 90, 60, 94, 65)])
+def test_no_legs_below_a_half_length(stray: tuple, second: str) -> None:
+    logits = as_logits(painted(*HALF_LENGTH, stray), second)
+    before = logits.copy()
+    label_map = without_legs(logits).argmax(axis=0)
+    np.testing.assert_array_equal(label_map, painted(*HALF_LENGTH, (second, *stray[1:])))
+    np.testing.assert_array_equal(logits, before)
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        (*PERSON, ("Left-leg", 97, 40, 100, 46)),  # the photo goes on far enough below the face
+        (*HALF_LENGTH, ("Left-leg", 80, 20, 100, 50)),  # too much to be nothing: seated
+        (*HALF_LENGTH, ("Face", 30, 60, 40, 72), STRAY),  # of someone smaller, further off
+        (HALF_LENGTH[2], STRAY),  # no face to go by
+        HALF_LENGTH,
+    ],
+)
+def test_legs_stay_where_they_can_be(boxes: tuple) -> None:
+    logits = as_logits(painted(*boxes), "Bag")
+    assert without_legs(logits) is logits
+
+
+def test_a_hand_taken_for_a_face_does_not_bring_the_legs_back() -> None:
+    logits = as_logits(painted(*HALF_LENGTH, ("Face", 50, 10, 51, 12), STRAY), "Bag")
+    assert without_legs(logits) is not logits
+
+
+def test_what_counts_as_little_is_a_share_of_the_figure() -> None:
+    figure = np.count_nonzero(painted(*HALF_LENGTH))
+    for columns in range(1, 60):
+        logits = as_logits(painted(*HALF_LENGTH, ("Left-leg", 99, 10, 100, 10 + columns)), "Bag")
+        assert (without_legs(logits) is logits) == (columns >= LEGS_LEAST * figure)

@@ -5,13 +5,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clothseg.errors import ConfigError, DataError
+from clothseg.errors import ConfigError, DataError, ModelError
 
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from clothseg.segmenter import Segmenter
+    from clothseg.training.evaluation import Scores
 
 
 HELP = "score a model on a data set, or two models against each other"
@@ -54,11 +55,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: options that cannot be met.
+        ModelError: a model gives all pixels the same class.
         ClothsegError: model or data cannot be loaded, or a row does not decode.
     """
     _check(arguments)
     from clothseg.training import plots
-    from clothseg.training.evaluation import difference, report, score
+    from clothseg.training.evaluation import difference, report
     from clothseg.training.report import difference_text, report_text, write_pictures, write_report
 
     rows, commit = _rows(arguments)
@@ -68,14 +70,14 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.out.mkdir(parents=True, exist_ok=True)
 
     resampling = {"resamples": arguments.resamples, "seed": arguments.seed}
-    scores = score(segmenter, rows, arguments.batch_size, arguments.edges)
+    scores = _score(segmenter, rows, arguments)
     found = report(scores, **resampling)
     about = {**_about(segmenter), "dataset": _shown(arguments.dataset), "dataset_commit": commit}
     about |= {"split": arguments.split, "edges": arguments.edges}
     where = f"{arguments.dataset}, split {arguments.split}, edges {arguments.edges}"
     _say(f"{arguments.model} on {where}: {report_text(found)}")
     if other is not None:
-        their_scores = score(other, rows, arguments.batch_size, arguments.edges)
+        their_scores = _score(other, rows, arguments)
         theirs, less = report(their_scores, **resampling), difference(scores, their_scores, **resampling)
         _say(f"\nFirst: {arguments.model}. Second: {arguments.against}. {difference_text(found, theirs, less)}")
         about |= {"against": _about(other) | theirs, "difference": less}
@@ -133,6 +135,21 @@ def _rows(arguments: argparse.Namespace) -> "tuple[Dataset, str | None]":
             "lists some."
         )
     return rows, splits.commit
+
+
+def _score(segmenter: "Segmenter", rows: "Dataset", arguments: argparse.Namespace) -> "Scores":
+    """The model's scores, unless it answers everything with one class: no figure of such a model means anything."""
+    from clothseg.training.evaluation import only_class, score
+
+    scores = score(segmenter, rows, arguments.batch_size, arguments.edges)
+    only = only_class(scores)
+    if only is not None:
+        raise ModelError(
+            f"{segmenter.name} calls every pixel of all {len(scores.ids)} photos {only}: its weights are broken or "
+            "were never trained. Nothing was written; look at the end of its training_log.csv, or take an earlier "
+            "checkpoint."
+        )
+    return scores
 
 
 def _about(segmenter: "Segmenter") -> dict[str, Any]:

@@ -1,51 +1,41 @@
 """Segment photos and folders of photos: label maps, cut-outs and overlays at the photos' own size, and a table."""
 
 import argparse
-import csv
-import json
+import errno
 import os
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
-from clothseg.errors import ClothsegError, ConfigError
-from clothseg.files import whole
-from clothseg.labels import GROUPS, NAMES, ids_of
+from clothseg import __version__
+from clothseg.collect import Source, collected
+from clothseg.errors import ConfigError, ImageError, UnknownClassError, UsageError
+from clothseg.folder_run import SUMMARIES, OutputFolder
+from clothseg.labels import GROUPS
+from clothseg.output import KINDS, Wanted, outcomes
 
 
 if TYPE_CHECKING:
-    from clothseg.segmentation import Segmentation
-    from clothseg.segmenter import Segmenter
+    from clothseg.refine import CutoutOptions
 
 
-HELP = "segment photos and folders of photos"
+HELP = "segment photos, folders and ZIPs of photos, or a data set"
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
-"""What is taken from a folder for a photo; a file that is named is always taken."""
+OPTIONS = ("edges", "zoom", "people", "average", "rules")
+"""Of the segmentation."""
 
-KINDS = {"labels": ".png", "cutouts": ".png", "overlays": ".jpg"}
-"""What can be written, each into a folder of its name, and the suffix of its files."""
-
-SUMMARIES = "summaries"
-"""Folder of a JSON file for each photo, from which the table is made; it is written last of a photo's files."""
-
-THREADS = 2
-"""Photos in hand: while one is in the network, the other is read or written."""
-
-
-class Task(NamedTuple):
-    """A photo, and its name relative to the folder that was given: what is written carries that name."""
-
-    photo: Path
-    name: Path
+CUTOUT = ("background", "crop", "margin", "grow", "feather", "soft_edges", "fill_holes", "drop_specks")
+"""Of the cut-outs: the fields of `clothseg.refine.CutoutOptions`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
-    parser.add_argument("paths", metavar="PATH", type=Path, nargs="+", help="photo, or folder with photos")
-    parser.add_argument("--out", type=Path, required=True, help="folder for what is written")
+    parser.add_argument("paths", metavar="PATH", type=Path, nargs="*", help="photo, or folder with photos")
+    parser.add_argument("--zip", action="store_true", help="take the photos inside of ZIPs that are given, too")
+    parser.add_argument("--out", type=Path, help="folder for what is written; nothing in it is taken for a photo")
     parser.add_argument("--model", help="Hub id or folder; default: the model that ships with us")
     parser.add_argument("--revision", help="branch, tag or commit of the model on the Hub")
     parser.add_argument(
@@ -56,142 +46,199 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="CLASS",
         default=["All garments"],
-        help=f"classes of the cut-outs, or groups of them ({', '.join(GROUPS)}); default: All garments",
+        help=f"classes of cut-outs and items, or groups of them ({', '.join(GROUPS)}); default: All garments",
     )
     parser.add_argument("--edges", choices=("guided", "plain"), default="guided", help="borders that follow the photo")
     parser.add_argument("--zoom", choices=("auto", "off"), default="auto", help="look at small figures once more")
+    parser.add_argument("--people", choices=("one", "all"), default="one", help="tell several people apart")
     parser.add_argument(
         "--average", action="store_true", help="look four times, mirrored and larger: five times slower"
     )
     parser.add_argument("--rules", action="store_true", help="drop specks and what one person cannot wear there")
     parser.add_argument("--overwrite", action="store_true", help="do photos again that are done")
+    cutouts = parser.add_argument_group("cut-outs")
+    cutouts.add_argument("--background", help="none (transparent, the default), a colour such as #ff8800, or a photo")
+    cutouts.add_argument("--crop", action="store_true", help="cut down to what is visible")
+    cutouts.add_argument("--margin", type=int, metavar="PIXELS", help="left about what was cropped")
+    cutouts.add_argument("--grow", type=int, metavar="PIXELS", help="move the outline outwards, -64 to 64")
+    cutouts.add_argument("--feather", type=float, metavar="PIXELS", help="blur the edge, 0 to 64")
+    cutouts.add_argument("--soft_edges", action="store_true", help="let the edge follow hair and fringes")
+    cutouts.add_argument("--fill_holes", action="store_true", help="fill small holes")
+    cutouts.add_argument("--drop_specks", action="store_true", help="drop small pieces")
+    hub = parser.add_argument_group("a data set of the Hub, in place of PATH and --out")
+    hub.add_argument("--dataset", metavar="USER/NAME", help="whose photos to segment")
+    hub.add_argument("--split", help="of the data set (default: train)")
+    hub.add_argument("--column", help="of its photos (default: image)")
+    hub.add_argument("--push_to_hub", metavar="USER/OUT", help="data set to push, with columns image and mask")
+    hub.add_argument("--private", action="store_true", help="make it private, if it is new")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Segment what is not done yet, and write results.csv over all photos.
 
-    Several processes, as `accelerate launch -m clothseg segment ...` starts them, share the photos; each writes a
-    table of its own.
+    A photo is done again where it, the model, an option or clothseg itself has changed. Several processes, as
+    `accelerate launch -m clothseg segment ...` or torchrun start them, share the photos; each writes a table of its
+    own, and the last to finish merges them.
 
     Returns:
-        0, or 1 if a photo could not be used: the table says which and why, and the others are done.
+        0, or 1 if a photo could not be used: the table says which and why, and the others are done. Of several
+        processes each returns 0 then: what starts them takes all else for a crash, and ends the others.
 
     Raises:
-        ConfigError: no photos, two photos of one name, a class that does not exist, a folder that cannot be written.
-        ClothsegError: the model cannot be loaded.
+        UsageError: no photos, a class or value that does not exist, a folder that cannot be written.
+        ConfigError: the disk is full; the table says what is done.
+        ClothsegError: the model cannot be loaded, or the Hub refuses something.
     """
-    from tqdm.auto import tqdm
+    rank, processes = _processes()
+    _check(arguments)
+    if arguments.dataset:
+        return _segment_dataset(arguments, processes)
+    with ExitStack() as stack:
+        with _as_usage():
+            wanted = Wanted(tuple(arguments.write), tuple(arguments.keep), _cutout(arguments))
+            leave_out = _ours(arguments.out, arguments.paths)
+            photos = stack.enter_context(collected(arguments.paths, leave_out=leave_out, unpack=arguments.zip))
+        return _segment(arguments, wanted, photos[rank::processes], rank, processes)
 
+
+def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source], rank: int, processes: int) -> int:
+    from clothseg.loading import load
     from clothseg.segmenter import Segmenter
 
-    rank, processes = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
-    keep = _classes(arguments.keep)
-    tasks = sorted(_tasks(arguments.paths), key=lambda task: task.name)[rank::processes]
-    _make_folders(arguments.out, tasks, arguments.write)
-    todo = [task for task in tasks if arguments.overwrite or not _is_done(arguments.out, task, arguments.write)]
-    problems: dict[Path, str] = {}
+    loaded = load(arguments.model, arguments.revision)
+    options = {name: getattr(arguments, name) for name in OPTIONS}
+    about = {"clothseg": __version__, "model": loaded.name, "revision": loaded.revision, "digest": loaded.digest}
+    folder = OutputFolder(arguments.out, wanted, about | options)
+    with _as_usage():
+        folder.prepare(rank, processes)
+    todo = [photo for photo in photos if arguments.overwrite or not folder.holds(photo)]
+    done: list[Source] = []
+    problems: dict[PurePosixPath, str] = {}
+    stopped: BaseException | None = None
     if todo:
-        segmenter = Segmenter.from_pretrained(arguments.model, revision=arguments.revision)
-
-        def do(task: Task) -> None:
-            try:
-                _write(_segment(segmenter, task, arguments), task, arguments.out, arguments.write, keep)
-            except ClothsegError as error:
-                problems[task.name] = str(error)
-
-        with ThreadPoolExecutor(THREADS) as pool:
-            done = pool.map(do, todo)
-            try:
-                for _ in tqdm(done, total=len(todo), unit=" photos", disable=rank > 0):
-                    pass
-            except BaseException:  # Ctrl-C, a full disk: what has not been begun is not
-                pool.shutdown(cancel_futures=True)
-                raise
-    table = arguments.out / ("results.csv" if processes == 1 else f"results-{rank}-of-{processes}.csv")
-    _write_table(table, tasks, problems, arguments.out)
+        revision = loaded.revision or arguments.revision
+        segmenter = Segmenter.from_pretrained(arguments.model, revision=revision, device=_device(processes))
+        try:
+            with closing(outcomes(segmenter, todo, wanted, options)) as results:
+                _store(results, folder, done, problems, len(todo), rank)
+        except (ConfigError, KeyboardInterrupt) as error:  # what is done is in the table all the same
+            stopped = error
+    try:
+        table = folder.write_table(photos, problems, rank, processes)
+    except OSError as error:
+        raise ConfigError(f"The table in {folder.path} cannot be written: {error.strerror or error}.") from error
     sys.stderr.writelines(f"{problem}\n" for problem in problems.values())
-    skipped = f", {len(tasks) - len(todo)} were done already" if len(todo) < len(tasks) else ""
-    sys.stdout.write(f"{len(todo) - len(problems)} of {len(todo)} photos segmented{skipped}. Written to {table}.\n")
-    return 1 if problems else 0
+    skipped = f", {len(photos) - len(todo)} were done already" if len(todo) < len(photos) else ""
+    sys.stdout.write(f"{len(done)} of {len(todo)} photos segmented{skipped}. Written to {table}.\n")
+    if stopped:
+        raise stopped
+    return 1 if problems and processes == 1 else 0
 
 
-def _classes(names: list[str]) -> tuple[str, ...]:
-    """Class names of classes and groups, each once, in the order of the ids."""
-    wanted = {name for given in names for name in GROUPS.get(given, (given,))}
-    ids_of(sorted(wanted))
-    return tuple(name for name in NAMES if name in wanted)
+def _segment_dataset(arguments: argparse.Namespace, processes: int) -> int:
+    from clothseg.dataset_run import segment_dataset
+    from clothseg.segmenter import Segmenter
+
+    if processes > 1:
+        raise UsageError("--dataset is for one process: start it without accelerate launch.")
+    return segment_dataset(
+        arguments.dataset,
+        arguments.push_to_hub,
+        partial(Segmenter.from_pretrained, arguments.model, revision=arguments.revision),
+        {name: getattr(arguments, name) for name in OPTIONS},
+        split=arguments.split or "train",
+        column=arguments.column or "image",
+        private=arguments.private,
+    )
 
 
-def _tasks(paths: list[Path]) -> Iterator[Task]:
-    """The photos of files and folders."""
-    taken: dict[Path, Path] = {}
-    for path in paths:
-        if not path.exists():
-            raise ConfigError(f"There is no file or folder {path}; check the path.")
-        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
-        photos = [file for file in inside if file == path or (file.suffix.lower() in SUFFIXES and file.is_file())]
-        if not photos:
-            raise ConfigError(f"The folder {path} holds no photos ({', '.join(SUFFIXES)}).")
-        for photo in photos:
-            name = photo.relative_to(path) if path.is_dir() else Path(photo.name)
-            other = taken.setdefault(name.with_suffix(""), photo)
-            if other != photo:
+def _store(
+    results: Iterator[Any],
+    folder: OutputFolder,
+    done: list[Source],
+    problems: dict[PurePosixPath, str],
+    total: int,
+    rank: int,
+) -> None:
+    """Write each photo's files as they come, and note whether it is done or what is the matter."""
+    from tqdm.auto import tqdm
+
+    for outcome in tqdm(results, total=total, unit=" photos", disable=rank > 0):
+        problem = outcome.error
+        try:
+            folder.store(outcome)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise ConfigError(
-                    f"{other} and {photo} would be written under one name; segment them into folders of their own."
-                )
-            yield Task(photo, name)
+                    f"The disk of {folder.path} is full. Make room and run this again: what is done is kept."
+                ) from error
+            problem = f"{outcome.source.name}: its files cannot be written ({error.strerror or error})."
+        if problem:
+            problems[outcome.source.files] = problem
+        else:
+            done.append(outcome.source)
 
 
-def _make_folders(out: Path, tasks: list[Task], kinds: list[str]) -> None:
+@contextmanager
+def _as_usage() -> Iterator[None]:
+    """What is wrong while arguments are looked at is wrong with the arguments."""
     try:
-        for folder in {kind / task.name.parent for task in tasks for kind in map(Path, (*kinds, SUMMARIES))}:
-            (out / folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--out {out} cannot be written: {error.strerror}; give another folder.") from error
+        yield
+    except (ConfigError, ImageError, UnknownClassError) as error:
+        raise UsageError(str(error)) from error
 
 
-def _file(out: Path, task: Task, kind: str) -> Path:
-    return (out / kind / task.name).with_suffix(KINDS.get(kind, ".json"))
+def _processes() -> tuple[int, int]:
+    """This process's number, and how many share the work."""
+    rank, processes = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
+    if not (rank.isdecimal() and processes.isdecimal() and int(rank) < int(processes)):
+        raise UsageError(
+            f"RANK={rank} and WORLD_SIZE={processes} do not number processes; unset them, or let accelerate launch "
+            "set them."
+        )
+    return int(rank), int(processes)
 
 
-def _is_done(out: Path, task: Task, kinds: list[str]) -> bool:
-    return all(_file(out, task, kind).exists() for kind in (*kinds, SUMMARIES))
+def _device(processes: int) -> str | None:
+    """A GPU for each process of this machine, as far as they go; None leaves the choice to the engine."""
+    if processes == 1:
+        return None
+    import torch
+
+    local = os.environ.get("LOCAL_RANK", "0")
+    return f"cuda:{int(local) % torch.cuda.device_count()}" if torch.cuda.is_available() else None
 
 
-def _segment(segmenter: "Segmenter", task: Task, arguments: argparse.Namespace) -> "Segmentation":
-    options = {name: getattr(arguments, name) for name in ("edges", "zoom", "average", "rules")}
-    return segmenter(task.photo, **options)
+def _check(arguments: argparse.Namespace) -> None:
+    """See that the arguments fit together."""
+    if arguments.dataset:
+        if arguments.paths or arguments.out:
+            raise UsageError("--dataset segments a data set and pushes another: leave out PATH and --out.")
+        if not arguments.push_to_hub:
+            raise UsageError("--dataset needs --push_to_hub USER/OUT, the data set to push.")
+        return
+    alone = [name for name in ("split", "column", "push_to_hub", "private") if getattr(arguments, name)]
+    if alone:
+        raise UsageError(f"--{alone[0]} goes with --dataset alone.")
+    if not arguments.paths or not arguments.out:
+        raise UsageError("Give photos or folders as PATH, and --out for what is written.")
+    given = [name for name in CUTOUT if getattr(arguments, name)]
+    if given and "cutouts" not in arguments.write:
+        raise UsageError(f"--{given[0]} is of cut-outs: add cutouts to --write.")
 
 
-def _write(result: "Segmentation", task: Task, out: Path, kinds: list[str], keep: tuple[str, ...]) -> None:
-    try:
-        if "labels" in kinds:
-            result.save_label_map(_file(out, task, "labels"))
-        if "cutouts" in kinds:
-            with whole(_file(out, task, "cutouts")) as file:
-                result.cutout(*keep).save(file, compress_level=3)
-        if "overlays" in kinds:
-            with whole(_file(out, task, "overlays")) as file:
-                result.overlay().save(file, quality=90)
-        with whole(_file(out, task, SUMMARIES)) as file:
-            file.write_text(result.to_json(), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"The files of {task.name} cannot be written to {out}: {error.strerror or error}."
-        ) from error
+def _cutout(arguments: argparse.Namespace) -> "CutoutOptions":
+    from clothseg.refine import CutoutOptions
+
+    values = {name: getattr(arguments, name) for name in CUTOUT}
+    background = values["background"]
+    if background not in (None, "none") and not background.startswith("#"):
+        values["background"] = Path(background)
+    return CutoutOptions.of(values)
 
 
-def _write_table(path: Path, tasks: list[Task], problems: dict[Path, str], out: Path) -> None:
-    """A line for each photo: its size, each class's share of it, or why it could not be used."""
-    with whole(path) as file, file.open("w", newline="", encoding="utf-8") as stream:
-        table = csv.DictWriter(stream, ["photo", "error", "width", "height", *NAMES])
-        table.writeheader()
-        for task in tasks:
-            line: dict[str, Any] = {"photo": task.name.as_posix(), "error": problems.get(task.name, "")}
-            if task.name not in problems:
-                summary = json.loads(_file(out, task, SUMMARIES).read_text(encoding="utf-8"))
-                shares = {found["name"]: found["share"] for found in summary["classes"]}
-                line |= {key: summary[key] for key in ("width", "height")} | {
-                    name: shares.get(name, 0) for name in NAMES
-                }
-            table.writerow(line)
+def _ours(out: Path, paths: list[Path]) -> list[Path]:
+    """The folders that this command writes to, of which it takes no photos."""
+    if any(out.resolve() == path.resolve() or path.resolve().is_relative_to(out.resolve()) for path in paths):
+        return [out / kind for kind in (*KINDS, SUMMARIES)]
+    return [out]

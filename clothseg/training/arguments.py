@@ -84,6 +84,7 @@ def parse_arguments(argv: list[str] | None = None) -> tuple[ParsingArguments, Tr
         raise ConfigError(f"Unknown option {' '.join(unknown)}: python train_hf.py --help lists them all.")
     if parsing.early_stopping_patience:
         _stop_early(training)
+    training.logging_nan_inf_filter = False  # such a loss ends the training (see `finite`) and needs no disguise
     # These three are what our data and metrics rest on, not choices.
     training.remove_unused_columns = False
     training.label_names = ["labels"]

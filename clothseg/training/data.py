@@ -12,11 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
 from PIL import Image as PILImage
-from PIL import UnidentifiedImageError
 from tqdm.auto import tqdm
 
-from clothseg.errors import ClothsegError, DataError
-from clothseg.images import load_photo
+from clothseg.errors import ClothsegError, DataError, ImageError
+from clothseg.images import load_photo, open_image, pixel_limit
 from clothseg.labels import IGNORE, NUM_CLASSES
 from clothseg.training.duplicates import WORDS, duplicate_groups, photo_hash
 from clothseg.training.sources import load_parts
@@ -173,10 +172,13 @@ def decode_mask(stored: dict[str, Any] | None, row_id: str) -> npt.NDArray[np.ui
     if not source:
         raise DataError(f"Row {row_id}: it has no mask.")
     try:
-        with PILImage.open(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
+        with (
+            io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file,
+            open_image(file, "it", pixel_limit()) as picture,
+        ):
             ids = np.asarray(picture)
-    except UnidentifiedImageError as error:  # its text holds an address in memory
-        raise DataError(f"Row {row_id}: the mask is no readable picture.") from error
+    except ImageError as error:
+        raise DataError(f"Row {row_id}: the mask is no readable picture: {error}") from error
     except Exception as error:  # decoders answer damaged bytes with nearly any exception
         raise DataError(f"Row {row_id}: the mask is no readable picture ({error}).") from error
     if ids.ndim == 3:

@@ -55,7 +55,7 @@ def _plain_jpeg(stored: bytes) -> npt.NDArray[np.uint8] | None:
 
 
 class ParsingDataset(torch.utils.data.Dataset):
-    """Rows as the Trainer takes them: `pixel_values` (3, h, w) and `labels` (h, w), both uint8.
+    """Rows as the Trainer takes them: `pixel_values` (3, h, w), `labels` (h, w), both uint8, and `row`, its position.
 
     The augmentation of a row depends on seed, epoch and row only, so that a run is repeatable, whatever the number
     of loader processes, and goes on unchanged from a checkpoint.
@@ -96,6 +96,9 @@ class ParsingDataset(torch.utils.data.Dataset):
         return len(self.rows)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        return self._encoded(index) | {"row": torch.tensor(index)}
+
+    def _encoded(self, index: int) -> dict[str, torch.Tensor]:
         if torch.utils.data.get_worker_info() is not None:
             cv2.setNumThreads(0)  # the loader's processes share the cores already
         photo, mask = decode_quickly(self.rows[index])

@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from clothseg.edges import follow_edges
 from clothseg.errors import DataError
 from clothseg.labels import NAMES, NUM_CLASSES
+from clothseg.rules import without_legs
 from clothseg.segmenter import Segmenter
 from clothseg.training.boundary import TOLERANCES, boundary_f1
 from clothseg.training.calibration import BINS, calibration_error, reliability
@@ -48,9 +49,10 @@ class Scores:
 def score(segmenter: Segmenter, rows: Dataset, batch_size: int = 8, edges: str = "guided") -> Scores:
     """Run a model over rows, `batch_size` photos held at a time.
 
-    At own size the logits are upsampled to the photo, by default with borders that follow it, as users see them. At
-    the network's size they are upsampled to that, and the truth is sampled down to it (nearest pixel), which is what
-    training sees. Calibration is of the network's own probabilities, whatever the edges.
+    At own size the logits are upsampled to the photo, by default with borders that follow it, as users see them, save
+    the second look at small figures: figures are the model's, not the zoom's. At the network's size they are upsampled
+    to that, and the truth is sampled down to it (nearest pixel), which is what training sees. Calibration is of the
+    network's own probabilities, whatever the edges.
 
     Args:
         rows: undecoded rows with `id`, `image` and `mask`, as `load_splits` gives them.
@@ -71,7 +73,7 @@ def score(segmenter: Segmenter, rows: Dataset, batch_size: int = 8, edges: str =
             for index, (photo, truth), logits in zip(range(start, count), decoded, batch, strict=False):
                 label_map, histogram = _labels(logits, truth)
                 if edges == "guided":
-                    label_map = follow_edges(logits, photo)
+                    label_map = follow_edges(without_legs(logits), photo)
                 own_size[index] = confusion_matrix(truth, label_map)
                 boundary[index] = boundary_f1(truth, label_map)
                 calibration[index] = histogram.sum(axis=0)
@@ -84,6 +86,13 @@ def score(segmenter: Segmenter, rows: Dataset, batch_size: int = 8, edges: str =
             f"None of the {count} masks has an annotated pixel (other than 255): there is nothing to score."
         )
     return Scores(list(map(str, rows["id"])), own_size, network_size, boundary, calibration, class_calibration)
+
+
+def only_class(scores: Scores) -> str | None:
+    """The class that every annotated pixel of every photo was given while the truth shows others too; else None."""
+    matrix = scores.own_size.sum(axis=0)
+    found, true = np.flatnonzero(matrix.sum(axis=0)), np.flatnonzero(matrix.sum(axis=1))
+    return NAMES[found[0]] if len(found) == 1 and set(true) - set(found) else None
 
 
 def _labels(

@@ -1,7 +1,6 @@
 """Send a finished model folder to the Hub; find out before training whether that will be allowed."""
 
-import sys
-import time
+from functools import partial
 from pathlib import Path
 
 from huggingface_hub import HfApi, get_token
@@ -9,11 +8,8 @@ from huggingface_hub.errors import HFValidationError
 from transformers import TrainingArguments
 
 from clothseg.errors import ConfigError, HubError
-from clothseg.hub_errors import explain_write, trouble
-
-
-WAITS = (5, 20, 60)
-"""Seconds before the second, third and fourth try of a push that the Hub failed at: it took hours to make."""
+from clothseg.hub import patiently
+from clothseg.hub_errors import explain_write
 
 
 def prepare_push(training: TrainingArguments) -> str:
@@ -46,22 +42,18 @@ def push(folder: Path, repo_id: str, training: TrainingArguments) -> None:
     Raises:
         HubError: says what went wrong, where the trained model is and how to push it later.
     """
-    waits = iter(WAITS)
-    while True:
-        try:
-            HfApi(token=training.hub_token).upload_folder(
-                folder_path=folder,
-                repo_id=repo_id,
-                revision=training.hub_revision,
-                commit_message="Train with clothseg",
-            )
-            return
-        except Exception as error:
-            why, wait = trouble(error), next(waits, None)
-            if why is None or wait is None:
-                raise HubError(
-                    f"The push failed: {explain_write(error, repo_id)} The trained model is whole in {folder}; "
-                    f"push it later with: hf upload {repo_id} {folder}"
-                ) from error
-        sys.stderr.write(f"The Hub did not take the model: {why}. Trying again in {wait} s.\n")
-        time.sleep(wait)
+    api = HfApi(token=training.hub_token)
+    upload = partial(
+        api.upload_folder,
+        folder_path=folder,
+        repo_id=repo_id,
+        revision=training.hub_revision,
+        commit_message="Train with clothseg",
+    )
+    try:
+        patiently(upload, "model")
+    except Exception as error:
+        raise HubError(
+            f"The push failed: {explain_write(error, repo_id)} The trained model is whole in {folder}; "
+            f"push it later with: hf upload {repo_id} {folder}"
+        ) from error

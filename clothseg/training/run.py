@@ -1,6 +1,7 @@
 """One training from arguments to a folder that can be used, and pushed."""
 
 import copy
+import ctypes
 import os
 import shutil
 import sys
@@ -28,7 +29,7 @@ from clothseg.training.data import (
 )
 from clothseg.training.dataset import ParsingDataset
 from clothseg.training.distillation import Teacher
-from clothseg.training.evaluation import report, score
+from clothseg.training.evaluation import only_class, report, score
 from clothseg.training.losses import class_weights, frequency_weights
 from clothseg.training.model import build_model, build_processor, check_precision
 from clothseg.training.progress import FILE as LOG_FILE
@@ -108,6 +109,8 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         eval_dataset=ParsingDataset(splits.validation, processor),
         processing_class=processor,
     )
+    if training.world_size > 1:
+        keep_for_good(trainer)
     start: dict[str, torch.Tensor] = {}
     if parsing.start_share:
         start = {name: value.to("cpu", copy=True) for name, value in trainer.network.state_dict().items()}
@@ -135,6 +138,15 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         if repo_id is not None:
             push(folder, repo_id, training)
     return folder
+
+
+def keep_for_good(trainer: ClothesTrainer) -> None:
+    """Never collect a trainer of several processes, not even when the interpreter ends.
+
+    The gloo group that its wrapped model holds may wait for ever in its destructor: that has the interpreter's lock,
+    which a thread of the group asks for. A rank would hang at its end, and the launcher with it.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(trainer))
 
 
 def _teach(parsing: ParsingArguments, file: Path) -> None:
@@ -183,6 +195,9 @@ def _report(
     segmenter, log = Segmenter.from_pretrained(str(folder)), trainer.state.log_history
     part, rows = splits.reported
     scores = score(segmenter, rows)
+    only = only_class(scores)
+    if only is not None:  # the model is kept: it has taken hours, and may yet be of use to whoever looks for the cause
+        sys.stderr.write(f"Warning: the trained model calls every pixel of the {part} photos {only}.\n")
     found = report(scores)
     write_log(log, folder / LOG_FILE)
     weights = {

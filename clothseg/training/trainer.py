@@ -29,6 +29,7 @@ from clothseg.training.checkpoints import writing
 from clothseg.training.config import ParsingArguments
 from clothseg.training.dataset import ParsingDataset
 from clothseg.training.distillation import Teacher
+from clothseg.training.finite import FiniteNumbers
 from clothseg.training.interruption import Interruption, outlive_signals
 from clothseg.training.losses import match_labels
 from clothseg.training.metrics import ClothesMetric
@@ -85,6 +86,8 @@ class ClothesTrainer(Trainer):
         self.network, self.parsing = network, parsing
         self.processor: SegformerImageProcessorPil = kwargs["processing_class"]
         self.objective: Objective = Objective(parsing, class_weights.to(self.args.device), teacher)
+        self.numbers = FiniteNumbers(kwargs.get("train_dataset"))
+        self.add_callback(self.numbers)  # first of ours: nobody is to make anything of weights that are lost
         self.average = WeightAverage(parsing.ema_decay) if parsing.ema_decay else None
         if self.average:
             self.add_callback(self.average)
@@ -104,7 +107,7 @@ class ClothesTrainer(Trainer):
         inputs = super()._prepare_inputs(inputs)
         if inputs["pixel_values"].dtype == torch.uint8:
             pixels = normalise(inputs["pixel_values"], self.processor)
-            inputs = {"pixel_values": pixels, "labels": inputs["labels"].long()}
+            inputs = {**inputs, "pixel_values": pixels, "labels": inputs["labels"].long()}
         return inputs
 
     # Loss
@@ -138,6 +141,7 @@ class ClothesTrainer(Trainer):
             num_items_in_batch = self._get_num_items_in_batch([inputs], outputs.logits.device)
         seen = inputs["pixel_values"] if model.training else None
         loss = self.objective(outputs.logits, inputs["labels"], num_items_in_batch, seen)
+        self.numbers.note(loss, inputs["row"])
         # Gradients are averaged over processes, but the divisor already counts the photos of all of them.
         loss = loss * self.args.world_size
         return (loss, {"logits": outputs.logits}) if return_outputs else loss

@@ -5,14 +5,18 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from paper_dolls import write_parquet
 
+from clothseg.cli import main
 from clothseg.commands import evaluate
 from clothseg.errors import ClothsegError, ConfigError, DataError, ModelError
 from clothseg.labels import NAMES
+from clothseg.training.evaluation import Scores, only_class
 from clothseg.training.report import FILES, table
 from clothseg.training.sources import load_labelled
 from clothseg.training.split import SplitRecord
@@ -136,3 +140,39 @@ def test_split_file_decides_the_rows_and_bad_ones_can_be_left_out(
     for name, expected in (("all", ids[3:6]), ("skipped", [ids[3], ids[5]])):
         with (tmp_path / name / "photos.csv").open() as file:
             assert [row["id"] for row in csv.DictReader(file)] == expected
+
+
+@pytest.mark.parametrize("value", [0.0, float("nan")])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_model_that_knows_one_class_alone_is_no_model(
+    value: float, first: bool, data: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A head of zeros that favours Hair, and one that is not a number at all, as either of two models."""
+    from transformers import SegformerForSemanticSegmentation, SegformerImageProcessorPil
+
+    broken = SegformerForSemanticSegmentation.from_pretrained(tiny_model)
+    with torch.no_grad():
+        broken.decode_head.classifier.weight.fill_(value)
+        broken.decode_head.classifier.bias.zero_()[NAMES.index("Hair")] = 1
+    broken.save_pretrained(tmp_path / "broken")
+    SegformerImageProcessorPil.from_pretrained(tiny_model).save_pretrained(tmp_path / "broken")
+    models = (tmp_path / "broken",) if first else (tiny_model, "--against", tmp_path / "broken")
+    status = main(["evaluate", str(models[0]), str(data), *map(str, models[1:]), "--out", str(tmp_path / "out")])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert status == 1
+    assert "broken" in said and ("every pixel of all 5 photos Hair" in said or "finite" in said)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_one_class_is_fine_where_there_is_no_other() -> None:
+    def scores(*cells: tuple[int, int]) -> Scores:
+        matrices = np.zeros((2, 18, 18), np.int64)
+        for truth, found in cells:
+            matrices[1, truth, found] = 3
+        nothing = np.zeros(0)
+        return Scores(["a", "b"], matrices, matrices, nothing, nothing, nothing)
+
+    assert only_class(scores((0, 0))) is None
+    assert only_class(scores((0, 4), (4, 4))) == "Upper-clothes"
+    assert only_class(scores((4, 0))) == "Background"
+    assert only_class(scores((4, 4), (4, 5))) is None

@@ -4,7 +4,6 @@ Each process writes what it found to `OUTPUT/rank-N.json`; the main one also wei
 """
 
 import json
-import os
 import signal
 import sys
 from pathlib import Path
@@ -33,22 +32,18 @@ WHOLE = (
 )
 
 
-KEPT: list[ClothesTrainer] = []
-"""Trainers that must not be collected: torch's gloo group may wait for ever in its destructor, which holds the
-interpreter's lock that its own thread asks for."""
-
-
 def evaluate(data: Path, model: Path, output: Path) -> dict[str, float]:
     """Figures of 5 photos in batches of 2 a process: 8 places, 3 of them filled up."""
-    KEPT.append(make_trainer(data, model, output, "--per_device_eval_batch_size", "2"))
-    return KEPT[-1].evaluate()
+    trainer = make_trainer(data, model, output, "--per_device_eval_batch_size", "2")
+    module.keep_for_good(trainer)
+    return trainer.evaluate()
 
 
 def train(data: Path, model: Path, output: Path, batch: int, accumulation: int) -> dict[str, Any]:
     """Train on 4 photos a step, cut as told."""
     cut = ("--per_device_train_batch_size", str(batch), "--gradient_accumulation_steps", str(accumulation))
     trainer = make_trainer(data, model, output, *ALIKE, *cut)
-    KEPT.append(trainer)
+    module.keep_for_good(trainer)
     keep_statistics(trainer)
     trainer.train()
     if trainer.args.process_index == 0:
@@ -69,18 +64,12 @@ def stop_and_resume(data: Path, model: Path, output: Path) -> int:
 
     report, end, train = module._report, ClothesTrainer.end, ClothesTrainer.train
     module._report, ClothesTrainer.end = lambda *args: None, lambda self: None  # the processes go on together
-
-    def kept(self: ClothesTrainer, *args: Any, **kwargs: Any) -> Any:
-        KEPT.append(self)
-        return train(self, *args, **kwargs)
-
-    ClothesTrainer.train = kept
     run("unbroken")
 
     def interrupted(self: ClothesTrainer, *args: Any, **kwargs: Any) -> Any:
         if self.args.process_index == 1:
             self.add_callback(Signal(4, signal.SIGTERM))
-        return kept(self, *args, **kwargs)
+        return train(self, *args, **kwargs)
 
     ClothesTrainer.train = interrupted
     try:
@@ -88,7 +77,7 @@ def stop_and_resume(data: Path, model: Path, output: Path) -> int:
     except Interrupted as stop:
         assert stop.signum == signal.SIGTERM
     checkpoint, _ = usable_checkpoint(output / "broken", averaged=True, processes=2)
-    module._report, ClothesTrainer.end, ClothesTrainer.train = report, end, kept
+    module._report, ClothesTrainer.end, ClothesTrainer.train = report, end, train
     run("broken", "--resume_from_checkpoint", "true")
     return int(checkpoint.name.split("-")[1])
 
@@ -100,5 +89,3 @@ if __name__ == "__main__":
     rank = parse_arguments(["--use_cpu", "true"])[1].process_index
     found["stopped"] = stop_and_resume(data, model, output)
     (output / f"rank-{rank}.json").write_text(json.dumps(found))
-    sys.stderr.flush()
-    os._exit(0)  # without collecting what is kept

@@ -1,16 +1,17 @@
-"""The app's endpoints, called as programs call them, and the page's pure functions."""
+"""The app's endpoints, called as programs call them."""
 
 import asyncio
 import base64
+import io
 import json
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import httpx
 import numpy as np
 import pytest
@@ -20,9 +21,14 @@ from gradio_client.exceptions import AppError
 from paper_dolls import draw
 from PIL import Image
 
-from clothseg import Segmentation, Segmenter, panels, ui
-from clothseg.endpoints import new_file
-from clothseg.labels import GROUPS, LABEL2ID, NAMES, hex_color
+from clothseg import Segmentation, Segmenter, facts
+from clothseg.endpoints import LOOK_NAMES
+from clothseg.labels import NAMES, hex_color
+from clothseg.refine import CutoutOptions
+
+
+CUTOUT = ("photo", "classes", "options", "background")
+"""Parameters of /cutout before those of how the photo is looked at."""
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +63,6 @@ def expected(library: Segmenter, photo: Path) -> Segmentation:
     return library(photo)
 
 
-@pytest.fixture
-def doll() -> Segmentation:
-    """A result without a model: the doll's own mask, larger than the page's previews."""
-    image, mask, _ = draw(3, 1600, 1100)
-    return Segmentation(Image.fromarray(image), mask, name="doll.webp")
-
-
 def read(path: str) -> np.ndarray:
     with Image.open(path) as image:
         return np.asarray(image)
@@ -86,6 +85,74 @@ def test_cutout_gives_what_the_library_gives(client: Client, photo: Path, expect
     assert Path(path).name == "holiday-cutout.png"
 
 
+OTHERWISE = {"people": "all", "edges": "plain", "zoom": "off", "average": True, "rules": True}
+
+
+def test_options_are_the_librarys(client: Client, photo: Path, library: Segmenter) -> None:
+    expected = library(photo, **OTHERWISE)
+    assert not np.array_equal(expected.label_map, library(photo).label_map)
+    _, label_map, _ = client.predict(handle_file(photo), **OTHERWISE, api_name="/segment")
+    assert np.array_equal(read(label_map), expected.label_map)
+    options = {"crop": True, "margin": 3, "grow": 2, "background": "#ff8800"}
+    path = client.predict(handle_file(photo), ["Hair"], options, **OTHERWISE, api_name="/cutout")
+    assert np.array_equal(read(path), np.asarray(expected.cutout("Hair", options=CutoutOptions.of(options))))
+
+
+def test_a_picture_behind_the_cutout(client: Client, photo: Path, expected: Segmentation, tmp_path: Path) -> None:
+    wall = tmp_path / "wall.png"
+    Image.new("RGB", (30, 20), "#123456").save(wall)
+    path = client.predict(handle_file(photo), ["Hair"], None, handle_file(wall), api_name="/cutout")
+    assert np.array_equal(read(path), np.asarray(expected.cutout("Hair", options=CutoutOptions(background=wall))))
+
+
+def test_items_are_the_librarys(client: Client, photo: Path, library: Segmenter) -> None:
+    expected = library(photo, people="all")
+    items = expected.items()
+    told, coco, nothing = client.predict(handle_file(photo), people="all", api_name="/items")
+    assert told["items"] == json.loads(json.dumps([item.to_dict() for item in items])) and nothing is None
+    assert sum(told["counts"].values()) == len(items) > 2
+    masks = json.loads(Path(coco).read_text())["annotations"]
+    assert [mask["segmentation"] for mask in masks] == [item.rle for item in items]
+    named = [items[0].name]
+    arguments = {"classes": named, "cutouts": True, "options": {"crop": True}, "people": "all"}
+    told, _, archive = client.predict(handle_file(photo), **arguments, api_name="/items")
+    with zipfile.ZipFile(archive) as files:
+        pictures = [name for name in files.namelist() if name.endswith(".png")]
+    assert len(pictures) == len(told["items"]) and {item["name"] for item in told["items"]} == set(named)
+
+
+def test_batch_gives_a_zip_and_says_which_photo_was_bad(
+    client: Client, photo: Path, expected: Segmentation, tmp_path: Path
+) -> None:
+    bad, packed = tmp_path / "bad.jpg", tmp_path / "more.zip"
+    bad.write_text("no picture")
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(photo, "inside/other.jpg")
+    job = client.submit([handle_file(path) for path in (photo, bad, packed)], ["labels"], api_name="/batch")
+    *steps, (report, answer) = job
+    assert [step["done"] for step, _ in steps] == [0, 1, 2, 3] and all(file is None for _, file in steps)
+    assert (report["done"], report["total"], len(report["errors"])) == (3, 3, 1)
+    assert report["errors"][0].startswith("bad.jpg is not a readable image")
+    with zipfile.ZipFile(answer) as archive:
+        assert {*archive.namelist()} == {"labels/holiday.png", "labels/inside/other.png", "results.csv"}
+        with Image.open(archive.open("labels/holiday.png")) as labels:
+            assert np.array_equal(np.asarray(labels), expected.label_map)
+
+
+@pytest.mark.parametrize(
+    ("photos", "message"),
+    [
+        (None, "No photos were given; give some, or a ZIP of some."),
+        ("photo", "What to write can be labels, cutouts, overlays, items, not masks."),
+    ],
+)
+def test_a_batch_that_cannot_be_done_says_why(client: Client, photo: Path, photos: Any, message: str) -> None:
+    given = [handle_file(photo)] if photos else None
+    with pytest.raises(AppError) as caught:
+        client.predict(given, ["masks"] if photos else [], api_name="/batch")
+    assert str(caught.value) == message
+
+
 def test_a_class_that_is_not_there_gives_an_empty_cutout(client: Client, photo: Path, expected: Segmentation) -> None:
     absent = next(name for name in NAMES if name not in expected.areas)
     assert not read(client.predict(handle_file(photo), [absent], api_name="/cutout")).any()
@@ -103,8 +170,11 @@ def test_labels_and_health_say_what_the_label_map_means_and_who_made_it(client: 
 
 def test_only_the_named_endpoints_are_shown(client: Client) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/segment", "/cutout", "/labels", "/health"}
-    assert [p["parameter_name"] for p in named["/cutout"]["parameters"]] == ["photo", "classes"]
+    assert set(named) == {"/segment", "/cutout", "/items", "/batch", "/labels", "/health"}
+    assert [p["parameter_name"] for p in named["/cutout"]["parameters"]] == [*CUTOUT, *LOOK_NAMES]
+    assert [p["parameter_name"] for p in named["/segment"]["parameters"] if not p["parameter_has_default"]] == [
+        "photo"
+    ]
     assert "all else becomes transparent" in named["/cutout"]["description"]
 
 
@@ -168,6 +238,18 @@ def test_files_and_hosts_of_the_server_are_out_of_reach(app: str, path: str) -> 
     assert httpx.get(f"{app}/gradio_api/file={path}", follow_redirects=False).status_code in (403, 404, 400)
 
 
+def test_calls_from_before_there_were_options_still_work(app: str, photo: Path, expected: Segmentation) -> None:
+    url = "data:image/jpeg;base64," + base64.b64encode(photo.read_bytes()).decode()
+    image = {"url": url, "meta": {"_type": "gradio.FileData"}}
+    event, (_, label_map, _) = call(app, "segment", [image])
+    assert event == "complete"
+    with Image.open(io.BytesIO(httpx.get(label_map["url"]).content)) as answer:
+        assert np.array_equal(np.asarray(answer), expected.label_map)
+    event, (cutout,) = call(app, "cutout", [image, ["Hair"]])
+    with Image.open(io.BytesIO(httpx.get(cutout["url"]).content)) as answer:
+        assert np.array_equal(np.asarray(answer), np.asarray(expected.cutout("Hair")))
+
+
 def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
     from mcp import ClientSession
     from mcp.client.streamable_http import streamable_http_client
@@ -180,9 +262,9 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
                 return (await session.list_tools()).tools, await session.call_tool("segment", {"photo": url})
 
     tools, answer = asyncio.run(talk())
-    assert {tool.name for tool in tools} == {"segment", "cutout", "labels", "health"}
+    assert {tool.name for tool in tools} == {"segment", "cutout", "items", "batch", "labels", "health"}
     cutout = next(tool for tool in tools if tool.name == "cutout")
-    assert set(cutout.inputSchema["properties"]) == {"photo", "classes"}
+    assert set(cutout.inputSchema["properties"]) == {*CUTOUT, *LOOK_NAMES}
     assert "becomes transparent" in cutout.description
     assert not answer.isError
     assert all(repr(name) in answer.content[0].text for name in expected.areas)
@@ -190,7 +272,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
 
 def test_the_manual_on_the_page_works(app: str, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(photo.parent)
-    code = re.search(r"```python\n(.*?)```", panels.manual(app), re.DOTALL)
+    code = re.search(r"```python\n(.*?)```", facts.manual(app), re.DOTALL)
     names: dict[str, Any] = {}
     exec(code[1], names)
     assert read(names["cutout"]).shape[2] == 4
@@ -198,8 +280,8 @@ def test_the_manual_on_the_page_works(app: str, photo: Path, monkeypatch: pytest
 
 
 def test_the_manual_names_a_spaces_address() -> None:
-    assert "https://jane-doe-clothseg.hf.space/gradio_api/mcp/" in panels.manual("jane-doe/clothseg")
-    assert 'Client("jane-doe/clothseg")' in panels.manual("jane-doe/clothseg")
+    assert "https://jane-doe-clothseg.hf.space/gradio_api/mcp/" in facts.manual("jane-doe/clothseg")
+    assert 'Client("jane-doe/clothseg")' in facts.manual("jane-doe/clothseg")
 
 
 def test_a_model_that_cannot_be_loaded_is_said_in_one_line() -> None:
@@ -212,80 +294,3 @@ def test_a_model_that_cannot_be_loaded_is_said_in_one_line() -> None:
     )
     assert process.returncode == 1
     assert re.fullmatch(r"The app cannot start: There is no folder \./nothing.*\n", process.stderr)
-
-
-def test_cut_shows_a_preview_first_and_then_offers_the_file(
-    doll: Segmentation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    (preview, waiting), (_, ready) = ui.cut((doll, ["Skirt", "Hat"]))
-    assert (preview.mode, max(preview.size)) == ("RGBA", ui.PREVIEW)
-    assert waiting["value"] is None and not waiting["interactive"]
-    assert Path(ready["value"]).name == "doll-cutout.png" and ready["interactive"]
-    assert np.array_equal(read(ready["value"]), np.asarray(doll.cutout("Skirt", "Hat")))
-
-
-@pytest.mark.parametrize("names", [[], ["Hat"]])
-def test_cut_without_photo_or_pick_offers_nothing(doll: Segmentation, names: list[str]) -> None:
-    ((preview, button),) = ui.cut((None if names else doll, names))
-    assert preview is None and button["value"] is None and not button["interactive"]
-
-
-def test_want_withdraws_the_old_file_only_if_something_else_is_wanted(doll: Segmentation) -> None:
-    assert ui.want(doll, ["Hat"], (doll, ["Hat"])) == (gr.skip(), gr.skip())
-    wanted, button = ui.want(doll, ["Hat"], (doll, ["Skirt"]))
-    assert wanted == (doll, ["Hat"])
-    assert button["interactive"] is False
-
-
-def test_annotate(doll: Segmentation) -> None:
-    photo, regions = ui.annotate(doll)
-    assert max(photo.size) == ui.PREVIEW
-    assert [name for _, name in regions] == ui.names_found(doll)
-    stack = np.stack([mask for mask, _ in regions])
-    assert stack.shape[1:] == (photo.height, photo.width)
-    assert ((stack > 0).sum(axis=0) <= 1).all(), "no pixel has two classes"
-    assert 0 <= stack.min() and stack.max() <= 1
-
-
-def test_a_click_on_the_photo_adds_and_takes_away(doll: Segmentation) -> None:
-    y, x = np.argwhere(doll.label_map == LABEL2ID["Skirt"])[0].tolist()
-
-    def click(names: list[str], x: int, y: int) -> Any:
-        return ui.pick_at(doll, names, gr.SelectData(None, {"index": [x, y], "value": None}))
-
-    assert click(["Hat"], x, y) == ["Hat", "Skirt"]
-    assert click(["Skirt", "Hat"], x, y) == ["Hat"]
-    for nowhere in ((0, 0), (9999, 5), (-1, 5)):
-        assert click(["Hat"], *nowhere) == gr.skip()
-
-
-def test_presets_name_what_is_there() -> None:
-    present = ["Hat", "Dress", "Left-shoe", "Face"]
-    assert {group: ui.of_group(group, present) for group in GROUPS} == {
-        "All garments": ["Hat", "Dress", "Left-shoe"],
-        "Upper": ["Dress"],
-        "Lower": ["Dress"],
-        "Shoes and accessories": ["Hat", "Left-shoe"],
-        "Body": ["Face"],
-    }
-
-
-def test_table_lists_all_but_background(doll: Segmentation) -> None:
-    found = re.findall(r"</i>([\w-]+)</th>", panels.table(doll))
-    assert found == ui.names_found(doll)
-    empty = Segmentation(doll.photo, np.zeros_like(doll.label_map))
-    assert "No clothes or body parts were found" in panels.table(empty)
-
-
-def test_messages_cannot_carry_markup() -> None:
-    assert "<script>" not in panels.problem("<script>") + panels.footer("<script>", "<script>", "<script>")
-
-
-def test_files_lie_in_folders_that_cannot_be_guessed(
-    doll: Segmentation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    one, other = new_file(doll, "-a.png"), new_file(doll, "-a.png")
-    assert one.name == other.name == "doll-a.png"
-    assert one.parent != other.parent and len(one.parent.name) == 40

@@ -1,0 +1,92 @@
+"""What ruling out legs and shoes brings where a photo ends above them, and what it harms where it does not.
+
+    python -m benchmarks.legs FOLDER [MODEL] [--split train] [--photos N]
+
+FOLDER holds train.parquet and validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. Photos
+are cut below shares of the figure's height, as wide as they are high then, or as the figure ("wide": as the photo).
+Each line is a cut and a pair of settings of `clothseg.rules.without_legs`: in how many photos it changed a pixel, how
+many of these pixels are right after and were before, and the mean IoU without and with it, over the classes shown and
+in brackets over all that are predicted. "+" marks the settings in use.
+"""
+
+import argparse
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+from PIL import Image
+from tqdm.auto import tqdm
+
+from benchmarks.views import Labels, mean_iou
+from clothseg import Segmenter, rules
+from clothseg.edges import follow_edges
+from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES
+from clothseg.training.data import decode_row, load_splits
+from clothseg.training.metrics import confusion_matrix
+
+
+CUTS = {"whole": 1.0, "75 %": 0.75, "60 %": 0.6, "45 %": 0.45, "45 %, wide": 0.45, "35 %": 0.35}
+
+IN_USE = (rules.LEGS_BELOW, rules.LEGS_LEAST)
+
+SETTINGS = (IN_USE, (2.5, 0.01), (3.5, 0.01), (3.0, 0.005), (3.0, 0.02), (2.0, 0.02))
+"""Heights of the face, shares of the figure."""
+
+
+def window(truth: Labels, share: float, wide: bool) -> tuple[slice, slice]:
+    """The upper `share` of the figure with what is above it."""
+    rows, columns = np.nonzero((truth != BACKGROUND) & (truth != IGNORE))
+    bottom = int(rows.min() + share * np.ptp(rows))
+    if wide or share == 1:
+        return slice(0, truth.shape[0] if share == 1 else bottom), slice(None)
+    upper = columns[rows <= bottom]
+    half, middle = max(bottom, int(np.ptp(upper))) / 2, (int(upper.max()) + int(upper.min())) / 2
+    return slice(0, bottom), slice(max(0, int(middle - half)), int(middle + half))
+
+
+def main() -> None:
+    """Print a line per cut and pair of settings."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
+    parser.add_argument("--split", choices=("train", "validation"), default="train", help="default: train")
+    parser.add_argument("--photos", type=int, default=200, help="evenly drawn from the split (default 200)")
+    options = parser.parse_args()
+    segmenter = Segmenter.from_pretrained(options.model)
+    splits = load_splits(str(options.folder), None, 0.1, 0)
+    rows = splits.train if options.split == "train" else splits.validation
+    chosen = np.unique(np.linspace(0, len(rows) - 1, options.photos).astype(int)).tolist()
+    settings = SETTINGS if options.split == "train" else SETTINGS[:1]
+    shape = NUM_CLASSES, NUM_CLASSES
+    without = {cut: np.zeros(shape, np.int64) for cut in CUTS}
+    gained = {(cut, each): np.zeros(shape, np.int64) for cut in CUTS for each in settings}
+    counts = {key: np.zeros(3, int) for key in gained}
+    for index in tqdm(chosen, unit=" photos", leave=False):
+        photo, truth = decode_row(rows[index])
+        for cut, share in CUTS.items():
+            part = window(truth, share, "wide" in cut)
+            view, shown = np.ascontiguousarray(photo[part]), truth[part]
+            logits = segmenter.logits([Image.fromarray(view)])[0]
+            before = follow_edges(logits, view)
+            without[cut] += confusion_matrix(shown, before)
+            for below, least in settings:
+                with mock.patch.multiple(rules, LEGS_BELOW=below, LEGS_LEAST=least):
+                    ruled = rules.without_legs(logits)
+                after = before if ruled is logits else follow_edges(ruled, view)
+                changed = before != after
+                key = cut, (below, least)
+                counts[key] += [changed.any(), (changed & (after == shown)).sum(), (changed & (before == shown)).sum()]
+                gained[key] += confusion_matrix(shown, after) - confusion_matrix(shown, before)
+    print(f"{len(chosen)} {options.split} photos, {segmenter.name}\n")
+    print(
+        "| cut | face heights | share of the figure | photos changed | right after | right before | mIoU | with it |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for (cut, each), (photos, after, before) in counts.items():
+        figures = [f"{a:.3f} ({b:.3f})" for a, b in map(mean_iou, (without[cut], without[cut] + gained[cut, each]))]
+        name = f"{cut} +" if each == IN_USE else cut
+        print(f"| {name} | {each[0]} | {each[1]} | {photos} | {after} | {before} | {' | '.join(figures)} |")
+
+
+if __name__ == "__main__":
+    main()

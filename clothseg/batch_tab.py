@@ -1,0 +1,121 @@
+"""The tab for many photos: photos or ZIPs in, one ZIP out, with word of how far it is."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import gradio as gr
+
+from clothseg import panels
+from clothseg.archives import SUFFIX
+from clothseg.batch import Progress, segment_to_zip, time_left
+from clothseg.choices import LOOK, cutout_inputs, cutout_options, look_inputs, look_options
+from clothseg.collect import SUFFIXES
+from clothseg.downloads import new_path
+from clothseg.errors import ClothsegError
+from clothseg.intake import BATCH_QUEUE
+from clothseg.labels import GROUPS, NAMES
+from clothseg.output import Wanted
+from clothseg.segmenter import Segmenter
+
+
+KINDS = (
+    ("Cut-outs (PNG)", "cutouts"),
+    ("Label maps (PNG)", "labels"),
+    ("Photos with regions (JPEG)", "overlays"),
+    ("Each item (ZIP)", "items"),
+)
+"""What can be written, as the page calls it and as `clothseg.output.KINDS` does."""
+
+
+def batch_tab(segmenter: Segmenter) -> None:
+    """Add the tab's components and events to the Blocks being built."""
+    with gr.Row(elem_classes="two"):
+        with gr.Column(elem_classes="card"):
+            gr.HTML(
+                "<h2>Many photos at once</h2><p>Photos, or ZIPs of photos. You get one ZIP, with a table of what was "
+                "found; a photo that cannot be used is named there and stops nothing.</p>"
+            )
+            files = gr.File(
+                label="Photos or ZIPs",
+                file_count="multiple",
+                file_types=[*SUFFIXES, SUFFIX],
+                height=190,
+                elem_id="batch-files",
+            )
+            kinds = gr.CheckboxGroup(KINDS, value=["cutouts", "labels"], label="What to make of each")
+            classes = gr.Dropdown(
+                [*GROUPS, *NAMES[1:]],
+                value=["All garments"],
+                multiselect=True,
+                label="What the cut-outs keep",
+                elem_id="batch-classes",
+            )
+            with gr.Accordion("How to look at the photos", open=False):
+                look = look_inputs()
+            with gr.Accordion("Edges, crop and what lies behind", open=False):
+                settings = cutout_inputs("batch-")
+        with gr.Column(elem_classes="card"):
+            status = gr.HTML(panels.batch_start(), elem_id="batch-status")
+            save = gr.DownloadButton("Download the ZIP", variant="primary", visible=False, elem_id="batch-save")
+            with gr.Row():
+                start = gr.Button("Start", variant="primary", interactive=False, elem_id="batch-start")
+                cancel = gr.Button("Cancel", visible=False, elem_id="batch-cancel")
+
+    def run(paths: list[str] | None, written: list[str], kept: list[str], *values: Any) -> Iterator[tuple[Any, ...]]:
+        none = gr.update(visible=False, value=None)
+        busy = gr.update(visible=False), gr.update(visible=True), none
+        idle = gr.update(visible=True, variant="primary"), gr.update(visible=False), none
+        yield panels.batch_progress(Progress(0, 0), "", []), *busy
+        try:
+            wanted = Wanted(tuple(written), tuple(kept), cutout_options(*values[len(LOOK) :]))
+            out = new_path("clothseg.zip")
+            began, problems, progress = time.monotonic(), [], Progress(0, 0)
+            steps = segment_to_zip(segmenter, paths or [], out, wanted, **look_options(values[: len(LOOK)]))
+            with closing(steps):
+                for progress in steps:
+                    problems += [progress.error] if progress.error else []
+                    yield (
+                        panels.batch_progress(progress, time_left(progress, time.monotonic() - began), problems),
+                        *busy,
+                    )
+        except ClothsegError as error:
+            yield panels.batch_problem(str(error)), *idle
+            return
+        seconds = time.monotonic() - began
+        offered = gr.update(visible=True, value=str(out))
+        again = gr.update(visible=True, variant="secondary")
+        yield panels.batch_end(progress.total, problems, seconds), again, idle[1], offered
+
+    files.change(
+        lambda paths: gr.update(interactive=bool(paths)),
+        files,
+        start,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    running = start.click(
+        run,
+        [files, kinds, classes, *look, *settings],
+        [status, start, cancel, save],
+        concurrency_id=BATCH_QUEUE,
+        concurrency_limit=1,
+        show_progress="hidden",
+        trigger_mode="once",
+        api_visibility="private",
+    )
+    cancel.click(
+        lambda: (
+            panels.batch_start("Cancelled."),
+            gr.update(visible=True),
+            gr.update(visible=False),
+        ),
+        None,
+        [status, start, cancel],
+        cancels=running,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )

@@ -1,0 +1,100 @@
+"""What stands between strangers and gradio: requests of bounded size, and plain words for what cannot be used."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import gradio as gr
+from gradio import processing_utils
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from clothseg.errors import ClothsegError
+from clothseg.fetch import fetch
+
+
+FILES_AT_ONCE = 20
+"""So many of the largest files may come in one upload."""
+
+CLOSED = ("/process_recording",)
+"""Ends of the paths that are not served: this one hands strangers' videos to ffmpeg and keeps them."""
+
+UNUSABLE = (
+    "The request does not have the form that /gradio_api/info describes. A photo is a file that was uploaded here, a "
+    "public web address or a base64 data: URL."
+)
+FAILED = "Something went wrong here, or with the form of the request; the server's log says what. Please try again."
+
+
+def protect(page: gr.Blocks, max_file_bytes: int) -> dict[str, Any]:
+    """Make what fails in `page` answer in plain words, and bound what gradio fetches from the web.
+
+    The latter holds for all of gradio in this process: it calls a function of its module, from anywhere.
+
+    Args:
+        page: Before its launch.
+        max_file_bytes: The largest file.
+
+    Returns:
+        Options for its launch that bound the size of requests and close what is not needed.
+    """
+    page.preprocess_data = _in_plain_words(page.preprocess_data, UNUSABLE, logged=False)  # type: ignore[method-assign, assignment]
+    page.process_api = _in_plain_words(page.process_api, FAILED, logged=True)  # type: ignore[method-assign, assignment]
+    processing_utils.async_ssrf_protected_download = partial(fetch, max_bytes=max_file_bytes)
+    # A third on top for base64, and a little for what stands around it.
+    bounds = {"max_bytes": max_file_bytes * 4 // 3 + 2**20, "max_upload_bytes": FILES_AT_ONCE * max_file_bytes}
+    of_server = {"middleware": [Middleware(Bounded, **bounds)], "exception_handlers": {Exception: _say_failed}}
+    return {"app_kwargs": of_server, "enable_monitoring": False}
+
+
+def _say_failed(_: Request, __: Exception) -> JSONResponse:
+    return JSONResponse({"detail": FAILED}, 500)
+
+
+def _in_plain_words(
+    function: Callable[..., Awaitable[Any]], message: str, *, logged: bool
+) -> Callable[..., Awaitable[Any]]:
+    async def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await function(*args, **kwargs)
+        except gr.Error:
+            raise
+        except ClothsegError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        except Exception as error:
+            raise gr.Error(message, print_exception=logged) from error
+
+    return wrapped
+
+
+class Bounded:
+    """ASGI middleware: requests beyond a size, and those to `CLOSED`, are not read."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int, max_upload_bytes: int) -> None:
+        """Keep the limits: of an upload's body, and of every other one."""
+        self.app, self.max_bytes, self.max_upload_bytes = app, max_bytes, max_upload_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 404 or 413."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        path = scope["path"].rstrip("/")
+        if path.endswith(CLOSED):
+            return await JSONResponse({"detail": "Not found."}, 404)(scope, receive, send)
+        limit = self.max_upload_bytes if path.endswith("/upload") else self.max_bytes
+        told = dict(scope["headers"]).get(b"content-length", b"0")
+        if not told.isdigit() or len(told) > 15 or int(told) > limit:
+            detail = f"The request is too large: the limit is {limit // 2**20} MB."
+            return await JSONResponse({"detail": detail}, 413)(scope, receive, send)
+        left = limit
+
+        async def bounded() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            # Of a request that does not tell its size: as if the caller had gone.
+            return message if left >= 0 else {"type": "http.disconnect"}
+
+        await self.app(scope, bounded, send)

@@ -1,0 +1,64 @@
+"""Any of Pillow's modes becomes 8-bit RGB in sRGB: transparency on white, deep pictures scaled rather than clipped."""
+
+from collections.abc import Iterator
+from io import BytesIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageCms
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Any mode -> a new RGB picture in sRGB, transparency laid on white."""
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(_to_8bit(np.asarray(image))).convert("RGB")
+    if image.mode in ("RGBa", "La"):  # premultiplied alpha has no direct way to RGB
+        image = image.convert(image.mode.upper())
+    rgb = _to_srgb(image)
+    if not image.has_transparency_data:
+        return rgb
+    white = Image.new("RGB", image.size, "white")
+    white.paste(rgb, mask=(image if "A" in image.getbands() else image.convert("RGBA")).getchannel("A"))
+    return white
+
+
+def _to_8bit(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+    """Scale (H, W) grey values to uint8 by the range they are meant in, never by clipping.
+
+    16-bit types span 0..65535. Int32 and float carry no such promise: 0..1 (float only), 0..255 and 0..65535
+    (int only) are recognised, anything else is stretched from its minimum to its maximum.
+    """
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
+        low, high = 0.0, 65535.0
+    else:
+        low = min(float(part.min()) for part in _parts(values))
+        high = max(float(part.max()) for part in _parts(values))
+        known = (1.0, 255.0) if values.dtype.kind == "f" else (255.0, 65535.0)
+        if low >= 0:
+            low, high = 0.0, next((limit for limit in known if high <= limit), high)
+    if high <= low:
+        return np.zeros(values.shape, np.uint8)
+    return np.concatenate([np.rint((part - low) * (255.0 / (high - low))).astype(np.uint8) for part in _parts(values)])
+
+
+def _parts(values: npt.NDArray[np.generic]) -> Iterator[npt.NDArray[np.float64]]:
+    """The rows, some at a time, as float64 with 0 for what is not finite: eight bytes a pixel are much at once."""
+    for part in np.array_split(values, min(len(values), 1 + values.size // 2**20)):
+        yield np.nan_to_num(part.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """Drop alpha and convert to RGB, through the embedded ICC profile where there is a sound one."""
+    profile = image.info.get("icc_profile")
+    source = image if image.mode in ("L", "CMYK") else image.convert("RGB")
+    if profile:
+        try:
+            embedded = ImageCms.ImageCmsProfile(BytesIO(profile))
+            # A round trip through the same space would cost time and shift values by rounding.
+            if "sRGB" not in ImageCms.getProfileDescription(embedded):
+                srgb = ImageCms.createProfile("sRGB")
+                transform = ImageCms.buildTransform(embedded, srgb, source.mode, "RGB")
+                return transform.apply(source)
+        except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+            pass  # A damaged profile, or one of another colour space: the plain values are the best guess.
+    return source.convert("RGB")

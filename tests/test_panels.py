@@ -1,0 +1,44 @@
+"""The page's own HTML."""
+
+import re
+
+import numpy as np
+from paper_dolls import draw
+from PIL import Image
+
+from clothseg import Segmentation, panels
+from clothseg.labels import NAMES, PALETTE
+from clothseg.preview import names_found
+
+
+def result(wearers: bool = False) -> Segmentation:
+    image, mask, _ = draw(3, 320, 220)
+    return Segmentation(Image.fromarray(image), mask, wearers=(mask > 0).astype(np.uint8) if wearers else None)
+
+
+def test_the_list_of_items_names_their_class_and_colours() -> None:
+    doll = result()
+    table = panels.items_table(doll.items(*NAMES[1:]))
+    assert {*re.findall(r"</i>([\w-]+)</th>", table)} <= {*names_found(doll)}
+    assert '<th scope="col">Person</th>' not in table
+    assert "No clothes or body parts were found" in panels.items_table(())
+
+
+def test_the_list_of_items_says_whose_they_are_if_that_is_known() -> None:
+    doll = result(wearers=True)
+    table = panels.items_table(doll.items(), doll.people)
+    assert '<th scope="col">Person</th>' in table and "<td>1</td>" in table
+
+
+def test_numbers_can_be_read_on_every_colour() -> None:
+    for class_id, name in enumerate(NAMES):
+        ink = re.search(r";color:(#\w+)", panels.swatch(name))[1]
+        channels = (PALETTE[class_id] / 255).tolist()
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        luminance = np.dot([0.2126, 0.7152, 0.0722], linear)
+        contrast = (luminance + 0.05) / 0.05 if ink == "#000" else 1.05 / (luminance + 0.05)
+        assert contrast >= 4.5, name
+
+
+def test_messages_cannot_carry_markup() -> None:
+    assert "<script>" not in panels.problem("<script>") + panels.footer("<script>", "<script>", "<script>")

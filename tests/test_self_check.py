@@ -1,0 +1,53 @@
+"""The check at start-up: engines that agree with PyTorch pass it, one that does not keeps the app from serving."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import app
+from clothseg import ModelError, Segmenter
+from clothseg.self_check import self_check
+from clothseg.startup import first_segmenter
+
+
+@pytest.mark.parametrize("precision", ["exact", "fast"])
+@pytest.mark.parametrize("engine", ["torch", "openvino", "onnx"])
+def test_engines_pass(engine: str, precision: str, tiny_model: Path) -> None:
+    for name in (None, str(tiny_model)):
+        segmenter = Segmenter.from_pretrained(name, device="cpu", engine=engine, precision=precision)
+        share = self_check(segmenter, name, precision)
+        assert share < (1e-4 if precision == "exact" else 0.05)
+
+
+@pytest.mark.parametrize("wrong", [lambda logits: logits + 0.1 * abs(logits).max(), lambda logits: logits * np.nan])
+def test_an_engine_that_differs_is_refused(wrong: object, tiny_model: Path) -> None:
+    segmenter = Segmenter.from_pretrained(tiny_model, device="cpu")
+    engine = segmenter.engine
+    segmenter.engine = lambda pixels: wrong(engine(pixels))
+    with pytest.raises(ModelError, match=r"other logits than PyTorch .*Set CLOTHSEG_PRECISION=exact and CLOTHSEG_ENG"):
+        self_check(segmenter, str(tiny_model))
+
+
+@pytest.mark.parametrize("asked", ["flag", "variable"])
+def test_the_app_checks_when_asked(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def noted(*args: object, check: bool, **kwargs: object) -> Segmenter:
+        seen.append(check)
+        raise ModelError("that is all")
+
+    monkeypatch.setattr(app, "first_segmenter", noted)
+    if asked == "variable":
+        monkeypatch.setenv("CLOTHSEG_SELF_CHECK", "1")
+    with pytest.raises(SystemExit, match="The app cannot start: that is all"):
+        app.main(["--self-check"] if asked == "flag" else [])
+    monkeypatch.delenv("CLOTHSEG_SELF_CHECK", raising=False)
+    with pytest.raises(SystemExit):
+        app.main([])
+    assert seen == [True, False]
+
+
+def test_what_was_found_is_told(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first_segmenter(str(tiny_model), engine="torch", check=True)
+    assert "Self-check: TorchEngine agrees with PyTorch to " in capsys.readouterr().err
