@@ -47,8 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2 if isinstance(error, UsageError) else 1
     except OSError as error:  # a full disk, a name too long, a folder that nobody may write to
         named = f"{str(error.filename or 'The system says')[:200]}: {error.strerror or error}."
-        sys.stderr.write(f"error: {disk_trouble(error) or named}
-")
+        sys.stderr.write(f"error: {disk_trouble(error) or named}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped.\n")
