@@ -342,3 +342,12 @@ def test_what_a_message_quotes_is_cut_short(app: str, photo: bytes) -> None:
     me = {"path": upload(app, "me.png", photo), "meta": META}
     event, message = call(app, "cutout", [me, ["Hat"], ["x" * 100_000], *REST[1:]])
     assert event == "error" and message.endswith(" ...") and len(message) < 600, message
+
+
+def test_what_security_md_names_is_there() -> None:
+    text = (ROOT / "SECURITY.md").read_text()
+    tests = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    named = set(re.findall(r"`(test_\w+)", text))
+    assert len(named) > 20
+    assert {name for name in named if not any(f"def {name}" in code for code in tests.values())} == set()
+    assert set(re.findall(r"`(tests/[\w/]+\.py)`", text)) <= set(tests)
