@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clothseg.errors import ClothsegError
 from clothseg.fetch import fetch
+from clothseg.files import disk_trouble
 
 
 FILES_AT_ONCE = 20
@@ -26,6 +27,8 @@ UNUSABLE = (
     "public web address or a base64 data: URL."
 )
 FAILED = "Something went wrong here, or with the form of the request; the server's log says what. Please try again."
+
+NO_ROOM = "The server has no room for a photo or its result just now; try again later."
 
 
 def protect(page: gr.Blocks, max_file_bytes: int) -> dict[str, Any]:
@@ -49,8 +52,14 @@ def protect(page: gr.Blocks, max_file_bytes: int) -> dict[str, Any]:
     return {"app_kwargs": of_server, "enable_monitoring": False}
 
 
-def _say_failed(_: Request, __: Exception) -> JSONResponse:
+def _say_failed(_: Request, error: Exception) -> JSONResponse:
+    if _no_room(error):
+        return JSONResponse({"detail": NO_ROOM}, 507)
     return JSONResponse({"detail": FAILED}, 500)
+
+
+def _no_room(error: Exception) -> bool:
+    return isinstance(error, OSError) and disk_trouble(error) is not None
 
 
 def _in_plain_words(
@@ -64,7 +73,7 @@ def _in_plain_words(
         except ClothsegError as error:
             raise gr.Error(str(error), print_exception=False) from error
         except Exception as error:
-            raise gr.Error(message, print_exception=logged) from error
+            raise gr.Error(NO_ROOM if _no_room(error) else message, print_exception=logged) from error
 
     return wrapped
 
