@@ -96,7 +96,7 @@ def test_a_visitor_is_told_and_half_a_file_is_not_kept(
     with pytest.raises(gr.Error, match="The server has no room for a photo or its result just now"):
         asyncio.run(guard._in_plain_words(fail, guard.FAILED, logged=False)())
     for error, status in ((failed.value, 507), (FileNotFoundError(errno.ENOENT, "no such file", "a"), 500)):
-        assert guard._say_failed(None, error).status_code == status
+        assert guard.failed(error).status_code == status
 
 
 def test_a_cache_that_cannot_be_written_keeps_no_app_from_starting(
