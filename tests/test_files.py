@@ -1,5 +1,6 @@
 """Files appear whole or not at all, and a disk that takes none is told of in one sentence."""
 
+import asyncio
 import errno
 import resource
 from collections.abc import Callable, Iterator
@@ -10,10 +11,9 @@ import pytest
 from paper_dolls import draw, write_parquet
 from PIL import Image
 
-from clothseg import Segmenter, cli
+from clothseg import Segmenter, cli, guard
 from clothseg.downloads import save_overlay
 from clothseg.files import disk_trouble, whole
-from clothseg.intake import plain_errors
 
 
 @pytest.fixture
@@ -86,15 +86,17 @@ def test_a_visitor_is_told_and_half_a_file_is_not_kept(
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
     result = Segmenter.from_pretrained(tiny_model, device="cpu")(photo)
     limit(1000)
-    with pytest.raises(gr.Error, match="The server has no room for the result just now"):
-        plain_errors(save_overlay)(result)
+    with pytest.raises(OSError) as failed:
+        save_overlay(result)
     assert not [path for path in (tmp_path / "gradio").rglob("*") if path.is_file()]
 
-    def lost() -> None:
-        raise FileNotFoundError(errno.ENOENT, "no such file", "a")
+    async def fail() -> None:
+        raise failed.value
 
-    with pytest.raises(FileNotFoundError):
-        plain_errors(lost)()
+    with pytest.raises(gr.Error, match="The server has no room for a photo or its result just now"):
+        asyncio.run(guard._in_plain_words(fail, guard.FAILED, logged=False)())
+    for error, status in ((failed.value, 507), (FileNotFoundError(errno.ENOENT, "no such file", "a"), 500)):
+        assert guard.failed(error).status_code == status
 
 
 def test_a_cache_that_cannot_be_written_keeps_no_app_from_starting(
