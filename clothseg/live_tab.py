@@ -1,10 +1,12 @@
 """The tab for the camera: its picture with the regions drawn over it, smoothed, as often as the network can."""
 
+import base64
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
+from io import BytesIO
 from typing import Any
 
 import gradio as gr
@@ -69,15 +71,8 @@ def live_tab(segmenter: Segmenter) -> None:
             )
             smooth = gr.Checkbox(value=True, label="Smooth, so that nothing flickers", elem_id="live-smooth")
         with gr.Column(elem_classes="card"):
-            shown = gr.Image(
-                label="Regions",
-                elem_id="live-regions",
-                format="jpeg",
-                streaming=True,
-                interactive=False,
-                height=480,
-                buttons=["fullscreen"],
-            )
+            # Not a gr.Image, which would leave a file of every frame on the server's disk.
+            shown = gr.HTML(elem_id="live-regions")
             said = gr.HTML(START, elem_id="live-said")
     camera.stream(
         watcher(segmenter),
@@ -99,7 +94,7 @@ def watcher(
 
     def watch(source: str | bytes | None, smooth: bool, live: Live | None) -> tuple[Any, str, Live | None]:
         if source is None:
-            return None, START, None
+            return "", START, None
         if live is None or live.smooth != smooth or clock() - live.times[-1] > _PAUSE:
             live = Live(Stream(segmenter, smooth=smooth), smooth)
         try:
@@ -110,6 +105,14 @@ def watcher(
             return gr.skip(), f"<p role='alert'>{escape(str(error))}</p>", None
         live.times.append(clock())
         rate = f"{live.rate:.1f} frames per second" if live.rate else "…"
-        return result.overlay(), f"<p>{rate}, {frame.width} × {frame.height} pixels</p>", live
+        return picture(result.overlay()), f"<p>{rate}, {frame.width} × {frame.height} pixels</p>", live
 
     return watch
+
+
+def picture(image: Image.Image) -> str:
+    """An RGB image as HTML that holds it itself."""
+    file = BytesIO()
+    image.save(file, "JPEG", quality=85)
+    data = base64.b64encode(file.getvalue()).decode()
+    return f'<img alt="Regions" style="width:100%" src="data:image/jpeg;base64,{data}">'
