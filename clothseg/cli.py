@@ -5,6 +5,7 @@ import sys
 
 from clothseg.commands import audit, deploy, evaluate, export, segment, video
 from clothseg.errors import ClothsegError, UsageError
+from clothseg.files import disk_trouble
 
 
 COMMANDS = {
@@ -27,7 +28,8 @@ def main(argv: list[str] | None = None) -> int:
 
     Returns:
         Exit status: what the command returns (0 if all went well), 1 with one sentence on stderr on an error of
-        ours, 2 on arguments that cannot be meant, 130 after Ctrl+C. Arguments that argparse refuses exit with 2.
+        ours or of the file system, 2 on arguments that cannot be meant, 130 after Ctrl+C. Arguments that argparse
+        refuses exit with 2.
     """
     parser = argparse.ArgumentParser(
         prog="python -m clothseg", description="Clothes segmentation of photos.", epilog=EXIT_STATUS
@@ -43,6 +45,10 @@ def main(argv: list[str] | None = None) -> int:
     except ClothsegError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2 if isinstance(error, UsageError) else 1
+    except OSError as error:  # a full disk, a name too long, a folder that nobody may write to
+        named = f"{str(error.filename or 'The system says')[:200]}: {error.strerror or error}."
+        sys.stderr.write(f"error: {disk_trouble(error) or named}\n")
+        return 1
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped.\n")
         return 130

@@ -1,5 +1,6 @@
 """What stands between strangers and gradio: requests of bounded size, and plain words for what cannot be used."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -7,13 +8,14 @@ from typing import Any
 import gradio as gr
 from gradio import processing_utils
 from starlette.middleware import Middleware
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clothseg.errors import ClothsegError
 from clothseg.fetch import fetch
 
+
+logger = logging.getLogger(__name__)
 
 FILES_AT_ONCE = 20
 """So many of the largest files may come in one upload."""
@@ -45,12 +47,7 @@ def protect(page: gr.Blocks, max_file_bytes: int) -> dict[str, Any]:
     processing_utils.async_ssrf_protected_download = partial(fetch, max_bytes=max_file_bytes)
     # A third on top for base64, and a little for what stands around it.
     bounds = {"max_bytes": max_file_bytes * 4 // 3 + 2**20, "max_upload_bytes": FILES_AT_ONCE * max_file_bytes}
-    of_server = {"middleware": [Middleware(Bounded, **bounds)], "exception_handlers": {Exception: _say_failed}}
-    return {"app_kwargs": of_server, "enable_monitoring": False}
-
-
-def _say_failed(_: Request, __: Exception) -> JSONResponse:
-    return JSONResponse({"detail": FAILED}, 500)
+    return {"app_kwargs": {"middleware": [Middleware(Bounded, **bounds)]}, "enable_monitoring": False}
 
 
 def _in_plain_words(
@@ -70,14 +67,14 @@ def _in_plain_words(
 
 
 class Bounded:
-    """ASGI middleware: requests beyond a size, and those to `CLOSED`, are not read."""
+    """ASGI middleware: requests beyond a size, and those to `CLOSED`, are not read; those that fail are told so."""
 
     def __init__(self, app: ASGIApp, max_bytes: int, max_upload_bytes: int) -> None:
         """Keep the limits: of an upload's body, and of every other one."""
         self.app, self.max_bytes, self.max_upload_bytes = app, max_bytes, max_upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 404 or 413."""
+        """Pass the request on, or answer 404, 413 or 500."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         path = scope["path"].rstrip("/")
@@ -88,7 +85,7 @@ class Bounded:
         if not told.isdigit() or len(told) > 15 or int(told) > limit:
             detail = f"The request is too large: the limit is {limit // 2**20} MB."
             return await JSONResponse({"detail": detail}, 413)(scope, receive, send)
-        left = limit
+        left, begun = limit, False
 
         async def bounded() -> Message:
             nonlocal left
@@ -97,4 +94,15 @@ class Bounded:
             # Of a request that does not tell its size: as if the caller had gone.
             return message if left >= 0 else {"type": "http.disconnect"}
 
-        await self.app(scope, bounded, send)
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, bounded, noted)
+        except Exception:
+            if begun:
+                raise
+            logger.exception("A request to %s failed.", path)
+            await JSONResponse({"detail": FAILED}, 500)(scope, receive, send)

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import sys
 from collections.abc import Callable
 from functools import wraps
 from inspect import isgeneratorfunction
@@ -11,6 +12,7 @@ import gradio as gr
 from gradio.data_classes import ImageData
 
 from clothseg.errors import ClothsegError, ImageError
+from clothseg.files import disk_trouble
 
 
 MAX_FILE_BYTES = 25 * 2**20
@@ -34,8 +36,8 @@ def plain_errors(function: Callable[..., Any]) -> Callable[..., Any]:
         def steps(*args: Any, **kwargs: Any) -> Any:
             try:
                 yield from function(*args, **kwargs)
-            except ClothsegError as error:
-                raise gr.Error(str(error), print_exception=False) from error
+            except (ClothsegError, OSError) as error:
+                raise _told(error) from error
 
         return steps
 
@@ -43,10 +45,20 @@ def plain_errors(function: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except ClothsegError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+        except (ClothsegError, OSError) as error:
+            raise _told(error) from error
 
     return wrapped
+
+
+def _told(error: ClothsegError | OSError) -> Exception:
+    """What the caller is told; an error of the system that is no disk's stays what it is."""
+    if isinstance(error, ClothsegError):
+        return gr.Error(str(error), print_exception=False)
+    if disk_trouble(error) is None:
+        return error
+    sys.stderr.write(f"{error}\n")
+    return gr.Error("The server has no room for the result just now; try again later.", print_exception=False)
 
 
 def photo_input(**options: Any) -> gr.Image:

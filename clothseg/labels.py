@@ -112,7 +112,8 @@ def ids_of(names: tuple[str, ...] | list[str]) -> list[int]:
     """
     from clothseg.errors import UnknownClassError
 
-    unknown = [name for name in names if name not in LABEL2ID]
+    unknown = [name for name in names if not isinstance(name, str) or name not in LABEL2ID]
     if unknown:
-        raise UnknownClassError(f"Unknown class {', '.join(map(repr, unknown))}; the classes are: {', '.join(NAMES)}.")
+        few = ", ".join(repr(name)[:50] for name in unknown[:5]) + (" ..." if len(unknown) > 5 else "")
+        raise UnknownClassError(f"Unknown class {few}; the classes are: {', '.join(NAMES)}.")
     return [LABEL2ID[name] for name in names]

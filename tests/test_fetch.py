@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -36,8 +37,9 @@ class Answers(BaseHTTPRequestHandler):
         else:
             self.send_response(200)
             self.end_headers()
-            for _ in range(int(rest) // 1000 if kind == "bytes" else 10**6):
-                self.wfile.write(b"x" * 1000)
+            with suppress(OSError):  # the other side has had enough
+                for _ in range(int(rest) // 1000 if kind == "bytes" else 10**6):
+                    self.wfile.write(b"x" * 1000)
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""
@@ -59,7 +61,6 @@ def server() -> Iterator[str]:
 def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if this machine's own address were public, and no other."""
     monkeypatch.setattr(fetch, "is_public", lambda address: address == "127.0.0.1")
-    monkeypatch.setattr(fetch, "SECONDS", 1)
 
 
 def get(url: str, folder: Path) -> str:
@@ -78,7 +79,7 @@ def test_a_picture_is_fetched_and_redirects_are_followed(server: str, trusting: 
     [
         ("/bytes/200000", "The picture is too large: the limit is 0 MB"),
         ("/endless/", "The picture is too large"),
-        ("/silent/", "127.0.0.1 did not send the picture within 1 seconds; upload it instead"),
+        ("/silent/", "127.0.0.1 did not send the picture within 1 seconds"),
         ("/again/0", "leads on more than 5 times"),
         ("/missing/", "127.0.0.1 answers with the error 404"),
         ("/to/http://10.0.0.1/x", "10.0.0.1 is no public host; upload the picture instead"),
@@ -87,7 +88,11 @@ def test_a_picture_is_fetched_and_redirects_are_followed(server: str, trusting: 
         ("/to/http://[", "No picture could be fetched from"),
     ],
 )
-def test_a_hostile_server_gets_nowhere(path: str, said: str, server: str, trusting: None, tmp_path: Path) -> None:
+def test_a_hostile_server_gets_nowhere(
+    path: str, said: str, server: str, trusting: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if path == "/silent/":
+        monkeypatch.setattr(fetch, "SECONDS", 1)
     begun = time.monotonic()
     with pytest.raises(ImageError, match=said):
         get(server + path, tmp_path)

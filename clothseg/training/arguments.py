@@ -38,14 +38,18 @@ def preset_flags(name: str) -> list[str]:
         ConfigError: there is no such preset, or it is not a mapping of flags.
     """
     path = PRESETS / f"{name}.yaml"
-    if not path.is_file():
-        path = Path(name)
-    if not path.is_file():
-        raise ConfigError(f"--preset {name}: no such preset or file; the presets are: {_preset_names()}.")
     try:
-        options = yaml.safe_load(path.read_text())
+        if not path.is_file():
+            path = Path(name)
+        if not path.is_file():
+            raise ConfigError(f"--preset {name}: no such preset or file; the presets are: {_preset_names()}.")
+        options = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise ConfigError(f"--preset {name}: {path} is not valid YAML: {error}") from error
+        raise ConfigError(f"--preset {name}: {path} is not valid YAML: {error}.") from error
+    except OSError as error:
+        raise ConfigError(f"--preset {name[:200]} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"--preset {name}: {path} is no text file.") from error
     if not isinstance(options, dict):
         raise ConfigError(f"--preset {name}: {path} must hold lines of the form `flag: value`.")
     flags: list[str] = []

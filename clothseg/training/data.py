@@ -180,7 +180,8 @@ def decode_mask(stored: dict[str, Any] | None, row_id: str) -> npt.NDArray[np.ui
     except ImageError as error:
         raise DataError(f"Row {row_id}: the mask is no readable picture: {error}") from error
     except Exception as error:  # decoders answer damaged bytes with nearly any exception
-        raise DataError(f"Row {row_id}: the mask is no readable picture ({error}).") from error
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".") or type(error).__name__
+        raise DataError(f"Row {row_id}: the mask is no readable picture ({reason}).") from error
     if ids.ndim == 3:
         if ids.shape[2] < 3 or not (ids[..., :1] == ids[..., :3]).all():
             raise DataError(f"Row {row_id}: the mask is a colour picture; it must hold class ids (mode L or P).")
