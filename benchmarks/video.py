@@ -35,7 +35,7 @@ from clothseg.video import segment_frames
 
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from moving_pictures import Clip, handheld, walking, waving  # noqa: E402
+from moving_pictures import Clip, handheld, walking, waving
 
 
 Pixels = npt.NDArray[np.uint8]
