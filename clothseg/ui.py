@@ -11,6 +11,7 @@ from clothseg.batch_tab import batch_tab
 from clothseg.compare_tab import Models, compare_tab
 from clothseg.endpoints import add_endpoints
 from clothseg.intake import MAX_UPLOAD_BYTES
+from clothseg.live_tab import live_tab
 from clothseg.picking import from_link
 from clothseg.segment_tab import KEEP_SECONDS, segment_tab
 from clothseg.segmenter import Segmenter
@@ -63,6 +64,8 @@ def build(
                 linked = segment_tab(segmenter, examples)
             with gr.Tab("Batch", id="batch"):
                 batch_tab(segmenter)
+            with gr.Tab("Live", id="live"):
+                live_tab(segmenter)
             with gr.Tab("Compare", id="compare"):
                 compare_tab(segmenter, models)
             with gr.Tab("About", id="about"):
