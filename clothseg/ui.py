@@ -13,7 +13,7 @@ from clothseg.endpoints import add_endpoints
 from clothseg.intake import MAX_UPLOAD_BYTES
 from clothseg.live_tab import live_tab
 from clothseg.picking import from_link
-from clothseg.segment_tab import KEEP_SECONDS, segment_tab
+from clothseg.segment_tab import KEEP_SECONDS, SET_OPACITY, segment_tab
 from clothseg.segmenter import Segmenter
 from clothseg.theme import paper_and_ink
 
@@ -72,7 +72,9 @@ def build(
                 about_tab(segmenter, address)
         gr.HTML(panels.footer(segmenter.name, segmenter.revision, segmenter.license_note, segmenter.notice))
         add_endpoints(segmenter)
-        page.load(_opened, None, linked, queue=False, show_progress="hidden", api_visibility="private")
+        private: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        opened = page.load(_opened, None, linked, **private)
+        opened.success(None, linked[-2], None, js=SET_OPACITY, api_visibility="private")  # hidden, it sends no change
     return page
 
 
