@@ -10,11 +10,11 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
+from browsing import CHROMIUM, FLAGS, PATIENCE
 from moving_pictures import handheld
 from paper_dolls import draw
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
-from test_browser import CHROMIUM, FLAGS, PATIENCE
 
 from clothseg import Segmenter
 from clothseg.live_tab import SIDE, START, live_tab, picture, watcher
