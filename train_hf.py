@@ -52,6 +52,7 @@ def main() -> int:
     """Run the command line; 0 if all went well, 1 with one sentence on stderr if not, 128 + N after signal N."""
     try:
         from clothseg.errors import ClothsegError, Interrupted
+        from clothseg.files import disk_trouble
         from clothseg.tuning import tune
     except ModuleNotFoundError:
         sys.stderr.write(f"error: {ALONE}\n")
@@ -74,6 +75,14 @@ def main() -> int:
         return 128 + stop.signum
     except ClothsegError as error:
         sys.stderr.write(f"error: {error}\n")
+        return 1
+    except OSError as error:  # of the files beside model and checkpoints, which say more
+        trouble = disk_trouble(error)
+        if trouble is None:
+            raise
+        sys.stderr.write(
+            f"error: {trouble} If there is a checkpoint, --resume_from_checkpoint true goes on from it.\n"
+        )
         return 1
     except KeyboardInterrupt:
         sys.stderr.write(

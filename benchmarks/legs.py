@@ -4,7 +4,7 @@
 
 FOLDER holds train.parquet and validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. Photos
 are cut below shares of the figure's height, as wide as they are high then, or as the figure ("wide": as the photo).
-Each line is a cut and a pair of settings of `clothseg.rules.without_legs`: in how many photos it changed a pixel, how
+Each line is a cut and settings of `clothseg.rules.without_legs`: in how many photos it changed a pixel, how
 many of these pixels are right after and were before, and the mean IoU without and with it, over the classes shown and
 in brackets over all that are predicted. "+" marks the settings in use.
 """
@@ -27,10 +27,12 @@ from clothseg.training.metrics import confusion_matrix
 
 CUTS = {"whole": 1.0, "75 %": 0.75, "60 %": 0.6, "45 %": 0.45, "45 %, wide": 0.45, "35 %": 0.35}
 
-IN_USE = (rules.LEGS_BELOW, rules.LEGS_LEAST)
+NAMES = ("LEGS_BELOW", "LEGS_LEAST", "LEGS_DOUBTED")
 
-SETTINGS = (IN_USE, (2.5, 0.01), (3.5, 0.01), (3.0, 0.005), (3.0, 0.02), (2.0, 0.02))
-"""Heights of the face, shares of the figure."""
+IN_USE = tuple(getattr(rules, name) for name in NAMES)
+
+SETTINGS = (IN_USE, (2.5, 0.01, 0.03), (3.5, 0.01, 0.03), (3.0, 0.01, 0.01), (3.0, 0.01, 0.1), (3.0, 0.02, 0.03))
+"""Heights of the face, shares of the figure, and shares where the network is not sure."""
 
 
 def window(truth: Labels, share: float, wide: bool) -> tuple[slice, slice]:
@@ -45,7 +47,7 @@ def window(truth: Labels, share: float, wide: bool) -> tuple[slice, slice]:
 
 
 def main() -> None:
-    """Print a line per cut and pair of settings."""
+    """Print a line per cut and settings."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
@@ -69,23 +71,23 @@ def main() -> None:
             logits = segmenter.logits([Image.fromarray(view)])[0]
             before = follow_edges(logits, view)
             without[cut] += confusion_matrix(shown, before)
-            for below, least in settings:
-                with mock.patch.multiple(rules, LEGS_BELOW=below, LEGS_LEAST=least):
+            for each in settings:
+                with mock.patch.multiple(rules, **dict(zip(NAMES, each, strict=True))):
                     ruled = rules.without_legs(logits)
                 after = before if ruled is logits else follow_edges(ruled, view)
                 changed = before != after
-                key = cut, (below, least)
+                key = cut, each
                 counts[key] += [changed.any(), (changed & (after == shown)).sum(), (changed & (before == shown)).sum()]
                 gained[key] += confusion_matrix(shown, after) - confusion_matrix(shown, before)
     print(f"{len(chosen)} {options.split} photos, {segmenter.name}\n")
     print(
-        "| cut | face heights | share of the figure | photos changed | right after | right before | mIoU | with it |"
+        "| cut | face heights | share | if in doubt | photos changed | right after | right before | mIoU | with it |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|")
     for (cut, each), (photos, after, before) in counts.items():
         figures = [f"{a:.3f} ({b:.3f})" for a, b in map(mean_iou, (without[cut], without[cut] + gained[cut, each]))]
         name = f"{cut} +" if each == IN_USE else cut
-        print(f"| {name} | {each[0]} | {each[1]} | {photos} | {after} | {before} | {' | '.join(figures)} |")
+        print(f"| {name} | {' | '.join(map(str, each))} | {photos} | {after} | {before} | {' | '.join(figures)} |")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
     python -m benchmarks.training_speed [--models b0 b2] [--size 512] [--batch 8] [--rounds 5] [--steps 5]
 
-Three ways to do the same step (forward, cross-entropy at the labels' size, backward, clipping, AdamW) on random
-weights and random pixels that lie on the device already, so that only the network is timed:
+Three ways to do the same step (forward, cross-entropy at the labels' size, backward, clipping, and the fused AdamW
+that is transformers' default) on random weights and random pixels that lie on the device already, so that only the
+network is timed:
 
 - plain: transformers' model and torch's cross-entropy, float32;
 - default: as `train_hf.py` does it: our weighted loss, the decode head folded, float32;
@@ -67,7 +68,7 @@ def build_step(name: str, way: str, pixels: torch.Tensor, labels: torch.Tensor, 
     if way != "plain":
         model.decode_head.__class__ = FoldedDecodeHead  # same parameters, another forward
     weights = class_weights(1, 3).to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
 
     def loss_of(network: torch.nn.Module) -> torch.Tensor:
         logits = network(pixel_values=pixels).logits

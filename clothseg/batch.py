@@ -51,27 +51,31 @@ def segment_to_zip(
     The ZIP holds a folder for each kind of file and `results.csv`, with a line for each photo: its size and each
     class's share of it, or why it could not be used; that of one photo stops no other. Photos are read, segmented and
     packed one after the other, so that memory does not grow with their number. Close the iterator to give up: that
-    waits for the photo in hand alone, and leaves no file.
+    waits for the step that photos in hand are at, and leaves no file.
 
     Args:
         segmenter: a loaded model.
         sources: paths of photos, of ZIPs with photos, and of folders with photos, in any mix.
         out: path of the ZIP.
         wanted: what to write of each photo.
-        limits: what to refuse of a ZIP.
+        limits: what to refuse of a ZIP; there may be no more photos in all than `limits.files` either.
         options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`.
 
     Yields:
         How far it is: at once, and after each photo.
 
     Raises:
-        ConfigError: no photos, a path that does not exist, a ZIP that is damaged or beyond the limits, an option
-            without such a value, or a disk that is full.
+        ConfigError: no photos, a path that does not exist, a ZIP that is damaged, more than the limits allow, an
+            option without such a value, or a disk that is full.
     """
-    wanted, out = wanted or Wanted(), Path(out)
+    wanted, limits, out = wanted or Wanted(), limits or Limits(), Path(out)
     with collected(map(Path, sources), unpack=True, limits=limits) as photos:
         if not photos:
             raise ConfigError("No photos were given; give some, or a ZIP of some.")
+        if len(photos) > limits.files:
+            raise ConfigError(
+                f"{len(photos):,} photos are too many: the limit is {limits.files:,}; give them in parts."
+            )
         yield Progress(0, len(photos))
         text = StringIO(newline="")
         table = csv.DictWriter(text, COLUMNS)

@@ -24,7 +24,7 @@ KINDS = (
     ("Cut-outs (PNG)", "cutouts"),
     ("Label maps (PNG)", "labels"),
     ("Photos with regions (JPEG)", "overlays"),
-    ("Each item (ZIP)", "items"),
+    ("Lists of items (JSON)", "items"),
 )
 """What can be written, as the page calls it and as `clothseg.output.KINDS` does."""
 

@@ -3,11 +3,19 @@
 import argparse
 import sys
 
-from clothseg.commands import audit, deploy, evaluate, export, segment
+from clothseg.commands import audit, deploy, evaluate, export, segment, video
 from clothseg.errors import ClothsegError, UsageError
+from clothseg.files import disk_trouble
 
 
-COMMANDS = {"segment": segment, "evaluate": evaluate, "audit": audit, "export": export, "deploy": deploy}
+COMMANDS = {
+    "segment": segment,
+    "video": video,
+    "evaluate": evaluate,
+    "audit": audit,
+    "export": export,
+    "deploy": deploy,
+}
 
 EXIT_STATUS = (
     "Exit status: 0 if all went well; 1 if something could not be done, which stderr names; 2 for wrong arguments; "
@@ -38,7 +46,8 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 2 if isinstance(error, UsageError) else 1
     except OSError as error:  # a full disk, a name too long, a folder that nobody may write to
-        sys.stderr.write(f"error: {str(error.filename or 'The system says')[:200]}: {error.strerror or error}.\n")
+        named = f"{str(error.filename or 'The system says')[:200]}: {error.strerror or error}."
+        sys.stderr.write(f"error: {disk_trouble(error) or named}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped.\n")

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gradio.utils import get_upload_folder
+from PIL import Image
 
 from clothseg.coco import to_coco
+from clothseg.files import save_picture, whole
 from clothseg.items import Item, items_to_dict
 from clothseg.refine import PLAIN, CutoutOptions
 from clothseg.segmentation import Segmentation
@@ -29,7 +31,14 @@ def save_cutout(result: Segmentation, names: Sequence[str], options: CutoutOptio
     """Write the cut-out of the named classes as a PNG and return its path."""
     path = new_file(result, "-cutout.png")
     # Level 1 is several times faster than Pillow's default, and the file hardly larger.
-    result.cutout(*names, options=options).save(path, compress_level=1)
+    save_picture(result.cutout(*names, options=options), path, compress_level=1)
+    return str(path)
+
+
+def save_preview(result: Segmentation, picture: Image.Image) -> str:
+    """Write a picture that the page shows of `result` as a PNG and return its path."""
+    path = new_file(result, "-preview.png")
+    picture.save(path, compress_level=1)
     return str(path)
 
 
@@ -43,21 +52,23 @@ def save_labels(result: Segmentation) -> str:
 def save_summary(result: Segmentation) -> str:
     """Write `result.to_json` and return its path."""
     path = new_file(result, ".json")
-    path.write_text(result.to_json(indent=2), encoding="utf-8")
+    with whole(path) as file:
+        file.write_text(result.to_json(indent=2), encoding="utf-8")
     return str(path)
 
 
 def save_overlay(result: Segmentation) -> str:
     """Write the photo with its regions coloured as a JPEG and return its path."""
     path = new_file(result, "-overlay.jpg")
-    result.overlay().save(path, quality=90)
+    save_picture(result.overlay(), path, quality=90)
     return str(path)
 
 
 def save_items(result: Segmentation, items: Sequence[Item]) -> str:
     """Write the list of items as JSON and return its path."""
     path = new_file(result, "-items.json")
-    path.write_text(json.dumps(items_to_dict(items, result.name), indent=2, ensure_ascii=False), encoding="utf-8")
+    with whole(path) as file:
+        file.write_text(json.dumps(items_to_dict(items, result.name), indent=2, ensure_ascii=False), encoding="utf-8")
     return str(path)
 
 
@@ -65,7 +76,8 @@ def save_coco(result: Segmentation, items: Sequence[Item]) -> str:
     """Write the items as a COCO data set of one photo and return its path."""
     path = new_file(result, "-coco.json")
     size = (result.photo.height, result.photo.width)
-    path.write_text(json.dumps(to_coco(items, size, result.name), ensure_ascii=False), encoding="utf-8")
+    with whole(path) as file:
+        file.write_text(json.dumps(to_coco(items, size, result.name), ensure_ascii=False), encoding="utf-8")
     return str(path)
 
 

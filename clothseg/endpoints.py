@@ -155,8 +155,8 @@ def add_endpoints(segmenter: Segmenter) -> None:
 
         Args:
             photos: Photos and ZIPs of photos, in any mix.
-            kinds: What to make of each photo: labels (PNG), cutouts (PNG), overlays (JPEG), items (a ZIP with
-                each item's cut-out). Without it, the first two.
+            kinds: What to make of each photo: labels (PNG), cutouts (PNG), overlays (JPEG), items (JSON
+                list of garments and accessories, as from items). Without it, the first two.
             classes: What the cut-outs keep: classes as for cutout, or the groups All garments, Upper, Lower, Shoes and
                 accessories, Body. Without it, All garments.
             options: How the cut-outs are made, as for cutout.

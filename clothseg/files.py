@@ -1,10 +1,19 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and what to say where a disk takes none."""
 
+import errno
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SUFFIXES = {".jpg": "JPEG", ".png": "PNG"}
 
 
 @contextmanager
@@ -20,3 +29,33 @@ def whole(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def save_picture(picture: "Image.Image", path: Path, **options: Any) -> None:
+    """Encode a picture and write it whole; the format is that of the path's suffix, `options` are of Pillow's `save`.
+
+    Pillow itself does not notice that a nearly full disk takes only a part of the last 64 KB.
+    """
+    stream = BytesIO()
+    picture.save(stream, SUFFIXES[path.suffix.lower()], **options)
+    with whole(path) as building:
+        building.write_bytes(stream.getvalue())
+
+
+_TROUBLE = {
+    errno.ENOSPC: "the disk is full: make room",
+    errno.EDQUOT: "the disk quota is used up: make room",
+    errno.EFBIG: "a file would be larger than is allowed here: raise the limit (ulimit -f)",
+    errno.EROFS: "the disk is read-only: write elsewhere",
+    errno.EACCES: "this user may not write there: write elsewhere, or change the permissions",
+    errno.EPERM: "this user may not write there: write elsewhere, or change the permissions",
+}
+
+
+def disk_trouble(error: OSError) -> str | None:
+    """A sentence on an error of a disk that takes no file, with the cure; None for an error of another kind."""
+    why = _TROUBLE.get(error.errno or 0)
+    if why is None:
+        return None
+    where = f"{error.filename2 or error.filename} could not be written" if error.filename else "Writing failed"
+    return f"{where}: {why}. What was there before is untouched."

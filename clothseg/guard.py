@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clothseg.errors import ClothsegError
 from clothseg.fetch import fetch
+from clothseg.files import disk_trouble
 
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ UNUSABLE = (
     "public web address or a base64 data: URL."
 )
 FAILED = "Something went wrong here, or with the form of the request; the server's log says what. Please try again."
+
+NO_ROOM = "The server has no room for a photo or its result just now; try again later."
 
 
 def protect(page: gr.Blocks, max_file_bytes: int) -> dict[str, Any]:
@@ -52,6 +55,17 @@ def protect(page: gr.Blocks, max_file_bytes: int) -> dict[str, Any]:
     return {"app_kwargs": {"middleware": [Middleware(Bounded, **bounds)]}, "enable_monitoring": False}
 
 
+def failed(error: Exception) -> JSONResponse:
+    """What is answered to a request that an error has ended."""
+    if _no_room(error):
+        return JSONResponse({"detail": NO_ROOM}, 507)
+    return JSONResponse({"detail": FAILED}, 500)
+
+
+def _no_room(error: Exception) -> bool:
+    return isinstance(error, OSError) and disk_trouble(error) is not None
+
+
 def _in_plain_words(
     function: Callable[..., Awaitable[Any]], message: str, *, logged: bool
 ) -> Callable[..., Awaitable[Any]]:
@@ -65,7 +79,7 @@ def _in_plain_words(
         except ClothsegError as error:
             raise gr.Error(str(error), print_exception=False) from error
         except Exception as error:
-            raise gr.Error(message, print_exception=logged) from error
+            raise gr.Error(NO_ROOM if _no_room(error) else message, print_exception=logged) from error
 
     return wrapped
 
@@ -78,7 +92,7 @@ class Bounded:
         self.app, self.max_bytes, self.max_upload_bytes = app, max_bytes, max_upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 404, 413 or 500."""
+        """Pass the request on, or answer 404, 413, 500 or 507."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         path = scope["path"].rstrip("/")
@@ -105,8 +119,8 @@ class Bounded:
 
         try:
             await self.app(scope, bounded, noted)
-        except Exception:
+        except Exception as error:
             if begun:
                 raise
             logger.exception("A request to %s failed.", path)
-            await JSONResponse({"detail": FAILED}, 500)(scope, receive, send)
+            await failed(error)(scope, receive, send)

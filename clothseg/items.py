@@ -35,14 +35,22 @@ Pixels = npt.NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 """(x, y, width, height) in pixels."""
 
+Numbers = npt.NDArray[np.integer]
+
 MIN_SHARE = 3e-4
 """Share of the photo below which a thing is a speck, as `clothseg.rules.drop_specks` has it."""
 
 _PIECE = 0.1
+"""Pieces below this share of the least item are left out."""
+
 _SEVERAL = (LABEL2ID["Bag"], LABEL2ID["Hat"])
+"""What one person may have several of."""
+
 _PART = 0.1
-_HEAD = 1 / 8
-_ARM = 1 / 16
+"""Pieces of those below this share of a larger one near them are parts of it."""
+
+_HEAD, _ARM = 1 / 8, 1 / 16
+"""Of a figure's longer side: gaps up to these are bridged, in garments, and in bags and hats."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,10 +138,10 @@ def find_items(
     """
     if not 0 <= min_share <= 1:
         raise ConfigError(f"min_share must lie between 0 and 1, not {min_share}.")
-    owners, sides = _owners(label_map, wearers)
+    owners, boxes = _owners(label_map, wearers)
     found: list[Item] = []
     for class_id in sorted(set(class_ids)):
-        things = _things(label_map, owners, sides, class_id, min_share * label_map.size)
+        things = _things(label_map, owners, boxes, class_id, min_share * label_map.size)
         for owner, box, mask in sorted(things, key=lambda thing: thing[1]):
             x, y, width, height = box
             rows, columns = slice(y, y + height), slice(x, x + width)
@@ -194,57 +202,64 @@ def write_zip(
             archive.writestr(f"{item.index:02d}-{item.name}.png", picture.getvalue())
 
 
-def _owners(label_map: Pixels, wearers: Pixels | None) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.int64]]:
-    """Whose each pixel is: (H, W) numbers of wearers, or of connected figures; and each one's longer side."""
+def _owners(label_map: Pixels, wearers: Pixels | None) -> tuple[Numbers, list[Box]]:
+    """Whose each pixel is: (H, W) numbers of wearers, or of connected figures; and the box of each number."""
     if wearers is None:
         _, figures, stats, _ = cv2.connectedComponentsWithStats((label_map != BACKGROUND).view(np.uint8))
-        return figures, stats[:, cv2.CC_STAT_WIDTH : cv2.CC_STAT_HEIGHT + 1].max(1)
-    sides = [cv2.boundingRect((wearers == number).view(np.uint8))[2:] for number in range(int(wearers.max()) + 1)]
-    return wearers, np.max(sides, axis=1)
+        return figures, [(x, y, width, height) for x, y, width, height, _ in stats.tolist()]
+    return wearers, [_box(wearers == number) for number in range(int(wearers.max()) + 1)]
 
 
 def _things(
-    label_map: Pixels,
-    owners: npt.NDArray[np.integer],
-    sides: npt.NDArray[np.int64],
-    class_id: int,
-    least: float,
+    label_map: Pixels, owners: Numbers, boxes: list[Box], class_id: int, least: float
 ) -> Iterator[tuple[int, Box, Mask]]:
     """Owner, box and mask over the box of each item of a class."""
-    of_class = label_map == class_id
-    left, top, width, height = cv2.boundingRect(of_class.view(np.uint8))
-    of_class, owned = (a[top : top + height, left : left + width] for a in (of_class, owners))
-    if not of_class.any():
-        return
-    areas = np.bincount(owned[of_class])
-    for owner in np.flatnonzero((areas > 0) & (areas >= least)).tolist():
-        mask = of_class & (owned == owner)
-        _, numbers, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
+    areas = np.bincount(owners[label_map == class_id], minlength=1)
+    for owner in np.flatnonzero(areas >= max(1.0, least)).tolist():
+        left, top, width, height = boxes[owner]
+        side = max(width, height)
+        part = np.s_[top : top + height, left : left + width]
+        mask = (label_map[part] == class_id) & (owners[part] == owner)
+        x, y, width, height = _box(mask)
+        left, top, mask = left + x, top + y, mask[y : y + height, x : x + width].copy()
+        _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
         keep = stats[:, cv2.CC_STAT_AREA] >= _PIECE * least
         keep[0] = False
-        mask = keep.take(numbers)
-        for near in _groups(mask, _HEAD * float(sides[owner])):
-            for thing in _apart(near, _ARM * float(sides[owner])) if class_id in _SEVERAL else (near,):
-                if np.count_nonzero(thing) >= max(1.0, least):
-                    x, y, wide, high = cv2.boundingRect(thing.view(np.uint8))
-                    part = thing[y : y + high, x : x + wide].copy()
-                    part.flags.writeable = False
-                    yield owner, (left + x, top + y, wide, high), part
+        mask = keep.take(pieces)
+        things = _groups(mask, _HEAD * side)
+        if class_id in _SEVERAL:
+            things = _apart(things, _groups(mask, _ARM * side))
+        for number in np.flatnonzero(np.bincount(things.ravel())[1:] >= max(1.0, least)).tolist():
+            thing = things == number + 1
+            x, y, width, height = _box(thing)
+            thing = thing[y : y + height, x : x + width].copy()
+            thing.flags.writeable = False
+            yield owner, (left + x, top + y, width, height), thing
 
 
-def _groups(mask: Mask, gap: float) -> list[Mask]:
-    """A mask divided into groups of pieces that lie further than `gap` pixels from each other, the largest first."""
+def _groups(mask: Mask, gap: float) -> npt.NDArray[np.int32]:
+    """Number, from 1, the groups of a mask's pieces that lie further than `gap` pixels from each other."""
     distance = cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    count, numbers = cv2.connectedComponents((distance <= gap / 2).view(np.uint8))
-    return sorted((mask & (numbers == number) for number in range(1, count)), key=np.count_nonzero, reverse=True)
+    _, numbers = cv2.connectedComponents((distance <= gap / 2).view(np.uint8))
+    return np.where(mask, numbers, 0).astype(np.int32, copy=False)
 
 
-def _apart(mask: Mask, gap: float) -> list[Mask]:
-    """The several things in a mask of pieces near each other; its small pieces go with the largest."""
-    largest, *others = _groups(mask, gap)
-    least = _PART * np.count_nonzero(largest)
-    large = [other for other in others if np.count_nonzero(other) >= least]
-    return [mask & ~np.any(large, axis=0), *large] if large else [mask]
+def _apart(near: npt.NDArray[np.int32], parts: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """The numbers of `parts`, each within one group of `near`, whose small parts take the number of the largest."""
+    areas = np.bincount(parts.ravel())
+    group = np.zeros_like(areas)
+    group[parts.ravel()] = near.ravel()
+    same = np.arange(len(areas))
+    for number in np.unique(group[1:]):
+        within = 1 + np.flatnonzero(group[1:] == number)
+        largest = within[areas[within].argmax()]
+        same[within[areas[within] < _PART * areas[largest]]] = largest
+    return same.astype(np.int32).take(parts)
+
+
+def _box(mask: Mask) -> Box:
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return x, y, width, height
 
 
 def _confidence(

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from clothseg import render
 from clothseg.guided import as_bands, guided_filter
 
 
@@ -36,9 +37,7 @@ def soft_cutout(
         (H, W, 4) uint8 RGBA, transparent black where alpha is 0.
     """
     radius = radius or default_radius(mask.shape)
-    made = np.zeros((*mask.shape, 4), np.uint8)
-    np.copyto(made[..., :3], photo, where=mask[..., None])
-    made[..., 3] = np.where(mask, np.uint8(255), np.uint8(0))
+    made = render.cutout(photo, mask)
     # the filter looks twice its radius about it, and the colours are means over as much again
     for tile, around, inner in edge_tiles(mask, radius, 4 * radius + 4):
         alpha = soft_alpha(photo[around], mask[around], radius)
@@ -74,8 +73,11 @@ def edge_tiles(mask: npt.NDArray[np.bool_], reach: int, look: int) -> Iterator[t
 
 
 def default_radius(size: tuple[int, ...]) -> int:
-    """How far from a mask's edge the true one is sought in a photo of a size (height, width), in pixels."""
-    return max(3, max(size) // 200)
+    """How far from a mask's edge the true one is sought in a photo of a size (height, width), in pixels: 3 at least.
+
+    Else 1/200 of the longer side; of wide photos, less: people in them are no taller than the photo.
+    """
+    return max(3, round(min(max(size), 1.5 * min(size))) // 200)
 
 
 def soft_alpha(
@@ -86,8 +88,7 @@ def soft_alpha(
     Args:
         photo: (H, W, 3) uint8 RGB.
         mask: (H, W) bool.
-        radius: how far from the mask's edge the true one is sought, in pixels; by default 1/200 of the longer side,
-            and 3 at least.
+        radius: how far from the mask's edge the true one is sought, in pixels; by default `default_radius`.
         eps: as in `clothseg.guided.guided_filter`.
 
     Returns:

@@ -101,3 +101,27 @@ def remap(plane: npt.NDArray[np.uint8] | Array, points: Array, border: int = cv2
 
 def _scale(box: Box, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
     return np.array([(box.right - box.left) / shape[1], (box.bottom - box.top) / shape[0]])
+
+
+class Steadiness:
+    """How well labels keep to the motion that is seen from frame to frame: an estimate, for want of the true one."""
+
+    def __init__(self) -> None:
+        """Begin a clip."""
+        self._before: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]] | None = None
+        self._figures: list[float] = []
+
+    def add(self, frame: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> None:
+        """Take the next frame (H, W, 3) uint8 RGB with its labels (H, W) uint8."""
+        grey = grey_copy(frame)
+        small = np.asarray(cv2.resize(labels, grey.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+        if self._before and (motion := motion_between(self._before[0], grey)):
+            there = places(grey.shape) + motion.flow
+            there[motion.trust < 0.5] = np.nan
+            self._figures.append(consistency(small, self._before[1], there))
+        self._before = grey, small
+
+    @property
+    def mean(self) -> float:
+        """Mean `consistency` (0..1) of the frames that follow another, cuts left out; NaN where there are none."""
+        return float(np.mean(self._figures)) if self._figures else float("nan")

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
+from threading import Event
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from clothseg.collect import Source
@@ -71,7 +72,7 @@ def outcomes(
 ) -> Generator[Outcome]:
     """Segment photos and make their files, in order; whatever is the matter with one ends in its outcome.
 
-    Close the generator if you do not take all: that waits for the photos in hand alone, `THREADS` at most.
+    Close the generator if you do not take all: that waits for the step that photos in hand are at, and no more.
 
     Args:
         segmenter: a loaded model.
@@ -82,13 +83,22 @@ def outcomes(
     Raises:
         ConfigError: an option has no such value, which no other photo would change.
     """
-    return in_order(partial(_outcome, segmenter, wanted, options), sources, THREADS)
+    given_up = Event()
+    results = in_order(partial(_outcome, segmenter, wanted, options, given_up), sources, THREADS)
+    try:
+        for outcome in results:  # noqa: UP028 - `yield from` would close them, and wait, before we tell of it
+            yield outcome
+    finally:
+        given_up.set()
+        results.close()
 
 
-def _outcome(segmenter: "Segmenter", wanted: Wanted, options: dict[str, Any], source: Source) -> Outcome:
+def _outcome(
+    segmenter: "Segmenter", wanted: Wanted, options: dict[str, Any], given_up: Event, source: Source
+) -> Outcome:
     try:
         result = replace(segmenter(source.read(), **options), name=source.name.name)
-        files = {kind: encoded(result, kind, wanted) for kind in wanted.kinds}
+        files = {kind: encoded(result, kind, wanted) for kind in wanted.kinds if not given_up.is_set()}
         return Outcome(source, files, result.to_dict(), "")
     except ConfigError:
         raise

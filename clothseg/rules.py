@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from clothseg.decision import probabilities
 from clothseg.labels import BACKGROUND, LABEL2ID, NUM_CLASSES
 
 
@@ -25,6 +26,12 @@ LEGS_BELOW = 3.0
 
 LEGS_LEAST = 0.01
 """Share of the figure that legs and shoes have even in such a photo, if they show: of someone seated, mostly."""
+
+LEGS_DOUBTED = 0.03
+"""The same, where the network is not sure of them."""
+
+LEGS_SURE = 0.75
+"""Mean probability of their pixels from which on it is."""
 
 
 def tidy(label_map: Labels) -> Labels:
@@ -93,8 +100,9 @@ def pieces(label_map: Labels, class_ids: tuple[int, ...], below: float = np.inf)
 def without_legs(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Rule out legs and shoes in a photo that ends above them, as a half-length does.
 
-    They are ruled out if little of the figure is taken for them, and if the photo ends closer below every face than
-    legs of someone who stands begin. Each of their pixels is then what the network holds for next likely.
+    They are ruled out if little of the figure is taken for them, or not much and with doubts, and if the photo ends
+    closer below every face than legs of someone who stands begin. Each of their pixels is then what the network holds
+    for next likely.
 
     Args:
         logits: (18, h, w) float32, of a photo, or of a window about someone in it.
@@ -103,9 +111,11 @@ def without_legs(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         The same array, or a copy in which no leg and no shoe wins.
     """
     labels = logits.argmax(axis=0).astype(np.uint8)
-    counts = np.bincount(labels.ravel(), minlength=NUM_CLASSES)
-    legs = counts[_LEGS].sum()
-    if not 0 < legs < LEGS_LEAST * (labels.size - counts[BACKGROUND]):
+    legs = np.isin(labels, _LEGS)
+    share = float(legs.sum()) / max(1, int((labels != BACKGROUND).sum()))
+    if not 0 < share < LEGS_DOUBTED:
+        return logits
+    if share >= LEGS_LEAST and probabilities(logits[:, legs])[_LEGS].sum(axis=0).mean() >= LEGS_SURE:
         return logits
     faces = list(pieces(labels, (LABEL2ID["Face"], LABEL2ID["Sunglasses"])))
     faces = [face for face in faces if face.area >= 0.1 * faces[0].area]  # a hand may be taken for a face

@@ -14,7 +14,7 @@ from PIL import Image
 
 from clothseg import render
 from clothseg.errors import ConfigError, UnknownClassError
-from clothseg.files import whole
+from clothseg.files import save_picture
 from clothseg.items import MIN_SHARE, Item, find_items, write_zip
 from clothseg.labels import GROUPS, ID2LABEL, NAMES, NUM_CLASSES, ids_of
 from clothseg.people import Person, people_of
@@ -159,8 +159,7 @@ class Segmentation:
             raise ConfigError(f"Class ids survive only in PNG: write {path.stem}.png instead of {path.name}.")
         if not path.parent.is_dir():
             raise ConfigError(f"There is no folder {path.parent}; create it first.")
-        with whole(path) as temporary:
-            render.palette_image(self.label_map).save(temporary, format="PNG")
+        save_picture(render.palette_image(self.label_map), path)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready summary; the keys are always the same, `box` is [x, y, width, height] in pixels."""

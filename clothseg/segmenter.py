@@ -100,8 +100,8 @@ class Segmenter:
             token: Hub token for private and gated models.
             engine: "torch", "openvino", "onnx", or "auto" (the default): the quickest installed for the device.
             precision: "exact" (the default) computes in float32: label maps are PyTorch's in at least 99.99 % of the
-                pixels. "fast" may compute in bfloat16, where device and engine have it: at least 99.8 %, in half the
-                time.
+                pixels. "fast" may compute in bfloat16, where device and engine have it: in half the time 99.8 % or
+                more on average, but two pixels of a hundred may differ in photos where the network is not sure.
 
         Raises:
             HubError: the model does not exist, is closed to us, or the Hub cannot be reached.

@@ -136,6 +136,8 @@ def test_a_zip_beyond_the_limits_is_refused(segmenter: Segmenter, tmp_path: Path
     sent = packed(tmp_path / "sent.zip", {f"{number}.jpg": b"x" for number in range(3)})
     with pytest.raises(ConfigError, match="the limit is 2"):
         list(segment_to_zip(segmenter, [sent], tmp_path / "out.zip", limits=Limits(files=2)))
+    with pytest.raises(ConfigError, match="3 photos are too many: the limit is 2"):
+        list(segment_to_zip(segmenter, [doll(tmp_path / "a.png")] * 3, tmp_path / "out.zip", limits=Limits(files=2)))
 
 
 def test_closing_gives_up_and_leaves_no_file_and_no_thread(segmenter: Segmenter, tmp_path: Path) -> None:
@@ -153,6 +155,28 @@ def test_closing_gives_up_and_leaves_no_file_and_no_thread(segmenter: Segmenter,
     run.close()
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
     assert len(begun) <= 6 and threading.active_count() == before
+
+
+def test_nothing_more_is_made_of_photos_in_hand_when_it_is_given_up(
+    segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [doll(tmp_path / f"{number}.png", number) for number in range(6)]
+    closing, made = threading.Event(), []
+
+    def slow(photo: Path, **options: Any) -> Any:
+        assert photo == paths[0] or closing.wait(20)
+        return segmenter(photo, **options)
+
+    def noting(result: Segmentation, kind: str, wanted: Wanted) -> bytes:
+        made.append(result.name)
+        return b""
+
+    monkeypatch.setattr("clothseg.output.encoded", noting)
+    run = segment_to_zip(slow, paths, tmp_path / "out.zip")  # type: ignore[arg-type]
+    assert [next(run).done for _ in range(2)] == [0, 1]
+    threading.Timer(0.3, closing.set).start()
+    run.close()
+    assert closing.is_set() and set(made) == {"0.png"}
 
 
 def test_an_older_zip_stays_where_the_disk_is_full(

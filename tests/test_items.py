@@ -196,7 +196,7 @@ def test_a_failed_zip_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.
         painted(FIGURE).save_items(tmp_path / "no" / "items.zip")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(st.integers(0, 10_000), st.integers(1, 40), st.integers(1, 40))
 def test_any_map_has_items(seed: int, height: int, width: int) -> None:
     rng = np.random.default_rng(seed)

@@ -117,7 +117,7 @@ def test_front_matter_matches_the_pins() -> None:
 
 
 def test_every_requirement_is_pinned_and_the_script_header_agrees() -> None:
-    for name in ("requirements.txt", "requirements-train.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-train.txt", "requirements-video.txt", "requirements-dev.txt"):
         lines = [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith(("#", "-r"))]
         assert len(lines) == len(pins(name)), f"{name} has a line that is not an exact pin"
     header = re.search(r"^# /// script\n(.*?)^# ///$", (ROOT / "train_hf.py").read_text(), flags=re.M | re.S)

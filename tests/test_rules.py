@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from clothseg.labels import LABEL2ID
-from clothseg.rules import LEGS_LEAST, drop_specks, drop_strays, keep_on_head, tidy, without_legs
+from clothseg.rules import LEGS_DOUBTED, LEGS_LEAST, drop_specks, drop_strays, keep_on_head, tidy, without_legs
 
 
 def painted(*boxes: tuple[str, int, int, int, int]) -> np.ndarray:
@@ -64,11 +64,11 @@ HALF_LENGTH = (("Hair", 10, 24, 30, 56), ("Face", 14, 28, 44, 52), ("Upper-cloth
 STRAY = ("Left-shoe", 97, 40, 100, 50)
 
 
-def as_logits(label_map: np.ndarray, second: str) -> np.ndarray:
-    """Logits that are sure of a map, and hold `second` for next likely everywhere."""
+def as_logits(label_map: np.ndarray, second: str, best: float = 5) -> np.ndarray:
+    """Logits that give a map, and hold `second` for next likely everywhere: the surer, the more `best` is above 1."""
     logits = np.full((18, *label_map.shape), -4, np.float32)
     logits[LABEL2ID[second]] = 1
-    np.put_along_axis(logits, label_map[None].astype(np.int64), 5, axis=0)
+    np.put_along_axis(logits, label_map[None].astype(np.int64), best, axis=0)
     return logits
 
 
@@ -102,8 +102,9 @@ def test_a_hand_taken_for_a_face_does_not_bring_the_legs_back() -> None:
     assert without_legs(logits) is not logits
 
 
-def test_what_counts_as_little_is_a_share_of_the_figure() -> None:
+@pytest.mark.parametrize(("best", "least"), [(5, LEGS_LEAST), (1.5, LEGS_DOUBTED)])
+def test_what_counts_as_little_is_a_share_of_the_figure(best: float, least: float) -> None:
     figure = np.count_nonzero(painted(*HALF_LENGTH))
-    for columns in range(1, 60):
-        logits = as_logits(painted(*HALF_LENGTH, ("Left-leg", 99, 10, 100, 10 + columns)), "Bag")
-        assert (without_legs(logits) is logits) == (columns >= LEGS_LEAST * figure)
+    for area in range(20, 180, 10):
+        logits = as_logits(painted(*HALF_LENGTH, ("Left-leg", 90, 20, 100, 20 + area // 10)), "Bag", best)
+        assert (without_legs(logits) is logits) == (area >= least * figure)

@@ -112,8 +112,11 @@ def export(loaded: "LoadedModel", out: Path, photos: "list[Image.Image]") -> flo
                 f"The ONNX file of {loaded.name} gives {min(shares):.4%} of a photo's pixels the class that PyTorch "
                 "gives them, too few; nothing was written."
             )
-        loaded.model.config.save_pretrained(out)
-        _save_processor(loaded, out)
+        beside = Path(workshop) / "beside"
+        loaded.model.config.save_pretrained(beside)
+        _save_processor(loaded, beside)
+        for path in beside.iterdir():
+            os.replace(path, out / path.name)
         os.replace(made, file)
     return min(shares)
 

@@ -206,6 +206,8 @@ def _device(processes: int) -> str | None:
     import torch
 
     local = os.environ.get("LOCAL_RANK", "0")
+    if not local.isdecimal():
+        raise UsageError(f"LOCAL_RANK={local} does not number a process; unset it, or let accelerate launch set it.")
     return f"cuda:{int(local) % torch.cuda.device_count()}" if torch.cuda.is_available() else None
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from datasets import Dataset
 from PIL import Image
 
+from clothseg.files import whole
 from clothseg.labels import NAMES, hex_color
 from clothseg.render import overlay
 from clothseg.training.audit import MIN_FIT, MIN_IOU, Audit, Row
@@ -154,27 +155,26 @@ def write_html(audit: Audit, splits: dict[str, Dataset], name: str, path: Path, 
         audit, people, [audit.rows[i].repair.hole_pixels + audit.rows[i].repair.speck_pixels for i in people]
     )
     spill = _most(audit, people, [audit.rows[i].repair.rim_pixels for i in people])
-    path.write_text(
-        template.render(
-            name=name,
-            splits=list(audit.counts),
-            findings=findings(audit),
-            shares=_class_shares(audit),
-            colors={label: hex_color(label) for label in NAMES},
-            bad=audit.bad[: 10 * LISTED],
-            bad_count=len(audit.bad),
-            groups=[_copies(audit, splits, group) for group in groups[:examples]],
-            group_count=len(groups),
-            crossing_count=len(crossing),
-            suspects=[_pair(splits, row) for row in audit.suspects[:examples]],
-            suspect_count=len(audit.suspects),
-            repairs=[_piece_repair(splits, row) for row in pieces[:examples]],
-            cuts=[_spill_repair(splits, row) for row in spill[:examples]],
-            min_fit=MIN_FIT,
-            min_iou=MIN_IOU,
-        ),
-        encoding="utf-8",
+    text = template.render(
+        name=name,
+        splits=list(audit.counts),
+        findings=findings(audit),
+        shares=_class_shares(audit),
+        colors={label: hex_color(label) for label in NAMES},
+        bad=audit.bad[: 10 * LISTED],
+        bad_count=len(audit.bad),
+        groups=[_copies(audit, splits, group) for group in groups[:examples]],
+        group_count=len(groups),
+        crossing_count=len(crossing),
+        suspects=[_pair(splits, row) for row in audit.suspects[:examples]],
+        suspect_count=len(audit.suspects),
+        repairs=[_piece_repair(splits, row) for row in pieces[:examples]],
+        cuts=[_spill_repair(splits, row) for row in spill[:examples]],
+        min_fit=MIN_FIT,
+        min_iou=MIN_IOU,
     )
+    with whole(path) as file:
+        file.write_text(text, encoding="utf-8")
 
 
 def _most(audit: Audit, numbers: list[int], sizes: list[int]) -> list[Row]:

@@ -12,6 +12,7 @@ import torch
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import PreTrainedModel, TrainingArguments
 
+from clothseg.files import whole
 from clothseg.labels import NAMES
 from clothseg.lite import VARIANTS
 from clothseg.training.config import ParsingArguments
@@ -176,7 +177,8 @@ def write_card(
         versions=", ".join(f"{package} {version(package)}" for package in PACKAGES),
         plots=[name for name in PLOTS if (folder / f"{name}.png").is_file()],
     )
-    card.save(folder / "README.md")
+    with whole(folder / "README.md") as file:
+        card.save(file)
 
 
 class Group(NamedTuple):

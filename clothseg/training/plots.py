@@ -1,5 +1,6 @@
 """Pictures for model card and report: learning curves, per-class figures, confusion, calibration, photos."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.patches import Patch
 
+from clothseg.files import whole
 from clothseg.labels import BACKGROUND, IGNORE, NAMES, hex_color
 from clothseg.render import overlay
 
@@ -205,5 +207,10 @@ def _clean(axes: plt.Axes, grid: Literal["x", "y", "both"] = "y") -> None:
 
 
 def _save(figure: plt.Figure, path: Path) -> None:
-    figure.savefig(path, dpi=100)
-    plt.close(figure)
+    try:
+        stream = BytesIO()  # as `save_picture`
+        figure.savefig(stream, dpi=100)
+        with whole(path) as file:
+            file.write_bytes(stream.getvalue())
+    finally:
+        plt.close(figure)

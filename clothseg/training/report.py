@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
+from clothseg.files import whole
 from clothseg.labels import NAMES, SIDE_PAIRS
 from clothseg.segmenter import Segmenter
 from clothseg.training import plots
@@ -129,10 +130,11 @@ def write_report(folder: Path, scores: Scores, report: dict[str, Any], extra: di
     Args:
         extra: goes into figures.json beside the report, such as the model's name.
     """
-    (folder / "figures.json").write_text(json.dumps((extra or {}) | report, indent=1), encoding="utf-8")
+    with whole(folder / "figures.json") as building:
+        building.write_text(json.dumps((extra or {}) | report, indent=1), encoding="utf-8")
     _write_classes(folder / "per_class.csv", report)
     of_photos = figures_of(scores.own_size)
-    with (folder / "photos.csv").open("w", newline="", encoding="utf-8") as file:
+    with whole(folder / "photos.csv") as building, building.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "mean_iou", "overall_accuracy"])
         for place, name in enumerate(scores.ids):
@@ -145,7 +147,7 @@ def write_report(folder: Path, scores: Scores, report: dict[str, Any], extra: di
 def _write_classes(path: Path, report: dict[str, Any]) -> None:
     """A line per class; each figure with the bounds of its interval, empty where it is not defined."""
     own, bounds = report["own_size"], report["intervals"]["own_size"]
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole(path) as building, building.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["class", *(f"{key}{end}" for key in CLASS_COLUMNS for end in ("", "_low", "_high")), "ece"])
         for name in NAMES:

@@ -15,6 +15,7 @@ from datasets import concatenate_datasets
 from transformers import PreTrainedModel, SegformerImageProcessorPil, TrainingArguments, set_seed
 
 from clothseg.errors import ConfigError
+from clothseg.files import whole
 from clothseg.segmenter import Segmenter
 from clothseg.training import plots
 from clothseg.training.average import mix_in
@@ -154,7 +155,8 @@ def _teach(parsing: ParsingArguments, file: Path) -> None:
     teacher = Segmenter.from_pretrained(parsing.teacher_model_name_or_path, revision=parsing.teacher_revision)
     rows = load_unlabelled(str(parsing.unlabelled_name))
     file.parent.mkdir(parents=True, exist_ok=True)
-    label_rows(teacher, rows, parsing.min_teacher_probability).to_parquet(file)
+    with whole(file) as building:
+        label_rows(teacher, rows, parsing.min_teacher_probability).to_parquet(building)
 
 
 def _teacher(parsing: ParsingArguments, processor: SegformerImageProcessorPil, device: torch.device) -> Teacher | None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.errors import DataError
+from clothseg.files import whole
 
 
 SPLIT_FILE = "split.json"
@@ -61,7 +62,8 @@ class SplitRecord:
 
     def write(self, path: Path) -> None:
         """Write as JSON, an id a line."""
-        path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        with whole(path) as file:
+            file.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: str | Path) -> "SplitRecord":

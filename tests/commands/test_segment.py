@@ -19,6 +19,8 @@ from PIL import Image
 
 from clothseg import Segmentation, Segmenter
 from clothseg.cli import main
+from clothseg.commands.segment import _device
+from clothseg.errors import UsageError
 from clothseg.folder_run import OutputFolder, merge
 from clothseg.labels import GROUPS, NAMES
 from clothseg.refine import CutoutOptions
@@ -363,6 +365,19 @@ def test_numbers_of_processes_that_are_none(
     monkeypatch.setenv("WORLD_SIZE", size)
     assert main(["segment", str(photos), "--out", str(photos / "out")]) == 2
     assert f"RANK={rank} and WORLD_SIZE={size}" in capsys.readouterr().err
+
+
+def test_processes_have_a_gpu_each_as_far_as_they_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    found = []
+    for local in ("0", "1", "2"):
+        monkeypatch.setenv("LOCAL_RANK", local)
+        found.append(_device(3))
+    assert found == ["cuda:0", "cuda:1", "cuda:0"] and _device(1) is None
+    monkeypatch.setenv("LOCAL_RANK", "x")
+    with pytest.raises(UsageError, match="LOCAL_RANK=x"):
+        _device(3)
 
 
 def test_exit_status_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,63 @@
+"""Ask pip-audit whether a locked release has a known hole; say so where its database cannot be reached.
+
+    python .ci/audit.py
+
+0: none is known, or nobody could be asked (which is said). 1: there are some; they are listed, with the mended release.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+
+LOCKS = ("requirements.lock", "requirements-train.lock")
+SECONDS = 120
+
+
+def audit(lock: str) -> tuple[list[str], str]:
+    """Known holes of a lock's releases, a line each, and what was done."""
+    argv = [sys.executable, "-m", "pip_audit", "-r", lock, "--disable-pip", "--require-hashes", "-f", "json"]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own arguments
+            [*argv, "--progress-spinner", "off", "--timeout", "10"],
+            cwd=Path(__file__).parents[1],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        found = json.loads(done.stdout)["dependencies"]
+    except subprocess.TimeoutExpired:
+        return [], f"{lock}: SKIPPED, no answer within {SECONDS} s."
+    except (ValueError, KeyError):
+        reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        return [], f"{lock}: SKIPPED, the database of known holes could not be asked ({reason[:200]})."
+    return judge(lock, found)
+
+
+def judge(lock: str, found: list[dict]) -> tuple[list[str], str]:
+    """As `audit`, of what pip-audit found of each package."""
+    asked = [package for package in found if "skip_reason" not in package]
+    if not asked:
+        return [], f"{lock}: SKIPPED, the database of known holes knows none of {len(found)} packages: out of reach."
+    holes = [
+        f"{package['name']} {package['version']}: {hole['id']}, mended in {', '.join(hole['fix_versions']) or 'none yet'}"
+        for package in asked
+        for hole in package["vulns"]
+    ]
+    return holes, f"{lock}: {len(asked)} of {len(found)} packages looked up, {len(holes)} known holes."
+
+
+def main() -> int:
+    """Look at all locks."""
+    holes = []
+    for lock in LOCKS:
+        found, said = audit(lock)
+        holes += found
+        sys.stdout.write("".join(f"{line}\n" for line in [*found, f"pip-audit, {said}"]))
+    return 1 if holes else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

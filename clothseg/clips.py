@@ -1,0 +1,175 @@
+"""Clips in: whatever a stranger calls a clip becomes upright RGB frames with their times, or a clear error.
+
+PyAV reads them, which is optional: `pip install -r requirements-video.txt`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from clothseg.errors import ConfigError, ImageError
+
+
+MAX_SECONDS = 600.0
+MAX_PIXELS = 4096 * 2304
+"""Of a frame."""
+
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,gif"
+"""FFmpeg's names of what is opened. Not among them are playlists, which make it read other files and addresses."""
+
+FORMATS_TEXT = "MP4, MOV, WebM, MKV, AVI, MPEG, WMV, FLV, OGV or GIF"
+
+_ENDS_EARLY = 0.9
+"""Share of its header's duration up to which a clip that ends has lost something."""
+
+
+class Frame(NamedTuple):
+    """`pixels` (H, W, 3) uint8 RGB, shown from `time` on: seconds, with the clip's own beginning."""
+
+    pixels: npt.NDArray[np.uint8]
+    time: Fraction
+
+
+@dataclass(frozen=True)
+class Clip:
+    """An open clip.
+
+    Attributes:
+        path: The file.
+        rate: Frames per second, on average where they vary.
+        seconds: Duration by the file's header; None where it has none.
+        frames: About how many there are; None where nothing tells.
+    """
+
+    path: Path
+    rate: Fraction
+    seconds: float | None
+    frames: int | None
+    _container: Any = field(repr=False)
+    _max_seconds: float = field(repr=False)
+    _max_pixels: int = field(repr=False)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Decode the frames, once: upright, with square pixels, and all of the first one's size.
+
+        Raises:
+            ImageError: the clip is damaged, ends before its time, or is longer or larger than allowed.
+        """
+        import av
+
+        stream = self._container.streams.video[0]
+        ratio = Fraction(stream.sample_aspect_ratio or 1)
+        first: Frame | None = None
+        last: Frame | None = None
+        try:
+            for decoded in self._container.decode(stream):
+                self._check(decoded.width, decoded.height)
+                time = decoded.time_base * decoded.pts if decoded.pts is not None else None
+                if last is not None and (time is None or time <= last.time):
+                    time = last.time + 1 / self.rate
+                frame = Frame(_upright(decoded, ratio, first), Fraction(time or 0))
+                first = first or frame
+                if frame.time - first.time > self._max_seconds:
+                    raise ImageError(self._too_long())
+                last = frame
+                yield frame
+        except av.FFmpegError as error:
+            at = f" after {float(last.time - first.time):.1f} seconds" if first and last else ""
+            raise ImageError(
+                f"{self.path.name} is damaged{at} and cannot be decoded ({error.strerror}); save or download it anew."
+            ) from error
+        if first is None or last is None:
+            raise ImageError(f"{self.path.name} has no frames; save or download it anew.")
+        lasted = float(last.time - first.time + 1 / self.rate)
+        # sound may go on for longer
+        own = None if self._container.streams.audio and not stream.duration else self.seconds
+        if own and lasted < min(_ENDS_EARLY * own, own - 1):
+            raise ImageError(
+                f"{self.path.name} ends after {lasted:.1f} of {own:.1f} seconds: it is incomplete; download it anew."
+            )
+
+    def _check(self, width: int, height: int) -> None:
+        if width * height > self._max_pixels:
+            raise ImageError(
+                f"{self.path.name} is too large: {width} x {height} is {width * height:,} pixels and the limit is "
+                f"{self._max_pixels:,}; make it smaller, or allow more."
+            )
+
+    def _too_long(self) -> str:
+        return f"{self.path.name} is longer than the {self._max_seconds:g} seconds allowed; cut it, or allow more."
+
+
+@contextmanager
+def open_clip(path: Path, max_seconds: float = MAX_SECONDS, max_pixels: int = MAX_PIXELS) -> Iterator[Clip]:
+    """Open a clip; its frames come by iterating over it, and one at a time is held.
+
+    Frames are turned as the file says, and squeezed pixels made square. More than eight bits are brought to eight;
+    HDR is not brought to the usual range of brightness.
+
+    Args:
+        path: Of a file of one of `FORMATS_TEXT`.
+        max_seconds: The longest duration that is accepted.
+        max_pixels: The largest width x height that is accepted; checked before the first frame is decoded.
+
+    Raises:
+        ImageError: The file is missing, empty, damaged, too long, too large, or no clip.
+        ConfigError: PyAV is not installed.
+    """
+    av = import_av()
+    if not path.is_file():
+        raise ImageError(f"{path} is a folder; give a clip." if path.is_dir() else f"There is no file {path}.")
+    if not path.stat().st_size:
+        raise ImageError(f"{path.name} is empty: it has no bytes.")
+    try:
+        container = av.open(str(path), options=safely())
+    except av.FFmpegError as error:
+        raise ImageError(
+            f"{path.name} is not a readable clip ({error.strerror}); use {FORMATS_TEXT}, or download it anew."
+        ) from error
+    with container:
+        if not container.streams.video:
+            raise ImageError(f"{path.name} has no pictures, only sound; give another file.")
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
+        seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
+        count = stream.frames or round(seconds * rate)
+        clip = Clip(path, rate, seconds or None, count or None, container, max_seconds, max_pixels)
+        clip._check(stream.width, stream.height)
+        if seconds > max_seconds:
+            raise ImageError(clip._too_long())
+        yield clip
+
+
+def import_av() -> Any:
+    """PyAV.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise ConfigError("Clips need PyAV: run `pip install -r requirements-video.txt`.") from error
+    return av
+
+
+def safely() -> dict[str, str]:
+    """Options to open strangers' files with: no other formats, and no other place than this file."""
+    return {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+
+
+def _upright(decoded: Any, ratio: Fraction, first: Frame | None) -> npt.NDArray[np.uint8]:
+    """The picture as it is to be seen: `ratio` is how wide its pixels are; all are of the first one's size."""
+    turns = round(decoded.rotation / 90) % 4
+    size = (decoded.height, max(1, round(decoded.width * ratio)))
+    if first is not None:
+        size = first.pixels.shape[:2] if turns % 2 == 0 else first.pixels.shape[1::-1]
+    pixels = decoded.to_ndarray(format="rgb24", width=size[1], height=size[0])
+    return np.ascontiguousarray(np.rot90(pixels, turns))

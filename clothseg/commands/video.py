@@ -1,0 +1,153 @@
+"""Segment a clip: a transparent clip of its garments, a clip with regions drawn over it, or PNGs of its frames."""
+
+import argparse
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clothseg.clips import FORMATS_TEXT, MAX_PIXELS, MAX_SECONDS, Clip, import_av, open_clip
+from clothseg.errors import UnknownClassError, UsageError
+from clothseg.labels import GROUPS, NAMES, ids_of
+
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from PIL import Image
+
+    from clothseg.clip_files import Write
+    from clothseg.segmentation import Segmentation
+
+
+HELP = "segment a clip"
+
+SUFFIXES = {".webm": "cutout", ".mov": "cutout", ".mp4": "overlay"}
+"""What the kinds of clips can show; PNGs can show anything."""
+
+KINDS = ("cutout", "overlay", "labels")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to its parser."""
+    parser.add_argument("clip", metavar="CLIP", type=Path, help=FORMATS_TEXT)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="NAME.webm (VP9) or NAME.mov (ProRes 4444, large) for a transparent clip, NAME.mp4 for one with regions "
+        "drawn over it, NAME.zip or a new folder for a PNG of each frame",
+    )
+    parser.add_argument("--write", choices=KINDS, help="default: overlay for MP4, else cutout; labels need PNGs")
+    parser.add_argument(
+        "--keep",
+        nargs="+",
+        metavar="CLASS",
+        default=["All garments"],
+        help=f"classes of the cut-out, or groups of them ({', '.join(GROUPS)}); default: All garments",
+    )
+    parser.add_argument(
+        "--smooth", action=argparse.BooleanOptionalAction, default=True, help="mix frames, so that nothing flickers"
+    )
+    parser.add_argument("--zoom", choices=("auto", "off"), default="auto", help="look where people are")
+    parser.add_argument("--edges", choices=("guided", "plain"), default="guided", help="borders that follow the frame")
+    parser.add_argument("--model", help="Hub id or folder; default: the model that ships with us")
+    parser.add_argument("--revision", help="branch, tag or commit of the model on the Hub")
+    parser.add_argument("--max_seconds", type=float, default=MAX_SECONDS, help=f"longest clip ({MAX_SECONDS:g})")
+    parser.add_argument("--max_pixels", type=int, default=MAX_PIXELS, help=f"largest frame ({MAX_PIXELS:,} pixels)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Segment the clip, and say how quick that was and how steady the labels are.
+
+    Returns:
+        0.
+
+    Raises:
+        UsageError: arguments that cannot be meant.
+        ImageError: the clip cannot be used; nothing is written then.
+        ConfigError: PyAV is not installed, or the file cannot be written.
+        ClothsegError: the model cannot be loaded.
+    """
+    out: Path = arguments.out
+    kind, keep = _kind(out, arguments.write), _classes(arguments.keep)
+    if not out.absolute().parent.is_dir():
+        raise UsageError(f"There is no folder {out.parent}; create it first.")
+    replaces = out.is_file() and arguments.overwrite and out.resolve() != arguments.clip.resolve()
+    if out.exists() and not replaces:
+        raise UsageError(f"{out} exists already; give another name{'' if out.is_dir() else ', or --overwrite'}.")
+    import_av()
+    with open_clip(arguments.clip, arguments.max_seconds, arguments.max_pixels) as clip:
+        from clothseg.clip_files import clip_writer, picture_writer
+
+        sound = arguments.clip if kind == "overlay" else None
+        is_clip = out.suffix.lower() in SUFFIXES
+        with clip_writer(out, clip.rate, sound) if is_clip else picture_writer(out, clip.rate) as write:
+            said = _segment(clip, write, kind, keep, arguments)
+    sys.stdout.write(f"{said} Written to {out}.\n")
+    return 0
+
+
+def _segment(clip: Clip, write: "Write", kind: str, keep: tuple[str, ...], arguments: argparse.Namespace) -> str:
+    import numpy as np
+    from tqdm.auto import tqdm
+
+    from clothseg.motion import Steadiness
+    from clothseg.segmenter import Segmenter
+    from clothseg.video import segment_frames
+
+    segmenter = Segmenter.from_pretrained(arguments.model, revision=arguments.revision)
+    times: deque[Fraction] = deque()  # frames are taken ahead of the results
+
+    def frames() -> "Iterator[npt.NDArray[np.uint8]]":
+        for frame in clip:
+            times.append(frame.time)
+            yield frame.pixels
+
+    steadiness, began, count = Steadiness(), time.monotonic(), 0
+    options = {name: getattr(arguments, name) for name in ("smooth", "zoom", "edges")}
+    with closing(segment_frames(segmenter, frames(), **options)) as results:  # type: ignore[type-var]
+        for result in tqdm(results, total=clip.frames, unit=" frames"):
+            write(_picture(result, kind, keep), times.popleft())
+            steadiness.add(np.asarray(result.photo), result.label_map)
+            count += 1
+    rate = count / max(1e-9, time.monotonic() - began)
+    kept = "" if np.isnan(steadiness.mean) else f"; from frame to frame {steadiness.mean:.1%} of the labels stay"
+    return f"{count} frames, {rate:.1f} a second ({float(rate / clip.rate):.2f} times real time){kept}."
+
+
+def _picture(result: "Segmentation", kind: str, keep: tuple[str, ...]) -> "Image.Image":
+    from clothseg.render import palette_image
+
+    if kind == "labels":
+        return palette_image(result.label_map)
+    return result.overlay() if kind == "overlay" else result.cutout(*keep)
+
+
+def _kind(out: Path, wanted: str | None) -> str:
+    """What to write, which the file must be able to hold."""
+    suffix = out.suffix.lower()
+    if suffix not in (*SUFFIXES, ".zip", ""):
+        raise UsageError(f"--out can end in {', '.join(SUFFIXES)} or .zip, or be a folder's name, not {out.name}.")
+    only = SUFFIXES.get(suffix)
+    if only and wanted and wanted != only:
+        fitting = [name for name, kind in SUFFIXES.items() if kind == wanted]
+        raise UsageError(
+            f"A {suffix} file is made of the {only}, not of {wanted}; for that, --out can be "
+            f"{' or '.join([*(f'NAME{name}' for name in fitting), 'NAME.zip', 'a folder'])}."
+        )
+    return wanted or only or "cutout"
+
+
+def _classes(names: list[str]) -> tuple[str, ...]:
+    wanted = {name for given in names for name in GROUPS.get(given, (given,))}
+    try:
+        ids_of(sorted(wanted))
+    except UnknownClassError as error:
+        raise UsageError(str(error)) from error
+    return tuple(name for name in NAMES if name in wanted)
