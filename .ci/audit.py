@@ -2,7 +2,8 @@
 
     python .ci/audit.py
 
-0: none is known, or nobody could be asked (which is said). 1: there are some; they are listed, with the mended release.
+0: none is known, or nobody could be asked, which is said. 1: there are some; they are listed with the mended
+releases.
 """
 
 import json
@@ -42,7 +43,7 @@ def judge(lock: str, found: list[dict]) -> tuple[list[str], str]:
     if not asked:
         return [], f"{lock}: SKIPPED, the database of known holes knows none of {len(found)} packages: out of reach."
     holes = [
-        f"{package['name']} {package['version']}: {hole['id']}, mended in {', '.join(hole['fix_versions']) or 'none yet'}"
+        f"{package['name']} {package['version']}: {hole['id']}, mended in {', '.join(hole['fix_versions']) or 'none'}"
         for package in asked
         for hole in package["vulns"]
     ]
