@@ -3,15 +3,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: app test lite chromium
+.PHONY: app test lite lock chromium
 
 app: .venv/app
 	$(BIN)/python app.py
 
+# bandit: B104 and B314 are argued for where ruff asks the same; B615 sees from_pretrained, which gets checked folders.
 test: .venv/dev chromium
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit -q -ll -s B104,B314,B615 -r clothseg app.py train_hf.py
 	$(BIN)/python -m pytest
 
 # The embedded model from ImageNet weights: DATA is a folder with train.parquet and validation.parquet, UNLABELLED a
@@ -41,6 +43,12 @@ lite: .venv/dev
 .venv/dev: requirements.txt requirements-train.txt requirements-dev.txt .venv/bin/python
 	$(BIN)/pip install -q -r requirements-dev.txt
 	@touch $@ .venv/app
+
+# All releases with the digests of their files, for every platform: `pip install --require-hashes -r requirements.lock`.
+lock: .venv/bin/python
+	$(BIN)/pip install -q uv
+	for file in requirements requirements-train; do $(BIN)/uv pip compile -q --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --custom-compile-command 'make lock' $$file.txt -o $$file.lock || exit 1; done
 
 # The browser tests drive Debian's Chromium.
 chromium:

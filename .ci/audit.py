@@ -2,7 +2,8 @@
 
     python .ci/audit.py
 
-0: none is known, or nobody could be asked (which is said). 1: there are some; they are listed, with what mends them.
+0: none is known, or nobody could be asked, which is said. 1: there are some; they are listed with the mended
+releases.
 """
 
 import json

