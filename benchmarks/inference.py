@@ -46,6 +46,7 @@ AGAINST_OURSELVES = {
     "B2 training step, 256 px, batch 4, bf16": ("train folded", "train stock", "step", 1.5),
     "clothseg-lite, 64 photos in a batch": ("lite batch", "lite one by one", "many", 1.2),
     "clothseg-lite, 64 photos, of the network's own rate": ("lite batch", "lite network", "many", 0.9),
+    "the same with guided edges": ("lite guided", "lite network", "many", 0.9),
     "B2, 16 photos, of the network's own rate": ("b2 batch", "b2 network", "some", 0.9),
 }
 """Way, what it is compared with, its argument, and the ratio that we want at least."""
@@ -141,6 +142,8 @@ def build(way: str, folder: Path) -> Callable[[Any], Any]:
         return lambda paths: [segmenter(path, **plain).label_map.shape for path in paths]
     if kind == "batch":
         return lambda paths: [result.label_map.shape for result in segmenter.iter_batch(paths, 8, **plain)]
+    if kind == "guided":
+        return lambda paths: [result.label_map.shape for result in segmenter.iter_batch(paths, 8)]
     if kind == "batches":
         return lambda job: [result.label_map.shape for result in segmenter.iter_batch(*job, **plain)]
     pixels = np.zeros((1, 3, *segmenter.image_size), np.float32)

@@ -63,6 +63,15 @@ def small(fill: int, share: float = 1 / 3) -> Callable[[Pixels, Labels], View]:
     return view
 
 
+def far(photo: Pixels, truth: Labels) -> View:
+    """A tenth as high as an upright picture of 12 megapixels, in the middle of grey."""
+    canvas = np.full((4240, 2830, 3), 128, np.uint8)
+    height, width = 424, round(424 * truth.shape[1] / truth.shape[0])
+    window = slice(1908, 1908 + height), slice(1415 - width // 2, 1415 - width // 2 + width)
+    canvas[window] = np.asarray(Image.fromarray(photo).resize((width, height)))
+    return View(canvas, lambda labels: _nearest(labels, width, height), window)
+
+
 def _nearest(labels: Labels, width: int, height: int) -> Labels:
     return np.asarray(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))
 
@@ -87,6 +96,7 @@ VIEWS: dict[str, Callable[[Pixels, Labels], View]] = {
     "half-length, cropped at the waist": half_length,
     "a third of the size, on grey": small(128),
     "a third of the size, on white": small(255),
+    "a tenth of the height of 12 megapixels": far,
     "black and white": grey,
     "a fifth of the light, noisy": night,
     "mirrored": mirrored,

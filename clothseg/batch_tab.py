@@ -24,7 +24,7 @@ KINDS = (
     ("Cut-outs (PNG)", "cutouts"),
     ("Label maps (PNG)", "labels"),
     ("Photos with regions (JPEG)", "overlays"),
-    ("Each item (ZIP)", "items"),
+    ("Lists of items (JSON)", "items"),
 )
 """What can be written, as the page calls it and as `clothseg.output.KINDS` does."""
 
@@ -63,10 +63,21 @@ def batch_tab(segmenter: Segmenter) -> None:
                 start = gr.Button("Start", variant="primary", interactive=False, elem_id="batch-start")
                 cancel = gr.Button("Cancel", visible=False, elem_id="batch-cancel")
 
-    def run(paths: list[str] | None, written: list[str], kept: list[str], *values: Any) -> Iterator[tuple[Any, ...]]:
+    given_up: set[str | None] = set()  # sessions whose batch is to end
+
+    # Not by gradio's `cancels`: a step on its way still reaches the page then, and overwrites that all is over.
+    def give_up(request: gr.Request) -> Any:
+        given_up.add(request.session_hash)
+        return gr.update(value="Stopping…", interactive=False)
+
+    def run(
+        request: gr.Request, paths: list[str] | None, written: list[str], kept: list[str], *values: Any
+    ) -> Iterator[tuple[Any, ...]]:
+        given_up.discard(request.session_hash)
         none = gr.update(visible=False, value=None)
         busy = gr.update(visible=False), gr.update(visible=True), none
-        idle = gr.update(visible=True, variant="primary"), gr.update(visible=False), none
+        gone = gr.update(visible=False, value="Cancel", interactive=True)
+        idle = gr.update(visible=True, variant="primary"), gone, none
         yield panels.batch_progress(Progress(0, 0), "", []), *busy
         try:
             wanted = Wanted(tuple(written), tuple(kept), cutout_options(*values[len(LOOK) :]))
@@ -75,6 +86,9 @@ def batch_tab(segmenter: Segmenter) -> None:
             steps = segment_to_zip(segmenter, paths or [], out, wanted, **look_options(values[: len(LOOK)]))
             with closing(steps):
                 for progress in steps:
+                    if request.session_hash in given_up:
+                        yield panels.batch_start("Cancelled."), *idle
+                        return
                     problems += [progress.error] if progress.error else []
                     yield (
                         panels.batch_progress(progress, time_left(progress, time.monotonic() - began), problems),
@@ -96,7 +110,7 @@ def batch_tab(segmenter: Segmenter) -> None:
         show_progress="hidden",
         api_visibility="private",
     )
-    running = start.click(
+    start.click(
         run,
         [files, kinds, classes, *look, *settings],
         [status, start, cancel, save],
@@ -106,16 +120,4 @@ def batch_tab(segmenter: Segmenter) -> None:
         trigger_mode="once",
         api_visibility="private",
     )
-    cancel.click(
-        lambda: (
-            panels.batch_start("Cancelled."),
-            gr.update(visible=True),
-            gr.update(visible=False),
-        ),
-        None,
-        [status, start, cancel],
-        cancels=running,
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    cancel.click(give_up, None, cancel, queue=False, show_progress="hidden", api_visibility="private")

@@ -58,7 +58,12 @@ def compare_tab(segmenter: Segmenter, models: Models) -> None:
     with gr.Row(elem_classes="two", elem_id="compare"):
         with gr.Column():
             photo = photo_input(
-                label="Photo", sources=["upload", "clipboard"], height=400, buttons=[], elem_id="compare-photo"
+                label="Photo",
+                sources=["upload", "clipboard"],
+                height=400,
+                buttons=[],
+                elem_id="compare-photo",
+                placeholder="Drop a photo here\nor click to choose one",
             )
         with gr.Column(elem_classes="card"):
             gr.HTML(f"<h2>Two looks at one photo</h2><p>{_hint(models)}</p>")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gradio.utils import get_upload_folder
+from PIL import Image
 
 from clothseg.coco import to_coco
 from clothseg.files import save_picture, whole
@@ -31,6 +32,13 @@ def save_cutout(result: Segmentation, names: Sequence[str], options: CutoutOptio
     path = new_file(result, "-cutout.png")
     # Level 1 is several times faster than Pillow's default, and the file hardly larger.
     save_picture(result.cutout(*names, options=options), path, compress_level=1)
+    return str(path)
+
+
+def save_preview(result: Segmentation, picture: Image.Image) -> str:
+    """Write a picture that the page shows of `result` as a PNG and return its path."""
+    path = new_file(result, "-preview.png")
+    picture.save(path, compress_level=1)
     return str(path)
 
 

@@ -9,7 +9,7 @@ import gradio as gr
 
 from clothseg.batch import segment_to_zip
 from clothseg.downloads import new_path, save_coco, save_cutout, save_each_item, save_labels, save_overlay
-from clothseg.errors import ConfigError, ImageError
+from clothseg.errors import ConfigError, ImageError, UnknownClassError
 from clothseg.intake import BATCH_QUEUE, MODEL_QUEUE, photo_input, plain_errors
 from clothseg.items import items_to_dict
 from clothseg.labels import GROUPS, NAMES, hex_color
@@ -21,6 +21,13 @@ from clothseg.segmenter import EDGES, PEOPLE, ZOOM, Segmenter
 
 LOOK_NAMES = ("people", "edges", "zoom", "average", "rules")
 """Options of `Segmenter.__call__`, in the order in which the endpoints take them."""
+
+
+def _names(classes: Any) -> list[str]:
+    """The classes that a program named: a list, one name, or nothing; what else JSON can hold is refused."""
+    if classes is not None and not isinstance(classes, str | list):
+        raise UnknownClassError(f"Classes are given as a list of names, not as {str(classes)[:50]}.")
+    return [classes] if isinstance(classes, str) else list(classes or [])
 
 
 def add_endpoints(segmenter: Segmenter) -> None:
@@ -90,7 +97,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
         Returns:
             A PNG of the photo's size, unless cropped: transparent, unless something was laid behind.
         """
-        names = list(classes or [])
+        names = _names(classes)
         made = _cutout_options(options, background)
         return save_cutout(run(photo, people, edges, zoom, average, rules), names, made)
 
@@ -125,7 +132,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
             wearer (1 is the leftmost; null unless people is "all"); the same with exact masks as a COCO data set (JSON
             file, run lengths); and the ZIP, or null.
         """
-        names = list(classes or [])
+        names = _names(classes)
         made = _cutout_options(options, None)
         result = run(photo, people, edges, zoom, average, rules)
         found = result.items(*names)
@@ -148,8 +155,8 @@ def add_endpoints(segmenter: Segmenter) -> None:
 
         Args:
             photos: Photos and ZIPs of photos, in any mix.
-            kinds: What to make of each photo: labels (PNG), cutouts (PNG), overlays (JPEG), items (a ZIP with
-                each item's cut-out). Without it, the first two.
+            kinds: What to make of each photo: labels (PNG), cutouts (PNG), overlays (JPEG), items (JSON
+                list of garments and accessories, as from items). Without it, the first two.
             classes: What the cut-outs keep: classes as for cutout, or the groups All garments, Upper, Lower, Shoes and
                 accessories, Body. Without it, All garments.
             options: How the cut-outs are made, as for cutout.

@@ -24,6 +24,8 @@ FILES_AT_ONCE = 20
 CLOSED = ("/process_recording",)
 """Ends of the paths that are not served: this one hands strangers' videos to ffmpeg and keeps them."""
 
+MESSAGE_LENGTH = 500
+
 UNUSABLE = (
     "The request does not have the form that /gradio_api/info describes. A photo is a file that was uploaded here, a "
     "public web address or a base64 data: URL."
@@ -70,7 +72,9 @@ def _in_plain_words(
     async def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return await function(*args, **kwargs)
-        except gr.Error:
+        except gr.Error as error:
+            if len(error.message) > MESSAGE_LENGTH:  # some name what was sent
+                error.message = f"{error.message[:MESSAGE_LENGTH]} ..."
             raise
         except ClothsegError as error:
             raise gr.Error(str(error), print_exception=False) from error

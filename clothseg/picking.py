@@ -9,7 +9,7 @@ import gradio as gr
 
 from clothseg import panels
 from clothseg.choices import LOOK, Settings, cutout_options, cutout_values, read_link, scaled, write_link
-from clothseg.downloads import save_coco, save_cutout, save_each_item, save_items
+from clothseg.downloads import save_coco, save_cutout, save_each_item, save_items, save_preview
 from clothseg.intake import plain_errors
 from clothseg.labels import BACKGROUND, GROUPS, NAMES
 from clothseg.preview import annotate, before_and_after, named, names_found, reduced, reduction
@@ -114,7 +114,10 @@ def cut(wish: Wish | None) -> Iterator[tuple[Any, Any]]:
         yield None, gr.update(value=None, label="Pick something to cut out", interactive=False)
         return
     result = wish.seen.result
-    preview = reduced(result).cutout(*wish.names, options=scaled(wish.options, reduction(result)))
+    # A file of our own: gradio would write it anew for each answer, into the very file that the page is reading.
+    preview = save_preview(
+        result, reduced(result).cutout(*wish.names, options=scaled(wish.options, reduction(result)))
+    )
     yield preview, gr.update(value=None, label="Preparing the file…", interactive=False)
     path = save_cutout(result, list(wish.names), wish.options)
     # The preview once more: of two answers in quick succession the page at times shows only the last.

@@ -187,7 +187,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
         **private,
     )
     # The regions themselves follow the slider at once: their masks' opacity is the style sheet's.
-    opacity.change(None, opacity, None, js=_SET_OPACITY, **private)
+    opacity.change(None, opacity, None, js=SET_OPACITY, **private)
     photo.select(pick_at, [seen, picker], picker, **instant)
     regions.select(pick_named, picker, picker, **instant)
     clear.click(lambda: [], None, picker, **instant)
@@ -234,5 +234,5 @@ _COPY_LINK = """(query) => {
   navigator.clipboard?.writeText(link).catch(() => {});
   return link;
 }"""
-_SET_OPACITY = "(value) => document.documentElement.style.setProperty('--regions-opacity', value)"
+SET_OPACITY = "(value) => document.documentElement.style.setProperty('--regions-opacity', value)"
 _TAKE_EACH = "() => setTimeout(() => document.querySelector('#each-file').click(), 200)"

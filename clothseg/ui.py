@@ -11,8 +11,9 @@ from clothseg.batch_tab import batch_tab
 from clothseg.compare_tab import Models, compare_tab
 from clothseg.endpoints import add_endpoints
 from clothseg.intake import MAX_UPLOAD_BYTES
+from clothseg.live_tab import live_tab
 from clothseg.picking import from_link
-from clothseg.segment_tab import KEEP_SECONDS, segment_tab
+from clothseg.segment_tab import KEEP_SECONDS, SET_OPACITY, segment_tab
 from clothseg.segmenter import Segmenter
 from clothseg.theme import paper_and_ink
 
@@ -63,13 +64,17 @@ def build(
                 linked = segment_tab(segmenter, examples)
             with gr.Tab("Batch", id="batch"):
                 batch_tab(segmenter)
+            with gr.Tab("Live", id="live"):
+                live_tab(segmenter)
             with gr.Tab("Compare", id="compare"):
                 compare_tab(segmenter, models)
             with gr.Tab("About", id="about"):
                 about_tab(segmenter, address)
         gr.HTML(panels.footer(segmenter.name, segmenter.revision, segmenter.license_note, segmenter.notice))
         add_endpoints(segmenter)
-        page.load(_opened, None, linked, queue=False, show_progress="hidden", api_visibility="private")
+        private: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        opened = page.load(_opened, None, linked, **private)
+        opened.success(None, linked[-2], None, js=SET_OPACITY, api_visibility="private")  # hidden, it sends no change
     return page
 
 

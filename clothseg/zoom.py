@@ -13,7 +13,7 @@ import numpy.typing as npt
 from clothseg.labels import BACKGROUND, NUM_CLASSES
 
 
-PAYS_BELOW = 0.6
+PAYS_BELOW = 0.9
 """Longer side of the figure's surroundings, as a share of the photo's, up to which a second look pays."""
 
 MARGIN = 0.15

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 
 # Threads that wait must sleep: a spinning one steals the core of whatever else runs on a small machine.
@@ -21,6 +22,9 @@ os.environ["CLOTHSEG_CACHE"] = tempfile.mkdtemp(prefix="clothseg-tests-")
 import numpy as np
 import pytest
 
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 SECRET = "hf_" + "KeepThisToYourself" * 2
 
@@ -113,3 +117,50 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the real photos in ../shared/data")
     return folder
+
+
+@pytest.fixture(scope="session")
+def served(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the app, running the tiny model, for all tests that only use it."""
+    from app_server import running_app
+
+    with running_app(tmp_path_factory.mktemp("served"), CLOTHSEG_MODEL=str(tiny_model)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")  # not longer: its driver's event loop would stand in the way of others
+def browser() -> Iterator["Browser"]:
+    from browsing import CHROMIUM, FLAGS
+    from playwright.sync_api import sync_playwright
+
+    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if path is None:
+        pytest.fail(f"The browser tests need Chromium ({', '.join(CHROMIUM)}); the Makefile installs one.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["desktop", "phone"])
+def page(request: pytest.FixtureRequest, served: str, browser: "Browser") -> Iterator["Page"]:
+    """The opened page; at the end it must have met no error, asked no other host and fit the window's width."""
+    from browsing import PATIENCE
+    from playwright.sync_api import expect
+
+    width, scheme = request.param
+    page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    errors: list[str] = []
+    strangers: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda r: None if r.url.startswith((served, "data:", "blob:")) else strangers.append(r.url))
+    page.goto(served)
+    expect(page.get_by_role("heading", name="Drop a photo to begin")).to_be_visible()
+    yield page
+    assert not errors
+    assert not strangers
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.close()

@@ -15,7 +15,7 @@ import torch
 from paper_dolls import draw, write_parquet
 from PIL import Image
 
-from benchmarks import decisions, inference, input_pipeline, items, scale, soak, training_speed
+from benchmarks import decisions, inference, input_pipeline, items, scale, soak, training_speed, video
 from clothseg import Segmentation, Segmenter
 
 
@@ -173,3 +173,16 @@ def test_a_soak_tells_right_answers_from_others(tmp_path: Path) -> None:
         ("text", {b"b": one}, "wrong"),
     ):
         assert soak.judge(client, b"a", kind, expected)[0] == outcome
+
+
+def test_video_compares_four_ways_on_four_kinds_of_clips(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_parquet(tmp_path / "train.parquet", 1, height=48, width=32)
+    write_parquet(tmp_path / "validation.parquet", 1, height=96, width=64)
+    video.main([str(tmp_path), str(tiny_model), "--clips", "1", "--frames", "2"])
+    _, *rows = table(capsys.readouterr().out)
+    assert [row[:2] for row in rows] == [
+        [kind, way] for kind in ("handheld", "walking", "wide", "waving") for way in video.WAYS
+    ]
+    assert all(0 <= float(row[2]) <= 1 and 0 <= float(row[3]) <= 1 and float(row[5]) > 0 for row in rows)

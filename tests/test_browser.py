@@ -1,73 +1,30 @@
 """The page in a real browser: what people see, click and carry away."""
 
-import shutil
-from collections.abc import Iterator
+import json
+import zipfile
+from io import BytesIO
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from app_server import running_app
+from browsing import (
+    DESKTOP,
+    PHONE,
+    assert_cutout,
+    await_cutout,
+    download,
+    inner_point,
+    picked,
+    upload,
+)
 from paper_dolls import draw
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from clothseg import Segmentation, Segmenter
-from clothseg.images import load_photo
-from clothseg.labels import GROUPS, LABEL2ID, NAMES
+from clothseg import Segmenter
+from clothseg.labels import GROUPS, NAMES
 from clothseg.preview import LEGEND
-
-
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-# A browser asks its makers' hosts for updates and the like; only the page's own requests are of interest here.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-quic",
-    "--no-first-run",
-]
-PATIENCE = 60_000  # milliseconds; a busy machine with one core is slow
-
-
-@pytest.fixture(scope="module")
-def app(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of the app, running the tiny model."""
-    with running_app(tmp_path_factory.mktemp("app"), CLOTHSEG_MODEL=str(tiny_model)) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if path is None:
-        pytest.fail(f"The browser tests need Chromium ({', '.join(CHROMIUM)}); the Makefile installs one.")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["desktop", "phone"])
-def page(request: pytest.FixtureRequest, app: str, browser: Browser) -> Iterator[Page]:
-    """The opened page; at the end it must have met no error, asked no other host and fit the window's width."""
-    width, scheme = request.param
-    page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
-    page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
-    errors: list[str] = []
-    strangers: list[str] = []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("request", lambda r: None if r.url.startswith((app, "data:", "blob:")) else strangers.append(r.url))
-    page.goto(app)
-    expect(page.get_by_role("heading", name="Drop a photo to begin")).to_be_visible()
-    yield page
-    assert not errors
-    assert not strangers
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    page.close()
+from clothseg.refine import CutoutOptions
 
 
 @pytest.fixture(scope="module")
@@ -82,46 +39,6 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     for seed, path in enumerate(paths, start=1):
         Image.fromarray(draw(seed, 600, 400).image).save(path)
     return paths
-
-
-def upload(page: Page, path: Path) -> None:
-    page.locator("#photo input[type=file]").set_input_files(path)
-
-
-def download(page: Page, button: str, folder: Path) -> Path:
-    """Click a download button and return the file, under the name that the browser would give it."""
-    with page.expect_download() as waiting:
-        page.locator(button).click()
-    path = folder / waiting.value.suggested_filename
-    waiting.value.save_as(path)
-    return path
-
-
-def await_cutout(page: Page, before: str | None) -> str:
-    """Wait until another cut-out than `before` (the address of its picture) is shown and can be downloaded."""
-    page.wait_for_function("old => ![old, undefined].includes(document.querySelector('#cutout img')?.src)", arg=before)
-    expect(page.locator("#save")).to_be_enabled()
-    return page.locator("#cutout img").get_attribute("src")
-
-
-def picked(page: Page) -> list[str]:
-    return page.locator("#picker label.selected").all_inner_texts()
-
-
-def inner_point(mask: np.ndarray) -> tuple[int, int]:
-    """The x, y that lie deepest in the mask."""
-    depth = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, 3)
-    y, x = np.unravel_index(depth.argmax(), depth.shape)
-    return int(x) - 1, int(y) - 1
-
-
-def assert_cutout(path: Path, photo: Path, result: Segmentation, names: list[str]) -> None:
-    with Image.open(path) as image:
-        pixels = np.asarray(image)
-    mask = np.isin(result.label_map, [LABEL2ID[name] for name in names])
-    assert np.array_equal(pixels[..., 3], np.where(mask, 255, 0))
-    assert np.array_equal(pixels[mask][:, :3], np.asarray(load_photo(photo))[mask])
-    assert not pixels[~mask].any()
 
 
 def test_from_photo_to_cutout(page: Page, photos: list[Path], library: Segmenter, tmp_path: Path) -> None:
@@ -205,3 +122,115 @@ def test_what_is_not_a_photo_is_said_so_and_the_next_one_works(page: Page, photo
 def test_examples_are_one_click_away(page: Page) -> None:
     page.locator("#examples button").first.click()
     expect(page.locator("#save")).to_have_text("Download astronaut-cutout.png")
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_another_way_to_look_keeps_what_is_picked(
+    page: Page, photos: list[Path], library: Segmenter, tmp_path: Path
+) -> None:
+    upload(page, photos[0])
+    expect(page.locator("#save")).to_be_enabled()
+    page.get_by_role("button", name="Clear", exact=True).click()
+    page.locator("#picker label", has_text="Hair").click()
+    before = await_cutout(page, None)
+    page.get_by_role("button", name="How to look at the photo").click()
+    page.get_by_label("Follow the photo’s edges").first.uncheck()
+    await_cutout(page, before)
+    assert picked(page) == ["Hair"]
+    expected = library(photos[0], edges="plain")
+    with Image.open(download(page, "#save-labels", tmp_path)) as image:
+        assert np.array_equal(np.asarray(image), expected.label_map)
+    assert_cutout(download(page, "#save", tmp_path), photos[0], expected, ["Hair"])
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_regions_can_be_weaker_and_be_drawn_aside(page: Page, photos: list[Path]) -> None:
+    upload(page, photos[0])
+    mask = page.locator("#regions .mask").first
+    expect(mask).to_be_visible()
+    page.locator("#opacity input[type=number]").fill("0.2")
+    page.locator("#opacity input[type=number]").press("Enter")
+    page.wait_for_function("getComputedStyle(document.querySelector('#regions .mask')).opacity < 0.35")
+    page.get_by_label("Before and after").check()
+    expect(page.locator("#before-after img").first).to_be_visible()
+    expect(page.locator("#regions")).to_be_hidden()
+    page.get_by_label("Regions", exact=True).check()
+    expect(mask).to_be_visible()
+
+
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
+def test_a_cutout_as_it_is_wanted(page: Page, photos: list[Path], library: Segmenter, tmp_path: Path) -> None:
+    upload(page, photos[0])
+    expect(page.locator("#save")).to_be_enabled()
+    page.get_by_role("button", name="Edges, crop and what lies behind").first.click()
+    page.locator("#ground").get_by_label("Colour").check()
+    page.locator("#cutout-options").get_by_role("checkbox", name="Crop").check()
+    page.locator("#cutout-options").get_by_role("checkbox", name="Drop specks").check()
+    page.wait_for_timeout(500)
+    expect(page.locator("#save")).to_be_enabled()
+    options = CutoutOptions(background="#ffffff", crop=True, drop_specks=True)
+    names = picked(page)
+    with Image.open(download(page, "#save", tmp_path)) as image:
+        assert np.array_equal(np.asarray(image), np.asarray(library(photos[0]).cutout(*names, options=options)))
+    with page.expect_download() as waiting:
+        page.locator("#save-each").click()
+    assert waiting.value.suggested_filename == "holiday-items.zip"
+    items = library(photos[0]).items(*names)
+    with zipfile.ZipFile(BytesIO(waiting.value.path().read_bytes())) as archive:
+        assert sum(name.endswith(".png") for name in archive.namelist()) == len(items)
+    listed = json.loads(download(page, "#save-items", tmp_path).read_text())
+    assert len(listed["items"]) == len(library(photos[0]).items(*NAMES[1:]))
+    assert json.loads(download(page, "#save-coco", tmp_path).read_text())["annotations"]
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_a_link_brings_its_settings(page: Page, served: str, photos: list[Path], library: Segmenter) -> None:
+    query = "?edges=plain&keep=Hair,Face&opacity=0.4&background=%23ff8800&crop=true"
+    page.goto(served + query)
+    page.wait_for_function("getComputedStyle(document.documentElement).getPropertyValue('--regions-opacity') == '0.4'")
+    upload(page, photos[0])
+    expect(page.locator("#save")).to_be_enabled()
+    expect(page.locator("#opacity input[type=number]")).to_have_value("0.4")
+    assert picked(page) == ["Hair", "Face"]
+    expected = library(photos[0], edges="plain")
+    with page.expect_download() as waiting:
+        page.locator("#save").click()
+    with Image.open(waiting.value.path()) as image:
+        options = CutoutOptions(background="#ff8800", crop=True)
+        assert np.array_equal(np.asarray(image), np.asarray(expected.cutout("Hair", "Face", options=options)))
+    page.locator("#link").click()
+    expect(page.locator("#link-text textarea, #link-text input")).to_have_value(f"{served}/{query}")
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_a_click_counts_in_fullscreen_too(page: Page, photos: list[Path], library: Segmenter) -> None:
+    expected = library(photos[0])
+    name = max(GROUPS["All garments"], key=lambda name: expected.areas.get(name, 0))
+    upload(page, photos[0])
+    expect(page.locator("#save")).to_be_enabled()
+    page.get_by_role("button", name="Clear", exact=True).click()
+    expect(page.locator("#picker label.selected")).to_have_count(0)
+    page.locator("#photo").get_by_label("Fullscreen").click()
+    page.wait_for_timeout(500)
+    shown = page.locator("#photo img").first
+    box = shown.bounding_box()
+    scale = min(box["width"] / expected.photo.width, box["height"] / expected.photo.height, 1)
+    left = (box["width"] - scale * expected.photo.width) / 2
+    top = (box["height"] - scale * expected.photo.height) / 2
+    x, y = inner_point(expected.mask(name))
+    shown.click(position={"x": left + (x + 0.5) * scale, "y": top + (y + 0.5) * scale})
+    expect(page.locator("#picker label.selected")).to_have_count(1)
+    assert picked(page) == [name]
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_garments_can_be_picked_from_the_keyboard(page: Page, photos: list[Path]) -> None:
+    upload(page, photos[0])
+    expect(page.locator("#save")).to_be_enabled()
+    box = page.locator("#picker input").first
+    was = box.is_checked()
+    page.locator("#clear").focus()
+    page.keyboard.press("Tab")
+    assert box.evaluate("box => box === document.activeElement")
+    page.keyboard.press("Space")
+    expect(box).to_be_checked(checked=not was)

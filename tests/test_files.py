@@ -3,11 +3,11 @@
 import asyncio
 import errno
 import resource
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gradio as gr
 import pytest
+from full_disk import file_limit
 from paper_dolls import draw, write_parquet
 from PIL import Image
 
@@ -17,25 +17,16 @@ from clothseg.files import disk_trouble, whole
 
 
 @pytest.fixture
-def limit() -> Iterator[Callable[[int], None]]:
-    """Sets the largest size of a file, in bytes: what goes beyond cannot be written, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-@pytest.fixture
 def photo(tmp_path: Path) -> Path:
     path = tmp_path / "doll.png"
     Image.fromarray(draw(1, 480, 320).image).save(path)
     return path
 
 
-def test_a_writer_that_fails_leaves_what_was_there(tmp_path: Path, limit: Callable[[int], None]) -> None:
+def test_a_writer_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_text("before")
-    limit(1000)
-    with pytest.raises(OSError) as failed, whole(path) as building:
+    with pytest.raises(OSError) as failed, file_limit(1000), whole(path) as building:
         building.write_text("x" * 2000)
     assert [each.name for each in tmp_path.iterdir()] == ["file.txt"] and path.read_text() == "before"
     assert "a file would be larger than is allowed here" in str(disk_trouble(failed.value))
@@ -64,29 +55,26 @@ def test_other_errors_are_no_disks() -> None:
         assert disk_trouble(error) is None
 
 
-def test_evaluate_on_a_full_disk(
-    tiny_model: Path, tmp_path: Path, limit: Callable[[int], None], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_evaluate_on_a_full_disk(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Before the disk is full it writes; then it says so, and leaves the whole files of before."""
     for split in ("train", "validation"):
         write_parquet(tmp_path / f"{split}.parquet", 2, height=96, width=64)
     argv = ["evaluate", str(tiny_model), str(tmp_path), "--resamples", "20", "--out", str(tmp_path / "out")]
     assert cli.main(argv) == 0
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    limit(2000)
-    assert cli.main(argv) == 1
+    with file_limit(2000):
+        assert cli.main(argv) == 1
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith("error: ") and "larger than is allowed here" in said
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
 def test_a_visitor_is_told_and_half_a_file_is_not_kept(
-    tiny_model: Path, photo: Path, tmp_path: Path, limit: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+    tiny_model: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
     result = Segmenter.from_pretrained(tiny_model, device="cpu")(photo)
-    limit(1000)
-    with pytest.raises(OSError) as failed:
+    with pytest.raises(OSError) as failed, file_limit(1000):
         save_overlay(result)
     assert not [path for path in (tmp_path / "gradio").rglob("*") if path.is_file()]
 
@@ -100,14 +88,14 @@ def test_a_visitor_is_told_and_half_a_file_is_not_kept(
 
 
 def test_a_cache_that_cannot_be_written_keeps_no_app_from_starting(
-    tiny_model: Path, photo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit: Callable[[int], None]
+    tiny_model: Path, photo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Neither one below a file, where nobody may make a folder, nor one on a disk that takes no model."""
     expected = Segmenter.from_pretrained(tiny_model, engine="torch")(photo).label_map
     (tmp_path / "full").mkdir()
     for cache, size in ((photo / "cache", resource.RLIM_INFINITY), (tmp_path / "full", 5000)):
         monkeypatch.setenv("CLOTHSEG_CACHE", str(cache))
-        limit(size)
-        found = Segmenter.from_pretrained(tiny_model, device="cpu")(photo).label_map
+        with file_limit(size):
+            found = Segmenter.from_pretrained(tiny_model, device="cpu")(photo).label_map
         assert (found == expected).mean() > 0.999
     assert not list((tmp_path / "full").rglob("*.xml"))

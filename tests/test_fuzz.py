@@ -117,3 +117,10 @@ def test_names_that_are_no_classes(names: list[Any]) -> None:
 def test_a_mask_that_is_nowhere_is_told_in_words() -> None:
     with pytest.raises(DataError, match=r"Row a: the mask is no readable picture \(No such file or directory\)\."):
         decode_mask({"bytes": None, "path": "/nowhere"}, "a")
+
+
+@pytest.mark.parametrize("flags", [["--warmup_steps", "-1"], ["--logging_steps", "inf"], ["--logging_steps", "1e999"]])
+def test_numbers_that_training_cannot_use(flags: list[str]) -> None:
+    with pytest.raises((ConfigError, SystemExit)) as caught:
+        parse_arguments(["--use_cpu", *flags])
+    assert isinstance(caught.value, SystemExit) or str(caught.value).endswith(".")

@@ -326,7 +326,28 @@ def test_importing_and_using_the_library_asks_nobody(tiny_model: Path, tmp_path:
     assert ["192.0.2.1" in line for line in outside(log.read_text())] == [True], "this test's own line alone"
 
 
-def test_a_fault_of_ours_is_told_without_its_insides(app: str, photo: bytes) -> None:
-    event, message = call(app, "cutout", [{"path": upload(app, "me.png", photo), "meta": META}, 5])
+REST = (None, None, "one", "guided", "auto", False, False)
+"""Of /cutout's inputs, behind photo and classes."""
+
+
+@pytest.mark.parametrize("classes", [5, 0.5, {"Hat": 1}, True, [5], [["Hat"]], [None], "no class", ["x" * 9000] * 9])
+def test_classes_that_are_none(classes: Any, app: str, photo: bytes) -> None:
+    event, message = call(app, "cutout", [{"path": upload(app, "me.png", photo), "meta": META}, classes, *REST])
     assert event == "error"
-    assert message == FAILED or message.startswith("Unknown class") or message == UNUSABLE
+    assert message.startswith(("Unknown class", "Classes are given as a list of names")), message
+    assert len(message) < 600
+
+
+def test_what_a_message_quotes_is_cut_short(app: str, photo: bytes) -> None:
+    me = {"path": upload(app, "me.png", photo), "meta": META}
+    event, message = call(app, "cutout", [me, ["Hat"], ["x" * 100_000], *REST[1:]])
+    assert event == "error" and message.endswith(" ...") and len(message) < 600, message
+
+
+def test_what_security_md_names_is_there() -> None:
+    text = (ROOT / "SECURITY.md").read_text()
+    tests = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    named = set(re.findall(r"`(test_\w+)", text))
+    assert len(named) > 20
+    assert {name for name in named if not any(f"def {name}" in code for code in tests.values())} == set()
+    assert set(re.findall(r"`(tests/[\w/]+\.py)`", text)) <= set(tests)

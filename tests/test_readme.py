@@ -7,6 +7,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import yaml
@@ -88,6 +89,15 @@ def test_library_snippet(work: Path) -> None:
     with Image.open(work / "labels.png") as labels, Image.open(work / "hair.png") as hair:
         assert labels.size == hair.size == (240, 320) and labels.mode == "P" and hair.mode == "RGBA"
     assert (work / "overlay.jpg").is_file()
+
+
+def test_cutout_snippet(work: Path) -> None:
+    env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1", "HOME": str(work)}
+    told = run([sys.executable, "-c", snippet("python", "CutoutOptions")], work, env)
+    with Image.open(work / "clothes.png") as clothes, ZipFile(work / "items.zip") as items:
+        assert clothes.mode == "RGB"
+        assert len(told.splitlines()) == len([name for name in items.namelist() if name.endswith(".png")]) > 2
+        assert {"items.json", "coco.json"} <= set(items.namelist())
 
 
 def test_api_snippets(work: Path) -> None:

@@ -5,7 +5,9 @@ needs a reason.
 """
 
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from paper_dolls import draw
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from clothseg import Segmenter
+from clothseg import Segmenter, edges
 from clothseg.engines.torch_engine import TorchEngine
 from clothseg.labels import NUM_CLASSES
 from clothseg.training.model import build_model
@@ -71,3 +73,22 @@ def test_a_photo_costs_its_label_map_and_little_else_of_its_size(
     more = 3 * 1600 * 1200
     assert large_held - small_held == pytest.approx(more, rel=0.01)
     assert large_peak - small_peak < bytes_a_pixel * more
+
+
+def test_edges_are_fitted_for_all_classes_but_one_and_only_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    areas = []
+
+    def counted(*arguments: Any) -> Iterator[tuple[Any, np.ndarray]]:
+        for box, line in fits(*arguments):
+            areas.append(line.shape[0] * line.shape[1] / (160 * 160))
+            yield box, line
+
+    fits = edges.fits
+    monkeypatch.setattr(edges, "fits", counted)
+    logits = np.full((NUM_CLASSES, 40, 40), -9, np.float32)
+    logits[0] = 0
+    for place, class_id in enumerate((4, 6, 9)):
+        logits[class_id, 10 * place : 10 * place + 8, 10:18] = 9
+    label_map = edges.follow_edges(logits, np.zeros((160, 160, 3), np.uint8))
+    assert np.unique(label_map).tolist() == [0, 4, 6, 9]
+    assert len(areas) == 3 and sum(areas) < 0.4

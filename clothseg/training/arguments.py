@@ -81,9 +81,9 @@ def parse_arguments(argv: list[str] | None = None) -> tuple[ParsingArguments, Tr
         parsing, training, _, unknown = parser.parse_args_into_dataclasses(
             argv, look_for_args_file=False, return_remaining_strings=True
         )
-    except (ValueError, ImportError) as error:
+    except (ValueError, ArithmeticError, ImportError) as error:
         without = " Without such a GPU add --bf16 false." if "bf16" in str(error) else ""
-        raise ConfigError(f"{error}{without}") from error
+        raise ConfigError(f"{str(error).rstrip('.')}.{without}") from error
     if unknown:
         raise ConfigError(f"Unknown option {' '.join(unknown)}: python train_hf.py --help lists them all.")
     if parsing.early_stopping_patience:

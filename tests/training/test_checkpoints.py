@@ -1,11 +1,11 @@
 """Checkpoints: a broken one is seen and passed over, a disk that fills up leaves the one before."""
 
-import resource
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from full_disk import file_limit
 from small_trainer import make_trainer
 
 from clothseg.errors import ConfigError
@@ -105,21 +105,14 @@ def test_order_is_by_number_and_other_folders_are_left_out(tmp_path: Path) -> No
     assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-10", "checkpoint-9"]
 
 
-@pytest.fixture
-def limit() -> Iterator[Callable[[int], None]]:
-    """Sets the largest size of a file, in bytes: what goes beyond cannot be written, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.mark.parametrize("file", ["model.safetensors", "optimizer.pt"])
-def test_full_disk_leaves_the_checkpoint_before(
-    file: str, limit: Callable[[int], None], output: Path, doll_data: Path, tiny_model: Path
-) -> None:
+def test_full_disk_leaves_the_checkpoint_before(file: str, output: Path, doll_data: Path, tiny_model: Path) -> None:
     trainer = make_trainer(doll_data, tiny_model, output, *FLAGS, "--max_steps", "4", "--save_total_limit", "1")
-    limit((output / "checkpoint-2" / file).stat().st_size - 1000)
-    with pytest.raises(ConfigError, match=r"checkpoint-3 could not be written .* go on with --resume_from_checkpoint"):
+    size = (output / "checkpoint-2" / file).stat().st_size - 1000
+    could_not = pytest.raises(
+        ConfigError, match=r"checkpoint-3 could not be written .* go on with --resume_from_check"
+    )
+    with could_not, file_limit(size):
         trainer.train(resume_from_checkpoint=str(output / "checkpoint-2"))
     assert not (output / "checkpoint-3").exists()
     assert usable_checkpoint(output, averaged=True) == (output / "checkpoint-2", [])

@@ -1,0 +1,124 @@
+"""What smoothing and following surroundings bring to clips: consistency, accuracy, lag and speed.
+
+    python -m benchmarks.video FOLDER [MODEL] [--clips N] [--frames N]
+
+FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. Clips with known truth
+and motion are made of the photos and of paper dolls (tests/moving_pictures.py, seed 0), every frame with noise (5 of
+255) and JPEG compression (quality 70) of its own: "handheld" is a camera that pans, zooms, tilts and trembles over a
+photo; "walking" a figure that crosses another photo's ground by 1 % of the width a frame; "wide" the same at 16:9;
+"waving" a doll whose arm swings by 6 degrees a frame. Consistency is the share of the figure's pixels that have the
+label that they had one frame before where they were then, by the true motion. Lag is told by the pixels whose true
+label has just changed: the share that is right at once. Frames per second are of the whole way from frame to label
+map, each way's first clip of a kind included; compare ways, not machines.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from tqdm.auto import tqdm
+
+from clothseg import Segmenter
+from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES
+from clothseg.motion import consistency
+from clothseg.training.data import decode_row, load_splits
+from clothseg.training.metrics import confusion_matrix, summarize
+from clothseg.video import segment_frames
+
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from moving_pictures import Clip, handheld, walking, waving
+
+
+Pixels = npt.NDArray[np.uint8]
+
+WAYS: dict[str, dict[str, Any]] = {
+    "each frame whole": {"smooth": False, "zoom": "off"},
+    "smoothed": {"zoom": "off"},
+    "surroundings followed": {"smooth": False},
+    "both (the default)": {},
+}
+
+
+def emptied(photo: Pixels, labels: Pixels) -> Pixels:
+    """The photo without its person, made up from what is around."""
+    figure = ((labels != BACKGROUND) & (labels != IGNORE)).view(np.uint8)
+    return np.asarray(cv2.inpaint(photo, cv2.dilate(figure, np.ones((15, 15), np.uint8)), 5, cv2.INPAINT_TELEA))
+
+
+def widened(photo: Pixels, labels: Pixels) -> tuple[Pixels, Pixels]:
+    """The photo in the middle of a 16:9 frame of its height."""
+    height, width = labels.shape
+    side = max(0, (round(height * 16 / 9) - width) // 2)
+    known = np.where(labels == IGNORE, np.uint8(BACKGROUND), labels)
+    return (
+        cv2.copyMakeBorder(photo, 0, 0, side, side, cv2.BORDER_REPLICATE),
+        cv2.copyMakeBorder(known, 0, 0, side, side, cv2.BORDER_CONSTANT, value=BACKGROUND),
+    )
+
+
+def clips(shots: list[tuple[Pixels, Pixels]], frames: int) -> Iterator[tuple[str, Clip]]:
+    """Each kind's clips, one of each shot."""
+    rng = np.random.default_rng(0)
+    for index, shot in enumerate(shots):
+        ground = emptied(*shots[index - 1])
+        yield "handheld", handheld(*shot, frames, rng)
+        yield "walking", walking(*shot, ground, frames, rng)
+        yield "wide", walking(*widened(*shot), ground, frames, rng)
+        yield "waving", waving(100 + index, frames, rng)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a table of all kinds of clips and ways."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
+    parser.add_argument("--clips", type=int, default=5, help="of each kind (default 5)")
+    parser.add_argument("--frames", type=int, default=24, help="of each clip (default 24)")
+    options = parser.parse_args(arguments)
+    segmenter = Segmenter.from_pretrained(options.model)
+    rows = load_splits(str(options.folder), None, 0.1, 0).validation
+    shots = [decode_row(rows[index * len(rows) // options.clips]) for index in range(options.clips)]
+    kept: dict[tuple[str, str], list[float]] = {}
+    changed: dict[tuple[str, str], list[float]] = {}
+    matrices: dict[tuple[str, str], npt.NDArray[np.int64]] = {}
+    seconds: dict[tuple[str, str], float] = {}
+    for kind, clip in tqdm(clips(shots, options.frames), total=4 * len(shots)):
+        for way, chosen in WAYS.items():
+            key = kind, way
+            began = time.perf_counter()
+            maps = [result.label_map for result in segment_frames(segmenter, clip.frames, **chosen)]
+            seconds[key] = seconds.get(key, 0) + time.perf_counter() - began
+            counts = [confusion_matrix(*pair) for pair in zip(clip.labels, maps, strict=True)]
+            zeros = np.zeros((NUM_CLASSES, NUM_CLASSES), np.int64)
+            matrices[key] = matrices.get(key, zeros) + np.sum(counts, axis=0)
+            for index in range(1, len(maps)):
+                kept.setdefault(key, []).append(consistency(maps[index], maps[index - 1], clip.motions[index]))
+                now, before = clip.labels[index], clip.labels[index - 1]
+                new = (now != before) & (now != IGNORE) & (before != IGNORE)
+                if new.any():
+                    changed.setdefault(key, []).append(float((maps[index] == now)[new].mean()))
+    print(
+        f"\n{options.clips} clips of {options.frames} frames of each kind, seed 0, {segmenter.name}, "
+        f"{type(segmenter.engine).__name__}, {platform.machine()} with {os.cpu_count()} cores\n"
+    )
+    print("| clips | way | consistency | mIoU | right where the truth has just changed | frames per second |")
+    print("|---|---|---|---|---|---|")
+    for kind, way in matrices:
+        key = kind, way
+        print(
+            f"| {kind} | {way} | {np.mean(kept[key]):.3f} | {summarize(matrices[key])['mean_iou']:.3f} | "
+            f"{np.mean(changed.get(key, [np.nan])):.3f} | {options.clips * options.frames / seconds[key]:.1f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""The tab for many photos in a real browser: a ZIP in, a ZIP out, bad photos named, and giving up."""
+
+import csv
+import zipfile
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browsing import DESKTOP, PHONE, open_tab
+from paper_dolls import draw
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from clothseg import Segmenter
+
+
+def packed(folder: Path, photos: int) -> Path:
+    """A ZIP of so many photos, all the same, and a file that is none."""
+    photo = BytesIO()
+    Image.fromarray(draw(1, 300, 200).image).save(photo, "PNG")
+    path = folder / "many.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(photos):
+            archive.writestr(f"photo-{number:03d}.png", photo.getvalue())
+        archive.writestr("broken.jpg", b"no picture")
+    return path
+
+
+def test_a_zip_in_and_a_zip_out(page: Page, tiny_model: Path, tmp_path: Path) -> None:
+    open_tab(page, "Batch")
+    start = page.locator("#batch-start")
+    expect(start).to_be_disabled()
+    single = tmp_path / "single.jpg"
+    Image.fromarray(draw(2, 120, 80).image).save(single)
+    page.locator("#batch-files input[type=file]").set_input_files([packed(tmp_path, 2), single])
+    start.click()
+    expect(page.get_by_role("heading", name="3 of 4 photos done")).to_be_visible()
+    expect(page.locator("#batch-status .problems li")).to_have_count(1)
+    expect(page.locator("#batch-status .problems li")).to_contain_text("broken.jpg")
+    with page.expect_download() as waiting:
+        page.locator("#batch-save").click()
+    assert waiting.value.suggested_filename == "clothseg.zip"
+    with zipfile.ZipFile(waiting.value.path()) as archive:
+        rows = list(csv.DictReader(TextIOWrapper(archive.open("results.csv"), "utf-8")))
+        assert [row["photo"] for row in rows if row["error"]] == ["broken.jpg"] and len(rows) == 4
+        with Image.open(archive.open("labels/single.png")) as labels:
+            assert np.array_equal(np.asarray(labels), Segmenter.from_pretrained(tiny_model)(single).label_map)
+        assert "cutouts/photo-000.png" in archive.namelist()
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_a_batch_can_be_given_up_and_begun_anew(page: Page, tmp_path: Path) -> None:
+    open_tab(page, "Batch")
+    page.locator("#batch-files input[type=file]").set_input_files(packed(tmp_path, 400))
+    page.locator("#batch-start").click()
+    expect(page.locator("#batch-status progress")).to_be_visible()
+    expect(page.locator("#batch-status")).to_contain_text("left")
+    page.locator("#batch-cancel").click()
+    expect(page.locator("#batch-status")).to_contain_text("Cancelled.")
+    page.wait_for_timeout(1000)
+    expect(page.locator("#batch-status")).to_contain_text("Cancelled."), "nothing goes on"
+    expect(page.locator("#batch-save")).to_be_hidden()
+    page.locator("#batch-files").get_by_label("Clear").click()
+    page.locator("#batch-files input[type=file]").set_input_files(packed(tmp_path, 1))
+    page.locator("#batch-start").click()
+    expect(page.get_by_role("heading", name="1 of 2 photos done")).to_be_visible()
+
+
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
+def test_what_cannot_be_done_is_said(page: Page, tmp_path: Path) -> None:
+    open_tab(page, "Batch")
+    bad = tmp_path / "bad.zip"
+    bad.write_bytes(b"no archive")
+    page.locator("#batch-files input[type=file]").set_input_files(bad)
+    page.locator("#batch-start").click()
+    expect(page.get_by_role("alert")).to_contain_text("bad.zip")
+    expect(page.locator("#batch-start")).to_be_visible()
