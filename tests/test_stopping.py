@@ -94,7 +94,7 @@ def unused_port() -> int:
 def test_accepted_photos_are_answered_and_new_ones_refused(
     start: Start, photo: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    app = start(seconds=0.7, limit=60)
+    app = start(seconds=0.3, limit=60)
     client = Client(app.url, verbose=False, download_files=str(tmp_path / "got"))
     uploaded = httpx.post(f"{app.url}gradio_api/upload", files={"files": photo.read_bytes()}).json()[0]
     body = {"data": [{"path": uploaded, "meta": {"_type": "gradio.FileData"}}]}
