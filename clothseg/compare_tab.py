@@ -32,6 +32,16 @@ class Models(NamedTuple):
     names: tuple[str, ...] = ()
     free: bool = False
 
+    def check(self, name: str) -> None:
+        """Refuse what is not on offer, whatever the page sends.
+
+        Raises:
+            ConfigError: the model may not be loaded.
+        """
+        if name not in self.names and not self.free:
+            offered = ", ".join(self.names) or "none but the one it serves"
+            raise ConfigError(f"This app does not offer the model {name!r}; it offers {offered}.")
+
 
 def compare_tab(segmenter: Segmenter, models: Models) -> None:
     """Add the tab's components and events to the Blocks being built.
@@ -51,8 +61,7 @@ def compare_tab(segmenter: Segmenter, models: Models) -> None:
     def chosen(name: str) -> Segmenter:
         if name == served:
             return segmenter
-        if name not in names and not models.free:
-            raise ConfigError(f"This app does not offer the model {name!r}; it offers {', '.join(names)}.")
+        models.check(name)
         return load(name)
 
     with gr.Row(elem_classes="two", elem_id="compare"):

@@ -86,7 +86,8 @@ items, coco, _ = client.predict(handle_file("holiday.jpg"), people="all", api_na
 ```
 
 `label_map` is a PNG whose pixel values are the class ids, `cutout` a transparent PNG, both of the photo’s own size
-unless cropped. From JavaScript, with `npm install @gradio/client`:
+unless cropped. From JavaScript, with `npm install @gradio/client` (in
+Node, end with `process.exit()`: the client keeps its connection open):
 
 ```javascript
 import {{ Client, handle_file }} from "@gradio/client";
