@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from clothseg import __version__
 from clothseg.collect import Source, collected
+from clothseg.commands.common import add_keep, add_model
 from clothseg.errors import ConfigError, ImageError, UnknownClassError, UsageError
 from clothseg.folder_run import SUMMARIES, OutputFolder
-from clothseg.labels import GROUPS
 from clothseg.output import KINDS, Wanted, outcomes
 
 
@@ -36,18 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", metavar="PATH", type=Path, nargs="*", help="photo, or folder with photos")
     parser.add_argument("--zip", action="store_true", help="take the photos inside of ZIPs that are given, too")
     parser.add_argument("--out", type=Path, help="folder for what is written; nothing in it is taken for a photo")
-    parser.add_argument("--model", help="Hub id or folder; default: the model that ships with us")
-    parser.add_argument("--revision", help="branch, tag or commit of the model on the Hub")
+    add_model(parser)
     parser.add_argument(
         "--write", nargs="+", choices=KINDS, default=["labels", "cutouts"], help="default: the first two"
     )
-    parser.add_argument(
-        "--keep",
-        nargs="+",
-        metavar="CLASS",
-        default=["All garments"],
-        help=f"classes of cut-outs and items, or groups of them ({', '.join(GROUPS)}); default: All garments",
-    )
+    add_keep(parser, "cut-outs and items")
     parser.add_argument("--edges", choices=("guided", "plain"), default="guided", help="borders that follow the photo")
     parser.add_argument("--zoom", choices=("auto", "off"), default="auto", help="look at small figures once more")
     parser.add_argument("--people", choices=("one", "all"), default="one", help="tell several people apart")
