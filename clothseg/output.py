@@ -78,7 +78,7 @@ def outcomes(
         segmenter: a loaded model.
         sources: the photos.
         wanted: what to make of each.
-        options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`.
+        options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`, `longest`.
 
     Raises:
         ConfigError: an option has no such value, which no other photo would change.

@@ -135,6 +135,7 @@ class Segmenter:
         people: str = "one",
         average: bool = False,
         rules: bool = False,
+        longest: int | None = None,
     ) -> Segmentation:
         """Segment one photo: a path, the bytes of a file, a PIL image or an (H, W, 3) uint8 RGB array.
 
@@ -146,12 +147,14 @@ class Segmenter:
                 and says whose each pixel is: `wearers` and `people` of the result. One more pass for each person.
             average: look four times, mirrored and larger, too: more accurate at five times the work.
             rules: drop specks, and what cannot be in a photo of one person: `clothseg.rules`.
+            longest: be content with a result of so many pixels on the longer side: a larger photo is made smaller as
+                it is read, and the result carries the smaller one. docs/speed.md says what that gains and costs.
 
         Raises:
             ImageError: the photo cannot be used.
             ConfigError: an option has no such value.
         """
-        prepare, run, finish = self._steps(edges, zoom, people, average, rules)
+        prepare, run, finish = self._steps(edges, zoom, people, average, rules, longest)
         prepared = prepare(photo)
         return finish(photo, prepared, *run([prepared]))
 
@@ -163,7 +166,7 @@ class Segmenter:
         Args:
             photos: as for one.
             batch_size: how many go through the network together, or are in hand where each goes by itself.
-            options: as for one: `edges`, `zoom`, `people`, `average`, `rules`.
+            options: as for one: `edges`, `zoom`, `people`, `average`, `rules`, `longest`.
 
         Raises:
             ImageError: a photo cannot be used.
@@ -171,17 +174,7 @@ class Segmenter:
         """
         return list(self.iter_batch(photos, batch_size, **options))
 
-    def iter_batch(
-        self,
-        photos: Iterable[Photo],
-        batch_size: int = 8,
-        *,
-        edges: str = "guided",
-        zoom: str = "auto",
-        people: str = "one",
-        average: bool = False,
-        rules: bool = False,
-    ) -> Iterator[Segmentation]:
+    def iter_batch(self, photos: Iterable[Photo], batch_size: int = 8, **options: Any) -> Iterator[Segmentation]:
         """Like `batch`, lazily: no more than two batches are in hand at a time.
 
         Where the engine answers several calls at once (`for_many`), each photo goes its way by itself, and
@@ -193,14 +186,14 @@ class Segmenter:
             raise ConfigError(f"The batch size must be at least 1, not {batch_size}.")
         many = self.for_many()
         if batch_size > 1 and many.workers > 1:
-            prepare, run, finish = many._steps(edges, zoom, people, average, rules)
+            prepare, run, finish = many._steps(**options)
 
             def segment(photo: Photo) -> Segmentation:
                 prepared = prepare(photo)
                 return finish(photo, prepared, *run([prepared]))
 
             return in_order(segment, photos, many.workers, max(many.workers, batch_size))
-        return overlapped(photos, batch_size, *self._steps(edges, zoom, people, average, rules))
+        return overlapped(photos, batch_size, *self._steps(**options))
 
     def for_many(self) -> Self:
         """This model for calls from as many threads as it has `workers`: each takes longer, all together less time.
@@ -245,11 +238,21 @@ class Segmenter:
 
     # The three steps from a source to its result
 
-    def _steps(self, edges: str, zoom: str, people: str, average: bool, rules: bool) -> _Steps:
+    def _steps(
+        self,
+        edges: str = "guided",
+        zoom: str = "auto",
+        people: str = "one",
+        average: bool = False,
+        rules: bool = False,
+        longest: int | None = None,
+    ) -> _Steps:
         for name, value, values in (("Edges", edges, EDGES), ("Zoom", zoom, ZOOM), ("People", people, PEOPLE)):
             if value not in values:
                 raise ConfigError(f"{name} can be {' or '.join(values)}, not {value!r}.")
-        prepare, run = (_load, self._run_averaged) if average else (self._prepare, self._run)
+        # Only then decoded at a reduced scale, as JPEG allows: the result carries the photo, for cut-outs of its size.
+        load = partial(load_photo, longest=longest)
+        prepare, run = (_prepare_later, self._run_averaged) if average else (self._prepare, self._run)
 
         def closer(photo: Image.Image) -> npt.NDArray[np.float32]:
             return next(iter(run([prepare(photo)])))
@@ -257,20 +260,17 @@ class Segmenter:
         aspect, guided = self.image_size[0] / self.image_size[1], edges == "guided"
         if people == "all":
             read = partial(read_each, closer=closer, aspect=aspect, guided=guided, zoom=zoom == "auto", rules=rules)
-            return self._prepare_wide, self._run_each, partial(self._finish, read)
+            return lambda source: self._prepare_wide(load(source)), self._run_each, partial(self._finish, read)
         read = partial(read_one, closer=closer if zoom == "auto" else None, aspect=aspect, guided=guided, rules=rules)
-        return prepare, run, partial(self._finish, read)
+        return lambda source: prepare(load(source)), run, partial(self._finish, read)
 
-    def _prepare(self, source: Photo) -> _Prepared:
-        # Never decoded at a reduced scale, as JPEG allows: the result carries the photo, for cut-outs of its own size.
-        photo = load_photo(source)
+    def _prepare(self, photo: Image.Image) -> _Prepared:
         return photo, self.pixels([photo])
 
     def _run(self, prepared: list[_Prepared]) -> Iterable[npt.NDArray[np.float32]]:
         return self._logits(np.concatenate([pixels for _, pixels in prepared]))
 
-    def _prepare_wide(self, source: Photo) -> _Prepared:
-        photo = load_photo(source)
+    def _prepare_wide(self, photo: Image.Image) -> _Prepared:
         return photo, self.pixels([photo], wide_size(photo.size, self.image_size))
 
     def _run_each(self, prepared: list[_Prepared]) -> Iterable[npt.NDArray[np.float32]]:
@@ -297,6 +297,6 @@ class Segmenter:
         )
 
 
-def _load(source: Photo) -> _Prepared:
+def _prepare_later(photo: Image.Image) -> _Prepared:
     """For looks at several sizes, which are made when it is known which."""
-    return load_photo(source), np.empty(0, np.float32)
+    return photo, np.empty(0, np.float32)

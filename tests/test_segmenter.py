@@ -165,6 +165,18 @@ def test_an_unusable_photo_is_named(segmenter: Segmenter, tmp_path: Path) -> Non
         segmenter.batch([photo(0), path])
 
 
+def test_a_reduced_result_is_one_of_the_reduced_photo(segmenter: Segmenter) -> None:
+    large = photo(0, 300, 200).resize((800, 1200), Image.Resampling.BICUBIC)
+    for options in ({}, {"people": "all"}, {"average": True}):
+        result = segmenter(large, longest=300, **options)
+        assert result.photo.size == (200, 300) and result.label_map.shape == (300, 200)
+        assert_same(result, segmenter(result.photo, **options))
+    assert segmenter.batch([large] * 2, longest=300)[1].photo.size == (200, 300)
+    assert segmenter(large, longest=5000).photo.size == large.size
+    with pytest.raises(ConfigError, match="32 pixels or more"):
+        segmenter(large, longest=0)
+
+
 class FakeEngine:
     """Answers with Background everywhere and notices when two calls overlap."""
 

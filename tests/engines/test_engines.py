@@ -176,3 +176,22 @@ def test_signal_handlers_keep_their_stack(tiny_model: Path) -> None:
         "assert stacks[0].raw == stacks[1].raw\n"
     )
     subprocess.run([sys.executable, "-X", "faulthandler", "-c", code, tiny_model], check=True)
+
+
+def test_two_threads_may_be_the_first(tiny_model: Path) -> None:
+    """OpenVINO's bindings hang every other time if two threads hand them their first array at once."""
+    code = (
+        "import sys, threading, numpy as np\n"
+        "from clothseg import Segmenter\n"
+        "engine = Segmenter.from_pretrained(sys.argv[1], engine='openvino').engine\n"
+        "together = threading.Barrier(3)\n"
+        "def run(network):\n"
+        "    together.wait(60)\n"
+        "    network(np.zeros((1, 3, 128, 128), np.float32))\n"
+        "networks = (engine.streams or engine, engine.streams or engine, engine)\n"
+        "threads = [threading.Thread(target=run, args=(network,), daemon=True) for network in networks]\n"
+        "[thread.start() for thread in threads]\n"
+        "[thread.join(60) for thread in threads]\n"
+        "assert not any(thread.is_alive() for thread in threads)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, tiny_model], check=True, timeout=200)
