@@ -17,6 +17,7 @@ import pytest
 from app_server import ROOT, environment
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from javascript import node
 from paper_dolls import draw
 from PIL import Image
 
@@ -269,6 +270,9 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
 
 def test_the_manual_on_the_page_works(app: str, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(photo.parent)
+    code = re.search(r"```javascript\n(.*?)```", facts.manual(app), re.DOTALL)
+    (photo.parent / "example.mjs").write_text(code[1] + "process.exit();")
+    assert node(photo.parent, "example.mjs").startswith(f"{app}/gradio_api/file=")
     code = re.search(r"```python\n(.*?)```", facts.manual(app), re.DOTALL)
     names: dict[str, Any] = {}
     exec(code[1], names)
