@@ -19,14 +19,14 @@ class Page(gr.Blocks):
     @property
     def config(self) -> Any:
         """What a browser is sent; gradio asks for it while it answers that browser's request."""
-        language = current()
-        if language not in self._spoken:
-            self._spoken[language] = spoken(self._config)
-        return self._spoken[language]
+        language, (written, said) = current(), self._config
+        if language not in said:
+            said[language] = spoken(written)
+        return said[language]
 
     @config.setter
     def config(self, config: Any) -> None:
-        self._config, self._spoken = config, dict[str, Any]()
+        self._config: tuple[Any, dict[str, Any]] = config, {}  # as it was built, and by language
 
     def launch(self, *args: Any, app_kwargs: dict[str, Any] | None = None, **options: Any) -> Any:
         """Launch with an ear for the language of requests."""
