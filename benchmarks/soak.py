@@ -35,7 +35,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from benchmarks.inference import write_photos
+from benchmarks.ways import write_photos
 from clothseg import Segmenter
 from clothseg.files import save_picture
 
