@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     rank, processes = _processes()
     _check(arguments)
     if arguments.dataset:
-        return _segment_dataset(arguments, processes)
+        return _segment_dataset(arguments, rank, processes)
     with ExitStack() as stack:
         with _as_usage():
             wanted = Wanted(tuple(arguments.write), tuple(arguments.keep), _cutout(arguments))
@@ -128,21 +128,22 @@ def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source]
     return 1 if problems and processes == 1 else 0
 
 
-def _segment_dataset(arguments: argparse.Namespace, processes: int) -> int:
+def _segment_dataset(arguments: argparse.Namespace, rank: int, processes: int) -> int:
     from clothseg.dataset_run import segment_dataset
+    from clothseg.processes import Processes
     from clothseg.segmenter import Segmenter
 
-    if processes > 1:
-        raise UsageError("--dataset is for one process: start it without accelerate launch.")
-    return segment_dataset(
+    status = segment_dataset(
         arguments.dataset,
         arguments.push_to_hub,
-        partial(Segmenter.from_pretrained, arguments.model, revision=arguments.revision),
+        partial(Segmenter.from_pretrained, arguments.model, revision=arguments.revision, device=_device(processes)),
         {name: getattr(arguments, name) for name in OPTIONS},
         split=arguments.split or "train",
         column=arguments.column or "image",
         private=arguments.private,
+        processes=Processes(rank, processes),
     )
+    return status if processes == 1 else 0
 
 
 def _store(
