@@ -14,6 +14,7 @@ from clothseg.archives import Limits
 from clothseg.collect import collected
 from clothseg.errors import ConfigError
 from clothseg.files import whole
+from clothseg.languages import tr
 from clothseg.output import COLUMNS, KINDS, Wanted, line, outcomes
 
 
@@ -59,7 +60,7 @@ def segment_to_zip(
         out: path of the ZIP.
         wanted: what to write of each photo.
         limits: what to refuse of a ZIP; there may be no more photos in all than `limits.files` either.
-        options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`.
+        options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`, `longest`.
 
     Yields:
         How far it is: at once, and after each photo.
@@ -109,10 +110,10 @@ def time_left(progress: Progress, seconds: float) -> str:
         return ""
     left = seconds * (progress.total - progress.done) / progress.done
     if left < 10:
-        return "a few seconds left"
+        return tr("a few seconds left")
     if left < 90:
-        return f"about {round(left, -1):.0f} s left"
+        return tr("about {seconds} s left", seconds=f"{round(left, -1):.0f}")
     minutes = round(left / 60)
     if minutes < 60:
-        return f"about {minutes} min left"
-    return f"about {minutes // 60} h {minutes % 60} min left"
+        return tr("about {minutes} min left", minutes=minutes)
+    return tr("about {hours} h {minutes} min left", hours=minutes // 60, minutes=minutes % 60)

@@ -17,6 +17,7 @@ from clothseg.output import KINDS, Wanted
 from clothseg.refine import CutoutOptions
 from clothseg.segmentation import Segmentation
 from clothseg.segmenter import EDGES, PEOPLE, ZOOM, Segmenter
+from clothseg.startup import pending
 from clothseg.tools import FILES_SCHEMA, LOOK_NAMES, OPTIONS_SCHEMA, described, take_lists_of_files
 
 
@@ -187,9 +188,12 @@ def add_endpoints(segmenter: Segmenter) -> None:
         """Tell whether the app is up, and which model it serves.
 
         Returns:
-            status ("ok"), model, revision (its commit on the Hub, or null), notice (why it is not the model that was
-            asked for, or empty), and the network's input size [height, width].
+            status ("ok", or "loading" while photos still wait for the model), model, revision (its commit on the Hub,
+            or null), notice (why it is not the model that was asked for, or empty), and the network's input size
+            [height, width] (null while it is loaded).
         """
+        if coming := pending(segmenter):
+            return {"status": "loading", "model": coming.asked, "revision": None, "notice": "", "image_size": None}
         return {
             "status": "ok",
             "model": segmenter.name,

@@ -144,7 +144,7 @@ class LocalHub:
         """Answer wrongly to the next `times` requests in whose "METHOD /path" the regular expression is found.
 
         `fault` is a status, or "hang" (no answer for a minute), "cut" (half of the body, then the connection is
-        closed) or "corrupt" (a body of the right length with other bytes).
+        closed), "corrupt" (a body of the right length with other bytes) or "slow" (2 kB a second until `behave`).
 
         The client retries most requests five times after 429 or 5xx, half a minute in all, but not `POST .*/commit/`.
         """
@@ -183,6 +183,17 @@ class LocalHub:
             await send(start)
             await send({"type": "http.response.body", "body": half, "more_body": True})
             return  # without the rest, so the server closes the connection
+        if fault == "slow":
+            await send(
+                {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
+            )
+            left = response.body
+            while self.fault(line) == "slow":
+                await send({"type": "http.response.body", "body": left[:200], "more_body": True})
+                left = left[200:]
+                await asyncio.sleep(0.1)
+            await send({"type": "http.response.body", "body": left})
+            return
         await response(scope, receive, send)
 
     def fault(self, line: str) -> int | str | None:

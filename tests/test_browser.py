@@ -23,7 +23,7 @@ from playwright.sync_api import Page, expect
 
 from clothseg import Segmenter
 from clothseg.labels import GROUPS, NAMES
-from clothseg.preview import LEGEND
+from clothseg.preview import legend
 from clothseg.refine import CutoutOptions
 
 
@@ -49,7 +49,7 @@ def test_from_photo_to_cutout(page: Page, photos: list[Path], library: Segmenter
     page.locator("#cutout").scroll_into_view_if_needed()
     expect(page.locator("#cutout img")).to_be_visible()
     assert page.locator("#picker label").all_inner_texts() == present
-    assert page.locator("#regions .legend-item").all_inner_texts() == [LEGEND[name] for name in present]
+    assert page.locator("#regions .legend-item").all_inner_texts() == [legend(name) for name in present]
     items = expected.items(*NAMES[1:])
     expect(page.locator(".found tbody tr")).to_have_count(len(items))
     listed = page.locator(".found tbody th").all_inner_texts()
@@ -80,7 +80,7 @@ def test_every_way_to_pick(page: Page, photos: list[Path], library: Segmenter, t
 
     page.locator("#picker label", has_text=first).click()
     before = await_cutout(page, None)
-    page.locator("#regions .legend-item", has_text=LEGEND[second]).click()
+    page.locator("#regions .legend-item", has_text=legend(second)).click()
     before = await_cutout(page, before)
     shown = page.locator("#photo img").first
     x, y = inner_point(expected.mask(third))

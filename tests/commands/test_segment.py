@@ -50,6 +50,22 @@ def test_writes_what_the_library_gives_and_names_what_is_broken(
     assert sum(float(lines["a.png"][name]) for name in NAMES) == pytest.approx(1, abs=1e-4)
 
 
+def test_photos_can_be_reduced(
+    photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    argv = ["segment", str(photos / "a.png"), "--out", str(out), "--model", str(tiny_model), "--write", "labels"]
+    assert main([*argv, "--longest", "75"]) == 0
+    assert Image.open(out / "labels" / "a.png").size == (50, 75)
+    assert table(out / "results.csv")["a.png"]["height"] == "75"
+    assert main(argv) == 0  # done again, since it is another way
+    assert Image.open(out / "labels" / "a.png").size == (100, 150)
+    assert main([*argv, "--longest", "8"]) == 2
+    assert main(["segment", "--dataset", "a/b", "--push_to_hub", "a/c", "--longest", "75"]) == 2
+    said = capsys.readouterr().err
+    assert "32 pixels or more, not 8" in said and "--longest is not for --dataset" in said
+
+
 def test_what_is_done_is_not_done_again(
     photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
