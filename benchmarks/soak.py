@@ -34,7 +34,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from benchmarks.inference import write_photos
+from benchmarks.ways import write_photos
 from clothseg import Segmenter
 
 

@@ -22,8 +22,8 @@ MARGIN = 0.15
 LEAST_PIECE = 0.1
 """Pieces below this share of the largest one are not the figure's: specks, and people far away."""
 
-_SIDE = 640
-"""Longest side, in pixels, of the map on which the figure is looked for."""
+_SIDE = 320
+"""Longest side, in pixels, of the map on which the figure is looked for. At 160 photos on the brink change sides."""
 
 
 class Box(NamedTuple):

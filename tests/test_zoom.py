@@ -33,7 +33,7 @@ def test_surroundings_have_air_and_the_networks_proportions(
     found = surroundings(figure(size, box), 1.5)
     assert (found is None) == (expected is None)
     if found is not None and expected is not None:
-        assert np.abs(np.subtract(found, expected)).max() <= 1
+        assert np.abs(np.subtract(found, expected)).max() <= 2  # pixels of the map on which it is looked for
 
 
 def test_specks_do_not_hide_a_small_figure_and_an_empty_photo_has_none() -> None:
