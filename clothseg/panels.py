@@ -71,13 +71,13 @@ def problem(message: str, title: str = "") -> str:
 
 
 def items_table(items: Sequence[Item], people: Sequence[Person] = ()) -> str:
-    """The items of a photo with colours, share, box, confidence and, where people were told apart, their wearer."""
+    """The items of a photo with colours, share, box, confidence and, where people were told apart, by their wearer."""
     if not items:
         none = tr("No clothes or body parts were found. One person, well visible, works best.")
         return f'<p class="none">{none}</p>'
     wearer = f'<th scope="col">{tr("Person")}</th>' if people else ""
     rows = []
-    for item in items:
+    for item in sorted(items, key=lambda item: item.wearer or len(people) + 1) if people else items:
         confidence = "–" if item.confidence is None else percent(item.confidence)
         width = 0 if item.confidence is None else round(100 * item.confidence)
         x, y, wide, high = item.box
@@ -95,7 +95,8 @@ def items_table(items: Sequence[Item], people: Sequence[Person] = ()) -> str:
     count = tr("1 item") if len(items) == 1 else tr("{number} items", number=len(items))
     told = ", " + tr("{number} people", number=len(people)) if len(people) > 1 else ""
     return (
-        f'<div class="scroll"><table class="found"><caption>{tr("What was found")} '
+        f'<div class="scroll"><table class="found{" worn" if people else ""}">'
+        f"<caption>{tr('What was found')} "
         f"<small>{count}{told}</small></caption>"
         f'<thead><tr><th scope="col">{tr("Item")}</th><th scope="col">{tr("Colours")}</th>{wearer}'
         f'<th scope="col">{tr("Share")}</th><th scope="col" class="wide">{tr("Box, pixels")}</th>'
