@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from clothseg.archives import Limits
 from clothseg.collect import collected
 from clothseg.errors import ConfigError
-from clothseg.files import whole
+from clothseg.files import clear_leftovers, whole
 from clothseg.languages import tr
 from clothseg.output import COLUMNS, KINDS, Wanted, line, outcomes
 
@@ -52,7 +52,8 @@ def segment_to_zip(
     The ZIP holds a folder for each kind of file and `results.csv`, with a line for each photo: its size and each
     class's share of it, or why it could not be used; that of one photo stops no other. Photos are read, segmented and
     packed one after the other, so that memory does not grow with their number. Close the iterator to give up: that
-    waits for the step that photos in hand are at, and leaves no file.
+    waits for the step that photos in hand are at, and leaves no file. A process that is killed leaves a hidden one,
+    which the next batch into the same folder removes when it is an hour old.
 
     Args:
         segmenter: a loaded model.
@@ -81,6 +82,7 @@ def segment_to_zip(
         text = StringIO(newline="")
         table = csv.DictWriter(text, COLUMNS)
         table.writeheader()
+        clear_leftovers(out.parent)
         try:
             with (
                 whole(out) as temporary,

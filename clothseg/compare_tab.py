@@ -11,7 +11,7 @@ from clothseg import panels, zerogpu
 from clothseg.choices import LOOK, look_inputs, look_options
 from clothseg.comparison import compare
 from clothseg.errors import ClothsegError, ConfigError
-from clothseg.intake import MODEL_QUEUE, photo_input
+from clothseg.intake import MODEL_LIMIT, MODEL_QUEUE, photo_input
 from clothseg.languages import tr
 from clothseg.preview import before_and_after, difference, reduced
 from clothseg.segmenter import Segmenter
@@ -131,7 +131,7 @@ def compare_tab(segmenter: Segmenter, models: Models) -> None:
         [message, compared, table_card, first, second, apart, table],
         show_progress_on=go,
         concurrency_id=MODEL_QUEUE,
-        concurrency_limit=1,
+        concurrency_limit=MODEL_LIMIT,
         trigger_mode="once",
         api_visibility="private",
     )

@@ -10,7 +10,7 @@ import gradio as gr
 from clothseg.batch import segment_to_zip
 from clothseg.downloads import new_path, save_coco, save_cutout, save_each_item, save_labels, save_overlay
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
-from clothseg.intake import BATCH_QUEUE, MODEL_QUEUE, photo_input, plain_errors
+from clothseg.intake import BATCH_QUEUE, MODEL_LIMIT, MODEL_QUEUE, photo_input, plain_errors
 from clothseg.items import items_to_dict
 from clothseg.labels import GROUPS, NAMES, hex_color
 from clothseg.output import KINDS, Wanted
@@ -245,7 +245,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
     ]
     photo, classes, options = picture("photo"), some("classes", NAMES), cutout_options()
     overlay = gr.Image(label="overlay", type="filepath", visible=False)
-    event: dict[str, Any] = {"concurrency_id": MODEL_QUEUE, "concurrency_limit": 1}
+    event: dict[str, Any] = {"concurrency_id": MODEL_QUEUE, "concurrency_limit": MODEL_LIMIT}
     trigger = gr.Button(visible=False)
     trigger.click(segment, [photo, *look], [overlay, file("label map"), json("summary")], api_name="segment", **event)
     trigger.click(

@@ -9,7 +9,7 @@ from clothseg import panels
 from clothseg.choices import LOOK, OPACITY, cutout_inputs, cutout_options, look_inputs, look_options
 from clothseg.downloads import save_labels, save_summary
 from clothseg.errors import ClothsegError
-from clothseg.intake import MODEL_QUEUE, photo_input
+from clothseg.intake import MODEL_LIMIT, MODEL_QUEUE, photo_input
 from clothseg.labels import GROUPS
 from clothseg.languages import tr
 from clothseg.picking import (
@@ -171,7 +171,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
         [seen, wish, start, regions, slider, *cards, *presets.values(), picker, *files],
         show_progress_on=[start, regions, slider],
         concurrency_id=MODEL_QUEUE,
-        concurrency_limit=1,
+        concurrency_limit=MODEL_LIMIT,
         trigger_mode="always_last",
         **private,
     )
