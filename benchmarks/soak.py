@@ -26,6 +26,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from PIL import Image
 
 from benchmarks.ways import write_photos
 from clothseg import Segmenter
+from clothseg.files import save_picture
 
 
 ROOT = Path(__file__).parents[1]
@@ -90,6 +92,33 @@ def digests(photos: list[bytes]) -> dict[bytes, str]:
             segmenter(photo).save_label_map(path)
             found[photo] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
+
+
+def within_reach(photos: list[bytes], threads: int, seconds: float, seed: int) -> float:
+    """Photos a second of the library itself, without the app: as many threads, each one photo after the other.
+
+    Each photo is made into what the endpoint makes of it: overlay, label map and summary.
+    """
+    segmenter, ended, done = Segmenter.from_pretrained(), threading.Event(), Counter[int]()
+
+    def one(number: int) -> None:
+        rng = random.Random(1000 * seed + number)  # noqa: S311
+        with tempfile.TemporaryDirectory() as folder:
+            while not ended.is_set():
+                result = segmenter(rng.choice(photos))
+                save_picture(result.overlay(), Path(folder) / "overlay.jpg", quality=90)
+                result.save_label_map(Path(folder) / "labels.png")
+                result.to_dict()
+                done[number] += 1
+
+    with ThreadPoolExecutor(threads) as pool:
+        started = time.monotonic()
+        working = [pool.submit(one, number) for number in range(threads)]
+        ended.wait(seconds)
+        ended.set()
+        for each in working:
+            each.result()
+        return done.total() / (time.monotonic() - started)
 
 
 class App:

@@ -39,6 +39,9 @@ def main(argv: list[str] | None = None) -> int:
         command.add_arguments(
             commands.add_parser(name, help=command.HELP, description=command.__doc__, epilog=EXIT_STATUS)
         )
+    argv = sys.argv[1:] if argv is None else argv
+    if argv.count("--") > 1:  # of which argparse before Python 3.13 makes an empty list in places
+        parser.error("-- can be given once, before names that begin with a dash")
     arguments = parser.parse_args(argv)
     try:
         return COMMANDS[arguments.command].run(arguments)

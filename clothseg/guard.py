@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from clothseg.errors import ClothsegError
 from clothseg.fetch import fetch
 from clothseg.files import disk_trouble
+from clothseg.room import NO_ROOM, Room
 
 
 logger = logging.getLogger(__name__)
@@ -32,17 +33,16 @@ UNUSABLE = (
 )
 FAILED = "Something went wrong here, or with the form of the request; the server's log says what. Please try again."
 
-NO_ROOM = "The server has no room for a photo or its result just now; try again later."
 
-
-def protect(page: gr.Blocks, max_file_bytes: int) -> dict[str, Any]:
-    """Make what fails in `page` answer in plain words, and bound what gradio fetches from the web.
+def protect(page: gr.Blocks, max_file_bytes: int, max_temp_bytes: int) -> dict[str, Any]:
+    """Make what fails in `page` answer in plain words, and bound what gradio fetches from the web and keeps.
 
     The latter holds for all of gradio in this process: it calls a function of its module, from anywhere.
 
     Args:
         page: Before its launch.
         max_file_bytes: The largest file.
+        max_temp_bytes: Of all uploads and results together.
 
     Returns:
         Options for its launch that bound the size of requests and close what is not needed.
@@ -52,7 +52,8 @@ def protect(page: gr.Blocks, max_file_bytes: int) -> dict[str, Any]:
     processing_utils.async_ssrf_protected_download = partial(fetch, max_bytes=max_file_bytes)
     # A third on top for base64, and a little for what stands around it.
     bounds = {"max_bytes": max_file_bytes * 4 // 3 + 2**20, "max_upload_bytes": FILES_AT_ONCE * max_file_bytes}
-    return {"app_kwargs": {"middleware": [Middleware(Bounded, **bounds)]}, "enable_monitoring": False}
+    room = Middleware(Room, page=page, limit=max_temp_bytes, untold=bounds["max_upload_bytes"])
+    return {"app_kwargs": {"middleware": [Middleware(Bounded, **bounds), room]}, "enable_monitoring": False}
 
 
 def failed(error: Exception) -> JSONResponse:

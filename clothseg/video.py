@@ -21,6 +21,7 @@ from clothseg.images import load_photo
 from clothseg.labels import BACKGROUND, NAMES
 from clothseg.motion import Array, Motion, from_frame, grey_copy, motion_between, places, remap, to_frame
 from clothseg.overlap import overlapped
+from clothseg.rules import tidy, without_legs
 from clothseg.segmentation import Segmentation
 from clothseg.segmenter import EDGES, ZOOM, Segmenter
 from clothseg.steps import wide_size
@@ -65,7 +66,13 @@ class Stream:
     """Looks at the frames of one clip or camera in their order, and remembers what it knew of the last one."""
 
     def __init__(
-        self, segmenter: Segmenter, *, smooth: bool = True, zoom: str = "auto", edges: str = "guided"
+        self,
+        segmenter: Segmenter,
+        *,
+        smooth: bool = True,
+        zoom: str = "auto",
+        edges: str = "guided",
+        rules: bool = False,
     ) -> None:
         """Begin; the options are those of `segment_frames`.
 
@@ -76,7 +83,7 @@ class Stream:
             if value not in values:
                 raise ConfigError(f"{name} can be {' or '.join(values)}, not {value!r}.")
         self._segmenter = segmenter
-        self._smooth, self._zoom, self._guided = smooth, zoom == "auto", edges == "guided"
+        self._smooth, self._zoom, self._guided, self._rules = smooth, zoom == "auto", edges == "guided", rules
         self._grey: npt.NDArray[np.uint8] | None = None
         self._last: Look | None = None
         self._box: Box | None = None
@@ -108,11 +115,17 @@ class Stream:
         photo, logits = step.photo, as_logits(look.shares)
         part = np.asarray(photo.crop(look.box))
         rows, columns = part.shape[:2]
-        labels = follow_edges(logits, part) if self._guided else winners(logits, (rows, columns))
+        if self._guided:
+            logits = without_legs(logits)
+            labels = follow_edges(logits, part)
+        else:
+            labels = winners(logits, (rows, columns))
         shrink = max(1.0, max(rows, columns) / _GRID)
         _, means, _ = label_pixels(logits, (max(1, round(rows / shrink)), max(1, round(columns / shrink))))
         size = photo.height, photo.width
         label_map = paste(np.zeros(size, np.uint8), labels, look.box, size)
+        if self._rules:
+            label_map = tidy(label_map)
         label_map.flags.writeable = False  # or the result would copy it
         confidence = {name: mean for name, mean in zip(NAMES, means.tolist(), strict=True) if mean}
         return Segmentation(photo, label_map, confidence, model=self._segmenter.name)
@@ -165,6 +178,7 @@ def segment_frames(
     smooth: bool = True,
     zoom: str = "auto",
     edges: str = "guided",
+    rules: bool = False,
     batch_size: int = 4,
 ) -> Iterator[Segmentation]:
     """Segment the frames of a clip, lazily, in their order; at most two batches of frames are held.
@@ -177,6 +191,7 @@ def segment_frames(
         smooth: mix each frame with those before it, so that labels do not flicker; False takes each as it is.
         zoom: "auto" (the default) looks at the surroundings of all people together; "off" at the whole frame.
         edges: as for photos: "guided" (the default) or "plain".
+        rules: as for photos, for clips of one person: drop specks, and what cannot be there (`clothseg.rules`).
         batch_size: how many frames go through the network together, looked at through the same box.
 
     Raises:
@@ -185,7 +200,7 @@ def segment_frames(
     """
     if batch_size < 1:
         raise ConfigError(f"The batch size must be at least 1, not {batch_size}.")
-    stream = Stream(segmenter, smooth=smooth, zoom=zoom, edges=edges)
+    stream = Stream(segmenter, smooth=smooth, zoom=zoom, edges=edges, rules=rules)
 
     def finish(_: _Pair, step: Step, look: Look) -> Segmentation:
         return stream.finish(step, look)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from clothseg import __version__
 from clothseg.collect import Source, collected
+from clothseg.commands.common import add_keep, add_model
 from clothseg.errors import ConfigError, ImageError, UnknownClassError, UsageError
 from clothseg.folder_run import SUMMARIES, OutputFolder
 from clothseg.images import LEAST_LONGEST
-from clothseg.labels import GROUPS
 from clothseg.output import KINDS, Wanted, outcomes
 
 
@@ -37,18 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", metavar="PATH", type=Path, nargs="*", help="photo, or folder with photos")
     parser.add_argument("--zip", action="store_true", help="take the photos inside of ZIPs that are given, too")
     parser.add_argument("--out", type=Path, help="folder for what is written; nothing in it is taken for a photo")
-    parser.add_argument("--model", help="Hub id or folder; default: the model that ships with us")
-    parser.add_argument("--revision", help="branch, tag or commit of the model on the Hub")
+    add_model(parser)
     parser.add_argument(
         "--write", nargs="+", choices=KINDS, default=["labels", "cutouts"], help="default: the first two"
     )
-    parser.add_argument(
-        "--keep",
-        nargs="+",
-        metavar="CLASS",
-        default=["All garments"],
-        help=f"classes of cut-outs and items, or groups of them ({', '.join(GROUPS)}); default: All garments",
-    )
+    add_keep(parser, "cut-outs and items")
     parser.add_argument("--edges", choices=("guided", "plain"), default="guided", help="borders that follow the photo")
     parser.add_argument("--zoom", choices=("auto", "off"), default="auto", help="look at small figures once more")
     parser.add_argument("--people", choices=("one", "all"), default="one", help="tell several people apart")
@@ -60,21 +53,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--longest", type=int, metavar="PIXELS", help="reduce larger photos, and what is made of them: quicker"
     )
     parser.add_argument("--overwrite", action="store_true", help="do photos again that are done")
-    cutouts = parser.add_argument_group("cut-outs")
-    cutouts.add_argument("--background", help="none (transparent, the default), a colour such as #ff8800, or a photo")
-    cutouts.add_argument("--crop", action="store_true", help="cut down to what is visible")
-    cutouts.add_argument("--margin", type=int, metavar="PIXELS", help="left about what was cropped")
-    cutouts.add_argument("--grow", type=int, metavar="PIXELS", help="move the outline outwards, -64 to 64")
-    cutouts.add_argument("--feather", type=float, metavar="PIXELS", help="blur the edge, 0 to 64")
-    cutouts.add_argument("--soft_edges", action="store_true", help="let the edge follow hair and fringes")
-    cutouts.add_argument("--fill_holes", action="store_true", help="fill small holes")
-    cutouts.add_argument("--drop_specks", action="store_true", help="drop small pieces")
+    add_cutout_arguments(parser)
     hub = parser.add_argument_group("a data set of the Hub, in place of PATH and --out")
     hub.add_argument("--dataset", metavar="USER/NAME", help="whose photos to segment")
     hub.add_argument("--split", help="of the data set (default: train)")
     hub.add_argument("--column", help="of its photos (default: image)")
     hub.add_argument("--push_to_hub", metavar="USER/OUT", help="data set to push, with columns image and mask")
     hub.add_argument("--private", action="store_true", help="make it private, if it is new")
+
+
+def add_cutout_arguments(parser: argparse.ArgumentParser, leave_out: tuple[str, ...] = ()) -> None:
+    """Add the arguments of `CUTOUT` to a command's parser, but for those that are left out."""
+    cutouts = parser.add_argument_group("cut-outs")
+    settings: dict[str, dict[str, Any]] = {
+        "background": {"help": "none (transparent, the default), a colour such as #ff8800, or a photo"},
+        "crop": {"action": "store_true", "help": "cut down to what is visible"},
+        "margin": {"type": int, "metavar": "PIXELS", "help": "left about what was cropped"},
+        "grow": {"type": int, "metavar": "PIXELS", "help": "move the outline outwards, -64 to 64"},
+        "feather": {"type": float, "metavar": "PIXELS", "help": "blur the edge, 0 to 64"},
+        "soft_edges": {"action": "store_true", "help": "let the edge follow hair and fringes"},
+        "fill_holes": {"action": "store_true", "help": "fill small holes"},
+        "drop_specks": {"action": "store_true", "help": "drop small pieces"},
+    }
+    for name in CUTOUT:
+        if name not in leave_out:
+            cutouts.add_argument(f"--{name}", **settings[name])
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -96,13 +99,29 @@ def run(arguments: argparse.Namespace) -> int:
     rank, processes = _processes()
     _check(arguments)
     if arguments.dataset:
-        return _segment_dataset(arguments, processes)
+        return _segment_dataset(arguments, rank, processes)
     with ExitStack() as stack:
-        with _as_usage():
-            wanted = Wanted(tuple(arguments.write), tuple(arguments.keep), _cutout(arguments))
+        with as_usage():
+            wanted = Wanted(tuple(arguments.write), tuple(arguments.keep), cutout_options(arguments))
             leave_out = _ours(arguments.out, arguments.paths)
             photos = stack.enter_context(collected(arguments.paths, leave_out=leave_out, unpack=arguments.zip))
         return _segment(arguments, wanted, photos[rank::processes], rank, processes)
+
+
+def cutout_options(arguments: argparse.Namespace) -> "CutoutOptions":
+    """What the arguments of `CUTOUT` say; a background that is no colour is a photo's path.
+
+    Raises:
+        ConfigError: a value that is not allowed.
+        ImageError: the background is a photo that cannot be used.
+    """
+    from clothseg.refine import CutoutOptions
+
+    values = {name: getattr(arguments, name, None) for name in CUTOUT}
+    background = values["background"]
+    if background not in (None, "none") and not background.startswith("#"):
+        values["background"] = Path(background)
+    return CutoutOptions.of(values)
 
 
 def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source], rank: int, processes: int) -> int:
@@ -113,7 +132,7 @@ def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source]
     options = {name: getattr(arguments, name) for name in OPTIONS}
     about = {"clothseg": __version__, "model": loaded.name, "revision": loaded.revision, "digest": loaded.digest}
     folder = OutputFolder(arguments.out, wanted, about | options)
-    with _as_usage():
+    with as_usage():
         folder.prepare(rank, processes)
     todo = [photo for photo in photos if arguments.overwrite or not folder.holds(photo)]
     done: list[Source] = []
@@ -139,21 +158,22 @@ def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source]
     return 1 if problems and processes == 1 else 0
 
 
-def _segment_dataset(arguments: argparse.Namespace, processes: int) -> int:
+def _segment_dataset(arguments: argparse.Namespace, rank: int, processes: int) -> int:
     from clothseg.dataset_run import segment_dataset
+    from clothseg.processes import Processes
     from clothseg.segmenter import Segmenter
 
-    if processes > 1:
-        raise UsageError("--dataset is for one process: start it without accelerate launch.")
-    return segment_dataset(
+    status = segment_dataset(
         arguments.dataset,
         arguments.push_to_hub,
-        partial(Segmenter.from_pretrained, arguments.model, revision=arguments.revision),
+        partial(Segmenter.from_pretrained, arguments.model, revision=arguments.revision, device=_device(processes)),
         {name: getattr(arguments, name) for name in OPTIONS},
         split=arguments.split or "train",
         column=arguments.column or "image",
         private=arguments.private,
+        processes=Processes(rank, processes),
     )
+    return status if processes == 1 else 0
 
 
 def _store(
@@ -184,7 +204,7 @@ def _store(
 
 
 @contextmanager
-def _as_usage() -> Iterator[None]:
+def as_usage() -> Iterator[None]:
     """What is wrong while arguments are looked at is wrong with the arguments."""
     try:
         yield
@@ -235,16 +255,6 @@ def _check(arguments: argparse.Namespace) -> None:
     given = [name for name in CUTOUT if getattr(arguments, name)]
     if given and "cutouts" not in arguments.write:
         raise UsageError(f"--{given[0]} is of cut-outs: add cutouts to --write.")
-
-
-def _cutout(arguments: argparse.Namespace) -> "CutoutOptions":
-    from clothseg.refine import CutoutOptions
-
-    values = {name: getattr(arguments, name) for name in CUTOUT}
-    background = values["background"]
-    if background not in (None, "none") and not background.startswith("#"):
-        values["background"] = Path(background)
-    return CutoutOptions.of(values)
 
 
 def _ours(out: Path, paths: list[Path]) -> list[Path]:
