@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from clothseg.commands import audit, deploy, evaluate, export, segment, video
+from clothseg.commands import audit, check, deploy, evaluate, export, segment, video
 from clothseg.errors import ClothsegError, UsageError
 from clothseg.files import disk_trouble
 
@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "audit": audit,
     "export": export,
+    "check": check,
     "deploy": deploy,
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 from gradio import processing_utils
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -93,7 +94,7 @@ class Bounded:
         self.app, self.max_bytes, self.max_upload_bytes = app, max_bytes, max_upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 404, 413, 500 or 507."""
+        """Pass the request on, or answer 404, 413, 422, 500 or 507."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         path = scope["path"].rstrip("/")
@@ -122,6 +123,11 @@ class Bounded:
             await self.app(scope, bounded, noted)
         except Exception as error:
             if begun:
-                raise
+                if not isinstance(error.__cause__, HTTPException):
+                    raise
+                # A stream that has told its error as an event; gradio raises it behind that, which would hang up.
+                return await send({"type": "http.response.body", "body": b""})
+            if "/call/v2/" in path and isinstance(error, TypeError | KeyError):  # gradio's for names that do not fit
+                return await JSONResponse({"detail": UNUSABLE}, 422)(scope, receive, send)
             logger.exception("A request to %s failed.", path)
             await failed(error)(scope, receive, send)

@@ -190,7 +190,9 @@ def test_ranking_finds_the_best_dice_of_one_class() -> None:
 
 def test_a_short_soak_finds_nothing_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     """Four clients for five seconds on the real app, which SIGTERM ends."""
-    found = soak.main(["--clients", "4", "--minutes", str(5 / 60), "--alone", "1", "--megapixels", "0.3", "1"])
+    found = soak.main(
+        ["--clients", "4", "--minutes", str(5 / 60), "--alone", "1", "--library", "0.5", "--megapixels", "0.3", "1"]
+    )
     said = capsys.readouterr().out
     assert (found["wrong"], found["crossed"], found["lost"], found["status"]) == (0, 0, 0, 0), said
     assert found["right"] > 1

@@ -48,6 +48,31 @@ def test_a_call_without_a_photo_is_told_so(app: str) -> None:
     assert call(app, "segment", []) == ("error", "No photo was given; send one.")
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "arguments"),
+    [
+        ("segment", {}),
+        ("segment", {"phota": "x"}),
+        ("cutout", {"photo": None, "x": 1}),
+        ("nothing", {}),
+        ("items", {}),
+    ],
+)
+def test_names_that_do_not_fit_are_refused(endpoint: str, arguments: dict[str, Any], app: str) -> None:
+    answer = httpx.post(f"{app}/gradio_api/call/v2/{endpoint}", json=arguments)
+    assert (answer.status_code, answer.json()) == (422, {"detail": UNUSABLE})
+
+
+def test_an_answer_that_is_nobodys_ends_in_order(public_app: tuple[str, Path]) -> None:
+    """The stream tells so and ends; the connection is not broken off, nor the log filled."""
+    app, folder = public_app
+    before = (folder / "app.log").stat().st_size
+    for endpoint in ("segment", "labels", "nothing"):
+        answer = httpx.get(f"{app}/gradio_api/call/{endpoint}/0123456789abcdef")
+        assert answer.status_code == 200 and "event: error" in answer.text and "404" in answer.text
+    assert "Traceback" not in (folder / "app.log").read_text()[before:]
+
+
 BODIES = {
     "not JSON": b"{",
     "not text": b"\xff\xfe\x00",

@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from app_server import running_app
 from paper_dolls import draw
 from pictures import encoded
 from PIL import Image
@@ -165,10 +164,3 @@ def test_a_burst_of_uploads_takes_no_more_than_its_room(served: tuple[str, Path,
     gone = httpx.post(f"{url}gradio_api/call/segment", json={"data": [{**body["data"][0], "path": first + "x"}]})
     said = httpx.get(f"{url}gradio_api/call/segment/{gone.json()['event_id']}", timeout=60).text
     assert "event: error" in said and "Traceback" not in said
-
-
-def test_the_app_takes_the_limit_from_its_environment(tiny_model: Path, tmp_path: Path) -> None:
-    with running_app(tmp_path, CLOTHSEG_MODEL=str(tiny_model), CLOTHSEG_MAX_TEMP_MB="1") as url:
-        for size, status in ((300_000, 200), (300_000, 200), (600_000, 507)):
-            data = np.random.default_rng(status).bytes(size)
-            assert httpx.post(f"{url}/gradio_api/upload", files={"files": ("a.png", data)}).status_code == status
