@@ -44,6 +44,9 @@ _AIR = 0.05
 _ROOMY = 1.7
 """How many times as large as they would be now surroundings may be before they are drawn anew."""
 
+_WIDER = 1.25
+"""How much wider than the network's proportions surroundings must be to be looked at in their own."""
+
 _GRID = 320
 """Longer side of the grid on which a class's mean probability is taken."""
 
@@ -143,7 +146,7 @@ class Stream:
             self._age = 0
             self._box = self._surroundings(Look(_whole(size), probabilities(shares)), self._box or _whole(size), size)
         box, looks = self._box, []
-        logits = self._segmenter.logits([step.photo.crop(box) for step in steps])
+        logits = self._segmenter.logits([step.photo.crop(box) for step in steps], self._input_size(box))
         for step, each in zip(steps, logits, strict=True):
             now = Look(box, probabilities(each))
             self._last = mixed(now, self._last, step.motion, size) if self._smooth else now
@@ -152,6 +155,14 @@ class Stream:
         if self._zoom:
             self._box = self._surroundings(looks[-1], box, size)
         return looks
+
+    def _input_size(self, box: Box) -> tuple[int, int] | None:
+        """Of what the network sees: where people stand side by side, the box's own proportions, and more pixels."""
+        height, width = self._segmenter.image_size
+        wide = (box.right - box.left) * height > _WIDER * (box.bottom - box.top) * width
+        return (
+            wide_size((box.right - box.left, box.bottom - box.top), (height, width)) if self._zoom and wide else None
+        )
 
     def _surroundings(self, look: Look, box: Box, size: tuple[int, int]) -> Box:
         """Where to look next: through `box` again, so that the view stays calm, unless it is too narrow or wide."""
