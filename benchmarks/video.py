@@ -6,10 +6,11 @@ FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the emb
 and motion are made of the photos and of paper dolls (tests/moving_pictures.py, seed 0), every frame with noise (5 of
 255) and JPEG compression (quality 70) of its own: "handheld" is a camera that pans, zooms, tilts and trembles over a
 photo; "walking" a figure that crosses another photo's ground by 1 % of the width a frame; "wide" the same at 16:9;
-"waving" a doll whose arm swings by 6 degrees a frame. Consistency is the share of the figure's pixels that have the
-label that they had one frame before where they were then, by the true motion. Lag is told by the pixels whose true
-label has just changed: the share that is right at once. Frames per second are of the whole way from frame to label
-map, each way's first clip of a kind included; compare ways, not machines.
+"side by side" the handheld camera before three photos in a row; "waving" a doll whose arm swings by 6 degrees a
+frame. Consistency is the share of the figure's pixels that have the label that they had one frame before where they
+were then, by the true motion. Lag is told by the pixels whose true label has just changed: the share that is right at
+once. Frames per second are of the whole way from frame to label map, each way's first clip of a kind included; compare
+ways, not machines.
 """
 
 import argparse
@@ -65,6 +66,16 @@ def widened(photo: Pixels, labels: Pixels) -> tuple[Pixels, Pixels]:
     )
 
 
+def side_by_side(shots: list[tuple[Pixels, Pixels]], height: int = 480) -> tuple[Pixels, Pixels]:
+    """Photos in a row, all of one height."""
+    photos, labels = [], []
+    for photo, truth in shots:
+        size = round(photo.shape[1] * height / photo.shape[0]), height
+        photos.append(np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8))
+        labels.append(np.asarray(cv2.resize(truth, size, interpolation=cv2.INTER_NEAREST), np.uint8))
+    return np.concatenate(photos, axis=1), np.concatenate(labels, axis=1)
+
+
 def clips(shots: list[tuple[Pixels, Pixels]], frames: int) -> Iterator[tuple[str, Clip]]:
     """Each kind's clips, one of each shot."""
     rng = np.random.default_rng(0)
@@ -73,6 +84,7 @@ def clips(shots: list[tuple[Pixels, Pixels]], frames: int) -> Iterator[tuple[str
         yield "handheld", handheld(*shot, frames, rng)
         yield "walking", walking(*shot, ground, frames, rng)
         yield "wide", walking(*widened(*shot), ground, frames, rng)
+        yield "side by side", handheld(*side_by_side([shots[index - 2], shots[index - 1], shot]), frames, rng)
         yield "waving", waving(100 + index, frames, rng)
 
 
@@ -91,7 +103,7 @@ def main(arguments: list[str] | None = None) -> None:
     changed: dict[tuple[str, str], list[float]] = {}
     matrices: dict[tuple[str, str], npt.NDArray[np.int64]] = {}
     seconds: dict[tuple[str, str], float] = {}
-    for kind, clip in tqdm(clips(shots, options.frames), total=4 * len(shots)):
+    for kind, clip in tqdm(clips(shots, options.frames), total=5 * len(shots)):
         for way, chosen in WAYS.items():
             key = kind, way
             began = time.perf_counter()

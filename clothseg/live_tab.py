@@ -112,7 +112,10 @@ def watcher(
 
 def start() -> str:
     """What is said before there is a frame."""
-    return panels.heading(tr("The camera, with its regions"), tr("Start the camera. Nothing of it is kept."))
+    hint = tr(
+        "Start the camera: garments are coloured in its picture, as often as the network can. Nothing of it is kept."
+    )
+    return panels.heading(tr("The camera, with its regions"), hint)
 
 
 def picture(image: Image.Image) -> str:

@@ -60,7 +60,7 @@ def loading(name: str | None) -> str:
         if name
         else tr("The model is being loaded.")
     )
-    return f'<p class="loading" role="status">{said} {tr("You can begin: photos wait until it is there.")}</p>'
+    return f'<p class="coming" role="status">{said} {tr("You can begin: photos wait until it is there.")}</p>'
 
 
 def problem(message: str, title: str = "") -> str:
@@ -71,13 +71,13 @@ def problem(message: str, title: str = "") -> str:
 
 
 def items_table(items: Sequence[Item], people: Sequence[Person] = ()) -> str:
-    """The items of a photo with colours, share, box, confidence and, where people were told apart, their wearer."""
+    """The items of a photo with colours, share, box, confidence and, where people were told apart, by their wearer."""
     if not items:
         none = tr("No clothes or body parts were found. One person, well visible, works best.")
         return f'<p class="none">{none}</p>'
     wearer = f'<th scope="col">{tr("Person")}</th>' if people else ""
     rows = []
-    for item in items:
+    for item in sorted(items, key=lambda item: item.wearer or len(people) + 1) if people else items:
         confidence = "–" if item.confidence is None else percent(item.confidence)
         width = 0 if item.confidence is None else round(100 * item.confidence)
         x, y, wide, high = item.box
@@ -89,16 +89,16 @@ def items_table(items: Sequence[Item], people: Sequence[Person] = ()) -> str:
         whose = "" if not people else f"<td>{item.wearer or '–'}</td>"
         rows.append(
             f'<tr><th scope="row">{swatch(item.name)}{tr(item.name)}</th><td class="colors">{colors}</td>{whose}'
-            f'<td>{_share(item.share)}</td><td class="wide">{place}</td>'
+            f"<td>{_share(item.share)}</td><td>{place}</td>"
             f'<td><span class="bar"><b style="width:{width}%"></b></span>{confidence}</td></tr>'
         )
     count = tr("1 item") if len(items) == 1 else tr("{number} items", number=len(items))
     told = ", " + tr("{number} people", number=len(people)) if len(people) > 1 else ""
     return (
-        f'<div class="scroll"><table class="found"><caption>{tr("What was found")} '
+        f'<div class="scroll"><table class="found things"><caption>{tr("What was found")} '
         f"<small>{count}{told}</small></caption>"
         f'<thead><tr><th scope="col">{tr("Item")}</th><th scope="col">{tr("Colours")}</th>{wearer}'
-        f'<th scope="col">{tr("Share")}</th><th scope="col" class="wide">{tr("Box, pixels")}</th>'
+        f'<th scope="col">{tr("Share")}</th><th scope="col">{tr("Box, pixels")}</th>'
         f'<th scope="col">{tr("Confidence")}</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )

@@ -21,6 +21,7 @@ from clothseg.images import load_photo
 from clothseg.labels import BACKGROUND, NAMES
 from clothseg.motion import Array, Motion, from_frame, grey_copy, motion_between, places, remap, to_frame
 from clothseg.overlap import overlapped
+from clothseg.rules import tidy, without_legs
 from clothseg.segmentation import Segmentation
 from clothseg.segmenter import EDGES, ZOOM, Segmenter
 from clothseg.steps import wide_size
@@ -42,6 +43,9 @@ _AIR = 0.05
 
 _ROOMY = 1.7
 """How many times as large as they would be now surroundings may be before they are drawn anew."""
+
+_WIDER = 1.25
+"""How much wider than the network's proportions surroundings must be to be looked at in their own."""
 
 _GRID = 320
 """Longer side of the grid on which a class's mean probability is taken."""
@@ -65,7 +69,13 @@ class Stream:
     """Looks at the frames of one clip or camera in their order, and remembers what it knew of the last one."""
 
     def __init__(
-        self, segmenter: Segmenter, *, smooth: bool = True, zoom: str = "auto", edges: str = "guided"
+        self,
+        segmenter: Segmenter,
+        *,
+        smooth: bool = True,
+        zoom: str = "auto",
+        edges: str = "guided",
+        rules: bool = False,
     ) -> None:
         """Begin; the options are those of `segment_frames`.
 
@@ -76,7 +86,7 @@ class Stream:
             if value not in values:
                 raise ConfigError(f"{name} can be {' or '.join(values)}, not {value!r}.")
         self._segmenter = segmenter
-        self._smooth, self._zoom, self._guided = smooth, zoom == "auto", edges == "guided"
+        self._smooth, self._zoom, self._guided, self._rules = smooth, zoom == "auto", edges == "guided", rules
         self._grey: npt.NDArray[np.uint8] | None = None
         self._last: Look | None = None
         self._box: Box | None = None
@@ -108,11 +118,17 @@ class Stream:
         photo, logits = step.photo, as_logits(look.shares)
         part = np.asarray(photo.crop(look.box))
         rows, columns = part.shape[:2]
-        labels = follow_edges(logits, part) if self._guided else winners(logits, (rows, columns))
+        if self._guided:
+            logits = without_legs(logits)
+            labels = follow_edges(logits, part)
+        else:
+            labels = winners(logits, (rows, columns))
         shrink = max(1.0, max(rows, columns) / _GRID)
         _, means, _ = label_pixels(logits, (max(1, round(rows / shrink)), max(1, round(columns / shrink))))
         size = photo.height, photo.width
         label_map = paste(np.zeros(size, np.uint8), labels, look.box, size)
+        if self._rules:
+            label_map = tidy(label_map)
         label_map.flags.writeable = False  # or the result would copy it
         confidence = {name: mean for name, mean in zip(NAMES, means.tolist(), strict=True) if mean}
         return Segmentation(photo, label_map, confidence, model=self._segmenter.name)
@@ -130,7 +146,7 @@ class Stream:
             self._age = 0
             self._box = self._surroundings(Look(_whole(size), probabilities(shares)), self._box or _whole(size), size)
         box, looks = self._box, []
-        logits = self._segmenter.logits([step.photo.crop(box) for step in steps])
+        logits = self._segmenter.logits([step.photo.crop(box) for step in steps], self._input_size(box))
         for step, each in zip(steps, logits, strict=True):
             now = Look(box, probabilities(each))
             self._last = mixed(now, self._last, step.motion, size) if self._smooth else now
@@ -139,6 +155,14 @@ class Stream:
         if self._zoom:
             self._box = self._surroundings(looks[-1], box, size)
         return looks
+
+    def _input_size(self, box: Box) -> tuple[int, int] | None:
+        """Of what the network sees: where people stand side by side, the box's own proportions, and more pixels."""
+        height, width = self._segmenter.image_size
+        wide = (box.right - box.left) * height > _WIDER * (box.bottom - box.top) * width
+        return (
+            wide_size((box.right - box.left, box.bottom - box.top), (height, width)) if self._zoom and wide else None
+        )
 
     def _surroundings(self, look: Look, box: Box, size: tuple[int, int]) -> Box:
         """Where to look next: through `box` again, so that the view stays calm, unless it is too narrow or wide."""
@@ -165,6 +189,7 @@ def segment_frames(
     smooth: bool = True,
     zoom: str = "auto",
     edges: str = "guided",
+    rules: bool = False,
     batch_size: int = 4,
 ) -> Iterator[Segmentation]:
     """Segment the frames of a clip, lazily, in their order; at most two batches of frames are held.
@@ -177,6 +202,7 @@ def segment_frames(
         smooth: mix each frame with those before it, so that labels do not flicker; False takes each as it is.
         zoom: "auto" (the default) looks at the surroundings of all people together; "off" at the whole frame.
         edges: as for photos: "guided" (the default) or "plain".
+        rules: as for photos, for clips of one person: drop specks, and what cannot be there (`clothseg.rules`).
         batch_size: how many frames go through the network together, looked at through the same box.
 
     Raises:
@@ -185,7 +211,7 @@ def segment_frames(
     """
     if batch_size < 1:
         raise ConfigError(f"The batch size must be at least 1, not {batch_size}.")
-    stream = Stream(segmenter, smooth=smooth, zoom=zoom, edges=edges)
+    stream = Stream(segmenter, smooth=smooth, zoom=zoom, edges=edges, rules=rules)
 
     def finish(_: _Pair, step: Step, look: Look) -> Segmentation:
         return stream.finish(step, look)

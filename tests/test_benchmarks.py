@@ -226,7 +226,7 @@ def test_a_soak_tells_right_answers_from_others(tmp_path: Path) -> None:
         assert soak.judge(client, b"a", kind, expected)[0] == outcome
 
 
-def test_video_compares_four_ways_on_four_kinds_of_clips(
+def test_video_compares_four_ways_on_five_kinds_of_clips(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_parquet(tmp_path / "train.parquet", 1, height=48, width=32)
@@ -234,6 +234,6 @@ def test_video_compares_four_ways_on_four_kinds_of_clips(
     video.main([str(tmp_path), str(tiny_model), "--clips", "1", "--frames", "2"])
     _, *rows = table(capsys.readouterr().out)
     assert [row[:2] for row in rows] == [
-        [kind, way] for kind in ("handheld", "walking", "wide", "waving") for way in video.WAYS
+        [kind, way] for kind in ("handheld", "walking", "wide", "side by side", "waving") for way in video.WAYS
     ]
     assert all(0 <= float(row[2]) <= 1 and 0 <= float(row[3]) <= 1 and float(row[5]) > 0 for row in rows)

@@ -1,6 +1,7 @@
 """The page in a real browser: what people see, click and carry away."""
 
 import json
+import re
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -221,6 +222,26 @@ def test_a_click_counts_in_fullscreen_too(page: Page, photos: list[Path], librar
     shown.click(position={"x": left + (x + 0.5) * scale, "y": top + (y + 0.5) * scale})
     expect(page.locator("#picker label.selected")).to_have_count(1)
     assert picked(page) == [name]
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_regions_lie_over_the_photo_in_fullscreen_too(page: Page, photos: list[Path]) -> None:
+    upload(page, photos[0])
+    expect(page.locator("#save")).to_be_enabled()
+    before = picked(page)
+    page.locator("#regions").get_by_label("Fullscreen").click()
+    page.wait_for_timeout(500)
+    places = page.locator("#regions .image-container > img").evaluate_all(
+        "images => images.map((image) => JSON.stringify(image.getBoundingClientRect()))"
+    )
+    assert len(places) > 2 and len({*places}) == 1
+    assert json.loads(places[0])["height"] > 600
+    name = page.locator("#regions .legend-item").first
+    expect(name).to_be_in_viewport()
+    name.click()
+    page.keyboard.press("Escape")
+    expect(page.locator("#regions")).not_to_have_class(re.compile("fullscreen"))
+    expect(page.locator("#picker label.selected")).not_to_have_count(len(before))
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)

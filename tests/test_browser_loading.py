@@ -60,5 +60,5 @@ def test_the_page_is_there_before_a_slow_model(
             later = browser.new_page(locale="de")
             later.goto(url)
             expect(later.locator(".foot")).to_contain_text(f"Modell {NAME}, Commit {commit}.")
-            assert later.locator(".loading").count() == 0
+            assert later.locator(".coming").count() == 0
             later.close()

@@ -11,9 +11,10 @@ from clip_maker import write_clip
 from paper_dolls import draw
 from PIL import Image
 
-from clothseg import ConfigError
+from clothseg import ConfigError, CutoutOptions
 from clothseg.clip_files import ENCODINGS, clip_writer, picture_writer, spread
 from clothseg.clips import open_clip
+from clothseg.refine import lay_on, refine
 from clothseg.render import cutout
 
 
@@ -55,6 +56,22 @@ def test_transparent_clips(tmp_path: Path, pictures: list[Image.Image], name: st
     with open_clip(tmp_path / name) as opened:
         assert [float(frame.time) for frame in opened] == pytest.approx([float(time) for time in TIMES], abs=1e-3)
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(("name", "codec", "most"), [("soft.webm", "libvpx-vp9", 8), ("soft.mov", "prores", 3)])
+def test_soft_edges_look_the_same_in_players(tmp_path: Path, name: str, codec: str, most: float) -> None:
+    """Players lay colours on a ground by alpha: what comes of that is told on black, white and green."""
+    doll = draw(3, 320, 224)
+    made = refine(doll.image, doll.mask > 0, CutoutOptions(soft_edges=True, feather=3))
+    with clip_writer(tmp_path / name, Fraction(30)) as write:
+        write(Image.fromarray(made), Fraction(0))
+    (frame,) = decoded(tmp_path / name, codec)
+    soft = (made[..., 3] > 0) & (made[..., 3] < 255)
+    assert soft.sum() > 2000 and np.abs(frame[..., 3].astype(int) - made[..., 3])[soft].mean() < most
+    assert frame[..., 3][made[..., 3] == 255].min() > 225 and not (frame[..., 3][made[..., 3] == 0] > 40).any()
+    for ground in ("#000000", "#ffffff", "#00ff00"):
+        error = np.abs(lay_on(frame, ground).astype(int) - lay_on(made, ground))
+        assert error[soft].mean() < most, ground
 
 
 def test_plain_clips_keep_colours_times_and_sound(tmp_path: Path, pictures: list[Image.Image]) -> None:

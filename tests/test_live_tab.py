@@ -10,7 +10,7 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
-from browsing import CHROMIUM, FLAGS, PATIENCE
+from browsing import CAMERA, CHROMIUM, FLAGS, PATIENCE
 from moving_pictures import handheld
 from paper_dolls import draw
 from PIL import Image
@@ -19,9 +19,6 @@ from playwright.sync_api import expect, sync_playwright
 from clothseg import Segmenter
 from clothseg.live_tab import SIDE, live_tab, picture, start, watcher
 from clothseg.video import Stream
-
-
-CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ from moving_pictures import Clip, handheld, waving
 from paper_dolls import draw
 
 from clothseg import ConfigError, ImageError, Segmenter
-from clothseg.labels import NUM_CLASSES
+from clothseg.labels import LABEL2ID, NUM_CLASSES
 from clothseg.motion import Motion, consistency
+from clothseg.steps import wide_size
 from clothseg.video import PAST, Look, Stream, figure_of, mixed, segment_frames
 from clothseg.zoom import Box
 
@@ -157,10 +158,12 @@ class Seeing:
 
     def __init__(self) -> None:
         self.shown: list[tuple[int, int]] = []
+        self.sizes: list[tuple[int, int]] = []
 
     def logits(self, photos: list, size: tuple[int, int] | None = None) -> np.ndarray:
         self.shown += [photo.size for photo in photos]
         height, width = size or self.image_size
+        self.sizes.append((height, width))
         out = np.zeros((len(photos), NUM_CLASSES, height // 4, width // 4), np.float32)
         for logits, photo in zip(out, photos, strict=True):
             small = np.asarray(photo.resize((width // 4, height // 4))).astype(np.float32)
@@ -204,6 +207,31 @@ def test_surroundings_follow_the_figure_calmly() -> None:
     assert len(whole) == 2 and len(seeing.shown) == len(frames) + 2
     windows = [size for size in seeing.shown if size != (480, 240)]
     assert all(156 <= height <= 240 and width <= 0.8 * height for width, height in windows)
+
+
+def test_people_far_apart_are_not_squeezed() -> None:
+    apart = np.where(scene(60) != scene(0, seen=False), scene(60), scene(400))
+    for zoom, sizes in (("auto", {wide_size((480, 240), Seeing.image_size)}), ("off", {Seeing.image_size})):
+        seeing = Seeing()
+        results = list(segment_frames(seeing, [apart] * 3, zoom=zoom, batch_size=1))  # type: ignore[arg-type]
+        assert set(seeing.sizes) == sizes and all(result.mask("Upper-clothes")[120, 80] for result in results)
+        assert all(result.mask("Upper-clothes")[120, 420] for result in results)
+
+
+def test_rules_and_half_lengths_are_as_for_photos() -> None:
+    labels = np.zeros((240, 160), np.uint8)
+    labels[20:100, 40:120], labels[100:, 20:140] = LABEL2ID["Face"], LABEL2ID["Upper-clothes"]
+    labels[236:, 70:80] = LABEL2ID["Left-leg"]
+    labels[60:65, 150:155] = LABEL2ID["Hat"]  # on no head
+    frame = np.random.default_rng(0).integers(0, 30, (*labels.shape, 3)).astype(np.uint8)
+    for edges, rules, legs, hat in (
+        ("plain", False, True, True),
+        ("plain", True, True, False),
+        ("guided", True, False, False),
+    ):
+        known = Truthful(Clip([frame], [labels], []))
+        (result,) = segment_frames(known, [frame], zoom="off", edges=edges, rules=rules)  # type: ignore[arg-type]
+        assert ("Left-leg" in result.areas, "Hat" in result.areas) == (legs, hat), (edges, rules)
 
 
 def test_who_comes_in_later_is_found() -> None:

@@ -53,21 +53,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--longest", type=int, metavar="PIXELS", help="reduce larger photos, and what is made of them: quicker"
     )
     parser.add_argument("--overwrite", action="store_true", help="do photos again that are done")
-    cutouts = parser.add_argument_group("cut-outs")
-    cutouts.add_argument("--background", help="none (transparent, the default), a colour such as #ff8800, or a photo")
-    cutouts.add_argument("--crop", action="store_true", help="cut down to what is visible")
-    cutouts.add_argument("--margin", type=int, metavar="PIXELS", help="left about what was cropped")
-    cutouts.add_argument("--grow", type=int, metavar="PIXELS", help="move the outline outwards, -64 to 64")
-    cutouts.add_argument("--feather", type=float, metavar="PIXELS", help="blur the edge, 0 to 64")
-    cutouts.add_argument("--soft_edges", action="store_true", help="let the edge follow hair and fringes")
-    cutouts.add_argument("--fill_holes", action="store_true", help="fill small holes")
-    cutouts.add_argument("--drop_specks", action="store_true", help="drop small pieces")
+    add_cutout_arguments(parser)
     hub = parser.add_argument_group("a data set of the Hub, in place of PATH and --out")
     hub.add_argument("--dataset", metavar="USER/NAME", help="whose photos to segment")
     hub.add_argument("--split", help="of the data set (default: train)")
     hub.add_argument("--column", help="of its photos (default: image)")
     hub.add_argument("--push_to_hub", metavar="USER/OUT", help="data set to push, with columns image and mask")
     hub.add_argument("--private", action="store_true", help="make it private, if it is new")
+
+
+def add_cutout_arguments(parser: argparse.ArgumentParser, leave_out: tuple[str, ...] = ()) -> None:
+    """Add the arguments of `CUTOUT` to a command's parser, but for those that are left out."""
+    cutouts = parser.add_argument_group("cut-outs")
+    settings: dict[str, dict[str, Any]] = {
+        "background": {"help": "none (transparent, the default), a colour such as #ff8800, or a photo"},
+        "crop": {"action": "store_true", "help": "cut down to what is visible"},
+        "margin": {"type": int, "metavar": "PIXELS", "help": "left about what was cropped"},
+        "grow": {"type": int, "metavar": "PIXELS", "help": "move the outline outwards, -64 to 64"},
+        "feather": {"type": float, "metavar": "PIXELS", "help": "blur the edge, 0 to 64"},
+        "soft_edges": {"action": "store_true", "help": "let the edge follow hair and fringes"},
+        "fill_holes": {"action": "store_true", "help": "fill small holes"},
+        "drop_specks": {"action": "store_true", "help": "drop small pieces"},
+    }
+    for name in CUTOUT:
+        if name not in leave_out:
+            cutouts.add_argument(f"--{name}", **settings[name])
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -89,13 +99,29 @@ def run(arguments: argparse.Namespace) -> int:
     rank, processes = _processes()
     _check(arguments)
     if arguments.dataset:
-        return _segment_dataset(arguments, processes)
+        return _segment_dataset(arguments, rank, processes)
     with ExitStack() as stack:
-        with _as_usage():
-            wanted = Wanted(tuple(arguments.write), tuple(arguments.keep), _cutout(arguments))
+        with as_usage():
+            wanted = Wanted(tuple(arguments.write), tuple(arguments.keep), cutout_options(arguments))
             leave_out = _ours(arguments.out, arguments.paths)
             photos = stack.enter_context(collected(arguments.paths, leave_out=leave_out, unpack=arguments.zip))
         return _segment(arguments, wanted, photos[rank::processes], rank, processes)
+
+
+def cutout_options(arguments: argparse.Namespace) -> "CutoutOptions":
+    """What the arguments of `CUTOUT` say; a background that is no colour is a photo's path.
+
+    Raises:
+        ConfigError: a value that is not allowed.
+        ImageError: the background is a photo that cannot be used.
+    """
+    from clothseg.refine import CutoutOptions
+
+    values = {name: getattr(arguments, name, None) for name in CUTOUT}
+    background = values["background"]
+    if background not in (None, "none") and not background.startswith("#"):
+        values["background"] = Path(background)
+    return CutoutOptions.of(values)
 
 
 def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source], rank: int, processes: int) -> int:
@@ -106,7 +132,7 @@ def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source]
     options = {name: getattr(arguments, name) for name in OPTIONS}
     about = {"clothseg": __version__, "model": loaded.name, "revision": loaded.revision, "digest": loaded.digest}
     folder = OutputFolder(arguments.out, wanted, about | options)
-    with _as_usage():
+    with as_usage():
         folder.prepare(rank, processes)
     todo = [photo for photo in photos if arguments.overwrite or not folder.holds(photo)]
     done: list[Source] = []
@@ -132,21 +158,22 @@ def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source]
     return 1 if problems and processes == 1 else 0
 
 
-def _segment_dataset(arguments: argparse.Namespace, processes: int) -> int:
+def _segment_dataset(arguments: argparse.Namespace, rank: int, processes: int) -> int:
     from clothseg.dataset_run import segment_dataset
+    from clothseg.processes import Processes
     from clothseg.segmenter import Segmenter
 
-    if processes > 1:
-        raise UsageError("--dataset is for one process: start it without accelerate launch.")
-    return segment_dataset(
+    status = segment_dataset(
         arguments.dataset,
         arguments.push_to_hub,
-        partial(Segmenter.from_pretrained, arguments.model, revision=arguments.revision),
+        partial(Segmenter.from_pretrained, arguments.model, revision=arguments.revision, device=_device(processes)),
         {name: getattr(arguments, name) for name in OPTIONS},
         split=arguments.split or "train",
         column=arguments.column or "image",
         private=arguments.private,
+        processes=Processes(rank, processes),
     )
+    return status if processes == 1 else 0
 
 
 def _store(
@@ -177,7 +204,7 @@ def _store(
 
 
 @contextmanager
-def _as_usage() -> Iterator[None]:
+def as_usage() -> Iterator[None]:
     """What is wrong while arguments are looked at is wrong with the arguments."""
     try:
         yield
@@ -228,16 +255,6 @@ def _check(arguments: argparse.Namespace) -> None:
     given = [name for name in CUTOUT if getattr(arguments, name)]
     if given and "cutouts" not in arguments.write:
         raise UsageError(f"--{given[0]} is of cut-outs: add cutouts to --write.")
-
-
-def _cutout(arguments: argparse.Namespace) -> "CutoutOptions":
-    from clothseg.refine import CutoutOptions
-
-    values = {name: getattr(arguments, name) for name in CUTOUT}
-    background = values["background"]
-    if background not in (None, "none") and not background.startswith("#"):
-        values["background"] = Path(background)
-    return CutoutOptions.of(values)
 
 
 def _ours(out: Path, paths: list[Path]) -> list[Path]:

@@ -1,4 +1,10 @@
-"""Segment a clip: a transparent clip of its garments, a clip with regions drawn over it, or PNGs of its frames."""
+"""Segment a clip: a transparent clip of its garments, a clip with regions drawn over it, or PNGs of its frames.
+
+Frames and their cut-outs have the options of photos, but for these: --crop and --margin, since all frames of a clip
+are of one size; --people all, since it takes one more pass for each person in each frame, and since its numbers go
+from left to right and would change as people pass each other; --average, since each frame is averaged with those
+before it, without more passes.
+"""
 
 import argparse
 import sys
@@ -6,13 +12,15 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from clothseg.clips import FORMATS_TEXT, MAX_PIXELS, MAX_SECONDS, Clip, import_av, open_clip
 from clothseg.commands.common import add_keep, add_model
-from clothseg.errors import UnknownClassError, UsageError
+from clothseg.commands.segment import CUTOUT, add_cutout_arguments, as_usage, cutout_options
+from clothseg.errors import UsageError
 from clothseg.labels import GROUPS, NAMES, ids_of
 
 
@@ -22,13 +30,17 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from clothseg.clip_files import Write
+    from clothseg.refine import CutoutOptions
     from clothseg.segmentation import Segmentation
 
 
 HELP = "segment a clip"
 
 SUFFIXES = {".webm": "cutout", ".mov": "cutout", ".mp4": "overlay"}
-"""What the kinds of clips can show; PNGs can show anything."""
+"""What the kinds of clips can show; PNGs can show anything, and MP4s cut-outs before a background."""
+
+PHOTOS_ONLY = ("crop", "margin")
+"""Options of cut-outs that clips do not have: all frames are of one size."""
 
 KINDS = ("cutout", "overlay", "labels")
 
@@ -41,19 +53,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         help="NAME.webm (VP9) or NAME.mov (ProRes 4444, large) for a transparent clip, NAME.mp4 for one with regions "
-        "drawn over it, NAME.zip or a new folder for a PNG of each frame",
+        "drawn over it, or with cut-outs before a --background, NAME.zip or a new folder for a PNG of each frame",
     )
-    parser.add_argument("--write", choices=KINDS, help="default: overlay for MP4, else cutout; labels need PNGs")
+    parser.add_argument("--write", choices=KINDS, help="default: overlay for MP4 without background, else cutout")
     add_keep(parser, "the cut-out")
     parser.add_argument(
         "--smooth", action=argparse.BooleanOptionalAction, default=True, help="mix frames, so that nothing flickers"
     )
     parser.add_argument("--zoom", choices=("auto", "off"), default="auto", help="look where people are")
     parser.add_argument("--edges", choices=("guided", "plain"), default="guided", help="borders that follow the frame")
+    parser.add_argument("--rules", action="store_true", help="drop specks and what one person cannot wear there")
     add_model(parser)
     parser.add_argument("--max_seconds", type=float, default=MAX_SECONDS, help=f"longest clip ({MAX_SECONDS:g})")
     parser.add_argument("--max_pixels", type=int, default=MAX_PIXELS, help=f"largest frame ({MAX_PIXELS:,} pixels)")
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+    add_cutout_arguments(parser, leave_out=PHOTOS_ONLY)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -69,7 +83,12 @@ def run(arguments: argparse.Namespace) -> int:
         ClothsegError: the model cannot be loaded.
     """
     out: Path = arguments.out
-    kind, keep = _kind(out, arguments.write), _classes(arguments.keep)
+    with as_usage():
+        keep, cutout = _classes(arguments.keep), cutout_options(arguments)
+    kind = _kind(out, arguments.write, cutout.background != "none")
+    given = [name for name in CUTOUT if getattr(arguments, name, None)]
+    if given and kind != "cutout":
+        raise UsageError(f"--{given[0]} is of cut-outs, and {out.name} is made of {kind}: see --write.")
     if not out.absolute().parent.is_dir():
         raise UsageError(f"There is no folder {out.parent}; create it first.")
     replaces = out.is_file() and arguments.overwrite and out.resolve() != arguments.clip.resolve()
@@ -79,15 +98,23 @@ def run(arguments: argparse.Namespace) -> int:
     with open_clip(arguments.clip, arguments.max_seconds, arguments.max_pixels) as clip:
         from clothseg.clip_files import clip_writer, picture_writer
 
-        sound = arguments.clip if kind == "overlay" else None
+        sound = arguments.clip if out.suffix.lower() == ".mp4" else None
         is_clip = out.suffix.lower() in SUFFIXES
         with clip_writer(out, clip.rate, sound) if is_clip else picture_writer(out, clip.rate) as write:
-            said = _segment(clip, write, kind, keep, arguments)
+            said = _segment(clip, write, _Wanted(kind, keep, cutout), arguments)
     sys.stdout.write(f"{said} Written to {out}.\n")
     return 0
 
 
-def _segment(clip: Clip, write: "Write", kind: str, keep: tuple[str, ...], arguments: argparse.Namespace) -> str:
+class _Wanted(NamedTuple):
+    """What is made of each frame."""
+
+    kind: str
+    keep: tuple[str, ...]
+    cutout: "CutoutOptions"
+
+
+def _segment(clip: Clip, write: "Write", wanted: _Wanted, arguments: argparse.Namespace) -> str:
     import numpy as np
     from tqdm.auto import tqdm
 
@@ -104,10 +131,12 @@ def _segment(clip: Clip, write: "Write", kind: str, keep: tuple[str, ...], argum
             yield frame.pixels
 
     steadiness, began, count = Steadiness(), time.monotonic(), 0
-    options = {name: getattr(arguments, name) for name in ("smooth", "zoom", "edges")}
+    options = {name: getattr(arguments, name) for name in ("smooth", "zoom", "edges", "rules")}
     with closing(segment_frames(segmenter, frames(), **options)) as results:  # type: ignore[type-var]
         for result in tqdm(results, total=clip.frames, unit=" frames"):
-            write(_picture(result, kind, keep), times.popleft())
+            if not count:
+                wanted = _scaled(wanted, result.photo.size)
+            write(_picture(result, wanted), times.popleft())
             steadiness.add(np.asarray(result.photo), result.label_map)
             count += 1
     rate = count / max(1e-9, time.monotonic() - began)
@@ -115,33 +144,45 @@ def _segment(clip: Clip, write: "Write", kind: str, keep: tuple[str, ...], argum
     return f"{count} frames, {rate:.1f} a second ({float(rate / clip.rate):.2f} times real time){kept}."
 
 
-def _picture(result: "Segmentation", kind: str, keep: tuple[str, ...]) -> "Image.Image":
+def _picture(result: "Segmentation", wanted: _Wanted) -> "Image.Image":
     from clothseg.render import palette_image
 
-    if kind == "labels":
+    if wanted.kind == "labels":
         return palette_image(result.label_map)
-    return result.overlay() if kind == "overlay" else result.cutout(*keep)
+    return result.overlay() if wanted.kind == "overlay" else result.cutout(*wanted.keep, options=wanted.cutout)
 
 
-def _kind(out: Path, wanted: str | None) -> str:
-    """What to write, which the file must be able to hold."""
+def _scaled(wanted: _Wanted, size: tuple[int, int]) -> _Wanted:
+    """With a picture for background scaled once, and not for each frame."""
+    from PIL import Image
+
+    from clothseg.refine import cover
+
+    background = wanted.cutout.background
+    if not isinstance(background, Image.Image):
+        return wanted
+    return wanted._replace(cutout=replace(wanted.cutout, background=cover(background, size)))
+
+
+def _kind(out: Path, wanted: str | None, grounded: bool) -> str:
+    """What to write, which the file must be able to hold; `grounded`: cut-outs have a background."""
     suffix = out.suffix.lower()
     if suffix not in (*SUFFIXES, ".zip", ""):
         raise UsageError(f"--out can end in {', '.join(SUFFIXES)} or .zip, or be a folder's name, not {out.name}.")
     only = SUFFIXES.get(suffix)
+    if suffix == ".mp4" and grounded and wanted in (None, "cutout"):
+        return "cutout"
     if only and wanted and wanted != only:
         fitting = [name for name, kind in SUFFIXES.items() if kind == wanted]
+        ground = "; or give it a --background" if suffix == ".mp4" and wanted == "cutout" else ""
         raise UsageError(
             f"A {suffix} file is made of the {only}, not of {wanted}; for that, --out can be "
-            f"{' or '.join([*(f'NAME{name}' for name in fitting), 'NAME.zip', 'a folder'])}."
+            f"{' or '.join([*(f'NAME{name}' for name in fitting), 'NAME.zip', 'a folder'])}{ground}."
         )
     return wanted or only or "cutout"
 
 
 def _classes(names: list[str]) -> tuple[str, ...]:
     wanted = {name for given in names for name in GROUPS.get(given, (given,))}
-    try:
-        ids_of(sorted(wanted))
-    except UnknownClassError as error:
-        raise UsageError(str(error)) from error
+    ids_of(sorted(wanted))
     return tuple(name for name in NAMES if name in wanted)

@@ -11,7 +11,7 @@ from moving_pictures import handheld
 from paper_dolls import draw
 from PIL import Image
 
-from clothseg import Segmenter
+from clothseg import CutoutOptions, Segmenter
 from clothseg.cli import main
 from clothseg.clips import open_clip
 from clothseg.labels import GROUPS
@@ -62,9 +62,40 @@ def test_clips_have_the_frames_and_times_of_the_one_given(clip: Path, model: lis
             assert bool(opened._container.streams.audio) == (name == "out.mp4")
 
 
+def test_cutouts_have_the_options_of_photos(clip: Path, model: list[str], tmp_path: Path) -> None:
+    Image.new("RGB", (300, 100), "teal").save(tmp_path / "wall.png")
+    options = {"grow": 2, "soft_edges": True, "fill_holes": True, "drop_specks": True}
+    asked = ["--grow", "2", "--soft_edges", "--fill_holes", "--drop_specks"]
+    results = list(segment_frames(Segmenter.from_pretrained(model[1]), frames_of(clip), rules=True))
+    for name, ground in (("clear", "none"), ("teal", str(tmp_path / "wall.png")), ("orange", "#ff8800")):
+        more = [*asked, "--rules", "--background", ground, "--out", str(tmp_path / name)]
+        assert main(["video", str(clip), *more, *model]) == 0
+        background = Path(ground) if name == "teal" else ground
+        cutout = CutoutOptions.of({**options, "background": background})
+        for number, result in enumerate(results, start=1):
+            with Image.open(tmp_path / name / f"frame-{number:06d}.png") as image:
+                expected = np.asarray(result.cutout(*GROUPS["All garments"], options=cutout)).astype(int)
+                assert np.abs(np.asarray(image) - expected).max() <= 1  # the wall was scaled once
+
+
+def test_before_a_background_cutouts_go_into_plain_clips(clip: Path, model: list[str], tmp_path: Path) -> None:
+    for name, sounds in (("green.mp4", 1), ("green.webm", 0)):
+        out = ["--out", str(tmp_path / name), "--background", "#00ff00", "--keep", "Hat"]
+        assert main(["video", str(clip), *out, *model]) == 0
+        with open_clip(tmp_path / name) as opened:
+            assert len(opened._container.streams.audio) == sounds
+            corner = next(iter(opened)).pixels[:8, :8].reshape(-1, 3).mean(axis=0)
+        assert np.abs(corner - (0, 255, 0)).max() < 12
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
+        (["--out", "out.mp4", "--write", "cutout"], "or give it a --background"),
+        (["--out", "out.mp4", "--grow", "3"], "--grow is of cut-outs, and out.mp4 is made of overlay"),
+        (["--out", "out", "--write", "labels", "--background", "#ffffff"], "--background is of cut-outs"),
+        (["--out", "out.webm", "--grow", "65"], "The option grow can be a whole number from -64 to 64"),
+        (["--out", "out.webm", "--background", "gone.jpg"], "gone.jpg"),
         (["--out", "out.avi"], "--out can end in .webm, .mov, .mp4 or .zip"),
         (["--out", "out.mp4", "--write", "cutout"], "NAME.webm or NAME.mov or NAME.zip or a folder"),
         (["--out", "out.webm", "--write", "labels"], "--out can be NAME.zip or a folder"),
