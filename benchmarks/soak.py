@@ -6,14 +6,14 @@
 megapixels, or in one of eight cases a file that is none, over plain HTTP, waits for the answer and fetches the label
 map, which must be to the byte the one that the library makes of that photo; a bad file must be refused in words. A
 client that is told that the queue is full comes again. First a single client works alone, for the rate to compare
-with. At the end SIGTERM comes in the middle of the work: what was accepted must be answered, and the app's status must
-be 0.
+with; and before the app is started the library does the same photos without it, in one thread and in as many as there
+are cores: that is what the cores allow. At the end SIGTERM comes in the middle of the work: what was accepted must be
+answered, and the app's status must be 0.
 """
 
 import argparse
 import contextlib
 import hashlib
-import io
 import json
 import os
 import platform
@@ -32,10 +32,9 @@ from typing import Any
 
 import httpx
 import numpy as np
-from PIL import Image
 
-from benchmarks.inference import write_photos
-from clothseg import Segmenter
+from benchmarks.soak_photos import bad_files, digests, within_reach
+from benchmarks.ways import write_photos
 
 
 ROOT = Path(__file__).parents[1]
@@ -66,30 +65,6 @@ class Tally:
 
 class Stopping(Exception):
     """The app takes no more."""
-
-
-def bad_files(photo: bytes) -> dict[str, bytes]:
-    """Files that no photo can be had from, and what they are."""
-    bomb = io.BytesIO()
-    Image.new("1", (12000, 12000)).save(bomb, "PNG")
-    return {
-        "empty": b"",
-        "text": b"this is no photo\n" * 100,
-        "cut short": photo[: len(photo) // 2],
-        "bomb": bomb.getvalue(),
-        "page": b"<html><body><img src=x></body></html>",
-    }
-
-
-def digests(photos: list[bytes]) -> dict[bytes, str]:
-    """For each photo the digest of the label map's PNG that the library writes."""
-    segmenter, found = Segmenter.from_pretrained(), {}
-    with tempfile.TemporaryDirectory() as folder:
-        for photo in photos:
-            path = Path(folder) / "labels.png"
-            segmenter(photo).save_label_map(path)
-            found[photo] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return found
 
 
 class App:
@@ -240,6 +215,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--alone", type=float, default=60, help="seconds for the single client before")
+    parser.add_argument("--library", type=float, default=30, help="seconds for the library without the app, each way")
     parser.add_argument("--megapixels", type=float, nargs="+", default=MEGAPIXELS)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
@@ -253,6 +229,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
             f"{', '.join(f'{size:g}' for size in options.megapixels)} MP, one file in eight bad; seed {options.seed}; "
             f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before."
         )
+        reach = [within_reach(photos, threads, options.library, options.seed) for threads in (1, os.cpu_count() or 1)]
         app = App(folder)
         try:
             crowd(app, 1, options.seed + 1, options.alone / 6, *files)
@@ -263,6 +240,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
             stored = app.stored()
             status = app.process.wait(60)
             _print((alone, tally), (one, len(tally.seconds) / took), memory, stored)
+            _print_reach(one, len(tally.seconds) / took, reach)
             print(f"SIGTERM at the end: status {status}. {app.log.read_text().splitlines()[-1]}")
         finally:
             app.process.kill()
@@ -287,11 +265,20 @@ def _print(
     answered = sum(found.counts[key] for found in tallies for key in ("right", "refused"))
     print(
         f"\nMemory: {early:.0f} MB in the second quarter, {late:.0f} MB in the last (medians), {max(memory):.0f} MB "
-        f"at most.\nTemporary files: {files[0]}, {files[1]:.0f} MB, {files[1] / max(1, answered):.1f} MB an answer.\n"
-        f"Throughput together: {rates[1] / max(rates[0], 1e-9):.2f} of the single client's."
+        f"at most.\nTemporary files: {files[0]}, {files[1]:.0f} MB, {files[1] / max(1, answered):.1f} MB an answer."
     )
     told = alone.told + tally.told
     print("What was said:\n" + "\n".join(f"- {count} x {said}" for said, count in sorted(told.items())))
+
+
+def _print_reach(one: float, together: float, reach: list[float]) -> None:
+    gain = reach[1] / reach[0]
+    print(
+        f"The library alone: {reach[0]:.2f} photos a second in one thread, {reach[1]:.2f} in {os.cpu_count()}; so the "
+        f"cores allow {gain:.2f} times one.\n"
+        f"Throughput together: {together / max(one, 1e-9):.2f} times the single client's, "
+        f"{together / max(one * gain, 1e-9):.0%} of what the cores allow, {together / reach[1]:.0%} of the library's."
+    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 // Run an exported model in transformers.js, and in the WebAssembly runtime that it uses in browsers.
 //
-//     npm install --ignore-scripts @huggingface/transformers
-//     node benchmarks/transformers_js.mjs FOLDER PHOTO OUT [node_modules]
+//     npm --prefix tests/node ci --ignore-scripts
+//     node benchmarks/transformers_js.mjs FOLDER PHOTO OUT [tests/node/node_modules]
 //
 // FOLDER is what `python -m clothseg export` wrote. OUT gets one byte per cell of the logits, (h / 4) x (w / 4), row by
 // row: the class with the largest logit. (--ignore-scripts: a package's own script fetches files for NVIDIA GPUs.)
-// tests/commands/test_export.py compares OUT with PyTorch's where CLOTHSEG_NODE_MODULES names the folder that npm filled.
+// tests/commands/test_export.py compares OUT with PyTorch's.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -9,12 +9,16 @@ A row is about the pictures in which the figure with air about it fills that muc
 of the shrunk photo after the first look and after the second, with the 95 % interval of the difference, by bootstrap
 over pictures (1,000 resamples, seed 0). The last column counts the pictures in which a class stops on the edge of the
 window that was looked at again and did not after the first look: a seam.
+
+The second table is about photos that are wide, not small: each is brought to several proportions by its outermost
+columns, repeated on both sides. There a second look is taken where the zoom takes one by itself.
 """
 
 import argparse
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from tqdm.auto import tqdm
@@ -29,6 +33,9 @@ from clothseg.zoom import Box, paste, surroundings
 
 SIZES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Of the shrunk photos, as shares of their own."""
+
+WIDTHS = (0.75, 0.85, 1.0, 1.25, 1.5, 1.78)
+"""Of the widened photos, relative to their height."""
 
 BINS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Of how much of the frame the figure fills."""
@@ -65,6 +72,21 @@ def main() -> None:
         inside = [low < each <= high for each in filled]
         if sum(inside) > 1:
             print(f"| {low:.1f} to {high:.1f} | {_line(np.array(pairs)[inside])} | {sum(np.array(seams)[inside])} |")
+    print("\n| width to height | pictures | looked at twice | mIoU, one look | with second looks | difference |")
+    print("|---|---|---|---|---|---|")
+    for ratio in WIDTHS:
+        twice, pairs = 0, []
+        for index in tqdm(chosen.tolist(), unit=" photos", leave=False):
+            photo, truth = decode_row(rows[index])
+            wider = max(0, round(ratio * len(photo)) - photo.shape[1])
+            left = wider // 2
+            part = slice(left, left + photo.shape[1])
+            photo = np.asarray(cv2.copyMakeBorder(photo, 0, 0, left, wider - left, cv2.BORDER_REPLICATE), np.uint8)
+            ways = [segmenter(photo, zoom=zoom).label_map for zoom in ("off", "auto")]
+            twice += bool((ways[0] != ways[1]).any())
+            pairs.append([confusion_matrix(truth, labels[:, part]) for labels in ways])
+        count, *figures = _line(np.array(pairs)).split(" | ")
+        print(f"| {ratio} | {count} | {twice} | {' | '.join(figures)} |")
 
 
 def _inside(box: Box) -> tuple[slice, slice]:

@@ -6,14 +6,12 @@ from pathlib import Path
 import gradio as gr
 
 from clothseg import facts
-from clothseg.segmenter import Segmenter
 
 
-def about_tab(segmenter: Segmenter, address: str) -> None:
-    """Add the tab's components to the Blocks being built.
+def about_tab(address: str) -> tuple[gr.HTML, gr.Markdown]:
+    """Add the tab's components to the Blocks being built; give those that tell of the model, still empty.
 
     Args:
-        segmenter: The model that is served.
         address: Where programs reach the app: a Space's name or a URL.
     """
     with gr.Row(elem_classes="two"):
@@ -21,12 +19,11 @@ def about_tab(segmenter: Segmenter, address: str) -> None:
             gr.HTML(facts.classes())
         with gr.Column(elem_classes="card"):
             gr.HTML(facts.limits())
-            gr.HTML(facts.model(segmenter.name, segmenter.revision, segmenter.license_note))
-    if figures := card_figures(segmenter.folder):
-        with gr.Column(elem_classes="card", elem_id="figures"):
-            gr.Markdown(figures)
+            model = gr.HTML()
+    figures = gr.Markdown(elem_classes="card", elem_id="figures")
     with gr.Column(elem_classes="card", elem_id="manual"):
         gr.Markdown(facts.manual(address))
+    return model, figures
 
 
 def card_figures(folder: Path | None) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from clothseg.archives import Limits
 from clothseg.collect import collected
 from clothseg.errors import ConfigError
-from clothseg.files import whole
+from clothseg.files import clear_leftovers, whole
+from clothseg.languages import tr
 from clothseg.output import COLUMNS, KINDS, Wanted, line, outcomes
 
 
@@ -51,7 +52,8 @@ def segment_to_zip(
     The ZIP holds a folder for each kind of file and `results.csv`, with a line for each photo: its size and each
     class's share of it, or why it could not be used; that of one photo stops no other. Photos are read, segmented and
     packed one after the other, so that memory does not grow with their number. Close the iterator to give up: that
-    waits for the step that photos in hand are at, and leaves no file.
+    waits for the step that photos in hand are at, and leaves no file. A process that is killed leaves a hidden one,
+    which the next batch into the same folder removes when it is an hour old.
 
     Args:
         segmenter: a loaded model.
@@ -59,7 +61,7 @@ def segment_to_zip(
         out: path of the ZIP.
         wanted: what to write of each photo.
         limits: what to refuse of a ZIP; there may be no more photos in all than `limits.files` either.
-        options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`.
+        options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`, `longest`.
 
     Yields:
         How far it is: at once, and after each photo.
@@ -80,6 +82,7 @@ def segment_to_zip(
         text = StringIO(newline="")
         table = csv.DictWriter(text, COLUMNS)
         table.writeheader()
+        clear_leftovers(out.parent)
         try:
             with (
                 whole(out) as temporary,
@@ -109,10 +112,10 @@ def time_left(progress: Progress, seconds: float) -> str:
         return ""
     left = seconds * (progress.total - progress.done) / progress.done
     if left < 10:
-        return "a few seconds left"
+        return tr("a few seconds left")
     if left < 90:
-        return f"about {round(left, -1):.0f} s left"
+        return tr("about {seconds} s left", seconds=f"{round(left, -1):.0f}")
     minutes = round(left / 60)
     if minutes < 60:
-        return f"about {minutes} min left"
-    return f"about {minutes // 60} h {minutes % 60} min left"
+        return tr("about {minutes} min left", minutes=minutes)
+    return tr("about {hours} h {minutes} min left", hours=minutes // 60, minutes=minutes % 60)

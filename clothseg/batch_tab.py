@@ -16,6 +16,7 @@ from clothseg.downloads import new_path
 from clothseg.errors import ClothsegError
 from clothseg.intake import BATCH_QUEUE
 from clothseg.labels import GROUPS, NAMES
+from clothseg.languages import tr
 from clothseg.output import Wanted
 from clothseg.segmenter import Segmenter
 
@@ -34,41 +35,50 @@ def batch_tab(segmenter: Segmenter) -> None:
     with gr.Row(elem_classes="two"):
         with gr.Column(elem_classes="card"):
             gr.HTML(
-                "<h2>Many photos at once</h2><p>Photos, or ZIPs of photos. You get one ZIP, with a table of what was "
-                "found; a photo that cannot be used is named there and stops nothing.</p>"
+                panels.heading(
+                    tr("Many photos at once"),
+                    tr(
+                        "Photos, or ZIPs of photos. You get one ZIP, with a table of what was found; a photo that "
+                        "cannot be used is named there and stops nothing."
+                    ),
+                )
             )
             files = gr.File(
-                label="Photos or ZIPs",
+                label=tr("Photos or ZIPs"),
                 file_count="multiple",
                 file_types=[*SUFFIXES, SUFFIX],
                 height=190,
                 elem_id="batch-files",
             )
-            kinds = gr.CheckboxGroup(KINDS, value=["cutouts", "labels"], label="What to make of each")
+            kinds = gr.CheckboxGroup(
+                [(tr(name), kind) for name, kind in KINDS],
+                value=["cutouts", "labels"],
+                label=tr("What to make of each"),
+            )
             classes = gr.Dropdown(
-                [*GROUPS, *NAMES[1:]],
+                [(tr(name), name) for name in (*GROUPS, *NAMES[1:])],
                 value=["All garments"],
                 multiselect=True,
-                label="What the cut-outs keep",
+                label=tr("What the cut-outs keep"),
                 elem_id="batch-classes",
             )
-            with gr.Accordion("How to look at the photos", open=False):
+            with gr.Accordion(tr("How to look at the photos"), open=False):
                 look = look_inputs()
-            with gr.Accordion("Edges, crop and what lies behind", open=False):
+            with gr.Accordion(tr("Edges, crop and what lies behind"), open=False):
                 settings = cutout_inputs("batch-")
         with gr.Column(elem_classes="card"):
             status = gr.HTML(panels.batch_start(), elem_id="batch-status")
-            save = gr.DownloadButton("Download the ZIP", variant="primary", visible=False, elem_id="batch-save")
+            save = gr.DownloadButton(tr("Download the ZIP"), variant="primary", visible=False, elem_id="batch-save")
             with gr.Row():
-                start = gr.Button("Start", variant="primary", interactive=False, elem_id="batch-start")
-                cancel = gr.Button("Cancel", visible=False, elem_id="batch-cancel")
+                start = gr.Button(tr("Start"), variant="primary", interactive=False, elem_id="batch-start")
+                cancel = gr.Button(tr("Cancel"), visible=False, elem_id="batch-cancel")
 
     given_up: set[str | None] = set()  # sessions whose batch is to end
 
     # Not by gradio's `cancels`: a step on its way still reaches the page then, and overwrites that all is over.
     def give_up(request: gr.Request) -> Any:
         given_up.add(request.session_hash)
-        return gr.update(value="Stopping…", interactive=False)
+        return gr.update(value=tr("Stopping…"), interactive=False)
 
     def run(
         request: gr.Request, paths: list[str] | None, written: list[str], kept: list[str], *values: Any
@@ -76,7 +86,7 @@ def batch_tab(segmenter: Segmenter) -> None:
         given_up.discard(request.session_hash)
         none = gr.update(visible=False, value=None)
         busy = gr.update(visible=False), gr.update(visible=True), none
-        gone = gr.update(visible=False, value="Cancel", interactive=True)
+        gone = gr.update(visible=False, value=tr("Cancel"), interactive=True)
         idle = gr.update(visible=True, variant="primary"), gone, none
         yield panels.batch_progress(Progress(0, 0), "", []), *busy
         try:
@@ -87,7 +97,7 @@ def batch_tab(segmenter: Segmenter) -> None:
             with closing(steps):
                 for progress in steps:
                     if request.session_hash in given_up:
-                        yield panels.batch_start("Cancelled."), *idle
+                        yield panels.batch_start(tr("Cancelled.")), *idle
                         return
                     problems += [progress.error] if progress.error else []
                     yield (

@@ -13,6 +13,7 @@ import gradio as gr
 from clothseg.errors import ClothsegError
 from clothseg.intake import photo_input
 from clothseg.labels import NAMES
+from clothseg.languages import tr
 from clothseg.refine import MOST_FEATHER, MOST_GROWTH, CutoutOptions
 
 
@@ -23,7 +24,7 @@ class Switch(NamedTuple):
         option: name in `Segmenter.__call__`, and in links.
         off: the option's value when the box is empty.
         on: the one when it is ticked.
-        label: what the page calls it.
+        label: what the page calls it, in English.
         info: what it does, in plain words.
         ticked: whether it is at first.
     """
@@ -75,7 +76,10 @@ class Settings(NamedTuple):
 
 def look_inputs() -> list[gr.Checkbox]:
     """A tick box for each of `LOOK`."""
-    return [gr.Checkbox(switch.ticked, label=switch.label, info=switch.info, elem_classes="tight") for switch in LOOK]
+    return [
+        gr.Checkbox(switch.ticked, label=tr(switch.label), info=tr(switch.info), elem_classes="tight")
+        for switch in LOOK
+    ]
 
 
 def look_options(ticks: Sequence[bool]) -> dict[str, Any]:
@@ -86,10 +90,11 @@ def look_options(ticks: Sequence[bool]) -> dict[str, Any]:
 def cutout_inputs(prefix: str = "") -> list[Any]:
     """The components whose values `cutout_options` takes; `prefix` is for their ids in the page."""
     plain = CutoutOptions()
-    ground = gr.Radio(GROUNDS, value=GROUNDS[0], label="Behind it", elem_id=f"{prefix}ground")
-    color = gr.ColorPicker("#ffffff", label="Colour behind it", visible=False, elem_id=f"{prefix}ground-color")
+    grounds = [(tr(ground), ground) for ground in GROUNDS]
+    ground = gr.Radio(grounds, value=GROUNDS[0], label=tr("Behind it"), elem_id=f"{prefix}ground")
+    color = gr.ColorPicker("#ffffff", label=tr("Colour behind it"), visible=False, elem_id=f"{prefix}ground-color")
     picture = photo_input(
-        label="Picture behind it",
+        label=tr("Picture behind it"),
         sources=["upload"],
         height=180,
         visible=False,
@@ -105,14 +110,14 @@ def cutout_inputs(prefix: str = "") -> list[Any]:
         api_visibility="private",
     )
     with gr.Row():
-        soft_edges = gr.Checkbox(plain.soft_edges, label="Soft edges", info="For hair and fringes.")
-        crop = gr.Checkbox(plain.crop, label="Crop", info="To what is kept.")
+        soft_edges = gr.Checkbox(plain.soft_edges, label=tr("Soft edges"), info=tr("For hair and fringes."))
+        crop = gr.Checkbox(plain.crop, label=tr("Crop"), info=tr("To what is kept."))
     with gr.Row():
-        fill_holes = gr.Checkbox(plain.fill_holes, label="Fill holes", info="Small ones.")
-        drop_specks = gr.Checkbox(plain.drop_specks, label="Drop specks", info="Pieces of a few pixels.")
-    grow = gr.Slider(-MOST_GROWTH, MOST_GROWTH, plain.grow, step=1, label="Grow or shrink, pixels")
-    feather = gr.Slider(0, MOST_FEATHER, plain.feather, step=0.5, label="Fade the edge, pixels")
-    margin = gr.Slider(0, MARGIN, plain.margin, step=1, label="Margin when cropped, pixels")
+        fill_holes = gr.Checkbox(plain.fill_holes, label=tr("Fill holes"), info=tr("Small ones."))
+        drop_specks = gr.Checkbox(plain.drop_specks, label=tr("Drop specks"), info=tr("Pieces of a few pixels."))
+    grow = gr.Slider(-MOST_GROWTH, MOST_GROWTH, plain.grow, step=1, label=tr("Grow or shrink, pixels"))
+    feather = gr.Slider(0, MOST_FEATHER, plain.feather, step=0.5, label=tr("Fade the edge, pixels"))
+    margin = gr.Slider(0, MARGIN, plain.margin, step=1, label=tr("Margin when cropped, pixels"))
     return [ground, color, picture, crop, margin, grow, feather, soft_edges, fill_holes, drop_specks]
 
 

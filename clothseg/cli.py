@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from clothseg.commands import audit, deploy, evaluate, export, segment, video
+from clothseg.commands import audit, check, deploy, evaluate, export, segment, video
 from clothseg.errors import ClothsegError, UsageError
 from clothseg.files import disk_trouble
 
@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "audit": audit,
     "export": export,
+    "check": check,
     "deploy": deploy,
 }
 
@@ -39,6 +40,9 @@ def main(argv: list[str] | None = None) -> int:
         command.add_arguments(
             commands.add_parser(name, help=command.HELP, description=command.__doc__, epilog=EXIT_STATUS)
         )
+    argv = sys.argv[1:] if argv is None else argv
+    if argv.count("--") > 1:  # of which argparse before Python 3.13 makes an empty list in places
+        parser.error("-- can be given once, before names that begin with a dash")
     arguments = parser.parse_args(argv)
     try:
         return COMMANDS[arguments.command].run(arguments)

@@ -11,13 +11,19 @@ from clothseg import panels, zerogpu
 from clothseg.choices import LOOK, look_inputs, look_options
 from clothseg.comparison import compare
 from clothseg.errors import ClothsegError, ConfigError
-from clothseg.intake import MODEL_QUEUE, photo_input
+from clothseg.intake import MODEL_LIMIT, MODEL_QUEUE, photo_input
+from clothseg.languages import tr
 from clothseg.preview import before_and_after, difference, reduced
 from clothseg.segmenter import Segmenter
 
 
 OPACITY = 0.75
 """Of the regions: here they matter more than the photo."""
+
+SIDES = ("First model", "Second model")
+
+SERVED = "served"
+"""Stands for the model that is served, whatever its name."""
 
 
 class Models(NamedTuple):
@@ -50,16 +56,15 @@ def compare_tab(segmenter: Segmenter, models: Models) -> None:
         segmenter: The model that is served.
         models: Others that can be chosen.
     """
-    served = segmenter.name
-    names = list(dict.fromkeys((served, *models.names)))
-    other = names[1] if len(names) > 1 else served
+    names = [(tr("This app’s model"), SERVED), *((name, name) for name in models.names)]
+    other = names[1][1] if models.names else SERVED
 
     @lru_cache(maxsize=2)
     def load(name: str) -> Segmenter:
         return Segmenter.from_pretrained(name, device="cpu" if zerogpu.here() else None)
 
     def chosen(name: str) -> Segmenter:
-        if name == served:
+        if name == SERVED:
             return segmenter
         models.check(name)
         return load(name)
@@ -67,26 +72,26 @@ def compare_tab(segmenter: Segmenter, models: Models) -> None:
     with gr.Row(elem_classes="two", elem_id="compare"):
         with gr.Column():
             photo = photo_input(
-                label="Photo",
+                label=tr("Photo"),
                 sources=["upload", "clipboard"],
                 height=400,
                 buttons=[],
                 elem_id="compare-photo",
-                placeholder="Drop a photo here\nor click to choose one",
+                placeholder=tr("Drop a photo here\nor click to choose one"),
             )
         with gr.Column(elem_classes="card"):
-            gr.HTML(f"<h2>Two looks at one photo</h2><p>{_hint(models)}</p>")
+            gr.HTML(panels.heading(tr("Two looks at one photo"), _hint(models)))
             with gr.Row():
-                sides = [_side("First", names, served, models), _side("Second", names, other, models)]
-            go = gr.Button("Compare", variant="primary", interactive=False, elem_id="compare-go")
-    if other == served:  # or both sides would say the same
+                sides = [_side(SIDES[0], names, SERVED, models), _side(SIDES[1], names, other, models)]
+            go = gr.Button(tr("Compare"), variant="primary", interactive=False, elem_id="compare-go")
+    if other == SERVED:  # or both sides would say the same
         sides[1][1].value = sides[1][2].value = False
     message = gr.HTML(visible=False, elem_id="compare-message")
     with gr.Row(visible=False, elem_id="compared") as compared:
         options: dict[str, Any] = {"interactive": False, "height": 460, "buttons": ["fullscreen"], "format": "webp"}
-        first = gr.Image(label="First", **options)
-        second = gr.Image(label="Second", **options)
-        apart = gr.Image(label="Where they differ", elem_id="compare-difference", **options)
+        first = gr.Image(label=tr("First"), **options)
+        second = gr.Image(label=tr("Second"), **options)
+        apart = gr.Image(label=tr("Where they differ"), elem_id="compare-difference", **options)
     with gr.Column(elem_classes="card", visible=False) as table_card:
         table = gr.HTML(elem_id="compare-table")
 
@@ -98,7 +103,7 @@ def compare_tab(segmenter: Segmenter, models: Models) -> None:
             one = chosen(name)(path, **look_options(ticks[: len(LOOK)]))
             two = chosen(other_name)(path, **look_options(ticks[len(LOOK) :]))
         except ClothsegError as error:
-            shown = gr.update(value=panels.problem(str(error), "This cannot be compared"), visible=True)
+            shown = gr.update(value=panels.problem(str(error), tr("This cannot be compared")), visible=True)
             return {message: shown, **{card: gr.update(visible=False) for card in cards}}
         found = compare(one.label_map, two.label_map)
         small = reduced(one)
@@ -126,27 +131,27 @@ def compare_tab(segmenter: Segmenter, models: Models) -> None:
         [message, compared, table_card, first, second, apart, table],
         show_progress_on=go,
         concurrency_id=MODEL_QUEUE,
-        concurrency_limit=1,
+        concurrency_limit=MODEL_LIMIT,
         trigger_mode="once",
         api_visibility="private",
     )
 
 
-def _side(title: str, names: list[str], value: str, models: Models) -> list[Any]:
+def _side(title: str, names: list[tuple[str, str]], value: str, models: Models) -> list[Any]:
     with gr.Column(min_width=240):
         model = gr.Dropdown(
             names,
             value=value,
-            label=f"{title} model",
+            label=tr(title),
             allow_custom_value=models.free,
-            elem_id=f"{title.lower()}-model",
+            elem_id=f"{title.partition(' ')[0].lower()}-model",
         )
-        with gr.Accordion("How it looks", open=False):
+        with gr.Accordion(tr("How it looks"), open=False):
             look = look_inputs()
     return [model, *look]
 
 
 def _hint(models: Models) -> str:
     if models.free:
-        return "Choose a model, or name one: on the Hub, such as <code>owner/model</code>, or a folder."
-    return "The same model with other settings, or another model, where the app offers one."
+        return tr("Choose a model, or name one: on the Hub, such as <code>owner/model</code>, or a folder.")
+    return tr("The same model with other settings, or another model, where the app offers one.")

@@ -1,6 +1,7 @@
 """A data set of the Hub segmented: its photos with label maps as masks, pushed as another data set.
 
-Rows are streamed in and written as parquet files to a temporary folder, which is pushed when it is whole.
+Rows are streamed in and written as parquet files to a temporary folder, which is pushed when it is whole. Several
+processes take turns at the rows and share the folder; the first of them pushes it.
 """
 
 import shutil
@@ -9,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from clothseg.hub import patiently
 from clothseg.hub_errors import explain, explain_write
 from clothseg.labels import NAMES
 from clothseg.output import Wanted, outcomes
+from clothseg.processes import Processes
 
 
 if TYPE_CHECKING:
@@ -56,6 +59,7 @@ def segment_dataset(
     split: str = "train",
     column: str = "image",
     private: bool = False,
+    processes: Processes | None = None,
 ) -> int:
     """Segment a split of a data set of the Hub, and push it with columns `image` (its bytes) and `mask` (PNG).
 
@@ -70,12 +74,13 @@ def segment_dataset(
         split: of the data set.
         column: of its photos.
         private: make the target private, if it is new.
+        processes: that share the work; each of them calls this.
 
     Returns:
-        0, or 1 if a photo could not be used and was left out: stderr says which and why.
+        0, or 1 if a photo could not be used and was left out: stderr says which and why, of the first process.
 
     Raises:
-        ConfigError: libraries are missing, or the disk is full.
+        ConfigError: libraries are missing, the disk is full, or another process has failed.
         UsageError: the names are of one data set, or there is no such column.
         HubError: the data set cannot be read, or the target not be written.
     """
@@ -85,23 +90,33 @@ def segment_dataset(
         raise ConfigError(
             "--dataset needs the library datasets: pip install -r requirements-train.txt brings it."
         ) from error
-    rows, commit = _rows(name, split, column)
-    target = _prepared(target, name, private)
-    segmenter = load_segmenter()
-    folder, keep = Path(tempfile.mkdtemp(prefix="clothseg-")), False
+    processes = processes or Processes()
+    if processes.rank:
+        _help(name, load_segmenter, options, split, column, processes)
+        return 0
     try:
-        count, problems = _write(_segmented(segmenter, _read(rows, name), options), folder, split)
+        rows, commit = _rows(name, split, column)
+        target = _prepared(target, name, private)
+        segmenter = load_segmenter()
+        folder, keep = Path(tempfile.mkdtemp(prefix="clothseg-")), False
+    except BaseException as error:
+        processes.fail("work", error)
+        raise
+    processes.tell("work", {"folder": str(folder), "commit": commit})
+    try:
+        count, problems = _write(_segmented(segmenter, _read(rows, name, processes), options), folder)
+        for rank in range(1, processes.count):
+            more = processes.hear(f"rows of {rank}")
+            count, problems = count + more["count"], problems + more["problems"]
         sys.stderr.writelines(f"{problem}\n" for problem in problems)
         if not count:
             raise ConfigError(f"None of the photos of {name}, split {split}, could be used; nothing was pushed.")
         keep = True  # it took long to make: should the push fail, it can be pushed later
+        _number(folder, split)
         _push(folder, {"target": target, "name": name, "commit": commit, "split": split}, segmenter)
         keep = False
     except OSError as error:
-        raise ConfigError(
-            f"The data set cannot be written to {folder}: {error.strerror or error}. Set TMPDIR to a folder with more "
-            "room."
-        ) from error
+        raise _full(folder, error) from error
     finally:
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
@@ -109,13 +124,43 @@ def segment_dataset(
     return 1 if problems else 0
 
 
-def _rows(name: str, split: str, column: str) -> "tuple[IterableDataset, str | None]":
-    """The photos of a split, streamed, as rows of `image` with bytes and path; and the data set's commit."""
+def _help(
+    name: str,
+    load_segmenter: Callable[[], "Segmenter"],
+    options: dict[str, Any],
+    split: str,
+    column: str,
+    processes: Processes,
+) -> None:
+    """Do the share of a process that is not the first."""
+    work = processes.hear("work")
+    folder, told = Path(work["folder"]), f"rows of {processes.rank}"
+    try:
+        if not folder.is_dir():
+            raise ConfigError(f"This machine does not see {folder} of another: set TMPDIR to a folder that all share.")
+        rows, _ = _rows(name, split, column, work["commit"])
+        segmented = _segmented(load_segmenter(), _read(rows, name, processes), options, quiet=True)
+        count, problems = _write(segmented, folder, processes.rank)
+    except BaseException as error:
+        processes.fail(told, error)
+        if isinstance(error, OSError):
+            raise _full(folder, error) from error
+        raise
+    processes.tell(told, {"count": count, "problems": problems})
+
+
+def _full(folder: Path, error: OSError) -> ConfigError:
+    why = error.strerror or error
+    return ConfigError(f"The data set cannot be written to {folder}: {why}. Set TMPDIR to a folder with more room.")
+
+
+def _rows(name: str, split: str, column: str, commit: str | None = None) -> "tuple[IterableDataset, str | None]":
+    """The photos of a split, streamed, as rows of `image` with bytes and path; and the data set's commit, if None."""
     from datasets import Image, load_dataset
     from huggingface_hub import HfApi
 
     try:
-        commit = HfApi().dataset_info(name).sha
+        commit = commit or HfApi().dataset_info(name).sha
         rows = load_dataset(name, revision=commit, split=split, streaming=True)
         features = rows.features or dict.fromkeys(next(iter(rows)))
     except Exception as error:  # the Hub's client and datasets raise all sorts
@@ -148,23 +193,23 @@ def _prepared(target: str, name: str, private: bool) -> str:
     return full
 
 
-def _read(rows: "IterableDataset", name: str) -> Iterator[Source]:
-    """The photos as they arrive."""
+def _read(rows: "IterableDataset", name: str, processes: Processes) -> Iterator[Source]:
+    """The photos of this process as they arrive: each takes one in turn."""
     try:
-        for number, row in enumerate(rows):
+        for number, row in islice(enumerate(rows), processes.rank, None, processes.count):
             yield Source(PurePosixPath(f"row {number}"), PurePosixPath(), partial(_content, row["image"] or {}), ())
     except Exception as error:  # the Hub's client and datasets raise all sorts
         raise HubError(str(explain(error, name, None, kind="data set"))) from error
 
 
 def _segmented(
-    segmenter: "Segmenter", photos: Iterator[Source], options: dict[str, Any]
+    segmenter: "Segmenter", photos: Iterator[Source], options: dict[str, Any], quiet: bool = False
 ) -> Iterator[tuple[dict[str, Any] | None, str]]:
     """Each row as it is written, or None and why it is left out."""
     from tqdm.auto import tqdm
 
     with closing(outcomes(segmenter, photos, Wanted(("labels",)), options)) as results:
-        for outcome in tqdm(results, unit=" photos"):
+        for outcome in tqdm(results, unit=" photos", disable=quiet):
             if outcome.error:
                 yield None, outcome.error
             else:
@@ -183,26 +228,25 @@ def _content(photo: dict[str, Any]) -> bytes:
     return content or b""
 
 
-def _write(rows: Iterator[tuple[dict[str, Any] | None, str]], folder: Path, split: str) -> tuple[int, list[str]]:
-    """Write rows as parquet files of the Hub's names; returns their number, and what was left out."""
+def _write(rows: Iterator[tuple[dict[str, Any] | None, str]], folder: Path, rank: int = 0) -> tuple[int, list[str]]:
+    """Write rows as parquet files, which `_number` names; returns their number, and what was left out."""
     import pyarrow as pa
     import pyarrow.parquet as pq
     from datasets import Features, Image
 
     schema = Features({"image": Image(), "mask": Image()}).arrow_schema
     data = folder / "data"
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     problems: list[str] = []
-    files: list[Path] = []
     writer: Any = None
     held: list[dict[str, Any]] = []
-    count = held_bytes = file_bytes = 0
+    count = files = held_bytes = file_bytes = 0
 
     def flush() -> None:
-        nonlocal writer, held, held_bytes, file_bytes
+        nonlocal writer, files, held, held_bytes, file_bytes
         if held and writer is None:
-            files.append(data / f"{len(files)}.parquet")
-            writer = pq.ParquetWriter(files[-1], schema)
+            writer = pq.ParquetWriter(data / f"{rank:05d}-{files:05d}.parquet", schema)
+            files += 1
         if held:
             writer.write_table(pa.Table.from_pylist(held, schema))
         file_bytes += held_bytes
@@ -225,9 +269,14 @@ def _write(rows: Iterator[tuple[dict[str, Any] | None, str]], folder: Path, spli
     finally:
         if writer is not None:
             writer.close()
-    for number, file in enumerate(files):
-        file.rename(data / f"{split}-{number:05d}-of-{len(files):05d}.parquet")
     return count, problems
+
+
+def _number(folder: Path, split: str) -> None:
+    """Give the files of all processes the Hub's names, in their order."""
+    files = sorted((folder / "data").iterdir())
+    for number, file in enumerate(files):
+        file.rename(file.with_name(f"{split}-{number:05d}-of-{len(files):05d}.parquet"))
 
 
 def _push(folder: Path, about: dict[str, Any], segmenter: "Segmenter") -> None:

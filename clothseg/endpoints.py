@@ -10,17 +10,15 @@ import gradio as gr
 from clothseg.batch import segment_to_zip
 from clothseg.downloads import new_path, save_coco, save_cutout, save_each_item, save_labels, save_overlay
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
-from clothseg.intake import BATCH_QUEUE, MODEL_QUEUE, photo_input, plain_errors
+from clothseg.intake import BATCH_QUEUE, MODEL_LIMIT, MODEL_QUEUE, photo_input, plain_errors
 from clothseg.items import items_to_dict
 from clothseg.labels import GROUPS, NAMES, hex_color
 from clothseg.output import KINDS, Wanted
 from clothseg.refine import CutoutOptions
 from clothseg.segmentation import Segmentation
 from clothseg.segmenter import EDGES, PEOPLE, ZOOM, Segmenter
-
-
-LOOK_NAMES = ("people", "edges", "zoom", "average", "rules")
-"""Options of `Segmenter.__call__`, in the order in which the endpoints take them."""
+from clothseg.startup import pending
+from clothseg.tools import FILES_SCHEMA, LOOK_NAMES, OPTIONS_SCHEMA, described, take_lists_of_files
 
 
 def _names(classes: Any) -> list[str]:
@@ -32,6 +30,7 @@ def _names(classes: Any) -> list[str]:
 
 def add_endpoints(segmenter: Segmenter) -> None:
     """Add `/segment`, `/cutout`, `/items`, `/batch`, `/labels` and `/health` to the Blocks being built."""
+    take_lists_of_files()
 
     def run(photo: str | bytes | None, *look: Any) -> Segmentation:
         if photo is None:
@@ -39,6 +38,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
         return segmenter(photo, **dict(zip(LOOK_NAMES, look, strict=True)))
 
     @plain_errors
+    @described
     def segment(
         photo: str | bytes | None,
         people: str = "one",
@@ -51,11 +51,6 @@ def add_endpoints(segmenter: Segmenter) -> None:
 
         Args:
             photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
-            people: "one" takes the photo as it is; "all" tells several people apart and looks at each on their own.
-            edges: "guided" lets borders follow the photo's edges; "plain" only interpolates what the network says.
-            zoom: "auto" looks at a small figure once more, from closer; "off" never does.
-            average: Look four times and average: more accurate, five times slower.
-            rules: Drop specks, and what cannot be in a photo of one person.
 
         Returns:
             The photo with coloured regions (JPEG); the label map (PNG of the photo's size whose pixel values are the
@@ -66,6 +61,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
         return save_overlay(result), save_labels(result), result.to_dict()
 
     @plain_errors
+    @described
     def cutout(
         photo: str | bytes | None,
         classes: list[str],
@@ -88,11 +84,6 @@ def add_endpoints(segmenter: Segmenter) -> None:
                 (pixels, -64 to 64; negative shrinks), feather (pixels over which the edge fades, 0 to 64), soft_edges,
                 fill_holes, drop_specks (true or false each). Without it, the plain cut-out.
             background: A picture to lay behind the cut-out instead.
-            people: "one" takes the photo as it is; "all" tells several people apart and looks at each on their own.
-            edges: "guided" lets borders follow the photo's edges; "plain" only interpolates what the network says.
-            zoom: "auto" looks at a small figure once more, from closer; "off" never does.
-            average: Look four times and average: more accurate, five times slower.
-            rules: Drop specks, and what cannot be in a photo of one person.
 
         Returns:
             A PNG of the photo's size, unless cropped: transparent, unless something was laid behind.
@@ -102,6 +93,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
         return save_cutout(run(photo, people, edges, zoom, average, rules), names, made)
 
     @plain_errors
+    @described
     def items(
         photo: str | bytes | None,
         classes: list[str] | None = None,
@@ -120,11 +112,6 @@ def add_endpoints(segmenter: Segmenter) -> None:
             classes: Classes to list, as for cutout; none for all garments and accessories.
             cutouts: Make a ZIP with a cut-out PNG of each item, too.
             options: How these are made, as for cutout.
-            people: "one" takes the photo as it is; "all" tells several people apart and looks at each on their own.
-            edges: "guided" lets borders follow the photo's edges; "plain" only interpolates what the network says.
-            zoom: "auto" looks at a small figure once more, from closer; "off" never does.
-            average: Look four times and average: more accurate, five times slower.
-            rules: Drop specks, and what cannot be in a photo of one person.
 
         Returns:
             The number of items of each class, and for each item its index, class id, name, area in pixels, share of
@@ -140,6 +127,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
         return items_to_dict(found, result.name), save_coco(result, found), archive
 
     @plain_errors
+    @described
     def batch(
         photos: list[str] | None,
         kinds: list[str] | None = None,
@@ -160,11 +148,6 @@ def add_endpoints(segmenter: Segmenter) -> None:
             classes: What the cut-outs keep: classes as for cutout, or the groups All garments, Upper, Lower, Shoes and
                 accessories, Body. Without it, All garments.
             options: How the cut-outs are made, as for cutout.
-            people: "one" takes the photo as it is; "all" tells several people apart and looks at each on their own.
-            edges: "guided" lets borders follow the photo's edges; "plain" only interpolates what the network says.
-            zoom: "auto" looks at a small figure once more, from closer; "off" never does.
-            average: Look four times and average: more accurate, five times slower.
-            rules: Drop specks, and what cannot be in a photo of one person.
 
         Returns:
             How far it is, which is told again after each photo: done and total, the number of photos, and errors, why
@@ -182,6 +165,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
                 yield report, None
         yield report, str(out)
 
+    @described
     def labels() -> list[dict[str, Any]]:
         """List the 18 classes of the label map.
 
@@ -199,13 +183,17 @@ def add_endpoints(segmenter: Segmenter) -> None:
             for class_id, name in enumerate(NAMES)
         ]
 
+    @described
     def health() -> dict[str, Any]:
         """Tell whether the app is up, and which model it serves.
 
         Returns:
-            status ("ok"), model, revision (its commit on the Hub, or null), notice (why it is not the model that was
-            asked for, or empty), and the network's input size [height, width].
+            status ("ok", or "loading" while photos still wait for the model), model, revision (its commit on the Hub,
+            or null), notice (why it is not the model that was asked for, or empty), and the network's input size
+            [height, width] (null while it is loaded).
         """
+        if coming := pending(segmenter):
+            return {"status": "loading", "model": coming.asked, "revision": None, "notice": "", "image_size": None}
         return {
             "status": "ok",
             "model": segmenter.name,
@@ -222,7 +210,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
 
     def some(label: str, values: tuple[str, ...]) -> gr.Dropdown:
         # A dropdown, because it lets unknown names through to us, who answer with the list of known ones.
-        return gr.Dropdown(values, value=[], multiselect=True, allow_custom_value=True, label=label, visible=False)
+        return gr.Dropdown(values, multiselect=True, allow_custom_value=True, label=label, visible=False)
 
     def choice(label: str, values: tuple[str, ...], value: str) -> gr.Dropdown:
         return gr.Dropdown(values, value=value, allow_custom_value=True, label=label, visible=False)
@@ -236,6 +224,18 @@ def add_endpoints(segmenter: Segmenter) -> None:
     def json(label: str) -> gr.JSON:
         return gr.JSON(label=label, visible=False)
 
+    def cutout_options() -> gr.JSON:
+        options = json("options")
+        # gradio's own, {"type": {}}, is no schema: MCP refuses every call of a tool that has it.
+        options.api_info = lambda: OPTIONS_SCHEMA  # type: ignore[method-assign]
+        return options
+
+    def photo_files() -> gr.File:
+        photos = gr.File(label="photos", file_count="multiple", visible=False)
+        # gradio's own refers to definitions that MCP does not find.
+        photos.api_info = lambda: FILES_SCHEMA  # type: ignore[method-assign]
+        return photos
+
     look = [
         choice("people", PEOPLE, "one"),
         choice("edges", EDGES, "guided"),
@@ -243,9 +243,9 @@ def add_endpoints(segmenter: Segmenter) -> None:
         flag("average"),
         flag("rules"),
     ]
-    photo, classes, options = picture("photo"), some("classes", NAMES), json("options")
+    photo, classes, options = picture("photo"), some("classes", NAMES), cutout_options()
     overlay = gr.Image(label="overlay", type="filepath", visible=False)
-    event: dict[str, Any] = {"concurrency_id": MODEL_QUEUE, "concurrency_limit": 1}
+    event: dict[str, Any] = {"concurrency_id": MODEL_QUEUE, "concurrency_limit": MODEL_LIMIT}
     trigger = gr.Button(visible=False)
     trigger.click(segment, [photo, *look], [overlay, file("label map"), json("summary")], api_name="segment", **event)
     trigger.click(
@@ -265,10 +265,10 @@ def add_endpoints(segmenter: Segmenter) -> None:
     trigger.click(
         batch,
         [
-            gr.File(label="photos", file_count="multiple", visible=False),
+            photo_files(),
             some("kinds", tuple(KINDS)),
             some("classes", (*GROUPS, *NAMES)),
-            json("options"),
+            cutout_options(),
             *look,
         ],
         [json("progress"), file("zip")],

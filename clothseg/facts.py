@@ -1,12 +1,12 @@
 """What the page says of itself: classes, limits, model, and how programs call it. Pure functions to strings."""
 
-from html import escape
-
-from clothseg.labels import BACKGROUND, NAMES
-from clothseg.panels import swatch
+from clothseg.labels import NAMES
+from clothseg.languages import tr
+from clothseg.panels import called, licence, swatch
 
 
 MEANINGS: dict[str, str] = {
+    "Background": "All else.",
     "Hat": "Hats, caps and other headwear.",
     "Hair": "Hair of the head; a beard counts as face.",
     "Sunglasses": "Sunglasses, and most other glasses.",
@@ -25,43 +25,45 @@ MEANINGS: dict[str, str] = {
     "Bag": "Bags of all kinds, with their straps.",
     "Scarf": "Scarves, shawls and ties about the neck.",
 }
-"""What each class holds; all else is Background."""
+"""What each class holds."""
 
 
 def classes() -> str:
     """The 18 classes, their numbers and what they mean."""
     rows = "".join(
-        f'<tr><th scope="row">{swatch(name)}{name}</th><td>{MEANINGS[name]}</td></tr>'
-        for class_id, name in enumerate(NAMES)
-        if class_id != BACKGROUND
+        f'<tr><th scope="row">{swatch(name)}{tr(name)}</th><td>{tr(MEANINGS[name])}</td></tr>' for name in NAMES
     )
     return (
-        '<table class="found"><caption>The classes</caption><thead><tr><th scope="col">Class</th>'
-        f'<th scope="col">What it holds</th></tr></thead><tbody><tr><th scope="row">{swatch("Background")}Background'
-        f"</th><td>All else.</td></tr>{rows}</tbody></table>"
+        f'<table class="found"><caption>{tr("The classes")}</caption><thead><tr><th scope="col">{tr("Class")}</th>'
+        f'<th scope="col">{tr("What it holds")}</th></tr></thead><tbody>{rows}</tbody></table>'
     )
+
+
+LIMITS = (
+    "One whole person, well visible, works best. Of several the garments come out together, unless you tick “Tell "
+    "people apart”; where people overlap, some items go to the wrong one.",
+    "Left and right are the wearer’s own. They can be wrong from behind and with crossed legs.",
+    "Sleeves belong to the upper clothes; what they cover is not guessed.",
+    "Belts, scarves and glasses are missed more often than large garments; dresses and tops are taken for each other, "
+    "and in portraits a top can pass for a dress.",
+    "Jewellery, underwear and gloves are not among the classes.",
+    "It does not know who somebody is, and must not be used to decide anything about a person.",
+    "Downloads have the photo’s own size; what the page shows is smaller.",
+    "Photos and results are deleted from this server within about an hour. Other visitors cannot see them.",
+)
+"""What to expect, and what not."""
 
 
 def limits() -> str:
-    """What to expect, and what not."""
-    return """<h2>Good to know</h2><ul class="plain">
-<li>One whole person, well visible, works best. Of several the garments come out together, unless you tick
-“Tell people apart”; where people overlap, some items go to the wrong one.</li>
-<li>Left and right are the wearer’s own. They can be wrong from behind and with crossed legs.</li>
-<li>Sleeves belong to the upper clothes; what they cover is not guessed.</li>
-<li>Belts, scarves and glasses are missed more often than large garments; dresses and tops are taken for each other,
-and in portraits a top can pass for a dress.</li>
-<li>Jewellery, underwear and gloves are not among the classes.</li>
-<li>It does not know who somebody is, and must not be used to decide anything about a person.</li>
-<li>Downloads have the photo’s own size; what the page shows is smaller.</li>
-<li>Photos and results are deleted from this server within about an hour. Other visitors cannot see them.</li></ul>"""
+    """`LIMITS` as a list."""
+    points = "".join(f"<li>{tr(limit)}</li>" for limit in LIMITS)
+    return f'<h2>{tr("Good to know")}</h2><ul class="plain">{points}</ul>'
 
 
 def model(name: str, revision: str | None, license_note: str) -> str:
     """Which model is served, and under which licence."""
-    version = f", commit <code>{escape(revision[:10])}</code>" if revision else ""
-    return f"""<h2>The model</h2><p><code>{escape(name)}</code>{version}. {escape(license_note)}</p>
-<p>clothseg itself is free software under the Apache License 2.0.</p>"""
+    return f"""<h2>{tr("The model")}</h2><p>{called(name, revision)}. {licence(license_note)}</p>
+<p>{tr("clothseg itself is free software under the Apache License 2.0.")}</p>"""
 
 
 def manual(address: str) -> str:

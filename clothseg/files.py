@@ -2,9 +2,11 @@
 
 import errno
 import os
+import re
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SUFFIXES = {".jpg": "JPEG", ".png": "PNG"}
+
+LEFT_SECONDS = 3600
+"""A file being built that has not grown for so long has been left by a process that was killed."""
+
+_BUILDING = re.compile(r"\.[0-9a-f]{32}\..+", re.DOTALL)
 
 
 @contextmanager
@@ -29,6 +36,23 @@ def whole(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def clear_leftovers(folder: Path, *, deep: bool = False) -> None:
+    """Remove what processes have left in a folder that were killed while they wrote in it by `whole`.
+
+    Args:
+        folder: need not exist.
+        deep: also in the folders below.
+    """
+    for base, folders, names in os.walk(folder):
+        for name in filter(_BUILDING.fullmatch, names):
+            path = Path(base, name)
+            with suppress(OSError):  # another process was quicker, or the folder can only be read
+                if time.time() - path.lstat().st_mtime > LEFT_SECONDS:
+                    path.unlink()
+        if not deep:
+            folders.clear()
 
 
 def save_picture(picture: "Image.Image", path: Path, **options: Any) -> None:

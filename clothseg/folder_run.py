@@ -11,7 +11,7 @@ from typing import Any
 
 from clothseg.collect import Source
 from clothseg.errors import ConfigError
-from clothseg.files import whole
+from clothseg.files import clear_leftovers, whole
 from clothseg.output import KINDS, Outcome, Wanted, line, write_table
 
 
@@ -39,7 +39,7 @@ class OutputFolder:
     about: dict[str, Any]
 
     def prepare(self, rank: int, processes: int) -> None:
-        """Make the folders, and remove the table that this process wrote last time.
+        """Make the folders, and remove the table that this process wrote last time and what killed ones have left.
 
         Raises:
             ConfigError: they cannot be written.
@@ -49,6 +49,7 @@ class OutputFolder:
                 (self.path / kind).mkdir(parents=True, exist_ok=True)
             if processes > 1:
                 self._part(rank, processes).unlink(missing_ok=True)
+            clear_leftovers(self.path, deep=True)
         except OSError as error:
             raise ConfigError(
                 f"--out {self.path} cannot be written: {error.strerror or error}; give another folder."

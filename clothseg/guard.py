@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 from gradio import processing_utils
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from clothseg.errors import ClothsegError
 from clothseg.fetch import fetch
 from clothseg.files import disk_trouble
+from clothseg.room import NO_ROOM, Room
 
 
 logger = logging.getLogger(__name__)
@@ -32,17 +34,16 @@ UNUSABLE = (
 )
 FAILED = "Something went wrong here, or with the form of the request; the server's log says what. Please try again."
 
-NO_ROOM = "The server has no room for a photo or its result just now; try again later."
 
-
-def protect(page: gr.Blocks, max_file_bytes: int) -> dict[str, Any]:
-    """Make what fails in `page` answer in plain words, and bound what gradio fetches from the web.
+def protect(page: gr.Blocks, max_file_bytes: int, max_temp_bytes: int) -> dict[str, Any]:
+    """Make what fails in `page` answer in plain words, and bound what gradio fetches from the web and keeps.
 
     The latter holds for all of gradio in this process: it calls a function of its module, from anywhere.
 
     Args:
         page: Before its launch.
         max_file_bytes: The largest file.
+        max_temp_bytes: Of all uploads and results together.
 
     Returns:
         Options for its launch that bound the size of requests and close what is not needed.
@@ -52,7 +53,8 @@ def protect(page: gr.Blocks, max_file_bytes: int) -> dict[str, Any]:
     processing_utils.async_ssrf_protected_download = partial(fetch, max_bytes=max_file_bytes)
     # A third on top for base64, and a little for what stands around it.
     bounds = {"max_bytes": max_file_bytes * 4 // 3 + 2**20, "max_upload_bytes": FILES_AT_ONCE * max_file_bytes}
-    return {"app_kwargs": {"middleware": [Middleware(Bounded, **bounds)]}, "enable_monitoring": False}
+    room = Middleware(Room, page=page, limit=max_temp_bytes, untold=bounds["max_upload_bytes"])
+    return {"app_kwargs": {"middleware": [Middleware(Bounded, **bounds), room]}, "enable_monitoring": False}
 
 
 def failed(error: Exception) -> JSONResponse:
@@ -92,7 +94,7 @@ class Bounded:
         self.app, self.max_bytes, self.max_upload_bytes = app, max_bytes, max_upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 404, 413, 500 or 507."""
+        """Pass the request on, or answer 404, 413, 422, 500 or 507."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         path = scope["path"].rstrip("/")
@@ -121,6 +123,11 @@ class Bounded:
             await self.app(scope, bounded, noted)
         except Exception as error:
             if begun:
-                raise
+                if not isinstance(error.__cause__, HTTPException):
+                    raise
+                # A stream that has told its error as an event; gradio raises it behind that, which would hang up.
+                return await send({"type": "http.response.body", "body": b""})
+            if "/call/v2/" in path and isinstance(error, TypeError | KeyError):  # gradio's for names that do not fit
+                return await JSONResponse({"detail": UNUSABLE}, 422)(scope, receive, send)
             logger.exception("A request to %s failed.", path)
             await failed(error)(scope, receive, send)

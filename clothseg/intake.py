@@ -22,6 +22,9 @@ MAX_UPLOAD_BYTES = 256 * 2**20
 MODEL_QUEUE = "model"
 """Concurrency id of all events that run the network on one photo, so that they take turns."""
 
+MODEL_LIMIT = 2
+"""So many of these at once: one photo is decoded, or its files are encoded, while the network looks at another."""
+
 BATCH_QUEUE = "batch"
 """Concurrency id of batches: one at a time, and not in the way of single photos."""
 

@@ -12,9 +12,11 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
+from clothseg import panels
 from clothseg.errors import ClothsegError
 from clothseg.images import load_photo
 from clothseg.intake import photo_input
+from clothseg.languages import decimal, tr
 from clothseg.segmenter import Segmenter
 from clothseg.video import Stream
 
@@ -36,8 +38,6 @@ LIMIT = 120
 
 _PAUSE = 2.0
 """Seconds without a frame after which the next one begins anew."""
-
-START = "<p>Start the camera. Nothing of it is kept.</p>"
 
 
 @dataclass
@@ -61,7 +61,7 @@ def live_tab(segmenter: Segmenter) -> None:
     with gr.Row(elem_classes="two"):
         with gr.Column(elem_classes="card"):
             camera = photo_input(
-                label="Camera",
+                label=tr("Camera"),
                 elem_id="live-camera",
                 sources=["webcam"],
                 streaming=True,
@@ -69,11 +69,11 @@ def live_tab(segmenter: Segmenter) -> None:
                 # A mirrored picture would swap the wearer's left and right.
                 webcam_options=gr.WebcamOptions(mirror=False),
             )
-            smooth = gr.Checkbox(value=True, label="Smooth, so that nothing flickers", elem_id="live-smooth")
+            smooth = gr.Checkbox(value=True, label=tr("Smooth, so that nothing flickers"), elem_id="live-smooth")
         with gr.Column(elem_classes="card"):
             # Not a gr.Image, which would leave a file of every frame on the server's disk.
             shown = gr.HTML(elem_id="live-regions")
-            said = gr.HTML(START, elem_id="live-said")
+            said = gr.HTML(start(), elem_id="live-said")
     camera.stream(
         watcher(segmenter),
         [camera, smooth, live],
@@ -94,20 +94,28 @@ def watcher(
 
     def watch(source: str | bytes | None, smooth: bool, live: Live | None) -> tuple[Any, str, Live | None]:
         if source is None:
-            return "", START, None
+            return "", start(), None
         if live is None or live.smooth != smooth or clock() - live.times[-1] > _PAUSE:
             live = Live(Stream(segmenter, smooth=smooth), smooth)
         try:
-            frame = load_photo(source)
-            frame.thumbnail((SIDE, SIDE), Image.Resampling.BILINEAR)
+            frame = load_photo(source, longest=SIDE)
             result = live.stream(frame)
         except ClothsegError as error:
             return gr.skip(), f"<p role='alert'>{escape(str(error))}</p>", None
         live.times.append(clock())
-        rate = f"{live.rate:.1f} frames per second" if live.rate else "…"
-        return picture(result.overlay()), f"<p>{rate}, {frame.width} × {frame.height} pixels</p>", live
+        rate = tr("{rate} frames per second", rate=decimal(live.rate)) if live.rate else "…"
+        size = tr("{width} × {height} pixels", width=frame.width, height=frame.height)
+        return picture(result.overlay()), f"<p>{rate}, {size}</p>", live
 
     return watch
+
+
+def start() -> str:
+    """What is said before there is a frame."""
+    hint = tr(
+        "Start the camera: garments are coloured in its picture, as often as the network can. Nothing of it is kept."
+    )
+    return panels.heading(tr("The camera, with its regions"), hint)
 
 
 def picture(image: Image.Image) -> str:
@@ -115,4 +123,4 @@ def picture(image: Image.Image) -> str:
     file = BytesIO()
     image.save(file, "JPEG", quality=85)
     data = base64.b64encode(file.getvalue()).decode()
-    return f'<img alt="Regions" style="width:100%" src="data:image/jpeg;base64,{data}">'
+    return f'<img alt="{tr("Regions")}" style="width:100%" src="data:image/jpeg;base64,{data}">'

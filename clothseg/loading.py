@@ -27,6 +27,10 @@ NVIDIA_NOTE = (
     "for research and evaluation, not for commercial use."
 )
 
+STATED = "Licence of the weights, by their model card: "
+
+UNSTATED = "The licence of the weights is not stated in their model card."
+
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -247,8 +251,8 @@ def license_note(model_type: str, card: Any) -> str:
         return NVIDIA_NOTE
     terms = (card.get("license_name") or card.license) if card is not None else None
     if not terms:
-        return "The licence of the weights is not stated in their model card."
-    return f"Licence of the weights, by their model card: {terms}."
+        return UNSTATED
+    return f"{STATED}{terms}."
 
 
 def _model_card(folder: Path) -> Any:

@@ -23,7 +23,8 @@ LIKENESS = 20.0
 """Difference in grey, of 255, after motion at which trust has fallen to 1/e."""
 
 CUT = 0.5
-"""Mean trust below which two frames are of different scenes. A sun that comes and goes leaves more."""
+"""Mean trust below which two frames are of different scenes. Cuts by daylight have less, and a sun that comes and goes
+more."""
 
 
 class Motion(NamedTuple):

@@ -25,7 +25,7 @@ KINDS = {"labels": ".png", "cutouts": ".png", "overlays": ".jpg", "items": ".jso
 """What can be written, each into a folder of its name, and the suffix of its files."""
 
 THREADS = 2
-"""Photos in hand: while one is in the network, the other is read or written."""
+"""Photos in hand, at least: while one is in the network, the other is read or written."""
 
 COLUMNS = ("photo", "files", "error", "width", "height", *NAMES)
 """Of the table: the photo's name, that of its files without suffix, why it could not be used, and shares (0..1)."""
@@ -78,13 +78,14 @@ def outcomes(
         segmenter: a loaded model.
         sources: the photos.
         wanted: what to make of each.
-        options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`.
+        options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`, `longest`.
 
     Raises:
         ConfigError: an option has no such value, which no other photo would change.
     """
-    given_up = Event()
-    results = in_order(partial(_outcome, segmenter, wanted, options, given_up), sources, THREADS)
+    given_up, many = Event(), segmenter.for_many()
+    threads = max(THREADS, many.workers)
+    results = in_order(partial(_outcome, many, wanted, options, given_up), sources, threads)
     try:
         for outcome in results:  # noqa: UP028 - `yield from` would close them, and wait, before we tell of it
             yield outcome

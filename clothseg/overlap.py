@@ -72,19 +72,43 @@ def overlapped(
                 yield result.result()
 
 
-def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Generator[Result]:
+def in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int | None = None
+) -> Generator[Result]:
     """What `function` makes of each item, in their order, a few at the same time.
 
-    At most `threads` + 1 items and results are held. What the function raises reaches the caller in place of its
-    result, and ends it. Closing the generator waits for what is running, and begins nothing more.
+    Items are taken in the caller's thread, when a result is asked for. Whatever the function or the iterable raises
+    reaches the caller at its turn, and ends it. Closing the generator waits for what is running, and begins nothing
+    more.
+
+    Args:
+        function: of one item; called from several threads.
+        items: of any number, also endless.
+        threads: how many calls run at the same time.
+        ahead: how many items are in hand, or their results waiting, beside the one asked for; None: `threads`.
     """
+    iterator = iter(items)
     waiting: deque[Future[Result]] = deque()
     with ExitStack() as stack:
         pool = ThreadPoolExecutor(threads)
         stack.callback(pool.shutdown, cancel_futures=True)
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
-        while waiting:
+
+        def take() -> bool:
+            nonlocal iterator
+            try:
+                waiting.append(pool.submit(function, next(iterator)))
+            except StopIteration:
+                return False
+            except Exception as error:  # after the results before it, as if nothing had been taken ahead
+                iterator = iter(())
+                failed: Future[Result] = Future()
+                failed.set_exception(error)
+                waiting.append(failed)
+            return True
+
+        while True:
+            while len(waiting) <= (threads if ahead is None else ahead) and take():
+                pass
+            if not waiting:
+                return
             yield waiting.popleft().result()

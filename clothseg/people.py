@@ -32,6 +32,13 @@ _LEAST_HEAD = 0.12
 _LEAST_FIGURE = 0.15
 """Figures without a head below this share of the largest figure belong to whoever is nearest."""
 
+_FAR = (1.0, 3.0)
+"""How far to the side of someone's largest piece, and above or below it, another piece may be, in lengths of that one;
+further off it is a stray. Heads can be far above legs, where the coat between them was not seen."""
+
+_TALL = 1.8
+"""Height over width up to which two pieces of a head, one below the other, are one head: cut by glasses, or a band."""
+
 _HEAD = [LABEL2ID[name] for name in ("Face", "Hair", "Hat", "Sunglasses")]
 _FACE = [LABEL2ID[name] for name in ("Face", "Sunglasses")]
 
@@ -104,10 +111,10 @@ def parse(
     grid = _nearest(divided, probability.shape[::-1])
     for number in range(1, int(divided.max()) + 1):
         theirs = divided == number
-        left, top, wide, high = cv2.boundingRect((theirs & (label_map != BACKGROUND)).view(np.uint8))
-        if not wide:
+        figure = _figure(theirs & (label_map != BACKGROUND))
+        if figure is None:
             continue
-        box = window(Box(left, top, left + wide, top + high), aspect, size)
+        box = window(figure, aspect, size)
         nearer, nearer_sure = look(box)
         looks.append((number, box, nearer))
         part = slice(box.top, box.bottom), slice(box.left, box.right)
@@ -133,6 +140,20 @@ def people_of(wearers: Labels) -> tuple[Person, ...]:
         if wide:
             people.append(Person(number, Box(left, top, left + wide, top + high)))
     return tuple(people)
+
+
+def _figure(mask: npt.NDArray[np.bool_]) -> Box | None:
+    """The box of someone's pieces but for strays, which would make the look at them one from far off."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
+    boxes = stats[1:, : cv2.CC_STAT_AREA]
+    if not len(boxes):
+        return None
+    starts, ends = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    main = stats[1:, cv2.CC_STAT_AREA].argmax()
+    gaps = np.maximum(starts - ends[main], starts[main] - ends)
+    near = (gaps <= np.multiply(_FAR, boxes[main, 2:].max())).all(axis=1)
+    (left, top), (right, bottom) = starts[near].min(axis=0).tolist(), ends[near].max(axis=0).tolist()
+    return Box(left, top, right, bottom)
 
 
 def _without_gaps(wearers: Labels) -> Labels:
@@ -173,6 +194,7 @@ def _heads(labels: Labels) -> list[npt.NDArray[np.bool_]]:
             if not apart or face_stats[n, cv2.CC_STAT_LEFT] >= face_stats[apart[-1], :3:2].sum():
                 apart.append(n)
         found += [faces == n for n in apart] if len(apart) > 1 else [inside]
+    found = _whole(found, labels)
     if not found:
         return []
     found.sort(key=lambda mask: -np.count_nonzero(mask))
@@ -183,6 +205,23 @@ def _heads(labels: Labels) -> list[npt.NDArray[np.bool_]]:
         if (mask & (face > 0)).any() or not any(_below(mask, other) for other in kept):
             kept.append(mask)
     return kept
+
+
+def _whole(heads: list[npt.NDArray[np.bool_]], labels: Labels) -> list[npt.NDArray[np.bool_]]:
+    """Join the pieces of heads that the network sees in two, one below the other: the lower one has no hair."""
+    whole: list[npt.NDArray[np.bool_]] = []
+    for head in sorted(heads, key=lambda mask: int(mask.any(axis=1).argmax())):
+        for index, other in enumerate(whole):
+            across, both = head.any(axis=0) & other.any(axis=0), head | other
+            narrower = min(np.count_nonzero(head.any(axis=0)), np.count_nonzero(other.any(axis=0)))
+            rows, columns = np.nonzero(both)
+            apart = not (head.any(axis=1) & other.any(axis=1)).any() and not (labels[head] == LABEL2ID["Hair"]).any()
+            if apart and across.sum() >= 0.5 * narrower and np.ptp(rows) + 1 <= _TALL * (np.ptp(columns) + 1):
+                whole[index] = both
+                break
+        else:
+            whole.append(head)
+    return whole
 
 
 def _below(mask: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> bool:

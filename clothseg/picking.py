@@ -12,6 +12,7 @@ from clothseg.choices import LOOK, Settings, cutout_options, cutout_values, read
 from clothseg.downloads import save_coco, save_cutout, save_each_item, save_items, save_preview
 from clothseg.intake import plain_errors
 from clothseg.labels import BACKGROUND, GROUPS, NAMES
+from clothseg.languages import tr
 from clothseg.preview import annotate, before_and_after, named, names_found, reduced, reduction
 from clothseg.refine import PLAIN, CutoutOptions
 from clothseg.segmentation import Segmentation
@@ -74,7 +75,8 @@ def each_item(seen: Seen | None, wish: Wish | None) -> str | None:
     if seen is None or wish is None:
         return None
     if not wish.names:
-        raise gr.Error("Pick something first: the ZIP holds the items of the classes picked.", print_exception=False)
+        message = tr("Pick something first: the ZIP holds the items of the classes picked.")
+        raise gr.Error(message, print_exception=False)
     return save_each_item(seen.result, wish.names, wish.options)
 
 
@@ -111,17 +113,17 @@ def want(seen: Seen | None, names: list[str], wish: Wish | None, *settings: Any)
 def cut(wish: Wish | None) -> Iterator[tuple[Any, Any]]:
     """Yield the cut-out's preview at once, and the download when its file, of the photo's own size, is written."""
     if wish is None or wish.seen is None or not wish.names:
-        yield None, gr.update(value=None, label="Pick something to cut out", interactive=False)
+        yield None, gr.update(value=None, label=tr("Pick something to cut out"), interactive=False)
         return
     result = wish.seen.result
     # A file of our own: gradio would write it anew for each answer, into the very file that the page is reading.
     preview = save_preview(
         result, reduced(result).cutout(*wish.names, options=scaled(wish.options, reduction(result)))
     )
-    yield preview, gr.update(value=None, label="Preparing the file…", interactive=False)
+    yield preview, gr.update(value=None, label=tr("Preparing the file…"), interactive=False)
     path = save_cutout(result, list(wish.names), wish.options)
     # The preview once more: of two answers in quick succession the page at times shows only the last.
-    yield preview, gr.update(value=path, label=f"Download {Path(path).name}", interactive=True)
+    yield preview, gr.update(value=path, label=tr("Download {file}", file=Path(path).name), interactive=True)
 
 
 def pick_at(seen: Seen | None, names: list[str], event: gr.SelectData) -> Any:

@@ -5,15 +5,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clothseg.labels import BACKGROUND, NAMES
+from clothseg.labels import BACKGROUND, LABEL2ID, NAMES, hex_color
+from clothseg.languages import LANGUAGES, speaking, tr
 from clothseg.segmentation import Segmentation
 
 
 PREVIEW = 1024
 """Longest side of what the page shows, in pixels; files have the photo's own size."""
-
-LEGEND = {name: f"{class_id} {name}" for class_id, name in enumerate(NAMES)}
-"""Class name -> what the page calls it: the number stands on the regions, for eyes that do not tell colours apart."""
 
 _CORE = 0.65
 """How opaque a region is within its outline."""
@@ -48,7 +46,7 @@ def annotate(result: Segmentation) -> tuple[Image.Image, list[tuple[npt.NDArray[
     for name in names_found(small):
         inside = small.mask(name).astype(np.uint8)
         core = cv2.erode(inside, np.ones((3, 3), np.uint8), borderValue=1)
-        regions.append(((inside - core * (1 - _CORE)).astype(np.float32), LEGEND[name]))
+        regions.append(((inside - core * (1 - _CORE)).astype(np.float32), legend(name)))
     return Image.fromarray(numbered(np.asarray(small.photo), small.label_map)), regions
 
 
@@ -97,6 +95,20 @@ def difference(photo: npt.NDArray[np.uint8], differs: npt.NDArray[np.bool_]) -> 
     return faded
 
 
-def named(legend: str) -> str:
-    """The class that the page calls `legend`."""
-    return legend.partition(" ")[2]
+def legend(name: str) -> str:
+    """What the page calls a class: its number stands on the regions, for eyes that do not tell colours apart."""
+    return f"{LABEL2ID[name]} {tr(name)}"
+
+
+def colors_of_legends() -> dict[str, str]:
+    """`legend` of each class, in every language -> its colour, #rrggbb."""
+    colors: dict[str, str] = {}
+    for language in LANGUAGES:
+        with speaking(language):
+            colors |= {legend(name): hex_color(name) for name in NAMES}
+    return colors
+
+
+def named(said: str) -> str:
+    """The class whose `legend`, in any language, is `said`."""
+    return NAMES[int(said.partition(" ")[0])]

@@ -9,8 +9,9 @@ from clothseg import panels
 from clothseg.choices import LOOK, OPACITY, cutout_inputs, cutout_options, look_inputs, look_options
 from clothseg.downloads import save_labels, save_summary
 from clothseg.errors import ClothsegError
-from clothseg.intake import MODEL_QUEUE, photo_input
-from clothseg.labels import GROUPS, NAMES, hex_color
+from clothseg.intake import MODEL_LIMIT, MODEL_QUEUE, photo_input
+from clothseg.labels import GROUPS
+from clothseg.languages import tr
 from clothseg.picking import (
     VIEWS,
     Seen,
@@ -27,7 +28,7 @@ from clothseg.picking import (
     show,
     want,
 )
-from clothseg.preview import LEGEND, names_found
+from clothseg.preview import colors_of_legends, names_found
 from clothseg.segmenter import Segmenter
 
 
@@ -50,32 +51,32 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
     with gr.Row(elem_id="work"):
         with gr.Column(elem_id="photo-card"):
             photo = photo_input(
-                label="Photo",
+                label=tr("Photo"),
                 elem_id="photo",
                 sources=["upload", "clipboard", "webcam"],
                 height=480,
                 # A mirrored picture would swap the wearer's left and right.
                 webcam_options=gr.WebcamOptions(mirror=False),
-                placeholder="Drop a photo here\nor click to choose one",
+                placeholder=tr("Drop a photo here\nor click to choose one"),
                 buttons=["fullscreen"],
             )
             if examples is not None:
                 paths = [str(examples / name) for name in EXAMPLES]
-                gr.Examples(paths, photo, label="Or try one of these", elem_id="examples")
-            with gr.Accordion("How to look at the photo", open=False, elem_id="look"):
+                gr.Examples(paths, photo, label=tr("Or try one of these"), elem_id="examples")
+            with gr.Accordion(tr("How to look at the photo"), open=False, elem_id="look"):
                 look = look_inputs()
         with gr.Column(elem_id="regions-card"):
             start = gr.HTML(panels.start(), elem_id="start")
             regions = gr.AnnotatedImage(
-                label="Regions",
+                label=tr("Regions"),
                 elem_id="regions",
                 visible=False,
                 height=480,
-                color_map={LEGEND[name]: hex_color(name) for name in NAMES},
+                color_map=colors_of_legends(),
                 buttons=["fullscreen"],
             )
             slider = gr.ImageSlider(
-                label="Photo, and its regions",
+                label=tr("Photo, and its regions"),
                 elem_id="before-after",
                 visible=False,
                 interactive=False,
@@ -85,31 +86,39 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
                 buttons=["fullscreen"],
             )
             with gr.Row(elem_id="view", visible=False) as view_row:
-                view = gr.Radio(VIEWS, value=VIEWS[0], label="Show", elem_id="view-choice")
-                opacity = gr.Slider(0, 1, OPACITY, step=0.05, label="Strength of the colours", elem_id="opacity")
+                view = gr.Radio(
+                    [(tr(name), name) for name in VIEWS], value=VIEWS[0], label=tr("Show"), elem_id="view-choice"
+                )
+                opacity = gr.Slider(0, 1, OPACITY, step=0.05, label=tr("Strength of the colours"), elem_id="opacity")
         with gr.Column(elem_id="picker-card", elem_classes="card", visible=False) as picker_card:
-            gr.HTML("<h2>Pick what to keep</h2><p>Click garments here, in the photo or under the regions.</p>")
-            with gr.Row(elem_id="presets"):
-                presets = {name: gr.Button(name, size="sm", min_width=60) for name in GROUPS}
-                clear = gr.Button("Clear", size="sm", min_width=60, elem_id="clear")
-            picker = gr.CheckboxGroup(
-                label="Garments and body parts found", show_label=False, container=False, elem_id="picker"
+            gr.HTML(
+                panels.heading(tr("Pick what to keep"), tr("Click garments here, in the photo or under the regions."))
             )
-            with gr.Accordion("Edges, crop and what lies behind", open=False, elem_id="cutout-options"):
+            with gr.Row(elem_id="presets"):
+                presets = {name: gr.Button(tr(name), size="sm", min_width=60) for name in GROUPS}
+                clear = gr.Button(tr("Clear"), size="sm", min_width=60, elem_id="clear")
+            picker = gr.CheckboxGroup(
+                label=tr("Garments and body parts found"), show_label=False, container=False, elem_id="picker"
+            )
+            with gr.Accordion(tr("Edges, crop and what lies behind"), open=False, elem_id="cutout-options"):
                 cutout_settings = cutout_inputs()
-            save = gr.DownloadButton("Download cut-out", variant="primary", interactive=False, elem_id="save")
+            save = gr.DownloadButton(tr("Download cut-out"), variant="primary", interactive=False, elem_id="save")
             with gr.Row(elem_id="more"):
-                each = gr.Button("One file per item (ZIP)", size="sm", elem_id="save-each")
-                labels_file = gr.DownloadButton("Label map (PNG)", size="sm", elem_id="save-labels")
-                summary_file = gr.DownloadButton("Summary (JSON)", size="sm", elem_id="save-summary")
+                each = gr.Button(tr("One file per item (ZIP)"), size="sm", elem_id="save-each")
+                labels_file = gr.DownloadButton(tr("Label map (PNG)"), size="sm", elem_id="save-labels")
+                summary_file = gr.DownloadButton(tr("Summary (JSON)"), size="sm", elem_id="save-summary")
                 each_file = gr.DownloadButton("ZIP", visible="hidden", elem_id="each-file")
-            link = gr.Button("Copy a link to these settings", size="sm", elem_id="link")
+            link = gr.Button(tr("Copy a link to these settings"), size="sm", elem_id="link")
             link_text = gr.Textbox(
-                label="Link to these settings", visible=False, interactive=False, buttons=["copy"], elem_id="link-text"
+                label=tr("Link to these settings"),
+                visible=False,
+                interactive=False,
+                buttons=["copy"],
+                elem_id="link-text",
             )
         with gr.Column(elem_id="cutout-card", visible=False) as cutout_card:
             cutout = gr.Image(
-                label="Cut-out",
+                label=tr("Cut-out"),
                 elem_id="cutout",
                 format="png",
                 interactive=False,
@@ -119,8 +128,8 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
         with gr.Column(elem_id="items-card", elem_classes="card", visible=False) as items_card:
             table = gr.HTML()
             with gr.Row(elem_id="items-files"):
-                items_file = gr.DownloadButton("Items (JSON)", size="sm", elem_id="save-items")
-                coco_file = gr.DownloadButton("COCO annotations (JSON)", size="sm", elem_id="save-coco")
+                items_file = gr.DownloadButton(tr("Items (JSON)"), size="sm", elem_id="save-items")
+                coco_file = gr.DownloadButton(tr("COCO annotations (JSON)"), size="sm", elem_id="save-coco")
 
     cards = [picker_card, cutout_card, items_card, view_row]
 
@@ -146,7 +155,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
         return shown | {
             regions: as_regions,
             slider: as_slider,
-            picker: gr.update(choices=present, value=names),
+            picker: gr.update(choices=[(tr(name), name) for name in present], value=names),
             wish: Wish(found, tuple(names), options),
             labels_file: save_labels(found.result),
             summary_file: save_summary(found.result),
@@ -162,7 +171,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
         [seen, wish, start, regions, slider, *cards, *presets.values(), picker, *files],
         show_progress_on=[start, regions, slider],
         concurrency_id=MODEL_QUEUE,
-        concurrency_limit=1,
+        concurrency_limit=MODEL_LIMIT,
         trigger_mode="always_last",
         **private,
     )

@@ -1,5 +1,6 @@
 """Photos in, segmentations out: loads a model once and runs it on as many photos as are given."""
 
+import copy
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -15,7 +16,7 @@ from clothseg.engines import Engine
 from clothseg.errors import ConfigError, ModelError
 from clothseg.images import Photo, load_photo, photo_name
 from clothseg.labels import NAMES
-from clothseg.overlap import overlapped
+from clothseg.overlap import in_order, overlapped
 from clothseg.segmentation import Segmentation
 from clothseg.steps import Reading, read_each, read_one, wide_size
 
@@ -42,10 +43,12 @@ PEOPLE = ("one", "all")
 class Segmenter:
     """A loaded model. Calls from several threads are safe: the network itself runs one call at a time.
 
-    Taking turns costs nothing, since one forward pass already uses all cores, and keeps memory to one pass.
+    That is the quickest for one photo, since a forward pass uses all cores, and keeps memory to one pass. Of many
+    photos, `for_many` does more in the same time.
 
     Attributes:
         engine: What runs the network.
+        workers: How many threads may call the network at once; others wait.
         name: Hub name, or the folder's own name.
         revision: Commit of a model from the Hub, else None.
         license_note: One sentence on the licence of the weights.
@@ -78,7 +81,8 @@ class Segmenter:
         ramp = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2))
         made = processor(images=[ramp], size={"height": 16, "width": 16}, return_tensors="np")["pixel_values"]
         self._values = np.asarray(made, dtype=np.float32).reshape(3, 256)
-        self._turn = threading.Lock()
+        self.workers = 1
+        self._turn = threading.Semaphore(self.workers)
 
     @classmethod
     def from_pretrained(
@@ -131,6 +135,7 @@ class Segmenter:
         people: str = "one",
         average: bool = False,
         rules: bool = False,
+        longest: int | None = None,
     ) -> Segmentation:
         """Segment one photo: a path, the bytes of a file, a PIL image or an (H, W, 3) uint8 RGB array.
 
@@ -142,12 +147,14 @@ class Segmenter:
                 and says whose each pixel is: `wearers` and `people` of the result. One more pass for each person.
             average: look four times, mirrored and larger, too: more accurate at five times the work.
             rules: drop specks, and what cannot be in a photo of one person: `clothseg.rules`.
+            longest: be content with a result of so many pixels on the longer side: a larger photo is made smaller as
+                it is read, and the result carries the smaller one. docs/speed.md says what that gains and costs.
 
         Raises:
             ImageError: the photo cannot be used.
             ConfigError: an option has no such value.
         """
-        prepare, run, finish = self._steps(edges, zoom, people, average, rules)
+        prepare, run, finish = self._steps(edges, zoom, people, average, rules, longest)
         prepared = prepare(photo)
         return finish(photo, prepared, *run([prepared]))
 
@@ -158,8 +165,8 @@ class Segmenter:
 
         Args:
             photos: as for one.
-            batch_size: how many go through the network together.
-            options: as for one: `edges`, `zoom`, `people`, `average`, `rules`.
+            batch_size: how many go through the network together, or are in hand where each goes by itself.
+            options: as for one: `edges`, `zoom`, `people`, `average`, `rules`, `longest`.
 
         Raises:
             ImageError: a photo cannot be used.
@@ -167,24 +174,32 @@ class Segmenter:
         """
         return list(self.iter_batch(photos, batch_size, **options))
 
-    def iter_batch(
-        self,
-        photos: Iterable[Photo],
-        batch_size: int = 8,
-        *,
-        edges: str = "guided",
-        zoom: str = "auto",
-        people: str = "one",
-        average: bool = False,
-        rules: bool = False,
-    ) -> Iterator[Segmentation]:
-        """Like `batch`, lazily: while one batch is handed out the next is worked on, and no third one is taken.
+    def iter_batch(self, photos: Iterable[Photo], batch_size: int = 8, **options: Any) -> Iterator[Segmentation]:
+        """Like `batch`, lazily: no more than two batches are in hand at a time.
+
+        Where the engine answers several calls at once (`for_many`), each photo goes its way by itself, and
+        `batch_size` says how many may be in hand beside the one that is handed out.
 
         Close the iterator, or drop it, if you do not take all results: its threads end then.
         """
         if batch_size < 1:
             raise ConfigError(f"The batch size must be at least 1, not {batch_size}.")
-        return overlapped(photos, batch_size, *self._steps(edges, zoom, people, average, rules))
+        steps, many = self._steps(**options), self.for_many()
+        if batch_size > 1 and many.workers > 1:
+            return in_order(partial(many, **options), photos, many.workers, max(many.workers, batch_size))
+        return overlapped(photos, batch_size, *steps)
+
+    def for_many(self) -> Self:
+        """This model for calls from as many threads as it has `workers`: each takes longer, all together less time.
+
+        Itself, with one worker, where the engine or the machine has no more to give.
+        """
+        streams = getattr(self.engine, "streams", None)
+        if streams is None:
+            return self
+        many = copy.copy(self)
+        many.engine, many.workers, many._turn = streams, streams.count, threading.Semaphore(streams.count)
+        return many
 
     def pixels(self, photos: list[Image.Image], size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
         """What the network sees of RGB photos: (N, 3, h, w) float32, exactly as the stock processor makes it.
@@ -217,11 +232,21 @@ class Segmenter:
 
     # The three steps from a source to its result
 
-    def _steps(self, edges: str, zoom: str, people: str, average: bool, rules: bool) -> _Steps:
+    def _steps(
+        self,
+        edges: str = "guided",
+        zoom: str = "auto",
+        people: str = "one",
+        average: bool = False,
+        rules: bool = False,
+        longest: int | None = None,
+    ) -> _Steps:
         for name, value, values in (("Edges", edges, EDGES), ("Zoom", zoom, ZOOM), ("People", people, PEOPLE)):
             if value not in values:
                 raise ConfigError(f"{name} can be {' or '.join(values)}, not {value!r}.")
-        prepare, run = (_load, self._run_averaged) if average else (self._prepare, self._run)
+        # Only then decoded at a reduced scale, as JPEG allows: the result carries the photo, for cut-outs of its size.
+        load = partial(load_photo, longest=longest)
+        prepare, run = (_prepare_later, self._run_averaged) if average else (self._prepare, self._run)
 
         def closer(photo: Image.Image) -> npt.NDArray[np.float32]:
             return next(iter(run([prepare(photo)])))
@@ -229,20 +254,17 @@ class Segmenter:
         aspect, guided = self.image_size[0] / self.image_size[1], edges == "guided"
         if people == "all":
             read = partial(read_each, closer=closer, aspect=aspect, guided=guided, zoom=zoom == "auto", rules=rules)
-            return self._prepare_wide, self._run_each, partial(self._finish, read)
+            return lambda source: self._prepare_wide(load(source)), self._run_each, partial(self._finish, read)
         read = partial(read_one, closer=closer if zoom == "auto" else None, aspect=aspect, guided=guided, rules=rules)
-        return prepare, run, partial(self._finish, read)
+        return lambda source: prepare(load(source)), run, partial(self._finish, read)
 
-    def _prepare(self, source: Photo) -> _Prepared:
-        # Never decoded at a reduced scale, as JPEG allows: the result carries the photo, for cut-outs of its own size.
-        photo = load_photo(source)
+    def _prepare(self, photo: Image.Image) -> _Prepared:
         return photo, self.pixels([photo])
 
     def _run(self, prepared: list[_Prepared]) -> Iterable[npt.NDArray[np.float32]]:
         return self._logits(np.concatenate([pixels for _, pixels in prepared]))
 
-    def _prepare_wide(self, source: Photo) -> _Prepared:
-        photo = load_photo(source)
+    def _prepare_wide(self, photo: Image.Image) -> _Prepared:
         return photo, self.pixels([photo], wide_size(photo.size, self.image_size))
 
     def _run_each(self, prepared: list[_Prepared]) -> Iterable[npt.NDArray[np.float32]]:
@@ -269,6 +291,6 @@ class Segmenter:
         )
 
 
-def _load(source: Photo) -> _Prepared:
+def _prepare_later(photo: Image.Image) -> _Prepared:
     """For looks at several sizes, which are made when it is known which."""
-    return load_photo(source), np.empty(0, np.float32)
+    return photo, np.empty(0, np.float32)

@@ -1,10 +1,78 @@
-"""Which model the app serves: the one that was named, or the embedded one when the Hub does not give that."""
+"""Which model the app serves: the one that was named, or the embedded one when the Hub does not give that.
+
+It is loaded while the page is there already: from the Hub that takes as long as the download does.
+"""
 
 import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from pathlib import Path
+from typing import Any
 
 from clothseg import hub, zerogpu
 from clothseg.errors import ClothsegError
 from clothseg.segmenter import Segmenter
+
+
+class Upcoming(Segmenter):
+    """A segmenter that another thread still loads. It can be used at once: whatever needs the model waits for it.
+
+    Attributes:
+        asked: What is being loaded, as strangers may see it; None is the embedded model.
+        loaded: Done when it is there, or when there will be none; its error is then also that of each use.
+    """
+
+    def __init__(self, name: str | None, load: Callable[[], Segmenter]) -> None:
+        """Begin to load; `name` is a Hub name, a folder, or None for the embedded model."""
+        self.asked = name if name is None or hub.is_hub_name(name) else Path(name).resolve().name
+        self.loaded: Future[Segmenter] = Future()
+        self._began = time.monotonic()
+        threading.Thread(target=self._load, args=(load,), daemon=True).start()  # no reason not to end the app
+
+    def _load(self, load: Callable[[], Segmenter]) -> None:
+        try:
+            segmenter = load()
+            vars(self).update(vars(segmenter))
+        except BaseException as error:
+            self.loaded.set_exception(error)
+        else:
+            self.loaded.set_result(segmenter)
+
+    def __getattr__(self, name: str) -> Any:
+        """Wait for what only a loaded one has; Python asks here for no other attribute."""
+        if name.startswith("__") or "loaded" not in vars(self):
+            raise AttributeError(name)
+        return getattr(self.loaded.result(), name)
+
+    @property
+    def seconds(self) -> float:
+        """Since it began to load."""
+        return time.monotonic() - self._began
+
+
+def soon(name: str | None, load: Callable[[], Segmenter], seconds: float) -> Segmenter:
+    """What `load` gives, if it takes no longer than `seconds`; else an `Upcoming` one.
+
+    Raises:
+        ClothsegError: of `load`, within that time.
+    """
+    segmenter = Upcoming(name, load)
+    wait([segmenter.loaded], seconds)
+    return segmenter.loaded.result() if segmenter.loaded.done() else segmenter
+
+
+def failure(segmenter: Segmenter) -> BaseException | None:
+    """Why there will be no model; None if it is there, or may still come."""
+    if isinstance(segmenter, Upcoming) and segmenter.loaded.done():
+        return segmenter.loaded.exception()
+    return None
+
+
+def pending(segmenter: Segmenter) -> Upcoming | None:
+    """The segmenter, if it is still being loaded."""
+    return segmenter if isinstance(segmenter, Upcoming) and not segmenter.loaded.done() else None
 
 
 def first_segmenter(

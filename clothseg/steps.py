@@ -12,6 +12,7 @@ from clothseg.edges import follow_edges
 from clothseg.labels import BACKGROUND
 from clothseg.people import parse, territories
 from clothseg.rules import drop_specks, tidy, without_legs
+from clothseg.sides import turned
 from clothseg.upsample import label_pixels, winning_probability
 from clothseg.zoom import Box, confidences, paste, surroundings
 
@@ -42,11 +43,14 @@ class Reading(NamedTuple):
 
 
 def read(photo: Image.Image, logits: Logits, guided: bool) -> Reading:
-    """What the logits (18, h, w) of a photo say; `guided`: borders follow it, legs beyond its end are ruled out."""
+    """What the logits (18, h, w) of a photo say.
+
+    `guided`: borders follow it, legs beyond its end are ruled out, and sides trade places in someone seen from behind.
+    """
     size = (photo.height, photo.width)
     if not guided:
         return Reading(*label_pixels(logits, size))
-    logits = without_legs(logits)
+    logits = turned(without_legs(logits))
     label_map, probability = follow_edges(logits, np.asarray(photo)), winning_probability(logits, size)
     return Reading(label_map, confidences(label_map, probability), probability)
 

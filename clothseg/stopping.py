@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -67,16 +68,20 @@ def _idles(scope: Scope) -> bool:
     return "/heartbeat/" in path or (scope["method"] == "GET" and "/mcp" in path)
 
 
-def serve(page: gr.Blocks, limit: float = LIMIT_SECONDS, **options: Any) -> int:
+def serve(
+    page: gr.Blocks, limit: float = LIMIT_SECONDS, broken: Callable[[], bool] = lambda: False, **options: Any
+) -> int:
     """Launch a page and serve it until a signal ends it. To be called in the main thread.
 
     Args:
         page: with its queue.
         limit: seconds that accepted requests may take after SIGTERM.
+        broken: asked now and then whether there is no use in going on.
         options: of `gr.Blocks.launch`.
 
     Returns:
-        Exit status: 0 after SIGTERM once all that was accepted is answered, 130 after Ctrl-C, which does not wait.
+        Exit status: 0 after SIGTERM once all that was accepted is answered, 130 after Ctrl-C, which does not wait, 1
+        where it is `broken`.
         Where the limit passes, or a second SIGTERM comes, the process ends at once with 143.
     """
     door, heard = Door(), []
@@ -92,6 +97,9 @@ def serve(page: gr.Blocks, limit: float = LIMIT_SECONDS, **options: Any) -> int:
         of_server["middleware"] = [Middleware(Doorkeeper, door), *of_server.get("middleware", [])]
         page.launch(prevent_thread_lock=True, app_kwargs=of_server, **options)
         while not heard:
+            if broken():
+                page.close(verbose=False)
+                return 1
             time.sleep(0.1)  # an event would not do: the handler runs in this thread, in the middle of its wait
         door.closed = True
         _say(f"SIGTERM: {_unanswered(page, door)} requests are finished first, in {limit:g} s at most; no new ones.")

@@ -11,7 +11,10 @@ from clothseg.batch_tab import batch_tab
 from clothseg.compare_tab import Models, compare_tab
 from clothseg.endpoints import add_endpoints
 from clothseg.intake import MAX_UPLOAD_BYTES
+from clothseg.languages import tr, undecided
 from clothseg.live_tab import live_tab
+from clothseg.model_news import Places, tell
+from clothseg.page import Page
 from clothseg.picking import from_link
 from clothseg.segment_tab import KEEP_SECONDS, SET_OPACITY, segment_tab
 from clothseg.segmenter import Segmenter
@@ -20,27 +23,19 @@ from clothseg.theme import paper_and_ink
 
 # gradio's buttons around pictures have no names, so that screen readers say nothing of them.
 _NAMES = """() => {
+  document.documentElement.lang = 'LANGUAGE';
   const name = () => {
     document.querySelectorAll('#examples button.gallery-item:not([aria-label])').forEach((button, index) => {
-      button.setAttribute('aria-label', `Example ${index + 1}`);
+      button.setAttribute('aria-label', `EXAMPLE`);
     });
     document.querySelectorAll('button:not([aria-label]):has(> .image-frame)').forEach((button) => {
       const label = button.closest('.block')?.querySelector('[data-testid=block-label]');
-      button.setAttribute('aria-label', label?.innerText.trim() || 'Picture');
+      button.setAttribute('aria-label', label?.innerText.trim() || 'PICTURE');
     });
   };
   new MutationObserver(name).observe(document.body, {childList: true, subtree: true});
   name();
 }"""
-
-
-class Page(gr.Blocks):
-    """Blocks whose endpoints also take calls that lack their last parameters, as those made before these existed."""
-
-    async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
-        """Fill what a call lacks with the parameters' first values."""
-        missing = [getattr(block, "value", None) for block in block_fn.inputs[len(inputs) :]]
-        return await super().preprocess_data(block_fn, [*inputs, *missing], *args, **kwargs)
 
 
 def build(
@@ -49,28 +44,29 @@ def build(
     address: str = "http://127.0.0.1:7860",
     models: Models = Models(),  # noqa: B008 - immutable
 ) -> gr.Blocks:
-    """The app around a loaded model.
+    """The app around a model.
 
     Args:
-        segmenter: Runs one photo at a time.
+        segmenter: Runs one photo at a time; it may still be on its way (`startup.Upcoming`).
         examples: Folder of example photos; their names are in `segment_tab.EXAMPLES`.
         address: Where programs reach the app: a Space's name or a URL, for the manual on the page.
         models: Others that can be compared with this one.
     """
-    with Page(title="clothseg: clothes, cut out", delete_cache=(600, KEEP_SECONDS)) as page:
+    with undecided(), Page(title=tr("clothseg: clothes, cut out"), delete_cache=(600, KEEP_SECONDS)) as page:
         gr.HTML(panels.header())
+        notice = gr.HTML(elem_id="loading")
         with gr.Tabs(elem_id="tabs"):
-            with gr.Tab("Segment", id="segment"):
+            with gr.Tab(tr("Segment"), id="segment"):
                 linked = segment_tab(segmenter, examples)
-            with gr.Tab("Batch", id="batch"):
+            with gr.Tab(tr("Batch"), id="batch"):
                 batch_tab(segmenter)
-            with gr.Tab("Live", id="live"):
+            with gr.Tab(tr("Live"), id="live"):
                 live_tab(segmenter)
-            with gr.Tab("Compare", id="compare"):
+            with gr.Tab(tr("Compare"), id="compare"):
                 compare_tab(segmenter, models)
-            with gr.Tab("About", id="about"):
-                about_tab(segmenter, address)
-        gr.HTML(panels.footer(segmenter.name, segmenter.revision, segmenter.license_note, segmenter.notice))
+            with gr.Tab(tr("About"), id="about"):
+                model, figures = about_tab(address)
+        tell(page, segmenter, Places(notice, model, figures, gr.HTML()))
         add_endpoints(segmenter)
         private: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         opened = page.load(_opened, None, linked, **private)
@@ -85,9 +81,18 @@ def _opened(request: gr.Request) -> Any:
 
 def launch_options() -> dict[str, Any]:
     """What gradio takes at launch rather than when the page is built: looks, limits and switches."""
+    with undecided():
+        texts = {
+            "LANGUAGE": tr("en"),
+            "EXAMPLE": tr("Example {number}", number="${index + 1}"),
+            "PICTURE": tr("Picture"),
+        }
+    script = _NAMES
+    for place, text in texts.items():
+        script = script.replace(place, text)
     return {
         "theme": paper_and_ink(),
-        "css": panels.swatches(),
+        "css": panels.style(),
         "css_paths": Path(__file__).with_name("ui.css"),
         "max_file_size": MAX_UPLOAD_BYTES,
         # Each session holds its photo and label map: this bounds the memory that closed tabs go on using.
@@ -96,5 +101,5 @@ def launch_options() -> dict[str, Any]:
         "show_error": True,
         "ssr_mode": False,
         "footer_links": ["api", "settings"],
-        "js": _NAMES,
+        "js": script,
     }

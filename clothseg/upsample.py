@@ -7,12 +7,12 @@ are computed for a grid of at most 320 pixels a side.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from clothseg.interpolation import mix, positions, windows
 from clothseg.labels import IGNORE
 
 
@@ -21,9 +21,6 @@ GRID_SIDE = 320
 
 _LEAST = 64
 """Shortest side of the grid for a photo that is not itself narrower: slivers would have a single row else."""
-
-_WINDOW = (128, 256)
-"""Rows and columns of the photo that are settled at once: few enough to stay in cache and to hold few classes."""
 
 _STRIP_VALUES = 1 << 19
 """Logits held at once: 2 MB, so that a strip stays in the processor's cache between the steps below."""
@@ -138,60 +135,6 @@ def _settle(
     return label_map
 
 
-class Stretch(NamedTuple):
-    """A window along one axis."""
-
-    pixels: slice
-    logits: slice
-    cells: slice
-    """Gaps between those logits, numbered by the first of each two."""
-    above: npt.NDArray[np.intp]
-    below: npt.NDArray[np.intp]
-    """For each pixel, which of those logits it lies between."""
-    share: npt.NDArray[np.float32]
-    """Distance from the first to the second (0..1)."""
-
-
-def windows(
-    source: tuple[int, ...], size: tuple[int, int], window: tuple[int, int] = _WINDOW
-) -> Iterator[tuple[Stretch, Stretch]]:
-    """Cover a map of `size` (H, W) with windows, (down, across), and say where they lie on `source` (h, w) values."""
-    # long ones for very narrow photos, which would take a hundred thousand else
-    area = window[0] * window[1] // 2
-    steps = [max(step, area // other) for step, other in zip(window, reversed(size), strict=True)]
-    rows, columns = (_stretches(*axis) for axis in zip(source, size, steps, strict=True))
-    if size[0] >= size[1]:  # only the stretches of the shorter side are kept
-        again = list(columns)
-        return ((row, column) for row in rows for column in again)
-    again = list(rows)
-    return ((row, column) for column in columns for row in again)
-
-
-def _stretches(source: int, side: int, step: int) -> Iterator[Stretch]:
-    for start in range(0, side, step):
-        pixels = np.arange(start, min(start + step, side))
-        above, share = _positions(pixels, source, side)
-        below = np.minimum(above + 1, source - 1)
-        first, last = int(above[0]), int(below[-1])
-        yield Stretch(
-            pixels=slice(start, start + len(pixels)),
-            logits=slice(first, last + 1),
-            cells=slice(first, max(last, first + 1)),
-            above=above - first,
-            below=below - first,
-            share=share,
-        )
-
-
-def mix(values: npt.NDArray[np.float32], stretch: Stretch, axis: int) -> npt.NDArray[np.float32]:
-    """Interpolate along an axis, to a stretch's pixels from its logits."""
-    first, second = values.take(stretch.above, axis=axis), values.take(stretch.below, axis=axis)
-    second -= first
-    second *= stretch.share.reshape([-1 if place == axis else 1 for place in range(values.ndim)])
-    first += second
-    return first
-
-
 def _sampled_mean(
     logits: npt.NDArray[np.float32],
     label_map: npt.NDArray[np.uint8],
@@ -210,21 +153,12 @@ def _sampled_mean(
     step = -(-len(rows) // _SAMPLE)
     down, across = rows[::step] + area[0].start, columns[::step] + area[1].start
     (_, height, width), (tall, wide) = logits.shape, label_map.shape
-    (above, lower), (left, righter) = _positions(down, height, tall), _positions(across, width, wide)
+    (above, lower), (left, righter) = positions(down, height, tall), positions(across, width, wide)
     below, right = np.minimum(above + 1, height - 1), np.minimum(left + 1, width - 1)
     top = logits[:, above, left] * (1 - righter) + logits[:, above, right] * righter
     bottom = logits[:, below, left] * (1 - righter) + logits[:, below, right] * righter
     mixed = top * (1 - lower) + bottom * lower
     return float(np.mean(1 / np.exp(mixed - mixed[class_id]).sum(axis=0)))
-
-
-def _positions(
-    pixels: npt.NDArray[np.intp], source: int, side: int
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
-    """The last of `source` logits before the centre of each of `side` pixels, and its distance (0..1) from there."""
-    position = np.clip((pixels + 0.5) * (source / side) - 0.5, 0, source - 1)
-    above = position.astype(np.intp)
-    return above, (position - above).astype(np.float32)
 
 
 def sure_pixels(
@@ -280,7 +214,7 @@ def _winning(strip: npt.NDArray[np.float32], best: npt.NDArray[np.float32]) -> n
 def _rows(logits: npt.NDArray[np.float32], rows: slice, height: int) -> npt.NDArray[np.float32]:
     """Interpolate (C, h, w) along its rows to `height` of them, and return those in the slice: (C, n, w)."""
     source = logits.shape[1]
-    above, share = _positions(np.arange(rows.start, rows.stop), source, height)
+    above, share = positions(np.arange(rows.start, rows.stop), source, height)
     share = share[:, None]
     mixed = logits.take(above, axis=1) * (1 - share)
     mixed += logits.take(np.minimum(above + 1, source - 1), axis=1) * share

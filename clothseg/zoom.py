@@ -16,14 +16,18 @@ from clothseg.labels import BACKGROUND, NUM_CLASSES
 PAYS_BELOW = 0.9
 """Longer side of the figure's surroundings, as a share of the photo's, up to which a second look pays."""
 
+SQUEEZED = 0.7
+"""Area of the surroundings, as a share of the photo's, up to which a second look pays however high the figure is:
+the network squeezes a wide photo into its upright input, and of someone standing in it sees narrow stripes."""
+
 MARGIN = 0.15
 """Air about the figure on each side, as a share of its height or width."""
 
 LEAST_PIECE = 0.1
 """Pieces below this share of the largest one are not the figure's: specks, and people far away."""
 
-_SIDE = 640
-"""Longest side, in pixels, of the map on which the figure is looked for."""
+_SIDE = 320
+"""Longest side, in pixels, of the map on which the figure is looked for. At 160 photos on the brink change sides."""
 
 
 class Box(NamedTuple):
@@ -41,7 +45,8 @@ def surroundings(label_map: npt.NDArray[np.uint8], aspect: float, below: float =
     Args:
         label_map: (H, W) uint8 class ids of a first look.
         aspect: height over width of the network's input.
-        below: longer side of the surroundings, as a share of the photo's, above which not to look again.
+        below: longer side of the surroundings, as a share of the photo's, above which not to look again, unless they
+            are a small part of the photo's area.
 
     Returns:
         None where there is nobody, or where the figure is large enough to have been seen well.
@@ -58,7 +63,8 @@ def surroundings(label_map: npt.NDArray[np.uint8], aspect: float, below: float =
     left, top = figures[:, 0].min() * shrink, figures[:, 1].min() * shrink
     right, bottom = (figures[:, :2] + figures[:, 2:4]).max(axis=0) * shrink
     wide, high = _extent(right - left, bottom - top, aspect)
-    if max(wide / width, high / height) > below:
+    across, down = min(1, wide / width), min(1, high / height)
+    if max(across, down) > below and across * down > SQUEEZED:
         return None
     return window(Box(int(left), int(top), int(right), int(bottom)), aspect, (height, width))
 

@@ -22,12 +22,16 @@ def environment(**settings: str) -> dict[str, str]:
     return inherited | {"HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"} | settings
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 @contextmanager
 def running_app(folder: Path, root: Path = ROOT, **settings: str) -> Iterator[str]:
     """Start the app of `root` and give its address; its temporary files and its log lie in `folder`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     log = folder / "app.log"
     env = environment(GRADIO_SERVER_PORT=str(port), GRADIO_TEMP_DIR=str(folder / "gradio"), **settings)
     with log.open("w") as output:

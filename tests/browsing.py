@@ -1,5 +1,6 @@
 """What the browser tests do on the page, and what they look at."""
 
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -22,8 +23,18 @@ FLAGS = [
     "--disable-quic",
     "--no-first-run",
 ]
+CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+CAMERA_SIZE = 640, 480
 PATIENCE = 60_000  # milliseconds; a busy machine with one core is slow
 DESKTOP, PHONE = (1280, "light"), (390, "dark")
+
+
+def camera_shows(picture: Image.Image, path: Path) -> list[str]:
+    """Flags for a browser whose camera shows one picture, which is written to `path`, at `CAMERA_SIZE`."""
+    file = BytesIO()
+    picture.resize(CAMERA_SIZE).save(file, "JPEG", quality=95)
+    path.write_bytes(file.getvalue() * 5)
+    return [*CAMERA, f"--use-file-for-fake-video-capture={path}"]
 
 
 def open_tab(page: Page, name: str) -> None:

@@ -129,15 +129,19 @@ def served(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="module")  # not longer: its driver's event loop would stand in the way of others
-def browser() -> Iterator["Browser"]:
-    from browsing import CHROMIUM, FLAGS
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Browser"]:
+    """Chromium, with a camera before which a paper doll stands."""
+    from browsing import CHROMIUM, FLAGS, camera_shows
+    from paper_dolls import draw
+    from PIL import Image
     from playwright.sync_api import sync_playwright
 
     path = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if path is None:
         pytest.fail(f"The browser tests need Chromium ({', '.join(CHROMIUM)}); the Makefile installs one.")
+    camera = camera_shows(Image.fromarray(draw(1, 480, 640).image), tmp_path_factory.mktemp("camera") / "doll.mjpeg")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *camera])
         yield browser
         browser.close()
 

@@ -13,9 +13,11 @@ import random
 import signal
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image
 from small_trainer import SMALL
 
 from clothseg.errors import ConfigError
@@ -95,10 +97,65 @@ def seen_export(folder: Path) -> str:
     return "model"
 
 
+def photos() -> list[Path]:
+    """Eight photos, beside the data."""
+    return sorted((Path(sys.argv[2]).parent / "photos").iterdir())
+
+
+def batch(folder: Path) -> None:
+    """Write the ZIP of a batch."""
+    from clothseg import Segmenter
+    from clothseg.batch import segment_to_zip
+
+    segmenter = Segmenter.from_pretrained(sys.argv[3], device="cpu", engine="torch")
+    for _ in segment_to_zip(segmenter, photos(), folder / "out.zip"):
+        time.sleep(0.05)  # so that most of the time goes into the batch, not into loading
+
+
+def seen_batch(folder: Path) -> str:
+    """The ZIP is there with all photos and its table, or not at all; beside it may be hidden ones, not finished."""
+    for path in folder.iterdir():
+        if path.name == "out.zip":
+            with zipfile.ZipFile(path) as archive:
+                whole_zip = archive.testzip() is None and len(archive.namelist()) == 2 * len(photos()) + 1
+                return "zip" if whole_zip else "half"
+        if not path.name.startswith("."):
+            return "half"
+    return "nothing"
+
+
+def segment(folder: Path) -> None:
+    """Segment a folder by the command, which goes on where it was killed."""
+    from clothseg import cli
+
+    given, out = str(photos()[0].parent), str(folder / "out")
+    status = cli.main(["segment", given, "--out", out, "--model", sys.argv[3]])
+    if status:
+        raise RuntimeError(f"status {status}")
+
+
+def seen_segment(folder: Path) -> str:
+    """How many photos are done, each with whole files; "table" with the one over all of them."""
+    done = list((folder / "out" / "summaries").glob("[!.]*"))
+    for path in done:
+        summary = json.loads(path.read_text())
+        for kind in ("labels", "cutouts"):
+            with Image.open(folder / "out" / kind / f"{path.stem}.png") as picture:
+                picture.load()
+                if picture.size != (summary["width"], summary["height"]):
+                    return "half"
+    table = folder / "out" / "results.csv"
+    if table.exists():
+        return "table" if table.read_text().count("\n") == len(photos()) + 1 == len(done) + 1 else "half"
+    return f"{len(done)} done"
+
+
 WORK: dict[str, tuple[int, Callable[[Path], None], Callable[[Path], str]]] = {
     "files": (6, write_files, seen_files),
     "train": (3, train, seen_training),
     "export": (1, export, seen_export),
+    "batch": (3, batch, seen_batch),
+    "segment": (3, segment, seen_segment),
 }
 """How often each work is killed, what it does and what is seen of it."""
 

@@ -1,8 +1,13 @@
 """The app's settings for the engine, and what it says of wrong ones."""
 
+import threading
+from typing import Any
+
 import pytest
+from app_server import free_port
 
 import app
+from clothseg.errors import ModelError
 
 
 @pytest.mark.parametrize(
@@ -20,3 +25,22 @@ def test_wrong_settings_are_explained(
     monkeypatch.setenv(variable, value)
     with pytest.raises(SystemExit, match=f"The app cannot start: .*{message}"):
         app.main()
+
+
+def test_a_model_that_fails_late_ends_the_app(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served = threading.Event()
+
+    def load(*args: Any, **options: Any) -> Any:
+        assert served.wait(60)
+        raise ModelError("that is all")
+
+    launch = app.serve
+    monkeypatch.setattr(app, "serve", lambda *args, **options: (served.set(), launch(*args, **options))[1])
+    monkeypatch.setattr(app, "first_segmenter", load)
+    monkeypatch.setattr(app, "HEAD_START", 0.01)
+    monkeypatch.setenv("GRADIO_SERVER_PORT", str(free_port()))
+    with pytest.raises(SystemExit, match="The app cannot start: that is all"):
+        app.main()
+    assert "Running on local URL" in capsys.readouterr().out

@@ -6,6 +6,7 @@ import io
 import threading
 import tracemalloc
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,21 @@ from clothseg.batch import Progress, segment_to_zip, time_left
 from clothseg.images import load_photo
 from clothseg.labels import NAMES
 from clothseg.output import Wanted
+
+
+class Pretended:
+    """A function of a photo in place of a loaded model."""
+
+    workers = 1
+
+    def __init__(self, function: Callable[..., Segmentation]) -> None:
+        self._function = function
+
+    def __call__(self, photo: Any, **options: Any) -> Segmentation:
+        return self._function(photo, **options)
+
+    def for_many(self) -> "Pretended":
+        return self
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +108,7 @@ def test_errors_that_are_not_ours_are_a_photos_own(
             raise failures[photo.name]
         return segmenter(photo, **options)
 
-    list(segment_to_zip(failing, paths, tmp_path / "out.zip"))  # type: ignore[arg-type]
+    list(segment_to_zip(Pretended(failing), paths, tmp_path / "out.zip"))  # type: ignore[arg-type]
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         errors = [line["error"] for line in table(archive)]
     assert errors[0] == "" and "more memory" in errors[1] and "Input/output error" in errors[2] and "odd" in errors[3]
@@ -149,7 +165,7 @@ def test_closing_gives_up_and_leaves_no_file_and_no_thread(segmenter: Segmenter,
         return segmenter(photo, **options)
 
     before = threading.active_count()
-    run = segment_to_zip(noting, paths, tmp_path / "out.zip")  # type: ignore[arg-type]
+    run = segment_to_zip(Pretended(noting), paths, tmp_path / "out.zip")  # type: ignore[arg-type]
     assert [next(run).done for _ in range(3)] == [0, 1, 2]
     assert len(list(tmp_path.iterdir())) == 2, "it is being written, under another name"
     run.close()
@@ -172,7 +188,7 @@ def test_nothing_more_is_made_of_photos_in_hand_when_it_is_given_up(
         return b""
 
     monkeypatch.setattr("clothseg.output.encoded", noting)
-    run = segment_to_zip(slow, paths, tmp_path / "out.zip")  # type: ignore[arg-type]
+    run = segment_to_zip(Pretended(slow), paths, tmp_path / "out.zip")  # type: ignore[arg-type]
     assert [next(run).done for _ in range(2)] == [0, 1]
     threading.Timer(0.3, closing.set).start()
     run.close()
@@ -207,7 +223,7 @@ def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
     for count in (4, 8, 200):  # the first for what is imported and kept
         sent = packed(tmp_path / "sent.zip", {f"{number}.png": content[number % 4] for number in range(count)})
         tracemalloc.start()
-        seen = list(segment_to_zip(segmented, [sent], tmp_path / "out.zip"))  # type: ignore[arg-type]
+        seen = list(segment_to_zip(Pretended(segmented), [sent], tmp_path / "out.zip"))  # type: ignore[arg-type]
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert len(seen) == count + 1 and not any(progress.error for progress in seen)

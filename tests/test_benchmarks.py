@@ -15,7 +15,19 @@ import torch
 from paper_dolls import draw, write_parquet
 from PIL import Image
 
-from benchmarks import decisions, inference, input_pipeline, items, scale, soak, training_speed, video
+from benchmarks import (
+    decisions,
+    gpu,
+    inference,
+    input_pipeline,
+    items,
+    reduced,
+    scale,
+    soak,
+    training_speed,
+    video,
+    ways,
+)
 from clothseg import Segmentation, Segmenter
 
 
@@ -70,13 +82,50 @@ def test_tuned_steps_take_fewer_operations() -> None:
     assert default.flops == tuned.flops and 0.6 < tuned.flops / plain.flops < 0.8
 
 
+def test_gpu_runs_without_one(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it but what a GPU alone has: CUDA graphs."""
+    monkeypatch.setattr(gpu, "matrix_flops", lambda device, dtype: 1e12)
+    gpu.main("--models b0 lite --size 64 --batches 1 2 --rounds 1 --device cpu".split())
+    said = capsys.readouterr().out
+    inference_part, training_part = said.split("| training")
+    _, *rows = table(inference_part)
+    assert [row[:3] for row in rows] == [
+        *(["b0", batch, way] for batch in "12" for way in ("pipeline", "whole", "network")),
+        *(["lite", batch, way] for batch in "12" for way in ("whole", "network")),
+    ]
+    assert all(float(row[3]) > 0 for row in rows)
+    assert all(0 < float(row[5].split()[0]) < 100 for row in rows if row[2] == "network")
+    assert re.search(r"b0, batch 1 \| \d", training_part) and "aten::" in training_part
+
+
+def test_traffic_counts_what_is_read_and_written() -> None:
+    a, b = torch.zeros(4, 8), torch.zeros(8, 2)
+    with gpu.Traffic() as traffic:
+        (a @ b).view(2, 4)
+    assert traffic.bytes == 4 * (32 + 16 + 8)
+
+
+def test_reduced_results_are_compared_with_the_full_one(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reduced.main(["--model", str(tiny_model), "--megapixels", "0.6", "--rounds", "1"])
+    _, *rows = table(capsys.readouterr().out)
+    assert [row[0] for row in rows] == ["as it is", "2048", "1280", "640"]
+    assert [row[3] for row in rows[:3]] == ["1.0000"] * 3  # no photo is as large
+    assert 0.5 < float(rows[3][4]) <= float(rows[3][3]) < 1
+
+
+def test_folders_and_streams_are_ways(tiny_model: Path, tmp_path: Path) -> None:
+    paths = ways.write_photos(tmp_path / "photos", 96)
+    assert ways.build(f"{tiny_model.name} folder", tiny_model.parent)(paths) == [""] * len(paths)
+    assert ways.build(f"{tiny_model.name} streams", tiny_model.parent)(paths) == (len(paths), 18, 32, 32)
+
+
 def test_a_worker_answers_with_the_label_map_and_what_it_took(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inference, "tune", lambda: None)  # what runs in its own process else, runs in ours here
-    (path, *_) = inference.write_photos(tmp_path / "photos", 320)
+    monkeypatch.setattr(ways, "tune", lambda: None)  # what runs in its own process else, runs in ours here
+    (path, *_) = ways.write_photos(tmp_path / "photos", 320)
     ours, theirs = Pipe()
-    thread = Thread(target=inference._serve, args=(theirs, f"{tiny_model.name} exact", tiny_model.parent, None))
+    thread = Thread(target=ways._serve, args=(theirs, f"{tiny_model.name} exact", tiny_model.parent, None))
     thread.start()
     for message in ((path, True), (path, False), None):
         ours.send(message)
@@ -100,15 +149,15 @@ def test_ways_take_turns_and_the_first_round_is_left_out() -> None:
         return call
 
     jobs = [(worker("stock"), ["a", "b"]), (worker("ours"), ["a", "b"])]
-    assert inference.interleave(jobs, 2).tolist() == [[3, 4], [5, 6]]
+    assert ways.interleave(jobs, 2).tolist() == [[3, 4], [5, 6]]
     assert calls == [(name, photo) for photo in "aba" for name in ("stock", "ours")]
     assert inference._ratio(np.array([4.0, 6.0]), np.array([1.0, 2.0])) == "3.50x (4.00x)"
 
 
 def test_photos_have_the_size_asked_for(tmp_path: Path) -> None:
-    for path in inference.write_photos(tmp_path / "small", 640):
+    for path in ways.write_photos(tmp_path / "small", 640):
         assert max(Image.open(path).size) == 640
-    for path in inference.write_photos(tmp_path / "large", 0, 480_000):
+    for path in ways.write_photos(tmp_path / "large", 0, 480_000):
         assert Image.open(path).size == (600, 800)
 
 
@@ -141,7 +190,9 @@ def test_ranking_finds_the_best_dice_of_one_class() -> None:
 
 def test_a_short_soak_finds_nothing_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     """Four clients for five seconds on the real app, which SIGTERM ends."""
-    found = soak.main(["--clients", "4", "--minutes", str(5 / 60), "--alone", "1", "--megapixels", "0.3", "1"])
+    found = soak.main(
+        ["--clients", "4", "--minutes", str(5 / 60), "--alone", "1", "--library", "0.5", "--megapixels", "0.3", "1"]
+    )
     said = capsys.readouterr().out
     assert (found["wrong"], found["crossed"], found["lost"], found["status"]) == (0, 0, 0, 0), said
     assert found["right"] > 1

@@ -1,6 +1,7 @@
 """The page in a real browser: what people see, click and carry away."""
 
 import json
+import re
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -23,7 +24,7 @@ from playwright.sync_api import Page, expect
 
 from clothseg import Segmenter
 from clothseg.labels import GROUPS, NAMES
-from clothseg.preview import LEGEND
+from clothseg.preview import legend
 from clothseg.refine import CutoutOptions
 
 
@@ -49,7 +50,7 @@ def test_from_photo_to_cutout(page: Page, photos: list[Path], library: Segmenter
     page.locator("#cutout").scroll_into_view_if_needed()
     expect(page.locator("#cutout img")).to_be_visible()
     assert page.locator("#picker label").all_inner_texts() == present
-    assert page.locator("#regions .legend-item").all_inner_texts() == [LEGEND[name] for name in present]
+    assert page.locator("#regions .legend-item").all_inner_texts() == [legend(name) for name in present]
     items = expected.items(*NAMES[1:])
     expect(page.locator(".found tbody tr")).to_have_count(len(items))
     listed = page.locator(".found tbody th").all_inner_texts()
@@ -80,7 +81,7 @@ def test_every_way_to_pick(page: Page, photos: list[Path], library: Segmenter, t
 
     page.locator("#picker label", has_text=first).click()
     before = await_cutout(page, None)
-    page.locator("#regions .legend-item", has_text=LEGEND[second]).click()
+    page.locator("#regions .legend-item", has_text=legend(second)).click()
     before = await_cutout(page, before)
     shown = page.locator("#photo img").first
     x, y = inner_point(expected.mask(third))
@@ -221,6 +222,26 @@ def test_a_click_counts_in_fullscreen_too(page: Page, photos: list[Path], librar
     shown.click(position={"x": left + (x + 0.5) * scale, "y": top + (y + 0.5) * scale})
     expect(page.locator("#picker label.selected")).to_have_count(1)
     assert picked(page) == [name]
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_regions_lie_over_the_photo_in_fullscreen_too(page: Page, photos: list[Path]) -> None:
+    upload(page, photos[0])
+    expect(page.locator("#save")).to_be_enabled()
+    before = picked(page)
+    page.locator("#regions").get_by_label("Fullscreen").click()
+    page.wait_for_timeout(500)
+    places = page.locator("#regions .image-container > img").evaluate_all(
+        "images => images.map((image) => JSON.stringify(image.getBoundingClientRect()))"
+    )
+    assert len(places) > 2 and len({*places}) == 1
+    assert json.loads(places[0])["height"] > 600
+    name = page.locator("#regions .legend-item").first
+    expect(name).to_be_in_viewport()
+    name.click()
+    page.keyboard.press("Escape")
+    expect(page.locator("#regions")).not_to_have_class(re.compile("fullscreen"))
+    expect(page.locator("#picker label.selected")).not_to_have_count(len(before))
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)

@@ -1,8 +1,11 @@
 """The other tabs in a real browser, and what screen readers and eyes make of all of them."""
 
+from base64 import b64decode
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsing import DESKTOP, open_tab, upload
@@ -64,6 +67,14 @@ def test_all_classes_are_explained(page: Page) -> None:
     expect(page.get_by_text("must not be used to decide anything about a person")).to_be_visible()
 
 
+def assert_regions_over(frame: Image.Image, camera: Image.Image, model: Path) -> None:
+    """The frame shows the camera's picture with its regions, not the bare picture, but for what JPEG does to both."""
+    assert frame.size == camera.size
+    expected = Segmenter.from_pretrained(model)(camera).overlay()
+    bare, coloured = (np.abs(np.asarray(frame, int) - np.asarray(other)).mean() for other in (camera, expected))
+    assert coloured < bare / 2, (coloured, bare)
+
+
 def assert_accessible(page: Page, where: str) -> None:
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     grave = [rule for rule in found if rule["impact"] in ("serious", "critical") and rule["id"] not in GRADIOS_OWN]
@@ -71,7 +82,7 @@ def assert_accessible(page: Page, where: str) -> None:
 
 
 @pytest.mark.parametrize("page", [(1280, "light"), (1280, "dark")], indirect=True, ids=["light", "dark"])
-def test_no_grave_finding_of_axe(page: Page, photo: Path) -> None:
+def test_no_grave_finding_of_axe(page: Page, photo: Path, tiny_model: Path) -> None:
     def segment() -> None:
         assert_accessible(page, "before a photo")
         upload(page, photo)
@@ -84,6 +95,19 @@ def test_no_grave_finding_of_axe(page: Page, photo: Path) -> None:
         page.locator("#batch-start").click()
         expect(page.locator("#batch-save")).to_be_visible()
 
+    def live() -> None:
+        camera = page.locator("#live-camera")
+        camera.get_by_role("button", name="Click to Access Webcam").click()
+        switch = camera.get_by_role("button", name="capture photo")
+        switch.click()
+        expect(page.locator("#live-said")).to_contain_text("frames per second")
+        shown = page.locator("#live-regions img").get_attribute("src")
+        frame = Image.open(BytesIO(b64decode(shown.partition("base64,")[2]))).convert("RGB")
+        assert_regions_over(frame, Image.fromarray(draw(1, 480, 640).image), tiny_model)
+        assert_accessible(page, "a running camera")
+        switch.click()
+        expect(switch).to_have_text("Record")
+
     def compare() -> None:
         page.locator("#compare-photo input[type=file]").set_input_files(photo)
         page.locator("#compare-go").click()
@@ -92,6 +116,7 @@ def test_no_grave_finding_of_axe(page: Page, photo: Path) -> None:
     tabs: dict[str, Callable[[], None]] = {
         "Segment": segment,
         "Batch": batch,
+        "Live": live,
         "Compare": compare,
         "About": lambda: None,
     }

@@ -57,3 +57,10 @@ def test_what_cannot_be_audited_is_explained(
 ) -> None:
     assert main(["audit", *(str(data) if flag == "DATA" else flag for flag in flags)]) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("argv", [["segment", "--out", "x", "--", "--", "a.jpg"], ["evaluate", "m", "--", "--"]])
+def test_two_separators_are_one_too_many(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(argv)
+    assert stopped.value.code == 2 and "-- can be given once" in capsys.readouterr().err

@@ -2,8 +2,10 @@
 
 import io
 import json
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +77,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="module")
 def ran(
     photos: list[Path], tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[LocalHub, dict[str, Any], Path]:
+) -> Iterator[tuple[LocalHub, dict[str, Any], Path]]:
     """The Hub after all commands, what each said, and a folder of loaded masks and of what a failed push left."""
     folder = tmp_path_factory.mktemp("masks")
     good = [*PHOTO, "--model", str(tiny_model), "--edges", "plain", "--push_to_hub"]
@@ -89,8 +91,8 @@ def ran(
             cwd=ROOT, env=hub.env("hf_alice", home=folder / "home") | {"TMPDIR": str(folder)},
             capture_output=True, text=True, timeout=280, check=False,
         )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return hub, json.loads(done.stdout.splitlines()[-1]), folder
+        assert done.returncode == 0, done.stderr
+        yield hub, json.loads(done.stdout.splitlines()[-1]), folder
 
 
 def test_masks_are_the_librarys_and_photos_keep_their_bytes(
@@ -135,7 +137,8 @@ def test_files_end_at_a_size_and_are_numbered(
     monkeypatch.setattr(dataset_run, "GROUP_BYTES", 150)
     picture = {"bytes": bytes(50), "path": None}
     rows = [({"image": picture, "mask": picture}, ""), (None, "row 1: broken")] * 5
-    assert dataset_run._write(iter(rows), tmp_path, "dev") == (5, ["row 1: broken"] * 5)
+    assert dataset_run._write(iter(rows), tmp_path) == (5, ["row 1: broken"] * 5)
+    dataset_run._number(tmp_path, "dev")
     names = [f"dev-{number:05d}-of-{len(sizes):05d}.parquet" for number in range(len(sizes))]
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == names
     assert [pq.read_table(tmp_path / "data" / name).num_rows for name in names] == sizes
@@ -149,8 +152,32 @@ def test_without_the_library_datasets_it_says_what_brings_it(
     assert "pip install -r requirements-train.txt" in capsys.readouterr().err
 
 
-def test_it_is_for_one_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("RANK", "0")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert main(["segment", "--dataset", "alice/photos", "--push_to_hub", "alice/masks"]) == 2
-    assert "one process" in capsys.readouterr().err
+def test_two_processes_push_every_row_once(
+    ran: tuple[LocalHub, dict[str, Any], Path], photos: list[Path], tiny_model: Path, tmp_path: Path
+) -> None:
+    hub, _, _ = ran
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+    argv = ["--dataset", "alice/photos", "--split", "test", "--column", "photo", "--push_to_hub", "alice/both"]
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "clothseg", "segment", *argv, "--model", str(tiny_model), "--edges", "plain"],
+            cwd=ROOT, env=hub.env("hf_alice", home=tmp_path / rank) | meet | {"RANK": rank, "TMPDIR": str(tmp_path)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in ("0", "1")
+    ]  # fmt: skip
+    said = [process.communicate(timeout=120) for process in running]
+    assert [process.returncode for process in running] == [0, 0], said
+    assert "3 of 4 photos segmented and pushed to alice/both" in said[0][0] and "row 2: " in said[0][1]
+    assert not list(tmp_path.glob("clothseg-*"))
+    files = hub.files("dataset", "alice/both")
+    rows = {}
+    for number, taken in enumerate(((photos[0],), (photos[1], photos[3]))):
+        pushed = pq.read_table(io.BytesIO(files[f"data/test-{number:05d}-of-00002.parquet"])).to_pylist()
+        assert [row["image"]["bytes"] for row in pushed] == [path.read_bytes() for path in taken]
+        rows |= {path: row["mask"]["bytes"] for path, row in zip(taken, pushed, strict=True)}
+    segmenter = Segmenter.from_pretrained(tiny_model)
+    for path, mask in rows.items():
+        np.testing.assert_array_equal(Image.open(io.BytesIO(mask)), segmenter(path, edges="plain").label_map)

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import dataclasses
 import io
 import json
 import re
@@ -17,13 +18,14 @@ import pytest
 from app_server import ROOT, environment
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from javascript import node
 from paper_dolls import draw
 from PIL import Image
 
 from clothseg import Segmentation, Segmenter, facts
-from clothseg.endpoints import LOOK_NAMES
 from clothseg.labels import NAMES, hex_color
 from clothseg.refine import CutoutOptions
+from clothseg.tools import LOOK_NAMES
 
 
 CUTOUT = ("photo", "classes", "options", "background")
@@ -63,6 +65,10 @@ def expected(library: Segmenter, photo: Path) -> Segmentation:
 def read(path: str) -> np.ndarray:
     with Image.open(path) as image:
         return np.asarray(image)
+
+
+def read_url(url: str) -> Image.Image:
+    return Image.open(io.BytesIO(httpx.get(url).raise_for_status().content))
 
 
 def test_segment_gives_what_the_library_gives(client: Client, photo: Path, expected: Segmentation) -> None:
@@ -248,27 +254,63 @@ def test_calls_from_before_there_were_options_still_work(app: str, photo: Path, 
 
 
 def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
+    """All are listed, say what each parameter means, and answer."""
+    from jsonschema import Draft202012Validator
     from mcp import ClientSession
     from mcp.client.streamable_http import streamable_http_client
 
-    async def talk() -> tuple[Any, Any]:
+    url = "data:image/jpeg;base64," + base64.b64encode(photo.read_bytes()).decode()
+    calls: dict[str, dict[str, Any]] = {
+        "segment": {"photo": url},
+        "cutout": {"photo": url, "classes": ["Hair"], "options": {"crop": True, "margin": 3}, "zoom": "off"},
+        "items": {"photo": url, "cutouts": True, "people": "all"},
+        "batch": {"photos": [url, url], "kinds": ["labels"]},
+        "labels": {},
+        "health": {},
+    }
+
+    async def talk() -> tuple[Any, dict[str, Any], list[Any]]:
         async with streamable_http_client(f"{app}/gradio_api/mcp/") as (read_stream, write_stream, _):
             async with ClientSession(read_stream, write_stream) as session:
                 await session.initialize()
-                url = "data:image/jpeg;base64," + base64.b64encode(photo.read_bytes()).decode()
-                return (await session.list_tools()).tools, await session.call_tool("segment", {"photo": url})
+                answers = {name: await session.call_tool(name, arguments) for name, arguments in calls.items()}
+                wrong = await session.call_tool("cutout", {"photo": url, "classes": ["Hair"], "options": {"corp": 1}})
+                local = await session.call_tool("batch", {"photos": [url, f"{app}/gradio_api/info"]})
+                return (await session.list_tools()).tools, answers, [wrong, local]
 
-    tools, answer = asyncio.run(talk())
-    assert {tool.name for tool in tools} == {"segment", "cutout", "items", "batch", "labels", "health"}
-    cutout = next(tool for tool in tools if tool.name == "cutout")
-    assert set(cutout.inputSchema["properties"]) == {*CUTOUT, *LOOK_NAMES}
-    assert "becomes transparent" in cutout.description
-    assert not answer.isError
-    assert all(repr(name) in answer.content[0].text for name in expected.areas)
+    tools, answers, (wrong, local) = asyncio.run(talk())
+    assert {tool.name for tool in tools} == set(calls)
+    for tool in tools:
+        Draft202012Validator.check_schema(tool.inputSchema)
+        assert "$ref" not in str(tool.inputSchema), "clients do not find what it refers to"
+        about = [tool.description, *(each["description"] for each in tool.inputSchema["properties"].values())]
+        assert all(text.endswith(".") for text in about), "cut off, or missing"
+        assert "Returns: " in tool.description
+    inputs = {tool.name: tool.inputSchema for tool in tools}
+    assert set(inputs["cutout"]["properties"]) == {*CUTOUT, *LOOK_NAMES}
+    assert inputs["cutout"]["required"] == ["photo"]
+    assert set(inputs["cutout"]["properties"]["options"]["properties"]) == {
+        field.name for field in dataclasses.fields(CutoutOptions)
+    }
+    text = {name: " ".join(part.model_dump_json() for part in answers[name].content) for name in calls}
+    assert not any(answer.isError for answer in answers.values()), text
+    assert all(repr(name) in text["segment"] for name in expected.areas)
+    assert (
+        read_url(re.search(r"http\S+-cutout\.png", text["cutout"])[0]).size
+        == expected.cutout("Hair", options=CutoutOptions(crop=True, margin=3)).size
+    )
+    assert "-items.zip" in text["items"] and "'wearer': 1" in text["items"]
+    assert "clothseg.zip" in text["batch"] and "'done': 2" in text["batch"]
+    assert "'Scarf'" in text["labels"] and "'tiny'" in text["health"]
+    assert local.isError and "no public host" in local.content[0].text
+    assert wrong.isError and "corp" in wrong.content[0].text
 
 
 def test_the_manual_on_the_page_works(app: str, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(photo.parent)
+    code = re.search(r"```javascript\n(.*?)```", facts.manual(app), re.DOTALL)
+    (photo.parent / "example.mjs").write_text(code[1] + "process.exit();")
+    assert node(photo.parent, "example.mjs").startswith(f"{app}/gradio_api/file=")
     code = re.search(r"```python\n(.*?)```", facts.manual(app), re.DOTALL)
     names: dict[str, Any] = {}
     exec(code[1], names)

@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -256,8 +257,12 @@ def test_the_app_starts_without_its_model_and_says_so(tmp_path: Path) -> None:
         local.misbehave("hang")
         network = local.env(TOKEN, home=tmp_path / "home") | {"HF_HUB_OFFLINE": "0", "HF_HUB_ETAG_TIMEOUT": "1"}
         network["CLOTHSEG_MODEL"] = NAME
-        with running_app(tmp_path, **network) as url, urlopen(f"{url}/config") as answer:
-            page = answer.read().decode()
+        with running_app(tmp_path, **network) as url:
+            page, deadline = "", time.monotonic() + 120
+            while "Meanwhile" not in page and time.monotonic() < deadline:  # the page is there first
+                time.sleep(0.2)
+                with urlopen(f"{url}/config") as answer:
+                    page = answer.read().decode()
     log = (tmp_path / "app.log").read_text()
     for text in (page, log):
         assert f"{NAME} is not in the local cache and the Hub cannot be reached" in text

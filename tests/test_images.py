@@ -14,7 +14,7 @@ from pictures import BLUE, GREEN, RED, STORED, assert_close, encoded, grey, jpeg
 from PIL import ExifTags, Image
 
 from clothseg import ConfigError, ImageError, Segmenter, images
-from clothseg.images import FORMATS, load_photo, photo_name, pixel_limit
+from clothseg.images import FORMATS, LEAST_LONGEST, load_photo, photo_name, pixel_limit
 
 
 ROOT = Path(images.__file__).parents[1]
@@ -296,3 +296,39 @@ def test_photo_names() -> None:
     assert photo_name("a/b/coat.jpg") == "coat.jpg"
     assert photo_name(Path("coat.jpg")) == "coat.jpg"
     assert photo_name(b"bytes") is None
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "MPO", "WEBP"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_photos_are_made_smaller_as_they_are_read(orientation: int, format: str, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    upright = Image.fromarray(np.repeat(np.repeat(draw(1, 90, 60).image, 7, axis=0), 7, axis=1))  # 630 x 420
+    data = encoded(STORED[orientation](upright), format, exif=exif, quality=95)
+    whole = load_photo(data)
+    path = tmp_path / "photo"
+    path.write_bytes(data)
+    for longest, width in ((100, 67), (315, 210), (400, 267), (630, 420), (999, 420)):
+        size = (width, min(longest, 630))
+        for found in (load_photo(source, longest=longest) for source in (path, data)):
+            assert found.size == size and found.mode == "RGB" and not found.info
+            assert np.abs(np.subtract(found, whole.resize(size, Image.Resampling.BICUBIC), dtype=float)).mean() < 3
+    opened = Image.open(BytesIO(data))
+    assert max(load_photo(opened, longest=100).size) == 100 and max(opened.size) == 630  # the caller's stays whole
+    assert load_photo(np.asarray(upright), longest=100).size == (67, 100)
+    assert load_photo(Image.new("RGB", (4000, 41)), longest=LEAST_LONGEST).size == (32, 1)
+
+
+def test_a_reduced_jpeg_is_not_decoded_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded = []
+    to_rgb = images.to_rgb
+    monkeypatch.setattr(images, "to_rgb", lambda image: decoded.append(image.size) or to_rgb(image))
+    data = encoded(Image.new("RGB", (800, 600), BLUE), "JPEG")
+    for longest in (None, 801, 500, 400, 399, 101, 50):
+        load_photo(data, longest=longest)
+    whole, half, quarter, eighth = (800, 600), (400, 300), (200, 150), (100, 75)
+    assert decoded == [whole, whole, whole, half, half, quarter, eighth]
+    with pytest.raises(ConfigError, match="32 pixels or more, not 31"):
+        load_photo(data, longest=31)
+    with pytest.raises(ImageError, match="too large"):
+        load_photo(data, 1000, longest=32)

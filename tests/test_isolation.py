@@ -1,9 +1,6 @@
 """What a stranger who talks to the app gets to see: their own files and results, and nothing else."""
 
-import json
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,17 +9,14 @@ from typing import Any
 
 import httpx
 import pytest
-from app_server import ROOT, environment
-from conftest import SECRET, WATCH_SOCKETS
+from app_server import ROOT
+from conftest import SECRET
 from paper_dolls import draw
 from pictures import encoded
 from PIL import Image
+from strangers import META, call, upload
 
-from clothseg.guard import FAILED, UNUSABLE
-from clothseg.intake import MAX_UPLOAD_BYTES
-
-
-META = {"_type": "gradio.FileData"}
+from clothseg.guard import UNUSABLE
 
 
 @pytest.fixture
@@ -53,21 +47,6 @@ def inside() -> Iterator[tuple[str, list[str]]]:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"127.0.0.1:{server.server_port}", asked
         server.shutdown()
-
-
-def call(app: str, endpoint: str, data: Any) -> tuple[str, Any]:
-    """Call an endpoint over bare HTTP: ("complete", outputs) or ("error", message)."""
-    answer = httpx.post(f"{app}/gradio_api/call/{endpoint}", json={"data": data}, timeout=60)
-    if answer.status_code != 200:
-        return "error", answer.text
-    stream = httpx.get(f"{app}/gradio_api/call/{endpoint}/{answer.json()['event_id']}", timeout=60).text
-    event, result = re.findall(r"event: (\w+)\ndata: (.*)", stream)[-1]
-    found = json.loads(result)
-    return event, found["error"] if event == "error" else found
-
-
-def upload(app: str, name: str, data: bytes) -> str:
-    return httpx.post(f"{app}/gradio_api/upload", files={"files": (name, data)}).raise_for_status().json()[0]
 
 
 def test_a_stranger_is_served(app: str, photo: bytes) -> None:
@@ -182,110 +161,6 @@ def test_assistants_reach_no_more_than_others(given: Any, app: str, inside: Any)
     assert asked == []
 
 
-MALFORMED = {
-    "a number for a photo": [5],
-    "a text for a photo": ["photo.jpg"],
-    "a number for a path": [{"path": 5, "meta": META}],
-    "a very long path": [{"path": "x" * 100_000, "meta": META}],
-    "a null byte": [{"path": "\0", "meta": META}],
-    "lists in lists": [[[[[]]]]],
-    "deep": [json.loads("[" * 500 + "]" * 500)],
-    "wide": [[{"path": "/etc", "meta": META}] * 1000],
-}
-
-
-@pytest.mark.parametrize("case", MALFORMED)
-def test_malformed_input_is_answered_in_plain_words(case: str, app: str) -> None:
-    assert call(app, "segment", MALFORMED[case]) == ("error", UNUSABLE)
-
-
-def test_a_call_without_a_photo_is_told_so(app: str) -> None:
-    assert call(app, "segment", []) == ("error", "No photo was given; send one.")
-
-
-BODIES = {
-    "not JSON": b"{",
-    "not text": b"\xff\xfe\x00",
-    "no data": b"{}",
-    "data is no list": b'{"data": {"a": 1}}',
-    "very deep": b'{"data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
-    "large": b'{"data": ["' + b"A" * 40_000_000 + b'"]}',
-}
-
-
-@pytest.mark.parametrize("case", BODIES)
-def test_bodies_that_are_no_requests_are_refused(case: str, app: str) -> None:
-    for path in ("call/segment", "queue/join", "run/segment", "call/v2/segment"):
-        answer = httpx.post(
-            f"{app}/gradio_api/{path}", content=BODIES[case], headers={"Content-Type": "application/json"}, timeout=60
-        )
-        assert answer.status_code in (400, 404, 413, 422) or answer.json() == {"detail": FAILED}, (path, answer.text)
-        assert "Traceback" not in answer.text and len(answer.text) < 2000
-        if case == "large":
-            assert answer.status_code == 413
-            assert answer.json()["detail"] == "The request is too large: the limit is 34 MB."
-
-
-def test_a_body_of_untold_size_is_bounded_too(app: str) -> None:
-    def endless() -> Iterator[bytes]:
-        yield b'{"data": ["'
-        for _ in range(60):
-            yield b"A" * 2**20
-
-    headers = {"Content-Type": "application/json"}
-    try:
-        answer = httpx.post(f"{app}/gradio_api/call/segment", content=endless(), headers=headers, timeout=60)
-        assert answer.status_code in (400, 413)
-    except (httpx.WriteError, httpx.RemoteProtocolError, httpx.ReadError):
-        pass  # hung up on
-    assert httpx.get(f"{app}/config").status_code == 200
-
-
-@pytest.mark.parametrize("length", ["-1", "1e9", "9" * 30, str(2**40)])
-def test_lengths_that_cannot_be_are_refused(length: str, app: str) -> None:
-    host = httpx.URL(app)
-    import socket
-
-    with socket.create_connection((host.host, host.port), timeout=10) as connection:
-        connection.sendall(
-            f"POST /gradio_api/upload HTTP/1.1\r\nHost: {host.host}\r\nContent-Length: {length}\r\n\r\n".encode()
-        )
-        assert connection.recv(100).split()[1] in (b"400", b"413")
-
-
-def test_uploads_are_bounded(app: str, tmp_path: Path) -> None:
-    large = tmp_path / "a.zip"
-    with large.open("wb") as file:
-        file.truncate(MAX_UPLOAD_BYTES + 1)
-    with large.open("rb") as file:
-        answer = httpx.post(f"{app}/gradio_api/upload", files={"files": ("a.zip", file)}, timeout=60)
-    assert (answer.status_code, "exceeded maximum allowed size" in answer.text) == (413, True)
-    many = httpx.post(f"{app}/gradio_api/upload", files=[("files", (f"{i}.jpg", b"a")) for i in range(1001)])
-    assert many.status_code == 400
-    long = httpx.post(f"{app}/gradio_api/upload", files={"files": ("a" * 10_000 + ".jpg", b"a")})
-    assert long.status_code in (400, 413)
-
-
-def test_long_headers_do_no_harm(app: str) -> None:
-    for headers in ({"X-Long": "a" * 1_000_000}, {f"X-{i}": "a" for i in range(5000)}):
-        try:
-            assert httpx.get(f"{app}/config", headers=headers, timeout=30).status_code in (200, 400, 413, 431)
-        except (httpx.WriteError, httpx.RemoteProtocolError, httpx.ReadError):
-            pass  # hung up on
-    assert httpx.get(f"{app}/config").status_code == 200
-
-
-@pytest.mark.parametrize("path", ["/monitoring", "/monitoring/summary", "/gradio_api/vibe-code/", "/gradio_api/runs"])
-def test_what_is_not_needed_is_closed(path: str, app: str) -> None:
-    assert httpx.get(app + path).status_code in (403, 404)
-
-
-def test_strangers_videos_are_not_taken(app: str) -> None:
-    for slash in ("", "/"):
-        answer = httpx.post(f"{app}/gradio_api/process_recording{slash}", files={"video": ("a.mp4", b"a")})
-        assert answer.status_code == 404
-
-
 def test_secrets_stay_in_the_server(public_app: tuple[str, Path], photo: bytes) -> None:
     app, folder = public_app
     texts = [
@@ -298,50 +173,6 @@ def test_secrets_stay_in_the_server(public_app: tuple[str, Path], photo: bytes) 
     texts.append((folder / "app.log").read_text())
     assert all(SECRET not in text and SECRET[3:] not in text for text in texts)
     assert all(str(ROOT) not in text for text in texts[:-1]), "where the app lies is nobody's business"
-
-
-def outside(log: str) -> list[str]:
-    """The lines of a log of sockets that do not stay on this machine."""
-    local = ("'127.0.0.1'", "'localhost'", "'0.0.0.0'", "'::1'", "b'127.0.0.1'", "b'localhost'", "'/")
-    return [line for line in log.splitlines() if not any(host in line for host in local)]
-
-
-def test_starting_the_app_asks_nobody(public_app: tuple[str, Path]) -> None:
-    log = (public_app[1] / "started.log").read_text()
-    assert log, "gradio asks its own server whether it is up"
-    assert outside(log) == []
-
-
-def test_importing_and_using_the_library_asks_nobody(tiny_model: Path, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(WATCH_SOCKETS)
-    log = tmp_path / "sockets.log"
-    log.touch()
-    code = (
-        "import socket, clothseg; [getattr(clothseg, name) for name in clothseg.__all__]; "
-        f"clothseg.Segmenter.from_pretrained({str(tiny_model)!r})('examples/photographer.jpg').to_json(); "
-        "socket.socket().connect_ex(('192.0.2.1', 0))"
-    )
-    env = environment(PYTHONPATH=str(tmp_path), SOCKET_LOG=str(log), HF_HUB_OFFLINE="0")
-    subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, check=True, capture_output=True)
-    assert ["192.0.2.1" in line for line in outside(log.read_text())] == [True], "this test's own line alone"
-
-
-REST = (None, None, "one", "guided", "auto", False, False)
-"""Of /cutout's inputs, behind photo and classes."""
-
-
-@pytest.mark.parametrize("classes", [5, 0.5, {"Hat": 1}, True, [5], [["Hat"]], [None], "no class", ["x" * 9000] * 9])
-def test_classes_that_are_none(classes: Any, app: str, photo: bytes) -> None:
-    event, message = call(app, "cutout", [{"path": upload(app, "me.png", photo), "meta": META}, classes, *REST])
-    assert event == "error"
-    assert message.startswith(("Unknown class", "Classes are given as a list of names")), message
-    assert len(message) < 600
-
-
-def test_what_a_message_quotes_is_cut_short(app: str, photo: bytes) -> None:
-    me = {"path": upload(app, "me.png", photo), "meta": META}
-    event, message = call(app, "cutout", [me, ["Hat"], ["x" * 100_000], *REST[1:]])
-    assert event == "error" and message.endswith(" ...") and len(message) < 600, message
 
 
 def test_what_security_md_names_is_there() -> None:

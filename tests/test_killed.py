@@ -4,11 +4,15 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from paper_dolls import write_parquet
+from paper_dolls import draw, write_parquet
+from PIL import Image
 from safetensors.torch import load_file
+
+from clothseg.files import LEFT_SECONDS, clear_leftovers
 
 
 HERE = Path(__file__).parent
@@ -27,6 +31,9 @@ def found(tiny_model: Path, folder: Path) -> dict[str, list[str]]:
     data.mkdir()
     for split, count in (("train", 6), ("validation", 2)):
         write_parquet(data / f"{split}.parquet", count, seed=count, height=96, width=64)
+    (folder / "photos").mkdir()
+    for seed in range(8):
+        Image.fromarray(draw(seed, 96, 64).image).save(folder / "photos" / f"{seed}.png")
     path = os.pathsep.join(map(str, (HERE.parent, HERE, HERE / "training")))
     done = subprocess.run(
         [sys.executable, str(HERE / "killed.py"), str(folder), str(data), str(tiny_model)],
@@ -53,3 +60,33 @@ def test_training_with_checkpoints_model_and_card(found: dict[str, list[str]], f
 
 def test_export(found: dict[str, list[str]]) -> None:
     assert found["export"][-1] == "model" and set(found["export"]) <= {"nothing", "model"}, found
+
+
+def test_a_batch_of_photos(found: dict[str, list[str]], folder: Path) -> None:
+    """The ZIP is whole or not there; what killed batches have left is removed by one that runs an hour later."""
+    assert found["batch"][-1] == "zip" and set(found["batch"]) <= {"nothing", "zip"}, found
+    killed = folder / "batch" / "killed"
+    left = write_left(killed)
+    for age, stays in ((0, True), (2 * LEFT_SECONDS, False)):
+        os.utime(left, (time.time() - age,) * 2)
+        clear_leftovers(killed)
+        assert left.exists() == stays and (killed / "out.zip").exists()
+
+
+def write_left(folder: Path) -> Path:
+    """Have a process begin a file in the folder and be killed; what it leaves."""
+    before = set(folder.iterdir())
+    code = (
+        "import os, pathlib, sys; from clothseg.files import whole\n"
+        "with whole(pathlib.Path(sys.argv[1])) as path: path.write_text('half'); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(folder / "out.zip")], cwd=HERE.parent, check=False)
+    assert done.returncode == -9
+    (left,) = set(folder.iterdir()) - before
+    return left
+
+
+def test_a_folder_of_photos(found: dict[str, list[str]]) -> None:
+    """Photos that are done stay done, and the same command does the others."""
+    *killed, last = found["segment"]
+    assert last == "table" and "half" not in killed, found

@@ -10,18 +10,15 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
-from browsing import CHROMIUM, FLAGS, PATIENCE
+from browsing import CAMERA, CHROMIUM, FLAGS, PATIENCE
 from moving_pictures import handheld
 from paper_dolls import draw
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from clothseg import Segmenter
-from clothseg.live_tab import SIDE, START, live_tab, picture, watcher
+from clothseg.live_tab import SIDE, live_tab, picture, start, watcher
 from clothseg.video import Stream
-
-
-CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +65,7 @@ def test_large_frames_are_made_smaller_and_broken_ones_said(segmenter: Segmenter
     data = base64.b64decode(shown.partition("base64,")[2].partition('"')[0])
     assert Image.open(BytesIO(data)).size == (SIDE, SIDE * 1080 // 1920) and "720 × 405" in said
     assert "role='alert'>The photo is not a readable image" in watch(b"none", True, None)[1]
-    assert watch(None, True, None) == ("", START, None)
+    assert watch(None, True, None) == ("", start(), None)
 
 
 @pytest.fixture(scope="module")

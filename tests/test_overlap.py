@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clothseg.overlap import overlapped
+from clothseg.overlap import in_order, overlapped
 
 
 def prepare(item: int) -> str:
@@ -116,4 +116,51 @@ def test_closing_early_ends_the_threads(given: int) -> None:
     for _ in range(given):
         next(results)
     results.close()
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(("threads", "ahead"), [(1, None), (2, None), (2, 5), (4, 1)])
+def test_in_order_holds_no_more_than_it_may(threads: int, ahead: int | None) -> None:
+    taken = most = running = together = 0
+    guard = threading.Lock()
+
+    def items() -> Iterator[int]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield taken - 1
+
+    def work(item: int) -> int:
+        nonlocal running, together
+        with guard:
+            running += 1
+            together = max(together, running)
+        time.sleep(0.001 * (item % 3))
+        with guard:
+            running -= 1
+        return item
+
+    results = in_order(work, items(), threads, ahead)
+    for given in range(50):
+        assert next(results) == given
+        most = max(most, taken - given)
+    results.close()
+    assert most == 1 + (threads if ahead is None else ahead)
+    assert together <= threads
+
+
+def test_in_order_tells_of_errors_at_their_turn() -> None:
+    def items() -> Iterator[int]:
+        yield from range(4)
+        raise OSError("the folder is gone")
+
+    before = threading.active_count()
+    results = in_order(str, items(), 2, 8)
+    assert [next(results) for _ in range(4)] == list("0123")
+    with pytest.raises(OSError, match="the folder is gone"):
+        next(results)
+    results = in_order(lambda item: 1 // (item - 2), range(9), 3)
+    assert [next(results) for _ in range(2)] == [-1, -1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
     assert threading.active_count() == before

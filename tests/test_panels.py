@@ -30,6 +30,14 @@ def test_the_list_of_items_says_whose_they_are_if_that_is_known() -> None:
     assert '<th scope="col">Person</th>' in table and "<td>1</td>" in table
 
 
+def test_items_of_several_people_stand_together_with_their_wearers() -> None:
+    doll = result()
+    right = np.arange(doll.label_map.shape[1]) > doll.label_map.shape[1] // 2
+    both = Segmentation(doll.photo, doll.label_map, wearers=(doll.label_map > 0) * (1 + right).astype(np.uint8))
+    wearers = re.findall("<td>([12])</td>", panels.items_table(both.items(), both.people))
+    assert wearers == sorted(wearers) and {*wearers} == {"1", "2"}
+
+
 def test_numbers_can_be_read_on_every_colour() -> None:
     for class_id, name in enumerate(NAMES):
         ink = re.search(r";color:(#\w+)", panels.swatch(name))[1]

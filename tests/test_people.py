@@ -131,3 +131,33 @@ def test_photos_of_one_person_hold_one(shared_data: Path) -> None:
     masks = [decode_row(rows[index])[1] for index in range(0, 100, 4)]
     counts = [int(territories(np.where(mask == 255, 0, mask).astype(np.uint8)).max()) for mask in masks]
     assert counts.count(1) >= 24
+
+
+def test_a_face_that_a_band_cuts_in_two_is_one_head() -> None:
+    labels = np.zeros((120, 160), np.uint8)
+    labels[20:30, 30:46] = 2
+    labels[26:30, 32:44] = 11
+    labels[32:42, 32:44] = 11  # below glasses that were not seen
+    labels[50:110, 20:56] = 4
+    assert territories(labels).max() == 1
+    labels[32:36, 30:46] = 2  # hair of its own: someone who sits in front
+    assert territories(labels).max() == 1 + 1
+
+
+def test_strays_far_off_do_not_widen_the_look_and_are_nobodys() -> None:
+    labels, _ = row_of_dolls(2, 4)
+    alone = labels.copy()
+    labels = np.pad(labels, ((0, 0), (0, 400)))
+    labels[150:156, 620:626] = 9
+    seen: list[list[Box]] = []
+    for each in (alone, labels):
+        boxes: list[Box] = []
+
+        def look(box: Box, each: np.ndarray = each, boxes: list[Box] = boxes) -> tuple[np.ndarray, np.ndarray]:
+            boxes.append(box)
+            return each[box.top : box.bottom, box.left : box.right], np.full((3, 2), 200, np.uint8)
+
+        found, _, wearers = parse(each, np.zeros((96, 128), np.uint8), territories(each), 1.5, look)
+        seen.append(boxes)
+        assert (wearers[:, :256] > 0).sum() > 0.95 * (alone > 0).sum() and not found[:, 400:].any()
+    assert all(a.right - a.left <= b.right - b.left + 60 for a, b in zip(seen[1], seen[0], strict=True))

@@ -6,8 +6,9 @@ from paper_dolls import draw
 from PIL import Image
 
 from clothseg import Segmentation
-from clothseg.labels import BACKGROUND, NAMES
-from clothseg.preview import LEGEND, PREVIEW, annotate, before_and_after, difference, named, names_found, numbered
+from clothseg.labels import NAMES
+from clothseg.languages import speaking
+from clothseg.preview import PREVIEW, annotate, before_and_after, difference, legend, named, names_found, numbered
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def doll() -> Segmentation:
 def test_annotate(doll: Segmentation) -> None:
     photo, regions = annotate(doll)
     assert max(photo.size) == PREVIEW
-    assert [named(legend) for _, legend in regions] == names_found(doll)
+    assert [named(said) for _, said in regions] == names_found(doll)
     stack = np.stack([mask for mask, _ in regions])
     assert stack.shape[1:] == (photo.height, photo.width)
     assert ((stack > 0).sum(axis=0) <= 1).all(), "no pixel has two classes"
@@ -47,8 +48,10 @@ def test_a_number_stands_in_its_region_if_it_has_room() -> None:
 
 
 def test_the_legend_says_number_and_name() -> None:
-    assert LEGEND["Bag"] == "16 Bag"
-    assert [named(LEGEND[name]) for name in NAMES[BACKGROUND + 1 :]] == list(NAMES[1:])
+    assert legend("Bag") == "16 Bag"
+    with speaking("de"):
+        assert legend("Bag") == "16 Tasche"
+        assert [named(legend(name)) for name in NAMES] == list(NAMES)
 
 
 def test_differences_stand_out_of_grey() -> None:

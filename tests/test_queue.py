@@ -1,6 +1,7 @@
 """More visitors than places in the queue: those inside are served, the others are told in clear words."""
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,7 @@ from paper_dolls import draw
 from PIL import Image
 
 from clothseg import Segmenter
+from clothseg.intake import MODEL_LIMIT
 from clothseg.ui import build, launch_options
 
 
@@ -51,6 +53,9 @@ def test_a_full_queue_says_so_and_serves_those_inside(served: tuple[str, Waiting
     with ThreadPoolExecutor() as pool:
         running = pool.submit(client.predict, handle_file(str(photo)), api_name="/segment")
         assert engine.entered.acquire(timeout=30)
+        for _ in range(MODEL_LIMIT - 1):
+            assert httpx.post(f"{url}gradio_api/call/segment", json=body).status_code == 200
+            time.sleep(1)  # it has left the queue
         waiting = httpx.post(f"{url}gradio_api/call/segment", json=body)
         full = httpx.post(f"{url}gradio_api/call/segment", json=body)
         assert (waiting.status_code, full.status_code) == (200, 503)

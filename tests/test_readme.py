@@ -12,6 +12,7 @@ from zipfile import ZipFile
 import pytest
 import yaml
 from app_server import ROOT, running_app
+from javascript import node
 from local_hub import LocalHub
 from paper_dolls import draw, write_parquet
 from PIL import Image
@@ -108,6 +109,8 @@ def test_api_snippets(work: Path) -> None:
         shell = snippet("bash", "curl").replace("http://127.0.0.1:7860", url)
         told = run(["bash", "-euo", "pipefail", "-c", shell], work, {"PATH": "/usr/local/bin:/usr/bin:/bin"})
         assert "event: complete" in told and "photo-labels.png" in told
+        (work / "example.mjs").write_text(snippet("javascript", "handle_file").replace("http://127.0.0.1:7860", url))
+        assert re.fullmatch(rf"{url}/gradio_api/file=\S+/blob-cutout\.png\n", node(work, "example.mjs"))
 
 
 def test_two_commands_are_targets_that_do_it() -> None:

@@ -91,7 +91,7 @@ def test_batch_equals_one_by_one_whatever_the_sizes(segmenter: Segmenter) -> Non
     assert segmenter.batch([]) == []
 
 
-def test_iter_batch_takes_no_more_than_it_needs(segmenter: Segmenter) -> None:
+def test_iter_batch_takes_no_more_than_it_needs(tiny_model: Path) -> None:
     taken = 0
 
     def photos() -> Iterator[Image.Image]:
@@ -100,7 +100,8 @@ def test_iter_batch_takes_no_more_than_it_needs(segmenter: Segmenter) -> None:
             taken += 1
             yield photo(seed, 80, 64)
 
-    results = segmenter.iter_batch(photos(), batch_size=3)
+    alone = with_engine(FakeEngine(), tiny_model)  # which cannot do several photos at once
+    results = alone.iter_batch(photos(), batch_size=3)
     assert taken == 0
     next(results)
     assert taken == 6
@@ -109,6 +110,47 @@ def test_iter_batch_takes_no_more_than_it_needs(segmenter: Segmenter) -> None:
     next(results)
     assert taken == 9
     results.close()
+
+    taken, streams = 0, with_engine(Streaming(), tiny_model)
+    results = streams.iter_batch(photos(), batch_size=3)
+    assert taken == 0
+    for given in range(1, 5):
+        next(results)
+        assert taken == given + 3
+    results.close()
+
+
+def test_many_photos_go_through_the_network_together(tiny_model: Path) -> None:
+    segmenter = with_engine(Streaming(), tiny_model)
+    assert len(segmenter.batch([photo(0)] * 8)) == 8
+    assert (segmenter.engine.most, segmenter.engine.streams.most) == (0, 2)
+    segmenter(photo(0))
+    segmenter.batch([photo(0)] * 2, batch_size=1)
+    assert segmenter.engine.most == 1
+    many = segmenter.for_many()
+    assert (segmenter.workers, many.workers, many.name) == (1, 2, segmenter.name)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(many, [photo(0)] * 16))
+    assert segmenter.engine.streams.most == 2
+    alone = with_engine(FakeEngine(), tiny_model)
+    assert alone.for_many() is alone
+
+
+def test_streams_give_the_same_results(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("clothseg.engines.openvino_engine._cores", lambda: 2)
+    segmenter = Segmenter.from_pretrained(tiny_model, engine="openvino")
+    photos = [photo(0), photo(1, 150, 400), photo(2, 64, 64)]
+    for options in ({}, {"average": True}):
+        together = segmenter.batch(photos, batch_size=4, **options)
+        for image, result in zip(photos, together, strict=True):
+            assert_same(result, segmenter(image, **options))
+    broken = tmp_path / "notes.jpg"
+    broken.write_text("not a photo")
+    results = segmenter.iter_batch([*photos, broken, *photos], batch_size=4)
+    for image in photos:
+        assert_same(next(results), segmenter(image))
+    with pytest.raises(ImageError, match=r"notes\.jpg"):
+        next(results)
 
 
 def test_batch_size_must_be_positive(segmenter: Segmenter) -> None:
@@ -121,6 +163,18 @@ def test_an_unusable_photo_is_named(segmenter: Segmenter, tmp_path: Path) -> Non
     path.write_text("not a photo")
     with pytest.raises(ImageError, match=r"notes\.jpg"):
         segmenter.batch([photo(0), path])
+
+
+def test_a_reduced_result_is_one_of_the_reduced_photo(segmenter: Segmenter) -> None:
+    large = photo(0, 300, 200).resize((800, 1200), Image.Resampling.BICUBIC)
+    for options in ({}, {"people": "all"}, {"average": True}):
+        result = segmenter(large, longest=300, **options)
+        assert result.photo.size == (200, 300) and result.label_map.shape == (300, 200)
+        assert_same(result, segmenter(result.photo, **options))
+    assert segmenter.batch([large] * 2, longest=300)[1].photo.size == (200, 300)
+    assert segmenter(large, longest=5000).photo.size == large.size
+    with pytest.raises(ConfigError, match="32 pixels or more"):
+        segmenter(large, longest=0)
 
 
 class FakeEngine:
@@ -141,6 +195,15 @@ class FakeEngine:
         logits = np.zeros((len(pixels), self.classes, 32, 32), np.float32)
         logits[:, 0] = self.value
         return logits
+
+
+class Streaming(FakeEngine):
+    """Has a network for two photos at once, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.streams = FakeEngine()
+        self.streams.count = 2
 
 
 def with_engine(engine: FakeEngine, tiny_model: Path) -> Segmenter:

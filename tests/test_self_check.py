@@ -1,12 +1,14 @@
 """The check at start-up: engines that agree with PyTorch pass it, one that does not keeps the app from serving."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import app
-from clothseg import ModelError, Segmenter
+from clothseg import ModelError, Segmenter, cli
+from clothseg.engines.openvino_engine import OpenVinoEngine
 from clothseg.self_check import self_check
 from clothseg.startup import first_segmenter
 
@@ -27,6 +29,18 @@ def test_an_engine_that_differs_is_refused(wrong: object, tiny_model: Path) -> N
     segmenter.engine = lambda pixels: wrong(engine(pixels))
     with pytest.raises(ModelError, match=r"other logits than PyTorch .*Set CLOTHSEG_PRECISION=exact and CLOTHSEG_ENG"):
         self_check(segmenter, str(tiny_model))
+
+
+def test_the_command(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", str(tiny_model), "--engine", "openvino"]) == 0
+    assert re.fullmatch(
+        r"OpenVinoEngine gives tiny PyTorch's logits to .* of the largest\.\n", capsys.readouterr().out
+    )
+    monkeypatch.setattr(
+        OpenVinoEngine, "__call__", lambda self, pixels: np.ones((len(pixels), 18, 24, 16), np.float32)
+    )
+    assert cli.main(["check", str(tiny_model), "--engine", "openvino"]) == 1
+    assert "error: Self-check: OpenVinoEngine gives tiny other logits than PyTorch" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("asked", ["flag", "variable"])

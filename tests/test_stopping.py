@@ -99,7 +99,7 @@ def test_accepted_photos_are_answered_and_new_ones_refused(
     uploaded = httpx.post(f"{app.url}gradio_api/upload", files={"files": photo.read_bytes()}).json()[0]
     body = {"data": [{"path": uploaded, "meta": {"_type": "gradio.FileData"}}]}
     with ThreadPoolExecutor() as pool:
-        answers = [pool.submit(client.predict, handle_file(str(photo)), api_name="/segment") for _ in range(2)]
+        answers = [pool.submit(client.predict, handle_file(str(photo)), api_name="/segment") for _ in range(3)]
         while httpx.get(f"{app.url}gradio_api/queue/status").json()["queue_size"] != 1:
             time.sleep(0.02)
         app.process.send_signal(signal.SIGTERM)
@@ -120,6 +120,24 @@ def test_accepted_photos_are_answered_and_new_ones_refused(
     assert "requests are finished first, in 60 s at most; no new ones." in said
     assert "All that was accepted is answered; 2 requests were refused since." in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_who_cannot_wait(stop: signal.Signals, start: Start, photo: Path) -> None:
+    """Ctrl-C ends the app at once, and so does a second SIGTERM, whatever is being computed."""
+    app = start(seconds=600, limit=600)
+    uploaded = httpx.post(f"{app.url}gradio_api/upload", files={"files": photo.read_bytes()}).json()[0]
+    body = {"data": [{"path": uploaded, "meta": {"_type": "gradio.FileData"}}]}
+    assert httpx.post(f"{app.url}gradio_api/call/segment", json=body).is_success
+    app.process.send_signal(stop)
+    if stop == signal.SIGTERM:
+        while "SIGTERM" not in app.log.read_text():
+            time.sleep(0.02)
+        assert app.process.poll() is None
+        app.process.send_signal(stop)
+    assert app.process.wait(20) == 128 + stop
+    said = app.log.read_text()
+    assert "Traceback" not in said and ("Stopped." in said) == (stop == signal.SIGINT)
 
 
 def test_an_end_that_takes_too_long(start: Start, photo: Path) -> None:

@@ -1,6 +1,7 @@
 """Where packages come from: locks agree with the requirements, licences are known, holes are told."""
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -43,6 +44,15 @@ def test_lock_agrees_with_requirements(name: str) -> None:
         (pin,) = requirement.specifier
         assert locked[canonicalize_name(requirement.name)] == {pin.version}, f"{requirement}: run `make lock`"
     assert set(licences.closure(ROOT / f"{name}.txt")) <= set(locked), "run `make lock`"
+
+
+def test_packages_for_node_have_digests_and_known_licences() -> None:
+    packages = json.loads((ROOT / "tests" / "node" / "package-lock.json").read_text())["packages"]
+    wanted = packages.pop("")["dependencies"]
+    assert len(packages) > 40 and all(packages[f"node_modules/{name}"]["version"] == wanted[name] for name in wanted)
+    for name, package in packages.items():
+        assert package["integrity"].startswith("sha512-"), name
+        assert licences.wrong(name, package["license"], []) is None, name
 
 
 def test_licences_of_all_that_is_installed_are_known() -> None:

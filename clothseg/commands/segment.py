@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from clothseg import __version__
 from clothseg.collect import Source, collected
+from clothseg.commands.common import add_keep, add_model
 from clothseg.errors import ConfigError, ImageError, UnknownClassError, UsageError
 from clothseg.folder_run import SUMMARIES, OutputFolder
-from clothseg.labels import GROUPS
+from clothseg.images import LEAST_LONGEST
 from clothseg.output import KINDS, Wanted, outcomes
 
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 HELP = "segment photos, folders and ZIPs of photos, or a data set"
 
-OPTIONS = ("edges", "zoom", "people", "average", "rules")
+OPTIONS = ("edges", "zoom", "people", "average", "rules", "longest")
 """Of the segmentation."""
 
 CUTOUT = ("background", "crop", "margin", "grow", "feather", "soft_edges", "fill_holes", "drop_specks")
@@ -36,18 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", metavar="PATH", type=Path, nargs="*", help="photo, or folder with photos")
     parser.add_argument("--zip", action="store_true", help="take the photos inside of ZIPs that are given, too")
     parser.add_argument("--out", type=Path, help="folder for what is written; nothing in it is taken for a photo")
-    parser.add_argument("--model", help="Hub id or folder; default: the model that ships with us")
-    parser.add_argument("--revision", help="branch, tag or commit of the model on the Hub")
+    add_model(parser)
     parser.add_argument(
         "--write", nargs="+", choices=KINDS, default=["labels", "cutouts"], help="default: the first two"
     )
-    parser.add_argument(
-        "--keep",
-        nargs="+",
-        metavar="CLASS",
-        default=["All garments"],
-        help=f"classes of cut-outs and items, or groups of them ({', '.join(GROUPS)}); default: All garments",
-    )
+    add_keep(parser, "cut-outs and items")
     parser.add_argument("--edges", choices=("guided", "plain"), default="guided", help="borders that follow the photo")
     parser.add_argument("--zoom", choices=("auto", "off"), default="auto", help="look at small figures once more")
     parser.add_argument("--people", choices=("one", "all"), default="one", help="tell several people apart")
@@ -55,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--average", action="store_true", help="look four times, mirrored and larger: five times slower"
     )
     parser.add_argument("--rules", action="store_true", help="drop specks and what one person cannot wear there")
+    parser.add_argument(
+        "--longest", type=int, metavar="PIXELS", help="reduce larger photos, and what is made of them: quicker"
+    )
     parser.add_argument("--overwrite", action="store_true", help="do photos again that are done")
     add_cutout_arguments(parser)
     hub = parser.add_argument_group("a data set of the Hub, in place of PATH and --out")
@@ -102,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     rank, processes = _processes()
     _check(arguments)
     if arguments.dataset:
-        return _segment_dataset(arguments, processes)
+        return _segment_dataset(arguments, rank, processes)
     with ExitStack() as stack:
         with as_usage():
             wanted = Wanted(tuple(arguments.write), tuple(arguments.keep), cutout_options(arguments))
@@ -161,21 +158,22 @@ def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source]
     return 1 if problems and processes == 1 else 0
 
 
-def _segment_dataset(arguments: argparse.Namespace, processes: int) -> int:
+def _segment_dataset(arguments: argparse.Namespace, rank: int, processes: int) -> int:
     from clothseg.dataset_run import segment_dataset
+    from clothseg.processes import Processes
     from clothseg.segmenter import Segmenter
 
-    if processes > 1:
-        raise UsageError("--dataset is for one process: start it without accelerate launch.")
-    return segment_dataset(
+    status = segment_dataset(
         arguments.dataset,
         arguments.push_to_hub,
-        partial(Segmenter.from_pretrained, arguments.model, revision=arguments.revision),
+        partial(Segmenter.from_pretrained, arguments.model, revision=arguments.revision, device=_device(processes)),
         {name: getattr(arguments, name) for name in OPTIONS},
         split=arguments.split or "train",
         column=arguments.column or "image",
         private=arguments.private,
+        processes=Processes(rank, processes),
     )
+    return status if processes == 1 else 0
 
 
 def _store(
@@ -244,12 +242,16 @@ def _check(arguments: argparse.Namespace) -> None:
             raise UsageError("--dataset segments a data set and pushes another: leave out PATH and --out.")
         if not arguments.push_to_hub:
             raise UsageError("--dataset needs --push_to_hub USER/OUT, the data set to push.")
+        if arguments.longest is not None:
+            raise UsageError("--longest is not for --dataset: its masks have the photos' own size.")
         return
     alone = [name for name in ("split", "column", "push_to_hub", "private") if getattr(arguments, name)]
     if alone:
         raise UsageError(f"--{alone[0]} goes with --dataset alone.")
     if not arguments.paths or not arguments.out:
         raise UsageError("Give photos or folders as PATH, and --out for what is written.")
+    if arguments.longest is not None and arguments.longest < LEAST_LONGEST:
+        raise UsageError(f"--longest can be {LEAST_LONGEST} pixels or more, not {arguments.longest}.")
     given = [name for name in CUTOUT if getattr(arguments, name)]
     if given and "cutouts" not in arguments.write:
         raise UsageError(f"--{given[0]} is of cut-outs: add cutouts to --write.")

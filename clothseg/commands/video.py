@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from clothseg.clips import FORMATS_TEXT, MAX_PIXELS, MAX_SECONDS, Clip, import_av, open_clip
+from clothseg.commands.common import add_keep, add_model
 from clothseg.commands.segment import CUTOUT, add_cutout_arguments, as_usage, cutout_options
 from clothseg.errors import UsageError
 from clothseg.labels import GROUPS, NAMES, ids_of
@@ -55,21 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "drawn over it, or with cut-outs before a --background, NAME.zip or a new folder for a PNG of each frame",
     )
     parser.add_argument("--write", choices=KINDS, help="default: overlay for MP4 without background, else cutout")
-    parser.add_argument(
-        "--keep",
-        nargs="+",
-        metavar="CLASS",
-        default=["All garments"],
-        help=f"classes of the cut-out, or groups of them ({', '.join(GROUPS)}); default: All garments",
-    )
+    add_keep(parser, "the cut-out")
     parser.add_argument(
         "--smooth", action=argparse.BooleanOptionalAction, default=True, help="mix frames, so that nothing flickers"
     )
     parser.add_argument("--zoom", choices=("auto", "off"), default="auto", help="look where people are")
     parser.add_argument("--edges", choices=("guided", "plain"), default="guided", help="borders that follow the frame")
     parser.add_argument("--rules", action="store_true", help="drop specks and what one person cannot wear there")
-    parser.add_argument("--model", help="Hub id or folder; default: the model that ships with us")
-    parser.add_argument("--revision", help="branch, tag or commit of the model on the Hub")
+    add_model(parser)
     parser.add_argument("--max_seconds", type=float, default=MAX_SECONDS, help=f"longest clip ({MAX_SECONDS:g})")
     parser.add_argument("--max_pixels", type=int, default=MAX_PIXELS, help=f"largest frame ({MAX_PIXELS:,} pixels)")
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")

@@ -31,7 +31,11 @@ _log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
-    """A loaded network. It need not be safe for calls from several threads at once: `Segmenter` takes turns."""
+    """A loaded network. It need not be safe for calls from several threads at once: `Segmenter` takes turns.
+
+    One that can do several photos at once, each slower but all together quicker, may say so with an attribute
+    `streams`: another engine that is safe for threads and has a `count` of calls that run together, or None.
+    """
 
     def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Normalised RGB pixels (N, 3, h, w) float32 to logits (N, 18, h / 4, w / 4) float32."""

@@ -6,6 +6,7 @@ cannot be written, entries are made anew for the run alone.
 """
 
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -15,6 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypeVar
 
+
+logger = logging.getLogger(__name__)
 
 KEPT = 12
 """Entries that stay: of more, those that have been unused for longest are removed."""
@@ -81,7 +84,13 @@ def _workshop(cache: Path) -> tempfile.TemporaryDirectory[str]:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryDirectory(prefix=_MAKING, dir=cache, ignore_cleanup_errors=True)
-    except OSError:
+    except OSError as error:
+        logger.warning(
+            "The cache %s cannot be written (%s): the model is converted anew at each start. Set "
+            "CLOTHSEG_CACHE to a folder that can be.",
+            cache,
+            error.strerror or error,
+        )
         return tempfile.TemporaryDirectory(prefix="clothseg-", ignore_cleanup_errors=True)
 
 

@@ -17,6 +17,7 @@ from clothseg.errors import DataError
 from clothseg.labels import NAMES, NUM_CLASSES
 from clothseg.rules import without_legs
 from clothseg.segmenter import Segmenter
+from clothseg.sides import turned
 from clothseg.training.boundary import TOLERANCES, boundary_f1
 from clothseg.training.calibration import BINS, calibration_error, reliability
 from clothseg.training.data import decode_row
@@ -73,7 +74,7 @@ def score(segmenter: Segmenter, rows: Dataset, batch_size: int = 8, edges: str =
             for index, (photo, truth), logits in zip(range(start, count), decoded, batch, strict=False):
                 label_map, histogram = _labels(logits, truth)
                 if edges == "guided":
-                    label_map = follow_edges(without_legs(logits), photo)
+                    label_map = follow_edges(turned(without_legs(logits)), photo)
                 own_size[index] = confusion_matrix(truth, label_map)
                 boundary[index] = boundary_f1(truth, label_map)
                 calibration[index] = histogram.sum(axis=0)

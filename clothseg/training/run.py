@@ -1,7 +1,6 @@
 """One training from arguments to a folder that can be used, and pushed."""
 
 import copy
-import ctypes
 import os
 import shutil
 import sys
@@ -31,6 +30,7 @@ from clothseg.training.data import (
 from clothseg.training.dataset import ParsingDataset
 from clothseg.training.distillation import Teacher
 from clothseg.training.evaluation import only_class, report, score
+from clothseg.training.leaving import keep_for_good
 from clothseg.training.losses import class_weights, frequency_weights
 from clothseg.training.model import build_model, build_processor, check_precision
 from clothseg.training.progress import FILE as LOG_FILE
@@ -139,15 +139,6 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         if repo_id is not None:
             push(folder, repo_id, training)
     return folder
-
-
-def keep_for_good(trainer: ClothesTrainer) -> None:
-    """Never collect a trainer of several processes, not even when the interpreter ends.
-
-    The gloo group that its wrapped model holds may wait for ever in its destructor: that has the interpreter's lock,
-    which a thread of the group asks for. A rank would hang at its end, and the launcher with it.
-    """
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(trainer))
 
 
 def _teach(parsing: ParsingArguments, file: Path) -> None:

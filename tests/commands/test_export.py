@@ -1,8 +1,6 @@
 """An exported file answers as PyTorch does, in ONNX Runtime and transformers.js, and comes to its place or not."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from javascript import node
 from local_hub import LocalHub
 from paper_dolls import draw
 from PIL import Image
@@ -70,23 +69,16 @@ def test_folder_is_what_transformers_js_expects(name: str, folder: Path) -> None
     assert {key: ours[key] for key in theirs} == theirs
 
 
-@pytest.mark.skipif(
-    not (shutil.which("node") and os.environ.get("CLOTHSEG_NODE_MODULES")),
-    reason="needs node, and CLOTHSEG_NODE_MODULES: see benchmarks/transformers_js.mjs",
-)
 def test_transformers_js_gives_the_same_classes(name: str, folder: Path, tmp_path: Path) -> None:
     segmenter = Segmenter.from_pretrained(None if name == export.EMBEDDED else name, engine="torch")
     height, width = segmenter.image_size
     photo = Image.fromarray(draw(1, height, width).image)  # resizing is not the same everywhere
     photo.save(tmp_path / "photo.png")
-    script = ROOT / "benchmarks" / "transformers_js.mjs"
-    command = ["node", script, folder, tmp_path / "photo.png", tmp_path / "ids", os.environ["CLOTHSEG_NODE_MODULES"]]
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    told = node(tmp_path, ROOT / "benchmarks" / "transformers_js.mjs", folder, "photo.png", "ids")
     expected = segmenter.logits([photo])[0].argmax(axis=0)
     found = np.fromfile(tmp_path / "ids", np.uint8).reshape(expected.shape)
     assert (found == expected).mean() >= 0.9999
-    assert json.loads(done.stdout)["equalInWebAssembly"] >= 0.9999
+    assert json.loads(told)["equalInWebAssembly"] >= 0.9999
 
 
 def test_a_file_that_disagrees_is_not_put_in_place(

@@ -81,6 +81,41 @@ def test_threads_share_an_engine(engine: str, tiny_model: Path) -> None:
             np.testing.assert_array_equal(ours, theirs)
 
 
+def test_streams_answer_as_one_by_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clothseg.engines.openvino_engine._cores", lambda: 3)
+    for precision in engines.PRECISIONS:
+        segmenter = Segmenter.from_pretrained(folder, engine="openvino", precision=precision)
+        pixels = segmenter.pixels(photos(4), (96, 64))
+        expected = np.concatenate([segmenter.engine(each[None]) for each in pixels])
+        assert "streams" not in vars(segmenter.engine)  # nothing is compiled for who never asks
+        found = segmenter.engine(pixels)
+        assert segmenter.engine.streams.count == 3
+        largest = np.abs(expected).max()
+        np.testing.assert_allclose(found, expected, rtol=0, atol=(1e-5 if precision == "exact" else 0.02) * largest)
+        assert (labels(found) == labels(expected)).mean() >= (0.9999 if precision == "exact" else 0.98)
+
+
+def test_streams_wait_for_each_other_and_are_given_back(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clothseg.engines.openvino_engine._cores", lambda: 2)
+    segmenter = Segmenter.from_pretrained(tiny_model, engine="openvino")
+    streams = segmenter.engine.streams
+    batches = [segmenter.pixels(photos(1), (64, side)) for side in (32, 64, 96)]  # one more than stay compiled
+    expected = [segmenter.engine(pixels) for pixels in batches]
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            streams(np.zeros((1, 4, 64, 96), np.float32))  # four channels
+    with ThreadPoolExecutor(6) as pool:
+        for ours, theirs in zip(pool.map(streams, batches * 3), expected * 3, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
+
+
+def test_one_core_has_no_streams(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clothseg.engines.openvino_engine._cores", lambda: 1)
+    segmenter = Segmenter.from_pretrained(tiny_model, engine="openvino")
+    assert segmenter.engine.streams is None and segmenter.for_many() is segmenter
+    assert segmenter.logits(photos(2)).shape[0] == 2
+
+
 def test_auto_takes_the_quickest_that_is_installed(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, gone = engines.find_spec, set()
     monkeypatch.setattr(engines, "find_spec", lambda name: None if name in gone else real(name))
@@ -141,3 +176,22 @@ def test_signal_handlers_keep_their_stack(tiny_model: Path) -> None:
         "assert stacks[0].raw == stacks[1].raw\n"
     )
     subprocess.run([sys.executable, "-X", "faulthandler", "-c", code, tiny_model], check=True)
+
+
+def test_two_threads_may_be_the_first(tiny_model: Path) -> None:
+    """OpenVINO's bindings hang every other time if two threads hand them their first array at once."""
+    code = (
+        "import sys, threading, numpy as np\n"
+        "from clothseg import Segmenter\n"
+        "engine = Segmenter.from_pretrained(sys.argv[1], engine='openvino').engine\n"
+        "together = threading.Barrier(3)\n"
+        "def run(network):\n"
+        "    together.wait(60)\n"
+        "    network(np.zeros((1, 3, 128, 128), np.float32))\n"
+        "networks = (engine.streams or engine, engine.streams or engine, engine)\n"
+        "threads = [threading.Thread(target=run, args=(network,), daemon=True) for network in networks]\n"
+        "[thread.start() for thread in threads]\n"
+        "[thread.join(60) for thread in threads]\n"
+        "assert not any(thread.is_alive() for thread in threads)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, tiny_model], check=True, timeout=200)

@@ -16,6 +16,7 @@ from clothseg.errors import Interrupted
 from clothseg.training import run as module
 from clothseg.training.arguments import parse_arguments
 from clothseg.training.checkpoints import usable_checkpoint
+from clothseg.training.leaving import keep_for_good, leave
 from clothseg.training.trainer import ClothesTrainer
 
 
@@ -35,7 +36,7 @@ WHOLE = (
 def evaluate(data: Path, model: Path, output: Path) -> dict[str, float]:
     """Figures of 5 photos in batches of 2 a process: 8 places, 3 of them filled up."""
     trainer = make_trainer(data, model, output, "--per_device_eval_batch_size", "2")
-    module.keep_for_good(trainer)
+    keep_for_good(trainer)
     return trainer.evaluate()
 
 
@@ -43,7 +44,7 @@ def train(data: Path, model: Path, output: Path, batch: int, accumulation: int) 
     """Train on 4 photos a step, cut as told."""
     cut = ("--per_device_train_batch_size", str(batch), "--gradient_accumulation_steps", str(accumulation))
     trainer = make_trainer(data, model, output, *ALIKE, *cut)
-    module.keep_for_good(trainer)
+    keep_for_good(trainer)
     keep_statistics(trainer)
     trainer.train()
     if trainer.args.process_index == 0:
@@ -89,3 +90,4 @@ if __name__ == "__main__":
     rank = parse_arguments(["--use_cpu", "true"])[1].process_index
     found["stopped"] = stop_and_resume(data, model, output)
     (output / f"rank-{rank}.json").write_text(json.dumps(found))
+    leave(0)

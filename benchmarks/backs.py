@@ -1,0 +1,147 @@
+"""Left and right of people seen from behind: how often that is seen, what it brings, and whether it harms fronts.
+
+    python -m benchmarks.backs FOLDER [MODEL] [--split train] [--photos N]
+
+FOLDER holds train.parquet, validation.parquet and, if its photos are to be counted, unlabelled.parquet; MODEL is a Hub
+id or folder, by default the embedded weights. All photos are of fronts. Backs are made of them: the outline of a back
+is about that of the front, so the face is painted over with strands of the colours of the photo's own hair, all of it
+or all but the lowest quarter, the neck (in turns), and in the truth left and right trade places. Photos without hair
+enough to paint with are left out. Each line counts photos in which the rule found a back, and gives side accuracy: the
+share of the shoe, leg and arm pixels found as the right part that have the right side, without the rule and with it.
+"Cut" photos begin in the middle of the face, half-lengths end at half the photo's height. "+" marks the settings in
+use.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from tqdm.auto import tqdm
+
+from benchmarks.views import Labels, Pixels, grey, night
+from clothseg import Segmenter, sides
+from clothseg.images import load_photo
+from clothseg.labels import BACKGROUND, LABEL2ID, swap_sides
+from clothseg.training.data import decode_row, load_splits
+from clothseg.training.metrics import confusion_matrix, summarize
+from clothseg.upsample import winners
+
+
+NAMES = ("FACE_LEAST", "FACE_DOUBTED", "HAIR_LEAST", "HAIR_SURE")
+
+IN_USE = tuple(getattr(sides, name) for name in NAMES)
+
+SETTINGS = (IN_USE, (0.04, 0.7, 0.3, 0.6), (0.04, 0.8, 0.3, 0.6), (0.02, 0.75, 0.3, 0.6), (0.04, 0.75, 0.5, 0.6))
+
+_FACE = [LABEL2ID["Face"], LABEL2ID["Sunglasses"]]
+
+
+def back(photo: Pixels, truth: Labels, neck: bool, rng: np.random.Generator) -> tuple[Pixels, Labels] | None:
+    """The photo as if it were taken from behind, and its truth; None if there is too little hair to paint with.
+
+    Args:
+        photo: (H, W, 3) uint8 RGB.
+        truth: (H, W) uint8 class ids.
+        neck: leave the lowest quarter of the face, as of someone with short hair.
+        rng: of the strands.
+    """
+    face, hair = np.isin(truth, _FACE), truth == LABEL2ID["Hair"]
+    _, _, stats, _ = cv2.connectedComponentsWithStats(face.view(np.uint8))
+    if len(stats) < 2 or hair.sum() < max(60, 0.15 * face.sum()):
+        return None
+    _, top, _, high, _ = stats[1 + stats[1:, cv2.CC_STAT_AREA].argmax()].tolist()
+    if neck:
+        face[int(top + 0.75 * high) :] = False
+    inner = cv2.erode(hair.view(np.uint8), np.ones((3, 3), np.uint8)).view(np.bool_)
+    colors = photo[inner if inner.sum() >= 40 else hair].astype(np.float32)
+    contrast = (colors - colors.mean(axis=0)).mean(axis=1).std()
+    strands = rng.standard_normal(truth.shape, np.float32)
+    strands = cv2.GaussianBlur(strands, (0, 0), sigmaX=0.8, sigmaY=max(2, high / 8))
+    painted = colors.mean(axis=0) + 0.8 * contrast * (strands / strands.std())[..., None]
+    share = np.maximum(face, cv2.GaussianBlur(face.astype(np.float32), (0, 0), 1.0)) * (truth != BACKGROUND)
+    made = photo + (painted.clip(0, 255) - photo) * share[..., None]
+    return made.round().astype(np.uint8), swap_sides(np.where(face, np.uint8(LABEL2ID["Hair"]), truth))
+
+
+def views(photo: Pixels, truth: Labels, number: int) -> Iterator[tuple[str, Pixels, Labels]]:
+    """(name, photo, truth) of a photo as it is, in worse conditions, and from behind."""
+    yield "front", photo, truth
+    yield "front, black and white", grey(photo, truth).photo, truth
+    yield "front, a fifth of the light", night(photo, truth).photo, truth
+    yield "front, blurred", cv2.GaussianBlur(photo, (0, 0), len(photo) / 200).astype(np.uint8), truth
+    yield "front, a sixth of the size", _smaller(photo, 6), _smaller(truth, 6)
+    faces = np.flatnonzero(np.isin(truth, _FACE).any(axis=1))
+    if len(faces):
+        middle = int(np.median(faces))
+        yield "front, cut", np.ascontiguousarray(photo[middle:]), truth[middle:]
+    yield "front, half-length", photo[: len(photo) // 2], truth[: len(photo) // 2]
+    if made := back(photo, truth, number % 2 == 0, np.random.default_rng(number)):
+        yield "back, neck in view" if number % 2 == 0 else "back", *made
+
+
+def _smaller(picture: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.uint8]:
+    size = picture.shape[1] // factor, picture.shape[0] // factor
+    method = Image.Resampling.NEAREST if picture.ndim == 2 else Image.Resampling.BICUBIC
+    return np.asarray(Image.fromarray(picture).resize(size, method))
+
+
+def main() -> None:
+    """Print a line per view and settings."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
+    parser.add_argument("--split", choices=("train", "validation"), default="train", help="default: train")
+    parser.add_argument("--photos", type=int, default=200, help="evenly drawn from the split (default 200)")
+    options = parser.parse_args()
+    segmenter = Segmenter.from_pretrained(options.model)
+    splits = load_splits(str(options.folder), None, 0.1, 0)
+    rows = splits.train if options.split == "train" else splits.validation
+    settings = SETTINGS if options.split == "train" else SETTINGS[:1]
+    photos, found, matrices = {}, {}, {}
+    chosen = np.unique(np.linspace(0, len(rows) - 1, options.photos).astype(int)).tolist()
+    for index in tqdm(chosen, unit=" photos", leave=False):
+        for name, photo, truth in views(*decode_row(rows[index]), index):
+            photos[name] = photos.get(name, 0) + 1
+            logits = segmenter.logits([Image.fromarray(photo)])[0]
+            labels = winners(logits, truth.shape)
+            ways = [confusion_matrix(truth, each) for each in (labels, swap_sides(labels))]
+            for each in settings:
+                behind = _behind(logits, each)
+                found[name, each] = found.get((name, each), 0) + behind
+                pair = np.stack([ways[0], ways[behind]])
+                matrices[name, each] = matrices.get((name, each), 0) + pair
+    if (more := options.folder / "unlabelled.parquet").exists() and options.split == "train":
+        name = "front, unlabelled"
+        for photo in tqdm(_photos(more), unit=" photos", leave=False):
+            photos[name] = photos.get(name, 0) + 1
+            logits = segmenter.logits([photo])[0]
+            for each in settings:
+                found[name, each] = found.get((name, each), 0) + _behind(logits, each)
+    print(f"{len(chosen)} {options.split} photos, {segmenter.name}\n")
+    print(f"| | {' | '.join(NAMES)} | photos | backs found | side accuracy | with the rule |\n|---|{'---|' * 8}")
+    for (name, each), count in found.items():
+        pair = matrices.get((name, each), [])
+        figures = [f"{summarize(matrix)['side_accuracy']:.3f}" for matrix in pair] or ["", ""]
+        mark = " +" if each == IN_USE else ""
+        print(f"| {name}{mark} | {' | '.join(map(str, (*each, photos[name], count, *figures)))} |")
+
+
+def _behind(logits: npt.NDArray[np.float32], settings: tuple[float, ...]) -> bool:
+    with mock.patch.multiple(sides, **dict(zip(NAMES, settings, strict=True))):
+        return sides.from_behind(logits)
+
+
+def _photos(path: Path) -> Iterator[Image.Image]:
+    from datasets import Dataset
+
+    for row in Dataset.from_parquet(str(path)).select_columns(["image"]).with_format("arrow").iter(1):
+        yield load_photo(row["image"][0].as_py()["bytes"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Bilinear interpolation of a small grid, window by window of a large map: where each lies, and how it is mixed."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+
+_WINDOW = (128, 256)
+"""Rows and columns of the photo that are settled at once: few enough to stay in cache and to hold few classes."""
+
+
+class Stretch(NamedTuple):
+    """A window along one axis."""
+
+    pixels: slice
+    logits: slice
+    cells: slice
+    """Gaps between those logits, numbered by the first of each two."""
+    above: npt.NDArray[np.intp]
+    below: npt.NDArray[np.intp]
+    """For each pixel, which of those logits it lies between."""
+    share: npt.NDArray[np.float32]
+    """Distance from the first to the second (0..1)."""
+
+
+def windows(
+    source: tuple[int, ...], size: tuple[int, int], window: tuple[int, int] = _WINDOW
+) -> Iterator[tuple[Stretch, Stretch]]:
+    """Cover a map of `size` (H, W) with windows, (down, across), and say where they lie on `source` (h, w) values."""
+    # long ones for very narrow photos, which would take a hundred thousand else
+    area = window[0] * window[1] // 2
+    steps = [max(step, area // other) for step, other in zip(window, reversed(size), strict=True)]
+    rows, columns = (_stretches(*axis) for axis in zip(source, size, steps, strict=True))
+    if size[0] >= size[1]:  # only the stretches of the shorter side are kept
+        again = list(columns)
+        return ((row, column) for row in rows for column in again)
+    again = list(rows)
+    return ((row, column) for column in columns for row in again)
+
+
+def _stretches(source: int, side: int, step: int) -> Iterator[Stretch]:
+    for start in range(0, side, step):
+        pixels = np.arange(start, min(start + step, side))
+        above, share = positions(pixels, source, side)
+        below = np.minimum(above + 1, source - 1)
+        first, last = int(above[0]), int(below[-1])
+        yield Stretch(
+            pixels=slice(start, start + len(pixels)),
+            logits=slice(first, last + 1),
+            cells=slice(first, max(last, first + 1)),
+            above=above - first,
+            below=below - first,
+            share=share,
+        )
+
+
+def mix(values: npt.NDArray[np.float32], stretch: Stretch, axis: int) -> npt.NDArray[np.float32]:
+    """Interpolate along an axis, to a stretch's pixels from its logits."""
+    first, second = values.take(stretch.above, axis=axis), values.take(stretch.below, axis=axis)
+    second -= first
+    second *= stretch.share.reshape([-1 if place == axis else 1 for place in range(values.ndim)])
+    first += second
+    return first
+
+
+def positions(
+    pixels: npt.NDArray[np.intp], source: int, side: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
+    """The last of `source` logits before the centre of each of `side` pixels, and its distance (0..1) from there."""
+    position = np.clip((pixels + 0.5) * (source / side) - 0.5, 0, source - 1)
+    above = position.astype(np.intp)
+    return above, (position - above).astype(np.float32)

@@ -1,0 +1,124 @@
+"""The page's languages: texts stand in English in the code, and `translations/` says each of them in others.
+
+To add a language, copy `translations/de.json` under the language's code and write what stands on the right anew: the
+English on the left and the names in braces stay as they are. Nothing else is to be done; what is missing is shown in
+English, and a test names it.
+
+gr.I18n is not used: in gradio 6.31 it leaves the labels of most components as "[object Object]", translates one text
+in a string at most, and neither the page's title nor the names of regions.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+FOLDER = Path(__file__).with_name("translations")
+
+ENGLISH = "en"
+
+LANGUAGES = (ENGLISH, *sorted(path.stem for path in FOLDER.glob("*.json")))
+
+NAME = "English"
+"""The text whose translation is a language's own name."""
+
+_LATER = ""
+"""Stands for the language of a page that is being built, which each reader's own is put in place of."""
+
+_OPEN, _CLOSE = "\ue000", "\ue001"  # around a text that is to be translated: of the private use area
+
+_language: ContextVar[str] = ContextVar("language", default=ENGLISH)
+
+
+@cache
+def catalogue(language: str) -> Mapping[str, str]:
+    """English text -> the same in `language`; empty for English."""
+    if language == ENGLISH:
+        return {}
+    return dict(json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8")))
+
+
+def tr(text: str, **values: Any) -> str:
+    """`text` in the language of whoever it is for, with `values` in place of the names in braces.
+
+    Args:
+        text: in English, as `str.format` takes it if there are values.
+        values: to fill in. They are not escaped: in HTML that is the caller's to do.
+    """
+    language = _language.get()
+    if language == _LATER:
+        return _OPEN + json.dumps([text, {name: str(value) for name, value in values.items()}]) + _CLOSE
+    said = catalogue(language).get(text, text)
+    return said.format(**values) if values else said
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Have `tr` speak one of `LANGUAGES`, in this thread or task and those that it starts."""
+    before = _language.set(language)
+    try:
+        yield
+    finally:
+        _language.reset(before)
+
+
+def undecided() -> Any:
+    """Have `tr` leave the language open, for what is made once and read by many: `spoken` decides on it later."""
+    return speaking(_LATER)
+
+
+def spoken(made: Any) -> Any:
+    """A copy of something made of lists, mappings and texts while `undecided`, in the language that is spoken now."""
+    if isinstance(made, str):
+        return re.sub(f"{_OPEN}(.*?){_CLOSE}", _say, made, flags=re.DOTALL) if _OPEN in made else made
+    if isinstance(made, Mapping):
+        return {spoken(key): spoken(value) for key, value in made.items()}
+    if isinstance(made, list | tuple):
+        return [spoken(part) for part in made]
+    return made
+
+
+def _say(marked: re.Match[str]) -> str:
+    text, values = json.loads(marked[1])
+    return tr(text, **spoken(values))
+
+
+def current() -> str:
+    """Which of `LANGUAGES` is spoken."""
+    return _language.get() or ENGLISH
+
+
+def preferred(query: Mapping[str, str], headers: Mapping[str, str]) -> str:
+    """Which of `LANGUAGES` a request is to be answered in.
+
+    Args:
+        query: of the address; its `lang` goes before the browser's wish.
+        headers: of which Accept-Language counts.
+    """
+    wishes = [(1.0, query.get("lang", ""))]
+    for part in headers.get("accept-language", "").split(",")[:20]:
+        tag, _, quality = part.partition(";")
+        found = re.fullmatch(r"q=(0(?:\.\d+)?|1(?:\.0+)?)", quality.strip())
+        wishes.append((float(found[1]) if found else 1.0, tag))
+    for weight, wish in sorted(wishes, key=lambda wish: -wish[0]):
+        language = wish.strip().lower().partition("-")[0]
+        if weight > 0 and language in LANGUAGES:
+            return language
+    return ENGLISH
+
+
+def percent(share: float, decimals: int = 0) -> str:
+    """A share 0..1 in percent, as it is written in the language."""
+    whole, _, tenths = f"{100 * share:.{decimals}f}".partition(".")
+    return tr("{whole}.{tenths}%", whole=whole, tenths=tenths) if tenths else tr("{whole}%", whole=whole)
+
+
+def decimal(number: float) -> str:
+    """A number with one decimal."""
+    whole, _, tenths = f"{number:.1f}".partition(".")
+    return tr("{whole}.{tenths}", whole=whole, tenths=tenths)

@@ -1,0 +1,87 @@
+"""`python -m clothseg segment` over several processes: every photo once, and one table."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paper_dolls import draw
+from PIL import Image
+from results import table
+
+from clothseg.cli import main
+from clothseg.commands.segment import _device
+from clothseg.errors import UsageError
+from clothseg.folder_run import merge
+
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(("rank", "size"), [("x", "2"), ("0", ""), ("2", "2"), ("-1", "2"), ("0", "0")])
+def test_numbers_of_processes_that_are_none(
+    rank: str, size: str, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("WORLD_SIZE", size)
+    assert main(["segment", str(photos), "--out", str(photos / "out")]) == 2
+    assert f"RANK={rank} and WORLD_SIZE={size}" in capsys.readouterr().err
+
+
+def test_processes_have_a_gpu_each_as_far_as_they_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    found = []
+    for local in ("0", "1", "2"):
+        monkeypatch.setenv("LOCAL_RANK", local)
+        found.append(_device(3))
+    assert found == ["cuda:0", "cuda:1", "cuda:0"] and _device(1) is None
+    monkeypatch.setenv("LOCAL_RANK", "x")
+    with pytest.raises(UsageError, match="LOCAL_RANK=x"):
+        _device(3)
+
+
+def test_two_processes_share_the_photos_and_merge_their_tables(tiny_model: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    for seed in range(5):
+        Image.fromarray(draw(seed, 64, 64).image).save(folder / f"{seed}.png")
+    (folder / "broken.jpg").write_bytes(b"no photo")
+    (out / "results-1-of-2.csv").write_text("photo,files\nolder.png,older\n")  # of an earlier run
+    argv = [sys.executable, "-m", "clothseg", "segment", str(folder), "--out", str(out), "--model", str(tiny_model)]
+    running = [
+        subprocess.Popen(argv, cwd=ROOT, env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "2"}) for rank in (0, 1)
+    ]
+    assert [process.wait(120) for process in running] == [0, 0], "a launcher would end the other"
+    names = [*(f"{seed}.png" for seed in range(5)), "broken.jpg"]
+    parts = [list(table(out / f"results-{rank}-of-2.csv")) for rank in (0, 1)]
+    assert parts == [names[::2], names[1::2]]
+    with (out / "results.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["photo"] for line in lines] == names and [bool(line["error"]) for line in lines] == [False] * 5 + [
+        True
+    ]
+    assert {path.stem for path in (out / "labels").iterdir()} == {str(seed) for seed in range(5)}
+
+
+def test_a_table_that_comes_while_tables_are_merged_is_merged_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = [tmp_path / "0.csv", tmp_path / "1.csv"]
+    parts[0].write_text("photo\nb.png\n")
+    assert merge(parts, tmp_path / "all.csv") is None and not (tmp_path / "all.csv").exists()
+    parts[1].write_text("photo\nolder.png\n")
+    replaced = os.replace
+
+    def late(source: Any, target: Any) -> None:
+        replaced(source, target)
+        if "older.png" in parts[1].read_text():
+            parts[1].write_text("photo\na.png\n")
+
+    monkeypatch.setattr(os, "replace", late)
+    assert merge(parts, tmp_path / "all.csv") == tmp_path / "all.csv"
+    assert list(table(tmp_path / "all.csv")) == ["a.png", "b.png"]

@@ -1,0 +1,138 @@
+"""`python -m clothseg segment` where photos, disk or arguments are wrong: the rest is done, and all is told."""
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paper_dolls import draw
+from PIL import Image
+from results import files, table
+
+from clothseg import Segmenter
+from clothseg.cli import main
+from clothseg.folder_run import OutputFolder
+
+
+pytestmark = pytest.mark.usefixtures("load_once")
+
+
+def test_files_of_a_photo_that_broke_are_removed(photos: Path, tiny_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    argv = ["segment", str(photos), "--out", str(out), "--model", str(tiny_model)]
+    assert main([*argv, "--write", "labels", "overlays"]) == 1
+    (photos / "a.png").write_bytes(b"\x89PNG no more")
+    assert main([*argv, "--write", "labels", "--overwrite"]) == 1
+    assert not [path for path in files(out) if Path(path).stem == "a"] and "labels/june/b.png" in files(out)
+    assert "a.png is" in table(out / "results.csv")["a.png"]["error"]
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, method: tuple[type, str], failures: dict[str, BaseException]) -> None:
+    """Let a method that is given a photo fail for those of some names."""
+    right = getattr(*method)
+
+    def wrong(self: Any, about: Any, **options: Any) -> Any:
+        name = about.source.name.name if hasattr(about, "source") else Path(about).name
+        if name in failures:
+            raise failures[name]
+        return right(self, about, **options)
+
+    monkeypatch.setattr(*method, wrong)
+
+
+def test_what_befalls_one_photo_stops_no_other(
+    photos: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed in range(3):
+        Image.fromarray(draw(seed, 64, 64).image).save(photos / f"{seed}.png")
+    failing(monkeypatch, (Segmenter, "__call__"), {"0.png": MemoryError(), "1.png": OSError(errno.EIO, "I/O error")})
+    failing(monkeypatch, (OutputFolder, "store"), {"2.png": OSError(errno.EACCES, "Permission denied")})
+    out = tmp_path / "out"
+    assert main(["segment", str(photos), "--out", str(out), "--model", str(tiny_model)]) == 1
+    assert "2 of 6 photos segmented" in capsys.readouterr().out
+    found = {name: line["error"] for name, line in table(out / "results.csv").items()}
+    for name, message in {"0.png": "more memory", "1.png": "I/O error", "2.png": "Permission denied"}.items():
+        assert found[name].startswith(name) and message in found[name]
+    assert found["a.png"] == found["june/b.JPG"] == ""
+
+
+@pytest.mark.parametrize(
+    ("stop", "status", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "is full. Make room"),
+        (KeyboardInterrupt(), 130, "Stopped."),
+    ],
+)
+def test_a_run_that_stops_tells_what_is_done(
+    stop: BaseException,
+    status: int,
+    message: str,
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for seed in range(9):
+        Image.fromarray(draw(seed, 64, 64).image).save(tmp_path / f"{seed}.png")
+    argv = ["segment", str(tmp_path), "--out", str(tmp_path / "out"), "--model", str(tiny_model)]
+    with monkeypatch.context() as patch:
+        failing(patch, (OutputFolder, "store"), {"2.png": stop})
+        assert main(argv) == status
+    said = capsys.readouterr()
+    assert message in said.err and "2 of 9 photos segmented" in said.out
+    assert list(table(tmp_path / "out" / "results.csv")) == ["0.png", "1.png"]
+    assert main(argv) == 0 and "7 of 7 photos segmented, 2 were done" in capsys.readouterr().out
+    assert len(table(tmp_path / "out" / "results.csv")) == 9
+
+
+def test_killed_while_it_is_done_again_a_photo_is_not_done(
+    photos: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its new label map lies there already, and says nothing of what made it."""
+    argv = ["segment", str(photos / "a.png"), "--out", str(tmp_path / "out"), "--model", str(tiny_model)]
+    assert main(argv) == 0
+    first = (tmp_path / "out" / "labels" / "a.png").read_bytes()
+    write = Path.write_bytes
+
+    def killed(path: Path, content: bytes) -> int:
+        if path.suffix == ".json":
+            raise SystemExit
+        return write(path, content)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(Path, "write_bytes", killed)
+        main([*argv, "--edges", "plain"])
+    assert (tmp_path / "out" / "labels" / "a.png").read_bytes() != first
+    assert main(argv) == 0 and (tmp_path / "out" / "labels" / "a.png").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("paths", "more", "message"),
+    [
+        (["missing"], [], "There is no file or folder"),
+        (["empty"], [], "holds no photos"),
+        ([], [], "Give photos or folders as PATH"),
+        (["photos"], ["--keep", "Trousers"], "'Trousers'; the classes are"),
+        (["photos"], ["--out", "photos/a.png"], "cannot be written"),
+        (["photos"], ["--grow", "99"], "from -64 to 64"),
+        (["photos"], ["--background", "#12"], 'such as "#ff8800"'),
+        (["photos"], ["--background", "photos/notes.txt"], "notes.txt is not a readable image"),
+        (["photos"], ["--crop", "--write", "labels"], "add cutouts to --write"),
+        (["photos"], ["--split", "test"], "--split goes with --dataset"),
+        (["photos"], ["--dataset", "alice/photos"], "leave out PATH and --out"),
+    ],
+)
+def test_wrong_input_is_told_before_anything_is_done(
+    paths: list[str],
+    more: list[str],
+    message: str,
+    photos: Path,
+    tiny_model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "empty").mkdir()
+    more = [str(tmp_path / part) if "photos/" in part and "alice" not in part else part for part in more]
+    argv = ["segment", *(str(tmp_path / path) for path in paths), "--out", str(tmp_path / "out"), *more]
+    assert main([*argv, "--model", str(tiny_model)]) == 2
+    assert message in capsys.readouterr().err and not (tmp_path / "out" / "results.csv").exists()

@@ -1,0 +1,51 @@
+"""Importing, starting and using clothseg open no connection but to this machine."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+from app_server import ROOT, environment
+from conftest import WATCH_SOCKETS
+from paper_dolls import draw
+from pictures import encoded
+from PIL import Image
+from strangers import META, call, upload
+
+
+def outside(log: str) -> list[str]:
+    """The lines of a log of sockets that do not stay on this machine."""
+    local = ("'127.0.0.1'", "'localhost'", "'0.0.0.0'", "'::1'", "b'127.0.0.1'", "b'localhost'", "'/")
+    return [line for line in log.splitlines() if not any(host in line for host in local)]
+
+
+def test_starting_the_app_asks_nobody(public_app: tuple[str, Path]) -> None:
+    log = (public_app[1] / "started.log").read_text()
+    assert log, "gradio asks its own server whether it is up"
+    assert outside(log) == []
+
+
+def test_answering_asks_nobody(public_app: tuple[str, Path]) -> None:
+    """Neither the page nor any endpoint."""
+    app, folder = public_app
+    before = (folder / "sockets.log").stat().st_size
+    photo = encoded(Image.fromarray(draw(1, 96, 64).image), "PNG")
+    me = {"path": upload(app, "me.png", photo), "meta": META}
+    assert httpx.get(app).status_code == 200
+    for endpoint, data in (("segment", [me]), ("cutout", [me, ["Hat"]]), ("items", [me]), ("batch", [[me]])):
+        assert call(app, endpoint, data)[0] == "complete"
+    assert outside((folder / "sockets.log").read_text()[before:]) == []
+
+
+def test_importing_and_using_the_library_asks_nobody(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(WATCH_SOCKETS)
+    log = tmp_path / "sockets.log"
+    log.touch()
+    code = (
+        "import socket, clothseg; [getattr(clothseg, name) for name in clothseg.__all__]; "
+        f"clothseg.Segmenter.from_pretrained({str(tiny_model)!r})('examples/photographer.jpg').to_json(); "
+        "socket.socket().connect_ex(('192.0.2.1', 0))"
+    )
+    env = environment(PYTHONPATH=str(tmp_path), SOCKET_LOG=str(log), HF_HUB_OFFLINE="0")
+    subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, check=True, capture_output=True)
+    assert ["192.0.2.1" in line for line in outside(log.read_text())] == [True], "this test's own line alone"
