@@ -81,10 +81,11 @@ def clips(shots: list[tuple[Pixels, Pixels]], frames: int) -> Iterator[tuple[str
     rng = np.random.default_rng(0)
     for index, shot in enumerate(shots):
         ground = emptied(*shots[index - 1])
+        row = [shots[(index - back) % len(shots)] for back in (2, 1, 0)]
         yield "handheld", handheld(*shot, frames, rng)
         yield "walking", walking(*shot, ground, frames, rng)
         yield "wide", walking(*widened(*shot), ground, frames, rng)
-        yield "side by side", handheld(*side_by_side([shots[index - 2], shots[index - 1], shot]), frames, rng)
+        yield "side by side", handheld(*side_by_side(row), frames, rng)
         yield "waving", waving(100 + index, frames, rng)
 
 
