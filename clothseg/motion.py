@@ -22,8 +22,9 @@ FLOW_SIDE = 320
 LIKENESS = 20.0
 """Difference in grey, of 255, after motion at which trust has fallen to 1/e."""
 
-CUT = 0.35
-"""Mean trust below which two frames are of different scenes."""
+CUT = 0.5
+"""Mean trust below which two frames are of different scenes. Cuts by daylight have less, and a sun that comes and goes
+more."""
 
 
 class Motion(NamedTuple):

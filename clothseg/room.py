@@ -1,6 +1,7 @@
 """The folder of uploads and results, kept within a size: old files make room for new ones, those in use never do."""
 
 import os
+import re
 import tempfile
 import time
 from collections.abc import Collection, Iterator
@@ -25,6 +26,9 @@ GRACE_SECONDS = 300
 
 LOOK_SECONDS = 10.0
 """After which the folder is looked at again; in between, what requests bring is added up."""
+
+_OURS = re.compile(r"[0-9a-f]{40,64}")
+"""Names of the folders that gradio and we put files in; whatever else is beside them is somebody else's."""
 
 NO_ROOM = "The server has no room for a photo or its result just now; try again later."
 
@@ -72,7 +76,8 @@ def clear(folder: Path, limit: int, used: Collection[str] = (), now: float | Non
     """Delete what is old, and then the oldest files until the others take at most `limit` bytes.
 
     Args:
-        folder: of the files, and of folders with files.
+        folder: of folders with files. Others than gradio and we make are left alone, and so are files in `folder`
+            itself: users may have named a folder that is not for us only.
         limit: bytes.
         used: paths of files that stay, as those of the last `GRACE_SECONDS` do.
         now: the time, if it is another, in seconds as `time.time` counts them.
@@ -105,10 +110,12 @@ def clear(folder: Path, limit: int, used: Collection[str] = (), now: float | Non
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, bool]]:
-    """All files (False) and folders (True) below `folder`, each folder behind what is in it."""
-    for base, folders, names in os.walk(folder, topdown=False):
-        yield from ((Path(base) / name, False) for name in names)
-        yield from ((Path(base) / name, True) for name in folders)
+    """All files (False) and folders (True) of ours below `folder`, each folder behind what is in it."""
+    for ours in sorted(path for path in folder.glob("*") if _OURS.fullmatch(path.name) and not path.is_symlink()):
+        for base, folders, names in os.walk(ours, topdown=False):
+            yield from ((Path(base) / name, False) for name in names)
+            yield from ((Path(base) / name, True) for name in folders)
+        yield ours, True
 
 
 def in_use(page: gr.Blocks) -> set[str]:

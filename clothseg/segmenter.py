@@ -184,16 +184,10 @@ class Segmenter:
         """
         if batch_size < 1:
             raise ConfigError(f"The batch size must be at least 1, not {batch_size}.")
-        many = self.for_many()
+        steps, many = self._steps(**options), self.for_many()
         if batch_size > 1 and many.workers > 1:
-            prepare, run, finish = many._steps(**options)
-
-            def segment(photo: Photo) -> Segmentation:
-                prepared = prepare(photo)
-                return finish(photo, prepared, *run([prepared]))
-
-            return in_order(segment, photos, many.workers, max(many.workers, batch_size))
-        return overlapped(photos, batch_size, *self._steps(**options))
+            return in_order(partial(many, **options), photos, many.workers, max(many.workers, batch_size))
+        return overlapped(photos, batch_size, *steps)
 
     def for_many(self) -> Self:
         """This model for calls from as many threads as it has `workers`: each takes longer, all together less time.

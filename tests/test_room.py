@@ -30,7 +30,7 @@ def write(path: Path, size: int) -> Path:
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
     """Five files of 100 bytes, the oldest first, in folders of their own."""
-    return [write(tmp_path / "temp" / f"folder-{number}" / "a.png", 100) for number in range(5)]
+    return [write(tmp_path / "temp" / f"{number:040x}" / "a.png", 100) for number in range(5)]
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,12 @@ def test_the_oldest_go_first(
     assert left == 100 * len(kept)
 
 
+def test_what_others_keep_beside_is_left_alone(files: list[Path], tmp_path: Path) -> None:
+    theirs = [write(tmp_path / "temp" / name, 100) for name in ("notes.txt", "photos/a.png", f"{1:039x}/a.png")]
+    assert room.clear(tmp_path / "temp", 0, now=time.time() + 4000) == 0
+    assert all(path.exists() for path in theirs) and not any(path.exists() for path in files)
+
+
 def test_a_copy_of_an_old_file_is_new(files: list[Path], tmp_path: Path) -> None:
     os.utime(files[4], (0, 0))  # gradio copies files with their times
     room.clear(tmp_path / "temp", 100, now=time.time() + 400)
@@ -65,18 +71,17 @@ def test_a_copy_of_an_old_file_is_new(files: list[Path], tmp_path: Path) -> None
 def test_empty_folders_go_when_they_are_old(files: list[Path], tmp_path: Path) -> None:
     room.clear(tmp_path / "temp", 400, now=time.time() + 400)
     assert files[0].parent.exists(), "somebody may be about to write to it"
-    (tmp_path / "temp" / "inner" / "inmost").mkdir(parents=True)
+    (tmp_path / "temp" / f"{9:064x}" / "inmost").mkdir(parents=True)
     room.clear(tmp_path / "temp", 400, now=time.time() + 400)
     room.clear(tmp_path / "temp", 400, now=time.time() + 400)
-    assert sorted(path.name for path in (tmp_path / "temp").iterdir()) == [
-        f"folder-{number}" for number in range(1, 5)
-    ]
+    assert sorted((tmp_path / "temp").iterdir()) == [path.parent for path in files[1:]]
 
 
 def test_links_lead_nowhere_else(files: list[Path], tmp_path: Path) -> None:
     outside = write(tmp_path / "outside" / "kept.png", 100)
-    (tmp_path / "temp" / "link").symlink_to(outside.parent)
-    (tmp_path / "temp" / "link.png").symlink_to(outside)
+    (tmp_path / "temp" / f"{9:040x}").symlink_to(outside.parent)
+    (files[0].parent / "link").symlink_to(outside.parent)
+    (files[0].parent / "link.png").symlink_to(outside)
     room.clear(tmp_path / "temp", 0, now=time.time() + 4000)
     assert outside.exists()
 

@@ -70,7 +70,7 @@ def test_only_what_the_app_needs_is_sent(root: Path) -> None:
     files = deploy.space_files(root)
     assert set(files) == set(deploy.space_files(ROOT))
     assert {"app.py", "requirements.txt", "README.md", "clothseg/ui.py", "clothseg/ui.css"} <= set(files)
-    assert {"clothseg/weights/config.json", "examples/astronaut.jpg"} <= set(files)
+    assert {"clothseg/weights/config.json", "clothseg/translations/de.json", "examples/astronaut.jpg"} <= set(files)
     assert not [name for name in files if name.startswith(("tests", "docs", "benchmarks", "clothseg/training", "."))]
     assert all(root in file.parents for file in files.values())
 
