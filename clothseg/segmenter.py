@@ -147,7 +147,7 @@ class Segmenter:
                 wide photo; "off" never does.
             people: "one" (the default) takes the photo as it is; "all" tells people apart, looks at each on their own,
                 and says whose each pixel is: `wearers` and `people` of the result. One more pass for each person.
-            average: look four times, mirrored and larger, too: more accurate at five times the work.
+            average: look four times, mirrored and larger, too: finer borders and belts at five times the work or more.
             rules: drop specks, and what cannot be in a photo of one person: `clothseg.rules`.
             longest: be content with a result of so many pixels on the longer side: a larger photo is made smaller as
                 it is read, and the result carries the smaller one. docs/speed.md says what that gains and costs.
