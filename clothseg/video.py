@@ -21,6 +21,7 @@ from clothseg.images import load_photo
 from clothseg.labels import BACKGROUND, NAMES
 from clothseg.motion import Array, Motion, from_frame, grey_copy, motion_between, places, remap, to_frame
 from clothseg.overlap import overlapped
+from clothseg.people import territories
 from clothseg.rules import tidy, without_legs
 from clothseg.segmentation import Segmentation
 from clothseg.segmenter import EDGES, ZOOM, Segmenter
@@ -90,6 +91,7 @@ class Stream:
         self._grey: npt.NDArray[np.uint8] | None = None
         self._last: Look | None = None
         self._box: Box | None = None
+        self._several = False
         self._age = 0
 
     def __call__(self, frame: Frame) -> Segmentation:
@@ -144,6 +146,7 @@ class Stream:
         elif self._box is None or self._age >= WHOLE_EVERY:
             (shares,) = self._segmenter.logits([photo], wide_size(photo.size, self._segmenter.image_size))
             self._age = 0
+            self._several = territories(shares.argmax(axis=0).astype(np.uint8)).max() > 1
             self._box = self._surroundings(Look(_whole(size), probabilities(shares)), self._box or _whole(size), size)
         box, looks = self._box, []
         logits = self._segmenter.logits([step.photo.crop(box) for step in steps], self._input_size(box))
@@ -159,10 +162,10 @@ class Stream:
     def _input_size(self, box: Box) -> tuple[int, int] | None:
         """Of what the network sees: where people stand side by side, the box's own proportions, and more pixels."""
         height, width = self._segmenter.image_size
+        if not self._several:  # one person who fills a wide frame is large enough
+            return None
         wide = (box.right - box.left) * height > _WIDER * (box.bottom - box.top) * width
-        return (
-            wide_size((box.right - box.left, box.bottom - box.top), (height, width)) if self._zoom and wide else None
-        )
+        return wide_size((box.right - box.left, box.bottom - box.top), (height, width)) if wide else None
 
     def _surroundings(self, look: Look, box: Box, size: tuple[int, int]) -> Box:
         """Where to look next: through `box` again, so that the view stays calm, unless it is too narrow or wide."""

@@ -218,6 +218,14 @@ def test_people_far_apart_are_not_squeezed() -> None:
         assert all(result.mask("Upper-clothes")[120, 420] for result in results)
 
 
+def test_one_who_fills_a_wide_frame_is_seen_at_the_usual_size() -> None:
+    large = scene(0, seen=False)
+    cv2.rectangle(large, (60, 20), (420, 239), (230, 20, 20), -1)
+    seeing = Seeing()
+    list(segment_frames(seeing, [large] * 3, batch_size=1))  # type: ignore[arg-type]
+    assert seeing.sizes == [wide_size((480, 240), Seeing.image_size), *[Seeing.image_size] * 3]
+
+
 def test_rules_and_half_lengths_are_as_for_photos() -> None:
     labels = np.zeros((240, 160), np.uint8)
     labels[20:100, 40:120], labels[100:, 20:140] = LABEL2ID["Face"], LABEL2ID["Upper-clothes"]
