@@ -140,9 +140,11 @@ class Segmenter:
         """Segment one photo: a path, the bytes of a file, a PIL image or an (H, W, 3) uint8 RGB array.
 
         Args:
-            edges: "guided" (the default) lets borders follow the photo's, and sees no legs in half-lengths; "plain"
-                interpolates what the network says, to the pixel as transformers does. docs/edges.md has the figures.
-            zoom: "auto" (the default) looks at a small figure once more, from closer; "off" never does.
+            edges: "guided" (the default) lets borders follow the photo's, sees no legs in half-lengths, and swaps the
+                sides of someone seen from behind; "plain" interpolates what the network says, to the pixel as
+                transformers does. docs/edges.md has the figures.
+            zoom: "auto" (the default) looks once more, from closer, at a small figure, and at someone who stands in a
+                wide photo; "off" never does.
             people: "one" (the default) takes the photo as it is; "all" tells people apart, looks at each on their own,
                 and says whose each pixel is: `wearers` and `people` of the result. One more pass for each person.
             average: look four times, mirrored and larger, too: finer borders and belts at five times the work or more.

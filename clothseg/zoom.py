@@ -14,11 +14,9 @@ from clothseg.labels import BACKGROUND, NUM_CLASSES
 
 
 PAYS_BELOW = 0.9
-"""Longer side of the figure's surroundings, as a share of the photo's, up to which a second look pays."""
-
-SQUEEZED = 0.7
-"""Area of the surroundings, as a share of the photo's, up to which a second look pays however high the figure is:
-the network squeezes a wide photo into its upright input, and of someone standing in it sees narrow stripes."""
+"""Sides of the figure's surroundings, as a share of the photo's, up to which a second look pays: its square is their
+share of the area. Someone who stands in a wide photo fills its height, but the network squeezes it into its upright
+input and sees of them as little."""
 
 MARGIN = 0.15
 """Air about the figure on each side, as a share of its height or width."""
@@ -45,8 +43,8 @@ def surroundings(label_map: npt.NDArray[np.uint8], aspect: float, below: float =
     Args:
         label_map: (H, W) uint8 class ids of a first look.
         aspect: height over width of the network's input.
-        below: longer side of the surroundings, as a share of the photo's, above which not to look again, unless they
-            are a small part of the photo's area.
+        below: sides of the surroundings, as a share of the photo's, above which not to look again; where the two
+            differ, the root of their product.
 
     Returns:
         None where there is nobody, or where the figure is large enough to have been seen well.
@@ -64,7 +62,7 @@ def surroundings(label_map: npt.NDArray[np.uint8], aspect: float, below: float =
     right, bottom = (figures[:, :2] + figures[:, 2:4]).max(axis=0) * shrink
     wide, high = _extent(right - left, bottom - top, aspect)
     across, down = min(1, wide / width), min(1, high / height)
-    if max(across, down) > below and across * down > SQUEEZED:
+    if across * down > below**2:
         return None
     return window(Box(int(left), int(top), int(right), int(bottom)), aspect, (height, width))
 

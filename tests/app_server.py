@@ -14,6 +14,21 @@ from urllib.request import urlopen
 
 ROOT = Path(__file__).parents[1]
 
+SECRET = "hf_" + "KeepThisToYourself" * 2
+"""A token for the app to keep to itself."""
+
+WATCH_SOCKETS = """
+import os, sys
+
+def note(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        with open(os.environ["SOCKET_LOG"], "a") as log:
+            log.write(f"{event} {args if event == 'socket.getaddrinfo' else args[1:]!r}\\n")
+
+sys.addaudithook(note)
+"""
+"""For a sitecustomize.py: writes down each connection, and each name that is looked up, in SOCKET_LOG."""
+
 
 def environment(**settings: str) -> dict[str, str]:
     """This process's environment without settings of the app that a developer may carry, and with `settings`."""

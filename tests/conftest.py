@@ -26,9 +26,6 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-SECRET = "hf_" + "KeepThisToYourself" * 2
-
-
 atexit.register(shutil.rmtree, os.environ["CLOTHSEG_CACHE"], ignore_errors=True)
 
 
@@ -74,18 +71,6 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-WATCH_SOCKETS = """
-import os, sys
-
-def note(event, args):
-    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
-        with open(os.environ["SOCKET_LOG"], "a") as log:
-            log.write(f"{event} {args if event == 'socket.getaddrinfo' else args[1:]!r}\\n")
-
-sys.addaudithook(note)
-"""
-
-
 @pytest.fixture(scope="session")
 def public_app(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """Address and folder of the app that strangers' tests share, with a secret to keep.
@@ -93,7 +78,7 @@ def public_app(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     The folder holds `app.log`, `gradio/`, and `sockets.log`: where the process connected to, and what names it asked
     for. `started.log` is the latter as it was when the app had started.
     """
-    from app_server import running_app
+    from app_server import SECRET, WATCH_SOCKETS, running_app
 
     folder = tmp_path_factory.mktemp("public")
     (folder / "sitecustomize.py").write_text(WATCH_SOCKETS)

@@ -154,8 +154,8 @@ WORK: dict[str, tuple[int, Callable[[Path], None], Callable[[Path], str]]] = {
     "files": (6, write_files, seen_files),
     "train": (3, train, seen_training),
     "export": (1, export, seen_export),
-    "batch": (3, batch, seen_batch),
-    "segment": (3, segment, seen_segment),
+    "batch": (2, batch, seen_batch),
+    "segment": (2, segment, seen_segment),
 }
 """How often each work is killed, what it does and what is seen of it."""
 

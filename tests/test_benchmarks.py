@@ -8,6 +8,7 @@ from multiprocessing import Pipe
 from pathlib import Path
 from threading import Thread
 
+import cv2
 import httpx
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from paper_dolls import draw, write_parquet
 from PIL import Image
 
 from benchmarks import (
+    backs,
     decisions,
     gpu,
     inference,
@@ -29,6 +31,7 @@ from benchmarks import (
     ways,
 )
 from clothseg import Segmentation, Segmenter
+from clothseg.labels import swap_sides
 
 
 def table(text: str) -> list[list[str]]:
@@ -176,6 +179,23 @@ def test_decisions_try_every_way_on_a_photo(tiny_model: Path) -> None:
     found = decisions.variants(segmenter, draw(1, 96, 64).image, np.full(18, 2, np.float32))
     assert next(iter(found)) == "plain" and all(each.shape == (96, 64) for each in found.values())
     assert (found["left out: priors"] == found["plain"]).all()  # equal weights favour nobody
+
+
+def test_a_back_has_hair_for_a_face_and_its_sides_swapped() -> None:
+    doll = next(doll for doll in map(draw, range(20)) if (doll.mask == 2).sum() > 300 < (doll.mask == 11).sum())
+    face = np.isin(doll.mask, [3, 11])
+    for neck in (False, True):
+        made = backs.back(doll.image, doll.mask, neck, np.random.default_rng(0))
+        assert made is not None
+        photo, truth = made
+        painted = face & (truth == 2)
+        assert painted.sum() == face.sum() if not neck else 0 < painted.sum() < face.sum()
+        np.testing.assert_array_equal(truth[~face], swap_sides(doll.mask)[~face])
+        far = cv2.dilate(face.view(np.uint8), np.ones((13, 13), np.uint8)) == 0
+        np.testing.assert_array_equal(photo[far], doll.image[far])
+        hair = doll.image[doll.mask == 2].mean(axis=0)
+        assert np.abs(photo[painted].mean(axis=0) - hair).max() < 25
+    assert backs.back(doll.image, np.where(doll.mask == 2, 0, doll.mask), False, np.random.default_rng(0)) is None
 
 
 def test_ranking_finds_the_best_dice_of_one_class() -> None:

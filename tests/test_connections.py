@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 
 import httpx
-from app_server import ROOT, environment
-from conftest import WATCH_SOCKETS
+from app_server import ROOT, WATCH_SOCKETS, environment
 from paper_dolls import draw
 from pictures import encoded
 from PIL import Image

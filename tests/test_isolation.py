@@ -9,8 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from app_server import ROOT
-from conftest import SECRET
+from app_server import ROOT, SECRET
 from paper_dolls import draw
 from pictures import encoded
 from PIL import Image
