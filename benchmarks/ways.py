@@ -95,12 +95,15 @@ def build(way: str, folder: Path) -> Callable[[Any], Any]:
 
     name, kind = way.split(" ", 1)
     model = None if name == "lite" else str(folder / name)
-    segmenter = Segmenter.from_pretrained(model, device="cpu", precision="fast" if kind == "fast" else "exact")
+    fast, kind = kind.startswith("fast"), kind.removeprefix("fast ")
+    segmenter = Segmenter.from_pretrained(model, device="cpu", precision="fast" if fast else "exact")
     plain = {"edges": "plain", "zoom": "off"}  # what the pipeline gives
     if kind in ("exact", "fast"):
         return lambda path: segmenter(path[1] if isinstance(path, tuple) else path, **plain).label_map
     if kind == "one by one":
         return lambda paths: [segmenter(path, **plain).label_map.shape for path in paths]
+    if kind == "guided one by one":
+        return lambda paths: [segmenter(path).label_map.shape for path in paths]
     if kind == "batch":
         return lambda paths: [result.label_map.shape for result in segmenter.iter_batch(paths, 8, **plain)]
     if kind == "guided":
