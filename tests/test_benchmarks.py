@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from multiprocessing import Pipe
 from pathlib import Path
 from threading import Thread
@@ -29,9 +30,11 @@ from benchmarks import (
     training_speed,
     video,
     ways,
+    windows,
 )
 from clothseg import Segmentation, Segmenter
 from clothseg.labels import swap_sides
+from clothseg.zoom import Box
 
 
 def table(text: str) -> list[list[str]]:
@@ -257,3 +260,26 @@ def test_video_compares_four_ways_on_five_kinds_of_clips(
         [kind, way] for kind in ("handheld", "walking", "wide", "side by side", "waving") for way in video.WAYS
     ]
     assert all(0 <= float(row[2]) <= 1 and 0 <= float(row[3]) <= 1 and float(row[5]) > 0 for row in rows)
+
+
+@pytest.mark.parametrize("share", windows.SHARES)
+@pytest.mark.parametrize(
+    "figure", [Box(0, 0, 100, 200), Box(40, 10, 80, 190), Box(90, 0, 100, 30), Box(0, 150, 5, 200)]
+)
+def test_windows_go_down_the_figure_and_overlap(figure: Box, share: float) -> None:
+    boxes = windows.windows(figure, share, (200, 100))
+    assert all(0 <= box.left < box.right <= 100 and 0 <= box.top < box.bottom <= 200 for box in boxes)
+    assert boxes[0].top <= figure.top and max(box.bottom for box in boxes) >= figure.bottom
+    overlaps = [upper.bottom - lower.top for upper, lower in pairwise(boxes)]
+    assert all(overlap >= (boxes[0].bottom - boxes[0].top) // 3 for overlap in overlaps)
+
+
+def test_windows_print_a_line_for_each_way(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("train", "validation"):
+        write_parquet(tmp_path / f"{name}.parquet", 3)
+    windows.main([str(tmp_path), str(tiny_model), "--photos", "2"])
+    _, *rows = table(capsys.readouterr().out)
+    assert [row[0] for row in rows[:2]] == ["one look", "windows of 0.8"]
+    assert rows[0][1] == "1.0" and len(rows) == 1 + 2 * len(windows.SHARES)
