@@ -48,7 +48,7 @@ def running_app(folder: Path, root: Path = ROOT, **settings: str) -> Iterator[st
     """Start the app of `root` and give its address; its temporary files and its log lie in `folder`."""
     port = free_port()
     log = folder / "app.log"
-    env = environment(GRADIO_SERVER_PORT=str(port), GRADIO_TEMP_DIR=str(folder / "gradio"), **settings)
+    env = environment(**settings | {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "gradio")})
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, str(root / "app.py")], cwd=root, env=env, stdout=output, stderr=subprocess.STDOUT

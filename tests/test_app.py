@@ -1,6 +1,7 @@
 """The app's settings for the engine, and what it says of wrong ones."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,12 @@ from app_server import free_port
 
 import app
 from clothseg.errors import ModelError
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app sets it, which would be there for all tests to come."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
 
 
 @pytest.mark.parametrize(

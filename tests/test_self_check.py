@@ -44,8 +44,9 @@ def test_the_command(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 @pytest.mark.parametrize("asked", ["flag", "variable"])
-def test_the_app_checks_when_asked(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_app_checks_when_asked(asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))  # or the app would set it, for all tests to come
 
     def noted(*args: object, check: bool, **kwargs: object) -> Segmenter:
         seen.append(check)
