@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from clothseg.engines import ENGINES
+from clothseg.engines import ENGINES, PRECISIONS
 
 
 HELP = "see whether the engine answers as PyTorch does"
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--revision", help="branch, tag or commit of MODEL on the Hub")
     parser.add_argument("--engine", choices=ENGINES, default="auto", help="default: the quickest installed")
-    parser.add_argument("--precision", choices=("exact", "fast"), default="exact", help="default: exact")
+    parser.add_argument("--precision", choices=PRECISIONS, default="exact", help="default: exact")
 
 
 def run(arguments: argparse.Namespace) -> int:
