@@ -99,6 +99,7 @@ def test_every_way_to_pick(page: Page, photos: list[Path], library: Segmenter, t
     assert set(picked(page)) == set(body)
 
 
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
 def test_a_pick_right_after_clear_stays(page: Page, photos: list[Path]) -> None:
     upload(page, photos[0])
     expect(page.locator("#save")).to_have_text("Download holiday-cutout.png")
