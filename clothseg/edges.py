@@ -25,7 +25,7 @@ RADIUS = 0.02
 EPS = 3e-4
 """Contrast that counts as an edge, as in `guided_filter`."""
 
-_LEAST = 0.05
+LEAST = 0.05
 """Probabilities below count as none, which confines a class to the box that holds it."""
 
 _HOPE = 0.15
@@ -103,8 +103,8 @@ def shares(probability: Array, size: tuple[int, int], shrink: int) -> Array:
     planes = np.empty((len(probability), rows, columns), np.float32)
     for plane, source in zip(planes, probability, strict=True):
         larger = cv2.resize(source, None, fx=across, fy=down, interpolation=method)[:rows, :columns]
-        cv2.threshold(larger, _LEAST, 0, cv2.THRESH_TOZERO, dst=plane)
-    planes /= np.maximum(planes.sum(axis=0), _LEAST)
+        cv2.threshold(larger, LEAST, 0, cv2.THRESH_TOZERO, dst=plane)
+    planes /= np.maximum(planes.sum(axis=0), LEAST)
     return planes
 
 
