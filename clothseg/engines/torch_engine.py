@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from clothseg.engines.device import pixels, upload
 from clothseg.errors import ConfigError
-from clothseg.fold import freeze
+from clothseg.fold import FrozenDecodeHead, freeze
 
 
 class TorchEngine:
@@ -41,8 +41,9 @@ class TorchEngine:
         self.fast = precision == "fast"
         # On CPUs this layout takes a fifth off SegFormer in float32 and half in bfloat16; tensor cores want it too.
         self.model = freeze(model).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if self.fast:
+        if self.fast and has_bfloat16(self.device):
             keep_first_layers_exact(self.model)
+            round_weights(self.model)
 
     def __call__(self, pixels: Any) -> Any:
         """An array to an array; parts of a batch that `see` made, in a list, to a tensor that stays on the device."""
@@ -68,6 +69,18 @@ def keep_first_layers_exact(model: torch.nn.Module) -> None:
     convolutions = (module for module in model.modules() if isinstance(module, torch.nn.Conv2d))
     for convolution in islice(convolutions, 2):
         convolution.forward = partial(_in_float32, convolution.forward)  # type: ignore[method-assign]
+
+
+def round_weights(model: torch.nn.Module) -> None:
+    """Have the weights of linear layers and convolutions in bfloat16 once and for all, the first two left alone.
+
+    Autocast rounds them all the same, at each pass anew: a kernel of its own for each of hundreds.
+    """
+    exact = list(islice((module for module in model.modules() if isinstance(module, torch.nn.Conv2d)), 2))
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear | torch.nn.Conv2d | FrozenDecodeHead) and module not in exact:
+            for parameter in module.parameters():
+                parameter.data = parameter.data.to(torch.bfloat16)
 
 
 def _in_float32(forward: Any, features: torch.Tensor) -> torch.Tensor:
