@@ -73,6 +73,13 @@ class Segmentation:
         confidence = {name: float(self.confidence[name]) for name in self.areas if name in self.confidence}
         object.__setattr__(self, "confidence", confidence)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Read-only again after pickle, which forgets that of arrays."""
+        self.__dict__.update(state)
+        for array in (self.label_map, self.probability, self.wearers):
+            if array is not None:
+                array.flags.writeable = False
+
     @cached_property
     def _counts(self) -> npt.NDArray[np.int64]:
         # In parts, because OpenCV, three times as quick as bincount, counts in float32: exact up to 2**24.
