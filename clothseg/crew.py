@@ -1,7 +1,7 @@
 """Worker processes for many photos: each holds the model, and has its share of the processor's cores to itself.
 
 Threads of one process do less than cores could: Python runs one of them at a time, and what one has left in a core's
-cache the next drives out. Processes share nothing, at the price of a second to start, and of a model in memory for each.
+cache the next drives out. Processes share nothing. Each takes a second to start, and has a model in memory.
 """
 
 import os
@@ -18,11 +18,15 @@ from clothseg.worker import Worker
 
 if TYPE_CHECKING:
     from clothseg.images import Photo
+    from clothseg.loading import LoadedModel
     from clothseg.segmentation import Segmentation
     from clothseg.segmenter import Segmenter
 
 MOST_WORKERS = 4
 """How many are started where nobody says: each holds the model and photos of its own."""
+
+MANY = 200
+"""Photos from which on a crew makes up for its start."""
 
 _TRIES = 2
 """Workers that a photo may bring to their end."""
@@ -188,6 +192,21 @@ class Crew:
             f"A worker process ended before it had loaded the model ({worker.ended()}): if stderr does not say why, "
             f"memory is short; take fewer than {self.workers} workers."
         )
+
+
+def paying_workers(loaded: "LoadedModel", photos: int | None) -> int:
+    """How many workers pay for so many photos (None: more than anybody knows); 1: threads do as well.
+
+    They pay where much of the time goes into the work around the network: with clothseg-lite on a CPU. A larger
+    network fills all cores by threads, too, and in each worker takes several hundred MB.
+    """
+    from clothseg.engines import quickest
+
+    if loaded.model_type != "clothseg-lite" or (photos is not None and photos < MANY):
+        return 1
+    if not hasattr(os, "sched_getaffinity") or quickest(loaded.model_type) != "openvino":
+        return 1
+    return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
 def _sendable(photo: "Photo") -> "Photo":
