@@ -144,7 +144,7 @@ def encoded(result: "Segmentation", kind: str, wanted: Wanted) -> bytes:
 
     stream = BytesIO()
     if kind == "labels":
-        render.palette_image(result.label_map).save(stream, format="PNG")
+        render.palette_image(result.label_map).save(stream, format="PNG", **render.PNG_OF_LABELS)
     elif kind == "cutouts":
         # Level 3 is several times faster than Pillow's default, and the file hardly larger.
         result.cutout(*wanted.classes, options=wanted.cutout).save(stream, format="PNG", compress_level=3)

@@ -167,7 +167,7 @@ class Segmentation:
             raise ConfigError(f"Class ids survive only in PNG: write {path.stem}.png instead of {path.name}.")
         if not path.parent.is_dir():
             raise ConfigError(f"There is no folder {path.parent}; create it first.")
-        save_picture(render.palette_image(self.label_map), path)
+        save_picture(render.palette_image(self.label_map), path, **render.PNG_OF_LABELS)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready summary; the keys are always the same, `box` is [x, y, width, height] in pixels."""
