@@ -3,7 +3,7 @@
 Of each call gradio keeps who may fetch its answer, and the answer itself until it is fetched; of each upload whose
 progress may be watched, that progress; and of each call without a session, as programs make them, a session. With the
 names of files, which `room.clear` strikes from its lists, and the statistics that app.py turns off, that came to some
-10 KB a photo. Sessions did not add up, for there are only so many; but those of programs drove out those of visitors,
+20 KB a photo. Sessions did not add up, for there are only so many; but those of programs drove out those of visitors,
 who then had to send their photo again.
 """
 

@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 from app_server import free_port
 
@@ -32,6 +33,15 @@ def test_wrong_settings_are_explained(
     monkeypatch.setenv(variable, value)
     with pytest.raises(SystemExit, match=f"The app cannot start: .*{message}"):
         app.main()
+
+
+def test_gradio_keeps_no_statistics_of_calls() -> None:
+    """By settings of gradio's that the import of `app` made."""
+    with gr.Blocks() as page:
+        pass
+    page.queue()
+    assert page._queue.ANALYTICS_MAX_EVENTS == 1
+    assert page._queue.ANAYLTICS_CACHE_FREQUENCY == 10**9
 
 
 def test_a_model_that_fails_late_ends_the_app(
