@@ -1,8 +1,9 @@
 """From the network's answer to what is known of a photo: labels, a closer look, people told apart, rules."""
 
+import logging
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +18,16 @@ from clothseg.upsample import label_pixels, winning_probability
 from clothseg.zoom import Box, confidences, paste, surroundings
 
 
-Logits = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    import torch
+
+Logits = Union[npt.NDArray[np.float32], "torch.Tensor"]
+"""Of a photo, (18, h, w) float32; a tensor of a GPU's engine, which draws label maps there."""
 
 Closer = Callable[[Image.Image], Logits]
 """The network: a photo, or a part of one, to its logits (18, h, w)."""
+
+_log = logging.getLogger(__name__)
 
 WIDE = 2.5
 """How many times as many pixels as usual the network sees of wide photos, where it looks for people."""
@@ -47,11 +54,33 @@ def read(photo: Image.Image, logits: Logits, guided: bool) -> Reading:
 
     `guided`: borders follow it, legs beyond its end are ruled out, and sides trade places in someone seen from behind.
     """
+    if not isinstance(logits, np.ndarray):
+        try:
+            return _read_there(photo, logits, guided)
+        except RuntimeError as error:  # no memory left on the GPU, mostly
+            _log.warning("The label map is drawn by the CPU instead of the GPU: %s", error)
+            logits = logits.cpu().numpy()
     size = (photo.height, photo.width)
     if not guided:
         return Reading(*label_pixels(logits, size))
     logits = turned(without_legs(logits))
     label_map, probability = follow_edges(logits, np.asarray(photo)), winning_probability(logits, size)
+    return Reading(label_map, confidences(label_map, probability), probability)
+
+
+def _read_there(photo: Image.Image, logits: "torch.Tensor", guided: bool) -> Reading:
+    """`read`, where the logits are. Two rules look at them here: they are small, beside photo and label map."""
+    from clothseg.engines import device
+
+    size = (photo.height, photo.width)
+    if not guided:
+        return Reading(*device.label_pixels(logits, size))
+    said = logits.cpu().numpy()
+    ruled = turned(without_legs(said))
+    if ruled is not said:
+        logits = device.upload(ruled, logits.device)
+    label_map = device.follow_edges(logits, device.upload(np.asarray(photo), logits.device))
+    probability = device.winning_probability(logits, size)
     return Reading(label_map, confidences(label_map, probability), probability)
 
 

@@ -54,7 +54,7 @@ def label_pixels(
         (gh, gw) uint8: a grid over the whole photo, `GRID_SIDE` at its longest side or of the photo's own size where
         that is smaller (of a narrow photo at least 64); 255 times the probability of the class that wins there.
     """
-    classes, grid_size = len(logits), _grid_size(size)
+    classes, grid_size = len(logits), size_of_grid(size)
     labels, grid = np.empty(grid_size, np.uint8), np.empty(grid_size, np.uint8)
     counts, total = np.zeros(classes, np.int64), np.zeros(classes)
     for window, best, probability in strips(logits, grid_size):
@@ -80,13 +80,13 @@ def winners(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArr
 
 def winning_probability(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """The grid of `label_pixels` alone."""
-    grid = np.empty(_grid_size(size), np.uint8)
-    for rows, strip in _interpolated(logits, _grid_size(size)):
+    grid = np.empty(size_of_grid(size), np.uint8)
+    for rows, strip in _interpolated(logits, size_of_grid(size)):
         grid[rows] = np.rint(255 * _winning(strip, strip.max(axis=0)))
     return grid
 
 
-def _grid_size(size: tuple[int, int]) -> tuple[int, int]:
+def size_of_grid(size: tuple[int, int]) -> tuple[int, int]:
     shrink = max(1.0, max(size) / GRID_SIDE)
     height, width = (max(round(side / shrink), min(side, _LEAST)) for side in size)
     return height, width

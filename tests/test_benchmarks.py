@@ -1,5 +1,6 @@
 """The benchmarks run, and print the tables that they promise; what they measure is not tested here."""
 
+import argparse
 import hashlib
 import json
 import re
@@ -88,20 +89,41 @@ def test_tuned_steps_take_fewer_operations() -> None:
     assert default.flops == tuned.flops and 0.6 < tuned.flops / plain.flops < 0.8
 
 
-def test_gpu_runs_without_one(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of it but what a GPU alone has: CUDA graphs."""
+def test_gpu_runs_without_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """All of it but what a GPU alone has: CUDA graphs, and compiling."""
+    Image.fromarray(draw(0, 96, 64).image).save(tmp_path / "photo.png")
+    monkeypatch.setattr(gpu, "PHOTO", tmp_path / "photo.png")
     monkeypatch.setattr(gpu, "matrix_flops", lambda device, dtype: 1e12)
-    gpu.main("--models b0 lite --size 64 --batches 1 2 --rounds 1 --device cpu".split())
+    gpu.main("--models b0 lite --size 64 --batches 2 --train-batch 1 --rounds 1 --device cpu".split())
     said = capsys.readouterr().out
     inference_part, training_part = said.split("| training")
     _, *rows = table(inference_part)
+    ours = ("whole", "guided", "around it by the CPU", "guided by the CPU", "network", "network alone")
     assert [row[:3] for row in rows] == [
-        *(["b0", batch, way] for batch in "12" for way in ("pipeline", "whole", "network")),
-        *(["lite", batch, way] for batch in "12" for way in ("whole", "network")),
+        *(["b0", "2", way] for way in ("pipeline", *ours)),
+        *(["lite", "2", way] for way in ours),
     ]
     assert all(float(row[3]) > 0 for row in rows)
-    assert all(0 < float(row[5].split()[0]) < 100 for row in rows if row[2] == "network")
-    assert re.search(r"b0, batch 1 \| \d", training_part) and "aten::" in training_part
+    assert all(0 < float(row[5].split()[0]) < 100 for row in rows if row[2] in gpu.ALONE)
+    assert re.search(r"b0 \| 1 \| tuned \| \d", training_part) and training_part.count("aten::") > 12
+    assert "Left out" not in said
+
+
+def test_one_way_that_fails_costs_the_others_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(batch: int) -> None:
+        raise RuntimeError("no graph today")
+
+    options = argparse.Namespace(rounds=3, device=torch.device("cpu"))
+    choice = {"pipeline": gpu.Way(lambda batch: sum(range(batch * 1000))), "graph": gpu.Way(fail)}
+    agenda = gpu.Agenda(1)
+    gpu.inference("b2", 4, choice, 1.0, options, agenda)
+    assert capsys.readouterr().out.startswith("| b2 | 4 | pipeline | ")
+    assert agenda.left_out == ["b2, batch 4, graph: RuntimeError: no graph today"]
+    late = gpu.Agenda(0)
+    gpu.inference("b2", 4, choice, 1.0, options, late)
+    assert late.left_out[0] == "b2, batch 4, pipeline: no time" and not capsys.readouterr().out
 
 
 def test_traffic_counts_what_is_read_and_written() -> None:

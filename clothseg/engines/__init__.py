@@ -35,6 +35,9 @@ class Engine(Protocol):
 
     One that can do several photos at once, each slower but all together quicker, may say so with an attribute
     `streams`: another engine that is safe for threads and has a `count` of calls that run together, or None.
+
+    One on a GPU may have `see`, which makes there what the network sees of a photo (`clothseg.engines.device.pixels`).
+    It takes a list of such tensors then, and its logits stay there, where `clothseg.steps` has label maps drawn.
     """
 
     def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -13,6 +13,7 @@ from PIL import Image
 from transformers import AutoModelForSemanticSegmentation
 
 from clothseg import ConfigError, Segmenter, engines
+from clothseg.engines import torch_engine
 from clothseg.engines.onnx_engine import OnnxEngine
 from clothseg.engines.openvino_engine import OpenVinoEngine
 from clothseg.engines.torch_engine import TorchEngine
@@ -67,6 +68,17 @@ def test_fast_is_close(engine: str, tiny_model: Path) -> None:
     assert found.dtype == np.float32
     assert np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
     assert (labels(found) == labels(expected)).mean() >= 0.98
+
+
+def test_rounded_weights_change_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under autocast, which rounds them else."""
+    if not torch_engine.has_bfloat16(torch.device("cpu")):
+        pytest.skip("needs a CPU with bfloat16")
+    rounded = Segmenter.from_pretrained(folder, engine="torch", device="cpu", precision="fast")
+    assert torch.bfloat16 in {parameter.dtype for parameter in rounded.engine.model.parameters()}
+    monkeypatch.setattr(torch_engine, "round_weights", lambda model: None)
+    usual = Segmenter.from_pretrained(folder, engine="torch", device="cpu", precision="fast")
+    np.testing.assert_array_equal(rounded.logits(photos()), usual.logits(photos()))
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnx"])
