@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from clothseg.guided import Array, Box
 
@@ -34,7 +35,7 @@ def gaps_of(size: tuple[int, ...], shrink: int) -> tuple[int, int]:
     return rows, columns
 
 
-def best_of(fitted: list[Fit], hopes: Labels, classes: Labels, photo: npt.NDArray[np.uint8], shrink: int) -> Labels:
+def best_of(fitted: list[Fit], hopes: Labels, classes: Labels, photo: Image.Image, shrink: int) -> Labels:
     """The label map of the classes whose functions are the largest; of equals the first wins.
 
     Args:
@@ -42,12 +43,12 @@ def best_of(fitted: list[Fit], hopes: Labels, classes: Labels, photo: npt.NDArra
         hopes: (C, rows, columns) of `gaps_of`: 1 where a class may win; there its box has the cells around the gap.
             Where none may, the first does.
         classes: (C,) uint8, ascending.
-        photo: (H, W, 3) uint8, of `shrink` x `shrink` pixels a cell; what is left over counts as the outer cells.
+        photo: RGB, of `shrink` x `shrink` pixels a cell; what is left over counts as the outer cells.
 
     Returns:
         (H, W) uint8.
     """
-    height, width = photo.shape[:2]
+    width, height = photo.size
     gaps = _Gaps(fitted, hopes, classes, shrink)
     several, alone = hopes.sum(axis=0, dtype=np.uint8) > 1, _first(hopes, classes)
     label_map = np.empty((height, width), np.uint8)
@@ -62,7 +63,8 @@ def best_of(fitted: list[Fit], hopes: Labels, classes: Labels, photo: npt.NDArra
             left, right = int(x.min()), int(x.max()) + 1
             columns, across = _pixels(slice(left, right), width, shrink)
             seen = np.empty((len(labels), (right - left) * shrink, 3), np.uint8)
-            seen[down, across] = photo[rows, columns]
+            # an array of the whole photo would be three times as large as its label map
+            seen[down, across] = np.asarray(photo.crop((columns.start, rows.start, columns.stop, rows.stop)))
             for first in range(0, len(y), batch):
                 some = slice(first, first + batch)
                 pixels = _runs(seen, shrink).take(_places(y[some], x[some] - left, right - left, shrink))

@@ -64,7 +64,7 @@ def read(photo: Image.Image, logits: Logits, guided: bool) -> Reading:
     if not guided:
         return Reading(*label_pixels(logits, size))
     logits = turned(without_legs(logits))
-    label_map, probability = follow_edges(logits, np.asarray(photo)), winning_probability(logits, size)
+    label_map, probability = follow_edges(logits, photo), winning_probability(logits, size)
     return Reading(label_map, confidences(label_map, probability), probability)
 
 

@@ -5,6 +5,7 @@ import tracemalloc
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from clothseg import edges
 from clothseg.decision import probabilities
@@ -37,8 +38,8 @@ def test_windows_change_nothing(size: tuple[int, int], rng: np.random.Generator)
     small = (max(1, size[0] // shrink), max(1, size[1] // shrink))
     won = np.unique(logits.argmax(0))
     planes = edges.shares(probabilities(logits)[won], size, shrink)
-    within = photo[: small[0] * shrink, : small[1] * shrink]
-    guide = as_bands(cv2.resize(within, small[::-1], interpolation=cv2.INTER_AREA))
+    within = Image.fromarray(photo[: small[0] * shrink, : small[1] * shrink])
+    guide = as_bands(np.asarray(within.reduce(shrink)))
     expected = np.empty((len(won), *size), np.float32)
     fitted = fits(guide, planes, max(1, round(edges.RADIUS * max(small))), edges.EPS)
     for plane, (box, line) in zip(expected, fitted, strict=True):
