@@ -28,7 +28,7 @@ def interpolated(values: np.ndarray, length: int, shrink: int, axis: int) -> np.
 
 
 @pytest.mark.parametrize("size", [(300, 200), (130, 700), (64, 64), (20, 900), (1300, 777), (1, 1), (3, 2), (1, 2000)])
-def test_windows_change_nothing(size: tuple[int, int], rng: np.random.Generator) -> None:
+def test_leaving_out_what_is_far_changes_nothing(size: tuple[int, int], rng: np.random.Generator) -> None:
     photo = cv2.GaussianBlur(rng.integers(0, 256, (*size, 3), dtype=np.uint8), (5, 5), 2).reshape(*size, 3)
     logits = blobs(rng, 5, (30, 24))
     made = edges.follow_edges(logits, photo)
