@@ -121,14 +121,13 @@ def confidences(
     counts = np.bincount(labels, minlength=NUM_CLASSES)
     means = np.bincount(labels, weights=probability.ravel(), minlength=NUM_CLASSES) / np.maximum(counts, 1) / 255
     if possible is None:
-        possible = np.flatnonzero(cv2.calcHist([label_map], [0], None, [256], [0, 256]).ravel()[:NUM_CLASSES])
-    for class_id in possible[counts[possible] == 0].tolist():  # too small for the grid, if there at all
-        place = (label_map == class_id).argmax()
-        row, column = np.unravel_index(place, label_map.shape)
+        present = cv2.calcHist([label_map], [0], None, [256], [0, 256]).ravel()[:NUM_CLASSES] > 0
+    else:
+        present = np.isin(np.arange(NUM_CLASSES), possible)
+    for class_id in np.flatnonzero(present & (counts == 0)).tolist():  # too small for the grid
+        row, column = np.unravel_index((label_map == class_id).argmax(), label_map.shape)
         if label_map[row, column] == class_id:
-            means[class_id] = (
-                probability[row * height // label_map.shape[0], column * width // label_map.shape[1]] / 255
-            )
+            means[class_id] = probability[row * height // len(label_map), column * width // label_map.shape[1]] / 255
     return means
 
 
