@@ -63,6 +63,13 @@ def test_borders_move_to_the_photo(rng: np.random.Generator) -> None:
     assert (made != truth).sum() < 0.2 * (plain != truth).sum()
 
 
+def test_a_picture_counts_as_its_pixels(rng: np.random.Generator) -> None:
+    photo, logits = rng.integers(0, 256, (700, 500, 3), dtype=np.uint8), blobs(rng, 5, (30, 24))
+    made = edges.follow_edges(logits, Image.fromarray(photo))
+    np.testing.assert_array_equal(made, edges.follow_edges(logits, photo))
+    assert len(np.unique(made)) == 5
+
+
 def test_one_class_fills_the_photo() -> None:
     logits = np.zeros((18, 8, 8), np.float32)
     logits[7] = 1
