@@ -14,7 +14,7 @@ from clothseg.labels import BACKGROUND
 from clothseg.people import parse, territories
 from clothseg.rules import drop_specks, tidy, without_legs
 from clothseg.sides import turned
-from clothseg.upsample import label_pixels, winning_probability
+from clothseg.upsample import best_classes, label_pixels, winning_probability
 from clothseg.zoom import Box, confidences, paste, surroundings
 
 
@@ -64,8 +64,8 @@ def read(photo: Image.Image, logits: Logits, guided: bool) -> Reading:
     if not guided:
         return Reading(*label_pixels(logits, size))
     logits = turned(without_legs(logits))
-    label_map, probability = follow_edges(logits, np.asarray(photo)), winning_probability(logits, size)
-    return Reading(label_map, confidences(label_map, probability), probability)
+    label_map, probability = follow_edges(logits, photo), winning_probability(logits, size)
+    return Reading(label_map, confidences(label_map, probability, np.unique(best_classes(logits))), probability)
 
 
 def _read_there(photo: Image.Image, logits: "torch.Tensor", guided: bool) -> Reading:
