@@ -14,7 +14,7 @@ from clothseg.people import parse, territories
 from clothseg.rules import drop_specks, tidy, without_legs
 from clothseg.sides import turned
 from clothseg.upsample import label_pixels, winning_probability
-from clothseg.zoom import Box, confidences, paste, surroundings
+from clothseg.zoom import Box, confidences, faded, paste, surroundings
 
 
 Logits = npt.NDArray[np.float32]
@@ -69,8 +69,9 @@ def read_one(
         rules: apply `clothseg.rules`.
     """
     label_map, means, probability, _ = read(photo, logits, guided)
-    if closer and (box := surroundings(label_map, aspect)):
-        nearer, nearer_probability = _look(photo, box, closer, guided)
+    if closer and (box := surroundings(logits, label_map.shape, aspect)):
+        part = photo.crop(box)
+        nearer, _, nearer_probability, _ = read(part, faded(closer(part), logits, box, label_map.shape), guided)
         label_map = paste(label_map, nearer, box, label_map.shape)
         probability = paste(probability, nearer_probability, box, label_map.shape)
         means = confidences(label_map, probability)
