@@ -143,8 +143,12 @@ def faded(
 
 def _rise(length: int, at_start: bool, at_end: bool) -> npt.NDArray[np.float32]:
     """Weights of cells along a side: from nearly 0 to 1 over `FADE` of it, at the ends that are asked for."""
-    way = (np.arange(length, dtype=np.float32) + 0.5) / (FADE * length)
-    return np.minimum(1, np.minimum(way if at_start else np.inf, way[::-1] if at_end else np.inf))
+    way = (np.arange(length, dtype=np.float32) + 0.5) / np.float32(FADE * length)
+    weights = np.ones(length, np.float32)
+    for asked, each in ((at_start, way), (at_end, way[::-1])):
+        if asked:
+            weights = np.minimum(weights, each)
+    return weights
 
 
 def paste(

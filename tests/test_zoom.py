@@ -105,6 +105,8 @@ def test_a_look_fades_into_the_first_one_but_not_at_the_photos_ends() -> None:
     assert (labels[round(100 * half) + 1 :, : -round(50 * half) - 1] == 7).all()
     assert (labels[: round(100 * half) - 1] == 4).all() and (labels[:, -1] == 4).all()
     np.testing.assert_allclose(np.exp(mixed).sum(axis=0), 1, atol=1e-4)
+    upright = faded(closer, first, Box(0, 0, 60, 120), (120, 180)).argmax(axis=0)  # as high as the photo
+    assert (upright[:, : -round(50 * half) - 1] == 7).all() and (upright[:, -1] == 4).all()
     assert faded(closer, first, Box(0, 0, 180, 120), (120, 180)) is closer
 
 
