@@ -159,7 +159,28 @@ def test_reduced_results_are_compared_with_the_full_one(tiny_model: Path, capsys
 def test_folders_and_streams_are_ways(tiny_model: Path, tmp_path: Path) -> None:
     paths = ways.write_photos(tmp_path / "photos", 96)
     assert ways.build(f"{tiny_model.name} folder", tiny_model.parent)(paths) == [""] * len(paths)
+    for way in ("crew folder", "guided folder"):
+        assert ways.build(f"{tiny_model.name} {way}", tiny_model.parent)(paths) == [""] * len(paths)
     assert ways.build(f"{tiny_model.name} streams", tiny_model.parent)(paths) == (len(paths), 18, 32, 32)
+
+
+def test_batches_and_folders_are_compared_in_threads_and_in_workers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Pretended:
+        def __init__(self, way: str, folder: Path) -> None:
+            self.seconds = 0.2 if "crew" in way else 0.4
+
+        def __call__(self, argument: object) -> tuple[float, float, None]:
+            return self.seconds, 0.0, None
+
+        def stop(self) -> None: ...
+
+    monkeypatch.setattr(inference, "Worker", Pretended)
+    inference.compare_with_ourselves(tmp_path, {"small": ["a.jpg"] * 4}, 2)
+    _, training, *rows = table(capsys.readouterr().out)
+    assert training[4:7] == ["1.00x (1.00x)", "", ""] and len(rows) == len(inference.AGAINST_OURSELVES) - 1
+    assert {(row[4], row[6]) for row in rows} == {("1.00x (1.00x)", "2.00x (2.00x)")}
 
 
 def test_a_worker_answers_with_the_label_map_and_what_it_took(
@@ -210,7 +231,10 @@ def test_scale_is_printed_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixtur
     scale._print("megapixels", scale.SIZES, by_size)
     _, *rows = table(capsys.readouterr().out)
     assert [row[0] for row in rows] == [f"{size:g}" for size in scale.SIZES] and rows[-1][1] == ""
-    scale._draw(tmp_path / "scale.png", by_size, [0.1] * len(scale.BATCHES), {way: [0.2, 0.1] for way in by_size})
+    by_batch = {way: [0.1] * len(scale.BATCHES) for way in scale.IN_BATCHES}
+    scale._print("photos in a batch", scale.BATCHES, by_batch)
+    assert "the same in workers, ms" in capsys.readouterr().out
+    scale._draw(tmp_path / "scale.png", by_size, by_batch, {way: [0.2, 0.1] for way in by_size})
     assert Image.open(tmp_path / "scale.png").width > 800
 
 
