@@ -109,6 +109,7 @@ def test_gpu_runs_without_one(
     assert all(float(row[3]) > 0 for row in rows)
     assert all(0 < float(row[5].split()[0]) < 100 for row in rows if row[2] in gpu.ALONE)
     assert re.search(r"b0 \| 1 \| tuned \| \d", training_part) and training_part.count("aten::") > 12
+    assert re.search(r"\nb0, each way at its best batch: pipeline \d+ photos/s, 1.00x the pipeline; whole ", said)
     assert "Left out" not in said
 
 
