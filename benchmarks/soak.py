@@ -1,27 +1,21 @@
 """Many clients at once on the real app, for minutes: is any answer wrong, another's, or missing, and does memory grow?
 
-    python -m benchmarks.soak [--clients 32] [--minutes 10] [--alone 60] [--seed 0]
+    python -m benchmarks.soak [--clients 32] [--minutes 10] [--alone 60] [--bad 0.125] [--left 0] [--seed 0]
 
 `python app.py` is started in a process of its own on this machine. Each client uploads a photo of 0.3 to 12
-megapixels, or in one of eight cases a file that is none, over plain HTTP, waits for the answer and fetches the label
-map, which must be to the byte the one that the library makes of that photo; a bad file must be refused in words. A
-client that is told that the queue is full comes again. First a single client works alone, for the rate to compare
-with; and before the app is started the library does the same photos without it, in one thread and in as many as there
-are cores: that is what the cores allow. At the end SIGTERM comes in the middle of the work: what was accepted must be
-answered, and the app's status must be 0.
+megapixels, or in one of eight cases (--bad) a file that is none, over plain HTTP, waits for the answer and fetches
+the label map, which must be to the byte the one that the library makes of that photo; a bad file must be refused in
+words. A client that is told that the queue is full comes again; with --left, such a share of the calls is not waited
+for. First a single client works alone, for the rate to compare with; and before the app is started the library does
+the same photos without it, in one thread and in as many as there are cores: that is what the cores allow. At the end
+SIGTERM comes in the middle of the work: what was accepted must be answered, and the app's status must be 0.
 """
 
 import argparse
-import contextlib
-import hashlib
-import json
 import os
 import platform
 import random
 import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -34,13 +28,12 @@ import httpx
 import numpy as np
 
 from benchmarks import soak_memory
+from benchmarks.soak_calls import App, Stopping, judge, leave
 from benchmarks.soak_photos import bad_files, digests, within_reach
 from benchmarks.ways import write_photos
 
 
-ROOT = Path(__file__).parents[1]
 MEGAPIXELS = (0.3, 1, 3, 12)
-BAD_SHARE = 1 / 8
 PATIENCE = 300.0
 """Seconds after which an answer counts as lost."""
 
@@ -64,110 +57,30 @@ class Tally:
                 self.told[said] += 1
 
 
-class Stopping(Exception):
-    """The app takes no more."""
-
-
-class App:
-    """The app in a process of its own."""
-
-    def __init__(self, folder: Path, script: Path = ROOT / "app.py", **settings: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.url, self.files, self.log = f"http://127.0.0.1:{port}", folder / "gradio", folder / "app.log"
-        env = os.environ | {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(self.files)} | settings
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(  # noqa: S603 - this very app
-                [sys.executable, str(script)], cwd=ROOT, env=env, stdout=log, stderr=log
-            )
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                httpx.get(f"{self.url}/config", timeout=10).raise_for_status()
-                return
-            if self.process.poll() is not None:
-                raise RuntimeError(f"The app did not start:\n{self.log.read_text()}")
-            time.sleep(0.2)
-
-    def megabytes(self) -> float:
-        """Its resident memory."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
-
-    def stored(self) -> tuple[int, float]:
-        """Number and megabytes of its temporary files."""
-        sizes = [path.stat().st_size for path in self.files.rglob("*") if path.is_file()]
-        return len(sizes), sum(sizes) / 1e6
-
-
-def ask(client: httpx.Client, data: bytes) -> tuple[str, Any]:
-    """Send a file to /segment; "complete" and the answer's parts, "error" and its message, or "busy".
-
-    Raises:
-        Stopping: the app refused it, or is gone, before it was accepted.
-        httpx.TransportError: it went away after that.
-    """
-    try:
-        sent = client.post("/gradio_api/upload", files={"files": ("photo.jpg", data)})
-        _open(sent)
-        file = {"path": sent.json()[0], "meta": {"_type": "gradio.FileData"}}
-        joined = client.post("/gradio_api/call/segment", json={"data": [file]})
-        if joined.status_code == 503 and "full" in joined.text:
-            return "busy", None
-        _open(joined)
-    except httpx.TransportError as error:
-        raise Stopping from error
-    event = ""
-    with client.stream("GET", f"/gradio_api/call/segment/{joined.json()['event_id']}") as answer:
-        for line in answer.iter_lines():
-            if line.startswith("event: "):
-                event = line[7:]
-            elif line.startswith("data: ") and event in ("complete", "error"):
-                return event, json.loads(line[6:])
-    return "nothing", None
-
-
-def _open(answer: httpx.Response) -> None:
-    if answer.status_code == 503 and "being restarted" in answer.text:
-        raise Stopping
-    answer.raise_for_status()
-
-
-def judge(client: httpx.Client, data: bytes, kind: str | None, expected: dict[bytes, str]) -> tuple[str, str]:
-    """Make one request, and tell its outcome and what was said.
+def work(
+    app: App,
+    seed: int,
+    until: threading.Event,
+    tally: Tally,
+    expected: dict[bytes, str],
+    bad: dict[str, bytes],
+    shares: tuple[float, float],
+) -> None:
+    """One client: a request after the other until it is told to stop, or the app stops.
 
     Args:
-        kind: what is wrong with the file, or None for one of the photos.
-        expected: each photo's digest.
+        shares: 0..1, of bad files, and of calls that are left.
     """
-    event, answer = ask(client, data)
-    if event in ("busy", "nothing"):
-        return ("busy", "") if event == "busy" else ("lost", "lost: the answer was empty")
-    if kind:
-        said = str(answer.get("error") if isinstance(answer, dict) else answer)
-        refused = event == "error" and len(said) > 10 and "Traceback" not in said
-        return "refused" if refused else "wrong", f"{kind}: {said}"
-    if event == "error":
-        return "wrong", f"photo: {answer}"
-    found = client.get(answer[1]["url"])
-    digest = hashlib.sha256(found.content).hexdigest()
-    if digest == expected[data]:
-        return "right", ""
-    outcome = "crossed" if digest in expected.values() else "wrong"
-    return outcome, f"photo: status {found.status_code}, {outcome} label map"
-
-
-def work(
-    app: App, seed: int, until: threading.Event, expected: dict[bytes, str], bad: dict[str, bytes], tally: Tally
-) -> None:
-    """One client: a request after the other until it is told to stop, or the app stops."""
     rng, photos, kinds = random.Random(seed), list(expected), list(bad)  # noqa: S311
     with httpx.Client(base_url=app.url, timeout=PATIENCE) as client:
         while not until.is_set():
-            kind = rng.choice(kinds) if rng.random() < BAD_SHARE else None
+            kind = rng.choice(kinds) if rng.random() < shares[0] else None
             data, started = bad[kind] if kind else rng.choice(photos), time.monotonic()
             try:
-                outcome, said = judge(client, data, kind, expected)
+                if rng.random() < shares[1]:
+                    outcome, said = leave(client, data, rng.random() < 0.5), ""
+                else:
+                    outcome, said = judge(client, data, kind, expected)
             except Stopping:
                 return
             except (httpx.HTTPError, ValueError) as error:
@@ -183,19 +96,19 @@ def crowd(
     """`count` clients for so many seconds; what they saw, and about every second the answers so far and the app's MB.
 
     Args:
-        files: `expected` and `bad` of `work`.
+        files: `expected`, `bad` and `shares` of `work`.
         end: end the app by SIGTERM while they work, not the clients.
     """
     tally, until = Tally(), threading.Event()
     clients = [
-        threading.Thread(target=work, args=(app, 1000 * seed + number, until, *files, tally))
+        threading.Thread(target=work, args=(app, 1000 * seed + number, until, tally, *files))
         for number in range(count)
     ]
     for client in clients:
         client.start()
     memory, deadline = [], time.monotonic() + seconds
     while time.monotonic() < deadline:
-        memory.append((tally.counts["right"] + tally.counts["refused"], app.megabytes()))
+        memory.append((sum(tally.counts[key] for key in ("right", "refused", "left")), app.megabytes()))
         time.sleep(min(1.0, max(0.0, deadline - time.monotonic())))
     if end:
         app.process.send_signal(signal.SIGTERM)
@@ -218,16 +131,19 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     parser.add_argument("--alone", type=float, default=60, help="seconds for the single client before")
     parser.add_argument("--library", type=float, default=30, help="seconds for the library without the app, each way")
     parser.add_argument("--megapixels", type=float, nargs="+", default=MEGAPIXELS)
+    parser.add_argument("--bad", type=float, default=1 / 8, help="share of files that are no photos")
+    parser.add_argument("--left", type=float, default=0, help="share of calls whose answer is not waited for")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="clothseg-soak-") as name:
         folder = Path(name)
         paths = [write_photos(folder / f"{size:g}", 0, round(size * 1e6)) for size in options.megapixels]
         photos = [Path(path).read_bytes() for sized in paths for path in sized]
-        files = digests(photos), bad_files(photos[0])
+        files = digests(photos), bad_files(photos[0]), (options.bad, options.left)
         print(
             f"{options.clients} clients for {options.minutes:g} minutes, {len(photos)} photos of "
-            f"{', '.join(f'{size:g}' for size in options.megapixels)} MP, one file in eight bad; seed {options.seed}; "
+            f"{', '.join(f'{size:g}' for size in options.megapixels)} MP, {options.bad:.1%} bad files, "
+            f"{options.left:.0%} left; seed {options.seed}; "
             f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before."
         )
         reach = [within_reach(photos, threads, options.library, options.seed) for threads in (1, os.cpu_count() or 1)]
@@ -258,13 +174,13 @@ def _print(
 ) -> None:
     alone, tally = tallies
     print("\n| | alone | together |\n|---|---|---|")
-    for key in ("right", "refused", "busy", "wrong", "crossed", "lost"):
+    for key in ("right", "refused", "busy", "left", "wrong", "crossed", "lost"):
         print(f"| {key} | {alone.counts[key]} | {tally.counts[key]} |")
     print(f"| photos a second | {rates[0]:.2f} | {rates[1]:.2f} |")
     for quantile in (0.5, 0.95):
         cells = [f"{np.quantile(found.seconds, quantile):.1f}" if found.seconds else "" for found in tallies]
         print(f"| seconds, quantile {quantile:g} | {' | '.join(cells)} |")
-    answered = sum(found.counts[key] for found in tallies for key in ("right", "refused"))
+    answered = sum(found.counts[key] for found in tallies for key in ("right", "refused", "left"))
     print(
         f"\n{soak_memory.report(memory)}\n"
         f"Temporary files: {files[0]}, {files[1]:.0f} MB, {files[1] / max(1, answered):.1f} MB an answer."

@@ -29,6 +29,7 @@ from benchmarks import (
     reduced,
     scale,
     soak,
+    soak_calls,
     training_speed,
     video,
     ways,
@@ -275,9 +276,8 @@ def test_ranking_finds_the_best_dice_of_one_class() -> None:
 
 def test_a_short_soak_finds_nothing_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     """Four clients for five seconds on the real app, which SIGTERM ends."""
-    found = soak.main(
-        ["--clients", "4", "--minutes", str(5 / 60), "--alone", "1", "--library", "0.5", "--megapixels", "0.3", "1"]
-    )
+    settings = f"--clients 4 --minutes {5 / 60} --alone 1 --library 0.5 --megapixels 0.3 1 --left 0.2"
+    found = soak.main(settings.split())
     said = capsys.readouterr().out
     assert (found["wrong"], found["crossed"], found["lost"], found["status"]) == (0, 0, 0, 0), said
     assert found["right"] > 1
@@ -308,7 +308,7 @@ def test_a_soak_tells_right_answers_from_others(tmp_path: Path) -> None:
         (None, {b"a": other}, "wrong"),
         ("text", {b"b": one}, "wrong"),
     ):
-        assert soak.judge(client, b"a", kind, expected)[0] == outcome
+        assert soak_calls.judge(client, b"a", kind, expected)[0] == outcome
 
 
 def test_video_compares_four_ways_on_five_kinds_of_clips(
