@@ -19,6 +19,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from benchmarks.ways import write_b2, write_photos
-from clothseg import Segmenter, rules
+from clothseg import Segmenter, edges, rules
 from clothseg.decision import as_logits, averaged_probabilities, probabilities
 from clothseg.edges import follow_edges
 from clothseg.labels import LABEL2ID, NAMES, NUM_CLASSES, SWAP_SIDES
@@ -84,6 +85,12 @@ def shoes_by_legs(label_map: Labels) -> None:
                 label_map[piece.box][piece.inside] = SWAP_SIDES[LABEL2ID[shoe]]
 
 
+def fitted_on(side: int, logits: npt.NDArray[np.float32], photo: Labels) -> Labels:
+    """Guided edges by a copy of another size."""
+    with patch.object(edges, "FIT_SIDE", side):
+        return follow_edges(logits, photo)
+
+
 def by_rule(label_map: Labels, rule: Callable[[Labels], None]) -> Labels:
     """A copy to which the rule was applied."""
     changed = label_map.copy()
@@ -119,6 +126,8 @@ def variants(segmenter: Segmenter, photo: Labels, weights: npt.NDArray[np.float3
         "left out: RankSEG": rank(logits, size),
         "left out: edges + priors, half": follow_edges(logits - priors / 2, photo),
         "left out: edges + priors": follow_edges(logits - priors, photo),
+        "left out: edges by a copy of 214 pixels": fitted_on(214, logits, photo),
+        "left out: edges by a copy of 160 pixels": fitted_on(160, logits, photo),
     }
 
 
