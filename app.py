@@ -26,6 +26,9 @@ from clothseg.tuning import tune
 
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
+# Of its own statistics, which nobody may see here, gradio makes a table anew after each call, of 10,000 calls at most.
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
 tune()  # before anything imports torch
 
 from clothseg import ClothsegError, zerogpu  # noqa: E402

@@ -1,29 +1,42 @@
 """Networks on a GPU: photos per second against transformers' pipeline and against the chip's limit; training steps.
 
-    python -m benchmarks.gpu [--models b2 lite] [--size 512] [--batches 1 2 4 ... 64] [--rounds 7] [--device cuda]
+    python -m benchmarks.gpu [--models b2 lite] [--size 512] [--batches 1 4 16 64] [--rounds 5] [--minutes 9]
 
-It has been run on CPUs alone so far, by a test: no figure of a GPU is anywhere in this repository.
+It has been run on CPUs alone so far, by a test: no figure of a GPU is anywhere in this repository, and what is marked
+"GPU only" below has never run at all. What fails costs the rest nothing, and what is not begun within `--minutes` is
+left out; both are named at the end. So one run of ten minutes gives what there is time for, the most wanted first.
 
-Random weights, random pixels. These ways, each in bfloat16 where the device has it, take turns:
+The photo is one of `examples/`, 576x768 pixels, decoded. B2 has random weights, clothseg-lite its own. Ways take
+turns, each in bfloat16 where the device has it; those that begin with a photo get four batches at once:
 
 - pipeline: transformers' own, with the model as it comes, from PIL pictures to masks;
-- whole: `Segmenter.batch`, from PIL pictures to label maps with plain edges: reading them on the processor included;
-- network: `TorchEngine` alone, from pixels to logits, with the copies to the device and back;
-- compiled: the same network under torch.compile with CUDA graphs, on pixels that lie on the device, on a GPU only: if
-  it is far quicker than `network`, it should become part of the engine.
+- whole: `Segmenter.batch`, from PIL pictures to label maps with plain edges, all but decoding done on the device;
+- guided: the same with guided edges;
+- around it by the CPU, guided by the CPU: the same two with photos resized and label maps drawn by the CPU;
+- network: `TorchEngine` from arrays to arrays, with the copies to the device and back;
+- network alone: the same from pixels to logits that lie on the device;
+- graph: the same, recorded as one CUDA graph and replayed (GPU only);
+- compiled: the same under `torch.compile`, which uses CUDA graphs, too (GPU only).
+
+If graph or compiled is far quicker than network alone, it should become part of the engine.
 
 The limit (roofline) of the network is the larger of two times: its multiplications and additions at the rate of a
 large matrix product, and the bytes that its operations read and write, if nothing is fused, at the rate of a large
-copy, both measured here. Training is a step of `benchmarks.training_speed`: photos per second stock and as we train.
-At the end stands where the network's time goes at the largest batch.
+copy, both measured here. Training is a step of `benchmarks.training_speed`, whose head says what its ways are. The
+profile tells where the network's time goes at the largest batch.
 """
 
 import argparse
+import copy
+import itertools
 import platform
+import time
 from collections.abc import Callable
-from typing import Any
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import transformers
 from PIL import Image
@@ -32,13 +45,31 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.training_speed import build_step, matrix_flops, seconds
+from benchmarks.training_speed import ON_GPUS, build_step, matrix_flops, seconds
+from benchmarks.ways import EXAMPLES
+from clothseg.engines import device as there
 from clothseg.engines.torch_engine import TorchEngine, has_bfloat16, pick_device
+from clothseg.loading import load
 from clothseg.segmenter import Segmenter
 from clothseg.training.model import build_model
 
 
-MODELS = {"b0": "nvidia/mit-b0", "b2": "nvidia/mit-b2", "lite": "lite2"}
+MODELS = {"b0": "nvidia/mit-b0", "b2": "nvidia/mit-b2", "lite": None}
+
+PHOTO = EXAMPLES / "doll-skirt.jpg"
+
+HEADING = "\n| network | batch | way | photos/s | against the pipeline | of the limit |\n|---|---|---|---|---|---|"
+TRAINING_HEADING = "\n| training | batch | way | photos/s | against plain |\n|---|---|---|---|---|"
+
+ALONE = ("network", "network alone", "graph", "compiled")
+"""Ways that are nothing but the network, and can be held against its limit."""
+
+
+class Way(NamedTuple):
+    """One way to go, whole or in part, from photos to label maps: `run` does `batches` of the size it is given."""
+
+    run: Callable[[int], object]
+    batches: int = 1
 
 
 class Traffic(TorchDispatchMode):
@@ -57,6 +88,26 @@ class Traffic(TorchDispatchMode):
         return found
 
 
+class Agenda:
+    """What is to be done while there is time; one thing that fails does not cost the others their figures."""
+
+    def __init__(self, minutes: float) -> None:
+        self.end = time.monotonic() + 60 * minutes
+        self.left_out: list[str] = []
+
+    def attempt(self, what: str, run: Callable[[], Any]) -> Any:
+        """What `run` gives; None where it is too late for it, or where it fails."""
+        if time.monotonic() > self.end:
+            self.left_out.append(f"{what}: no time")
+            return None
+        try:
+            return run()
+        except Exception as error:
+            self.left_out.append(f"{what}: {type(error).__name__}: {str(error)[:200]}")
+            torch.cuda.empty_cache()  # without effect where there is no GPU
+            return None
+
+
 def copy_bytes(device: torch.device) -> float:
     """Bytes per second, read and written, of a large copy: the best of five."""
     source = torch.zeros(2**28 if device.type == "cuda" else 2**24, device=device)
@@ -65,44 +116,157 @@ def copy_bytes(device: torch.device) -> float:
     return 2 * source.numel() * source.element_size() / taken
 
 
-def ways(name: str, size: int, device: torch.device) -> tuple[dict[str, Callable[[int], object]], TorchEngine]:
-    """What to time, as functions of a batch's size, and the engine itself."""
+@cache
+def lying(batch: int, size: int, device: torch.device) -> list[torch.Tensor]:
+    """Pixels of a batch as the engine has them on its device."""
+    return [torch.zeros((batch, 3, size, size), device=device).to(memory_format=torch.channels_last)]
+
+
+def ways(name: str, size: int, device: torch.device) -> tuple[dict[str, Way], TorchEngine]:
+    """What to time, and the engine itself."""
     half = torch.bfloat16 if has_bfloat16(device) else torch.float32
     processor = transformers.SegformerImageProcessorPil(size={"height": size, "width": size})
-    noise = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
-    photo = Image.fromarray(noise)
-    found: dict[str, Callable[[int], object]] = {}
-    if name != "lite":  # which is no model of transformers
-        stock = build_model(MODELS[name], from_scratch=True).eval()
+    photo = Image.open(PHOTO).convert("RGB")
+    found: dict[str, Way] = {}
+    kind = MODELS[name]
+    if kind is None:
+        model = load(None).model  # no model of transformers, so there is no pipeline
+    else:
+        model, stock = (build_model(kind, from_scratch=True).eval() for _ in range(2))
         pipeline = transformers.pipeline(
             "image-segmentation", model=stock.to(half), image_processor=processor, device=device
         )
-        found["pipeline"] = lambda batch: pipeline([photo] * batch, batch_size=batch)
-    engine = TorchEngine(build_model(MODELS[name], from_scratch=True), str(device), "fast")
-    segmenter = Segmenter(engine, processor, name=name)
-    found["whole"] = lambda batch: segmenter.batch([photo] * batch, batch, edges="plain", zoom="off")
-    pixels = np.zeros((1, 3, size, size), np.float32)
-    found["network"] = lambda batch: engine(np.repeat(pixels, batch, axis=0))
+        found["pipeline"] = Way(lambda batch: pipeline([photo] * batch * 4, batch_size=batch), 4)
+    engine = TorchEngine(model, str(device), "fast")
+    engine.see = partial(there.pixels, device=device)
+    aside = copy.copy(engine)
+    aside.see = None
+
+    def whole(engine: TorchEngine, edges: str) -> Way:
+        segmenter = Segmenter(engine, processor, name=name)
+        return Way(lambda batch: segmenter.batch([photo] * batch * 4, batch, edges=edges, zoom="off"), 4)
+
+    found["whole"], found["guided"] = whole(engine, "plain"), whole(engine, "guided")
+    found["around it by the CPU"], found["guided by the CPU"] = whole(aside, "plain"), whole(aside, "guided")
+    found["network"] = Way(lambda batch: engine(np.zeros((batch, 3, size, size), np.float32)))
+    found["network alone"] = alone(engine, size)
     if device.type == "cuda":
-        compiled = torch.compile(engine.model, mode="reduce-overhead")
-
-        def run(batch: int) -> object:
-            lying = torch.zeros((batch, 3, size, size), device=device).to(memory_format=torch.channels_last)
-            with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16, enabled=has_bfloat16(device)):
-                return compiled(pixel_values=lying).logits.float().cpu()
-
-        found["compiled"] = run
+        found["graph"] = recorded(engine, size)
     return found, engine
+
+
+def recorded(engine: TorchEngine, size: int) -> Way:
+    """The network alone as a CUDA graph, recorded anew where the batch's size changes."""
+    kept: dict[int, tuple[torch.cuda.CUDAGraph, list[torch.Tensor], torch.Tensor]] = {}
+
+    def run(batch: int) -> object:
+        if batch not in kept:
+            kept.clear()
+            pixels, graph = lying(batch, size, engine.device), torch.cuda.CUDAGraph()
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):  # a recording is not to meet what is set up at first use
+                for _ in range(3):
+                    engine(pixels)
+            torch.cuda.current_stream().wait_stream(side)
+            with torch.cuda.graph(graph):
+                logits = engine(pixels)
+            kept[batch] = graph, pixels, logits
+        graph, pixels, logits = kept[batch]
+        pixels[0].copy_(pixels[0].clone())  # new pixels have to be brought to where the recording reads
+        graph.replay()
+        return logits
+
+    return Way(run)
+
+
+def alone(engine: TorchEngine, size: int) -> Way:
+    """The network alone."""
+    return Way(lambda batch: engine(lying(batch, size, engine.device)))
+
+
+def compiled(engine: TorchEngine, size: int) -> Way:
+    """The network alone under torch.compile, for one size of batches at a time."""
+    other = copy.copy(engine)
+    other.model = torch.compile(engine.model, mode="reduce-overhead", dynamic=False)
+    return alone(other, size)
 
 
 def limit(engine: TorchEngine, size: int, flops: float, copied: float) -> float:
     """Photos per second of the network that the chip allows at most, at a batch of 8."""
-    pixels = np.zeros((8, 3, size, size), np.float32)
+    pixels = lying(8, size, engine.device)
     with FlopCounterMode(display=False) as counter:
         engine(pixels)
     with Traffic() as traffic:
         engine(pixels)
-    return len(pixels) / max(counter.get_total_flops() / flops, traffic.bytes / copied)
+    return 8 / max(counter.get_total_flops() / flops, traffic.bytes / copied)
+
+
+def timed(
+    what: str, runs: dict[str, Callable[[], object]], options: argparse.Namespace, agenda: Agenda
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Seconds of each way in each round (rounds,), but of those that fail; they take turns, twice to warm up."""
+    taken: dict[str, list[float]] = {way: [] for way in runs}
+    for _, way in itertools.product(range(options.rounds + 2), runs):
+        if way in taken:
+            once = agenda.attempt(f"{what}, {way}", partial(seconds, runs[way], 1, options.device))
+            if once is None:
+                del taken[way]
+            else:
+                taken[way].append(once)
+    return {way: np.array(times[2:]) for way, times in taken.items()}
+
+
+def inference(
+    name: str, batch: int, choice: dict[str, Way], most: float, options: argparse.Namespace, agenda: Agenda
+) -> dict[str, float]:
+    """Print the rows of a model at a batch's size; photos per second of each way."""
+    runs = {way: partial(choice[way].run, batch) for way in choice}
+    taken = {
+        way: times / choice[way].batches
+        for way, times in timed(f"{name}, batch {batch}", runs, options, agenda).items()
+    }
+    for way, times in taken.items():
+        ratio = f"{np.median(taken['pipeline'] / times):.2f}x" if "pipeline" in taken else ""
+        share = f"{100 * batch / times.min() / most:.0f} %" if way in ALONE else ""
+        print(f"| {name} | {batch} | {way} | {batch / times.min():.1f} | {ratio} | {share} |", flush=True)
+    return {way: batch / times.min() for way, times in taken.items()}
+
+
+def best(name: str, rates: list[dict[str, float]], most: float) -> str:
+    """A sentence on each way at the batch's size that suits it best."""
+    found = {way: max(each.get(way, 0.0) for each in rates) for way in dict.fromkeys(itertools.chain(*rates))}
+    said = []
+    for way, rate in found.items():
+        share = f", {100 * rate / most:.0f} % of the limit" if way in ALONE else ""
+        ratio = f", {rate / found['pipeline']:.2f}x the pipeline" if "pipeline" in found else ""
+        said.append(f"{way} {rate:.0f} photos/s{ratio}{share}")
+    return f"{name}, each way at its best batch: {'; '.join(said)}."
+
+
+def training(name: str, choice: tuple[str, ...], options: argparse.Namespace, agenda: Agenda) -> None:
+    """Print the rows of a model's training steps."""
+    batch, size, device = options.train_batch, options.size, options.device
+    pixels = torch.randn(batch, 3, size, size, device=device)
+    labels = torch.randint(18, (batch, size, size), device=device)
+    # built when it is first run
+    steps = {way: cache(partial(build_step, name, way, pixels, labels)) for way in choice}
+    runs: dict[str, Callable[[], object]] = {way: lambda build=build: build().run() for way, build in steps.items()}
+    taken = timed(f"training of {name}", runs, options, agenda)
+    for way, times in taken.items():
+        ratio = f"{np.median(taken['plain'] / times):.2f}x" if "plain" in taken else ""
+        print(f"| {name} | {batch} | {way} | {batch / times.min():.1f} | {ratio} |", flush=True)
+
+
+def where_time_goes(name: str, engine: TorchEngine, batch: int, size: int) -> None:
+    """Print the operations that take most of a pass."""
+    on_gpu, pixels = engine.device.type == "cuda", lying(batch, size, engine.device)
+    with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]) as found:
+        engine(pixels)
+    table = found.key_averages().table(
+        sort_by=f"self_{engine.device.type}_time_total", row_limit=12, max_name_column_width=40
+    )
+    print(f"\n{name}, batch {batch}\n{table}", flush=True)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -110,50 +274,49 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=["b2", "lite"], choices=list(MODELS))
     parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16, 64])
+    parser.add_argument("--train-batch", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--minutes", type=float, default=9)
+    parser.add_argument("--device", type=pick_device, default="cuda")
     options = parser.parse_args(argv)
 
     torch.manual_seed(0)
     transformers.utils.logging.set_verbosity_error()
-    device = pick_device(options.device)
+    device, agenda, size = options.device, Agenda(options.minutes), options.size
     half = torch.bfloat16 if has_bfloat16(device) else torch.float32
     flops, copied = matrix_flops(device, half), copy_bytes(device)
     card = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU"
     print(f"{card}; torch {torch.__version__}, transformers {transformers.__version__}; {half}, seed 0")
-    print(f"matrix product {flops / 1e12:.2f} TFLOP/s, copy {copied / 1e9:.0f} GB/s, {options.rounds} rounds\n")
-    print("| network | batch | way | photos/s | against the pipeline | of the limit |")
-    print("|---|---|---|---|---|---|")
-    engines = {}
+    print(f"matrix product {flops / 1e12:.2f} TFLOP/s, copy {copied / 1e9:.0f} GB/s, {options.rounds} rounds")
+
+    print(HEADING)
+    engines: dict[str, TorchEngine] = {}
+    most: dict[str, float] = {}
+    rates: dict[str, list[dict[str, float]]] = {}
     for name in options.models:
-        timed, engines[name] = ways(name, options.size, device)
-        most = limit(engines[name], options.size, flops, copied)
-        for batch in options.batches:
-            runs = [lambda run=run, batch=batch: run(batch) for run in timed.values()]
-            rounds = np.array([[seconds(run, 1, device) for run in runs] for _ in range(options.rounds + 2)])[2:]
-            for way, taken in zip(timed, rounds.T, strict=True):
-                ratio = f"{np.median(rounds[:, 0] / taken):.2f}x" if "pipeline" in timed else "no pipeline"
-                share = f"{100 * batch / taken.min() / most:.0f} %" if way in ("network", "compiled") else ""
-                print(f"| {name} | {batch} | {way} | {batch / taken.min():.1f} | {ratio} | {share} |", flush=True)
-
-    batch = options.batches[-1] if device.type == "cuda" else 1
-    pixels = torch.randn(batch, 3, options.size, options.size, device=device)
-    labels = torch.randint(18, (batch, options.size, options.size), device=device)
-    print("\n| training | photos/s stock | folded, bfloat16 | ratio |\n|---|---|---|---|")
-    for name in (name for name in options.models if name != "lite"):
-        steps = [build_step(name, way, pixels, labels).run for way in ("plain", "tuned")]
-        stock, ours = np.array([[seconds(step, 1, device) for step in steps] for _ in range(options.rounds + 2)])[2:].T
-        rates = f"{batch / stock.min():.1f} | {batch / ours.min():.1f}"
-        print(f"| {name}, batch {batch} | {rates} | {np.median(stock / ours):.2f}x |", flush=True)
-
-    kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]
+        choice, engines[name] = ways(name, size, device)
+        most[name] = limit(engines[name], size, flops, copied)
+        rates[name] = [inference(name, batch, choice, most[name], options, agenda) for batch in options.batches]
+    trained = [name for name in options.models if name != "lite"]
+    print(TRAINING_HEADING)
+    for name in trained:
+        training(name, ("plain", "tuned"), options, agenda)
     for name, engine in engines.items():
-        with profile(activities=kinds) as found:
-            engine(np.zeros((options.batches[-1], 3, options.size, options.size), np.float32))
-        print(f"\n{name}, batch {options.batches[-1]}")
-        order = f"self_{device.type}_time_total"
-        print(found.key_averages().table(sort_by=order, row_limit=12, max_name_column_width=40))
+        agenda.attempt(f"profile of {name}", partial(where_time_goes, name, engine, options.batches[-1], size))
+    if device.type == "cuda":  # last, for compiling takes a minute or so each time
+        print(HEADING)
+        for name, batch in itertools.product(options.models, (options.batches[-1], options.batches[0])):
+            choice = {"network alone": alone(engines[name], size), "compiled": compiled(engines[name], size)}
+            rates[name].append(inference(name, batch, choice, most[name], options, agenda))
+        print(TRAINING_HEADING)
+        for name in trained:
+            training(name, ("plain", *ON_GPUS), options, agenda)
+    print()
+    for name in options.models:
+        print(best(name, rates[name], most[name]))
+    for what in agenda.left_out:
+        print(f"Left out: {what}")
 
 
 if __name__ == "__main__":

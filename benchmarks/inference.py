@@ -16,6 +16,7 @@ for its first large photo, after a small one.
 
 The network's own rate is that of one photo after the other on all cores, without reading any; in streams each core has
 a photo of its own (clothseg/engines/openvino_engine.py). Photos from a folder become label maps as PNG files' bytes.
+Workers are as many processes as cores (clothseg/crew.py), which have loaded the model before anything is timed.
 
 The pipeline makes one mask of each class in place of a label map; equal pixels compare that with ours. Random weights
 are sure of nothing, so bfloat16 moves their borders far more than a trained network's.
@@ -42,24 +43,26 @@ AGAINST_PIPELINE = {
 """Way, photos, and the ratio that we want at least."""
 
 AGAINST_OURSELVES = {
-    "B2 training step, 256 px, batch 4, bf16": ("train folded", "train stock", "step", 1.5),
-    "clothseg-lite, 64 photos in a batch": ("lite batch", "lite one by one", "many", 1.2),
-    "the same, fast": ("lite fast batch", "lite fast one by one", "many", 1.2),
-    "the same, guided edges": ("lite guided", "lite guided one by one", "many", 1.2),
-    "the same, fast, guided edges": ("lite fast guided", "lite fast guided one by one", "many", 1.2),
-    "clothseg-lite, 64 photos, of the network's own rate": ("lite batch", "lite network", "many", 0.9),
-    "clothseg-lite, 64 photos, of its rate in streams": ("lite batch", "lite streams", "many", 0.9),
-    "clothseg-lite, 64 photos with guided edges, of the network's own rate": (
-        "lite guided",
-        "lite network",
-        "many",
-        0.9,
+    "B2 training step, 256 px, batch 4, bf16": ("train stock", "train folded", None, "step", 1.5),
+    "clothseg-lite, 64 photos in a batch": ("lite one by one", "lite batch", "lite crew batch", "many", 1.2),
+    "in a batch, fast": ("lite fast one by one", "lite fast batch", "lite fast crew batch", "many", 1.2),
+    "in a batch, guided": ("lite guided one by one", "lite guided batch", "lite crew guided batch", "many", 1.2),
+    "in a batch, fast, guided": (
+        *("lite fast guided one by one", "lite fast guided batch", "lite fast crew guided batch"),
+        *("many", 1.2),
     ),
-    "clothseg-lite, 64 photos from a folder to PNG": ("lite folder", "lite network", "many", 0.9),
-    "B2, 16 photos, of the network's own rate": ("b2 batch", "b2 network", "some", 0.9),
-    "B2, 16 photos from a folder to PNG": ("b2 folder", "b2 network", "some", 0.9),
+    "clothseg-lite, 64 photos from a folder to PNG": ("lite network", "lite folder", "lite crew folder", "many", 0.9),
+    "from a folder, against streams": ("lite streams", "lite folder", "lite crew folder", "many", 0.9),
+    "from a folder, guided": ("lite network", "lite guided folder", "lite crew guided folder", "many", 0.9),
+    "from a folder, fast": ("lite fast network", "lite fast folder", "lite fast crew folder", "many", 0.9),
+    "clothseg-lite, 64 photos in a batch, against the network": (
+        *("lite network", "lite batch", "lite crew batch"),
+        *("many", 0.9),
+    ),
+    "B2, 16 photos in a batch, against the network": ("b2 network", "b2 batch", "b2 crew batch", "some", 0.9),
+    "B2, 16 photos from a folder to PNG": ("b2 network", "b2 folder", "b2 crew folder", "some", 0.9),
 }
-"""Way, what it is compared with, its argument, and the ratio that we want at least."""
+"""What it is compared with, the way, the same in workers, their argument, and the ratio that we want at least."""
 
 
 def _ratio(stock: Any, ours: Any) -> str:
@@ -110,15 +113,17 @@ def _equal(pipeline: Worker, ours: Worker, photos: dict[str, list[str]]) -> floa
 def compare_with_ourselves(folder: Path, photos: dict[str, list[str]], rounds: int) -> None:
     """Print the table of `AGAINST_OURSELVES`."""
     arguments = {"step": [None], "many": [photos["small"] * 16], "some": [photos["small"] * 4]}
-    print("| case | against | takes | ours | ratio | wanted |")
-    print("|---|---|---|---|---|---|")
-    for case, (way, against, argument, wanted) in AGAINST_OURSELVES.items():
-        pair = [Worker(against, folder), Worker(way, folder)]
-        stock, ours = interleave([(worker, arguments[argument]) for worker in pair], rounds).T
+    print("| case | against | takes | ours | ratio | ours in workers | ratio | wanted |")
+    print("|---|---|---|---|---|---|---|---|")
+    for case, (*names, argument, wanted) in AGAINST_OURSELVES.items():
+        ways = [Worker(way, folder) for way in names if way]
+        taken = interleave([(worker, arguments[argument]) for worker in ways], rounds).T
         count = len(arguments[argument][0] or [None])
-        each = [f"{1000 * seconds.min() / count:.1f} ms" for seconds in (stock, ours)]
-        print(f"| {case} | {against} | {' | '.join(each)} | {_ratio(stock, ours)} | {wanted:g}x |", flush=True)
-        for worker in pair:
+        cells = [f"{names[0]} | {1000 * taken[0].min() / count:.1f} ms"]
+        cells += [f"{1000 * ours.min() / count:.1f} ms | {_ratio(taken[0], ours)}" for ours in taken[1:]]
+        cells += [" | "] * (len(names) - len(ways))
+        print(f"| {case} | {' | '.join(cells)} | {wanted:g}x |", flush=True)
+        for worker in ways:
             worker.stop()
     print()
 

@@ -2,13 +2,15 @@
 
     python -m benchmarks.training_speed [--models b0 b2] [--size 512] [--batch 8] [--rounds 5] [--steps 5]
 
-Three ways to do the same step (forward, cross-entropy at the labels' size, backward, clipping, and the fused AdamW
+Ways to do the same step (forward, cross-entropy at the labels' size, backward, clipping, and the fused AdamW
 that is transformers' default) on random weights and random pixels that lie on the device already, so that only the
 network is timed:
 
 - plain: transformers' model and torch's cross-entropy, float32;
 - default: as `train_hf.py` does it: our weighted loss, the decode head folded, float32;
-- tuned: bfloat16 autocast besides where the device has instructions for it; on a GPU channels-last and compiled too.
+- tuned: bfloat16 autocast besides where the device has instructions for it, as with `--bf16 true`;
+- compiled: under `torch.compile` besides, as with `--torch_compile true`; on GPUs alone;
+- channels-last: in that layout besides, on GPUs alone; `train_hf.py` does not do it, as nobody has seen that it pays.
 
 Photos per second are the best round's; ratios to plain are of the best rounds, and in brackets the median round's.
 Rounds alternate, so that other load hits all alike. Memory is the growth in the first step: of the GPU's peak, or on a
@@ -32,7 +34,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import SegformerForSemanticSegmentation
 
-from clothseg.engines.torch_engine import pick_device
+from clothseg.engines.torch_engine import has_bfloat16, pick_device
 from clothseg.fold import FoldedDecodeHead
 from clothseg.labels import IGNORE, NUM_CLASSES
 from clothseg.training.losses import class_weights, match_labels, weighted_cross_entropy
@@ -40,6 +42,9 @@ from clothseg.training.model import build_model
 
 
 WAYS = ("plain", "default", "tuned")
+
+ON_GPUS = ("compiled", "channels-last")
+"""Ways besides."""
 
 
 class Step(NamedTuple):
@@ -55,13 +60,13 @@ def build_step(name: str, way: str, pixels: torch.Tensor, labels: torch.Tensor, 
 
     Args:
         name: b0 to b5.
-        way: one of `WAYS`.
+        way: one of `WAYS` or `ON_GPUS`.
         pixels: (N, 3, H, W) float32.
         labels: (N, H, W) int64.
         bfloat16: whether to compute in it where the device can; None is as the way says.
     """
     torch.manual_seed(0)
-    device, tuned = pixels.device, way == "tuned"
+    device, tuned = pixels.device, way not in ("plain", "default")
     half = (tuned if bfloat16 is None else bfloat16) and has_bfloat16(device)
     model = build_model(f"nvidia/mit-{name}", from_scratch=True).train().to(device)
     assert isinstance(model, SegformerForSemanticSegmentation)
@@ -79,10 +84,10 @@ def build_step(name: str, way: str, pixels: torch.Tensor, labels: torch.Tensor, 
 
     with FlopCounterMode(display=False) as counter:
         loss_of(model).backward()
-    if tuned and device.type == "cuda":
+    if way == "channels-last":
         model.to(memory_format=torch.channels_last)
         pixels = pixels.contiguous(memory_format=torch.channels_last)
-    network = torch.compile(model) if tuned and device.type == "cuda" else model
+    network = torch.compile(model) if way in ON_GPUS else model
 
     def run() -> None:
         optimizer.zero_grad(set_to_none=True)
@@ -93,13 +98,6 @@ def build_step(name: str, way: str, pixels: torch.Tensor, labels: torch.Tensor, 
         optimizer.step()
 
     return Step(run, counter.get_total_flops())
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device computes in bfloat16, and does not emulate it many times slower."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def seconds(run: Callable[[], object], times: int, device: torch.device) -> float:
@@ -153,7 +151,10 @@ def main(argv: list[str] | None = None) -> None:
     card = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU"
     threads = "" if device.type == "cuda" else f", {torch.get_num_threads()} threads"
     half = torch.bfloat16 if has_bfloat16(device) else torch.float32
-    limits = {way: matrix_flops(device, half if way == "tuned" else torch.float32) for way in WAYS}
+    ways = (*WAYS, *ON_GPUS) if device.type == "cuda" else WAYS
+    formats = {way: torch.float32 if way in ("plain", "default") else half for way in ways}
+    rates = {dtype: matrix_flops(device, dtype) for dtype in dict.fromkeys(formats.values())}
+    limits = {way: rates[dtype] for way, dtype in formats.items()}
     print(f"{card}{threads}; torch {torch.__version__}, transformers {transformers.__version__}")
     print(f"batches of {size[0]} photos of {size[1]}x{size[2]}, {arguments.rounds} rounds of {arguments.steps} steps")
     single, tuned = (limits[way] / 1e12 for way in ("plain", "tuned"))
@@ -164,7 +165,7 @@ def main(argv: list[str] | None = None) -> None:
     pixels = torch.randn((size[0], 3, *size[1:]), generator=generator).to(device)
     labels = torch.randint(NUM_CLASSES, size, generator=generator).to(device)
     for name in arguments.models:
-        steps = [build_step(name, way, pixels, labels) for way in WAYS]
+        steps = [build_step(name, way, pixels, labels) for way in ways]
         # also compiles and warms up; the smallest first, for a process's peak never goes down
         peaks = [peak_megabytes(step.run, device) for step in reversed(steps)][::-1]
         for step, _ in itertools.product(steps, range(2)):
@@ -173,7 +174,7 @@ def main(argv: list[str] | None = None) -> None:
             [[seconds(step.run, arguments.steps, device) for step in steps] for _ in range(arguments.rounds)]
         )
         best, ratios = rounds.min(axis=0), np.median(rounds[:, :1] / rounds, axis=0)
-        for way, step, taken, ratio, peak in zip(WAYS, steps, best, ratios, peaks, strict=True):
+        for way, step, taken, ratio, peak in zip(ways, steps, best, ratios, peaks, strict=True):
             speed = step.flops / taken
             print(
                 f"| {name.upper()} | {way} | {size[0] / taken:.1f} | {best[0] / taken:.2f} ({ratio:.2f}) "

@@ -91,32 +91,35 @@ def build(way: str, folder: Path) -> Callable[[Any], Any]:
     if way.startswith("train"):
         return _training_step(way == "train folded")
 
-    from clothseg import Segmenter
+    from clothseg import Crew, Segmenter
 
     name, kind = way.split(" ", 1)
     model = None if name == "lite" else str(folder / name)
-    fast, kind = kind.startswith("fast"), kind.removeprefix("fast ")
-    segmenter = Segmenter.from_pretrained(model, device="cpu", precision="fast" if fast else "exact")
-    plain = {"edges": "plain", "zoom": "off"}  # what the pipeline gives
+    precision = "fast" if kind.startswith("fast") else "exact"
+    kind = kind.removeprefix("fast ")
+    crew, kind = kind.startswith("crew "), kind.removeprefix("crew ")
+    guided, kind = kind.startswith("guided "), kind.removeprefix("guided ")
+    options = {} if guided else {"edges": "plain", "zoom": "off"}  # plain: what the pipeline gives
+    segmenter: Any = (
+        Crew(None, model, device="cpu", precision=precision)
+        if crew
+        else Segmenter.from_pretrained(model, device="cpu", precision=precision)
+    )
     if kind in ("exact", "fast"):
-        return lambda path: segmenter(path[1] if isinstance(path, tuple) else path, **plain).label_map
+        return lambda path: segmenter(path[1] if isinstance(path, tuple) else path, **options).label_map
     if kind == "one by one":
-        return lambda paths: [segmenter(path, **plain).label_map.shape for path in paths]
-    if kind == "guided one by one":
-        return lambda paths: [segmenter(path).label_map.shape for path in paths]
+        return lambda paths: [segmenter(path, **options).label_map.shape for path in paths]
     if kind == "batch":
-        return lambda paths: [result.label_map.shape for result in segmenter.iter_batch(paths, 8, **plain)]
-    if kind == "guided":
-        return lambda paths: [result.label_map.shape for result in segmenter.iter_batch(paths, 8)]
+        return lambda paths: [result.label_map.shape for result in segmenter.iter_batch(paths, 8, **options)]
     if kind == "batches":
-        return lambda job: [result.label_map.shape for result in segmenter.iter_batch(*job, **plain)]
+        return lambda job: [result.label_map.shape for result in segmenter.iter_batch(*job, **options)]
     if kind == "folder":
         from clothseg.collect import collected
         from clothseg.output import Wanted, outcomes
 
         def labels(paths: list[str]) -> list[str]:
             with collected(map(Path, paths)) as sources:
-                return [outcome.error for outcome in outcomes(segmenter, sources, Wanted(("labels",)), plain)]
+                return [outcome.error for outcome in outcomes(segmenter, sources, Wanted(("labels",)), options)]
 
         return labels
     pixels = np.zeros((1, 3, *segmenter.image_size), np.float32)

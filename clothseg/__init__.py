@@ -19,10 +19,12 @@ from clothseg.errors import (
     ImageError,
     ModelError,
     UnknownClassError,
+    WorkerError,
 )
 
 
 if TYPE_CHECKING:
+    from clothseg.crew import Crew
     from clothseg.refine import CutoutOptions
     from clothseg.segmentation import Segmentation
     from clothseg.segmenter import Segmenter
@@ -32,6 +34,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ClothsegError",
     "ConfigError",
+    "Crew",
     "CutoutOptions",
     "DataError",
     "HubError",
@@ -40,10 +43,12 @@ __all__ = [
     "Segmentation",
     "Segmenter",
     "UnknownClassError",
+    "WorkerError",
     "__version__",
 ]
 
 _LAZY = {
+    "Crew": "clothseg.crew",
     "CutoutOptions": "clothseg.refine",
     "Segmentation": "clothseg.segmentation",
     "Segmenter": "clothseg.segmenter",

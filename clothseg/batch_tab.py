@@ -73,30 +73,31 @@ def batch_tab(segmenter: Segmenter) -> None:
                 start = gr.Button(tr("Start"), variant="primary", interactive=False, elem_id="batch-start")
                 cancel = gr.Button(tr("Cancel"), visible=False, elem_id="batch-cancel")
 
-    given_up: set[str | None] = set()  # sessions whose batch is to end
+    under_way: dict[str | None, bool] = {}  # by session: whether its batch is to end
 
     # Not by gradio's `cancels`: a step on its way still reaches the page then, and overwrites that all is over.
     def give_up(request: gr.Request) -> Any:
-        given_up.add(request.session_hash)
+        if request.session_hash in under_way:
+            under_way[request.session_hash] = True
         return gr.update(value=tr("Stopping…"), interactive=False)
 
     def run(
         request: gr.Request, paths: list[str] | None, written: list[str], kept: list[str], *values: Any
     ) -> Iterator[tuple[Any, ...]]:
-        given_up.discard(request.session_hash)
+        under_way[request.session_hash] = False
         none = gr.update(visible=False, value=None)
         busy = gr.update(visible=False), gr.update(visible=True), none
         gone = gr.update(visible=False, value=tr("Cancel"), interactive=True)
         idle = gr.update(visible=True, variant="primary"), gone, none
-        yield panels.batch_progress(Progress(0, 0), "", []), *busy
         try:
+            yield panels.batch_progress(Progress(0, 0), "", []), *busy
             wanted = Wanted(tuple(written), tuple(kept), cutout_options(*values[len(LOOK) :]))
             out = new_path("clothseg.zip")
             began, problems, progress = time.monotonic(), [], Progress(0, 0)
             steps = segment_to_zip(segmenter, paths or [], out, wanted, **look_options(values[: len(LOOK)]))
             with closing(steps):
                 for progress in steps:
-                    if request.session_hash in given_up:
+                    if under_way.get(request.session_hash):
                         yield panels.batch_start(tr("Cancelled.")), *idle
                         return
                     problems += [progress.error] if progress.error else []
@@ -107,6 +108,8 @@ def batch_tab(segmenter: Segmenter) -> None:
         except ClothsegError as error:
             yield panels.batch_problem(str(error)), *idle
             return
+        finally:
+            under_way.pop(request.session_hash, None)
         seconds = time.monotonic() - began
         offered = gr.update(visible=True, value=str(out))
         again = gr.update(visible=True, variant="secondary")

@@ -20,20 +20,16 @@ from clothseg.hub import patiently
 from clothseg.hub_errors import explain, explain_write
 from clothseg.labels import NAMES
 from clothseg.output import Wanted, outcomes
+from clothseg.parquet import number_files, write_rows
 from clothseg.processes import Processes
 
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
 
+    from clothseg.crew import Crew
     from clothseg.segmenter import Segmenter
 
-
-FILE_BYTES = 400 * 2**20
-"""Size at which a parquet file is ended."""
-
-GROUP_BYTES = 32 * 2**20
-"""Pictures that are held before they are written."""
 
 CARD = """---
 task_categories:
@@ -53,7 +49,7 @@ maps by clothseg, model {model}: a model's answers, not a person's work.
 def segment_dataset(
     name: str,
     target: str,
-    load_segmenter: Callable[[], "Segmenter"],
+    load_segmenter: Callable[[], "Segmenter | Crew"],
     options: dict[str, Any],
     *,
     split: str = "train",
@@ -69,7 +65,7 @@ def segment_dataset(
     Args:
         name: the data set.
         target: the data set to push, created if it is new.
-        load_segmenter: gives the model, once the data set is found and may be written.
+        load_segmenter: gives the model, or a crew that has it, once the data set is found and may be written.
         options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`.
         split: of the data set.
         column: of its photos.
@@ -104,7 +100,7 @@ def segment_dataset(
         raise
     processes.tell("work", {"folder": str(folder), "commit": commit})
     try:
-        count, problems = _write(_segmented(segmenter, _read(rows, name, processes), options), folder)
+        count, problems = write_rows(_segmented(segmenter, _read(rows, name, processes), options), folder)
         for rank in range(1, processes.count):
             more = processes.hear(f"rows of {rank}")
             count, problems = count + more["count"], problems + more["problems"]
@@ -112,7 +108,7 @@ def segment_dataset(
         if not count:
             raise ConfigError(f"None of the photos of {name}, split {split}, could be used; nothing was pushed.")
         keep = True  # it took long to make: should the push fail, it can be pushed later
-        _number(folder, split)
+        number_files(folder, split)
         _push(folder, {"target": target, "name": name, "commit": commit, "split": split}, segmenter)
         keep = False
     except OSError as error:
@@ -126,7 +122,7 @@ def segment_dataset(
 
 def _help(
     name: str,
-    load_segmenter: Callable[[], "Segmenter"],
+    load_segmenter: Callable[[], "Segmenter | Crew"],
     options: dict[str, Any],
     split: str,
     column: str,
@@ -140,7 +136,7 @@ def _help(
             raise ConfigError(f"This machine does not see {folder} of another: set TMPDIR to a folder that all share.")
         rows, _ = _rows(name, split, column, work["commit"])
         segmented = _segmented(load_segmenter(), _read(rows, name, processes), options, quiet=True)
-        count, problems = _write(segmented, folder, processes.rank)
+        count, problems = write_rows(segmented, folder, processes.rank)
     except BaseException as error:
         processes.fail(told, error)
         if isinstance(error, OSError):
@@ -203,7 +199,7 @@ def _read(rows: "IterableDataset", name: str, processes: Processes) -> Iterator[
 
 
 def _segmented(
-    segmenter: "Segmenter", photos: Iterator[Source], options: dict[str, Any], quiet: bool = False
+    segmenter: "Segmenter | Crew", photos: Iterator[Source], options: dict[str, Any], quiet: bool = False
 ) -> Iterator[tuple[dict[str, Any] | None, str]]:
     """Each row as it is written, or None and why it is left out."""
     from tqdm.auto import tqdm
@@ -228,58 +224,7 @@ def _content(photo: dict[str, Any]) -> bytes:
     return content or b""
 
 
-def _write(rows: Iterator[tuple[dict[str, Any] | None, str]], folder: Path, rank: int = 0) -> tuple[int, list[str]]:
-    """Write rows as parquet files, which `_number` names; returns their number, and what was left out."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from datasets import Features, Image
-
-    schema = Features({"image": Image(), "mask": Image()}).arrow_schema
-    data = folder / "data"
-    data.mkdir(exist_ok=True)
-    problems: list[str] = []
-    writer: Any = None
-    held: list[dict[str, Any]] = []
-    count = files = held_bytes = file_bytes = 0
-
-    def flush() -> None:
-        nonlocal writer, files, held, held_bytes, file_bytes
-        if held and writer is None:
-            writer = pq.ParquetWriter(data / f"{rank:05d}-{files:05d}.parquet", schema)
-            files += 1
-        if held:
-            writer.write_table(pa.Table.from_pylist(held, schema))
-        file_bytes += held_bytes
-        held, held_bytes = [], 0
-
-    try:
-        for row, problem in rows:
-            if row is None:
-                problems.append(problem)
-                continue
-            count += 1
-            held.append(row)
-            held_bytes += len(row["image"]["bytes"]) + len(row["mask"]["bytes"])
-            if held_bytes >= GROUP_BYTES:
-                flush()
-            if file_bytes >= FILE_BYTES:
-                writer.close()
-                writer, file_bytes = None, 0
-        flush()
-    finally:
-        if writer is not None:
-            writer.close()
-    return count, problems
-
-
-def _number(folder: Path, split: str) -> None:
-    """Give the files of all processes the Hub's names, in their order."""
-    files = sorted((folder / "data").iterdir())
-    for number, file in enumerate(files):
-        file.rename(file.with_name(f"{split}-{number:05d}-of-{len(files):05d}.parquet"))
-
-
-def _push(folder: Path, about: dict[str, Any], segmenter: "Segmenter") -> None:
+def _push(folder: Path, about: dict[str, Any], segmenter: "Segmenter | Crew") -> None:
     from huggingface_hub import HfApi
 
     api, target, split = HfApi(), about["target"], about["split"]

@@ -33,6 +33,10 @@ class ConfigError(ClothsegError):
     """Options that contradict each other or cannot be met on this machine."""
 
 
+class WorkerError(ClothsegError):
+    """A worker process ended in the midst of a photo, and so did another that tried again."""
+
+
 class UsageError(ConfigError):
     """Arguments of the command line that cannot be meant: no such path, class or value."""
 
@@ -44,3 +48,7 @@ class Interrupted(ClothsegError):
         """Keep the signal's number beside the message: a command that ends so exits with 128 plus it."""
         super().__init__(message)
         self.signum = signum
+
+    def __reduce__(self) -> tuple[type, tuple[int, str]]:
+        """For pickle, which would give the message alone."""
+        return type(self), (self.signum, str(self))

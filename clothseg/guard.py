@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from clothseg.errors import ClothsegError
 from clothseg.fetch import fetch
 from clothseg.files import disk_trouble
+from clothseg.finished import without_session
 from clothseg.room import NO_ROOM, Room
 
 
@@ -49,7 +50,7 @@ def protect(page: gr.Blocks, max_file_bytes: int, max_temp_bytes: int) -> dict[s
         Options for its launch that bound the size of requests and close what is not needed.
     """
     page.preprocess_data = _in_plain_words(page.preprocess_data, UNUSABLE, logged=False)  # type: ignore[method-assign, assignment]
-    page.process_api = _in_plain_words(page.process_api, FAILED, logged=True)  # type: ignore[method-assign, assignment]
+    page.process_api = _in_plain_words(without_session(page), FAILED, logged=True)  # type: ignore[method-assign, assignment]
     processing_utils.async_ssrf_protected_download = partial(fetch, max_bytes=max_file_bytes)
     # A third on top for base64, and a little for what stands around it.
     bounds = {"max_bytes": max_file_bytes * 4 // 3 + 2**20, "max_upload_bytes": FILES_AT_ONCE * max_file_bytes}

@@ -2,14 +2,16 @@
 
 import csv
 import json
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
+from pathlib import Path
 from threading import Event
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from clothseg.collect import Source
+from clothseg.crew import Crew
 from clothseg.errors import ClothsegError, ConfigError
 from clothseg.labels import GROUPS, NAMES, ids_of
 from clothseg.overlap import in_order
@@ -58,6 +60,10 @@ class Wanted:
         object.__setattr__(self, "classes", tuple(name for name in NAMES if name in names))
 
 
+_Make = Callable[[Path | bytes, str], tuple[dict[str, bytes], dict[str, Any]]]
+"""A photo and its name to the bytes of its files by kind, and its summary."""
+
+
 class Outcome(NamedTuple):
     """What became of a photo: its files' bytes by kind and its summary, or else why it could not be used."""
 
@@ -68,14 +74,14 @@ class Outcome(NamedTuple):
 
 
 def outcomes(
-    segmenter: "Segmenter", sources: Iterable[Source], wanted: Wanted, options: dict[str, Any]
+    segmenter: "Segmenter | Crew", sources: Iterable[Source], wanted: Wanted, options: dict[str, Any]
 ) -> Generator[Outcome]:
     """Segment photos and make their files, in order; whatever is the matter with one ends in its outcome.
 
     Close the generator if you do not take all: that waits for the step that photos in hand are at, and no more.
 
     Args:
-        segmenter: a loaded model.
+        segmenter: a loaded model; a crew makes the files, too, in its workers.
         sources: the photos.
         wanted: what to make of each.
         options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`, `longest`.
@@ -83,9 +89,14 @@ def outcomes(
     Raises:
         ConfigError: an option has no such value, which no other photo would change.
     """
-    given_up, many = Event(), segmenter.for_many()
-    threads = max(THREADS, many.workers)
-    results = in_order(partial(_outcome, many, wanted, options, given_up), sources, threads)
+    given_up = Event()
+    make: _Make
+    if isinstance(segmenter, Crew):  # one thread more than workers, to read the next photo while all are at theirs
+        make, threads = partial(segmenter.run, partial(_made, wanted, options)), segmenter.workers + 1
+    else:
+        many = segmenter.for_many()
+        make, threads = partial(_made, wanted, options, many, given_up=given_up), max(THREADS, many.workers)
+    results = in_order(partial(_outcome, make), sources, threads)
     try:
         for outcome in results:  # noqa: UP028 - `yield from` would close them, and wait, before we tell of it
             yield outcome
@@ -94,13 +105,23 @@ def outcomes(
         results.close()
 
 
-def _outcome(
-    segmenter: "Segmenter", wanted: Wanted, options: dict[str, Any], given_up: Event, source: Source
-) -> Outcome:
+def _made(
+    wanted: Wanted,
+    options: dict[str, Any],
+    segmenter: "Segmenter",
+    photo: Path | bytes,
+    name: str,
+    given_up: Event | None = None,
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """A photo's files and summary."""
+    result = replace(segmenter(photo, **options), name=name)
+    files = {kind: encoded(result, kind, wanted) for kind in wanted.kinds if not (given_up and given_up.is_set())}
+    return files, result.to_dict()
+
+
+def _outcome(make: _Make, source: Source) -> Outcome:
     try:
-        result = replace(segmenter(source.read(), **options), name=source.name.name)
-        files = {kind: encoded(result, kind, wanted) for kind in wanted.kinds if not given_up.is_set()}
-        return Outcome(source, files, result.to_dict(), "")
+        return Outcome(source, *make(source.read(), source.name.name), "")
     except ConfigError:
         raise
     except ClothsegError as error:
@@ -123,7 +144,7 @@ def encoded(result: "Segmentation", kind: str, wanted: Wanted) -> bytes:
 
     stream = BytesIO()
     if kind == "labels":
-        render.palette_image(result.label_map).save(stream, format="PNG")
+        render.palette_image(result.label_map).save(stream, format="PNG", **render.PNG_OF_LABELS)
     elif kind == "cutouts":
         # Level 3 is several times faster than Pillow's default, and the file hardly larger.
         result.cutout(*wanted.classes, options=wanted.cutout).save(stream, format="PNG", compress_level=3)

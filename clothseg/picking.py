@@ -1,7 +1,8 @@
 """What a visitor has before them: a photo's result, what is picked of it, and the answers to what they do."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,25 @@ VIEWS = ("Regions", "Before and after")
 """How a result is shown."""
 
 
+_numbers = count()
+
+
 @dataclass(frozen=True, eq=False)
-class Seen:
+class _Numbered:
+    """What no other equals, past ones included.
+
+    gradio tells by the hash whether an event has changed a state, and asks for that before and after; by its place in
+    memory, a new object is at times the same as one that another event has replaced meanwhile.
+    """
+
+    number: int = field(default_factory=_numbers.__next__, init=False)
+
+    def __hash__(self) -> int:
+        return self.number
+
+
+@dataclass(frozen=True, eq=False)
+class Seen(_Numbered):
     """A result, and the stored photo that it is of."""
 
     path: str | bytes
@@ -31,7 +49,7 @@ class Seen:
 
 
 @dataclass(frozen=True, eq=False)
-class Wish:
+class Wish(_Numbered):
     """What the cut-out shows, or soon will."""
 
     seen: Seen | None = None

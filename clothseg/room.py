@@ -4,7 +4,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clothseg.errors import ConfigError
+from clothseg.finished import Finished
 from clothseg.segment_tab import KEEP_SECONDS
 
 
@@ -72,7 +73,13 @@ def own_folder(port: str) -> Path:
     return folder
 
 
-def clear(folder: Path, limit: int, used: Collection[str] = (), now: float | None = None) -> int:
+def clear(
+    folder: Path,
+    limit: int,
+    used: Collection[str] = (),
+    now: float | None = None,
+    lists: Iterable[set[str]] = (),
+) -> int:
     """Delete what is old, and then the oldest files until the others take at most `limit` bytes.
 
     Args:
@@ -81,6 +88,7 @@ def clear(folder: Path, limit: int, used: Collection[str] = (), now: float | Non
         limit: bytes.
         used: paths of files that stay, as those of the last `GRACE_SECONDS` do.
         now: the time, if it is another, in seconds as `time.time` counts them.
+        lists: of paths of files, from which those that are deleted are struck.
 
     Returns:
         The bytes that are left; more than `limit` if these are in use. Files older than
@@ -105,6 +113,8 @@ def clear(folder: Path, limit: int, used: Collection[str] = (), now: float | Non
             break
         if str(path) not in used:
             path.unlink(missing_ok=True)
+            for names in lists:
+                names.discard(str(path))
             total -= size
     return total
 
@@ -146,7 +156,7 @@ class Room:
             untold: bytes that a request is taken to bring that does not say how many they are.
         """
         self.app, self.page, self.limit, self.untold = app, page, limit, untold
-        self.stored, self.looked = 0, float("-inf")
+        self.stored, self.looked, self.finished = 0, float("-inf"), Finished(page)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 507."""
@@ -162,8 +172,11 @@ class Room:
         since, full = time.monotonic() - self.looked, self.stored + size > self.limit
         if since > LOOK_SECONDS or (full and since > 1):
             self.looked = time.monotonic()
+            self.finished.forget()
             folder, used = Path(get_upload_folder()), in_use(self.page)
-            self.stored = await to_thread.run_sync(clear, folder, self.limit - size, used)
+            # gradio would keep the names for ever: it strikes only those of files that it deletes itself.
+            lists = tuple(self.page.temp_file_sets)
+            self.stored = await to_thread.run_sync(clear, folder, self.limit - size, used, None, lists)
         if self.stored + size > self.limit:
             return False
         self.stored += size

@@ -199,7 +199,8 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
     opacity.change(None, opacity, None, js=SET_OPACITY, **private)
     photo.select(pick_at, [seen, picker], picker, **instant)
     regions.select(pick_named, picker, picker, **instant)
-    clear.click(lambda: [], None, picker, **instant)
+    # In the page alone: a pick that follows at once would be undone by the server's answer.
+    clear.click(None, None, picker, js="() => [[]]", api_visibility="private")
     for name, button in presets.items():
         button.click(preset(name), seen, picker, **instant)
     # Queued, unlike those above: gradio reports a state's change only from there.

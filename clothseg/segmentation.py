@@ -73,6 +73,13 @@ class Segmentation:
         confidence = {name: float(self.confidence[name]) for name in self.areas if name in self.confidence}
         object.__setattr__(self, "confidence", confidence)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Read-only again after pickle, which forgets that of arrays."""
+        self.__dict__.update(state)
+        for array in (self.label_map, self.probability, self.wearers):
+            if array is not None:
+                array.flags.writeable = False
+
     @cached_property
     def _counts(self) -> npt.NDArray[np.int64]:
         # In parts, because OpenCV, three times as quick as bincount, counts in float32: exact up to 2**24.
@@ -160,7 +167,7 @@ class Segmentation:
             raise ConfigError(f"Class ids survive only in PNG: write {path.stem}.png instead of {path.name}.")
         if not path.parent.is_dir():
             raise ConfigError(f"There is no folder {path.parent}; create it first.")
-        save_picture(render.palette_image(self.label_map), path)
+        save_picture(render.palette_image(self.label_map), path, **render.PNG_OF_LABELS)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready summary; the keys are always the same, `box` is [x, y, width, height] in pixels."""

@@ -18,16 +18,16 @@ from clothseg.images import Photo, load_photo, photo_name
 from clothseg.labels import NAMES
 from clothseg.overlap import in_order, overlapped
 from clothseg.segmentation import Segmentation
-from clothseg.steps import Reading, read_each, read_one, wide_size
+from clothseg.steps import Logits, Reading, read_each, read_one, wide_size
 
 
-_Prepared = tuple[Image.Image, npt.NDArray[np.float32]]
-"""A photo, and what the network sees of it: (1, 3, h, w)."""
+_Prepared = tuple[Image.Image, Any]
+"""A photo, and what the network sees of it: (1, 3, h, w), an array, or a tensor where the engine works on a GPU."""
 
 _Steps = tuple[
     Callable[[Photo], _Prepared],
-    Callable[[list[_Prepared]], Iterable[npt.NDArray[np.float32]]],
-    Callable[[Photo, _Prepared, npt.NDArray[np.float32]], Segmentation],
+    Callable[[list[_Prepared]], Iterable[Logits]],
+    Callable[[Photo, _Prepared, Logits], Segmentation],
 ]
 
 EDGES = ("plain", "guided")
@@ -44,7 +44,7 @@ class Segmenter:
     """A loaded model. Calls from several threads are safe: the network itself runs one call at a time.
 
     That is the quickest for one photo, since a forward pass uses all cores, and keeps memory to one pass. Of many
-    photos, `for_many` does more in the same time.
+    photos, `for_many` does more in the same time, and `clothseg.Crew`, by several processes, more yet.
 
     Attributes:
         engine: What runs the network.
@@ -225,10 +225,11 @@ class Segmenter:
         """
         return self._logits(self.pixels(photos, size))
 
-    def _logits(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def _logits(self, pixels: Any) -> Any:
         with self._turn:
             logits = self.engine(pixels)
-        if logits.ndim != 4 or logits.shape[:2] != (len(pixels), len(NAMES)) or not np.isfinite(logits).all():
+        finite = np.isfinite(logits) if isinstance(logits, np.ndarray) else logits.isfinite()
+        if logits.ndim != 4 or logits.shape[:2] != (len(pixels), len(NAMES)) or not finite.all():
             raise ModelError(f"{self.name} does not answer with finite logits of 18 classes: its weights are broken.")
         return logits
 
@@ -250,7 +251,7 @@ class Segmenter:
         load = partial(load_photo, longest=longest)
         prepare, run = (_prepare_later, self._run_averaged) if average else (self._prepare, self._run)
 
-        def closer(photo: Image.Image) -> npt.NDArray[np.float32]:
+        def closer(photo: Image.Image) -> Logits:
             return next(iter(run([prepare(photo)])))
 
         aspect, guided = self.image_size[0] / self.image_size[1], edges == "guided"
@@ -260,23 +261,25 @@ class Segmenter:
         read = partial(read_one, closer=closer if zoom == "auto" else None, aspect=aspect, guided=guided, rules=rules)
         return lambda source: prepare(load(source)), run, partial(self._finish, read)
 
-    def _prepare(self, photo: Image.Image) -> _Prepared:
-        return photo, self.pixels([photo])
-
-    def _run(self, prepared: list[_Prepared]) -> Iterable[npt.NDArray[np.float32]]:
-        return self._logits(np.concatenate([pixels for _, pixels in prepared]))
+    def _prepare(self, photo: Image.Image, size: tuple[int, int] | None = None) -> _Prepared:
+        see, size = getattr(self.engine, "see", None), size or self.image_size
+        return photo, see(photo, size, self._resample, self._values) if see else self.pixels([photo], size)
 
     def _prepare_wide(self, photo: Image.Image) -> _Prepared:
-        return photo, self.pixels([photo], wide_size(photo.size, self.image_size))
+        return self._prepare(photo, wide_size(photo.size, self.image_size))
 
-    def _run_each(self, prepared: list[_Prepared]) -> Iterable[npt.NDArray[np.float32]]:
-        return [self._logits(pixels)[0] for _, pixels in prepared]
+    def _run(self, prepared: list[_Prepared]) -> Iterable[Logits]:
+        parts = [pixels for _, pixels in prepared]
+        return self._logits(np.concatenate(parts) if isinstance(parts[0], np.ndarray) else parts)
 
-    def _run_averaged(self, prepared: list[_Prepared]) -> Iterable[npt.NDArray[np.float32]]:
+    def _run_each(self, prepared: list[_Prepared]) -> Iterable[Logits]:
+        return [logits for each in prepared for logits in self._run([each])]
+
+    def _run_averaged(self, prepared: list[_Prepared]) -> Iterable[Logits]:
         return [as_logits(averaged_probabilities(self.logits, self.image_size, photo)) for photo, _ in prepared]
 
     def _finish(
-        self, read: Callable[..., Reading], source: Photo, prepared: _Prepared, logits: npt.NDArray[np.float32]
+        self, read: Callable[..., Reading], source: Photo, prepared: _Prepared, logits: Logits
     ) -> Segmentation:
         photo, _ = prepared
         seen = read(photo, logits)

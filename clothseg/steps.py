@@ -1,8 +1,9 @@
 """From the network's answer to what is known of a photo: labels, a closer look, people told apart, rules."""
 
+import logging
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +14,20 @@ from clothseg.labels import BACKGROUND
 from clothseg.people import parse, territories
 from clothseg.rules import drop_specks, tidy, without_legs
 from clothseg.sides import turned
-from clothseg.upsample import label_pixels, winning_probability
+from clothseg.upsample import best_classes, label_pixels, winning_probability
 from clothseg.zoom import Box, confidences, faded, paste, surroundings
 
 
-Logits = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    import torch
+
+Logits = Union[npt.NDArray[np.float32], "torch.Tensor"]
+"""Of a photo, (18, h, w) float32; a tensor of a GPU's engine, which draws label maps there."""
 
 Closer = Callable[[Image.Image], Logits]
 """The network: a photo, or a part of one, to its logits (18, h, w)."""
+
+_log = logging.getLogger(__name__)
 
 WIDE = 2.5
 """How many times as many pixels as usual the network sees of wide photos, where it looks for people."""
@@ -47,12 +54,47 @@ def read(photo: Image.Image, logits: Logits, guided: bool) -> Reading:
 
     `guided`: borders follow it, legs beyond its end are ruled out, and sides trade places in someone seen from behind.
     """
+    if not isinstance(logits, np.ndarray):
+        try:
+            return _read_there(photo, logits, guided)
+        except RuntimeError as error:  # no memory left on the GPU, mostly
+            _log.warning("The label map is drawn by the CPU instead of the GPU: %s", error)
+            logits = logits.cpu().numpy()
     size = (photo.height, photo.width)
     if not guided:
         return Reading(*label_pixels(logits, size))
     logits = turned(without_legs(logits))
-    label_map, probability = follow_edges(logits, np.asarray(photo)), winning_probability(logits, size)
+    label_map, probability = follow_edges(logits, photo), winning_probability(logits, size)
+    return Reading(label_map, confidences(label_map, probability, np.unique(best_classes(logits))), probability)
+
+
+def _read_there(photo: Image.Image, logits: "torch.Tensor", guided: bool) -> Reading:
+    """`read`, where the logits are. Two rules look at them here: they are small, beside photo and label map."""
+    from clothseg.engines import device
+
+    size = (photo.height, photo.width)
+    if not guided:
+        return Reading(*device.label_pixels(logits, size))
+    said = _as_array(logits)
+    ruled = turned(without_legs(said))
+    if ruled is not said:
+        logits = device.upload(ruled, logits.device)
+    label_map = device.follow_edges(logits, device.upload(np.asarray(photo), logits.device))
+    probability = device.winning_probability(logits, size)
     return Reading(label_map, confidences(label_map, probability), probability)
+
+
+def _as_array(logits: Logits) -> npt.NDArray[np.float32]:
+    return logits if isinstance(logits, np.ndarray) else logits.cpu().numpy()
+
+
+def _beside(logits: Logits, array: npt.NDArray[np.float32]) -> Logits:
+    """An array as what these logits are, and where they are."""
+    if isinstance(logits, np.ndarray):
+        return array
+    from clothseg.engines.device import upload
+
+    return upload(array, logits.device)
 
 
 def read_one(
@@ -69,9 +111,11 @@ def read_one(
         rules: apply `clothseg.rules`.
     """
     label_map, means, probability, _ = read(photo, logits, guided)
-    if closer and (box := surroundings(logits, label_map.shape, aspect)):
+    if closer and (box := surroundings(said := _as_array(logits), label_map.shape, aspect)):
         part = photo.crop(box)
-        nearer, _, nearer_probability, _ = read(part, faded(closer(part), logits, box, label_map.shape), guided)
+        close = closer(part)
+        mixed = _beside(close, faded(_as_array(close), said, box, label_map.shape))
+        nearer, _, nearer_probability, _ = read(part, mixed, guided)
         label_map = paste(label_map, nearer, box, label_map.shape)
         probability = paste(probability, nearer_probability, box, label_map.shape)
         means = confidences(label_map, probability)

@@ -174,21 +174,30 @@ def paste(
     return both
 
 
-def confidences(label_map: npt.NDArray[np.uint8], probability: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+def confidences(
+    label_map: npt.NDArray[np.uint8],
+    probability: npt.NDArray[np.uint8],
+    possible: npt.NDArray[np.integer] | None = None,
+) -> npt.NDArray[np.float64]:
     """Mean probability of each class's pixels: (18,) float64, 0 for absent classes.
 
     Args:
         label_map: (H, W) uint8 class ids.
         probability: (h, w) uint8, a grid over the same photo; 255 is 1.
+        possible: the only classes that the label map can hold, where that is known: spares a look at all its pixels.
     """
     height, width = probability.shape
     labels = cv2.resize(label_map, (width, height), interpolation=cv2.INTER_NEAREST_EXACT).ravel()
     counts = np.bincount(labels, minlength=NUM_CLASSES)
     means = np.bincount(labels, weights=probability.ravel(), minlength=NUM_CLASSES) / np.maximum(counts, 1) / 255
-    present = cv2.calcHist([label_map], [0], None, [256], [0, 256]).ravel()[:NUM_CLASSES] > 0
+    if possible is None:
+        present = cv2.calcHist([label_map], [0], None, [256], [0, 256]).ravel()[:NUM_CLASSES] > 0
+    else:
+        present = np.isin(np.arange(NUM_CLASSES), possible)
     for class_id in np.flatnonzero(present & (counts == 0)).tolist():  # too small for the grid
         row, column = np.unravel_index((label_map == class_id).argmax(), label_map.shape)
-        means[class_id] = probability[row * height // label_map.shape[0], column * width // label_map.shape[1]] / 255
+        if label_map[row, column] == class_id:
+            means[class_id] = probability[row * height // len(label_map), column * width // label_map.shape[1]] / 255
     return means
 
 

@@ -1,5 +1,6 @@
 """The benchmarks run, and print the tables that they promise; what they measure is not tested here."""
 
+import argparse
 import hashlib
 import json
 import re
@@ -24,6 +25,7 @@ from benchmarks import (
     inference,
     input_pipeline,
     items,
+    on_device,
     reduced,
     scale,
     soak,
@@ -88,20 +90,56 @@ def test_tuned_steps_take_fewer_operations() -> None:
     assert default.flops == tuned.flops and 0.6 < tuned.flops / plain.flops < 0.8
 
 
-def test_gpu_runs_without_one(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of it but what a GPU alone has: CUDA graphs."""
+def test_gpu_runs_without_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """All of it but what a GPU alone has: CUDA graphs, and compiling."""
+    Image.fromarray(draw(0, 96, 64).image).save(tmp_path / "photo.png")
+    monkeypatch.setattr(gpu, "PHOTO", tmp_path / "photo.png")
     monkeypatch.setattr(gpu, "matrix_flops", lambda device, dtype: 1e12)
-    gpu.main("--models b0 lite --size 64 --batches 1 2 --rounds 1 --device cpu".split())
+    gpu.main("--models b0 lite --size 64 --batches 2 --train-batch 1 --rounds 1 --device cpu".split())
     said = capsys.readouterr().out
     inference_part, training_part = said.split("| training")
     _, *rows = table(inference_part)
+    ours = ("whole", "guided", "around it by the CPU", "guided by the CPU", "network", "network alone")
     assert [row[:3] for row in rows] == [
-        *(["b0", batch, way] for batch in "12" for way in ("pipeline", "whole", "network")),
-        *(["lite", batch, way] for batch in "12" for way in ("whole", "network")),
+        *(["b0", "2", way] for way in ("pipeline", *ours)),
+        *(["lite", "2", way] for way in ours),
     ]
     assert all(float(row[3]) > 0 for row in rows)
-    assert all(0 < float(row[5].split()[0]) < 100 for row in rows if row[2] == "network")
-    assert re.search(r"b0, batch 1 \| \d", training_part) and "aten::" in training_part
+    assert all(0 < float(row[5].split()[0]) < 100 for row in rows if row[2] in gpu.ALONE)
+    assert re.search(r"b0 \| 1 \| tuned \| \d", training_part) and training_part.count("aten::") > 12
+    assert re.search(r"\nb0, each way at its best batch: pipeline \d+ photos/s, 1.00x the pipeline; whole ", said)
+    assert "Left out" not in said
+
+
+def test_one_way_that_fails_costs_the_others_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(batch: int) -> None:
+        raise RuntimeError("no graph today")
+
+    options = argparse.Namespace(rounds=3, device=torch.device("cpu"))
+    choice = {"pipeline": gpu.Way(lambda batch: sum(range(batch * 1000))), "graph": gpu.Way(fail)}
+    agenda = gpu.Agenda(1)
+    gpu.inference("b2", 4, choice, 1.0, options, agenda)
+    assert capsys.readouterr().out.startswith("| b2 | 4 | pipeline | ")
+    assert agenda.left_out == ["b2, batch 4, graph: RuntimeError: no graph today"]
+    late = gpu.Agenda(0)
+    gpu.inference("b2", 4, choice, 1.0, options, late)
+    assert late.left_out[0] == "b2, batch 4, pipeline: no time" and not capsys.readouterr().out
+
+
+def test_on_device_compares_each_step(tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for part in ("train", "validation"):
+        write_parquet(tmp_path / f"{part}.parquet", 2, height=200, width=150)
+    threads = torch.get_num_threads(), cv2.getNumThreads()
+    on_device.main([str(tmp_path), "--model", str(tiny_model), "--photos", "2", "--enlarge", "2", "--device", "cpu"])
+    torch.set_num_threads(threads[0])
+    cv2.setNumThreads(threads[1])
+    _, *rows = table(capsys.readouterr().out)
+    assert [row[:2] for row in rows] == [
+        [photos, step] for photos in ("as they are", "2 times as large") for step in on_device.STEPS
+    ]
+    assert all(0.99 < float(row[3]) <= float(row[2]) <= 1 and float(row[4]) > 0 for row in rows)
 
 
 def test_traffic_counts_what_is_read_and_written() -> None:
@@ -122,7 +160,28 @@ def test_reduced_results_are_compared_with_the_full_one(tiny_model: Path, capsys
 def test_folders_and_streams_are_ways(tiny_model: Path, tmp_path: Path) -> None:
     paths = ways.write_photos(tmp_path / "photos", 96)
     assert ways.build(f"{tiny_model.name} folder", tiny_model.parent)(paths) == [""] * len(paths)
+    for way in ("crew folder", "guided folder"):
+        assert ways.build(f"{tiny_model.name} {way}", tiny_model.parent)(paths) == [""] * len(paths)
     assert ways.build(f"{tiny_model.name} streams", tiny_model.parent)(paths) == (len(paths), 18, 32, 32)
+
+
+def test_batches_and_folders_are_compared_in_threads_and_in_workers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Pretended:
+        def __init__(self, way: str, folder: Path) -> None:
+            self.seconds = 0.2 if "crew" in way else 0.4
+
+        def __call__(self, argument: object) -> tuple[float, float, None]:
+            return self.seconds, 0.0, None
+
+        def stop(self) -> None: ...
+
+    monkeypatch.setattr(inference, "Worker", Pretended)
+    inference.compare_with_ourselves(tmp_path, {"small": ["a.jpg"] * 4}, 2)
+    _, training, *rows = table(capsys.readouterr().out)
+    assert training[4:7] == ["1.00x (1.00x)", "", ""] and len(rows) == len(inference.AGAINST_OURSELVES) - 1
+    assert {(row[4], row[6]) for row in rows} == {("1.00x (1.00x)", "2.00x (2.00x)")}
 
 
 def test_a_worker_answers_with_the_label_map_and_what_it_took(
@@ -173,7 +232,10 @@ def test_scale_is_printed_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixtur
     scale._print("megapixels", scale.SIZES, by_size)
     _, *rows = table(capsys.readouterr().out)
     assert [row[0] for row in rows] == [f"{size:g}" for size in scale.SIZES] and rows[-1][1] == ""
-    scale._draw(tmp_path / "scale.png", by_size, [0.1] * len(scale.BATCHES), {way: [0.2, 0.1] for way in by_size})
+    by_batch = {way: [0.1] * len(scale.BATCHES) for way in scale.IN_BATCHES}
+    scale._print("photos in a batch", scale.BATCHES, by_batch)
+    assert "the same in workers, ms" in capsys.readouterr().out
+    scale._draw(tmp_path / "scale.png", by_size, by_batch, {way: [0.2, 0.1] for way in by_size})
     assert Image.open(tmp_path / "scale.png").width > 800
 
 
@@ -221,7 +283,7 @@ def test_a_short_soak_finds_nothing_wrong(capsys: pytest.CaptureFixture[str]) ->
     assert found["right"] > 1
     _, *rows = table(said)
     assert [row[0] for row in rows[:3]] == ["right", "refused", "busy"]
-    assert "All that was accepted is answered" in said
+    assert "All that was accepted is answered" in said and "MB in the four quarters" in said
 
 
 def test_a_soak_tells_right_answers_from_others(tmp_path: Path) -> None:

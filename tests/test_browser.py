@@ -99,6 +99,21 @@ def test_every_way_to_pick(page: Page, photos: list[Path], library: Segmenter, t
     assert set(picked(page)) == set(body)
 
 
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_a_pick_right_after_clear_stays(page: Page, photos: list[Path]) -> None:
+    upload(page, photos[0])
+    expect(page.locator("#save")).to_have_text("Download holiday-cutout.png")
+    # The network is slow from now on.
+    page.evaluate(
+        "() => { const quick = window.fetch; window.fetch = (...call) => "
+        "new Promise((done) => setTimeout(done, 400)).then(() => quick(...call)); }"
+    )
+    page.get_by_role("button", name="Clear", exact=True).click()
+    page.locator("#picker label", has_text="Hair").click()
+    await_cutout(page, page.locator("#cutout img").get_attribute("src"))
+    assert picked(page) == ["Hair"]
+
+
 def test_the_next_photo_replaces_the_last(page: Page, photos: list[Path], library: Segmenter, tmp_path: Path) -> None:
     upload(page, photos[0])
     expect(page.locator("#save")).to_have_text("Download holiday-cutout.png")

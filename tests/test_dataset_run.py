@@ -16,7 +16,7 @@ from local_hub import LocalHub
 from paper_dolls import draw
 from PIL import Image
 
-from clothseg import Segmenter, dataset_run
+from clothseg import Segmenter
 from clothseg.cli import main
 
 
@@ -127,21 +127,6 @@ def test_a_push_that_fails_leaves_the_data_set_to_push_later(ran: tuple[LocalHub
     assert said["late"]["status"] == 1
     assert f"hf upload alice/late {left} --repo-type dataset" in said["late"]["err"]
     assert pq.read_table(left / "data" / "test-00000-of-00001.parquet").num_rows == 3
-
-
-@pytest.mark.parametrize(("file_bytes", "sizes"), [(1, [2, 2, 1]), (250, [4, 1]), (10_000, [5])])
-def test_files_end_at_a_size_and_are_numbered(
-    file_bytes: int, sizes: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dataset_run, "FILE_BYTES", file_bytes)
-    monkeypatch.setattr(dataset_run, "GROUP_BYTES", 150)
-    picture = {"bytes": bytes(50), "path": None}
-    rows = [({"image": picture, "mask": picture}, ""), (None, "row 1: broken")] * 5
-    assert dataset_run._write(iter(rows), tmp_path) == (5, ["row 1: broken"] * 5)
-    dataset_run._number(tmp_path, "dev")
-    names = [f"dev-{number:05d}-of-{len(sizes):05d}.parquet" for number in range(len(sizes))]
-    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == names
-    assert [pq.read_table(tmp_path / "data" / name).num_rows for name in names] == sizes
 
 
 def test_without_the_library_datasets_it_says_what_brings_it(

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 import pytest
+from gradio.utils import deep_hash
 from paper_dolls import draw
 from PIL import Image
 
@@ -52,6 +53,14 @@ def test_cut_shows_a_preview_first_and_then_offers_the_file(
     assert np.array_equal(read(ready["value"]), np.asarray(expected))
     small = np.asarray(expected.resize(shown.shape[1::-1]), np.int16)
     assert np.abs(small - shown).mean() < 3, "the preview is the file, but smaller"
+
+
+def test_no_wish_is_taken_for_an_earlier_one(seen: Seen) -> None:
+    # As gradio does, to tell whether a state has changed; by their places in memory, these would be but two or three.
+    assert len({deep_hash(Wish(seen)) for _ in range(50)}) == len(
+        {deep_hash(Seen("", seen.result)) for _ in range(50)}
+    )
+    assert len({deep_hash(Wish(seen)) for _ in range(50)}) == 50
 
 
 @pytest.mark.parametrize("names", [(), ("Hat",)])

@@ -56,6 +56,12 @@ def test_the_oldest_go_first(
     assert left == 100 * len(kept)
 
 
+def test_what_is_deleted_is_struck_from_the_lists(files: list[Path], tmp_path: Path) -> None:
+    lists = [{str(path) for path in files[:3]}, {str(path) for path in files[2:]}, {"elsewhere.png"}]
+    room.clear(tmp_path / "temp", 200, now=time.time() + 400, lists=lists)
+    assert lists == [set(), {str(path) for path in files[3:]}, {"elsewhere.png"}]
+
+
 def test_what_others_keep_beside_is_left_alone(files: list[Path], tmp_path: Path) -> None:
     theirs = [write(tmp_path / "temp" / name, 100) for name in ("notes.txt", "photos/a.png", f"{1:039x}/a.png")]
     assert room.clear(tmp_path / "temp", 0, now=time.time() + 4000) == 0

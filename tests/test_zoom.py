@@ -145,6 +145,8 @@ def test_confidences_are_means_over_each_classs_pixels() -> None:
     probability[:10] = 255
     means = confidences(label_map, probability)
     assert means[[0, 4, 9, 1]] == pytest.approx([0.4, 1, 0.4, 0])
+    for possible in ([0, 4, 9], [0, 1, 4, 9, 11]):  # those that are not there have none
+        np.testing.assert_array_equal(confidences(label_map, probability, np.array(possible, np.uint8)), means)
 
 
 def test_a_doll_of_a_tenth_of_the_height_is_found_again() -> None:

@@ -6,13 +6,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from clothseg import __version__
 from clothseg.collect import Source, collected
 from clothseg.commands.common import add_keep, add_model
+from clothseg.crew import MANY, MOST_WORKERS, Crew, paying_workers
 from clothseg.errors import ConfigError, ImageError, UnknownClassError, UsageError
 from clothseg.folder_run import SUMMARIES, OutputFolder
 from clothseg.images import LEAST_LONGEST
@@ -20,7 +20,9 @@ from clothseg.output import KINDS, Wanted, outcomes
 
 
 if TYPE_CHECKING:
+    from clothseg.loading import LoadedModel
     from clothseg.refine import CutoutOptions
+    from clothseg.segmenter import Segmenter
 
 
 HELP = "segment photos, folders and ZIPs of photos, or a data set"
@@ -51,6 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rules", action="store_true", help="drop specks and what one person cannot wear there")
     parser.add_argument(
         "--longest", type=int, metavar="PIXELS", help="reduce larger photos, and what is made of them: quicker"
+    )
+    parser.add_argument(
+        "--workers",
+        type=_workers,
+        metavar="N",
+        help="processes that share the photos, each with a model of its own; default: auto, which is as many as "
+        f"cores, up to {MOST_WORKERS}, for {MANY} photos and more and a small model on a CPU, and 1 else",
     )
     parser.add_argument("--overwrite", action="store_true", help="do photos again that are done")
     add_cutout_arguments(parser)
@@ -124,9 +133,33 @@ def cutout_options(arguments: argparse.Namespace) -> "CutoutOptions":
     return CutoutOptions.of(values)
 
 
+def _workers(text: str) -> int | None:
+    """What `--workers` says: a number, or None for auto."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"give auto, or a number from 1 on, not {text}")
+    return int(text)
+
+
+@contextmanager
+def _segmenter(
+    arguments: argparse.Namespace, loaded: "LoadedModel", photos: int | None, processes: int
+) -> "Iterator[Segmenter | Crew]":
+    """The model, in as many workers as are asked for, or pay for so many photos; None is many."""
+    from clothseg.segmenter import Segmenter
+
+    workers = arguments.workers or (1 if processes > 1 else paying_workers(loaded, photos))
+    options: dict[str, Any] = {"revision": loaded.revision or arguments.revision, "device": _device(processes)}
+    if workers == 1:
+        yield Segmenter.from_pretrained(arguments.model, **options)
+        return
+    with Crew(workers, arguments.model, **options) as crew:
+        yield crew
+
+
 def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source], rank: int, processes: int) -> int:
     from clothseg.loading import load
-    from clothseg.segmenter import Segmenter
 
     loaded = load(arguments.model, arguments.revision)
     options = {name: getattr(arguments, name) for name in OPTIONS}
@@ -139,13 +172,12 @@ def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source]
     problems: dict[PurePosixPath, str] = {}
     stopped: BaseException | None = None
     if todo:
-        revision = loaded.revision or arguments.revision
-        segmenter = Segmenter.from_pretrained(arguments.model, revision=revision, device=_device(processes))
-        try:
-            with closing(outcomes(segmenter, todo, wanted, options)) as results:
-                _store(results, folder, done, problems, len(todo), rank)
-        except (ConfigError, KeyboardInterrupt) as error:  # what is done is in the table all the same
-            stopped = error
+        with _segmenter(arguments, loaded, len(todo), processes) as segmenter:
+            try:
+                with closing(outcomes(segmenter, todo, wanted, options)) as results:
+                    _store(results, folder, done, problems, len(todo), rank)
+            except (ConfigError, KeyboardInterrupt) as error:  # what is done is in the table all the same
+                stopped = error
     try:
         table = folder.write_table(photos, problems, rank, processes)
     except OSError as error:
@@ -160,19 +192,22 @@ def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source]
 
 def _segment_dataset(arguments: argparse.Namespace, rank: int, processes: int) -> int:
     from clothseg.dataset_run import segment_dataset
+    from clothseg.loading import load
     from clothseg.processes import Processes
-    from clothseg.segmenter import Segmenter
 
-    status = segment_dataset(
-        arguments.dataset,
-        arguments.push_to_hub,
-        partial(Segmenter.from_pretrained, arguments.model, revision=arguments.revision, device=_device(processes)),
-        {name: getattr(arguments, name) for name in OPTIONS},
-        split=arguments.split or "train",
-        column=arguments.column or "image",
-        private=arguments.private,
-        processes=Processes(rank, processes),
-    )
+    with ExitStack() as stack:
+        status = segment_dataset(
+            arguments.dataset,
+            arguments.push_to_hub,
+            lambda: stack.enter_context(
+                _segmenter(arguments, load(arguments.model, arguments.revision), None, processes)
+            ),
+            {name: getattr(arguments, name) for name in OPTIONS},
+            split=arguments.split or "train",
+            column=arguments.column or "image",
+            private=arguments.private,
+            processes=Processes(rank, processes),
+        )
     return status if processes == 1 else 0
 
 

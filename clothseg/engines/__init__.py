@@ -35,6 +35,9 @@ class Engine(Protocol):
 
     One that can do several photos at once, each slower but all together quicker, may say so with an attribute
     `streams`: another engine that is safe for threads and has a `count` of calls that run together, or None.
+
+    One on a GPU may have `see`, which makes there what the network sees of a photo (`clothseg.engines.device.pixels`).
+    It takes a list of such tensors then, and its logits stay there, where `clothseg.steps` has label maps drawn.
     """
 
     def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -67,16 +70,27 @@ def build_engine(
         if absent:
             raise ConfigError(f"The {engine} engine is not installed: pip install {' '.join(absent)}.")
         return _converted(loaded, engine, precision)
-    if engine == "auto" and loaded.model_type in CONVERTED and _runs_on_cpu(device):
-        for name, packages in PACKAGES.items():
-            if all(find_spec(package) for package in packages):
-                try:
-                    return _converted(loaded, name, precision)
-                except (ModelError, ImportError, OSError, RuntimeError) as error:
-                    _log.warning("The %s engine is left out: %s", name, error)
+    if engine == "auto":
+        for name in _quicker(loaded.model_type, device):
+            try:
+                return _converted(loaded, name, precision)
+            except (ModelError, ImportError, OSError, RuntimeError) as error:
+                _log.warning("The %s engine is left out: %s", name, error)
     from clothseg.engines.torch_engine import TorchEngine
 
     return TorchEngine(loaded.model, device, precision)
+
+
+def quickest(model_type: str, device: str = "auto") -> str:
+    """The engine that "auto" is, unless it turns out not to run the model; arguments as of `build_engine`."""
+    return next(iter(_quicker(model_type, device)), "torch")
+
+
+def _quicker(model_type: str, device: str) -> list[str]:
+    """The engines that are quicker than PyTorch and installed, the quickest first."""
+    if model_type not in CONVERTED or not _runs_on_cpu(device):
+        return []
+    return [name for name, packages in PACKAGES.items() if all(map(find_spec, packages))]
 
 
 def _converted(loaded: "LoadedModel", engine: str, precision: str) -> Engine:

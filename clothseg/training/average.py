@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import PARAM_LIST, AveragedModel, get_ema_multi_avg_fn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from clothseg.errors import ConfigError
@@ -42,12 +42,16 @@ class WeightAverage(TrainerCallback):
         self.checkpoint: str | None = None  # the one to go on from
         self.model: AveragedModel | None = None
 
-    def _average(self, averaged: torch.Tensor, current: torch.Tensor, count: torch.Tensor | int) -> torch.Tensor:
-        if not averaged.is_floating_point():
-            return current
-        # The first steps' weights are the worst: they are forgotten sooner.
-        decay = min(self.decay, (1 + int(count)) / (10 + int(count)))
-        return torch.lerp(current, averaged, decay)
+    def _average(self, averaged: PARAM_LIST, current: PARAM_LIST, _: torch.Tensor | int) -> None:
+        # All tensors of a kind at once, and the count from the CPU: a GPU would be waited for at each of hundreds.
+        if averaged[0].is_floating_point():
+            assert self.model is not None
+            count = int(self.model.n_averaged)
+            # The first steps' weights are the worst: they are forgotten sooner.
+            get_ema_multi_avg_fn(min(self.decay, (1 + count) / (10 + count)))(averaged, current, _)
+        else:
+            for ours, theirs in zip(averaged, current, strict=True):
+                ours.copy_(theirs)
 
     @contextlib.contextmanager
     def applied(self, model: nn.Module) -> Iterator[None]:
@@ -77,7 +81,7 @@ class WeightAverage(TrainerCallback):
         Raises:
             ConfigError: the checkpoint holds no average.
         """
-        self.model = AveragedModel(kwargs["model"], avg_fn=self._average, use_buffers=True)
+        self.model = AveragedModel(kwargs["model"], multi_avg_fn=self._average, use_buffers=True)
         if self.checkpoint is not None:
             stored = Path(self.checkpoint) / FILE
             if not stored.is_file():

@@ -13,6 +13,7 @@ from PIL import Image
 from transformers import AutoModelForSemanticSegmentation
 
 from clothseg import ConfigError, Segmenter, engines
+from clothseg.engines import torch_engine
 from clothseg.engines.onnx_engine import OnnxEngine
 from clothseg.engines.openvino_engine import OpenVinoEngine
 from clothseg.engines.torch_engine import TorchEngine
@@ -67,6 +68,46 @@ def test_fast_is_close(engine: str, tiny_model: Path) -> None:
     assert found.dtype == np.float32
     assert np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
     assert (labels(found) == labels(expected)).mean() >= 0.98
+
+
+def test_rounded_weights_change_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under autocast, which rounds them else."""
+    if not torch_engine.has_bfloat16(torch.device("cpu")):
+        pytest.skip("needs a CPU with bfloat16")
+    rounded = Segmenter.from_pretrained(folder, engine="torch", device="cpu", precision="fast")
+    assert torch.bfloat16 in {parameter.dtype for parameter in rounded.engine.model.parameters()}
+    monkeypatch.setattr(torch_engine, "round_weights", lambda model: None)
+    usual = Segmenter.from_pretrained(folder, engine="torch", device="cpu", precision="fast")
+    np.testing.assert_array_equal(rounded.logits(photos()), usual.logits(photos()))
+
+
+NO_TF32 = """
+import sys
+import torch
+from clothseg.engines.torch_engine import without_tf32
+
+settings = torch.backends.cudnn.conv, torch.backends.cuda.matmul
+exec(sys.argv[1])
+before = [setting.fp32_precision for setting in settings]
+for _ in range(2):
+    with without_tf32():
+        assert [setting.fp32_precision for setting in settings] == ["ieee", "ieee"]
+    assert [setting.fp32_precision for setting in settings] == before
+print(*before)
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("from transformers.utils.import_utils import enable_tf32; enable_tf32(True)", "tf32 tf32"),
+        ("torch.backends.cudnn.conv.fp32_precision = 'ieee'", "ieee none"),
+    ],
+)
+def test_exact_is_without_tf32_whatever_was_set(asked: str, found: str) -> None:
+    """The settings of GPUs are there without one; in a process of its own, for old and new ones do not mix."""
+    done = subprocess.run([sys.executable, "-c", NO_TF32, asked], capture_output=True, text=True)
+    assert done.stdout.split() == found.split(), done.stderr
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnx"])

@@ -1,0 +1,185 @@
+"""What a GPU does beside the network gives the results of the CPU's own modules.
+
+All of it runs on a GPU where there is one, else on the CPU.
+"""
+
+import io
+import logging
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from paper_dolls import draw
+from PIL import Image
+
+from clothseg import Segmenter, edges, upsample
+from clothseg.engines import device
+from clothseg.loading import EMBEDDED
+from clothseg.rules import without_legs
+from clothseg.sides import turned
+
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def there(folder: Path, **options: str) -> Segmenter:
+    """A model that does everything it can on the device, even if that is a CPU."""
+    segmenter = Segmenter.from_pretrained(folder, engine="torch", device=DEVICE.type, **options)
+    segmenter.engine.see = partial(device.pixels, device=DEVICE)
+    return segmenter
+
+
+def lying(array: np.ndarray) -> torch.Tensor:
+    return device.upload(array, DEVICE)
+
+
+def doll(seed: int, height: int = 300, width: int = 200) -> Image.Image:
+    return Image.fromarray(draw(seed, height, width).image)
+
+
+def smooth(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return np.stack([cv2.GaussianBlur(plane, (0, 0), 3) for plane in rng.normal(size=shape).astype(np.float32)]) * 40
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(300, 200), (40, 700), (1, 50), (700, 5), (64, 96), (1000, 96), (64, 1000), (1500, 1800)]
+)
+def test_resizing_is_pillows_to_the_bit(height: int, width: int, rng: np.random.Generator) -> None:
+    photo = rng.integers(0, 256, (height, width, 3), np.uint8)
+    for size in ((64, 96), (96, 64), (333, 50)):
+        expected = np.asarray(Image.fromarray(photo).resize(size[::-1], Image.Resampling.BILINEAR))
+        np.testing.assert_array_equal(device.resized(lying(photo), size).cpu().numpy(), expected)
+
+
+@pytest.mark.parametrize("resample", [Image.Resampling.BILINEAR, Image.Resampling.BICUBIC])
+def test_pixels_are_the_segmenters_to_the_bit(resample: Image.Resampling, tiny_model: Path) -> None:
+    segmenter = Segmenter.from_pretrained(tiny_model, engine="torch", device="cpu")
+    segmenter._resample = resample
+    for size in ((128, 128), (96, 160)):
+        found = device.pixels(doll(1), size, resample, segmenter._values, DEVICE)
+        np.testing.assert_array_equal(found.cpu().numpy(), segmenter.pixels([doll(1)], size))
+        assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_photo_that_does_not_fit_is_resized_elsewhere(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("no memory")
+
+    segmenter = there(tiny_model)
+    expected = segmenter(doll(0))
+    monkeypatch.setattr(device, "resized", fail)
+    monkeypatch.setattr(device, "follow_edges", fail)
+    with caplog.at_level(logging.WARNING):
+        found = segmenter(doll(0))
+    assert "resized by the CPU instead of the GPU: no memory" in caplog.text
+    assert "drawn by the CPU instead of the GPU: no memory" in caplog.text
+    assert (found.label_map == expected.label_map).mean() > 0.998
+
+
+@pytest.mark.parametrize("size", [(511, 767), (1000, 400), (32, 48), (20, 47), (1, 3000), (3000, 2)])
+@pytest.mark.parametrize("values", [1 << 13, 1 << 23])
+def test_labels_are_those_of_the_cpu(
+    size: tuple[int, int], values: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "_STRIP_VALUES", values)
+    logits = smooth(rng, (18, 32, 48))
+    expected, means, grid = upsample.label_pixels(logits, size)
+    found, found_means, found_grid = device.label_pixels(lying(logits), size)
+    assert (found.dtype, found_grid.dtype, found.shape) == (np.uint8, np.uint8, size)
+    assert (found == expected).mean() >= 0.9999
+    np.testing.assert_allclose(found_means, means, atol=1e-4 if max(size) <= 320 else 0.02)
+    assert np.abs(found_grid.astype(int) - grid).max() <= 1
+    np.testing.assert_array_equal(device.winning_probability(lying(logits), size), found_grid)
+
+
+def test_of_equal_logits_the_lower_id_wins() -> None:
+    logits = np.zeros((18, 4, 4), np.float32)
+    logits[[5, 9]] = 1
+    assert (device.label_pixels(lying(logits), (50, 60))[0] == 5).all()
+
+
+@pytest.mark.parametrize("size", [(300, 200), (130, 700), (20, 900), (1300, 777), (333, 777), (3, 2), (1, 2000)])
+def test_borders_are_those_of_the_cpu(
+    size: tuple[int, int], rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "_STRIP_VALUES", 1 << 18)  # several strips
+    photo = cv2.GaussianBlur(rng.integers(0, 256, (*size, 3), dtype=np.uint8), (5, 5), 2).reshape(*size, 3)
+    logits = smooth(rng, (6, 30, 24))
+    found = device.follow_edges(lying(logits), lying(photo))
+    assert (found.dtype, found.shape) == (np.uint8, size)
+    assert (found == edges.follow_edges(logits, photo)).mean() >= 0.999
+
+
+def test_one_class_fills_the_photo() -> None:
+    logits = np.zeros((18, 8, 8), np.float32)
+    logits[7] = 1
+    assert (device.follow_edges(lying(logits), lying(np.zeros((50, 70, 3), np.uint8))) == 7).all()
+
+
+def test_on_real_photos(shared_data: Path) -> None:
+    segmenter = Segmenter.from_pretrained(EMBEDDED, engine="torch", device="cpu")
+    rows = pq.read_table(shared_data / "sample_validation.parquet", columns=["image"]).slice(0, 3).to_pylist()
+    plain, guided = [], []
+    for row in rows:
+        photo = Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB")
+        (logits,) = segmenter.logits([photo])
+        size, bytes_of = (photo.height, photo.width), np.array(photo)
+        found, *_ = device.label_pixels(lying(logits), size)
+        plain.append((found == upsample.winners(logits, size)).mean())
+        logits = turned(without_legs(logits))
+        borders = device.follow_edges(lying(logits), lying(bytes_of))
+        guided.append((borders == edges.follow_edges(logits, bytes_of)).mean())
+    assert min(plain) >= 0.9999 and min(guided) >= 0.999
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"edges": "plain", "zoom": "off"}, {}, {"people": "all"}, {"people": "all", "edges": "plain"}, {"average": True}],
+    ids=str,
+)
+def test_every_way_gives_the_same_results(options: dict[str, str], tiny_model: Path) -> None:
+    usual, ours = Segmenter.from_pretrained(tiny_model, engine="torch", device="cpu"), there(tiny_model)
+    photos = [doll(0), doll(1, 400, 640), doll(2, 64, 64)]
+    together = ours.batch(photos, batch_size=3, **options)
+    for photo, found in zip(photos, together, strict=True):
+        expected = usual(photo, **options)
+        assert (found.label_map == expected.label_map).mean() >= 0.998
+        assert found.confidence == pytest.approx(expected.confidence, abs=0.05)
+        assert found.people == expected.people or "people" not in options
+        assert np.abs(found.probability.astype(int) - expected.probability).mean() < 1
+        assert not found.label_map.flags.writeable
+
+
+def test_fast_is_close(tiny_model: Path) -> None:
+    usual, ours = (
+        Segmenter.from_pretrained(tiny_model, engine="torch", device="cpu"),
+        there(tiny_model, precision="fast"),
+    )
+    for edges_drawn in ("plain", "guided"):
+        expected, found = (segmenter(doll(3), edges=edges_drawn).label_map for segmenter in (usual, ours))
+        assert (found == expected).mean() >= 0.97
+
+
+def test_a_batch_is_one_pass(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    segmenter, sizes = there(tiny_model), []
+    forward = segmenter.engine.model.forward
+    monkeypatch.setattr(
+        segmenter.engine.model,
+        "forward",
+        lambda pixel_values: sizes.append(tuple(pixel_values.shape)) or forward(pixel_values=pixel_values),
+    )
+    segmenter.batch([doll(0), doll(1, 150, 400), doll(2, 64, 64), doll(3)], batch_size=3, zoom="off")
+    assert sizes == [(3, 3, 128, 128), (1, 3, 128, 128)]
+
+
+def test_broken_weights_are_told(tiny_model: Path) -> None:
+    segmenter = there(tiny_model)
+    segmenter.engine.model.decode_head.classifier.bias.data[3] = torch.nan
+    with pytest.raises(Exception, match="weights are broken"):
+        segmenter(doll(0))
