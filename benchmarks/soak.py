@@ -33,6 +33,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from benchmarks import soak_memory
 from benchmarks.soak_photos import bad_files, digests, within_reach
 from benchmarks.ways import write_photos
 
@@ -178,8 +179,8 @@ def work(
 
 def crowd(
     app: App, count: int, seed: int, seconds: float, *files: Any, end: bool = False
-) -> tuple[Tally, list[float]]:
-    """`count` clients for so many seconds; what they saw, and the app's memory in MB about every second.
+) -> tuple[Tally, list[tuple[int, float]]]:
+    """`count` clients for so many seconds; what they saw, and about every second the answers so far and the app's MB.
 
     Args:
         files: `expected` and `bad` of `work`.
@@ -194,7 +195,7 @@ def crowd(
         client.start()
     memory, deadline = [], time.monotonic() + seconds
     while time.monotonic() < deadline:
-        memory.append(app.megabytes())
+        memory.append((tally.counts["right"] + tally.counts["refused"], app.megabytes()))
         time.sleep(min(1.0, max(0.0, deadline - time.monotonic())))
     if end:
         app.process.send_signal(signal.SIGTERM)
@@ -250,7 +251,10 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
 
 
 def _print(
-    tallies: tuple[Tally, Tally], rates: tuple[float, float], memory: list[float], files: tuple[int, float]
+    tallies: tuple[Tally, Tally],
+    rates: tuple[float, float],
+    memory: list[tuple[int, float]],
+    files: tuple[int, float],
 ) -> None:
     alone, tally = tallies
     print("\n| | alone | together |\n|---|---|---|")
@@ -260,12 +264,10 @@ def _print(
     for quantile in (0.5, 0.95):
         cells = [f"{np.quantile(found.seconds, quantile):.1f}" if found.seconds else "" for found in tallies]
         print(f"| seconds, quantile {quantile:g} | {' | '.join(cells)} |")
-    quarter = max(1, len(memory) // 4)
-    early, late = (np.median(part) for part in (memory[quarter : 2 * quarter] or memory, memory[-quarter:]))
     answered = sum(found.counts[key] for found in tallies for key in ("right", "refused"))
     print(
-        f"\nMemory: {early:.0f} MB in the second quarter, {late:.0f} MB in the last (medians), {max(memory):.0f} MB "
-        f"at most.\nTemporary files: {files[0]}, {files[1]:.0f} MB, {files[1] / max(1, answered):.1f} MB an answer."
+        f"\n{soak_memory.report(memory)}\n"
+        f"Temporary files: {files[0]}, {files[1]:.0f} MB, {files[1] / max(1, answered):.1f} MB an answer."
     )
     told = alone.told + tally.told
     print("What was said:\n" + "\n".join(f"- {count} x {said}" for said, count in sorted(told.items())))

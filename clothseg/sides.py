@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from clothseg.decision import probabilities
 from clothseg.labels import LABEL2ID, NUM_CLASSES, SWAP_SIDES
+from clothseg.upsample import best_classes
 
 
 SURE = 0.95
@@ -41,7 +42,7 @@ def from_behind(logits: npt.NDArray[np.float32]) -> bool:
     Args:
         logits: (18, h, w) float32, of a photo, or of a window about someone in it.
     """
-    labels = logits.argmax(axis=0).astype(np.uint8)
+    labels = best_classes(logits)
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(np.isin(labels, _HEAD).view(np.uint8))
     if len(stats) < 2:
         return False
