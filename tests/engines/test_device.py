@@ -65,19 +65,22 @@ def test_pixels_are_the_segmenters_to_the_bit(resample: Image.Resampling, tiny_m
         assert found.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_a_photo_that_does_not_fit_is_resized_elsewhere(
+def test_a_photo_that_does_not_fit_is_prepared_and_drawn_elsewhere(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:
         raise torch.OutOfMemoryError("no memory")
 
     segmenter = there(tiny_model)
-    expected = segmenter(doll(0))
+    expected, pixels = segmenter(doll(0)), segmenter.pixels([doll(0)])
     monkeypatch.setattr(device, "resized", fail)
+    found = segmenter.engine.see(doll(0), (128, 128), Image.Resampling.BILINEAR, segmenter._values)
+    np.testing.assert_array_equal(found.cpu().numpy(), pixels)
+    assert found.is_contiguous(memory_format=torch.channels_last)
     monkeypatch.setattr(device, "follow_edges", fail)
     with caplog.at_level(logging.WARNING):
         found = segmenter(doll(0))
-    assert "resized by the CPU instead of the GPU: no memory" in caplog.text
+    assert "prepared by the CPU instead of the GPU: no memory" in caplog.text
     assert "drawn by the CPU instead of the GPU: no memory" in caplog.text
     assert (found.label_map == expected.label_map).mean() > 0.998
 
