@@ -10,12 +10,12 @@ NODE := tests/node/node_modules/.package-lock.json
 app: .venv/app
 	$(BIN)/python app.py
 
-# bandit: B104 and B314 are argued for where ruff asks the same; B615 sees from_pretrained, which gets checked folders.
+# bandit: B104, B301 and B314 are argued for where ruff asks the same; B615 sees from_pretrained, which gets checked folders.
 test: .venv/dev $(NODE) chromium
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/bandit -q -ll -s B104,B314,B615 -r clothseg app.py train_hf.py
+	$(BIN)/bandit -q -ll -s B104,B301,B314,B615 -r clothseg app.py train_hf.py
 	CLOTHSEG_TEST_ALL=1 $(BIN)/python -m pytest
 
 # The embedded model from ImageNet weights: DATA is a folder with train.parquet and validation.parquet, UNLABELLED a

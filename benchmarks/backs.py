@@ -12,7 +12,6 @@ share of the shoe, leg and arm pixels found as the right part that have the righ
 use.
 """
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -23,20 +22,35 @@ import numpy.typing as npt
 from PIL import Image
 from tqdm.auto import tqdm
 
+from benchmarks.photos import arguments, shots
 from benchmarks.views import Labels, Pixels, grey, night
 from clothseg import Segmenter, sides
 from clothseg.images import load_photo
 from clothseg.labels import BACKGROUND, LABEL2ID, swap_sides
-from clothseg.training.data import decode_row, load_splits
 from clothseg.training.metrics import confusion_matrix, summarize
 from clothseg.upsample import winners
 
 
-NAMES = ("FACE_LEAST", "FACE_DOUBTED", "HAIR_LEAST", "HAIR_SURE")
+NAMES = ("FACE_LEAST", "FACE_DOUBTED", "NECK_LOW", "NECK_SURE", "HAIR_LEAST", "HAIR_SURE")
 
 IN_USE = tuple(getattr(sides, name) for name in NAMES)
 
-SETTINGS = (IN_USE, (0.04, 0.7, 0.3, 0.6), (0.04, 0.8, 0.3, 0.6), (0.02, 0.75, 0.3, 0.6), (0.04, 0.75, 0.5, 0.6))
+SETTINGS = (
+    IN_USE,
+    *(
+        tuple({**dict(zip(NAMES, IN_USE, strict=True)), **other}.values())
+        for other in (
+            {"NECK_SURE": 0.0},  # without necks
+            {"NECK_LOW": 0.5},
+            {"NECK_LOW": 0.6},
+            {"NECK_SURE": 0.15},
+            {"FACE_DOUBTED": 0.7},
+            {"FACE_DOUBTED": 0.8},
+            {"FACE_LEAST": 0.02},
+            {"HAIR_LEAST": 0.5},
+        )
+    ),
+)
 
 _FACE = [LABEL2ID["Face"], LABEL2ID["Sunglasses"]]
 
@@ -92,20 +106,12 @@ def _smaller(picture: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.uint
 
 def main() -> None:
     """Print a line per view and settings."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
-    parser.add_argument("--split", choices=("train", "validation"), default="train", help="default: train")
-    parser.add_argument("--photos", type=int, default=200, help="evenly drawn from the split (default 200)")
-    options = parser.parse_args()
+    options = arguments(__doc__, 200).parse_args()
     segmenter = Segmenter.from_pretrained(options.model)
-    splits = load_splits(str(options.folder), None, 0.1, 0)
-    rows = splits.train if options.split == "train" else splits.validation
     settings = SETTINGS if options.split == "train" else SETTINGS[:1]
     photos, found, matrices = {}, {}, {}
-    chosen = np.unique(np.linspace(0, len(rows) - 1, options.photos).astype(int)).tolist()
-    for index in tqdm(chosen, unit=" photos", leave=False):
-        for name, photo, truth in views(*decode_row(rows[index]), index):
+    for index, whole, shown in shots(options):
+        for name, photo, truth in views(whole, shown, index):
             photos[name] = photos.get(name, 0) + 1
             logits = segmenter.logits([Image.fromarray(photo)])[0]
             labels = winners(logits, truth.shape)
@@ -122,8 +128,9 @@ def main() -> None:
             logits = segmenter.logits([photo])[0]
             for each in settings:
                 found[name, each] = found.get((name, each), 0) + _behind(logits, each)
-    print(f"{len(chosen)} {options.split} photos, {segmenter.name}\n")
-    print(f"| | {' | '.join(NAMES)} | photos | backs found | side accuracy | with the rule |\n|---|{'---|' * 8}")
+    print(f"{photos['front']} {options.split} photos, {segmenter.name}\n")
+    print(f"| | {' | '.join(NAMES)} | photos | backs found | side accuracy | with the rule |")
+    print("|---" * (5 + len(NAMES)) + "|")
     for (name, each), count in found.items():
         pair = matrices.get((name, each), [])
         figures = [f"{summarize(matrix)['side_accuracy']:.3f}" for matrix in pair] or ["", ""]

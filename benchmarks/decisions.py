@@ -1,20 +1,25 @@
 """What the options on edges, averaging and rules bring, and what else was tried for rare classes, by class.
 
-    python -m benchmarks.decisions FOLDER [MODEL] [--time] [--against MODEL]
+    python -m benchmarks.decisions FOLDER [MODEL] [--time [MEGAPIXELS]] [--against MODEL]
 
 FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. The guided filter's
 settings were chosen on the rows of even number, so figures are printed for both halves; intervals are of the paired
 difference to the plain result, or to "edges" where that and priors are combined, by bootstrap over photos (1,000
 resamples, seed 0). Figures are at the photos' own size. --time prints what each option takes at 2 megapixels beside
-forward passes, also those of the models after --against: medians of interleaved rounds.
+forward passes, and by how much guided edges go beyond plain ones: medians of interleaved rounds. Passes are those of
+the model, by its usual engine, and of the models after --against by OpenVINO and PyTorch: without any, of a SegFormer
+B2 of random weights, which take as long as others.
 """
 
 import argparse
+import os
 import platform
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -22,23 +27,26 @@ import numpy.typing as npt
 from PIL import Image
 from tqdm.auto import tqdm
 
-from clothseg import Segmenter, rules
+from benchmarks.ways import write_b2, write_photos
+from clothseg import Segmenter, edges, rules
 from clothseg.decision import as_logits, averaged_probabilities, probabilities
 from clothseg.edges import follow_edges
 from clothseg.labels import LABEL2ID, NAMES, NUM_CLASSES, SWAP_SIDES
+from clothseg.steps import read
 from clothseg.training.boundary import boundary_f1
 from clothseg.training.data import decode_mask, decode_row, load_splits
 from clothseg.training.evaluation import GROUPS, Scores
 from clothseg.training.losses import frequency_weights
 from clothseg.training.metrics import confusion_matrix
 from clothseg.training.statistics import interval, resampled
-from clothseg.upsample import label_pixels, winners
+from clothseg.upsample import winners
 
 
 Labels = npt.NDArray[np.uint8]
 OWN_SIZE = GROUPS["own_size"]
 TOTALS = ("mean_iou", "mean_f1", "overall_accuracy", "side_accuracy", "boundary_f1_2px", "boundary_f1_5px")
 ENGINES = ("openvino", "torch")
+ROUNDS = 15
 WEIGHT_CAP = 2.5  # of the embedded model's training: clothseg/training/presets/lite-taught.yaml
 
 
@@ -77,6 +85,12 @@ def shoes_by_legs(label_map: Labels) -> None:
                 label_map[piece.box][piece.inside] = SWAP_SIDES[LABEL2ID[shoe]]
 
 
+def fitted_on(side: int, logits: npt.NDArray[np.float32], photo: Labels) -> Labels:
+    """Guided edges by a copy of another size."""
+    with patch.object(edges, "FIT_SIDE", side):
+        return follow_edges(logits, photo)
+
+
 def by_rule(label_map: Labels, rule: Callable[[Labels], None]) -> Labels:
     """A copy to which the rule was applied."""
     changed = label_map.copy()
@@ -112,6 +126,8 @@ def variants(segmenter: Segmenter, photo: Labels, weights: npt.NDArray[np.float3
         "left out: RankSEG": rank(logits, size),
         "left out: edges + priors, half": follow_edges(logits - priors / 2, photo),
         "left out: edges + priors": follow_edges(logits - priors, photo),
+        "left out: edges by a copy of 214 pixels": fitted_on(214, logits, photo),
+        "left out: edges by a copy of 160 pixels": fitted_on(160, logits, photo),
     }
 
 
@@ -120,14 +136,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
-    parser.add_argument("--time", action="store_true", help="print times instead")
-    parser.add_argument("--against", nargs="*", default=[], help="with --time: models whose passes are timed, too")
+    parser.add_argument("--time", type=float, nargs="?", const=2.0, help="print times instead, at so many megapixels")
+    parser.add_argument("--against", nargs="*", default=[], help="with --time: models instead of a random B2")
     options = parser.parse_args()
     segmenter = Segmenter.from_pretrained(options.model, device="cpu")
     splits = load_splits(str(options.folder), None, 0.1, 0)
     if options.time:
-        others = [Segmenter.from_pretrained(model, engine=each) for model in options.against for each in ENGINES]
-        print_times(segmenter, others, decode_row(splits.validation[0])[0])
+        with TemporaryDirectory() as folder:
+            b2 = Path(folder) / "SegFormer-B2"
+            if not options.against:
+                write_b2(b2, map(Path, write_photos(Path(folder) / "photos", 640)))
+            others = [
+                Segmenter.from_pretrained(str(model), engine=each)
+                for model in options.against or [b2]
+                for each in ENGINES
+            ]
+            print_times(segmenter, others, decode_row(splits.validation[0])[0], options.time)
         return
     pixels = sum(np.bincount(decode_mask(row["mask"], row["id"]).ravel(), minlength=256) for row in splits.train)
     weights = frequency_weights(np.asarray(pixels)[:NUM_CLASSES], WEIGHT_CAP).numpy()
@@ -219,37 +243,41 @@ def cell(figure: float, bounds: tuple[float, float], name: str) -> str:
     return f"{figure:.3f}" + ("" if name == "plain" else f" ({bounds[0]:+.3f} to {bounds[1]:+.3f})")
 
 
-def print_times(segmenter: Segmenter, others: list[Segmenter], photo: Labels, rounds: int = 7) -> None:
-    """Medians at 2 megapixels."""
-    scale = (2e6 / (photo.shape[0] * photo.shape[1])) ** 0.5
+def print_times(segmenter: Segmenter, others: list[Segmenter], photo: Labels, megapixels: float) -> None:
+    """Medians of rounds in which all take turns; "read" is all that follows the pass, probabilities included."""
+    scale = (megapixels * 1e6 / (photo.shape[0] * photo.shape[1])) ** 0.5
     picture = Image.fromarray(photo)
     picture = picture.resize((round(photo.shape[1] * scale), round(photo.shape[0] * scale)))
-    large, size = np.asarray(picture), (picture.height, picture.width)
     logits = segmenter.logits([picture])[0]
-    label_map = winners(logits, size)
+    label_map = winners(logits, (picture.height, picture.width))
     passes = {
         f"pass of {each.name}, {ENGINES[n % 2]}": partial(each.logits, [picture]) for n, each in enumerate(others)
     }
+    plain, guided = "read with plain edges", "read with guided edges"
     steps = {
         f"pass of {segmenter.name}": partial(segmenter.logits, [picture]),
         **passes,
-        "plain upsampling with probabilities": partial(label_pixels, logits, size),
-        "edges": partial(follow_edges, logits, large),
+        plain: partial(read, picture, logits, False),
+        guided: partial(read, picture, logits, True),
+        "guided edges alone": partial(follow_edges, logits, picture),
         "rules": partial(rules.tidy, label_map),
         "average": partial(averaged_probabilities, segmenter.logits, segmenter.image_size, picture),
     }
     taken: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         for name, step in steps.items():
             start = time.perf_counter()
             step()
             taken[name].append(time.perf_counter() - start)
-    print(f"{segmenter.name} at {segmenter.image_size}, photo {size}, {len(np.unique(label_map))} classes in it\n")
+    taken["guided beyond plain"] = list(np.subtract(taken[guided], taken[plain]))
+    size = f"{picture.width}x{picture.height}"
+    print(f"{segmenter.name} at {segmenter.image_size}, photo of {size}, {len(np.unique(label_map))} classes in it; ")
+    print(f"all steps on {segmenter.name}'s logits; {ROUNDS} rounds, {platform.machine()}, {os.cpu_count()} cores\n")
     columns = [name for name in steps if name.startswith("pass")]
     print(f"| step | ms | {' | '.join(f'of the {name}' for name in columns)} |\n|---|---|{'---|' * len(columns)}")
     for name, seconds in taken.items():
-        shares = [f"{np.median(seconds) / np.median(taken[column]):.0%}" for column in columns]
-        print(f"| {name} | {1000 * np.median(seconds):.0f} | {' | '.join(shares)} |")
+        shares = [f"{np.median(np.divide(seconds, taken[column])):.0%}" for column in columns]
+        print(f"| {name} | {1000 * np.median(seconds):.1f} | {' | '.join(shares)} |")
 
 
 if __name__ == "__main__":

@@ -219,8 +219,8 @@ def timed(
 
 def inference(
     name: str, batch: int, choice: dict[str, Way], most: float, options: argparse.Namespace, agenda: Agenda
-) -> None:
-    """Print the rows of a model at a batch's size."""
+) -> dict[str, float]:
+    """Print the rows of a model at a batch's size; photos per second of each way."""
     runs = {way: partial(choice[way].run, batch) for way in choice}
     taken = {
         way: times / choice[way].batches
@@ -230,6 +230,18 @@ def inference(
         ratio = f"{np.median(taken['pipeline'] / times):.2f}x" if "pipeline" in taken else ""
         share = f"{100 * batch / times.min() / most:.0f} %" if way in ALONE else ""
         print(f"| {name} | {batch} | {way} | {batch / times.min():.1f} | {ratio} | {share} |", flush=True)
+    return {way: batch / times.min() for way, times in taken.items()}
+
+
+def best(name: str, rates: list[dict[str, float]], most: float) -> str:
+    """A sentence on each way at the batch's size that suits it best."""
+    found = {way: max(each.get(way, 0.0) for each in rates) for way in dict.fromkeys(itertools.chain(*rates))}
+    said = []
+    for way, rate in found.items():
+        share = f", {100 * rate / most:.0f} % of the limit" if way in ALONE else ""
+        ratio = f", {rate / found['pipeline']:.2f}x the pipeline" if "pipeline" in found else ""
+        said.append(f"{way} {rate:.0f} photos/s{ratio}{share}")
+    return f"{name}, each way at its best batch: {'; '.join(said)}."
 
 
 def training(name: str, choice: tuple[str, ...], options: argparse.Namespace, agenda: Agenda) -> None:
@@ -281,11 +293,11 @@ def main(argv: list[str] | None = None) -> None:
     print(HEADING)
     engines: dict[str, TorchEngine] = {}
     most: dict[str, float] = {}
+    rates: dict[str, list[dict[str, float]]] = {}
     for name in options.models:
         choice, engines[name] = ways(name, size, device)
         most[name] = limit(engines[name], size, flops, copied)
-        for batch in options.batches:
-            inference(name, batch, choice, most[name], options, agenda)
+        rates[name] = [inference(name, batch, choice, most[name], options, agenda) for batch in options.batches]
     trained = [name for name in options.models if name != "lite"]
     print(TRAINING_HEADING)
     for name in trained:
@@ -296,10 +308,13 @@ def main(argv: list[str] | None = None) -> None:
         print(HEADING)
         for name, batch in itertools.product(options.models, (options.batches[-1], options.batches[0])):
             choice = {"network alone": alone(engines[name], size), "compiled": compiled(engines[name], size)}
-            inference(name, batch, choice, most[name], options, agenda)
+            rates[name].append(inference(name, batch, choice, most[name], options, agenda))
         print(TRAINING_HEADING)
         for name in trained:
             training(name, ("plain", *ON_GPUS), options, agenda)
+    print()
+    for name in options.models:
+        print(best(name, rates[name], most[name]))
     for what in agenda.left_out:
         print(f"Left out: {what}")
 

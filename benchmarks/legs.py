@@ -9,19 +9,16 @@ many of these pixels are right after and were before, and the mean IoU without a
 in brackets over all that are predicted. "+" marks the settings in use.
 """
 
-import argparse
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
 from PIL import Image
-from tqdm.auto import tqdm
 
+from benchmarks.photos import arguments, shots
 from benchmarks.views import Labels, mean_iou
 from clothseg import Segmenter, rules
 from clothseg.edges import follow_edges
 from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES
-from clothseg.training.data import decode_row, load_splits
 from clothseg.training.metrics import confusion_matrix
 
 
@@ -48,23 +45,16 @@ def window(truth: Labels, share: float, wide: bool) -> tuple[slice, slice]:
 
 def main() -> None:
     """Print a line per cut and settings."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
-    parser.add_argument("--split", choices=("train", "validation"), default="train", help="default: train")
-    parser.add_argument("--photos", type=int, default=200, help="evenly drawn from the split (default 200)")
-    options = parser.parse_args()
+    options = arguments(__doc__, 200).parse_args()
     segmenter = Segmenter.from_pretrained(options.model)
-    splits = load_splits(str(options.folder), None, 0.1, 0)
-    rows = splits.train if options.split == "train" else splits.validation
-    chosen = np.unique(np.linspace(0, len(rows) - 1, options.photos).astype(int)).tolist()
     settings = SETTINGS if options.split == "train" else SETTINGS[:1]
     shape = NUM_CLASSES, NUM_CLASSES
     without = {cut: np.zeros(shape, np.int64) for cut in CUTS}
     gained = {(cut, each): np.zeros(shape, np.int64) for cut in CUTS for each in settings}
     counts = {key: np.zeros(3, int) for key in gained}
-    for index in tqdm(chosen, unit=" photos", leave=False):
-        photo, truth = decode_row(rows[index])
+    number = 0
+    for _, photo, truth in shots(options):
+        number += 1
         for cut, share in CUTS.items():
             part = window(truth, share, "wide" in cut)
             view, shown = np.ascontiguousarray(photo[part]), truth[part]
@@ -79,7 +69,7 @@ def main() -> None:
                 key = cut, each
                 counts[key] += [changed.any(), (changed & (after == shown)).sum(), (changed & (before == shown)).sum()]
                 gained[key] += confusion_matrix(shown, after) - confusion_matrix(shown, before)
-    print(f"{len(chosen)} {options.split} photos, {segmenter.name}\n")
+    print(f"{number} {options.split} photos, {segmenter.name}\n")
     print(
         "| cut | face heights | share | if in doubt | photos changed | right after | right before | mIoU | with it |"
     )

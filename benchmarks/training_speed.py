@@ -34,7 +34,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import SegformerForSemanticSegmentation
 
-from clothseg.engines.torch_engine import pick_device
+from clothseg.engines.torch_engine import has_bfloat16, pick_device
 from clothseg.fold import FoldedDecodeHead
 from clothseg.labels import IGNORE, NUM_CLASSES
 from clothseg.training.losses import class_weights, match_labels, weighted_cross_entropy
@@ -98,13 +98,6 @@ def build_step(name: str, way: str, pixels: torch.Tensor, labels: torch.Tensor, 
         optimizer.step()
 
     return Step(run, counter.get_total_flops())
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device computes in bfloat16, and does not emulate it many times slower."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def seconds(run: Callable[[], object], times: int, device: torch.device) -> float:

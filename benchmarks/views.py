@@ -53,21 +53,22 @@ def small(fill: int, share: float = 1 / 3) -> Callable[[Pixels, Labels], View]:
     """Shrunk to a share of its sides in the middle of a plain picture of the photo's size."""
 
     def view(photo: Pixels, truth: Labels) -> View:
-        height, width = (round(side * share) for side in truth.shape)
-        top, left = (truth.shape[0] - height) // 2, (truth.shape[1] - width) // 2
-        window = slice(top, top + height), slice(left, left + width)
-        canvas = np.full_like(photo, fill)
-        canvas[window] = np.asarray(Image.fromarray(photo).resize((width, height)))
-        return View(canvas, lambda labels: _nearest(labels, width, height), window)
+        return shrunk(photo, truth, np.full_like(photo, fill), round(share * len(photo)))
 
     return view
 
 
 def far(photo: Pixels, truth: Labels) -> View:
     """A tenth as high as an upright picture of 12 megapixels, in the middle of grey."""
-    canvas = np.full((4240, 2830, 3), 128, np.uint8)
-    height, width = 424, round(424 * truth.shape[1] / truth.shape[0])
-    window = slice(1908, 1908 + height), slice(1415 - width // 2, 1415 - width // 2 + width)
+    return shrunk(photo, truth, np.full((4240, 2830, 3), 128, np.uint8), 424)
+
+
+def shrunk(photo: Pixels, truth: Labels, canvas: Pixels, height: int) -> View:
+    """At so many pixels of height in the middle of a picture, which is painted over."""
+    width = round(height * truth.shape[1] / truth.shape[0])
+    top, left = (canvas.shape[0] - height) // 2, (canvas.shape[1] - width) // 2
+    window = slice(top, top + height), slice(left, left + width)
+    canvas = canvas.copy()
     canvas[window] = np.asarray(Image.fromarray(photo).resize((width, height)))
     return View(canvas, lambda labels: _nearest(labels, width, height), window)
 

@@ -10,19 +10,15 @@ plain edges at the photo's own size; differences to the first look with 95 % int
 (1,000 resamples, seed 0). Choose on training photos, which the model has seen, and report on validation photos.
 """
 
-import argparse
-from pathlib import Path
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from tqdm.auto import tqdm
 
+from benchmarks.photos import arguments, shots
 from clothseg import Segmenter
 from clothseg.decision import probabilities
 from clothseg.labels import BACKGROUND, LABEL2ID
-from clothseg.training.data import decode_row, load_splits
 from clothseg.training.metrics import confusion_matrix
 from clothseg.training.statistics import draws, interval
 from clothseg.zoom import Box
@@ -83,25 +79,18 @@ def _ious(matrices: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def main(argv: list[str] | None = None) -> None:
     """Print a line for each way."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
-    parser.add_argument("--split", choices=("train", "validation"), default="train")
-    parser.add_argument("--photos", type=int, default=100, help="evenly drawn (default 100)")
-    options = parser.parse_args(argv)
+    options = arguments(__doc__, 100).parse_args(argv)
     segmenter = Segmenter.from_pretrained(options.model)
-    rows = getattr(load_splits(str(options.folder), None, 0.1, 0), options.split)
-    chosen = np.linspace(0, len(rows) - 1, min(options.photos, len(rows))).astype(int)
     matrices: dict[str, list[npt.NDArray[np.int64]]] = {}
     passes: dict[str, list[int]] = {}
-    for index in tqdm(chosen.tolist(), unit=" photos", leave=False):
-        photo, truth = decode_row(rows[index])
+    for _, photo, truth in shots(options):
         for name, (count, labels) in ways(segmenter, Image.fromarray(photo)).items():
             matrices.setdefault(name, []).append(confusion_matrix(truth, labels))
             passes.setdefault(name, []).append(count)
-    print(f"{len(chosen)} {options.split} photos, {segmenter.name}, plain edges, seed 0\n")
+    number = len(matrices["one look"])
+    print(f"{number} {options.split} photos, {segmenter.name}, plain edges, seed 0\n")
     print("| way | passes | mIoU | difference | thin items | difference |\n|---|---|---|---|---|---|")
-    weights = np.concatenate(list(draws(len(chosen), 1000, 0)))
+    weights = np.concatenate(list(draws(number, 1000, 0)))
     drawn = {name: _ious(np.tensordot(weights, np.array(each, float), 1)) for name, each in matrices.items()}
     for name, each in matrices.items():
         figures = _ious(np.array(each, float).sum(axis=0))

@@ -1,34 +1,35 @@
 """How much a second look brings, by how much of the photo the figure fills: where the zoom should set in.
 
-    python -m benchmarks.zoom FOLDER [MODEL] [--photos N]
+    python -m benchmarks.zoom FOLDER [MODEL] [--split train|validation] [--photos N]
 
-FOLDER holds train.parquet; MODEL is a Hub id or folder, by default the embedded weights. Training photos, since a
-setting is chosen here; the model has seen them, so that only differences mean something. Each photo is shrunk to
-several sizes in the middle of a grey picture of its own size, and every figure is looked at again, whatever its size.
-A row is about the pictures in which the figure with air about it fills that much of the frame: mean IoU on the pixels
-of the shrunk photo after the first look and after the second, with the 95 % interval of the difference, by bootstrap
-over pictures (1,000 resamples, seed 0). The last column counts the pictures in which a class stops on the edge of the
-window that was looked at again and did not after the first look: a seam.
+FOLDER holds train.parquet and validation.parquet; MODEL is a Hub id or folder, by default the embedded weights.
+Settings are chosen on training photos; the model has seen them, so that only differences mean something. Each photo is
+shrunk to several sizes in the middle of a grey picture of its own size, and every figure is looked at again, whatever
+its size. A row is about the pictures in which the figure with air about it fills that much of the frame: mean IoU on
+the pixels of the shrunk photo after the first look and after the second, with the 95 % interval of the difference, by
+bootstrap over pictures (1,000 resamples, seed 0). Then mean IoU with a hard edge, where the second look does not fade
+into the first, and how many pictures have a seam with a hard edge and without: a straight line at an end of the
+window, or inside where it fades, in which classes change that do not in either look by itself, over more than a
+hundredth of the window's longer side.
 
 The second table is about photos that are wide, not small: each is brought to several proportions by its outermost
 columns, repeated on both sides. There a second look is taken where the zoom takes one by itself.
 """
 
-import argparse
 from itertools import pairwise
-from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from tqdm.auto import tqdm
+from PIL import Image
 
+from benchmarks.photos import arguments, shots
 from benchmarks.views import Labels, mean_iou, small
 from clothseg import Segmenter
-from clothseg.training.data import decode_row, load_splits
+from clothseg.steps import read
 from clothseg.training.metrics import confusion_matrix
 from clothseg.training.statistics import draws, interval
-from clothseg.zoom import Box, paste, surroundings
+from clothseg.zoom import FADE, Box, faded, paste, surroundings
 
 
 SIZES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -43,41 +44,43 @@ BINS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 def main() -> None:
     """Print a line per bin."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
-    parser.add_argument("--photos", type=int, default=100, help="evenly drawn from the training photos (default 100)")
-    options = parser.parse_args()
+    options = arguments(__doc__, 100).parse_args()
     segmenter = Segmenter.from_pretrained(options.model)
-    rows = load_splits(str(options.folder), None, 0.1, 0).train
-    chosen = np.linspace(0, len(rows) - 1, options.photos).astype(int)
+    aspect = segmenter.image_size[0] / segmenter.image_size[1]
     filled, seams, pairs = [], [], []
-    for index in tqdm(chosen.tolist(), unit=" photos", leave=False):
-        photo, truth = decode_row(rows[index])
+    for _, photo, truth in shots(options):
         for size in SIZES:
             view = small(128, size)(photo, truth)
-            first = segmenter(view.photo, zoom="off").label_map
-            box = surroundings(first, segmenter.image_size[0] / segmenter.image_size[1], below=1.0)
+            whole = Image.fromarray(view.photo)
+            logits = segmenter.logits([whole])[0]
+            first = read(whole, logits, guided=True).label_map
+            box = surroundings(logits, first.shape, aspect, below=1.0)
             if box is None:
                 continue
-            closer = segmenter(np.ascontiguousarray(view.photo[_inside(box)]), zoom="off").label_map
-            second = paste(first, closer, box, first.shape)
+            part = whole.crop(box)
+            nearer = segmenter.logits([part])[0]
+            hard = read(part, nearer, guided=True).label_map
+            soft = read(part, faded(nearer, logits, box, first.shape), guided=True).label_map
+            ways = [first, paste(first, hard, box, first.shape), paste(first, soft, box, first.shape)]
             filled.append(_filled(box, first.shape))
-            seams.append(_seam(first, second, box) > 0)
+            seams.append([seam(first, hard, way, box) > 0.01 * max(hard.shape) for way in ways[1:]])
             shown = view.shown(truth)
-            pairs.append([confusion_matrix(shown, labels[view.part]) for labels in (first, second)])
-    print(f"{len(chosen)} training photos in {len(SIZES)} sizes, {segmenter.name}\n")
-    print("| the figure fills | pictures | mIoU, one look | two | difference | seams |\n|---|---|---|---|---|---|")
+            pairs.append([confusion_matrix(shown, labels[view.part]) for labels in (ways[0], ways[2], ways[1])])
+    print(f"{options.photos} {options.split} photos in {len(SIZES)} sizes, {segmenter.name}\n")
+    print("| the figure fills | pictures | mIoU, one look | two | difference | hard edge | seams, hard | seams |")
+    print("|---|---|---|---|---|---|---|---|")
     for low, high in pairwise(BINS):
         inside = [low < each <= high for each in filled]
         if sum(inside) > 1:
-            print(f"| {low:.1f} to {high:.1f} | {_line(np.array(pairs)[inside])} | {sum(np.array(seams)[inside])} |")
+            chosen = np.array(pairs)[inside]
+            edge = f"{mean_iou(chosen[:, 2].sum(axis=0))[0]:.3f}"
+            counts = np.array(seams)[inside].sum(axis=0)
+            print(f"| {low:.1f} to {high:.1f} | {line(chosen[:, :2])} | {edge} | {counts[0]} | {counts[1]} |")
     print("\n| width to height | pictures | looked at twice | mIoU, one look | with second looks | difference |")
     print("|---|---|---|---|---|---|")
     for ratio in WIDTHS:
         twice, pairs = 0, []
-        for index in tqdm(chosen.tolist(), unit=" photos", leave=False):
-            photo, truth = decode_row(rows[index])
+        for _, photo, truth in shots(options):
             wider = max(0, round(ratio * len(photo)) - photo.shape[1])
             left = wider // 2
             part = slice(left, left + photo.shape[1])
@@ -85,37 +88,43 @@ def main() -> None:
             ways = [segmenter(photo, zoom=zoom).label_map for zoom in ("off", "auto")]
             twice += bool((ways[0] != ways[1]).any())
             pairs.append([confusion_matrix(truth, labels[:, part]) for labels in ways])
-        count, *figures = _line(np.array(pairs)).split(" | ")
+        count, *figures = line(np.array(pairs)).split(" | ")
         print(f"| {ratio} | {count} | {twice} | {' | '.join(figures)} |")
-
-
-def _inside(box: Box) -> tuple[slice, slice]:
-    return slice(box.top, box.bottom), slice(box.left, box.right)
 
 
 def _filled(box: Box, size: tuple[int, int]) -> float:
     return max((box.bottom - box.top) / size[0], (box.right - box.left) / size[1])
 
 
-def _seam(first: Labels, second: Labels, box: Box) -> int:
-    """Pixels on the window's edge inside the photo where one class stops, and another begins."""
-    height, width = first.shape
-    pairs = []
-    for edge, limit, axis in (
-        (box.top, height, 0),
-        (box.bottom, height, 0),
-        (box.left, width, 1),
-        (box.right, width, 1),
-    ):
-        if 0 < edge < limit:
-            along = slice(box.left, box.right) if axis == 0 else slice(box.top, box.bottom)
-            before, after = second.take(edge - 1, axis)[along], second.take(edge, axis)[along]
-            old_before, old_after = first.take(edge - 1, axis)[along], first.take(edge, axis)[along]
-            pairs.append((before != after) & (old_before == old_after))
-    return int(sum(np.count_nonzero(each) for each in pairs))
+def seam(first: Labels, nearer: Labels, both: Labels, box: Box) -> int:
+    """The most changes of class along one line near an end of the window that neither look has there by itself.
+
+    Args:
+        first: (H, W) uint8, after one look.
+        nearer: (h, w) uint8, what the second one says of the window by itself.
+        both: (H, W) uint8, after both.
+        box: the window.
+    """
+    inside = slice(box.top, box.bottom), slice(box.left, box.right)
+    most = 0
+    for axis, (start, end) in enumerate(((box.top, box.bottom), (box.left, box.right))):
+        near, old, new = (np.moveaxis(labels, axis, 0) for labels in (nearer, first, both))
+        across = inside[1 - axis]
+        reach = round(2 * FADE * (end - start))  # as wide as the air about the figure
+        for edge, step in ((start, 1), (end, -1)):
+            if not 0 < edge < len(new):
+                continue
+            for row in range(edge, edge + step * reach, step):
+                changes = (new[row - 1] != new[row]) & (old[row - 1] == old[row])
+                changes = changes[across]
+                if row != edge:
+                    changes &= near[row - start - 1] == near[row - start]
+                most = max(most, np.count_nonzero(changes))
+    return most
 
 
-def _line(pairs: npt.NDArray[np.int64]) -> str:
+def line(pairs: npt.NDArray[np.int64]) -> str:
+    """How many pictures, mean IoU before and after, the difference and its interval, of matrices (N, 2, 18, 18)."""
     before, after = (mean_iou(matrix)[0] for matrix in pairs.sum(axis=0))
     weights = np.concatenate(list(draws(len(pairs), 1000, 0)))
     drawn = [np.rint(np.tensordot(weight, pairs, 1)).astype(np.int64) for weight in weights]

@@ -19,6 +19,7 @@ from clothseg.output import COLUMNS, KINDS, Wanted, line, outcomes
 
 
 if TYPE_CHECKING:
+    from clothseg.crew import Crew
     from clothseg.segmenter import Segmenter
 
 
@@ -39,7 +40,7 @@ class Progress(NamedTuple):
 
 
 def segment_to_zip(
-    segmenter: "Segmenter",
+    segmenter: "Segmenter | Crew",
     sources: Iterable[str | PathLike[str]],
     out: str | PathLike[str],
     wanted: Wanted | None = None,
@@ -56,7 +57,7 @@ def segment_to_zip(
     which the next batch into the same folder removes when it is an hour old.
 
     Args:
-        segmenter: a loaded model.
+        segmenter: a loaded model, or a crew that has it.
         sources: paths of photos, of ZIPs with photos, and of folders with photos, in any mix.
         out: path of the ZIP.
         wanted: what to write of each photo.

@@ -1,7 +1,7 @@
 """Worker processes for many photos: each holds the model, and has its share of the processor's cores to itself.
 
-Threads of one process do less than cores could: Python runs one of them at a time, and what one has left in a core's
-cache the next drives out. Processes share nothing. Each takes a second to start, and has a model in memory.
+Threads of one process do less than its cores could, since Python runs one of them at a time. Processes do not wait for
+each other. Each takes a second to start, and holds a model of its own.
 """
 
 import os

@@ -7,6 +7,7 @@ a small copy, applied to the photo itself, and only to pixels near which several
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from clothseg.decision import probabilities
 from clothseg.gaps import Fit, best_of, gaps_of
@@ -32,19 +33,20 @@ _HOPE = 0.13
 _NEAR = np.ones((4, 4), np.uint8)
 
 
-def follow_edges(logits: Array, photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def follow_edges(logits: Array, photo: Image.Image | npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Upsample logits to the photo's size along its edges, and take the best class of each pixel.
 
     Beyond the label map itself some ten MB are used, whatever the photo's size.
 
     Args:
         logits: (C, h, w) float32, finite; C at most 255.
-        photo: (H, W, 3) uint8 RGB.
+        photo: RGB, or (H, W, 3) uint8.
 
     Returns:
         (H, W) uint8 class ids; only classes that are the best at some place of the logits.
     """
-    size = photo.shape[:2]
+    picture = photo if isinstance(photo, Image.Image) else Image.fromarray(photo)
+    size = (picture.height, picture.width)
     classes = np.flatnonzero(np.bincount(best_classes(logits).ravel())).astype(np.uint8)
     if len(classes) == 1:
         return np.full(size, classes[0], np.uint8)
@@ -53,10 +55,10 @@ def follow_edges(logits: Array, photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.
     # right and below is less than a cell, and goes on as the last one.
     shrink = max(1, round(max(size) / FIT_SIDE))
     rows, columns = (max(1, side // shrink) for side in size)
-    copy = cv2.resize(photo[: rows * shrink, : columns * shrink], (columns, rows), interpolation=cv2.INTER_AREA)
-    guide = as_bands(copy)
+    copy = picture.reduce(shrink, (0, 0, min(columns * shrink, picture.width), min(rows * shrink, picture.height)))
+    guide = as_bands(np.asarray(copy))
     fitted = _fitted(guide, shares(probabilities(logits)[classes], size, shrink))
-    return best_of(fitted, _hopes(fitted, guide, gaps_of(size, shrink)), classes, photo, shrink)
+    return best_of(fitted, _hopes(fitted, guide, gaps_of(size, shrink)), classes, picture, shrink)
 
 
 def shares(probability: Array, size: tuple[int, int], shrink: int) -> Array:

@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from clothseg.guided import Array, Box
 
@@ -22,7 +23,7 @@ Labels = npt.NDArray[np.uint8]
 _Indices = npt.NDArray[np.intp]
 
 _STRIP = 1 << 20
-"""Pixels of the photo that are in hand at once, or a row of gaps: a few MB."""
+"""Pixels of the label map that are in hand at once, or a row of gaps: a megabyte or two."""
 
 _BATCH = 1 << 16
 """Pixels of one step: matrix products of more would be spread over threads, which costs more than it saves."""
@@ -34,7 +35,7 @@ def gaps_of(size: tuple[int, ...], shrink: int) -> tuple[int, int]:
     return rows, columns
 
 
-def best_of(fitted: list[Fit], hopes: Labels, classes: Labels, photo: npt.NDArray[np.uint8], shrink: int) -> Labels:
+def best_of(fitted: list[Fit], hopes: Labels, classes: Labels, photo: Image.Image, shrink: int) -> Labels:
     """The label map of the classes whose functions are the largest; of equals the first wins.
 
     Args:
@@ -42,47 +43,43 @@ def best_of(fitted: list[Fit], hopes: Labels, classes: Labels, photo: npt.NDArra
         hopes: (C, rows, columns) of `gaps_of`: 1 where a class may win; there its box has the cells around the gap.
             Where none may, the first does.
         classes: (C,) uint8, ascending.
-        photo: (H, W, 3) uint8, of `shrink` x `shrink` pixels a cell; what is left over counts as the outer cells.
+        photo: RGB, of `shrink` x `shrink` pixels a cell; what is left over counts as the outer cells.
 
     Returns:
         (H, W) uint8.
     """
-    height, width = photo.shape[:2]
+    width, height = photo.size
     gaps = _Gaps(fitted, hopes, classes, shrink)
-    several, alone = hopes.sum(axis=0, dtype=np.uint8) > 1, _first(hopes, classes)
+    counts, alone = hopes.sum(axis=0, dtype=np.uint8), _first(hopes, classes)
+    outside = _outside(shrink)
     label_map = np.empty((height, width), np.uint8)
     step, batch = max(1, _STRIP // (shrink * width)), max(1, _BATCH // shrink**2)
     for start in range(0, len(alone), step):
-        strip = slice(start, min(start + step, len(alone)))
-        rows, down = _pixels(strip, height, shrink)
+        strip = slice(start, start + step)
         labels = alone[strip].repeat(shrink, axis=1).repeat(shrink, axis=0)
-        y, x = np.nonzero(several[strip])
-        if len(y):
-            # whole gaps, from the first column to the last where there are any
-            left, right = int(x.min()), int(x.max()) + 1
-            columns, across = _pixels(slice(left, right), width, shrink)
-            seen = np.empty((len(labels), (right - left) * shrink, 3), np.uint8)
-            seen[down, across] = photo[rows, columns]
-            for first in range(0, len(y), batch):
-                some = slice(first, first + batch)
-                pixels = _runs(seen, shrink).take(_places(y[some], x[some] - left, right - left, shrink))
-                won = gaps.winners(y[some] + start, x[some], pixels.view(np.uint8))
-                np.put(_runs(labels, shrink), _places(y[some], x[some], alone.shape[1], shrink), _runs(won, shrink))
-        columns, across = _pixels(slice(0, alone.shape[1]), width, shrink)
-        label_map[rows, columns] = labels[down, across]
+        first = start * shrink - outside
+        down, across = np.nonzero(counts[strip] > 1)
+        for place in range(0, len(down), batch):
+            y, x = down[place : place + batch], across[place : place + batch]
+            order = np.argsort(255 - counts[strip][y, x], kind="stable")
+            y, x = y[order], x[order]
+            # An array of the whole photo would be three times as large as the label map. Beyond the photo it is black,
+            # and of no use.
+            top, bottom, left, right = int(y.min()), int(y.max()) + 1, int(x.min()), int(x.max()) + 1
+            above, before = first + top * shrink, left * shrink - outside
+            below, after = first + bottom * shrink, right * shrink - outside
+            seen = np.asarray(photo.crop((before, above, after, below)))
+            pixels = _runs(seen, shrink).take(_places(y - top, x - left, right - left, shrink)).view(np.uint8)
+            won = gaps.winners(y + start, x, pixels)
+            np.put(_runs(labels, shrink), _places(y, x, alone.shape[1], shrink), _runs(won, shrink))
+        rows = slice(max(0, first), min(height, first + len(labels)))
+        label_map[rows] = labels[rows.start - first : rows.stop - first, outside : outside + width]
     return label_map
 
 
 def _outside(shrink: int) -> int:
     """How many rows or columns of the first gaps lie outside the photo."""
     return shrink - shrink // 2
-
-
-def _pixels(gaps: slice, side: int, shrink: int) -> tuple[slice, slice]:
-    """The pixels, of `side`, that gaps cover, and where they lie among all that so many gaps would have."""
-    first = gaps.start * shrink - _outside(shrink)
-    pixels = slice(max(0, first), min(side, first + (gaps.stop - gaps.start) * shrink))
-    return pixels, slice(pixels.start - first, pixels.stop - first)
 
 
 def _places(down: _Indices, across: _Indices, columns: int, shrink: int) -> _Indices:
@@ -123,34 +120,31 @@ class _Gaps:
         """The best class of each pixel of n gaps.
 
         Args:
-            down: (n,) which row of gaps each is in.
+            down: (n,) which row of gaps each is in, those in which most classes may win first.
             across: (n,) which column.
-            pixels: n gaps' bytes, row by row.
+            pixels: the gaps' bytes, n times shrink * shrink * 3.
 
         Returns:
             (n, shrink * shrink) uint8.
         """
         hoped = self._hopes.take(down * self._columns + across, axis=1)
-        counts = hoped.sum(axis=0, dtype=np.int8)
-        # those of many classes first: each next class is one of fewer gaps, from the first on
-        order = np.argsort(-counts, kind="stable")
-        counts = counts[order]
-        kinds = np.flatnonzero(cv2.transpose(hoped.take(order, axis=1)).view(np.bool_)) % len(hoped)
-        starts = np.cumsum(counts, dtype=np.intp) - counts
+        kinds = np.flatnonzero(cv2.transpose(hoped).view(np.bool_)) % len(hoped)
+        counts = hoped.sum(axis=0, dtype=np.intp)
+        starts = np.cumsum(counts) - counts
         corners = [
-            np.minimum(np.maximum(place[order] - step, 0), last)
+            np.minimum(np.maximum(place - step, 0), last)
             for place, last in zip((down, across), self._last, strict=True)
             for step in (1, 0)
         ]
-        seen = cv2.transpose(pixels.reshape(len(down), -1)[order])
-        bands = seen.astype(np.float32).reshape(-1, 3, len(down)).transpose(1, 0, 2)
+        bands = cv2.transpose(pixels.reshape(len(down), -1)).astype(np.float32)
         bands /= 255
+        bands = bands.reshape(-1, 3, len(down)).transpose(1, 0, 2)
 
         first = self._around(kinds[starts], *corners)
         winners = np.repeat(self._classes[kinds[starts]][None], len(self._shares), axis=0)
         best = np.zeros(winners.shape, np.float32)
         for place in range(1, int(counts[0])):
-            count = int(np.count_nonzero(counts > place))
+            count = int(np.count_nonzero(counts > place))  # the gaps that have one more, which come first
             kind = kinds[starts[:count] + place]
             # by how much it is better than the first
             line = self._around(kind, *(each[:count] for each in corners)) - first[..., :count]
@@ -162,9 +156,7 @@ class _Gaps:
             leader = (lead > best[:, :count]).view(np.uint8) * self._classes[kind]
             np.maximum(winners[:, :count], leader, out=winners[:, :count])
             np.maximum(best[:, :count], lead, out=best[:, :count])
-        result = np.empty((len(down), len(self._shares)), np.uint8)
-        result[order] = cv2.transpose(winners)
-        return result
+        return np.asarray(cv2.transpose(winners), np.uint8)
 
     def _around(self, kinds: _Indices, above: _Indices, below: _Indices, before: _Indices, after: _Indices) -> Array:
         """(B + 1, 4, n): a class's functions each, in the cells above left, above right, below left, below right."""

@@ -107,8 +107,8 @@ def fits(guide: Array, planes: Sequence[Array] | Array, radius: int, eps: float)
         target, level = made[:-1], made[-1]
         target -= middle * level
         _solve({pair: values[here] for pair, values in system.items()}, target)
-        for band in bands:
-            level -= target[band] * middle[band]
+        for each in target * middle:
+            level -= each
         line = total(_interleaved(made))
         cv2.multiply(line, shares[here], dst=line)
         yield box, np.asarray(cv2.transform(line, back, dst=line), np.float32)

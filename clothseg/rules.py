@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from clothseg.decision import probabilities
 from clothseg.labels import BACKGROUND, LABEL2ID, NUM_CLASSES
+from clothseg.upsample import best_classes
 
 
 Labels = npt.NDArray[np.uint8]
@@ -110,7 +111,7 @@ def without_legs(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     Returns:
         The same array, or a copy in which no leg and no shoe wins.
     """
-    labels = logits.argmax(axis=0).astype(np.uint8)
+    labels = best_classes(logits)
     legs = np.isin(labels, _LEGS)
     share = float(legs.sum()) / max(1, int((labels != BACKGROUND).sum()))
     if not 0 < share < LEGS_DOUBTED:

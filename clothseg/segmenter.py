@@ -44,7 +44,7 @@ class Segmenter:
     """A loaded model. Calls from several threads are safe: the network itself runs one call at a time.
 
     That is the quickest for one photo, since a forward pass uses all cores, and keeps memory to one pass. Of many
-    photos, `for_many` does more in the same time.
+    photos, `for_many` does more in the same time, and `clothseg.Crew`, by several processes, more yet.
 
     Attributes:
         engine: What runs the network.

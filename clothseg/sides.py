@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from clothseg.decision import probabilities
 from clothseg.labels import LABEL2ID, NUM_CLASSES, SWAP_SIDES
+from clothseg.upsample import best_classes
 
 
 SURE = 0.95
@@ -21,6 +22,13 @@ FACE_LEAST = 0.04
 
 FACE_DOUBTED = 0.75
 """Mean probability of a face's pixels up to which it may be a neck."""
+
+NECK_LOW = 0.55
+"""How far down the head its face lies on average, as a share of the head's height, from which on it may be a neck with
+hair above it, although the network does not doubt it."""
+
+NECK_SURE = 0.1
+"""Area of pixels that are surely face, as a share of the head's, that a neck has less of."""
 
 HAIR_LEAST = 0.3
 """Share of the head that is hair at least: hats and hoods say nothing of which way someone looks."""
@@ -41,21 +49,26 @@ def from_behind(logits: npt.NDArray[np.float32]) -> bool:
     Args:
         logits: (18, h, w) float32, of a photo, or of a window about someone in it.
     """
-    labels = logits.argmax(axis=0).astype(np.uint8)
+    labels = best_classes(logits)
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(np.isin(labels, _HEAD).view(np.uint8))
     if len(stats) < 2:
         return False
     number = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    _, top, _, _, area = stats[number].tolist()
-    hair = (numbers == number) & (labels == LABEL2ID["Hair"])
+    _, top, _, high, area = stats[number].tolist()
+    head = numbers == number
+    hair = head & (labels == LABEL2ID["Hair"])
     # a head that the photo cuts off may have its face beyond the edge
     if top == 0 or area < HEAD_LEAST * labels.size or np.count_nonzero(hair) < HAIR_LEAST * area:
         return False
     if probabilities(logits[:, hair])[LABEL2ID["Hair"]].mean() < HAIR_SURE:
         return False
-    face = probabilities(logits[:, np.isin(labels, _FACE)])[_FACE].sum(axis=0)
-    surely = np.count_nonzero(face >= SURE) >= FACE_LEAST * area
-    return not surely and (not len(face) or bool(face.mean() < FACE_DOUBTED))
+    seen = np.isin(labels, _FACE)
+    face = probabilities(logits[:, seen])[_FACE].sum(axis=0)
+    surely = np.count_nonzero(face >= SURE) / area
+    if surely < FACE_LEAST and (not len(face) or face.mean() < FACE_DOUBTED):
+        return True
+    rows = np.nonzero(seen & head)[0]
+    return bool(surely < NECK_SURE and len(rows) and rows.mean() - top >= NECK_LOW * high)
 
 
 def turned(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -14,8 +14,8 @@ from clothseg.labels import BACKGROUND
 from clothseg.people import parse, territories
 from clothseg.rules import drop_specks, tidy, without_legs
 from clothseg.sides import turned
-from clothseg.upsample import label_pixels, winning_probability
-from clothseg.zoom import Box, confidences, paste, surroundings
+from clothseg.upsample import best_classes, label_pixels, winning_probability
+from clothseg.zoom import Box, confidences, faded, paste, surroundings
 
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def read(photo: Image.Image, logits: Logits, guided: bool) -> Reading:
     if not guided:
         return Reading(*label_pixels(logits, size))
     logits = turned(without_legs(logits))
-    label_map, probability = follow_edges(logits, np.asarray(photo)), winning_probability(logits, size)
-    return Reading(label_map, confidences(label_map, probability), probability)
+    label_map, probability = follow_edges(logits, photo), winning_probability(logits, size)
+    return Reading(label_map, confidences(label_map, probability, np.unique(best_classes(logits))), probability)
 
 
 def _read_there(photo: Image.Image, logits: "torch.Tensor", guided: bool) -> Reading:
@@ -75,13 +75,26 @@ def _read_there(photo: Image.Image, logits: "torch.Tensor", guided: bool) -> Rea
     size = (photo.height, photo.width)
     if not guided:
         return Reading(*device.label_pixels(logits, size))
-    said = logits.cpu().numpy()
+    said = _as_array(logits)
     ruled = turned(without_legs(said))
     if ruled is not said:
         logits = device.upload(ruled, logits.device)
     label_map = device.follow_edges(logits, device.upload(np.asarray(photo), logits.device))
     probability = device.winning_probability(logits, size)
     return Reading(label_map, confidences(label_map, probability), probability)
+
+
+def _as_array(logits: Logits) -> npt.NDArray[np.float32]:
+    return logits if isinstance(logits, np.ndarray) else logits.cpu().numpy()
+
+
+def _beside(logits: Logits, array: npt.NDArray[np.float32]) -> Logits:
+    """An array as what these logits are, and where they are."""
+    if isinstance(logits, np.ndarray):
+        return array
+    from clothseg.engines.device import upload
+
+    return upload(array, logits.device)
 
 
 def read_one(
@@ -98,8 +111,11 @@ def read_one(
         rules: apply `clothseg.rules`.
     """
     label_map, means, probability, _ = read(photo, logits, guided)
-    if closer and (box := surroundings(label_map, aspect)):
-        nearer, nearer_probability = _look(photo, box, closer, guided)
+    if closer and (box := surroundings(said := _as_array(logits), label_map.shape, aspect)):
+        part = photo.crop(box)
+        close = closer(part)
+        mixed = _beside(close, faded(_as_array(close), said, box, label_map.shape))
+        nearer, _, nearer_probability, _ = read(part, mixed, guided)
         label_map = paste(label_map, nearer, box, label_map.shape)
         probability = paste(probability, nearer_probability, box, label_map.shape)
         means = confidences(label_map, probability)

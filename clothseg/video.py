@@ -118,8 +118,8 @@ class Stream:
     def finish(self, step: Step, look: Look) -> Segmentation:
         """The labels at the frame's own size; beyond the look's box all is Background."""
         photo, logits = step.photo, as_logits(look.shares)
-        part = np.asarray(photo.crop(look.box))
-        rows, columns = part.shape[:2]
+        part = photo.crop(look.box)
+        rows, columns = part.height, part.width
         if self._guided:
             logits = without_legs(logits)
             labels = follow_edges(logits, part)

@@ -91,8 +91,8 @@ class Worker:
         if not good:
             return good, error
         self._say(question)
-        self._function = function
         good, answer = pickle.loads(_receive(self._answers))  # noqa: S301
+        self._function = function if good else None  # it may have met something that it could not even read
         return good, answer
 
     def _say(self, content: bytes) -> None:
@@ -147,7 +147,10 @@ def work() -> None:
     questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not come between the answers
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    model, cores = pickle.loads(_receive(questions))  # noqa: S301 - from the process that started us
+    try:
+        model, cores = pickle.loads(_receive(questions))  # noqa: S301 - from the process that started us
+    except EOFError:
+        os._exit(0)
     if cores:
         os.sched_setaffinity(0, cores)  # before libraries count cores
     waiting: SimpleQueue[bytes] = SimpleQueue()
@@ -157,7 +160,7 @@ def work() -> None:
         _answer(answers, True, None)
     except Exception as error:
         _answer(answers, False, error)
-        return
+        os._exit(1)  # the thread that listens would be in the way of a usual end
     function: Any = None
     while True:
         try:

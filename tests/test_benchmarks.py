@@ -25,6 +25,7 @@ from benchmarks import (
     inference,
     input_pipeline,
     items,
+    on_device,
     reduced,
     scale,
     soak,
@@ -109,6 +110,7 @@ def test_gpu_runs_without_one(
     assert all(float(row[3]) > 0 for row in rows)
     assert all(0 < float(row[5].split()[0]) < 100 for row in rows if row[2] in gpu.ALONE)
     assert re.search(r"b0 \| 1 \| tuned \| \d", training_part) and training_part.count("aten::") > 12
+    assert re.search(r"\nb0, each way at its best batch: pipeline \d+ photos/s, 1.00x the pipeline; whole ", said)
     assert "Left out" not in said
 
 
@@ -125,6 +127,20 @@ def test_one_way_that_fails_costs_the_others_nothing(capsys: pytest.CaptureFixtu
     late = gpu.Agenda(0)
     gpu.inference("b2", 4, choice, 1.0, options, late)
     assert late.left_out[0] == "b2, batch 4, pipeline: no time" and not capsys.readouterr().out
+
+
+def test_on_device_compares_each_step(tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for part in ("train", "validation"):
+        write_parquet(tmp_path / f"{part}.parquet", 2, height=200, width=150)
+    threads = torch.get_num_threads(), cv2.getNumThreads()
+    on_device.main([str(tmp_path), "--model", str(tiny_model), "--photos", "2", "--enlarge", "2", "--device", "cpu"])
+    torch.set_num_threads(threads[0])
+    cv2.setNumThreads(threads[1])
+    _, *rows = table(capsys.readouterr().out)
+    assert [row[:2] for row in rows] == [
+        [photos, step] for photos in ("as they are", "2 times as large") for step in on_device.STEPS
+    ]
+    assert all(0.99 < float(row[3]) <= float(row[2]) <= 1 and float(row[4]) > 0 for row in rows)
 
 
 def test_traffic_counts_what_is_read_and_written() -> None:

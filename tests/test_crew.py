@@ -96,6 +96,10 @@ def test_errors_reach_the_caller_at_their_turn_and_the_crew_goes_on(
     assert "In a worker: traceback" in found.value.__notes__[0]
     with pytest.raises(ConfigError, match="at least 1, not 0"):
         workers.batch(paths, batch_size=0)
+    for _ in range(4):  # each worker gets one that it cannot even read
+        with pytest.raises(ValueError, match="unreadable"):
+            workers.run(name_of, Unreadable())
+    assert workers.run(name_of) == segmenter.name
     assert_equal(workers.batch(paths[:1])[0], segmenter(paths[0]))
 
 
@@ -306,6 +310,19 @@ def test_workers_have_cores_of_their_own(workers: Crew) -> None:
 
 
 # What workers are asked to do; they import it from here.
+
+
+def name_of(segmenter: Segmenter, *_: object) -> str:
+    return segmenter.name
+
+
+def unreadable() -> None:
+    raise ValueError("unreadable")
+
+
+class Unreadable:
+    def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
+        return unreadable, ()
 
 
 def slow_at_first(segmenter: Segmenter, path: str) -> str:

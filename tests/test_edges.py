@@ -5,6 +5,7 @@ import tracemalloc
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from clothseg import edges
 from clothseg.decision import probabilities
@@ -27,7 +28,7 @@ def interpolated(values: np.ndarray, length: int, shrink: int, axis: int) -> np.
 
 
 @pytest.mark.parametrize("size", [(300, 200), (130, 700), (64, 64), (20, 900), (1300, 777), (1, 1), (3, 2), (1, 2000)])
-def test_windows_change_nothing(size: tuple[int, int], rng: np.random.Generator) -> None:
+def test_leaving_out_what_is_far_changes_nothing(size: tuple[int, int], rng: np.random.Generator) -> None:
     photo = cv2.GaussianBlur(rng.integers(0, 256, (*size, 3), dtype=np.uint8), (5, 5), 2).reshape(*size, 3)
     logits = blobs(rng, 5, (30, 24))
     made = edges.follow_edges(logits, photo)
@@ -37,8 +38,8 @@ def test_windows_change_nothing(size: tuple[int, int], rng: np.random.Generator)
     small = (max(1, size[0] // shrink), max(1, size[1] // shrink))
     won = np.unique(logits.argmax(0))
     planes = edges.shares(probabilities(logits)[won], size, shrink)
-    within = photo[: small[0] * shrink, : small[1] * shrink]
-    guide = as_bands(cv2.resize(within, small[::-1], interpolation=cv2.INTER_AREA))
+    within = Image.fromarray(photo[: small[0] * shrink, : small[1] * shrink])
+    guide = as_bands(np.asarray(within.reduce(shrink)))
     expected = np.empty((len(won), *size), np.float32)
     fitted = fits(guide, planes, max(1, round(edges.RADIUS * max(small))), edges.EPS)
     for plane, (box, line) in zip(expected, fitted, strict=True):
@@ -60,6 +61,13 @@ def test_borders_move_to_the_photo(rng: np.random.Generator) -> None:
     plain = inside.repeat(8, 0).repeat(8, 1) > 0
     made = edges.follow_edges(np.stack([-inside, inside, np.full_like(inside, -9)]), photo)
     assert (made != truth).sum() < 0.2 * (plain != truth).sum()
+
+
+def test_a_picture_counts_as_its_pixels(rng: np.random.Generator) -> None:
+    photo, logits = rng.integers(0, 256, (700, 500, 3), dtype=np.uint8), blobs(rng, 5, (30, 24))
+    made = edges.follow_edges(logits, Image.fromarray(photo))
+    np.testing.assert_array_equal(made, edges.follow_edges(logits, photo))
+    assert len(np.unique(made)) == 5
 
 
 def test_one_class_fills_the_photo() -> None:

@@ -6,7 +6,17 @@ from paper_dolls import draw
 
 from clothseg import Segmenter
 from clothseg.labels import LABEL2ID, NAMES, swap_sides
-from clothseg.sides import FACE_DOUBTED, FACE_LEAST, HAIR_LEAST, HAIR_SURE, HEAD_LEAST, from_behind, turned
+from clothseg.sides import (
+    FACE_DOUBTED,
+    FACE_LEAST,
+    HAIR_LEAST,
+    HAIR_SURE,
+    HEAD_LEAST,
+    NECK_LOW,
+    NECK_SURE,
+    from_behind,
+    turned,
+)
 
 
 BODY = (
@@ -39,6 +49,7 @@ def seen(*boxes: tuple, sure: float = 0.9) -> np.ndarray:
         (HAIR, ("Face", 26, 36, 30, 44, 0.6)),  # a neck, of which the network is not sure
         (("Hair", 14, 30, 30, 50), ("Hat", 8, 28, 14, 52)),
         (HAIR, ("Face", 20, 38, 22, 42, 0.99), ("Face", 25, 36, 30, 44, 0.5)),  # a glimpse of a cheek
+        (HAIR, ("Face", 24, 36, 30, 44, 0.9)),  # a neck that it does not doubt, below the hair
     ],
 )
 def test_sides_trade_places_in_a_back(head: tuple) -> None:
@@ -55,7 +66,7 @@ def test_sides_trade_places_in_a_back(head: tuple) -> None:
     "head",
     [
         (HAIR, ("Face", 15, 34, 28, 46, 0.97)),
-        (HAIR, ("Face", 15, 34, 28, 46, 0.85)),  # not sure, but not in doubt either: in the dark
+        (HAIR, ("Face", 13, 34, 26, 46, 0.85)),  # not sure, but not in doubt either: in the dark
         (HAIR, ("Face", 24, 34, 28, 46, 0.97)),  # hair over the forehead
         (HAIR, ("Sunglasses", 18, 33, 22, 47, 0.97)),
         (HAIR, ("Face", 60, 60, 66, 66, 0.97)),  # someone else looks at us
@@ -75,12 +86,18 @@ def test_sides_stay(head: tuple) -> None:
 def test_thresholds_are_shares_of_the_head() -> None:
     area = 20 * 20
     for columns in range(1, 21):  # two rows of a face that the network is sure of
-        surely = seen(*BODY, HAIR, ("Face", 26, 30, 30, 50, 0.4), ("Face", 24, 30, 26, 30 + columns, 0.99))
+        surely = seen(*BODY, HAIR, ("Face", 14, 30, 18, 50, 0.4), ("Face", 12, 30, 14, 30 + columns, 0.99))
         assert from_behind(surely) == (2 * columns < FACE_LEAST * area)
     for percent in range(45, 95, 5):
-        doubted = seen(*BODY, HAIR, ("Face", 20, 36, 30, 44, percent / 100))
+        doubted = seen(*BODY, HAIR, ("Face", 12, 36, 22, 44, percent / 100))
         assert from_behind(doubted) == (percent / 100 < FACE_DOUBTED - 1e-6)
         assert from_behind(seen(*BODY, (*HAIR, percent / 100))) == (percent / 100 > HAIR_SURE + 1e-6)
+    for top in range(10, 28):  # of a face of two rows that the network does not doubt: its middle is a row below
+        low = seen(*BODY, HAIR, ("Face", top, 30, top + 2, 50, 0.9))
+        assert from_behind(low) == (top + 0.5 - 10 >= NECK_LOW * 20)
+    for columns in range(1, 21):  # three rows of neck of which it is sure
+        neck = seen(*BODY, HAIR, ("Face", 26, 30, 29, 30 + columns, 0.99))
+        assert from_behind(neck) == (3 * columns < NECK_SURE * area)
     for rows in range(1, 20):
         hat = seen(*BODY, HAIR, ("Hat", 10, 30, 10 + rows, 50))
         assert from_behind(hat) == (20 * (20 - rows) >= HAIR_LEAST * area)

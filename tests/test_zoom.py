@@ -7,7 +7,7 @@ from PIL import Image
 
 from clothseg import Segmenter
 from clothseg.labels import NAMES
-from clothseg.zoom import PAYS_BELOW, Box, confidences, paste, surroundings
+from clothseg.zoom import FADE, PAYS_BELOW, Box, confidences, faded, paste, surroundings
 
 
 def figure(size: tuple[int, int], box: tuple[int, int, int, int]) -> np.ndarray:
@@ -15,6 +15,17 @@ def figure(size: tuple[int, int], box: tuple[int, int, int, int]) -> np.ndarray:
     left, top, right, bottom = box
     label_map[top:bottom, left:right] = 4
     return label_map
+
+
+def logits(label_map: np.ndarray, sure: float = 0.99) -> np.ndarray:
+    """Of a network that gives each pixel's class the probability `sure`."""
+    rest = np.full((18, *label_map.shape), np.log((1 - sure) / 17), np.float32)
+    np.put_along_axis(rest, label_map[None].astype(int), np.float32(np.log(sure)), axis=0)
+    return rest
+
+
+def box_of(label_map: np.ndarray, aspect: float = 1.5) -> Box | None:
+    return surroundings(logits(label_map), label_map.shape, aspect)
 
 
 @pytest.mark.parametrize(
@@ -34,17 +45,17 @@ def figure(size: tuple[int, int], box: tuple[int, int, int, int]) -> np.ndarray:
 def test_surroundings_have_air_and_the_networks_proportions(
     size: tuple[int, int], box: tuple[int, int, int, int], expected: Box | None
 ) -> None:
-    found = surroundings(figure(size, box), 1.5)
+    found = box_of(figure(size, box))
     assert (found is None) == (expected is None)
     if found is not None and expected is not None:
-        assert np.abs(np.subtract(found, expected)).max() <= 2  # pixels of the map on which it is looked for
+        assert np.abs(np.subtract(found, expected)).max() <= 1
 
 
 def test_specks_do_not_hide_a_small_figure_and_an_empty_photo_has_none() -> None:
     label_map = figure((600, 400), (180, 260, 220, 320))
     label_map[5:8, 5:8] = 9
-    assert surroundings(label_map, 1.5) == surroundings(figure((600, 400), (180, 260, 220, 320)), 1.5)
-    assert surroundings(np.zeros((60, 40), np.uint8), 1.5) is None
+    assert box_of(label_map) == box_of(figure((600, 400), (180, 260, 220, 320)))
+    assert box_of(np.zeros((60, 40), np.uint8)) is None
 
 
 def test_what_is_looked_at_is_a_small_part(rng: np.random.Generator) -> None:
@@ -52,12 +63,67 @@ def test_what_is_looked_at_is_a_small_part(rng: np.random.Generator) -> None:
         height, width = rng.integers(20, 300, 2)
         left, top = rng.integers(0, width - 1), rng.integers(0, height - 1)
         label_map = figure((height, width), (left, top, rng.integers(left + 1, width), rng.integers(top + 1, height)))
-        box = surroundings(label_map, 1.5)
+        box = box_of(label_map)
         if box is not None:
             assert 0 <= box.left < box.right <= width and 0 <= box.top < box.bottom <= height
             across, down = (box.right - box.left - 1) / width, (box.bottom - box.top - 1) / height
             assert across * down <= PAYS_BELOW**2
             assert label_map[box.top : box.bottom, box.left : box.right].sum() == label_map.sum()
+
+
+def test_a_box_is_in_pixels_whatever_the_grid() -> None:
+    seen = logits(figure((60, 40), (18, 26, 22, 32)))
+    found = surroundings(seen, (600, 400), 1.5)
+    assert found == Box(174, 251, 226, 329)
+    wide = surroundings(seen, (600, 800), 1.5)  # the same cells twice as wide
+    assert wide is not None and (wide.left + wide.right, wide.top + wide.bottom) == (800, 580)
+
+
+def test_what_is_faintly_seen_counts_where_it_hangs_on_the_figure() -> None:
+    seen = logits(figure((60, 40), (18, 26, 22, 32)))
+    faint = np.log(np.array([0.55] + [0.45 / 17] * 17, np.float32))[:, None, None]
+    seen[:, 32:36, 18:22] = faint
+    seen[:, 5:10, 5:10] = faint
+    assert surroundings(seen, (60, 40), 1.5) == box_of(figure((60, 40), (18, 26, 22, 36)))
+
+
+@pytest.mark.parametrize(("tall", "sure", "found"), [(True, 0.8, True), (True, 0.95, False), (False, 0.8, False)])
+def test_unsure_things_are_left_out_where_someone_surely_stands(tall: bool, sure: float, found: bool) -> None:
+    standing = figure((60, 40), (8, 26, 12, 36) if tall else (4, 26, 14, 30))
+    seen = logits(standing)
+    shares = np.full(18, 1e-6, np.float32)
+    shares[[0, 7]] = 1 - sure, sure
+    seen[:, 10:20, 25:35] = np.log(shares)[:, None, None]
+    assert (surroundings(seen, (60, 40), 1.5) == box_of(standing)) == found
+
+
+def test_a_look_fades_into_the_first_one_but_not_at_the_photos_ends() -> None:
+    first, closer = logits(np.full((20, 30), 4, np.uint8)), logits(np.full((100, 50), 7, np.uint8))
+    mixed = faded(closer, first, Box(0, 20, 60, 120), (120, 180))
+    labels = mixed.argmax(axis=0)
+    half = FADE / 2
+    assert (labels[round(100 * half) + 1 :, : -round(50 * half) - 1] == 7).all()
+    assert (labels[: round(100 * half) - 1] == 4).all() and (labels[:, -1] == 4).all()
+    np.testing.assert_allclose(np.exp(mixed).sum(axis=0), 1, atol=1e-4)
+    upright = faded(closer, first, Box(0, 0, 60, 120), (120, 180)).argmax(axis=0)  # as high as the photo
+    assert (upright[:, : -round(50 * half) - 1] == 7).all() and (upright[:, -1] == 4).all()
+    assert faded(closer, first, Box(0, 0, 180, 120), (120, 180)) is closer
+
+
+def test_the_first_look_is_taken_from_where_the_window_is() -> None:
+    first = np.zeros((18, 60, 90), np.float32)
+    first[3], first[5] = np.linspace(0, 8, 90), np.linspace(0, 4, 60)[:, None]
+    box, size = Box(60, 40, 120, 80), (120, 180)  # two pixels a cell
+    mixed = faded(np.zeros((18, 20, 30), np.float32), first, box, size)
+    expected = softmax(first)[:, 20:40, 30:60]
+    edge = np.exp(mixed)[:, 0, 10:20]
+    weight = 0.5 / (FADE * 20)
+    np.testing.assert_allclose(edge, weight / 18 + (1 - weight) * expected[:, 0, 10:20], atol=0.01)
+
+
+def softmax(values: np.ndarray) -> np.ndarray:
+    shares = np.exp(values)
+    return shares / shares.sum(axis=0)
 
 
 def test_paste_changes_the_window_alone_at_any_grid() -> None:
@@ -79,11 +145,13 @@ def test_confidences_are_means_over_each_classs_pixels() -> None:
     probability[:10] = 255
     means = confidences(label_map, probability)
     assert means[[0, 4, 9, 1]] == pytest.approx([0.4, 1, 0.4, 0])
+    for possible in ([0, 4, 9], [0, 1, 4, 9, 11]):  # those that are not there have none
+        np.testing.assert_array_equal(confidences(label_map, probability, np.array(possible, np.uint8)), means)
 
 
 def test_a_doll_of_a_tenth_of_the_height_is_found_again() -> None:
     """In 12 megapixels of plain ground: without a second look its 424 pixels are a tenth of the network's rows."""
-    doll = draw(3, 424, 282)
+    doll = draw(2, 424, 282)
     photo = np.full((4240, 2830, 3), 128, np.uint8)
     photo[1908:2332, 1274:1556] = doll.image
     segmenter = Segmenter.from_pretrained()

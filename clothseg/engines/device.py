@@ -59,17 +59,17 @@ def pixels(
     Returns:
         (1, 3, h, w) float32 in the channels-last layout, to the bit what `Segmenter.pixels` makes.
     """
-    small = None
-    if resample == Image.Resampling.BILINEAR:
-        try:
+    try:
+        if resample == Image.Resampling.BILINEAR:
             small = resized(upload(np.asarray(photo), device), size)
-        except RuntimeError as error:  # a photo that does not fit, mostly
-            _log.warning("The photo is resized by the CPU instead of the GPU: %s", error)
-    if small is None:
-        small = upload(np.asarray(photo.resize(size[::-1], resample)), device)
-    places = small.int() + torch.arange(3, dtype=torch.int32, device=device) * 256
-    levels = upload(values, device).flatten().index_select(0, places.flatten())
-    return levels.view(1, *size, 3).permute(0, 3, 1, 2)
+        else:
+            small = upload(np.asarray(photo.resize(size[::-1], resample)), device)
+        places = small.int() + torch.arange(3, dtype=torch.int32, device=device) * 256
+        levels = upload(values, device).flatten().index_select(0, places.flatten()).view(1, *size, 3)
+    except RuntimeError as error:  # a photo that does not fit, mostly
+        _log.warning("The photo is prepared by the CPU instead of the GPU: %s", error)
+        levels = upload(values[range(3), np.asarray(photo.resize(size[::-1], resample))][None], device)
+    return levels.permute(0, 3, 1, 2)
 
 
 def resized(photo: Tensor, size: tuple[int, int]) -> Tensor:

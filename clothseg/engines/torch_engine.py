@@ -1,6 +1,7 @@
 """The PyTorch engine: runs a transformers model on the processor or a GPU."""
 
 import contextlib
+from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -33,8 +34,8 @@ class TorchEngine:
         Args:
             model: a transformers model in float32.
             device: see `pick_device`.
-            precision: "exact" computes in float32, on a GPU without the TF32 that torch allows in convolutions; "fast"
-                in bfloat16 where the device has instructions for it.
+            precision: "exact" computes in float32, on a GPU without the TF32 that torch allows there; "fast" in
+                bfloat16 where the device has instructions for it.
         """
         self.device = pick_device(device)
         self.see = partial(pixels, device=self.device) if self.device.type == "cuda" else None
@@ -55,9 +56,26 @@ class TorchEngine:
     def _number_format(self) -> contextlib.AbstractContextManager[object]:
         if self.fast:
             return torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device))
-        if self.device.type == "cuda":
-            return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-        return contextlib.nullcontext()
+        return without_tf32() if self.device.type == "cuda" else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def without_tf32() -> Iterator[None]:
+    """Have GPUs compute convolutions and matrix products in float32 itself.
+
+    By the settings that torch has had since 2.9: the older ones, as of `torch.backends.cudnn.flags`, have no effect
+    where the newer ones ask for TF32, as transformers' `--tf32 true` does, and raise an error at their second use.
+    """
+    cudnn: Any = torch.backends.cudnn
+    settings = cudnn.conv, torch.backends.cuda.matmul
+    before = [setting.fp32_precision for setting in settings]
+    try:
+        for setting in settings:
+            setting.fp32_precision = "ieee"
+        yield
+    finally:
+        for setting, precision in zip(settings, before, strict=True):
+            setting.fp32_precision = precision
 
 
 def keep_first_layers_exact(model: torch.nn.Module) -> None:

@@ -1,4 +1,7 @@
-"""What a GPU does beside the network, run on the CPU: the results of the modules that do it there."""
+"""What a GPU does beside the network gives the results of the CPU's own modules.
+
+All of it runs on a GPU where there is one, else on the CPU.
+"""
 
 import io
 import logging
@@ -20,14 +23,18 @@ from clothseg.rules import without_legs
 from clothseg.sides import turned
 
 
-CPU = torch.device("cpu")
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def there(folder: Path, **options: str) -> Segmenter:
-    """A model that does everything it can on the device, though that is a CPU."""
-    segmenter = Segmenter.from_pretrained(folder, engine="torch", device="cpu", **options)
-    segmenter.engine.see = partial(device.pixels, device=CPU)
+    """A model that does everything it can on the device, even if that is a CPU."""
+    segmenter = Segmenter.from_pretrained(folder, engine="torch", device=DEVICE.type, **options)
+    segmenter.engine.see = partial(device.pixels, device=DEVICE)
     return segmenter
+
+
+def lying(array: np.ndarray) -> torch.Tensor:
+    return device.upload(array, DEVICE)
 
 
 def doll(seed: int, height: int = 300, width: int = 200) -> Image.Image:
@@ -45,7 +52,7 @@ def test_resizing_is_pillows_to_the_bit(height: int, width: int, rng: np.random.
     photo = rng.integers(0, 256, (height, width, 3), np.uint8)
     for size in ((64, 96), (96, 64), (333, 50)):
         expected = np.asarray(Image.fromarray(photo).resize(size[::-1], Image.Resampling.BILINEAR))
-        np.testing.assert_array_equal(device.resized(torch.from_numpy(photo), size).numpy(), expected)
+        np.testing.assert_array_equal(device.resized(lying(photo), size).cpu().numpy(), expected)
 
 
 @pytest.mark.parametrize("resample", [Image.Resampling.BILINEAR, Image.Resampling.BICUBIC])
@@ -53,24 +60,27 @@ def test_pixels_are_the_segmenters_to_the_bit(resample: Image.Resampling, tiny_m
     segmenter = Segmenter.from_pretrained(tiny_model, engine="torch", device="cpu")
     segmenter._resample = resample
     for size in ((128, 128), (96, 160)):
-        found = device.pixels(doll(1), size, resample, segmenter._values, CPU)
-        np.testing.assert_array_equal(found.numpy(), segmenter.pixels([doll(1)], size))
+        found = device.pixels(doll(1), size, resample, segmenter._values, DEVICE)
+        np.testing.assert_array_equal(found.cpu().numpy(), segmenter.pixels([doll(1)], size))
         assert found.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_a_photo_that_does_not_fit_is_resized_elsewhere(
+def test_a_photo_that_does_not_fit_is_prepared_and_drawn_elsewhere(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:
         raise torch.OutOfMemoryError("no memory")
 
     segmenter = there(tiny_model)
-    expected = segmenter(doll(0))
+    expected, pixels = segmenter(doll(0)), segmenter.pixels([doll(0)])
     monkeypatch.setattr(device, "resized", fail)
+    found = segmenter.engine.see(doll(0), (128, 128), Image.Resampling.BILINEAR, segmenter._values)
+    np.testing.assert_array_equal(found.cpu().numpy(), pixels)
+    assert found.is_contiguous(memory_format=torch.channels_last)
     monkeypatch.setattr(device, "follow_edges", fail)
     with caplog.at_level(logging.WARNING):
         found = segmenter(doll(0))
-    assert "resized by the CPU instead of the GPU: no memory" in caplog.text
+    assert "prepared by the CPU instead of the GPU: no memory" in caplog.text
     assert "drawn by the CPU instead of the GPU: no memory" in caplog.text
     assert (found.label_map == expected.label_map).mean() > 0.998
 
@@ -83,18 +93,18 @@ def test_labels_are_those_of_the_cpu(
     monkeypatch.setattr(device, "_STRIP_VALUES", values)
     logits = smooth(rng, (18, 32, 48))
     expected, means, grid = upsample.label_pixels(logits, size)
-    found, found_means, found_grid = device.label_pixels(torch.from_numpy(logits), size)
+    found, found_means, found_grid = device.label_pixels(lying(logits), size)
     assert (found.dtype, found_grid.dtype, found.shape) == (np.uint8, np.uint8, size)
     assert (found == expected).mean() >= 0.9999
     np.testing.assert_allclose(found_means, means, atol=1e-4 if max(size) <= 320 else 0.02)
     assert np.abs(found_grid.astype(int) - grid).max() <= 1
-    np.testing.assert_array_equal(device.winning_probability(torch.from_numpy(logits), size), found_grid)
+    np.testing.assert_array_equal(device.winning_probability(lying(logits), size), found_grid)
 
 
 def test_of_equal_logits_the_lower_id_wins() -> None:
     logits = np.zeros((18, 4, 4), np.float32)
     logits[[5, 9]] = 1
-    assert (device.label_pixels(torch.from_numpy(logits), (50, 60))[0] == 5).all()
+    assert (device.label_pixels(lying(logits), (50, 60))[0] == 5).all()
 
 
 @pytest.mark.parametrize("size", [(300, 200), (130, 700), (20, 900), (1300, 777), (333, 777), (3, 2), (1, 2000)])
@@ -104,7 +114,7 @@ def test_borders_are_those_of_the_cpu(
     monkeypatch.setattr(device, "_STRIP_VALUES", 1 << 18)  # several strips
     photo = cv2.GaussianBlur(rng.integers(0, 256, (*size, 3), dtype=np.uint8), (5, 5), 2).reshape(*size, 3)
     logits = smooth(rng, (6, 30, 24))
-    found = device.follow_edges(torch.from_numpy(logits), torch.from_numpy(photo))
+    found = device.follow_edges(lying(logits), lying(photo))
     assert (found.dtype, found.shape) == (np.uint8, size)
     assert (found == edges.follow_edges(logits, photo)).mean() >= 0.999
 
@@ -112,7 +122,7 @@ def test_borders_are_those_of_the_cpu(
 def test_one_class_fills_the_photo() -> None:
     logits = np.zeros((18, 8, 8), np.float32)
     logits[7] = 1
-    assert (device.follow_edges(torch.from_numpy(logits), torch.zeros(50, 70, 3, dtype=torch.uint8)) == 7).all()
+    assert (device.follow_edges(lying(logits), lying(np.zeros((50, 70, 3), np.uint8))) == 7).all()
 
 
 def test_on_real_photos(shared_data: Path) -> None:
@@ -123,10 +133,10 @@ def test_on_real_photos(shared_data: Path) -> None:
         photo = Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB")
         (logits,) = segmenter.logits([photo])
         size, bytes_of = (photo.height, photo.width), np.array(photo)
-        found, *_ = device.label_pixels(torch.from_numpy(logits), size)
+        found, *_ = device.label_pixels(lying(logits), size)
         plain.append((found == upsample.winners(logits, size)).mean())
         logits = turned(without_legs(logits))
-        borders = device.follow_edges(torch.from_numpy(logits), torch.from_numpy(bytes_of))
+        borders = device.follow_edges(lying(logits), lying(bytes_of))
         guided.append((borders == edges.follow_edges(logits, bytes_of)).mean())
     assert min(plain) >= 0.9999 and min(guided) >= 0.999
 
@@ -147,6 +157,16 @@ def test_every_way_gives_the_same_results(options: dict[str, str], tiny_model: P
         assert found.people == expected.people or "people" not in options
         assert np.abs(found.probability.astype(int) - expected.probability).mean() < 1
         assert not found.label_map.flags.writeable
+
+
+def test_fast_is_close(tiny_model: Path) -> None:
+    usual, ours = (
+        Segmenter.from_pretrained(tiny_model, engine="torch", device="cpu"),
+        there(tiny_model, precision="fast"),
+    )
+    for edges_drawn in ("plain", "guided"):
+        expected, found = (segmenter(doll(3), edges=edges_drawn).label_map for segmenter in (usual, ours))
+        assert (found == expected).mean() >= 0.97
 
 
 def test_a_batch_is_one_pass(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,6 +81,35 @@ def test_rounded_weights_change_nothing(folder: Path, monkeypatch: pytest.Monkey
     np.testing.assert_array_equal(rounded.logits(photos()), usual.logits(photos()))
 
 
+NO_TF32 = """
+import sys
+import torch
+from clothseg.engines.torch_engine import without_tf32
+
+settings = torch.backends.cudnn.conv, torch.backends.cuda.matmul
+exec(sys.argv[1])
+before = [setting.fp32_precision for setting in settings]
+for _ in range(2):
+    with without_tf32():
+        assert [setting.fp32_precision for setting in settings] == ["ieee", "ieee"]
+    assert [setting.fp32_precision for setting in settings] == before
+print(*before)
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("from transformers.utils.import_utils import enable_tf32; enable_tf32(True)", "tf32 tf32"),
+        ("torch.backends.cudnn.conv.fp32_precision = 'ieee'", "ieee none"),
+    ],
+)
+def test_exact_is_without_tf32_whatever_was_set(asked: str, found: str) -> None:
+    """The settings of GPUs are there without one; in a process of its own, for old and new ones do not mix."""
+    done = subprocess.run([sys.executable, "-c", NO_TF32, asked], capture_output=True, text=True)
+    assert done.stdout.split() == found.split(), done.stderr
+
+
 @pytest.mark.parametrize("engine", ["openvino", "onnx"])
 def test_threads_share_an_engine(engine: str, tiny_model: Path) -> None:
     """Without the segmenter's lock, and with more sizes than stay prepared."""
