@@ -135,6 +135,21 @@ def test_who_waits_is_not_driven_out(
     assert "event: complete" in client.get(f"/call/segment/{waiting}").text
 
 
+def test_only_so_many_answers_wait_for_somebody(
+    served: tuple[gr.Blocks, httpx.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, client = served
+    assert page._queue.pending_messages_per_session.max_size == 2000, "docs/load.md says so"
+    monkeypatch.setattr(page._queue.pending_messages_per_session, "max_size", 4)
+    calls = [begin(client) for _ in range(9)]
+    ended(page)
+    finished = Finished(page)
+    finished.forget(0)
+    finished.forget(SETTLED_SECONDS)
+    assert list(page._queue.pending_messages_per_session) == calls[-4:]
+    assert list(page._queue.pending_event_ids_session) == calls[-4:]
+
+
 def test_programs_do_not_drive_out_visitors(served: tuple[gr.Blocks, httpx.Client]) -> None:
     """What a visitor's session holds, their photo and its regions, is there after any number of calls without one."""
     page, client = served
