@@ -112,7 +112,7 @@ def read_one(
     """
     label_map, means, probability, _ = read(photo, logits, guided)
     if closer and (box := surroundings(said := _as_array(logits), label_map.shape, aspect)):
-        nearer, nearer_probability = _look(photo, box, said, closer, guided)
+        nearer, nearer_probability = _look(photo, box, closer, guided, said)
         label_map = paste(label_map, nearer, box, label_map.shape)
         probability = paste(probability, nearer_probability, box, label_map.shape)
         means = confidences(label_map, probability)
@@ -131,7 +131,7 @@ def read_each(
         )
         return alone._replace(wearers=(alone.label_map != BACKGROUND).view(np.uint8))
 
-    look = partial(_look, photo, said=_as_array(logits), closer=closer, guided=guided)
+    look = partial(_look, photo, closer=closer, guided=guided)
     label_map, probability, wearers = parse(label_map, probability, divided, aspect, look)
     if rules:
         drop_specks(label_map)
@@ -152,11 +152,12 @@ def wide_size(size: tuple[int, int], usual: tuple[int, int]) -> tuple[int, int]:
 
 
 def _look(
-    photo: Image.Image, box: Box, said: npt.NDArray[np.float32], closer: Closer, guided: bool
+    photo: Image.Image, box: Box, closer: Closer, guided: bool, said: npt.NDArray[np.float32] | None = None
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Label map and probability of a part of the photo from closer, fading into what the first look said."""
+    """Label map and probability of a part of the photo from closer, fading into what a first look `said`, if any."""
     part = photo.crop(box)
     close = closer(part)
-    mixed = _beside(close, faded(_as_array(close), said, box, (photo.height, photo.width)))
-    label_map, _, probability, _ = read(part, mixed, guided)
+    if said is not None:
+        close = _beside(close, faded(_as_array(close), said, box, (photo.height, photo.width)))
+    label_map, _, probability, _ = read(part, close, guided)
     return label_map, probability
