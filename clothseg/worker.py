@@ -14,6 +14,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any
 
@@ -66,7 +67,8 @@ class Worker:
             raise ConfigError(f"A worker process cannot be started: {error.strerror or error}; take fewer.") from error
         assert self._process.stdin is not None and self._process.stdout is not None
         self._questions, self._answers = self._process.stdin, self._process.stdout
-        self._say(pickle.dumps((model, cores)))
+        with suppress(EOFError):  # one that has ended already is found out by `start`
+            self._say(pickle.dumps((model, cores)))
 
     def start(self) -> tuple[bool, Any]:
         """Wait until it is ready, or gives the error that it met: then not True.
