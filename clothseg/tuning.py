@@ -8,7 +8,7 @@ Memory: glibc gives blocks of more than some MB back to the kernel when they are
 all of that kind, so each forward pass has the kernel map and clear hundreds of MB anew: a third of its time. Kept
 instead, in one heap for all threads, the process's memory stays at its peak between photos, and that peak is no
 higher, for threads no longer hoard a heap each. A server's would still rise slowly, as photos of all sizes leave gaps:
-so it calls `give_back` once a minute, which takes some hundredths of a second.
+so it calls `give_back` once a minute, which with the pages cleared anew costs 0.3 s for 400 MB.
 
 CLOTHSEG_TUNING=0 turns both off; whoever sets OMP_WAIT_POLICY or one of glibc's MALLOC_ variables is left to it.
 """
