@@ -43,7 +43,7 @@ SETTINGS = (
             {"NECK_SURE": 0.0},  # without necks
             {"NECK_LOW": 0.5},
             {"NECK_LOW": 0.6},
-            {"NECK_SURE": 0.15},
+            {"NECK_SURE": 0.1},
             {"FACE_DOUBTED": 0.7},
             {"FACE_DOUBTED": 0.8},
             {"FACE_LEAST": 0.02},

@@ -136,8 +136,10 @@ def _planes(picture: Any) -> Array:
 
 def as_bands(picture: npt.NDArray[np.generic]) -> Array:
     """A picture (H, W) or (H, W, 3) as (1 or 3, H, W) float32; uint8 becomes 0..1, floats are taken as they are."""
-    planes = np.moveaxis(np.atleast_3d(np.asarray(picture)), 2, 0)
-    return np.ascontiguousarray(planes, np.float32) / np.float32(255 if picture.dtype == np.uint8 else 1)
+    planes = _planes(picture)
+    if picture.dtype == np.uint8:
+        planes /= 255
+    return planes
 
 
 def resize(planes: Array, size: tuple[int, ...]) -> Array:

@@ -27,7 +27,7 @@ NECK_LOW = 0.55
 """How far down the head its face lies on average, as a share of the head's height, from which on it may be a neck with
 hair above it, although the network does not doubt it."""
 
-NECK_SURE = 0.1
+NECK_SURE = 0.08
 """Area of pixels that are surely face, as a share of the head's, that a neck has less of."""
 
 HAIR_LEAST = 0.3

@@ -112,10 +112,7 @@ def read_one(
     """
     label_map, means, probability, _ = read(photo, logits, guided)
     if closer and (box := surroundings(said := _as_array(logits), label_map.shape, aspect)):
-        part = photo.crop(box)
-        close = closer(part)
-        mixed = _beside(close, faded(_as_array(close), said, box, label_map.shape))
-        nearer, _, nearer_probability, _ = read(part, mixed, guided)
+        nearer, nearer_probability = _look(photo, box, closer, guided, said)
         label_map = paste(label_map, nearer, box, label_map.shape)
         probability = paste(probability, nearer_probability, box, label_map.shape)
         means = confidences(label_map, probability)
@@ -155,9 +152,12 @@ def wide_size(size: tuple[int, int], usual: tuple[int, int]) -> tuple[int, int]:
 
 
 def _look(
-    photo: Image.Image, box: Box, closer: Closer, guided: bool
+    photo: Image.Image, box: Box, closer: Closer, guided: bool, said: npt.NDArray[np.float32] | None = None
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Label map and probability of a part of the photo, looked at by itself."""
+    """Label map and probability of a part of the photo from closer, fading into what a first look `said`, if any."""
     part = photo.crop(box)
-    label_map, _, probability, _ = read(part, closer(part), guided)
+    close = closer(part)
+    if said is not None:
+        close = _beside(close, faded(_as_array(close), said, box, (photo.height, photo.width)))
+    label_map, _, probability, _ = read(part, close, guided)
     return label_map, probability

@@ -21,6 +21,7 @@ from PIL import Image
 from benchmarks import (
     backs,
     decisions,
+    far,
     gpu,
     inference,
     input_pipeline,
@@ -34,6 +35,7 @@ from benchmarks import (
     video,
     ways,
     windows,
+    zoom,
 )
 from clothseg import Segmentation, Segmenter
 from clothseg.labels import swap_sides
@@ -345,3 +347,50 @@ def test_windows_print_a_line_for_each_way(
     _, *rows = table(capsys.readouterr().out)
     assert [row[0] for row in rows[:2]] == ["one look", "windows of 0.8"]
     assert rows[0][1] == "1.0" and len(rows) == 1 + 2 * len(windows.SHARES)
+
+
+def test_figures_far_off_print_a_line_for_each_share_and_ground(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(far, "HEIGHTS", {0.3: 300})
+    for name in ("train", "validation"):
+        write_parquet(tmp_path / f"{name}.parquet", 2)
+    far.main([str(tmp_path), str(tiny_model), "--photos", "2"])
+    _, *rows = table(capsys.readouterr().out)
+    assert [row[:2] for row in rows] == [[share, kind] for share in ("30%",) for kind in ("grey", "own")]
+
+
+def test_the_true_window_is_looked_at_again(tiny_model: Path) -> None:
+    doll = draw(2, 160, 107)
+    view = far.shrunk(doll.image, doll.mask, np.full((600, 400, 3), 128, np.uint8), 160)
+    segmenter = Segmenter.from_pretrained(str(tiny_model), engine="torch")
+    labels = far.surely(segmenter, view, view.shown(doll.mask))
+    assert (labels != segmenter(view.photo, zoom="off").label_map)[view.part].any()
+
+
+def test_a_ground_is_made_of_what_is_beside_the_figure() -> None:
+    photo, truth = np.zeros((90, 60, 3), np.uint8), np.zeros((90, 60), np.uint8)
+    truth[10:80, 10:30] = 4
+    photo[truth == 4], photo[:, 34:] = 255, 90
+    assert (far.ground(photo, truth, (300, 200)) == 90).all()
+    truth[:, 2:58] = 4
+    assert (far.ground(photo, truth, (30, 20)) == 128).all()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_seam_is_a_line_that_neither_look_has(axis: int) -> None:
+    first, nearer = np.zeros((100, 100), np.uint8), np.zeros((50, 50), np.uint8)
+    nearer[:, 20:30] = 16
+    if axis:
+        nearer = nearer.T
+    box = Box(20, 30, 70, 80)
+    both = first.copy()
+    both[30:80, 20:70] = nearer
+    assert zoom.seam(first, nearer, both, box) == 10  # cut off at both ends
+    faded = both.copy()
+    faded[30:32], faded[78:80], faded[:, 20:22], faded[:, 68:70] = 0, 0, 0, 0
+    assert zoom.seam(first, nearer, faded, box) == 10  # the cut is further in
+    first[(slice(None), slice(40, 50)) if axis == 0 else (slice(50, 60), slice(None))] = 16
+    both = first.copy()
+    both[30:80, 20:70] = nearer
+    assert zoom.seam(first, nearer, both, box) == 0  # it goes on
