@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from clothseg.errors import ConfigError
 from clothseg.finished import Finished
 from clothseg.segment_tab import KEEP_SECONDS
+from clothseg.tuning import give_back
 
 
 MAX_MEGABYTES = 4096
@@ -27,6 +28,9 @@ GRACE_SECONDS = 300
 
 LOOK_SECONDS = 10.0
 """After which the folder is looked at again; in between, what requests bring is added up."""
+
+TRIM_SECONDS = 60.0
+"""After which free memory is given back, see `tuning`."""
 
 _OURS = re.compile(r"[0-9a-f]{40,64}")
 """Names of the folders that gradio and we put files in; whatever else is beside them is somebody else's."""
@@ -157,6 +161,7 @@ class Room:
         """
         self.app, self.page, self.limit, self.untold = app, page, limit, untold
         self.stored, self.looked, self.finished = 0, float("-inf"), Finished(page)
+        self.trimmed = time.monotonic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 507."""
@@ -172,6 +177,9 @@ class Room:
         since, full = time.monotonic() - self.looked, self.stored + size > self.limit
         if since > LOOK_SECONDS or (full and since > 1):
             self.looked = time.monotonic()
+            if self.looked - self.trimmed > TRIM_SECONDS:
+                self.trimmed = self.looked
+                await to_thread.run_sync(give_back)
             self.finished.forget()
             folder, used = Path(get_upload_folder()), in_use(self.page)
             # gradio would keep the names for ever: it strikes only those of files that it deletes itself.

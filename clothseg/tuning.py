@@ -7,7 +7,8 @@ threads take it: a forward pass then takes three to seven times as long. With OM
 Memory: glibc gives blocks of more than some MB back to the kernel when they are freed, and a network's temporaries are
 all of that kind, so each forward pass has the kernel map and clear hundreds of MB anew: a third of its time. Kept
 instead, in one heap for all threads, the process's memory stays at its peak between photos, and that peak is no
-higher, for threads no longer hoard a heap each.
+higher, for threads no longer hoard a heap each. A server's would still rise slowly, as photos of all sizes leave gaps:
+so it calls `give_back` once a minute, which with the pages cleared anew costs 0.3 s for 400 MB.
 
 CLOTHSEG_TUNING=0 turns both off; whoever sets OMP_WAIT_POLICY or one of glibc's MALLOC_ variables is left to it.
 """
@@ -20,11 +21,15 @@ from collections.abc import MutableMapping
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 """From glibc's malloc.h."""
 
+_kept = False
+"""Whether memory is kept as said above."""
+
 
 def tune(environment: MutableMapping[str, str] = os.environ) -> None:
     """Apply both settings to this process; to be called before torch and numpy are imported and threads started."""
     if environment.get("CLOTHSEG_TUNING") == "0":
         return
+    global _kept
     environment.setdefault("OMP_WAIT_POLICY", "passive")
     # glibc reads its variables when the process starts, so they would come too late.
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
@@ -32,3 +37,10 @@ def tune(environment: MutableMapping[str, str] = os.environ) -> None:
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
         mallopt(_M_ARENA_MAX, 1)
+        _kept = True
+
+
+def give_back() -> None:
+    """Hand what is free of the heap back to the kernel, gaps included, if `tune` has had it kept."""
+    if _kept:
+        ctypes.CDLL(None).malloc_trim(0)

@@ -12,6 +12,7 @@ import clothseg
 from clothseg.tuning import tune
 
 
+ROOT = Path(clothseg.__file__).parents[1]
 CODE = """
 import resource
 from clothseg.tuning import tune
@@ -37,7 +38,7 @@ def run(**settings: str) -> tuple[int, str]:
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(clothseg.__file__).parents[1],
+        cwd=ROOT,
     )
     faults, policy = done.stdout.split()
     return int(faults), policy
@@ -67,3 +68,24 @@ def test_a_chosen_policy_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = {"OMP_WAIT_POLICY": "active", "MALLOC_ARENA_MAX": "4"}
     tune(environment)
     assert environment["OMP_WAIT_POLICY"] == "active"
+
+
+GAPS = """
+from clothseg.tuning import give_back, tune
+tune()
+from pathlib import Path
+import numpy as np
+def resident():
+    return int(Path("/proc/self/status").read_text().partition("VmRSS:")[2].split()[0]) // 1024
+blocks = [np.ones(1_000_000, np.uint8) for _ in range(200)]
+del blocks[:-1]  # what is left keeps the heap from shrinking
+before = resident()
+give_back()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator")
+def test_what_is_kept_can_be_given_back() -> None:
+    done = subprocess.run([sys.executable, "-c", GAPS], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert int(done.stdout) > 150, "megabytes"
