@@ -35,6 +35,9 @@ FAINT = 0.4
 SURE = 0.9
 """Mean of that probability over a piece from which on it is surely a figure's."""
 
+FAR = 0.5
+"""Height of someone, as a share of the photo's, up to which they are far enough off for things to be mistaken there."""
+
 STANDS = 1.2
 """Height over width of a piece from which on it may be someone who stands. Where such a one is surely seen, and whole,
 pieces of which the network is not sure are things: of a figure of a few cells benches and walls may have more."""
@@ -92,7 +95,8 @@ def _figures(logits: npt.NDArray[np.float32], cell: float) -> npt.NDArray[np.int
     sure = np.bincount(numbers[seen], weights=figure[seen], minlength=count) >= SURE * np.maximum(area, 1)
     left, top, wide, high = stats[:, : cv2.CC_STAT_AREA].T
     whole = (left > 0) & (top > 0) & (left + wide < seen.shape[1]) & (top + high < seen.shape[0])
-    if (sure & whole & (high >= STANDS * cell * wide) & (area >= LEAST_PIECE * area.max())).any():
+    stands = (high >= STANDS * cell * wide) & (high <= FAR * seen.shape[0])
+    if (sure & whole & stands & (area >= LEAST_PIECE * area.max())).any():
         area[~sure] = 0
     return stats[(area > 0) & (area >= LEAST_PIECE * area.max())]
 

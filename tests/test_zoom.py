@@ -87,9 +87,20 @@ def test_what_is_faintly_seen_counts_where_it_hangs_on_the_figure() -> None:
     assert surroundings(seen, (60, 40), 1.5) == box_of(figure((60, 40), (18, 26, 22, 36)))
 
 
-@pytest.mark.parametrize(("tall", "sure", "found"), [(True, 0.8, True), (True, 0.95, False), (False, 0.8, False)])
-def test_unsure_things_are_left_out_where_someone_surely_stands(tall: bool, sure: float, found: bool) -> None:
-    standing = figure((60, 40), (8, 26, 12, 36) if tall else (4, 26, 14, 30))
+@pytest.mark.parametrize(
+    ("box", "sure", "found"),
+    [
+        ((8, 26, 12, 36), 0.8, True),
+        ((8, 26, 12, 36), 0.95, False),
+        ((4, 26, 14, 30), 0.8, False),  # who does not stand
+        ((8, 20, 12, 52), 0.8, False),  # who is near
+        ((0, 26, 4, 36), 0.8, False),  # whom the photo may cut off
+    ],
+)
+def test_unsure_things_are_left_out_where_someone_surely_stands(
+    box: tuple[int, int, int, int], sure: float, found: bool
+) -> None:
+    standing = figure((60, 40), box)
     seen = logits(standing)
     shares = np.full(18, 1e-6, np.float32)
     shares[[0, 7]] = 1 - sure, sure
