@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from clothseg.errors import ConfigError, WorkerError
 from clothseg.overlap import in_order
-from clothseg.worker import Worker
+from clothseg.worker import WaitedInVain, Worker
 
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ MOST_WORKERS = 4
 
 MANY = 200
 """Photos from which on a crew makes up for its start."""
+
+_AT_HAND = 2
+"""Photos that a worker has: one to look at, and the next, so that it need not wait for that."""
 
 _TRIES = 2
 """Workers that a photo may bring to their end."""
@@ -44,6 +47,7 @@ class Crew:
 
     Attributes:
         workers: How many there are.
+        at_once: How many photos they have in hand.
         name: Of the model, as `Segmenter.name`.
         revision: Commit of a model from the Hub, else None.
         license_note: One sentence on the licence of the weights.
@@ -81,6 +85,7 @@ class Crew:
             raise ConfigError(f"There must be at least 1 worker, not {workers}.")
         self._cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         self.workers = workers or max(1, min(len(self._cores) or os.cpu_count() or 1, MOST_WORKERS))
+        self.at_once = _AT_HAND * self.workers
         name_or_path = None if name_or_path is None else str(name_or_path)
         loaded = load(name_or_path, revision, token)
         self.name, self.revision, self.license_note = loaded.name, loaded.revision, loaded.license_note
@@ -88,7 +93,7 @@ class Crew:
         self._model |= {"device": device, "engine": engine, "precision": precision}
         self._closed, self._turn = False, threading.Lock()
         self._hired: dict[int, Worker] = {}
-        self._idle: SimpleQueue[Worker] = SimpleQueue()
+        self._idle: SimpleQueue[int] = SimpleQueue()
         try:
             # The first alone: should the model have to be converted, the others find that done.
             self._hire(0)
@@ -103,8 +108,8 @@ class Crew:
         except BaseException:
             self.close()
             raise
-        for worker in self._hired.values():
-            self._idle.put(worker)
+        for place in [*self._hired] * _AT_HAND:
+            self._idle.put(place)
 
     def batch(self, photos: Iterable["Photo"], batch_size: int = 8, **options: Any) -> "list[Segmentation]":
         """As `Segmenter.batch`; `batch_size` says how many photos may be in hand beside the one that is handed out."""
@@ -126,8 +131,7 @@ class Crew:
             result: Segmentation = self.run(function, _sendable(photo))
             return result
 
-        # One thread more than workers, to have the next photo ready when a worker is.
-        return in_order(one, photos, self.workers + 1, max(self.workers + 1, batch_size))
+        return in_order(one, photos, self.at_once, max(self.at_once, batch_size))
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """What a worker that is idle, or the next to be, makes of a question; for calls from several threads.
@@ -142,16 +146,19 @@ class Crew:
             ConfigError: a worker cannot be started, or the crew is closed.
             Exception: whatever the function raises.
         """
-        for _ in range(_TRIES):
-            worker = self._idle.get()
+        tries = 0
+        while tries < _TRIES:
+            place = self._idle.get()
+            worker = self._hired[place]
             try:
                 good, answer = worker.ask(function, arguments)
-            except EOFError:
+            except EOFError as error:
+                tries += not isinstance(error, WaitedInVain)
                 ended = worker.ended()
-                worker = self._replaced(worker)
+                self._replace(worker)
                 continue
             finally:
-                self._idle.put(worker)
+                self._idle.put(place)
             if good:
                 return answer
             raise answer
@@ -177,15 +184,16 @@ class Crew:
         share = self._cores[place % len(self._cores) :: self.workers] if self._cores else []
         self._hired[place] = Worker(self._model, share, place)
 
-    def _replaced(self, worker: "Worker") -> "Worker":
+    def _replace(self, worker: "Worker") -> None:
         worker.end()
         with self._turn:
             if self._closed:
                 raise ConfigError("The crew of workers is closed.")
+            if self._hired[worker.place] is not worker:  # whoever else asked it has seen to that
+                return
             if not worker.ready:  # nor would the next one be
                 raise self._stillborn(worker)
             self._hire(worker.place)
-            return self._hired[worker.place]
 
     def _stillborn(self, worker: "Worker") -> ConfigError:
         return ConfigError(

@@ -91,8 +91,8 @@ def outcomes(
     """
     given_up = Event()
     make: _Make
-    if isinstance(segmenter, Crew):  # one thread more than workers, to read the next photo while all are at theirs
-        make, threads = partial(segmenter.run, partial(_made, wanted, options)), segmenter.workers + 1
+    if isinstance(segmenter, Crew):
+        make, threads = partial(segmenter.run, partial(_made, wanted, options)), segmenter.at_once
     else:
         many = segmenter.for_many()
         make, threads = partial(_made, wanted, options, many, given_up=given_up), max(THREADS, many.workers)

@@ -15,6 +15,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any
 
@@ -30,8 +31,12 @@ _PIPE_BYTES = 2**20
 """Of the pipes to and from a worker, where that can be set: a photo with its result goes in without a wait."""
 
 
+class WaitedInVain(EOFError):
+    """The worker has ended before it was at the question."""
+
+
 class Worker:
-    """A worker process as the one who asks sees it; it has one question at a time.
+    """A worker process as those who ask see it; a question may wait there while another is being answered.
 
     Attributes:
         place: its number in the crew.
@@ -51,6 +56,8 @@ class Worker:
         """
         self.place, self.ready = place, False
         self._function: Callable[..., Any] | None = None
+        self._turn, self._lost, self._last = threading.Lock(), False, threading.Event()
+        self._last.set()
         code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import work; work()"
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(len(cores) or 1))
         try:
@@ -83,19 +90,34 @@ class Worker:
         return good, error
 
     def ask(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:
-        """What the function gives, or not True and what it raised.
+        """What the function gives, or not True and what it raised; for calls from several threads.
 
         Raises:
+            WaitedInVain: it has ended, but not with this question.
             EOFError: it has ended.
         """
-        question = pickle.dumps((None if function is self._function else function, arguments), -1)
-        good, error = self.start()
-        if not good:
-            return good, error
-        self._say(question)
-        good, answer = pickle.loads(_receive(self._answers))  # noqa: S301
-        self._function = function if good else None  # it may have met something that it could not even read
-        return good, answer
+        question, done = pickle.dumps(arguments, -1), threading.Event()
+        with self._turn:  # answers come in the order of questions
+            good, error = self.start()
+            if not good:
+                return good, error
+            try:
+                self._say(pickle.dumps(None if function is self._function else function, -1))
+                self._say(question)
+            except EOFError as error:
+                raise WaitedInVain from error
+            self._function, before, self._last = function, self._last, done
+        before.wait()
+        try:
+            if self._lost:
+                raise WaitedInVain
+            answered: tuple[bool, Any] = pickle.loads(_receive(self._answers))  # noqa: S301
+            return answered
+        except EOFError:
+            self._lost = True
+            raise
+        finally:
+            done.set()
 
     def _say(self, content: bytes) -> None:
         try:
@@ -166,12 +188,19 @@ def work() -> None:
     function: Any = None
     while True:
         try:
-            new, arguments = pickle.loads(waiting.get())  # noqa: S301
-            function = new or function
-            answer = True, function(segmenter, *arguments)
+            told, question = waiting.get(), waiting.get()
+            try:
+                function = pickle.loads(told) or function  # noqa: S301
+            except Exception as error:  # questions that are on their way already count on it, too
+                function = partial(_raise, error)
+            answer = True, function(segmenter, *pickle.loads(question))  # noqa: S301
         except Exception as error:
             answer = False, error
         _answer(answers, *answer)
+
+
+def _raise(error: Exception, *_: Any) -> None:
+    raise error
 
 
 def _load(model: dict[str, Any], threads: int) -> "Segmenter":
