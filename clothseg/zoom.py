@@ -36,7 +36,7 @@ SURE = 0.9
 """Mean of that probability over a piece from which on it is surely a figure's."""
 
 FAR = 0.5
-"""Height of someone, as a share of the photo's, up to which they are far enough off for things to be mistaken there."""
+"""Height of someone, as a share of the photo's, up to which they are far off and things are mistaken for people."""
 
 STANDS = 1.2
 """Height over width of a piece from which on it may be someone who stands. Where such a one is surely seen, and whole,
