@@ -59,7 +59,7 @@ def read(photo: Image.Image, logits: Logits, guided: bool) -> Reading:
             return _read_there(photo, logits, guided)
         except RuntimeError as error:  # no memory left on the GPU, mostly
             _log.warning("The label map is drawn by the CPU instead of the GPU: %s", error)
-            logits = logits.cpu().numpy()
+            logits = _as_array(logits)
     size = (photo.height, photo.width)
     if not guided:
         return Reading(*label_pixels(logits, size))
