@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from clothseg.tuning import tune
+from clothseg.process_settings import tune
 
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
@@ -31,15 +31,16 @@ os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
 tune()  # before anything imports torch
 
-from clothseg import ClothsegError, zerogpu  # noqa: E402
-from clothseg.compare_tab import Models  # noqa: E402
-from clothseg.guard import protect  # noqa: E402
-from clothseg.images import pixel_limit  # noqa: E402
-from clothseg.intake import MAX_FILE_BYTES  # noqa: E402
-from clothseg.room import own_folder, temp_limit  # noqa: E402
-from clothseg.startup import failure, first_segmenter, soon  # noqa: E402
-from clothseg.stopping import serve  # noqa: E402
-from clothseg.ui import build, launch_options  # noqa: E402
+from clothseg import ClothsegError  # noqa: E402
+from clothseg.app import zerogpu  # noqa: E402
+from clothseg.app.blocks import build, launch_options  # noqa: E402
+from clothseg.app.model_loader import failure, first_segmenter, soon  # noqa: E402
+from clothseg.app.photo_input import MAX_FILE_BYTES  # noqa: E402
+from clothseg.app.server.request_limits import protect  # noqa: E402
+from clothseg.app.server.shutdown import serve  # noqa: E402
+from clothseg.app.server.temp_storage import own_folder, temp_limit  # noqa: E402
+from clothseg.app.tabs.compare import Models  # noqa: E402
+from clothseg.images.decode import pixel_limit  # noqa: E402
 
 
 HEAD_START = 1.0

@@ -52,8 +52,8 @@ def main() -> int:
     """Run the command line; 0 if all went well, 1 with one sentence on stderr if not, 128 + N after signal N."""
     try:
         from clothseg.errors import ClothsegError, Interrupted
-        from clothseg.files import disk_trouble
-        from clothseg.tuning import tune
+        from clothseg.images.atomic_files import disk_trouble
+        from clothseg.process_settings import tune
     except ModuleNotFoundError:
         sys.exit(f"error: {ALONE}")
 
@@ -95,6 +95,6 @@ def main() -> int:
 
 if __name__ == "__main__":
     status = main()
-    from clothseg.training.leaving import leave  # there, as main has returned
+    from clothseg.training.process_exit import leave  # there, as main has returned
 
     leave(status)

@@ -14,9 +14,10 @@ from PIL import Image
 from tqdm import tqdm
 from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation
 
-from clothseg import Segmenter, lite  # noqa: F401 - registers clothseg-lite
-from clothseg.loading import EMBEDDED
-from clothseg.training.data import decode_row, load_splits
+from clothseg import Segmenter
+from clothseg.models import clothseg_lite  # noqa: F401 - registers clothseg-lite
+from clothseg.models.loading import EMBEDDED
+from clothseg.training.data.loading import decode_row, load_splits
 
 
 def main() -> None:

@@ -24,16 +24,17 @@ from tqdm.auto import tqdm
 
 from benchmarks.photos import arguments, shots
 from benchmarks.views import Labels, Pixels, grey, night
-from clothseg import Segmenter, sides
-from clothseg.images import load_photo
+from clothseg import Segmenter
+from clothseg.images.decode import load_photo
 from clothseg.labels import BACKGROUND, LABEL2ID, swap_sides
-from clothseg.training.metrics import confusion_matrix, summarize
-from clothseg.upsample import winners
+from clothseg.postprocess import back_view
+from clothseg.postprocess.upsample import winners
+from clothseg.training.evaluation.metrics import confusion_matrix, summarize
 
 
 NAMES = ("FACE_LEAST", "FACE_DOUBTED", "NECK_LOW", "NECK_SURE", "HAIR_LEAST", "HAIR_SURE")
 
-IN_USE = tuple(getattr(sides, name) for name in NAMES)
+IN_USE = tuple(getattr(back_view, name) for name in NAMES)
 
 SETTINGS = (
     IN_USE,
@@ -139,8 +140,8 @@ def main() -> None:
 
 
 def _behind(logits: npt.NDArray[np.float32], settings: tuple[float, ...]) -> bool:
-    with mock.patch.multiple(sides, **dict(zip(NAMES, settings, strict=True))):
-        return sides.from_behind(logits)
+    with mock.patch.multiple(back_view, **dict(zip(NAMES, settings, strict=True))):
+        return back_view.from_behind(logits)
 
 
 def _photos(path: Path) -> Iterator[Image.Image]:

@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from clothseg.matting import foreground, soft_alpha
+from clothseg.outputs.matting import foreground, soft_alpha
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     print(f"import of pymatting: {time.perf_counter() - start:.1f} s\n")
     ways = {
         "the photo's own colours": lambda: photo,
-        "clothseg.matting.foreground": lambda: foreground(photo, alpha),
+        "clothseg.outputs.matting.foreground": lambda: foreground(photo, alpha),
         "pymatting.estimate_foreground_ml": lambda: estimate_foreground_ml(photo / 255, alpha) * 255,
     }
     print("| foreground | error | s |\n|---|---|---|")

@@ -1,4 +1,4 @@
-"""What the options on edges, averaging and rules bring, and what else was tried for rare classes, by class.
+"""What the options on guided_edges, averaging and rules bring, and what else was tried for rare classes, by class.
 
     python -m benchmarks.decisions FOLDER [MODEL] [--time [MEGAPIXELS]] [--against MODEL]
 
@@ -28,18 +28,19 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from benchmarks.ways import write_b2, write_photos
-from clothseg import Segmenter, edges, rules
-from clothseg.decision import as_logits, averaged_probabilities, probabilities
-from clothseg.edges import follow_edges
+from clothseg import Segmenter
 from clothseg.labels import LABEL2ID, NAMES, NUM_CLASSES, SWAP_SIDES
-from clothseg.steps import read
-from clothseg.training.boundary import boundary_f1
-from clothseg.training.data import decode_mask, decode_row, load_splits
-from clothseg.training.evaluation import GROUPS, Scores
+from clothseg.postprocess import cleanup, guided_edges
+from clothseg.postprocess.guided_edges import follow_edges
+from clothseg.postprocess.pipeline import read
+from clothseg.postprocess.tta import as_logits, averaged_probabilities, probabilities
+from clothseg.postprocess.upsample import winners
+from clothseg.training.data.loading import decode_mask, decode_row, load_splits
+from clothseg.training.evaluation.bootstrap import interval, resampled
+from clothseg.training.evaluation.boundary import boundary_f1
+from clothseg.training.evaluation.metrics import confusion_matrix
+from clothseg.training.evaluation.scoring import GROUPS, Scores
 from clothseg.training.losses import frequency_weights
-from clothseg.training.metrics import confusion_matrix
-from clothseg.training.statistics import interval, resampled
-from clothseg.upsample import winners
 
 
 Labels = npt.NDArray[np.uint8]
@@ -71,15 +72,15 @@ def rank(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Labels:
 
 def one_face(label_map: Labels) -> None:
     """Reject all pieces of Face but the largest."""
-    for piece in list(rules.pieces(label_map, (LABEL2ID["Face"],)))[1:]:
-        rules.dissolve(label_map, piece)
+    for piece in list(cleanup.pieces(label_map, (LABEL2ID["Face"],)))[1:]:
+        cleanup.dissolve(label_map, piece)
 
 
 def shoes_by_legs(label_map: Labels) -> None:
     """Give a shoe the side of the leg that it touches, where it touches one side's alone."""
     for shoe, leg in (("Left-shoe", "Left-leg"), ("Right-shoe", "Right-leg")):
         own, other = LABEL2ID[leg], int(SWAP_SIDES[LABEL2ID[leg]])
-        for piece in list(rules.pieces(label_map, (LABEL2ID[shoe],))):
+        for piece in list(cleanup.pieces(label_map, (LABEL2ID[shoe],))):
             counts = np.bincount(piece.around, minlength=NUM_CLASSES)
             if counts[other] and not counts[own]:
                 label_map[piece.box][piece.inside] = SWAP_SIDES[LABEL2ID[shoe]]
@@ -87,7 +88,7 @@ def shoes_by_legs(label_map: Labels) -> None:
 
 def fitted_on(side: int, logits: npt.NDArray[np.float32], photo: Labels) -> Labels:
     """Guided edges by a copy of another size."""
-    with patch.object(edges, "FIT_SIDE", side):
+    with patch.object(guided_edges, "FIT_SIDE", side):
         return follow_edges(logits, photo)
 
 
@@ -112,13 +113,13 @@ def variants(segmenter: Segmenter, photo: Labels, weights: npt.NDArray[np.float3
         "edges": guided,
         "average": winners(average, size),
         "average, one size": winners(mirror, size),
-        "rules": rules.tidy(plain),
-        "edges + rules": rules.tidy(guided),
+        "rules": cleanup.tidy(plain),
+        "edges + rules": cleanup.tidy(guided),
         "edges + average": both,
-        "edges + average + rules": rules.tidy(both),
-        "rule: specks": by_rule(plain, rules.drop_specks),
-        "rule: strays": by_rule(plain, rules.drop_strays),
-        "rule: hats and glasses": by_rule(plain, rules.keep_on_head),
+        "edges + average + rules": cleanup.tidy(both),
+        "rule: specks": by_rule(plain, cleanup.drop_specks),
+        "rule: strays": by_rule(plain, cleanup.drop_strays),
+        "rule: hats and glasses": by_rule(plain, cleanup.keep_on_head),
         "left out: one face": by_rule(plain, one_face),
         "left out: shoes by legs": by_rule(plain, shoes_by_legs),
         "left out: priors, half": winners(logits - priors / 2, size),
@@ -260,7 +261,7 @@ def print_times(segmenter: Segmenter, others: list[Segmenter], photo: Labels, me
         plain: partial(read, picture, logits, False),
         guided: partial(read, picture, logits, True),
         "guided edges alone": partial(follow_edges, logits, picture),
-        "rules": partial(rules.tidy, label_map),
+        "rules": partial(cleanup.tidy, label_map),
         "average": partial(averaged_probabilities, segmenter.logits, segmenter.image_size, picture),
     }
     taken: dict[str, list[float]] = {name: [] for name in steps}

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from clothseg import Segmenter
-from clothseg.training.data import decode_row, load_splits
+from clothseg.training.data.loading import decode_row, load_splits
 
 
 WAYS = (("torch", "exact"), ("torch", "fast"), ("onnx", "exact"), ("openvino", "exact"), ("openvino", "fast"))

@@ -21,10 +21,10 @@ from benchmarks.photos import arguments, shots
 from benchmarks.views import Labels, Pixels, View, shrunk
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, IGNORE
-from clothseg.steps import read
-from clothseg.training.metrics import confusion_matrix
-from clothseg.training.statistics import draws, interval
-from clothseg.zoom import Box, faded, paste, window
+from clothseg.postprocess.pipeline import read
+from clothseg.postprocess.zoom_crop import Box, faded, paste, window
+from clothseg.training.evaluation.bootstrap import draws, interval
+from clothseg.training.evaluation.metrics import confusion_matrix
 
 
 HEIGHTS = {0.1: 4240, 0.15: 2830, 0.2: 2120, 0.3: 1410}

@@ -3,7 +3,8 @@
     python benchmarks/fuzz.py --seconds 60 --seed 1
     python benchmarks/fuzz.py --targets loader row --seconds 600
 
-Each target gets `--seconds`. Inputs are made from sound ones by `tests/fuzzing.py` and `tests/fuzzing_words.py`, with
+Each target gets `--seconds`. Inputs are made from sound ones by `tests/support/fuzzing.py` and
+`tests/support/fuzzing_words.py`, with
 a seed of their own each, so that one alone can be sent again: `--targets loader --only SEED`. They run in a child
 process, so that a crash of a decoder is seen; the peak of its memory is set back before each. Prints how many there
 were and what came of them; an outcome that is not allowed, a crash, an input that takes more than ten seconds and one
@@ -134,7 +135,7 @@ class prepared:
 
     def __init__(self, target: str) -> None:
         """Import what the target needs."""
-        sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+        sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
         self.target = target
         self.folder = tempfile.TemporaryDirectory(prefix="clothseg-fuzz-")
         self.app: Any = None

@@ -49,7 +49,7 @@ from benchmarks.training_speed import ON_GPUS, build_step, matrix_flops, seconds
 from benchmarks.ways import EXAMPLES
 from clothseg.engines import device as there
 from clothseg.engines.torch_engine import TorchEngine, has_bfloat16, pick_device
-from clothseg.loading import load
+from clothseg.models.loading import load
 from clothseg.segmenter import Segmenter
 from clothseg.training.model import build_model
 

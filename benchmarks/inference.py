@@ -4,7 +4,8 @@
 
 Each way is a process of its own, which does nothing while another is timed. Ways take turns, so that other load hits
 all alike; the tables give the median of the rounds' ratios and, in brackets, the ratio of the quickest rounds. All
-processes have the settings of `clothseg.tuning`, as our commands do. The pipeline is measured twice: as it comes, but
+processes have the settings of `clothseg.process_settings`, as our commands do. The pipeline is measured twice: as it
+comes, but
 with threads that sleep, for spinning ones would make it several times slower yet beside other load; and with all of
 our settings, which make it up to twice as quick.
 
@@ -16,7 +17,8 @@ for its first large photo, after a small one.
 
 The network's own rate is that of one photo after the other on all cores, without reading any; in streams each core has
 a photo of its own (clothseg/engines/openvino_engine.py). Photos from a folder become label maps as PNG files' bytes.
-Workers are as many processes as cores (clothseg/crew.py), which have loaded the model before anything is timed.
+Workers are as many processes as cores (clothseg/batch/worker_pool.py), which have loaded the model before anything
+is timed.
 
 The pipeline makes one mask of each class in place of a label map; equal pixels compare that with ours. Random weights
 are sure of nothing, so bfloat16 moves their borders far more than a trained network's.
@@ -31,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ways import STOCK, Worker, interleave, write_b2, write_photos
-from clothseg.tuning import tune
+from clothseg.process_settings import tune
 
 
 AGAINST_PIPELINE = {

@@ -28,10 +28,10 @@ from PIL import Image as PILImage
 from torch.utils.data import DataLoader
 from transformers import SegformerImageProcessorPil, default_data_collator
 
-from clothseg.training.data import load_splits
-from clothseg.training.dataset import ParsingDataset
+from clothseg.training.data.dataset import ParsingDataset
+from clothseg.training.data.loading import load_splits
+from clothseg.training.data.transforms import A, GaussNoise, augmentation, normalise
 from clothseg.training.model import build_processor
-from clothseg.training.transforms import A, GaussNoise, augmentation, normalise
 
 
 BATCH = 8

@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 
 from clothseg import CutoutOptions, Segmentation, Segmenter
 from clothseg.labels import BACKGROUND, GROUPS, IGNORE
-from clothseg.training.data import decode_row, load_splits
+from clothseg.training.data.loading import decode_row, load_splits
 
 
 GARMENTS = GROUPS["All garments"]

@@ -4,7 +4,8 @@
 
 FOLDER holds train.parquet and validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. Photos
 are cut below shares of the figure's height, as wide as they are high then, or as the figure ("wide": as the photo).
-Each line is a cut and settings of `clothseg.rules.without_legs`: in how many photos it changed a pixel, how
+Each line is a cut and settings of `clothseg.postprocess.cleanup.without_legs`: in how many photos it changed a
+pixel, how
 many of these pixels are right after and were before, and the mean IoU without and with it, over the classes shown and
 in brackets over all that are predicted. "+" marks the settings in use.
 """
@@ -16,17 +17,18 @@ from PIL import Image
 
 from benchmarks.photos import arguments, shots
 from benchmarks.views import Labels, mean_iou
-from clothseg import Segmenter, rules
-from clothseg.edges import follow_edges
+from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES
-from clothseg.training.metrics import confusion_matrix
+from clothseg.postprocess import cleanup
+from clothseg.postprocess.guided_edges import follow_edges
+from clothseg.training.evaluation.metrics import confusion_matrix
 
 
 CUTS = {"whole": 1.0, "75 %": 0.75, "60 %": 0.6, "45 %": 0.45, "45 %, wide": 0.45, "35 %": 0.35}
 
 NAMES = ("LEGS_BELOW", "LEGS_LEAST", "LEGS_DOUBTED")
 
-IN_USE = tuple(getattr(rules, name) for name in NAMES)
+IN_USE = tuple(getattr(cleanup, name) for name in NAMES)
 
 SETTINGS = (IN_USE, (2.5, 0.01, 0.03), (3.5, 0.01, 0.03), (3.0, 0.01, 0.01), (3.0, 0.01, 0.1), (3.0, 0.02, 0.03))
 """Heights of the face, shares of the figure, and shares where the network is not sure."""
@@ -62,8 +64,8 @@ def main() -> None:
             before = follow_edges(logits, view)
             without[cut] += confusion_matrix(shown, before)
             for each in settings:
-                with mock.patch.multiple(rules, **dict(zip(NAMES, each, strict=True))):
-                    ruled = rules.without_legs(logits)
+                with mock.patch.multiple(cleanup, **dict(zip(NAMES, each, strict=True))):
+                    ruled = cleanup.without_legs(logits)
                 after = before if ruled is logits else follow_edges(ruled, view)
                 changed = before != after
                 key = cut, each

@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from clothseg.tuning import tune
+from clothseg.process_settings import tune
 
 
 tune()
@@ -60,8 +60,8 @@ def picture(mode: str, megapixels: float) -> Image.Image:
 def measured(path: Path, segment: bool) -> tuple[float, float]:
     """Megabytes at most above the start, and seconds. To be called in a fresh process."""
     from clothseg import Segmenter
-    from clothseg.files import save_picture
-    from clothseg.images import load_photo
+    from clothseg.images.atomic_files import save_picture
+    from clothseg.images.decode import load_photo
 
     segmenter = Segmenter.from_pretrained() if segment else None
 

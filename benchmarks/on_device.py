@@ -21,13 +21,13 @@ import torch
 from PIL import Image
 
 from clothseg import Segmenter
-from clothseg.edges import follow_edges
 from clothseg.engines import device as there
 from clothseg.engines.torch_engine import pick_device
-from clothseg.rules import without_legs
-from clothseg.sides import turned
-from clothseg.training.data import decode_row, load_splits
-from clothseg.upsample import label_pixels, winning_probability
+from clothseg.postprocess.back_view import turned
+from clothseg.postprocess.cleanup import without_legs
+from clothseg.postprocess.guided_edges import follow_edges
+from clothseg.postprocess.upsample import label_pixels, winning_probability
+from clothseg.training.data.loading import decode_row, load_splits
 
 
 STEPS = ("pixels", "plain edges", "guided edges", "probabilities")

@@ -24,10 +24,10 @@ from tqdm.auto import tqdm
 
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES
-from clothseg.render import overlay
-from clothseg.training.data import decode_row, load_splits
-from clothseg.training.metrics import confusion_matrix, summarize
-from clothseg.training.statistics import draws, interval
+from clothseg.outputs.render import overlay
+from clothseg.training.data.loading import decode_row, load_splits
+from clothseg.training.evaluation.bootstrap import draws, interval
+from clothseg.training.evaluation.metrics import confusion_matrix, summarize
 
 
 Labels = npt.NDArray[np.uint8]

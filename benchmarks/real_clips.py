@@ -22,10 +22,10 @@ from PIL import Image
 
 from benchmarks.video import WAYS
 from clothseg import Segmenter
-from clothseg.clips import open_clip
-from clothseg.motion import Steadiness
 from clothseg.segmentation import Segmentation
-from clothseg.video import segment_frames
+from clothseg.video.optical_flow import Steadiness
+from clothseg.video.reader import open_clip
+from clothseg.video.stream import segment_frames
 
 
 SHOWN = 7

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 
 from benchmarks.ways import write_photos
+from clothseg.process_settings import tune
 from clothseg.segmenter import Segmenter
-from clothseg.tuning import tune
 
 
 LONGEST = (None, 2048, 1280, 640)

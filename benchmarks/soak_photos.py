@@ -10,7 +10,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from clothseg.tuning import tune
+from clothseg.process_settings import tune
 
 
 tune()
@@ -18,7 +18,7 @@ tune()
 from PIL import Image  # noqa: E402
 
 from clothseg import Segmenter  # noqa: E402
-from clothseg.files import save_picture  # noqa: E402
+from clothseg.images.atomic_files import save_picture  # noqa: E402
 
 
 def bad_files(photo: bytes) -> dict[str, bytes]:

@@ -35,8 +35,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import SegformerForSemanticSegmentation
 
 from clothseg.engines.torch_engine import has_bfloat16, pick_device
-from clothseg.fold import FoldedDecodeHead
 from clothseg.labels import IGNORE, NUM_CLASSES
+from clothseg.models.decode_head import FoldedDecodeHead
 from clothseg.training.losses import class_weights, match_labels, weighted_cross_entropy
 from clothseg.training.model import build_model
 

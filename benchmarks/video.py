@@ -3,7 +3,8 @@
     python -m benchmarks.video FOLDER [MODEL] [--clips N] [--frames N]
 
 FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. Clips with known truth
-and motion are made of the photos and of paper dolls (tests/moving_pictures.py, seed 0), every frame with noise (5 of
+and motion are made of the photos and of paper dolls (tests/support/moving_pictures.py, seed 0), every frame with
+noise (5 of
 255) and JPEG compression (quality 70) of its own: "handheld" is a camera that pans, zooms, tilts and trembles over a
 photo; "walking" a figure that crosses another photo's ground by 1 % of the width a frame; "wide" the same at 16:9;
 "side by side" the handheld camera before three photos in a row; "waving" a doll whose arm swings by 6 degrees a
@@ -29,13 +30,13 @@ from tqdm.auto import tqdm
 
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES
-from clothseg.motion import consistency
-from clothseg.training.data import decode_row, load_splits
-from clothseg.training.metrics import confusion_matrix, summarize
-from clothseg.video import segment_frames
+from clothseg.training.data.loading import decode_row, load_splits
+from clothseg.training.evaluation.metrics import confusion_matrix, summarize
+from clothseg.video.optical_flow import consistency
+from clothseg.video.stream import segment_frames
 
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from moving_pictures import Clip, handheld, walking, waving
 
 

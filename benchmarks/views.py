@@ -22,8 +22,8 @@ from tqdm.auto import tqdm
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, IGNORE, NAMES, NUM_CLASSES, mirror
 from clothseg.segmenter import ZOOM
-from clothseg.training.data import decode_row, load_splits
-from clothseg.training.metrics import confusion_matrix, summarize
+from clothseg.training.data.loading import decode_row, load_splits
+from clothseg.training.evaluation.metrics import confusion_matrix, summarize
 
 
 Labels = npt.NDArray[np.uint8]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from clothseg.tuning import tune
+from clothseg.process_settings import tune
 
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -114,8 +114,8 @@ def build(way: str, folder: Path) -> Callable[[Any], Any]:
     if kind == "batches":
         return lambda job: [result.label_map.shape for result in segmenter.iter_batch(*job, **options)]
     if kind == "folder":
-        from clothseg.collect import collected
-        from clothseg.output import Wanted, outcomes
+        from clothseg.batch.photo_files import Wanted, outcomes
+        from clothseg.images.sources import collected
 
         def labels(paths: list[str]) -> list[str]:
             with collected(map(Path, paths)) as sources:

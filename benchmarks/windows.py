@@ -17,11 +17,11 @@ from PIL import Image
 
 from benchmarks.photos import arguments, shots
 from clothseg import Segmenter
-from clothseg.decision import probabilities
 from clothseg.labels import BACKGROUND, LABEL2ID
-from clothseg.training.metrics import confusion_matrix
-from clothseg.training.statistics import draws, interval
-from clothseg.zoom import Box
+from clothseg.postprocess.tta import probabilities
+from clothseg.postprocess.zoom_crop import Box
+from clothseg.training.evaluation.bootstrap import draws, interval
+from clothseg.training.evaluation.metrics import confusion_matrix
 
 
 Planes = npt.NDArray[np.float32]

@@ -26,10 +26,10 @@ from PIL import Image
 from benchmarks.photos import arguments, shots
 from benchmarks.views import Labels, mean_iou, small
 from clothseg import Segmenter
-from clothseg.steps import read
-from clothseg.training.metrics import confusion_matrix
-from clothseg.training.statistics import draws, interval
-from clothseg.zoom import FADE, Box, faded, paste, surroundings
+from clothseg.postprocess.pipeline import read
+from clothseg.postprocess.zoom_crop import FADE, Box, faded, paste, surroundings
+from clothseg.training.evaluation.bootstrap import draws, interval
+from clothseg.training.evaluation.metrics import confusion_matrix
 
 
 SIZES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

@@ -24,8 +24,8 @@ from clothseg.errors import (
 
 
 if TYPE_CHECKING:
-    from clothseg.crew import Crew
-    from clothseg.refine import CutoutOptions
+    from clothseg.batch.worker_pool import Crew
+    from clothseg.outputs.cutout import CutoutOptions
     from clothseg.segmentation import Segmentation
     from clothseg.segmenter import Segmenter
 
@@ -48,8 +48,8 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Crew": "clothseg.crew",
-    "CutoutOptions": "clothseg.refine",
+    "Crew": "clothseg.batch.worker_pool",
+    "CutoutOptions": "clothseg.outputs.cutout",
     "Segmentation": "clothseg.segmentation",
     "Segmenter": "clothseg.segmenter",
 }

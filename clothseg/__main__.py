@@ -3,7 +3,7 @@
 import sys
 
 from clothseg.cli import main
-from clothseg.tuning import tune
+from clothseg.process_settings import tune
 
 
 tune()  # commands import torch when they run

@@ -5,7 +5,7 @@ import sys
 
 from clothseg.commands import audit, check, deploy, evaluate, export, segment, video
 from clothseg.errors import ClothsegError, UsageError
-from clothseg.files import disk_trouble
+from clothseg.images.atomic_files import disk_trouble
 
 
 COMMANDS = {

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clothseg import render
 from clothseg.errors import ConfigError, UnknownClassError
-from clothseg.files import save_picture
-from clothseg.items import MIN_SHARE, Item, find_items, write_zip
+from clothseg.images.atomic_files import save_picture
 from clothseg.labels import GROUPS, ID2LABEL, NAMES, NUM_CLASSES, ids_of
-from clothseg.people import Person, people_of
-from clothseg.refine import PLAIN, CutoutOptions, refine
+from clothseg.outputs import render
+from clothseg.outputs.cutout import PLAIN, CutoutOptions, refine
+from clothseg.outputs.items import MIN_SHARE, Item, find_items, write_zip
+from clothseg.postprocess.people import Person, people_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class Segmentation:
         size = (photo.height, photo.width)
         label_map = self.label_map
         if photo.mode != "RGB":
-            raise ValueError(f"The photo must be RGB, not {photo.mode}; use clothseg.images.load_photo.")
+            raise ValueError(f"The photo must be RGB, not {photo.mode}; use clothseg.images.decode.load_photo.")
         if label_map.shape != size or label_map.dtype != np.uint8:
             raise ValueError(f"The label map must be {size} uint8, not {label_map.shape} {label_map.dtype}.")
         if label_map.max() >= NUM_CLASSES:
@@ -120,7 +120,8 @@ class Segmentation:
         return Image.fromarray(refine(np.asarray(self.photo), self.mask(*names), options or PLAIN))
 
     def items(self, *names: str, min_share: float = MIN_SHARE) -> tuple[Item, ...]:
-        """The garments and accessories one by one, or the items of the named classes: `clothseg.items.find_items`.
+        """The garments and accessories one by one, or the items of the named classes:
+        `clothseg.outputs.items.find_items`.
 
         Raises:
             UnknownClassError: a name that is not among the 18.
@@ -138,7 +139,8 @@ class Segmentation:
     def save_items(
         self, path: str | os.PathLike[str], *names: str, options: CutoutOptions | None = None
     ) -> tuple[Item, ...]:
-        """Write a ZIP of the items' cut-outs and lists of them, whole or not at all (`clothseg.items.write_zip`).
+        """Write a ZIP of the items' cut-outs and lists of them, whole or not at all
+        (`clothseg.outputs.items.write_zip`).
 
         Raises:
             UnknownClassError: a name that is not among the 18.

@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clothseg.decision import as_logits, averaged_probabilities
 from clothseg.engines import Engine
 from clothseg.errors import ConfigError, ModelError
-from clothseg.images import Photo, load_photo, photo_name
+from clothseg.images.decode import Photo, load_photo, photo_name
 from clothseg.labels import NAMES
-from clothseg.overlap import in_order, overlapped
+from clothseg.pipelining import in_order, overlapped
+from clothseg.postprocess.pipeline import Logits, Reading, read_each, read_one, wide_size
+from clothseg.postprocess.tta import as_logits, averaged_probabilities
 from clothseg.segmentation import Segmentation
-from clothseg.steps import Logits, Reading, read_each, read_one, wide_size
 
 
 _Prepared = tuple[Image.Image, Any]
@@ -113,7 +113,7 @@ class Segmenter:
             ConfigError: the device does not exist, or the engine is not installed.
         """
         from clothseg.engines import build_engine
-        from clothseg.loading import load
+        from clothseg.models.loading import load
 
         loaded = load(None if name_or_path is None else str(name_or_path), revision, token)
         segmenter = cls(
@@ -148,7 +148,7 @@ class Segmenter:
             people: "one" (the default) takes the photo as it is; "all" tells people apart, looks at each on their own,
                 and says whose each pixel is: `wearers` and `people` of the result. One more pass for each person.
             average: look four times, mirrored and larger, too: finer borders and belts at five times the work or more.
-            rules: drop specks, and what cannot be in a photo of one person: `clothseg.rules`.
+            rules: drop specks, and what cannot be in a photo of one person: `clothseg.postprocess.cleanup`.
             longest: be content with a result of so many pixels on the longer side: a larger photo is made smaller as
                 it is read, and the result carries the smaller one. docs/speed.md says what that gains and costs.
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from clothseg.errors import ModelError
-from clothseg.loading import load
+from clothseg.models.loading import load
 from clothseg.segmenter import Segmenter
 
 

@@ -8,9 +8,9 @@ import pytest
 
 import app
 from clothseg import ModelError, Segmenter, cli
+from clothseg.app.model_loader import first_segmenter
 from clothseg.engines.openvino_engine import OpenVinoEngine
 from clothseg.self_check import self_check
-from clothseg.startup import first_segmenter
 
 
 @pytest.mark.parametrize("precision", ["exact", "fast"])

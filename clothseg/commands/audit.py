@@ -57,9 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
             raise ConfigError(f"--{option} {value}: give 1 or more.")
 
     from clothseg.segmenter import Segmenter
-    from clothseg.training.audit import audit
-    from clothseg.training.audit_report import text, write_html
-    from clothseg.training.sources import load_parts
+    from clothseg.training.data.audit import audit
+    from clothseg.training.data.audit_report import text, write_html
+    from clothseg.training.data.sources import load_parts
 
     rows, parts, commit = load_parts(arguments.dataset, arguments.revision)
     splits = {split: rows.select(numbers[: arguments.limit]) for split, numbers in parts.items()}

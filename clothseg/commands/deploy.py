@@ -13,7 +13,7 @@ from clothseg.errors import ClothsegError, ConfigError, HubError
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-    from clothseg.hub import Listing
+    from clothseg.models.hub import Listing
 
 
 HELP = "create or update the app's Space on the Hub"
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     except ClothsegError:
         raise
     except Exception as error:  # the Hub's client raises all sorts
-        from clothseg.hub_errors import explain_write
+        from clothseg.models.hub_errors import explain_write
 
         raise HubError(f"{name}: {explain_write(error, name)}") from error
     return 0
@@ -146,9 +146,9 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _look_up(name: str, revision: str | None) -> "tuple[Listing, str]":
     """The model at its commit of now, and the Space's README that names it."""
-    from clothseg.hub import SMALL_FILES, look_up
-    from clothseg.hub_errors import explain
-    from clothseg.loading import read_config
+    from clothseg.models.hub import SMALL_FILES, look_up
+    from clothseg.models.hub_errors import explain
+    from clothseg.models.loading import read_config
 
     try:
         model, weights = look_up(name, revision, check=lambda folder: read_config(folder, name))

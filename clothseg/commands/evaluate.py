@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from clothseg.segmenter import Segmenter
-    from clothseg.training.evaluation import Scores
+    from clothseg.training.evaluation.scoring import Scores
 
 
 HELP = "score a model on a data set, or two models against each other"
@@ -59,9 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
         ClothsegError: model or data cannot be loaded, or a row does not decode.
     """
     _check(arguments)
-    from clothseg.training import plots
-    from clothseg.training.evaluation import difference, report
-    from clothseg.training.report import difference_text, report_text, write_pictures, write_report
+    from clothseg.training.evaluation.scoring import difference, report
+    from clothseg.training.publish import plots
+    from clothseg.training.publish.report import difference_text, report_text, write_pictures, write_report
 
     rows, commit = _rows(arguments)
     segmenter = _load(arguments.model, arguments.revision)
@@ -119,7 +119,7 @@ def _load(name: str, revision: str | None) -> "Segmenter":
 
 def _rows(arguments: argparse.Namespace) -> "tuple[Dataset, str | None]":
     """The rows to score on, undecoded, and the data set's commit."""
-    from clothseg.training.data import load_splits
+    from clothseg.training.data.loading import load_splits
 
     splits = load_splits(
         arguments.dataset,
@@ -139,7 +139,7 @@ def _rows(arguments: argparse.Namespace) -> "tuple[Dataset, str | None]":
 
 def _score(segmenter: "Segmenter", rows: "Dataset", arguments: argparse.Namespace) -> "Scores":
     """The model's scores, unless it answers everything with one class: no figure of such a model means anything."""
-    from clothseg.training.evaluation import only_class, score
+    from clothseg.training.evaluation.scoring import only_class, score
 
     scores = score(segmenter, rows, arguments.batch_size, arguments.edges)
     only = only_class(scores)

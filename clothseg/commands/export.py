@@ -16,7 +16,7 @@ from clothseg.errors import ConfigError, HubError, ModelError
 if TYPE_CHECKING:
     from PIL import Image
 
-    from clothseg.loading import LoadedModel
+    from clothseg.models.loading import LoadedModel
 
 HELP = "write a model as ONNX, checked against PyTorch"
 
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         ModelError: the model cannot be loaded or exported, or the file answers otherwise than PyTorch.
         HubError: the Hub cannot be reached, or refuses the upload.
     """
-    from clothseg.loading import load
+    from clothseg.models.loading import load
 
     if arguments.out.exists() and not arguments.out.is_dir():
         raise ConfigError(f"--out {arguments.out} is a file; give a folder.")
@@ -139,7 +139,7 @@ def push(file: Path, repo_id: str) -> None:
     """
     from huggingface_hub import HfApi
 
-    from clothseg.hub_errors import explain_write
+    from clothseg.models.hub_errors import explain_write
 
     try:
         HfApi().upload_file(
@@ -153,7 +153,7 @@ def _check_access(repo_id: str) -> None:
     """Find out before the work whether the upload will be allowed."""
     from huggingface_hub import HfApi
 
-    from clothseg.hub_errors import explain_write
+    from clothseg.models.hub_errors import explain_write
 
     try:
         HfApi().auth_check(repo_id, write=True)
@@ -163,7 +163,7 @@ def _check_access(repo_id: str) -> None:
 
 def _read_photos(folder: Path) -> "list[Image.Image]":
     from clothseg.errors import ImageError
-    from clothseg.images import load_photo
+    from clothseg.images.decode import load_photo
 
     if not folder.is_dir():
         raise ConfigError(f"--photos {folder} is no folder.")

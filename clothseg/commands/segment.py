@@ -10,18 +10,18 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from clothseg import __version__
-from clothseg.collect import Source, collected
+from clothseg.batch.photo_files import KINDS, Wanted, outcomes
+from clothseg.batch.to_folder import SUMMARIES, OutputFolder
+from clothseg.batch.worker_pool import MANY, MOST_WORKERS, Crew, paying_workers
 from clothseg.commands.common import add_keep, add_model
-from clothseg.crew import MANY, MOST_WORKERS, Crew, paying_workers
 from clothseg.errors import ConfigError, ImageError, UnknownClassError, UsageError
-from clothseg.folder_run import SUMMARIES, OutputFolder
-from clothseg.images import LEAST_LONGEST
-from clothseg.output import KINDS, Wanted, outcomes
+from clothseg.images.decode import LEAST_LONGEST
+from clothseg.images.sources import Source, collected
 
 
 if TYPE_CHECKING:
-    from clothseg.loading import LoadedModel
-    from clothseg.refine import CutoutOptions
+    from clothseg.models.loading import LoadedModel
+    from clothseg.outputs.cutout import CutoutOptions
     from clothseg.segmenter import Segmenter
 
 
@@ -31,7 +31,7 @@ OPTIONS = ("edges", "zoom", "people", "average", "rules", "longest")
 """Of the segmentation."""
 
 CUTOUT = ("background", "crop", "margin", "grow", "feather", "soft_edges", "fill_holes", "drop_specks")
-"""Of the cut-outs: the fields of `clothseg.refine.CutoutOptions`."""
+"""Of the cut-outs: the fields of `clothseg.outputs.cutout.CutoutOptions`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,7 +124,7 @@ def cutout_options(arguments: argparse.Namespace) -> "CutoutOptions":
         ConfigError: a value that is not allowed.
         ImageError: the background is a photo that cannot be used.
     """
-    from clothseg.refine import CutoutOptions
+    from clothseg.outputs.cutout import CutoutOptions
 
     values = {name: getattr(arguments, name, None) for name in CUTOUT}
     background = values["background"]
@@ -159,7 +159,7 @@ def _segmenter(
 
 
 def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source], rank: int, processes: int) -> int:
-    from clothseg.loading import load
+    from clothseg.models.loading import load
 
     loaded = load(arguments.model, arguments.revision)
     options = {name: getattr(arguments, name) for name in OPTIONS}
@@ -191,9 +191,9 @@ def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source]
 
 
 def _segment_dataset(arguments: argparse.Namespace, rank: int, processes: int) -> int:
-    from clothseg.dataset_run import segment_dataset
-    from clothseg.loading import load
-    from clothseg.processes import Processes
+    from clothseg.batch.distributed import Processes
+    from clothseg.batch.to_dataset import segment_dataset
+    from clothseg.models.loading import load
 
     with ExitStack() as stack:
         status = segment_dataset(

@@ -17,11 +17,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from clothseg.clips import FORMATS_TEXT, MAX_PIXELS, MAX_SECONDS, Clip, import_av, open_clip
 from clothseg.commands.common import add_keep, add_model
 from clothseg.commands.segment import CUTOUT, add_cutout_arguments, as_usage, cutout_options
 from clothseg.errors import UsageError
 from clothseg.labels import GROUPS, NAMES, ids_of
+from clothseg.video.reader import FORMATS_TEXT, MAX_PIXELS, MAX_SECONDS, Clip, import_av, open_clip
 
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from PIL import Image
 
-    from clothseg.clip_files import Write
-    from clothseg.refine import CutoutOptions
+    from clothseg.outputs.cutout import CutoutOptions
     from clothseg.segmentation import Segmentation
+    from clothseg.video.writer import Write
 
 
 HELP = "segment a clip"
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{out} exists already; give another name{'' if out.is_dir() else ', or --overwrite'}.")
     import_av()
     with open_clip(arguments.clip, arguments.max_seconds, arguments.max_pixels) as clip:
-        from clothseg.clip_files import clip_writer, picture_writer
+        from clothseg.video.writer import clip_writer, picture_writer
 
         sound = arguments.clip if out.suffix.lower() == ".mp4" else None
         is_clip = out.suffix.lower() in SUFFIXES
@@ -118,9 +118,9 @@ def _segment(clip: Clip, write: "Write", wanted: _Wanted, arguments: argparse.Na
     import numpy as np
     from tqdm.auto import tqdm
 
-    from clothseg.motion import Steadiness
     from clothseg.segmenter import Segmenter
-    from clothseg.video import segment_frames
+    from clothseg.video.optical_flow import Steadiness
+    from clothseg.video.stream import segment_frames
 
     segmenter = Segmenter.from_pretrained(arguments.model, revision=arguments.revision)
     times: deque[Fraction] = deque()  # frames are taken ahead of the results
@@ -145,7 +145,7 @@ def _segment(clip: Clip, write: "Write", wanted: _Wanted, arguments: argparse.Na
 
 
 def _picture(result: "Segmentation", wanted: _Wanted) -> "Image.Image":
-    from clothseg.render import palette_image
+    from clothseg.outputs.render import palette_image
 
     if wanted.kind == "labels":
         return palette_image(result.label_map)
@@ -156,7 +156,7 @@ def _scaled(wanted: _Wanted, size: tuple[int, int]) -> _Wanted:
     """With a picture for background scaled once, and not for each frame."""
     from PIL import Image
 
-    from clothseg.refine import cover
+    from clothseg.outputs.cutout import cover
 
     background = wanted.cutout.background
     if not isinstance(background, Image.Image):

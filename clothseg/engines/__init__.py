@@ -13,7 +13,7 @@ from clothseg.errors import ConfigError, ModelError
 
 
 if TYPE_CHECKING:
-    from clothseg.loading import LoadedModel
+    from clothseg.models.loading import LoadedModel
 
 ENGINES = ("auto", "torch", "openvino", "onnx")
 PRECISIONS = ("exact", "fast")
@@ -37,7 +37,8 @@ class Engine(Protocol):
     `streams`: another engine that is safe for threads and has a `count` of calls that run together, or None.
 
     One on a GPU may have `see`, which makes there what the network sees of a photo (`clothseg.engines.device.pixels`).
-    It takes a list of such tensors then, and its logits stay there, where `clothseg.steps` has label maps drawn.
+    It takes a list of such tensors then, and its logits stay there, where `clothseg.postprocess.pipeline` has label
+    maps drawn.
     """
 
     def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

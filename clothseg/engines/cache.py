@@ -38,7 +38,11 @@ def cache_folder() -> Path:
 
 def cache_key(*parts: str, packages: tuple[str, ...]) -> str:
     """A short name for what `parts`, the versions of `packages` and our own code for networks determine."""
-    ours = [_SOURCES / "fold.py", _SOURCES / "lite.py", *sorted(Path(__file__).parent.glob("*.py"))]
+    ours = [
+        _SOURCES / "models/decode_head.py",
+        _SOURCES / "models/clothseg_lite.py",
+        *sorted(Path(__file__).parent.glob("*.py")),
+    ]
     code = [hashlib.sha256(path.read_bytes()).hexdigest() for path in ours]
     versions = [f"{package} {_version(package)}" for package in packages]
     return hashlib.sha256("\n".join([*parts, *versions, *code]).encode()).hexdigest()[:32]

@@ -12,7 +12,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from clothseg.errors import ModelError
-from clothseg.fold import freeze
+from clothseg.models.decode_head import freeze
 
 
 TOLERANCE = 1e-3
@@ -20,7 +20,8 @@ TOLERANCE = 1e-3
 
 
 class Network(nn.Module):
-    """A model with tensors for input and output, rewritten for inference in place (see `clothseg.fold.freeze`)."""
+    """A model with tensors for input and output, rewritten for inference in place (see
+    `clothseg.models.decode_head.freeze`)."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()

@@ -1,7 +1,8 @@
 """What a GPU does beside the network: from a photo's bytes to pixels, and from logits to label maps.
 
 The results are those of the modules that do it on the CPU, which say what is done and why: `Segmenter.pixels`,
-`clothseg.upsample` and `clothseg.edges`. All of it is plain PyTorch for any device, so that it can be compared with
+`clothseg.postprocess.upsample` and `clothseg.postprocess.guided_edges`. All of it is plain PyTorch for any device,
+so that it can be compared with
 them on a CPU, where they are many times quicker. On a GPU it has never run: there was none to try it on.
 """
 
@@ -15,9 +16,9 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from clothseg import edges
-from clothseg.edges import EPS, FIT_SIDE, LEAST, RADIUS
-from clothseg.upsample import size_of_grid
+from clothseg.postprocess import guided_edges
+from clothseg.postprocess.guided_edges import EPS, FIT_SIDE, LEAST, RADIUS
+from clothseg.postprocess.upsample import size_of_grid
 
 
 _STRIP_VALUES = 1 << 23
@@ -111,7 +112,8 @@ def _taps(source: int, target: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[
 
 @torch.inference_mode()
 def label_pixels(logits: Tensor, size: tuple[int, int]) -> tuple[Bytes, npt.NDArray[np.float64], Bytes]:
-    """As `clothseg.upsample.label_pixels` of logits (C, h, w) float32, the means exact whatever the photo's size."""
+    """As `clothseg.postprocess.upsample.label_pixels` of logits (C, h, w) float32, the means exact whatever the
+    photo's size."""
     classes, (height, width) = len(logits), size
     label_map = torch.empty(size, dtype=torch.uint8, device=logits.device)
     totals = torch.zeros(2, classes, dtype=torch.float64, device=logits.device)
@@ -130,7 +132,7 @@ def label_pixels(logits: Tensor, size: tuple[int, int]) -> tuple[Bytes, npt.NDAr
 
 @torch.inference_mode()
 def winning_probability(logits: Tensor, size: tuple[int, int]) -> Bytes:
-    """As `clothseg.upsample.winning_probability` of logits (C, h, w) float32."""
+    """As `clothseg.postprocess.upsample.winning_probability` of logits (C, h, w) float32."""
     height, width = size_of_grid(size)
     shares = _along(_along(logits, 1, height), 2, width).softmax(dim=0)
     return (255 * shares.amax(dim=0)).round().to(torch.uint8).cpu().numpy()
@@ -138,7 +140,8 @@ def winning_probability(logits: Tensor, size: tuple[int, int]) -> Bytes:
 
 @torch.inference_mode()
 def follow_edges(logits: Tensor, photo: Tensor) -> Bytes:
-    """As `clothseg.edges.follow_edges` without its windows: every class that wins somewhere is drawn everywhere.
+    """As `clothseg.postprocess.guided_edges.follow_edges` without its windows: every class that wins somewhere is
+    drawn everywhere.
 
     Args:
         logits: (C, h, w) float32.
@@ -151,7 +154,7 @@ def follow_edges(logits: Tensor, photo: Tensor) -> Bytes:
     shrink = max(1, round(max(height, width) / FIT_SIDE))
     rows, columns = height // shrink, width // shrink
     if rows < logits.shape[1] or columns < logits.shape[2]:  # a sliver, or tiny
-        return edges.follow_edges(logits.cpu().numpy(), photo.cpu().numpy())
+        return guided_edges.follow_edges(logits.cpu().numpy(), photo.cpu().numpy())
     winners = logits.argmax(dim=0).unique()
     if len(winners) == 1:
         return np.full((height, width), int(winners), np.uint8)
@@ -176,7 +179,7 @@ def follow_edges(logits: Tensor, photo: Tensor) -> Bytes:
 
 
 def _lines(guide: Tensor, planes: Tensor, radius: int) -> Tensor:
-    """As `clothseg.guided.fits`: each plane's functions (C, B + 1, h, w) of the guide (B, h, w).
+    """As `clothseg.postprocess.guided_filter.fits`: each plane's functions (C, B + 1, h, w) of the guide (B, h, w).
 
     Planes that add up to 1 have functions that do: the largest plane's are what the others leave.
     """

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.engines.cache import cache_key, cached
-from clothseg.loading import LoadedModel
+from clothseg.models.loading import LoadedModel
 
 
 PREPARED = 2

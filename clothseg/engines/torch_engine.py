@@ -11,14 +11,14 @@ from transformers import PreTrainedModel
 
 from clothseg.engines.device import pixels, upload
 from clothseg.errors import ConfigError
-from clothseg.fold import FrozenDecodeHead, freeze
+from clothseg.models.decode_head import FrozenDecodeHead, freeze
 
 
 class TorchEngine:
     """A semantic-segmentation model in evaluation mode on one device; an `Engine`.
 
-    The model is taken over: it is moved to the device and rewritten for inference (see `clothseg.fold`), which gives
-    the same logits to rounding in 40 % of the time.
+    The model is taken over: it is moved to the device and rewritten for inference (see
+    `clothseg.models.decode_head`), which gives the same logits to rounding in 40 % of the time.
 
     Attributes:
         device: Where it runs.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from clothseg.errors import ConfigError
-from clothseg.training.split import PROTOCOLS
+from clothseg.training.data.split import PROTOCOLS
 
 
 @dataclass

@@ -5,7 +5,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel, SegformerImageProcessorPil
 
 from clothseg.errors import ConfigError
-from clothseg.loading import load
+from clothseg.models.loading import load
 
 
 def soft_cross_entropy(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:

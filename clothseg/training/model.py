@@ -14,11 +14,11 @@ from transformers import (
     SegformerImageProcessorPil,
 )
 
-from clothseg import hub
 from clothseg.errors import ClothsegError, ConfigError, ModelError
-from clothseg.hub_errors import explain
 from clothseg.labels import ID2LABEL, IGNORE, LABEL2ID
-from clothseg.lite import VARIANTS, LiteConfig, LiteForSemanticSegmentation
+from clothseg.models import hub
+from clothseg.models.clothseg_lite import VARIANTS, LiteConfig, LiteForSemanticSegmentation
+from clothseg.models.hub_errors import explain
 
 
 # depths, hidden sizes and decoder width of Mix-Transformers B0 to B5 (Xie et al., 2021, tables 6 and 7)

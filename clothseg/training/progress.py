@@ -9,7 +9,7 @@ from typing import Any
 from tqdm.auto import tqdm
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from clothseg.files import whole
+from clothseg.images.atomic_files import whole
 
 
 FILE = "training_log.csv"

@@ -14,34 +14,34 @@ from datasets import concatenate_datasets
 from transformers import PreTrainedModel, SegformerImageProcessorPil, TrainingArguments, set_seed
 
 from clothseg.errors import ConfigError
-from clothseg.files import whole
+from clothseg.images.atomic_files import whole
 from clothseg.segmenter import Segmenter
-from clothseg.training import plots
 from clothseg.training.average import mix_in
-from clothseg.training.card import write_card
 from clothseg.training.checkpoints import checkpoint_to_resume, writing
 from clothseg.training.config import ParsingArguments
-from clothseg.training.data import (
+from clothseg.training.data.copy_paste import Wardrobe
+from clothseg.training.data.dataset import ParsingDataset
+from clothseg.training.data.loading import (
     Splits,
     inspect_rows,
     load_splits,
     repeated,
 )
-from clothseg.training.dataset import ParsingDataset
+from clothseg.training.data.pseudo_labels import label_rows
+from clothseg.training.data.sources import load_labelled, load_unlabelled
+from clothseg.training.data.split import SPLIT_FILE
 from clothseg.training.distillation import Teacher
-from clothseg.training.evaluation import only_class, report, score
-from clothseg.training.leaving import keep_for_good
+from clothseg.training.evaluation.scoring import only_class, report, score
 from clothseg.training.losses import class_weights, frequency_weights
 from clothseg.training.model import build_model, build_processor, check_precision
+from clothseg.training.process_exit import keep_for_good
 from clothseg.training.progress import FILE as LOG_FILE
 from clothseg.training.progress import write_log
-from clothseg.training.push import prepare_push, push
-from clothseg.training.report import write_pictures, write_report
-from clothseg.training.sources import load_labelled, load_unlabelled
-from clothseg.training.split import SPLIT_FILE
-from clothseg.training.teacher import label_rows
+from clothseg.training.publish import plots
+from clothseg.training.publish.card import write_card
+from clothseg.training.publish.push import prepare_push, push
+from clothseg.training.publish.report import write_pictures, write_report
 from clothseg.training.trainer import ClothesTrainer
-from clothseg.training.wardrobe import Wardrobe
 
 
 def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str]) -> Path:

@@ -23,20 +23,20 @@ from transformers import (
 )
 from transformers.trainer_utils import TrainOutput
 
-from clothseg.fold import FoldedDecodeHead
+from clothseg.models.decode_head import FoldedDecodeHead
 from clothseg.training.average import WeightAverage
 from clothseg.training.checkpoints import writing
 from clothseg.training.config import ParsingArguments
-from clothseg.training.dataset import ParsingDataset
+from clothseg.training.data.dataset import ParsingDataset
+from clothseg.training.data.transforms import normalise
 from clothseg.training.distillation import Teacher
-from clothseg.training.finite import FiniteNumbers
+from clothseg.training.evaluation.metrics import ClothesMetric
 from clothseg.training.interruption import Interruption, outlive_signals
 from clothseg.training.losses import match_labels
-from clothseg.training.metrics import ClothesMetric
+from clothseg.training.nan_guard import FiniteNumbers
 from clothseg.training.objective import Objective
 from clothseg.training.optimizer import parameter_groups
 from clothseg.training.progress import Bar, Table
-from clothseg.training.transforms import normalise
 
 
 def predicted_classes(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

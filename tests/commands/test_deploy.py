@@ -69,7 +69,7 @@ def front_matter(hub: LocalHub) -> dict[str, object]:
 def test_only_what_the_app_needs_is_sent(root: Path) -> None:
     files = deploy.space_files(root)
     assert set(files) == set(deploy.space_files(ROOT))
-    assert {"app.py", "requirements.txt", "README.md", "clothseg/ui.py", "clothseg/ui.css"} <= set(files)
+    assert {"app.py", "requirements.txt", "README.md", "clothseg/app/blocks.py", "clothseg/ui.css"} <= set(files)
     assert {"clothseg/weights/config.json", "clothseg/translations/de.json", "examples/astronaut.jpg"} <= set(files)
     assert not [name for name in files if name.startswith(("tests", "docs", "benchmarks", "clothseg/training", "."))]
     assert all(root in file.parents for file in files.values())
@@ -122,13 +122,13 @@ def test_a_space_is_made_and_updated(
     assert all(line.startswith("POST ") and line.endswith(questions) for line in again), "nor had the settings"
 
     HfApi().upload_file(path_or_fileobj=b"x", path_in_repo="mine.txt", repo_id=SPACE, repo_type="space")
-    (root / "clothseg/theme.py").unlink()
+    (root / "clothseg/app/theme.py").unlink()
     (root / "examples/doll-skirt.jpg").unlink()
-    (root / "clothseg/ui.py").write_text("changed")
+    (root / "clothseg/app/blocks.py").write_text("changed")
     assert main(["deploy", SPACE]) == 0
     updated = hub.files("space", SPACE)
-    assert set(sent) - set(updated) == {"clothseg/theme.py", "examples/doll-skirt.jpg"}
-    assert set(updated) - set(sent) == {"mine.txt"} and updated["clothseg/ui.py"] == b"changed"
+    assert set(sent) - set(updated) == {"clothseg/app/theme.py", "examples/doll-skirt.jpg"}
+    assert set(updated) - set(sent) == {"mine.txt"} and updated["clothseg/app/blocks.py"] == b"changed"
     assert space.private, "it stays what it is"
 
 
@@ -176,10 +176,10 @@ def test_a_dry_run_lists_and_changes_nothing(
 
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     assert main(["deploy", SPACE]) == 0
-    (root / "clothseg/theme.py").unlink()
+    (root / "clothseg/app/theme.py").unlink()
     assert main(["deploy", SPACE, "--dry-run"]) == 0
-    assert "      remove  clothseg/theme.py\n" in capsys.readouterr().out
-    assert "clothseg/theme.py" in hub.files("space", SPACE)
+    assert "      remove  clothseg/app/theme.py\n" in capsys.readouterr().out
+    assert "clothseg/app/theme.py" in hub.files("space", SPACE)
 
 
 MISTAKES = {
@@ -263,7 +263,7 @@ def test_it_needs_a_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_token_in_a_file_stops_it(root: Path) -> None:
-    (root / "clothseg/ui.py").write_text("TOKEN = 'my-own-secret'")
+    (root / "clothseg/app/blocks.py").write_text("TOKEN = 'my-own-secret'")
     (root / "examples/README.md").write_text("hf_" + "Ab1" * 12)
     files = deploy.space_files(root)
     with pytest.raises(ConfigError, match=r"clothseg/ui\.py holds a Hub token"):

@@ -16,10 +16,10 @@ from clothseg.cli import main
 from clothseg.commands import evaluate
 from clothseg.errors import ClothsegError, ConfigError, DataError, ModelError
 from clothseg.labels import NAMES
-from clothseg.training.evaluation import Scores, only_class
-from clothseg.training.report import FILES, table
-from clothseg.training.sources import load_labelled
-from clothseg.training.split import SplitRecord
+from clothseg.training.data.sources import load_labelled
+from clothseg.training.data.split import SplitRecord
+from clothseg.training.evaluation.scoring import Scores, only_class
+from clothseg.training.publish.report import FILES, table
 
 
 @pytest.fixture(scope="module")

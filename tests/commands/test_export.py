@@ -20,7 +20,7 @@ from clothseg import Segmenter
 from clothseg.cli import main
 from clothseg.commands import export
 from clothseg.engines.conversion import example
-from clothseg.loading import EMBEDDED
+from clothseg.models.loading import EMBEDDED
 
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from results import files, table
 from clothseg import Segmentation, Segmenter
 from clothseg.cli import main
 from clothseg.labels import GROUPS, NAMES
-from clothseg.refine import CutoutOptions
+from clothseg.outputs.cutout import CutoutOptions
 
 
 pytestmark = pytest.mark.usefixtures("load_once")

@@ -12,10 +12,10 @@ from paper_dolls import draw
 from PIL import Image
 from results import table
 
+from clothseg.batch.to_folder import merge
 from clothseg.cli import main
 from clothseg.commands.segment import _device
 from clothseg.errors import UsageError
-from clothseg.folder_run import merge
 
 
 ROOT = Path(__file__).parents[2]

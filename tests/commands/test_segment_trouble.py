@@ -10,8 +10,8 @@ from PIL import Image
 from results import files, table
 
 from clothseg import Segmenter
+from clothseg.batch.to_folder import OutputFolder
 from clothseg.cli import main
-from clothseg.folder_run import OutputFolder
 
 
 pytestmark = pytest.mark.usefixtures("load_once")

@@ -16,11 +16,12 @@ import torch
 from paper_dolls import draw
 from PIL import Image
 
-from clothseg import Segmenter, edges, upsample
+from clothseg import Segmenter
 from clothseg.engines import device
-from clothseg.loading import EMBEDDED
-from clothseg.rules import without_legs
-from clothseg.sides import turned
+from clothseg.models.loading import EMBEDDED
+from clothseg.postprocess import guided_edges, upsample
+from clothseg.postprocess.back_view import turned
+from clothseg.postprocess.cleanup import without_legs
 
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -116,7 +117,7 @@ def test_borders_are_those_of_the_cpu(
     logits = smooth(rng, (6, 30, 24))
     found = device.follow_edges(lying(logits), lying(photo))
     assert (found.dtype, found.shape) == (np.uint8, size)
-    assert (found == edges.follow_edges(logits, photo)).mean() >= 0.999
+    assert (found == guided_edges.follow_edges(logits, photo)).mean() >= 0.999
 
 
 def test_one_class_fills_the_photo() -> None:
@@ -137,7 +138,7 @@ def test_on_real_photos(shared_data: Path) -> None:
         plain.append((found == upsample.winners(logits, size)).mean())
         logits = turned(without_legs(logits))
         borders = device.follow_edges(lying(logits), lying(bytes_of))
-        guided.append((borders == edges.follow_edges(logits, bytes_of)).mean())
+        guided.append((borders == guided_edges.follow_edges(logits, bytes_of)).mean())
     assert min(plain) >= 0.9999 and min(guided) >= 0.999
 
 

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from markdown_tables import RATIO, table
 from paper_dolls import write_parquet
-from test_benchmarks import RATIO, table
 
 from benchmarks import engines
 

@@ -17,7 +17,7 @@ from clothseg.engines import torch_engine
 from clothseg.engines.onnx_engine import OnnxEngine
 from clothseg.engines.openvino_engine import OpenVinoEngine
 from clothseg.engines.torch_engine import TorchEngine
-from clothseg.loading import EMBEDDED
+from clothseg.models.loading import EMBEDDED
 
 
 KINDS = {"torch": TorchEngine, "openvino": OpenVinoEngine, "onnx": OnnxEngine}

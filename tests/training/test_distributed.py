@@ -16,7 +16,7 @@ from small_trainer import make_trainer, same_checkpoints
 from transformers import SegformerForSemanticSegmentation
 
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,9 @@ def output(doll_data: Path, model: Path, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("processes")
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     quiet = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    path = os.pathsep.join(map(str, (HERE.parents[1], HERE.parent, HERE)))
+    path = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "support")))
     done = subprocess.run(
-        [*launch, *quiet, str(HERE / "processes.py"), str(doll_data), str(model), str(folder)],
+        [*launch, *quiet, str(ROOT / "tests" / "support" / "processes.py"), str(doll_data), str(model), str(folder)],
         env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "PYTHONPATH": path},
         capture_output=True,
         text=True,

@@ -8,7 +8,7 @@ from transformers import SegformerForSemanticSegmentation
 
 from clothseg.errors import ClothsegError, ConfigError, ModelError
 from clothseg.labels import ID2LABEL
-from clothseg.lite import LiteForSemanticSegmentation
+from clothseg.models.clothseg_lite import LiteForSemanticSegmentation
 from clothseg.training.model import build_model, build_processor, check_precision, imagenet_weights, mit_config
 
 

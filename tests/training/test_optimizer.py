@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from clothseg.lite import LiteConfig, LiteForSemanticSegmentation
+from clothseg.models.clothseg_lite import LiteConfig, LiteForSemanticSegmentation
 from clothseg.training.model import build_model
 from clothseg.training.optimizer import parameter_groups
 

@@ -15,12 +15,12 @@ import pytest
 from clothseg import Segmenter
 from clothseg.errors import ConfigError, DataError
 from clothseg.training.arguments import parse_arguments
-from clothseg.training.data import load_splits
-from clothseg.training.dataset import ParsingDataset
-from clothseg.training.report import FILES
+from clothseg.training.data.dataset import ParsingDataset
+from clothseg.training.data.loading import load_splits
+from clothseg.training.data.sources import load_labelled
+from clothseg.training.data.split import SplitRecord
+from clothseg.training.publish.report import FILES
 from clothseg.training.run import run
-from clothseg.training.sources import load_labelled
-from clothseg.training.split import SplitRecord
 
 
 def arguments(data: Path, model: Path, output: Path, *flags: str) -> list[str]:

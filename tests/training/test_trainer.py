@@ -10,10 +10,10 @@ from transformers import TrainingArguments
 
 from clothseg.errors import ConfigError
 from clothseg.training.average import FILE, mix_in
-from clothseg.training.metrics import confusion_matrix, summarize
+from clothseg.training.data.transforms import normalise
+from clothseg.training.evaluation.metrics import confusion_matrix, summarize
 from clothseg.training.model import build_model
 from clothseg.training.trainer import predicted_classes
-from clothseg.training.transforms import normalise
 
 
 def test_loss_falls_and_every_parameter_moves(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The Gradio app: page, endpoints, MCP tools, languages."""

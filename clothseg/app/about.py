@@ -1,0 +1,114 @@
+"""What the page says of itself: classes, limits, model, and how programs call it. Pure functions to strings."""
+
+from clothseg.app.html import called, licence, swatch
+from clothseg.app.i18n import tr
+from clothseg.labels import NAMES
+
+
+MEANINGS: dict[str, str] = {
+    "Background": "All else.",
+    "Hat": "Hats, caps and other headwear.",
+    "Hair": "Hair of the head; a beard counts as face.",
+    "Sunglasses": "Sunglasses, and most other glasses.",
+    "Upper-clothes": "Shirts, sweaters, jackets and coats, with their sleeves.",
+    "Skirt": "Skirts.",
+    "Pants": "Trousers, jeans, shorts, leggings and tights.",
+    "Dress": "Dresses, and other garments for both halves of the body.",
+    "Belt": "Belts, where they show.",
+    "Left-shoe": "The shoe on the wearer’s left foot.",
+    "Right-shoe": "The shoe on the wearer’s right foot.",
+    "Face": "Face and neck.",
+    "Left-leg": "Bare skin of the wearer’s left leg.",
+    "Right-leg": "Bare skin of the wearer’s right leg.",
+    "Left-arm": "Bare skin of the wearer’s left arm and hand.",
+    "Right-arm": "Bare skin of the wearer’s right arm and hand.",
+    "Bag": "Bags of all kinds, with their straps.",
+    "Scarf": "Scarves, shawls and ties about the neck.",
+}
+"""What each class holds."""
+
+
+def classes() -> str:
+    """The 18 classes, their numbers and what they mean."""
+    rows = "".join(
+        f'<tr><th scope="row">{swatch(name)}{tr(name)}</th><td>{tr(MEANINGS[name])}</td></tr>' for name in NAMES
+    )
+    return (
+        f'<table class="found"><caption>{tr("The classes")}</caption><thead><tr><th scope="col">{tr("Class")}</th>'
+        f'<th scope="col">{tr("What it holds")}</th></tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+LIMITS = (
+    "One whole person, well visible, works best. Of several the garments come out together, unless you tick “Tell "
+    "people apart”; where people overlap, some items go to the wrong one.",
+    "Left and right are the wearer’s own. They can be wrong from behind and with crossed legs.",
+    "Sleeves belong to the upper clothes; what they cover is not guessed.",
+    "Belts, scarves and glasses are missed more often than large garments; dresses and tops are taken for each other, "
+    "and in portraits a top can pass for a dress.",
+    "Jewellery, underwear and gloves are not among the classes.",
+    "It does not know who somebody is, and must not be used to decide anything about a person.",
+    "Downloads have the photo’s own size; what the page shows is smaller.",
+    "Photos and results are deleted from this server within about an hour. Other visitors cannot see them.",
+)
+"""What to expect, and what not."""
+
+
+def limits() -> str:
+    """`LIMITS` as a list."""
+    points = "".join(f"<li>{tr(limit)}</li>" for limit in LIMITS)
+    return f'<h2>{tr("Good to know")}</h2><ul class="plain">{points}</ul>'
+
+
+def model(name: str, revision: str | None, license_note: str) -> str:
+    """Which model is served, and under which licence."""
+    return f"""<h2>{tr("The model")}</h2><p>{called(name, revision)}. {licence(license_note)}</p>
+<p>{tr("clothseg itself is free software under the Apache License 2.0.")}</p>"""
+
+
+def manual(address: str) -> str:
+    """Markdown: how a program calls the endpoints.
+
+    Args:
+        address: What `gradio_client.Client` connects to: a Space's name or the app's URL.
+    """
+    url = address if address.startswith("http") else f"https://{address.replace('/', '-').replace('.', '-')}.hf.space"
+    return f"""## Use it from a program
+
+`/segment`, `/cutout`, `/items` and `/batch` do what the page does, with the same options and the same results. From
+Python, with `pip install gradio_client`:
+
+```python
+from gradio_client import Client, handle_file
+
+client = Client("{address}")
+overlay, label_map, summary = client.predict(handle_file("holiday.jpg"), api_name="/segment")
+cutout = client.predict(handle_file("holiday.jpg"), ["Dress", "Bag"], {{"crop": True}}, api_name="/cutout")
+items, coco, _ = client.predict(handle_file("holiday.jpg"), people="all", api_name="/items")
+```
+
+`label_map` is a PNG whose pixel values are the class ids, `cutout` a transparent PNG, both of the photo’s own size
+unless cropped. From JavaScript, with `npm install @gradio/client` (in
+Node, end with `process.exit()`: the client keeps its connection open):
+
+```javascript
+import {{ Client, handle_file }} from "@gradio/client";
+
+const client = await Client.connect("{address}");
+const {{ data }} = await client.predict("/cutout", {{ photo: handle_file("holiday.jpg"), classes: ["Dress", "Bag"] }});
+console.log(data[0].url);
+```
+
+Over plain HTTP:
+
+```bash
+curl -F "files=@holiday.jpg" {url}/gradio_api/upload
+# ["/tmp/gradio/…/holiday.jpg"], to be put in here:
+curl -H "Content-Type: application/json" {url}/gradio_api/call/segment \\
+  -d '{{"data": [{{"path": "/tmp/gradio/…/holiday.jpg", "meta": {{"_type": "gradio.FileData"}}}}]}}'
+# {{"event_id": "…"}}, to be put in here:
+curl -N {url}/gradio_api/call/segment/EVENT_ID
+```
+
+Assistants that speak MCP find them as tools at `{url}/gradio_api/mcp/`.
+"""

@@ -1,0 +1,105 @@
+"""The page: its tabs, its links and the endpoints behind it, put together."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from clothseg.app import html
+from clothseg.app.endpoints import add_endpoints
+from clothseg.app.i18n import tr, undecided
+from clothseg.app.model_status import Places, tell
+from clothseg.app.photo_input import MAX_UPLOAD_BYTES
+from clothseg.app.selection import from_link
+from clothseg.app.tabs.about import about_tab
+from clothseg.app.tabs.batch import batch_tab
+from clothseg.app.tabs.compare import Models, compare_tab
+from clothseg.app.tabs.live import live_tab
+from clothseg.app.tabs.segment import KEEP_SECONDS, SET_OPACITY, segment_tab
+from clothseg.app.theme import paper_and_ink
+from clothseg.app.translated_blocks import Page
+from clothseg.segmenter import Segmenter
+
+
+# gradio's buttons around pictures have no names, so that screen readers say nothing of them.
+_NAMES = """() => {
+  document.documentElement.lang = 'LANGUAGE';
+  const name = () => {
+    document.querySelectorAll('#examples button.gallery-item:not([aria-label])').forEach((button, index) => {
+      button.setAttribute('aria-label', `EXAMPLE`);
+    });
+    document.querySelectorAll('button:not([aria-label]):has(> .image-frame)').forEach((button) => {
+      const label = button.closest('.block')?.querySelector('[data-testid=block-label]');
+      button.setAttribute('aria-label', label?.innerText.trim() || 'PICTURE');
+    });
+  };
+  new MutationObserver(name).observe(document.body, {childList: true, subtree: true});
+  name();
+}"""
+
+
+def build(
+    segmenter: Segmenter,
+    examples: Path | None = None,
+    address: str = "http://127.0.0.1:7860",
+    models: Models = Models(),  # noqa: B008 - immutable
+) -> gr.Blocks:
+    """The app around a model.
+
+    Args:
+        segmenter: Runs one photo at a time; it may still be on its way (`startup.Upcoming`).
+        examples: Folder of example photos; their names are in `segment_tab.EXAMPLES`.
+        address: Where programs reach the app: a Space's name or a URL, for the manual on the page.
+        models: Others that can be compared with this one.
+    """
+    with undecided(), Page(title=tr("clothseg: clothes, cut out"), delete_cache=(600, KEEP_SECONDS)) as page:
+        gr.HTML(html.header())
+        notice = gr.HTML(elem_id="loading")
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab(tr("Segment"), id="segment"):
+                linked = segment_tab(segmenter, examples)
+            with gr.Tab(tr("Batch"), id="batch"):
+                batch_tab(segmenter)
+            with gr.Tab(tr("Live"), id="live"):
+                live_tab(segmenter)
+            with gr.Tab(tr("Compare"), id="compare"):
+                compare_tab(segmenter, models)
+            with gr.Tab(tr("About"), id="about"):
+                model, figures = about_tab(address)
+        tell(page, segmenter, Places(notice, model, figures, gr.HTML()))
+        add_endpoints(segmenter)
+        private: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        opened = page.load(_opened, None, linked, **private)
+        opened.success(None, linked[-2], None, js=SET_OPACITY, api_visibility="private")  # hidden, it sends no change
+    return page
+
+
+def _opened(request: gr.Request) -> Any:
+    query = dict(request.query_params)
+    return from_link(query) if query else gr.skip()
+
+
+def launch_options() -> dict[str, Any]:
+    """What gradio takes at launch rather than when the page is built: looks, limits and switches."""
+    with undecided():
+        texts = {
+            "LANGUAGE": tr("en"),
+            "EXAMPLE": tr("Example {number}", number="${index + 1}"),
+            "PICTURE": tr("Picture"),
+        }
+    script = _NAMES
+    for place, text in texts.items():
+        script = script.replace(place, text)
+    return {
+        "theme": paper_and_ink(),
+        "css": html.style(),
+        "css_paths": Path(__file__).with_name("ui.css"),
+        "max_file_size": MAX_UPLOAD_BYTES,
+        # Each session holds its photo and label map: this bounds the memory that closed tabs go on using.
+        "state_session_capacity": 64,
+        "run_history": False,
+        "show_error": True,
+        "ssr_mode": False,
+        "footer_links": ["api", "settings"],
+        "js": script,
+    }

@@ -1,0 +1,88 @@
+"""Files made from a result, to be carried away: each has the photo's own name, in a folder that nobody can guess."""
+
+import json
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from gradio.utils import get_upload_folder
+from PIL import Image
+
+from clothseg.images.atomic_files import save_picture, whole
+from clothseg.outputs.coco import to_coco
+from clothseg.outputs.cutout import PLAIN, CutoutOptions
+from clothseg.outputs.items import Item, items_to_dict
+from clothseg.segmentation import Segmentation
+
+
+def new_file(result: Segmentation, ending: str) -> Path:
+    """Path for a file made from `result`: the photo's own name with `ending`, in a folder that nobody can guess."""
+    return new_path(Path(result.name or "photo").stem + ending)
+
+
+def new_path(name: str) -> Path:
+    """Path for a file, in a new folder that nobody can guess, among those that gradio deletes when they are old."""
+    folder = Path(get_upload_folder()) / secrets.token_hex(20)
+    folder.mkdir(parents=True)
+    return folder / name
+
+
+def save_cutout(result: Segmentation, names: Sequence[str], options: CutoutOptions = PLAIN) -> str:
+    """Write the cut-out of the named classes as a PNG and return its path."""
+    path = new_file(result, "-cutout.png")
+    # Level 1 is several times faster than Pillow's default, and the file hardly larger.
+    save_picture(result.cutout(*names, options=options), path, compress_level=1)
+    return str(path)
+
+
+def save_preview(result: Segmentation, picture: Image.Image) -> str:
+    """Write a picture that the page shows of `result` as a PNG and return its path."""
+    path = new_file(result, "-preview.png")
+    picture.save(path, compress_level=1)
+    return str(path)
+
+
+def save_labels(result: Segmentation) -> str:
+    """Write the label map as a PNG and return its path."""
+    path = new_file(result, "-labels.png")
+    result.save_label_map(path)
+    return str(path)
+
+
+def save_summary(result: Segmentation) -> str:
+    """Write `result.to_json` and return its path."""
+    path = new_file(result, ".json")
+    with whole(path) as file:
+        file.write_text(result.to_json(indent=2), encoding="utf-8")
+    return str(path)
+
+
+def save_overlay(result: Segmentation) -> str:
+    """Write the photo with its regions coloured as a JPEG and return its path."""
+    path = new_file(result, "-overlay.jpg")
+    save_picture(result.overlay(), path, quality=90)
+    return str(path)
+
+
+def save_items(result: Segmentation, items: Sequence[Item]) -> str:
+    """Write the list of items as JSON and return its path."""
+    path = new_file(result, "-items.json")
+    with whole(path) as file:
+        file.write_text(json.dumps(items_to_dict(items, result.name), indent=2, ensure_ascii=False), encoding="utf-8")
+    return str(path)
+
+
+def save_coco(result: Segmentation, items: Sequence[Item]) -> str:
+    """Write the items as a COCO data set of one photo and return its path."""
+    path = new_file(result, "-coco.json")
+    size = (result.photo.height, result.photo.width)
+    with whole(path) as file:
+        file.write_text(json.dumps(to_coco(items, size, result.name), ensure_ascii=False), encoding="utf-8")
+    return str(path)
+
+
+def save_each_item(result: Segmentation, names: Sequence[str] = (), options: CutoutOptions = PLAIN) -> str:
+    """Write a ZIP with a cut-out of each item of the named classes (all garments if none) and return its path."""
+    path = new_file(result, "-items.zip")
+    result.save_items(path, *names, options=options)
+    return str(path)

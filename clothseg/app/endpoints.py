@@ -1,0 +1,293 @@
+"""The app's named endpoints; API page and MCP tools show their docstrings."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from clothseg.app.downloads import new_path, save_coco, save_cutout, save_each_item, save_labels, save_overlay
+from clothseg.app.mcp import FILES_SCHEMA, LOOK_NAMES, OPTIONS_SCHEMA, described, take_lists_of_files
+from clothseg.app.model_loader import pending
+from clothseg.app.photo_input import BATCH_QUEUE, MODEL_LIMIT, MODEL_QUEUE, photo_input, plain_errors
+from clothseg.batch.photo_files import KINDS, Wanted
+from clothseg.batch.to_zip import segment_to_zip
+from clothseg.errors import ConfigError, ImageError, UnknownClassError
+from clothseg.labels import GROUPS, NAMES, hex_color
+from clothseg.outputs.cutout import CutoutOptions
+from clothseg.outputs.items import items_to_dict
+from clothseg.segmentation import Segmentation
+from clothseg.segmenter import EDGES, PEOPLE, ZOOM, Segmenter
+
+
+def _names(classes: Any) -> list[str]:
+    """The classes that a program named: a list, one name, or nothing; what else JSON can hold is refused."""
+    if classes is not None and not isinstance(classes, str | list):
+        raise UnknownClassError(f"Classes are given as a list of names, not as {str(classes)[:50]}.")
+    return [classes] if isinstance(classes, str) else list(classes or [])
+
+
+def add_endpoints(segmenter: Segmenter) -> None:
+    """Add `/segment`, `/cutout`, `/items`, `/batch`, `/labels` and `/health` to the Blocks being built."""
+    take_lists_of_files()
+
+    def run(photo: str | bytes | None, *look: Any) -> Segmentation:
+        if photo is None:
+            raise ImageError("No photo was given; send one.")
+        return segmenter(photo, **dict(zip(LOOK_NAMES, look, strict=True)))
+
+    @plain_errors
+    @described
+    def segment(
+        photo: str | bytes | None,
+        people: str = "one",
+        edges: str = "guided",
+        zoom: str = "auto",
+        average: bool = False,
+        rules: bool = False,
+    ) -> tuple[str, str, dict[str, Any]]:
+        """Find the clothes and body parts in a photo of a dressed person: 18 classes, left and right are the wearer's.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+
+        Returns:
+            The photo with coloured regions (JPEG); the label map (PNG of the photo's size whose pixel values are the
+            class ids); and a summary with each class's id, name, share of the photo (0..1), mean confidence (0..1)
+            and box [x, y, width, height] in pixels.
+        """
+        result = run(photo, people, edges, zoom, average, rules)
+        return save_overlay(result), save_labels(result), result.to_dict()
+
+    @plain_errors
+    @described
+    def cutout(
+        photo: str | bytes | None,
+        classes: list[str],
+        options: dict[str, Any] | None = None,
+        background: str | bytes | None = None,
+        people: str = "one",
+        edges: str = "guided",
+        zoom: str = "auto",
+        average: bool = False,
+        rules: bool = False,
+    ) -> str:
+        """Cut the named classes out of a photo of a dressed person; all else becomes transparent.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+            classes: One or more of Background, Hat, Hair, Sunglasses, Upper-clothes, Skirt, Pants, Dress, Belt,
+                Left-shoe, Right-shoe, Face, Left-leg, Right-leg, Left-arm, Right-arm, Bag, Scarf.
+            options: How the cut-out is made, a JSON object with any of: background ("none" or a colour such as
+                "#ff8800"), crop (true or false: down to what is kept), margin (pixels about it, 0 to 1000), grow
+                (pixels, -64 to 64; negative shrinks), feather (pixels over which the edge fades, 0 to 64), soft_edges,
+                fill_holes, drop_specks (true or false each). Without it, the plain cut-out.
+            background: A picture to lay behind the cut-out instead.
+
+        Returns:
+            A PNG of the photo's size, unless cropped: transparent, unless something was laid behind.
+        """
+        names = _names(classes)
+        made = _cutout_options(options, background)
+        return save_cutout(run(photo, people, edges, zoom, average, rules), names, made)
+
+    @plain_errors
+    @described
+    def items(
+        photo: str | bytes | None,
+        classes: list[str] | None = None,
+        cutouts: bool = False,
+        options: dict[str, Any] | None = None,
+        people: str = "one",
+        edges: str = "guided",
+        zoom: str = "auto",
+        average: bool = False,
+        rules: bool = False,
+    ) -> tuple[dict[str, Any], str, str | None]:
+        """List the garments and accessories in a photo one by one: two bags are two items.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+            classes: Classes to list, as for cutout; none for all garments and accessories.
+            cutouts: Make a ZIP with a cut-out PNG of each item, too.
+            options: How these are made, as for cutout.
+
+        Returns:
+            The number of items of each class, and for each item its index, class id, name, area in pixels, share of
+            the photo (0..1), box [x, y, width, height], mean confidence (0..1), dominant colours with names, and
+            wearer (1 is the leftmost; null unless people is "all"); the same with exact masks as a COCO data set (JSON
+            file, run lengths); and the ZIP, or null.
+        """
+        names = _names(classes)
+        made = _cutout_options(options, None)
+        result = run(photo, people, edges, zoom, average, rules)
+        found = result.items(*names)
+        archive = save_each_item(result, names, made) if cutouts else None
+        return items_to_dict(found, result.name), save_coco(result, found), archive
+
+    @plain_errors
+    @described
+    def batch(
+        photos: list[str] | None,
+        kinds: list[str] | None = None,
+        classes: list[str] | None = None,
+        options: dict[str, Any] | None = None,
+        people: str = "one",
+        edges: str = "guided",
+        zoom: str = "auto",
+        average: bool = False,
+        rules: bool = False,
+    ) -> Iterator[tuple[dict[str, Any], str | None]]:
+        """Segment many photos, or ZIPs of photos, into one ZIP; a photo that cannot be used stops no other.
+
+        Args:
+            photos: Photos and ZIPs of photos, in any mix.
+            kinds: What to make of each photo: labels (PNG), cutouts (PNG), overlays (JPEG), items (JSON
+                list of garments and accessories, as from items). Without it, the first two.
+            classes: What the cut-outs keep: classes as for cutout, or the groups All garments, Upper, Lower, Shoes and
+                accessories, Body. Without it, All garments.
+            options: How the cut-outs are made, as for cutout.
+
+        Returns:
+            How far it is, which is told again after each photo: done and total, the number of photos, and errors, why
+            photos could not be used; and at the end the ZIP, with a folder for each kind of file and results.csv.
+        """
+        made = _cutout_options(options, None)
+        written = Wanted(tuple(kinds or Wanted.kinds), tuple(classes or Wanted.classes), made)
+        look: dict[str, Any] = dict(zip(LOOK_NAMES, (people, edges, zoom, average, rules), strict=True))
+        out = new_path("clothseg.zip")
+        report: dict[str, Any] = {"done": 0, "total": 0, "errors": []}
+        with closing(segment_to_zip(segmenter, photos or [], out, written, **look)) as steps:
+            for step in steps:
+                errors = [*report["errors"], step.error] if step.error else report["errors"]
+                report = {"done": step.done, "total": step.total, "errors": errors}
+                yield report, None
+        yield report, str(out)
+
+    @described
+    def labels() -> list[dict[str, Any]]:
+        """List the 18 classes of the label map.
+
+        Returns:
+            For each class its id (the pixel value), its name, its colour in overlays (#rrggbb), and the groups it is
+            in: All garments, Upper, Lower, Shoes and accessories, Body.
+        """
+        return [
+            {
+                "id": class_id,
+                "name": name,
+                "color": hex_color(name),
+                "groups": [group for group, names in GROUPS.items() if name in names],
+            }
+            for class_id, name in enumerate(NAMES)
+        ]
+
+    @described
+    def health() -> dict[str, Any]:
+        """Tell whether the app is up, and which model it serves.
+
+        Returns:
+            status ("ok", or "loading" while photos still wait for the model), model, revision (its commit on the Hub,
+            or null), notice (why it is not the model that was asked for, or empty), and the network's input size
+            [height, width] (null while it is loaded).
+        """
+        if coming := pending(segmenter):
+            return {"status": "loading", "model": coming.asked, "revision": None, "notice": "", "image_size": None}
+        return {
+            "status": "ok",
+            "model": segmenter.name,
+            "revision": segmenter.revision,
+            "notice": segmenter.notice,
+            "image_size": list(segmenter.image_size),
+        }
+
+    gr.api(labels, api_name="labels", queue=False)
+    gr.api(health, api_name="health", queue=False)
+
+    def picture(label: str) -> gr.Image:
+        return photo_input(label=label, visible=False)
+
+    def some(label: str, values: tuple[str, ...]) -> gr.Dropdown:
+        # A dropdown, because it lets unknown names through to us, who answer with the list of known ones.
+        return gr.Dropdown(values, multiselect=True, allow_custom_value=True, label=label, visible=False)
+
+    def choice(label: str, values: tuple[str, ...], value: str) -> gr.Dropdown:
+        return gr.Dropdown(values, value=value, allow_custom_value=True, label=label, visible=False)
+
+    def flag(label: str) -> gr.Checkbox:
+        return gr.Checkbox(label=label, visible=False)
+
+    def file(label: str) -> gr.File:
+        return gr.File(label=label, visible=False)
+
+    def json(label: str) -> gr.JSON:
+        return gr.JSON(label=label, visible=False)
+
+    def cutout_options() -> gr.JSON:
+        options = json("options")
+        # gradio's own, {"type": {}}, is no schema: MCP refuses every call of a tool that has it.
+        options.api_info = lambda: OPTIONS_SCHEMA  # type: ignore[method-assign]
+        return options
+
+    def photo_files() -> gr.File:
+        photos = gr.File(label="photos", file_count="multiple", visible=False)
+        # gradio's own refers to definitions that MCP does not find.
+        photos.api_info = lambda: FILES_SCHEMA  # type: ignore[method-assign]
+        return photos
+
+    look = [
+        choice("people", PEOPLE, "one"),
+        choice("edges", EDGES, "guided"),
+        choice("zoom", ZOOM, "auto"),
+        flag("average"),
+        flag("rules"),
+    ]
+    photo, classes, options = picture("photo"), some("classes", NAMES), cutout_options()
+    overlay = gr.Image(label="overlay", type="filepath", visible=False)
+    event: dict[str, Any] = {"concurrency_id": MODEL_QUEUE, "concurrency_limit": MODEL_LIMIT}
+    trigger = gr.Button(visible=False)
+    trigger.click(segment, [photo, *look], [overlay, file("label map"), json("summary")], api_name="segment", **event)
+    trigger.click(
+        cutout,
+        [photo, classes, options, picture("background"), *look],
+        file("cut-out"),
+        api_name="cutout",
+        **event,
+    )
+    trigger.click(
+        items,
+        [photo, classes, flag("cutouts"), options, *look],
+        [json("items"), file("coco"), file("cut-outs")],
+        api_name="items",
+        **event,
+    )
+    trigger.click(
+        batch,
+        [
+            photo_files(),
+            some("kinds", tuple(KINDS)),
+            some("classes", (*GROUPS, *NAMES)),
+            cutout_options(),
+            *look,
+        ],
+        [json("progress"), file("zip")],
+        api_name="batch",
+        concurrency_id=BATCH_QUEUE,
+        concurrency_limit=1,
+    )
+
+
+def _cutout_options(options: Any, picture: str | bytes | None) -> CutoutOptions:
+    """Options of a call, with a picture, if there is one, behind the cut-out."""
+    if options is None:
+        options = {}
+    if not isinstance(options, dict):
+        raise ConfigError(f"The options of a cut-out must be a JSON object, not {options!r}.")
+    if picture is not None:
+        options = options | {"background": Path(picture) if isinstance(picture, str) else picture}
+    elif not isinstance(options.get("background") or "none", str):
+        raise ConfigError(
+            'The option background can be "none" or a colour; send a picture as the parameter background.'
+        )
+    return CutoutOptions.of(options)

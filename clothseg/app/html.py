@@ -1,0 +1,236 @@
+"""The page's own HTML: title, empty state, tables, progress and footer. Pure functions to strings."""
+
+from collections.abc import Sequence
+from html import escape
+
+from clothseg.app.i18n import LANGUAGES, NAME, percent, speaking, tr
+from clothseg.batch.to_zip import Progress
+from clothseg.labels import BACKGROUND, LABEL2ID, NAMES, PALETTE, hex_color
+from clothseg.models.loading import STATED
+from clothseg.outputs.comparison import Comparison
+from clothseg.outputs.items import Item
+from clothseg.postprocess.people import Person
+
+
+_MOST_PROBLEMS = 20
+"""Photos that are named on the page; the table names all."""
+
+_HANGER = (
+    '<svg viewBox="0 0 48 48" aria-hidden="true"><path d="M18.5 15.5a5.5 5.5 0 1 1 8 4.9c-1.7.9-2.5 2-2.5 3.7'
+    'L44 35c2 1.5 1 4.5-1.5 4.5h-37C3 39.5 2 36.5 4 35L24 24.1"/></svg>'
+)
+
+
+def header() -> str:
+    """Title block."""
+    colors = [hex_color(name) for class_id, name in enumerate(NAMES) if class_id != BACKGROUND]
+    stops = [f"{color} {i / len(colors):.2%} {(i + 1) / len(colors):.2%}" for i, color in enumerate(colors)]
+    links = "".join(
+        f'<a href="?lang={code}" lang="{code}" hreflang="{code}">{_called(code)}</a>' for code in LANGUAGES
+    )
+    return f"""<header class="title">{_HANGER}<div><h1>clothseg</h1>
+<p>{tr("Finds every garment in a photo and cuts it out, at the photo’s full size.")}</p></div>
+<nav lang="{tr("en")}" aria-label="{tr("Language")}">{links}</nav></header>
+<div class="ribbon" style="background:linear-gradient(90deg,{",".join(stops)})"></div>"""
+
+
+def _called(language: str) -> str:
+    """What a language calls itself."""
+    with speaking(language):
+        return tr(NAME)
+
+
+def heading(title: str, text: str) -> str:
+    """What a card begins with; both are the page's own HTML."""
+    return f"<h2>{title}</h2><p>{text}</p>"
+
+
+def start() -> str:
+    """What stands in place of a result before there is one."""
+    return f"""<section class="start">{_figure()}<div><h2>{tr("Drop a photo to begin")}</h2><ol>
+<li>{tr("Upload, paste or take a photo of a dressed person, or choose an example.")}</li>
+<li>{tr("Click the garments you want.")}</li>
+<li>{tr("Take them away as a transparent PNG.")}</li></ol></div></section>"""
+
+
+def loading(name: str | None) -> str:
+    """What is said while the model is on its way; `name` is of one on the Hub or a folder, None the embedded one."""
+    said = (
+        tr("The model {name} is being loaded.", name=f"<code>{escape(name)}</code>")
+        if name
+        else tr("The model is being loaded.")
+    )
+    return f'<p class="coming" role="status">{said} {tr("You can begin: photos wait until it is there.")}</p>'
+
+
+def problem(message: str, title: str = "") -> str:
+    """What stands in place of a result when there is none; `title` is the page's own."""
+    title = title or tr("This photo cannot be used")
+    return f"""<section class="start problem" role="alert"><div><h2>{title}</h2>
+<p>{escape(message)}</p></div></section>"""
+
+
+def items_table(items: Sequence[Item], people: Sequence[Person] = ()) -> str:
+    """The items of a photo with colours, share, box, confidence and, where people were told apart, by their wearer."""
+    if not items:
+        none = tr("No clothes or body parts were found. One person, well visible, works best.")
+        return f'<p class="none">{none}</p>'
+    wearer = f'<th scope="col">{tr("Person")}</th>' if people else ""
+    rows = []
+    for item in sorted(items, key=lambda item: item.wearer or len(people) + 1) if people else items:
+        confidence = "–" if item.confidence is None else percent(item.confidence)
+        width = 0 if item.confidence is None else round(100 * item.confidence)
+        x, y, wide, high = item.box
+        place = tr("{width} × {height} at {x}, {y}", width=wide, height=high, x=x, y=y)
+        colors = "".join(
+            f'<span class="color"><i style="background:{color.hex}"></i>{tr(color.name)}</span>'
+            for color in item.colors[:3]
+        )
+        whose = "" if not people else f"<td>{item.wearer or '–'}</td>"
+        rows.append(
+            f'<tr><th scope="row">{swatch(item.name)}{tr(item.name)}</th><td class="colors">{colors}</td>{whose}'
+            f"<td>{_share(item.share)}</td><td>{place}</td>"
+            f'<td><span class="bar"><b style="width:{width}%"></b></span>{confidence}</td></tr>'
+        )
+    count = tr("1 item") if len(items) == 1 else tr("{number} items", number=len(items))
+    told = ", " + tr("{number} people", number=len(people)) if len(people) > 1 else ""
+    return (
+        f'<div class="scroll"><table class="found things"><caption>{tr("What was found")} '
+        f"<small>{count}{told}</small></caption>"
+        f'<thead><tr><th scope="col">{tr("Item")}</th><th scope="col">{tr("Colours")}</th>{wearer}'
+        f'<th scope="col">{tr("Share")}</th><th scope="col">{tr("Box, pixels")}</th>'
+        f'<th scope="col">{tr("Confidence")}</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def batch_start(message: str = "") -> str:
+    """What stands in place of a batch's progress before there is one; `message` says what became of the last."""
+    told = f'<p role="status">{escape(message)}</p>' if message else ""
+    return f"""<h2>{tr("How it goes")}</h2>{told}<ol class="steps"><li>{tr("Add photos, or ZIPs of them.")}</li>
+<li>{tr("Start. Photos are done one after the other; you may cancel.")}</li>
+<li>{tr("Download the ZIP: a folder for each kind of file, and <code>results.csv</code>.")}</li></ol>"""
+
+
+def batch_progress(progress: Progress, left: str, problems: Sequence[str]) -> str:
+    """How far a batch is, how long it will go on, and what was wrong so far."""
+    if not progress.total:
+        return f'<h2>{tr("Waiting for its turn")}</h2><p role="status">{tr("Reading what was sent.")}</p>'
+    title = tr("{done} of {total} photos", done=progress.done, total=progress.total)
+    return (
+        f'<h2>{title}</h2><progress max="{progress.total}" value="{progress.done}" aria-label="{title}"></progress>'
+        f'<p role="status">{escape(left) or "&nbsp;"}</p>{_problems(problems)}'
+    )
+
+
+def batch_end(total: int, problems: Sequence[str], seconds: float) -> str:
+    """What became of a batch."""
+    if problems:
+        title = tr("{done} of {total} photos done", done=total - len(problems), total=total)
+    else:
+        title = tr("1 photo, done") if total == 1 else tr("{total} photos, done", total=total)
+    took = tr("It took {seconds} s.", seconds=max(1, round(seconds)))
+    return f'<h2>{title}</h2><p role="status">{took}</p>{_problems(problems)}'
+
+
+def batch_problem(message: str) -> str:
+    """Why there is no batch."""
+    return f'<h2>{tr("This cannot be done")}</h2><p role="alert">{escape(message)}</p>'
+
+
+def _problems(problems: Sequence[str]) -> str:
+    if not problems:
+        return ""
+    listed = "".join(f"<li>{escape(problem)}</li>" for problem in problems[:_MOST_PROBLEMS])
+    more = len(problems) - _MOST_PROBLEMS
+    rest = f"<li>{tr('… and {number} more, in results.csv', number=more)}</li>" if more > 0 else ""
+    return f'<div class="problems"><h3>{tr("Could not be used")}</h3><ul>{listed}{rest}</ul></div>'
+
+
+def _share(share: float) -> str:
+    return f"&lt; {percent(0.001, 1)}" if 0 < share < 0.001 else percent(share, 1)
+
+
+def swatch(name: str) -> str:
+    """The colour and the number of a class."""
+    class_id = LABEL2ID[name]
+    ink = "#000" if _light(class_id) else "#fff"
+    return f'<i class="swatch" style="background:{hex_color(name)};color:{ink}">{class_id}</i>'
+
+
+def footer(model: str, revision: str | None, license_note: str, notice: str = "") -> str:
+    """Model and licence; `notice` says why it is not the model that was meant, or not its newest state."""
+    told = f'<p class="notice" role="status"><strong>{escape(notice)}</strong></p>' if notice else ""
+    return f"""<footer class="foot">{told}<p>{tr("Model")} {called(model, revision)}. {licence(license_note)}
+{tr("Photos and results are deleted from this server within about an hour.")}</p></footer>"""
+
+
+def licence(note: str) -> str:
+    """What `loading.license_note` says, in the reader's language."""
+    if note.startswith(STATED):
+        return tr("Licence of the weights, by their model card: {terms}", terms=escape(note.removeprefix(STATED)))
+    return tr(escape(note))
+
+
+def called(model: str, revision: str | None) -> str:
+    """A model's name, and which state of it."""
+    name = f"<code>{escape(model)}</code>"
+    return (
+        tr("{model}, commit {commit}", model=name, commit=f"<code>{escape(revision[:10])}</code>")
+        if revision
+        else name
+    )
+
+
+def agreement(found: Comparison) -> str:
+    """How far two label maps agree, on the whole and on each class."""
+    rows = "".join(
+        f'<tr><th scope="row">{swatch(row.name)}{tr(row.name)}</th><td>{_share(row.first)}</td>'
+        f"<td>{_share(row.second)}</td>"
+        f'<td><span class="bar"><b style="width:{100 * row.overlap:.0f}%"></b></span>'
+        f"{percent(row.overlap, 1)}</td></tr>"
+        for row in found.classes
+    )
+    said = tr("{share} of the pixels are the same class", share=percent(found.agreement, 1))
+    return (
+        f'<div class="scroll"><table class="found"><caption>{said}</caption><thead><tr>'
+        f'<th scope="col">{tr("Class")}</th><th scope="col">{tr("Share in the first")}</th>'
+        f'<th scope="col">{tr("In the second")}</th>'
+        f'<th scope="col">{tr("Overlap (IoU)")}</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def style() -> str:
+    """CSS of what is written down elsewhere: colours and numbers of the garments to pick, and the languages."""
+    languages = [f'.title nav[lang="{language}"] a[lang="{language}"] {{ display: none; }}' for language in LANGUAGES]
+    swatches = [
+        f'#picker label:has(input[name="{name}"]) {{ --swatch: {hex_color(name)}; --number: "{class_id}"; '
+        f"--on-swatch: {'#000' if _light(class_id) else '#fff'}; }}"
+        for class_id, name in enumerate(NAMES)
+    ]
+    return "\n".join([*languages, *swatches])
+
+
+def _light(class_id: int) -> bool:
+    """Whether black reads better on the class's colour than white: by WCAG's relative luminance."""
+    linear = [
+        (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4) for c in (PALETTE[class_id] / 255).tolist()
+    ]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return bool((luminance + 0.05) ** 2 > 1.05 * 0.05)
+
+
+def _figure() -> str:
+    c = {name: hex_color(name) for name in NAMES}
+    return f"""<svg class="figure" viewBox="0 0 120 260" aria-hidden="true">
+<path fill="{c["Hair"]}" d="M40 34c-3-30 43-30 40 0l3 22H37z"/>
+<path fill="{c["Face"]}" d="M46 32c0-16 28-16 28 0 0 12-5 22-14 22S46 44 46 32zM54 50h12v14H54z"/>
+<path fill="{c["Right-arm"]}" d="M27 104l12 4-6 46c-1 7-12 6-12-1z"/>
+<path fill="{c["Left-arm"]}" d="M93 104l-12 4 6 46c1 7 12 6 12-1z"/>
+<path fill="{c["Right-leg"]}" d="M46 190h11l-2 48H45z"/><path fill="{c["Left-leg"]}" d="M63 190h11l1 48H65z"/>
+<path fill="{c["Skirt"]}" d="M44 130h32l12 66H32z"/>
+<path fill="{c["Upper-clothes"]}" d="M50 62q10 9 20 0l17 7 10 37-15 4-4-14-2 30H44l-2-30-4 14-15-4 10-37z"/>
+<path fill="{c["Belt"]}" d="M44 125h32v7H44z"/>
+<path fill="{c["Right-shoe"]}" d="M45 236h10v10q-11 6-18 1 1-3 8-5z"/>
+<path fill="{c["Left-shoe"]}" d="M65 236h10v6q7 2 8 5-7 5-18-1z"/>
+<path fill="{c["Bag"]}" d="M84 156h28l4 32H80zM90 156q8-18 16 0h-3q-5-11-10 0z"/></svg>"""

@@ -1,0 +1,130 @@
+"""Which model the app serves: the one that was named, or the embedded one when the Hub does not give that.
+
+It is loaded while the page is there already: from the Hub that takes as long as the download does.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from pathlib import Path
+from typing import Any
+
+from clothseg.app import zerogpu
+from clothseg.errors import ClothsegError
+from clothseg.models import hub
+from clothseg.segmenter import Segmenter
+
+
+class Upcoming(Segmenter):
+    """A segmenter that another thread still loads. It can be used at once: whatever needs the model waits for it.
+
+    Attributes:
+        asked: What is being loaded, as strangers may see it; None is the embedded model.
+        loaded: Done when it is there, or when there will be none; its error is then also that of each use.
+    """
+
+    def __init__(self, name: str | None, load: Callable[[], Segmenter]) -> None:
+        """Begin to load; `name` is a Hub name, a folder, or None for the embedded model."""
+        self.asked = name if name is None or hub.is_hub_name(name) else Path(name).resolve().name
+        self.loaded: Future[Segmenter] = Future()
+        self._began = time.monotonic()
+        threading.Thread(target=self._load, args=(load,), daemon=True).start()  # no reason not to end the app
+
+    def _load(self, load: Callable[[], Segmenter]) -> None:
+        try:
+            segmenter = load()
+            vars(self).update(vars(segmenter))
+        except BaseException as error:
+            self.loaded.set_exception(error)
+        else:
+            self.loaded.set_result(segmenter)
+
+    def __getattr__(self, name: str) -> Any:
+        """Wait for what only a loaded one has; Python asks here for no other attribute."""
+        if name.startswith("__") or "loaded" not in vars(self):
+            raise AttributeError(name)
+        return getattr(self.loaded.result(), name)
+
+    @property
+    def seconds(self) -> float:
+        """Since it began to load."""
+        return time.monotonic() - self._began
+
+
+def soon(name: str | None, load: Callable[[], Segmenter], seconds: float) -> Segmenter:
+    """What `load` gives, if it takes no longer than `seconds`; else an `Upcoming` one.
+
+    Raises:
+        ClothsegError: of `load`, within that time.
+    """
+    segmenter = Upcoming(name, load)
+    wait([segmenter.loaded], seconds)
+    return segmenter.loaded.result() if segmenter.loaded.done() else segmenter
+
+
+def failure(segmenter: Segmenter) -> BaseException | None:
+    """Why there will be no model; None if it is there, or may still come."""
+    if isinstance(segmenter, Upcoming) and segmenter.loaded.done():
+        return segmenter.loaded.exception()
+    return None
+
+
+def pending(segmenter: Segmenter) -> Upcoming | None:
+    """The segmenter, if it is still being loaded."""
+    return segmenter if isinstance(segmenter, Upcoming) and not segmenter.loaded.done() else None
+
+
+def first_segmenter(
+    name: str | None,
+    revision: str | None = None,
+    engine: str = "auto",
+    precision: str = "exact",
+    check: bool = False,
+) -> Segmenter:
+    """Load what the app is to serve, and say on stderr what that is.
+
+    A named model that the Hub does not give, or that is refused, is replaced by the embedded one, and the segmenter's
+    `notice` says so on the page: a service with other weights is better than none. A folder is not replaced: whoever
+    names one is there to read what is wrong with it.
+
+    Args:
+        name: Hub name or folder; None for the embedded model.
+        revision: of a Hub name.
+        engine: as in `Segmenter.from_pretrained`.
+        precision: as there.
+        check: compare the engine with PyTorch before anything is served.
+
+    Raises:
+        ClothsegError: the folder, or the embedded model, cannot be loaded, or the engine does not pass the check.
+    """
+    try:
+        segmenter = _load(name, revision, engine, precision)
+    except ClothsegError as error:
+        if not name or not hub.is_hub_name(name):
+            raise
+        name, segmenter = None, _load(None, None, engine, precision)
+        segmenter.notice = f"{error} Meanwhile the weights that come with the app are used."
+        sys.stderr.write(f"{segmenter.notice}\n")
+    version = f" at {segmenter.revision}" if segmenter.revision else ""
+    sys.stderr.write(f"Model: {segmenter.name}{version}.\n")
+    if check:
+        from clothseg.self_check import self_check
+
+        share = self_check(segmenter, name, precision)
+        sys.stderr.write(
+            f"Self-check: {type(segmenter.engine).__name__} agrees with PyTorch to {share:.1g} of the largest logit.\n"
+        )
+    return segmenter
+
+
+def _load(name: str | None, revision: str | None, engine: str, precision: str) -> Segmenter:
+    if not zerogpu.here():
+        return Segmenter.from_pretrained(name, revision=revision, engine=engine, precision=precision)
+    import spaces  # noqa: F401 - before anything looks for a GPU: it shows one that is borrowed later
+
+    segmenter = Segmenter.from_pretrained(name, revision=revision, device="cpu")
+    gpu = Segmenter.from_pretrained(name, revision=segmenter.revision, device="cuda").engine
+    segmenter.engine = zerogpu.BorrowedGpu(gpu, segmenter.engine)
+    return segmenter

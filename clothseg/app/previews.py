@@ -1,0 +1,114 @@
+"""The pictures that the page shows of a result: small, with a class's number on each of its regions."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from clothseg.app.i18n import LANGUAGES, speaking, tr
+from clothseg.labels import BACKGROUND, LABEL2ID, NAMES, hex_color
+from clothseg.segmentation import Segmentation
+
+
+PREVIEW = 1024
+"""Longest side of what the page shows, in pixels; files have the photo's own size."""
+
+_CORE = 0.65
+"""How opaque a region is within its outline."""
+
+_ROOM = 7.0
+"""Regions that are nowhere this many pixels deep have no room for a number."""
+
+
+def reduced(result: Segmentation) -> Segmentation:
+    """`result` at the size in which the page shows it: at most `PREVIEW` pixels on the longer side."""
+    photo = result.photo
+    scale = reduction(result)
+    size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
+    label_map = cv2.resize(result.label_map, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    return Segmentation(photo.resize(size, Image.Resampling.BICUBIC, reducing_gap=2), label_map.astype(np.uint8))
+
+
+def reduction(result: Segmentation) -> float:
+    """By what `reduced` multiplies the photo's sides, above 0 and at most 1."""
+    return min(1, PREVIEW / max(result.photo.size))
+
+
+def names_found(result: Segmentation) -> list[str]:
+    """The classes present, Background left out, in the order of the ids."""
+    return [name for name in result.areas if name != NAMES[BACKGROUND]]
+
+
+def annotate(result: Segmentation) -> tuple[Image.Image, list[tuple[npt.NDArray[np.float32], str]]]:
+    """Value of a gr.AnnotatedImage: the photo, reduced, and per class a mask of opacities 0..1, outlined."""
+    small = reduced(result)
+    regions = []
+    for name in names_found(small):
+        inside = small.mask(name).astype(np.uint8)
+        core = cv2.erode(inside, np.ones((3, 3), np.uint8), borderValue=1)
+        regions.append(((inside - core * (1 - _CORE)).astype(np.float32), legend(name)))
+    return Image.fromarray(numbered(np.asarray(small.photo), small.label_map)), regions
+
+
+def before_and_after(result: Segmentation, opacity: float) -> tuple[Image.Image, Image.Image]:
+    """Photo and regions, reduced, of one size; `opacity` 0..1 as `Segmentation.overlay` has it."""
+    small = reduced(result)
+    colored = np.asarray(small.overlay(opacity))
+    return small.photo, Image.fromarray(numbered(colored, small.label_map))
+
+
+def numbered(picture: npt.NDArray[np.uint8], label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Write each class's number into the middle of its largest region, if there is room for it.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB.
+        label_map: (H, W) uint8 class ids.
+
+    Returns:
+        (H, W, 3) uint8, a new array.
+    """
+    picture = picture.copy()
+    size = max(picture.shape[:2]) / PREVIEW
+    for class_id in np.unique(label_map):
+        if class_id == BACKGROUND:
+            continue
+        inside = np.pad((label_map == class_id).view(np.uint8), 1)
+        depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
+        y, x = np.unravel_index(depth.argmax(), depth.shape)
+        if depth[y, x] < _ROOM * size:
+            continue
+        scale = size * float(np.clip(depth[y, x] / (16 * size), 0.5, 0.9))
+        text = str(class_id)
+        (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+        at = int(x - width / 2), int(y + height / 2)
+        for color, thickness in (((0, 0, 0), 5), ((255, 255, 255), 1.6)):
+            weight = max(1, round(thickness * size))
+            cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, color, weight, cv2.LINE_AA)
+    return picture
+
+
+def difference(photo: npt.NDArray[np.uint8], differs: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    """The photo (H, W, 3) uint8 in faded grey, with the pixels (H, W) bool that differ in orange."""
+    grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
+    faded = np.repeat((grey // 2 + 110)[..., None], 3, axis=2).astype(np.uint8)
+    faded[differs] = (232, 89, 12)
+    return faded
+
+
+def legend(name: str) -> str:
+    """What the page calls a class: its number stands on the regions, for eyes that do not tell colours apart."""
+    return f"{LABEL2ID[name]} {tr(name)}"
+
+
+def colors_of_legends() -> dict[str, str]:
+    """`legend` of each class, in every language -> its colour, #rrggbb."""
+    colors: dict[str, str] = {}
+    for language in LANGUAGES:
+        with speaking(language):
+            colors |= {legend(name): hex_color(name) for name in NAMES}
+    return colors
+
+
+def named(said: str) -> str:
+    """The class whose `legend`, in any language, is `said`."""
+    return NAMES[int(said.partition(" ")[0])]

@@ -1,0 +1,221 @@
+"""The page's switches: how a photo is looked at, how a cut-out is made, and both as a link that can be passed on."""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import gradio as gr
+
+from clothseg.app.i18n import tr
+from clothseg.app.photo_input import photo_input
+from clothseg.errors import ClothsegError
+from clothseg.labels import NAMES
+from clothseg.outputs.cutout import MOST_FEATHER, MOST_GROWTH, CutoutOptions
+
+
+class Switch(NamedTuple):
+    """A choice of two in how photos are looked at.
+
+    Attributes:
+        option: name in `Segmenter.__call__`, and in links.
+        off: the option's value when the box is empty.
+        on: the one when it is ticked.
+        label: what the page calls it, in English.
+        info: what it does, in plain words.
+        ticked: whether it is at first.
+    """
+
+    option: str
+    off: str | bool
+    on: str | bool
+    label: str
+    info: str
+    ticked: bool
+
+
+LOOK = (
+    Switch("edges", "plain", "guided", "Follow the photo’s edges", "Borders end where the photo’s colours do.", True),
+    Switch("zoom", "off", "auto", "Look closer at small figures", "One more look if the person is small.", True),
+    Switch("people", "one", "all", "Tell people apart", "Several people: one more look at each of them.", False),
+    Switch("average", False, True, "Look four times", "More accurate, at five times the time.", False),
+    Switch("rules", False, True, "Tidy up", "Drops specks, and what one person cannot wear there.", False),
+)
+"""How a photo is looked at, in the page's order."""
+
+LOOK_AT_FIRST = tuple(switch.ticked for switch in LOOK)
+
+OPACITY = 0.6
+"""Of the regions, at first."""
+
+GROUNDS = ("Transparent", "Colour", "Picture")
+"""What can lie behind a cut-out."""
+
+MARGIN = 200
+"""Widest margin that the page offers, in pixels; the API takes wider ones."""
+
+
+class Settings(NamedTuple):
+    """What a link carries.
+
+    Attributes:
+        look: a tick for each of `LOOK`.
+        keep: classes to pick in a new photo; empty for all garments.
+        opacity: of the regions, 0..1.
+        cutout: how a cut-out is made, without a picture behind it.
+    """
+
+    look: tuple[bool, ...] = LOOK_AT_FIRST
+    keep: tuple[str, ...] = ()
+    opacity: float = OPACITY
+    cutout: CutoutOptions = CutoutOptions()
+
+
+def look_inputs() -> list[gr.Checkbox]:
+    """A tick box for each of `LOOK`."""
+    return [
+        gr.Checkbox(switch.ticked, label=tr(switch.label), info=tr(switch.info), elem_classes="tight")
+        for switch in LOOK
+    ]
+
+
+def look_options(ticks: Sequence[bool]) -> dict[str, Any]:
+    """Keyword arguments of `Segmenter.__call__` from the boxes of `look_inputs`."""
+    return {switch.option: switch.on if tick else switch.off for switch, tick in zip(LOOK, ticks, strict=True)}
+
+
+def cutout_inputs(prefix: str = "") -> list[Any]:
+    """The components whose values `cutout_options` takes; `prefix` is for their ids in the page."""
+    plain = CutoutOptions()
+    grounds = [(tr(ground), ground) for ground in GROUNDS]
+    ground = gr.Radio(grounds, value=GROUNDS[0], label=tr("Behind it"), elem_id=f"{prefix}ground")
+    color = gr.ColorPicker("#ffffff", label=tr("Colour behind it"), visible=False, elem_id=f"{prefix}ground-color")
+    picture = photo_input(
+        label=tr("Picture behind it"),
+        sources=["upload"],
+        height=180,
+        visible=False,
+        buttons=[],
+        elem_id=f"{prefix}ground-picture",
+    )
+    ground.change(
+        lambda value: (gr.update(visible=value == GROUNDS[1]), gr.update(visible=value == GROUNDS[2])),
+        ground,
+        [color, picture],
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    with gr.Row():
+        soft_edges = gr.Checkbox(plain.soft_edges, label=tr("Soft edges"), info=tr("For hair and fringes."))
+        crop = gr.Checkbox(plain.crop, label=tr("Crop"), info=tr("To what is kept."))
+    with gr.Row():
+        fill_holes = gr.Checkbox(plain.fill_holes, label=tr("Fill holes"), info=tr("Small ones."))
+        drop_specks = gr.Checkbox(plain.drop_specks, label=tr("Drop specks"), info=tr("Pieces of a few pixels."))
+    grow = gr.Slider(-MOST_GROWTH, MOST_GROWTH, plain.grow, step=1, label=tr("Grow or shrink, pixels"))
+    feather = gr.Slider(0, MOST_FEATHER, plain.feather, step=0.5, label=tr("Fade the edge, pixels"))
+    margin = gr.Slider(0, MARGIN, plain.margin, step=1, label=tr("Margin when cropped, pixels"))
+    return [ground, color, picture, crop, margin, grow, feather, soft_edges, fill_holes, drop_specks]
+
+
+def cutout_options(
+    ground: str,
+    color: str,
+    picture: str | bytes | None,
+    crop: bool,
+    margin: float,
+    grow: float,
+    feather: float,
+    soft_edges: bool,
+    fill_holes: bool,
+    drop_specks: bool,
+) -> CutoutOptions:
+    """What the components of `cutout_inputs` say.
+
+    Raises:
+        ConfigError: a value that is not allowed.
+        ImageError: the picture cannot be used.
+    """
+    background: Any = "none"
+    if ground == GROUNDS[1]:
+        background = _hex(color)
+    elif ground == GROUNDS[2] and picture is not None:
+        background = Path(picture) if isinstance(picture, str) else picture
+    return CutoutOptions(background, crop, round(margin), round(grow), feather, soft_edges, fill_holes, drop_specks)
+
+
+def scaled(options: CutoutOptions, scale: float) -> CutoutOptions:
+    """Options for a photo that was made smaller, by `scale` below 1: what counts in pixels counts in fewer."""
+    return replace(
+        options,
+        margin=round(options.margin * scale),
+        grow=round(options.grow * scale),
+        feather=options.feather * scale,
+    )
+
+
+def cutout_values(options: CutoutOptions) -> list[Any]:
+    """Values of the components of `cutout_inputs` that say `options`, which have no picture."""
+    color = options.background if options.background != "none" else None
+    return [
+        GROUNDS[0] if color is None else GROUNDS[1],
+        color or "#ffffff",
+        None,
+        *(getattr(options, name) for name in ("crop", "margin", "grow", "feather")),
+        *(getattr(options, name) for name in ("soft_edges", "fill_holes", "drop_specks")),
+    ]
+
+
+def read_link(query: Mapping[str, str]) -> Settings:
+    """Settings from a link's query; what is unknown there, or cannot be read, is as at first."""
+    plain = Settings()
+    look = tuple(
+        {str(switch.on).lower(): True, str(switch.off).lower(): False}.get(query.get(switch.option, ""), switch.ticked)
+        for switch in LOOK
+    )
+    keep = tuple(name for name in query.get("keep", "").split(",") if name in NAMES)
+    opacity = plain.opacity
+    with suppress(ValueError):
+        given = float(query.get("opacity", opacity))
+        opacity = given if 0 <= given <= 1 else opacity
+    cutout: dict[str, Any] = {}
+    for field in fields(CutoutOptions):
+        if (text := query.get(field.name)) is None:
+            continue
+        with suppress(ValueError, ClothsegError):
+            value: Any = {"true": True, "false": False}.get(text)
+            if field.name == "background":
+                value = text
+            elif value is None:
+                value = float(text)
+            CutoutOptions.of({field.name: value})
+            cutout[field.name] = value
+    return Settings(look, keep, opacity, CutoutOptions.of(cutout))
+
+
+def write_link(settings: Settings) -> str:
+    """The query, from its `?`, of a link to settings: what is not as at first, but for a picture behind cut-outs."""
+    told = {
+        switch.option: str(switch.on if tick else switch.off).lower()
+        for switch, tick in zip(LOOK, settings.look, strict=True)
+        if tick != switch.ticked
+    }
+    if settings.keep:
+        told["keep"] = ",".join(settings.keep)
+    if settings.opacity != OPACITY:
+        told["opacity"] = f"{settings.opacity:g}"
+    for field in fields(CutoutOptions):
+        value = getattr(settings.cutout, field.name)
+        if value != field.default and isinstance(value, bool | int | float | str):
+            told[field.name] = str(value).lower()
+    return f"?{urlencode(told, safe=',')}" if told else ""
+
+
+def _hex(color: str) -> str:
+    """`#rrggbb` of what a gr.ColorPicker says, which may be rgba(...) with fractions."""
+    if numbers := re.findall(r"[\d.]+", color) if color.startswith("rgb") else []:
+        return "#{:02x}{:02x}{:02x}".format(*(min(255, round(float(number))) for number in numbers[:3]))
+    return color

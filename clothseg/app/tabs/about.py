@@ -1,0 +1,39 @@
+"""The tab that says what the classes mean, what the model is worth and where its limits are."""
+
+import re
+from pathlib import Path
+
+import gradio as gr
+
+from clothseg.app import about
+
+
+def about_tab(address: str) -> tuple[gr.HTML, gr.Markdown]:
+    """Add the tab's components to the Blocks being built; give those that tell of the model, still empty.
+
+    Args:
+        address: Where programs reach the app: a Space's name or a URL.
+    """
+    with gr.Row(elem_classes="two"):
+        with gr.Column(elem_classes="card"):
+            gr.HTML(about.classes())
+        with gr.Column(elem_classes="card"):
+            gr.HTML(about.limits())
+            model = gr.HTML()
+    figures = gr.Markdown(elem_classes="card", elem_id="figures")
+    with gr.Column(elem_classes="card", elem_id="manual"):
+        gr.Markdown(about.manual(address))
+    return model, figures
+
+
+def card_figures(folder: Path | None) -> str:
+    """What a model's card says of its worth, as Markdown without its pictures; empty if it says nothing."""
+    if folder is None:
+        return ""
+    try:
+        text = (folder / "README.md").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    parts = re.split(r"^(?=## )", text, flags=re.MULTILINE)
+    wanted = [part for part in parts if part.startswith(("## Figures", "## What it can do"))]
+    return re.sub(r"^!\[[^\]]*\]\([^)]*\)\n*", "", "\n".join(wanted), flags=re.MULTILINE).strip()

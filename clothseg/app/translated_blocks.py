@@ -1,0 +1,62 @@
+"""gradio's Blocks with what they lack: languages, and patience with calls that were written for an older app."""
+
+from typing import Any
+
+import gradio as gr
+from starlette.datastructures import Headers, QueryParams
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from clothseg.app.i18n import current, preferred, speaking, spoken
+
+
+class Page(gr.Blocks):
+    """Blocks that are built once, while the language is `undecided`, and speak to each visitor in their own.
+
+    Endpoints also take calls that lack their last parameters, as those made before these existed.
+    """
+
+    @property
+    def config(self) -> Any:
+        """What a browser is sent; gradio asks for it while it answers that browser's request."""
+        language, (written, said) = current(), self._config
+        if language not in said:
+            said[language] = spoken(written)
+        return said[language]
+
+    @config.setter
+    def config(self, config: Any) -> None:
+        self._config: tuple[Any, dict[str, Any]] = config, {}  # as it was built, and by language
+
+    def launch(self, *args: Any, app_kwargs: dict[str, Any] | None = None, **options: Any) -> Any:
+        """Launch with an ear for the language of requests."""
+        of_server = dict(app_kwargs or {})
+        of_server["middleware"] = [Middleware(Listener), *of_server.get("middleware", [])]
+        return super().launch(*args, app_kwargs=of_server, **options)
+
+    async def process_api(self, *args: Any, **kwargs: Any) -> Any:
+        """Answer in the request's language: events are worked on in the queue's own tasks, which know none."""
+        request = kwargs.get("request")
+        one = request[0] if isinstance(request, list) else request
+        with speaking(current() if one is None else preferred(one.query_params, one.headers)):
+            answer = await super().process_api(*args, **kwargs)
+            return answer | {"data": spoken(answer["data"])}  # components that change may tell their labels anew
+
+    async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
+        """Fill what a call lacks with the parameters' first values."""
+        missing = [getattr(block, "value", None) for block in block_fn.inputs[len(inputs) :]]
+        return await super().preprocess_data(block_fn, [*inputs, *missing], *args, **kwargs)
+
+
+class Listener:
+    """ASGI middleware: requests are answered in the language that they ask for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Stand before `app`."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        with speaking(preferred(QueryParams(scope["query_string"]), Headers(scope=scope))):
+            await self.app(scope, receive, send)

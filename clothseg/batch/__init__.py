@@ -1,0 +1,1 @@
+"""Many photos: from folders, ZIPs and data sets, in one process or in several."""

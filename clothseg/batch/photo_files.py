@@ -1,0 +1,178 @@
+"""What is written of photos: label maps, cut-outs, overlays and items as bytes of files, and lines of a table."""
+
+import csv
+import json
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from threading import Event
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+from clothseg.batch.worker_pool import Crew
+from clothseg.errors import ClothsegError, ConfigError
+from clothseg.images.sources import Source
+from clothseg.labels import GROUPS, NAMES, ids_of
+from clothseg.pipelining import in_order
+
+
+if TYPE_CHECKING:
+    from clothseg.outputs.cutout import CutoutOptions
+    from clothseg.segmentation import Segmentation
+    from clothseg.segmenter import Segmenter
+
+
+KINDS = {"labels": ".png", "cutouts": ".png", "overlays": ".jpg", "items": ".json"}
+"""What can be written, each into a folder of its name, and the suffix of its files."""
+
+THREADS = 2
+"""Photos in hand, at least: while one is in the network, the other is read or written."""
+
+COLUMNS = ("photo", "files", "error", "width", "height", *NAMES)
+"""Of the table: the photo's name, that of its files without suffix, why it could not be used, and shares (0..1)."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to write of each photo.
+
+    Attributes:
+        kinds: some of `KINDS`.
+        classes: of the cut-outs and items: classes, or groups of them such as "All garments".
+        cutout: how cut-outs are made; None is the plain way.
+
+    Raises:
+        ConfigError: no kind, or one that does not exist.
+        UnknownClassError: a class that does not exist.
+    """
+
+    kinds: tuple[str, ...] = ("labels", "cutouts")
+    classes: tuple[str, ...] = ("All garments",)
+    cutout: "CutoutOptions | None" = None
+
+    def __post_init__(self) -> None:
+        unknown = [kind for kind in self.kinds if kind not in KINDS]
+        if unknown or not self.kinds:
+            raise ConfigError(f"What to write can be {', '.join(KINDS)}, not {', '.join(unknown) or 'nothing'}.")
+        names = {name for given in self.classes for name in GROUPS.get(given, (given,))}
+        ids_of(sorted(names))
+        object.__setattr__(self, "classes", tuple(name for name in NAMES if name in names))
+
+
+_Make = Callable[[Path | bytes, str], tuple[dict[str, bytes], dict[str, Any]]]
+"""A photo and its name to the bytes of its files by kind, and its summary."""
+
+
+class Outcome(NamedTuple):
+    """What became of a photo: its files' bytes by kind and its summary, or else why it could not be used."""
+
+    source: Source
+    files: dict[str, bytes]
+    summary: dict[str, Any]
+    error: str
+
+
+def outcomes(
+    segmenter: "Segmenter | Crew", sources: Iterable[Source], wanted: Wanted, options: dict[str, Any]
+) -> Generator[Outcome]:
+    """Segment photos and make their files, in order; whatever is the matter with one ends in its outcome.
+
+    Close the generator if you do not take all: that waits for the step that photos in hand are at, and no more.
+
+    Args:
+        segmenter: a loaded model; a crew makes the files, too, in its workers.
+        sources: the photos.
+        wanted: what to make of each.
+        options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`, `longest`.
+
+    Raises:
+        ConfigError: an option has no such value, which no other photo would change.
+    """
+    given_up = Event()
+    make: _Make
+    if isinstance(segmenter, Crew):
+        make, threads = partial(segmenter.run, partial(_made, wanted, options)), segmenter.at_once
+    else:
+        many = segmenter.for_many()
+        make, threads = partial(_made, wanted, options, many, given_up=given_up), max(THREADS, many.workers)
+    results = in_order(partial(_outcome, make), sources, threads)
+    try:
+        for outcome in results:  # noqa: UP028 - `yield from` would close them, and wait, before we tell of it
+            yield outcome
+    finally:
+        given_up.set()
+        results.close()
+
+
+def _made(
+    wanted: Wanted,
+    options: dict[str, Any],
+    segmenter: "Segmenter",
+    photo: Path | bytes,
+    name: str,
+    given_up: Event | None = None,
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """A photo's files and summary."""
+    result = replace(segmenter(photo, **options), name=name)
+    files = {kind: encoded(result, kind, wanted) for kind in wanted.kinds if not (given_up and given_up.is_set())}
+    return files, result.to_dict()
+
+
+def _outcome(make: _Make, source: Source) -> Outcome:
+    try:
+        return Outcome(source, *make(source.read(), source.name.name), "")
+    except ConfigError:
+        raise
+    except ClothsegError as error:
+        return _failed(source, str(error))
+    except MemoryError:
+        return _failed(source, "it needs more memory than there is; make the picture smaller first.")
+    except Exception as error:  # one photo must not stop the others, whatever it meets
+        detail = getattr(error, "strerror", None) or str(error).partition("\n")[0] or "no message"
+        return _failed(source, f"it could not be segmented ({type(error).__name__}: {detail}).")
+
+
+def _failed(source: Source, message: str) -> Outcome:
+    named = message if source.name.name in message else f"{source.name}: {message}"
+    return Outcome(source, {}, {}, named)
+
+
+def encoded(result: "Segmentation", kind: str, wanted: Wanted) -> bytes:
+    """The bytes of one file made of a result; `kind` is one of `KINDS`."""
+    from clothseg.outputs import items, render
+
+    stream = BytesIO()
+    if kind == "labels":
+        render.palette_image(result.label_map).save(stream, format="PNG", **render.PNG_OF_LABELS)
+    elif kind == "cutouts":
+        # Level 3 is several times faster than Pillow's default, and the file hardly larger.
+        result.cutout(*wanted.classes, options=wanted.cutout).save(stream, format="PNG", compress_level=3)
+    elif kind == "overlays":
+        result.overlay().save(stream, format="JPEG", quality=90)
+    else:
+        found = items.items_to_dict(result.items(*wanted.classes), result.name)
+        stream.write(json.dumps(found, indent=2, ensure_ascii=False).encode())
+    return stream.getvalue()
+
+
+def line(source: Source, summary: dict[str, Any], error: str = "") -> dict[str, Any]:
+    """A photo's line of the table, from its summary or with why there is none."""
+    found: dict[str, Any] = {"photo": _harmless(source.name.as_posix()), "error": _harmless(error)}
+    if error:
+        return found
+    shares = {part["name"]: part["share"] for part in summary["classes"]}
+    found |= {"files": _harmless(source.files.as_posix()), "width": summary["width"], "height": summary["height"]}
+    return found | {name: shares.get(name, 0) for name in NAMES}
+
+
+def write_table(stream: IO[str], lines: Iterable[dict[str, Any]]) -> None:
+    """Write lines as CSV, under a head; `stream` was opened with newline=""."""
+    table = csv.DictWriter(stream, COLUMNS)
+    table.writeheader()
+    table.writerows(lines)
+
+
+def _harmless(text: str) -> str:
+    """A photo's name, or what begins with one, so that no spreadsheet takes it for a formula; it is the same path."""
+    return f"./{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

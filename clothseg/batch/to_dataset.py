@@ -1,0 +1,252 @@
+"""A data set of the Hub segmented: its photos with label maps as masks, pushed as another data set.
+
+Rows are streamed in and written as parquet files to a temporary folder, which is pushed when it is whole. Several
+processes take turns at the rows and share the folder; the first of them pushes it.
+"""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from clothseg.batch.distributed import Processes
+from clothseg.batch.parquet import number_files, write_rows
+from clothseg.batch.photo_files import Wanted, outcomes
+from clothseg.errors import ConfigError, HubError, UsageError
+from clothseg.images.sources import Source
+from clothseg.labels import NAMES
+from clothseg.models.hub import patiently
+from clothseg.models.hub_errors import explain, explain_write
+
+
+if TYPE_CHECKING:
+    from datasets import IterableDataset
+
+    from clothseg.batch.worker_pool import Crew
+    from clothseg.segmenter import Segmenter
+
+
+CARD = """---
+task_categories:
+- image-segmentation
+---
+# {target}
+
+Photos of the data set [{name}](https://huggingface.co/datasets/{name}) (commit `{commit}`, split `{split}`) with label
+maps by clothseg, model {model}: a model's answers, not a person's work.
+
+`mask` is a PNG of the upright photo's size whose pixel values are class ids: {classes}.
+
+{license_note} The terms of {name} hold for its photos.
+"""
+
+
+def segment_dataset(
+    name: str,
+    target: str,
+    load_segmenter: Callable[[], "Segmenter | Crew"],
+    options: dict[str, Any],
+    *,
+    split: str = "train",
+    column: str = "image",
+    private: bool = False,
+    processes: Processes | None = None,
+) -> int:
+    """Segment a split of a data set of the Hub, and push it with columns `image` (its bytes) and `mask` (PNG).
+
+    What the target holds of the same split is replaced. Memory does not grow with the data set; the temporary folder
+    takes about as much space as the split.
+
+    Args:
+        name: the data set.
+        target: the data set to push, created if it is new.
+        load_segmenter: gives the model, or a crew that has it, once the data set is found and may be written.
+        options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`.
+        split: of the data set.
+        column: of its photos.
+        private: make the target private, if it is new.
+        processes: that share the work; each of them calls this.
+
+    Returns:
+        0, or 1 if a photo could not be used and was left out: stderr says which and why, of the first process.
+
+    Raises:
+        ConfigError: libraries are missing, the disk is full, or another process has failed.
+        UsageError: the names are of one data set, or there is no such column.
+        HubError: the data set cannot be read, or the target not be written.
+    """
+    try:
+        import datasets  # noqa: F401
+    except ImportError as error:
+        raise ConfigError(
+            "--dataset needs the library datasets: pip install -r requirements-train.txt brings it."
+        ) from error
+    processes = processes or Processes()
+    if processes.rank:
+        _help(name, load_segmenter, options, split, column, processes)
+        return 0
+    try:
+        rows, commit = _rows(name, split, column)
+        target = _prepared(target, name, private)
+        segmenter = load_segmenter()
+        folder, keep = Path(tempfile.mkdtemp(prefix="clothseg-")), False
+    except BaseException as error:
+        processes.fail("work", error)
+        raise
+    processes.tell("work", {"folder": str(folder), "commit": commit})
+    try:
+        count, problems = write_rows(_segmented(segmenter, _read(rows, name, processes), options), folder)
+        for rank in range(1, processes.count):
+            more = processes.hear(f"rows of {rank}")
+            count, problems = count + more["count"], problems + more["problems"]
+        sys.stderr.writelines(f"{problem}\n" for problem in problems)
+        if not count:
+            raise ConfigError(f"None of the photos of {name}, split {split}, could be used; nothing was pushed.")
+        keep = True  # it took long to make: should the push fail, it can be pushed later
+        number_files(folder, split)
+        _push(folder, {"target": target, "name": name, "commit": commit, "split": split}, segmenter)
+        keep = False
+    except OSError as error:
+        raise _full(folder, error) from error
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    sys.stdout.write(f"{count} of {count + len(problems)} photos segmented and pushed to {target}, split {split}.\n")
+    return 1 if problems else 0
+
+
+def _help(
+    name: str,
+    load_segmenter: Callable[[], "Segmenter | Crew"],
+    options: dict[str, Any],
+    split: str,
+    column: str,
+    processes: Processes,
+) -> None:
+    """Do the share of a process that is not the first."""
+    work = processes.hear("work")
+    folder, told = Path(work["folder"]), f"rows of {processes.rank}"
+    try:
+        if not folder.is_dir():
+            raise ConfigError(f"This machine does not see {folder} of another: set TMPDIR to a folder that all share.")
+        rows, _ = _rows(name, split, column, work["commit"])
+        segmented = _segmented(load_segmenter(), _read(rows, name, processes), options, quiet=True)
+        count, problems = write_rows(segmented, folder, processes.rank)
+    except BaseException as error:
+        processes.fail(told, error)
+        if isinstance(error, OSError):
+            raise _full(folder, error) from error
+        raise
+    processes.tell(told, {"count": count, "problems": problems})
+
+
+def _full(folder: Path, error: OSError) -> ConfigError:
+    why = error.strerror or error
+    return ConfigError(f"The data set cannot be written to {folder}: {why}. Set TMPDIR to a folder with more room.")
+
+
+def _rows(name: str, split: str, column: str, commit: str | None = None) -> "tuple[IterableDataset, str | None]":
+    """The photos of a split, streamed, as rows of `image` with bytes and path; and the data set's commit, if None."""
+    from datasets import Image, load_dataset
+    from huggingface_hub import HfApi
+
+    try:
+        commit = commit or HfApi().dataset_info(name).sha
+        rows = load_dataset(name, revision=commit, split=split, streaming=True)
+        features = rows.features or dict.fromkeys(next(iter(rows)))
+    except Exception as error:  # the Hub's client and datasets raise all sorts
+        raise HubError(str(explain(error, name, None, kind="data set"))) from error
+    if column not in features:
+        raise UsageError(f"{name} has no column {column}, only {', '.join(features)}; name its photos by --column.")
+    if rows.features and not isinstance(features[column], Image):
+        raise UsageError(f"The column {column} of {name} is not one of pictures; name its photos by --column.")
+    rows = rows.select_columns([column]).cast_column(column, Image(decode=False))
+    return rows.rename_column(column, "image") if column != "image" else rows, commit
+
+
+def _prepared(target: str, name: str, private: bool) -> str:
+    """Full name of the target, which exists and may be written."""
+    from huggingface_hub import HfApi, get_token
+    from huggingface_hub.errors import HFValidationError
+
+    if not get_token():
+        raise HubError("--push_to_hub needs a Hub token with write permission: run `hf auth login` or set HF_TOKEN.")
+    try:
+        api = HfApi()
+        full = str(api.create_repo(target, repo_type="dataset", private=private or None, exist_ok=True).repo_id)
+        api.auth_check(full, repo_type="dataset", write=True)
+    except HFValidationError as error:
+        raise UsageError(f"--push_to_hub {target}: {error}") from error
+    except Exception as error:
+        raise HubError(f"--push_to_hub: {explain_write(error, target)}") from error
+    if full == name:
+        raise UsageError(f"--push_to_hub {target} is the data set itself: its photos' own masks would be replaced.")
+    return full
+
+
+def _read(rows: "IterableDataset", name: str, processes: Processes) -> Iterator[Source]:
+    """The photos of this process as they arrive: each takes one in turn."""
+    try:
+        for number, row in islice(enumerate(rows), processes.rank, None, processes.count):
+            yield Source(PurePosixPath(f"row {number}"), PurePosixPath(), partial(_content, row["image"] or {}), ())
+    except Exception as error:  # the Hub's client and datasets raise all sorts
+        raise HubError(str(explain(error, name, None, kind="data set"))) from error
+
+
+def _segmented(
+    segmenter: "Segmenter | Crew", photos: Iterator[Source], options: dict[str, Any], quiet: bool = False
+) -> Iterator[tuple[dict[str, Any] | None, str]]:
+    """Each row as it is written, or None and why it is left out."""
+    from tqdm.auto import tqdm
+
+    with closing(outcomes(segmenter, photos, Wanted(("labels",)), options)) as results:
+        for outcome in tqdm(results, unit=" photos", disable=quiet):
+            if outcome.error:
+                yield None, outcome.error
+            else:
+                photo = {"bytes": outcome.source.read(), "path": None}
+                yield {"image": photo, "mask": {"bytes": outcome.files["labels"], "path": None}}, ""
+
+
+def _content(photo: dict[str, Any]) -> bytes:
+    """The bytes of a photo as datasets gives it undecoded: with it, or by an address."""
+    content = photo.get("bytes")
+    if content is None and photo.get("path"):
+        import fsspec
+
+        with fsspec.open(photo["path"]) as file:
+            content = file.read()
+    return content or b""
+
+
+def _push(folder: Path, about: dict[str, Any], segmenter: "Segmenter | Crew") -> None:
+    from huggingface_hub import HfApi
+
+    api, target, split = HfApi(), about["target"], about["split"]
+    model = segmenter.name + (f" at {segmenter.revision}" if segmenter.revision else "")
+
+    def upload() -> None:
+        if not api.file_exists(target, "README.md", repo_type="dataset"):  # else it is its owner's
+            classes = ", ".join(f"{number} {label}" for number, label in enumerate(NAMES))
+            text = CARD.format(**about, model=model, classes=classes, license_note=segmenter.license_note)
+            (folder / "README.md").write_text(text, encoding="utf-8")
+        api.upload_folder(
+            folder_path=folder,
+            repo_id=target,
+            repo_type="dataset",
+            delete_patterns=f"data/{split}-*.parquet",
+            commit_message=f"Masks of {about['name']}, split {split}, by clothseg, model {model}",
+        )
+
+    try:
+        patiently(upload, "data set")
+    except Exception as error:
+        raise HubError(
+            f"The push failed: {explain_write(error, target)} The data set is whole in {folder}; push it later with: "
+            f"hf upload {target} {folder} --repo-type dataset"
+        ) from error

@@ -1,0 +1,174 @@
+"""A folder of what was made of photos: whole files, what made each of them, and a table over all photos."""
+
+import csv
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from clothseg.batch.photo_files import KINDS, Outcome, Wanted, line, write_table
+from clothseg.errors import ConfigError
+from clothseg.images.atomic_files import clear_leftovers, whole
+from clothseg.images.sources import Source
+
+
+SUMMARIES = "summaries"
+"""Folder of a JSON file for each photo, from which the table is made; it is written last of a photo's files."""
+
+TABLE = "results.csv"
+
+_CHOSEN = ("cutouts", "items")
+"""Kinds that are made of chosen classes."""
+
+
+@dataclass(frozen=True)
+class OutputFolder:
+    """Where files go, and what makes them.
+
+    Attributes:
+        path: the folder.
+        wanted: what to write of each photo.
+        about: JSON-ready: all that a label map depends on beside the photo, such as the model and its options.
+    """
+
+    path: Path
+    wanted: Wanted
+    about: dict[str, Any]
+
+    def prepare(self, rank: int, processes: int) -> None:
+        """Make the folders, and remove the table that this process wrote last time and what killed ones have left.
+
+        Raises:
+            ConfigError: they cannot be written.
+        """
+        try:
+            for kind in (*self.wanted.kinds, SUMMARIES):
+                (self.path / kind).mkdir(parents=True, exist_ok=True)
+            if processes > 1:
+                self._part(rank, processes).unlink(missing_ok=True)
+            clear_leftovers(self.path, deep=True)
+        except OSError as error:
+            raise ConfigError(
+                f"--out {self.path} cannot be written: {error.strerror or error}; give another folder."
+            ) from error
+
+    def holds(self, source: Source) -> bool:
+        """Whether all files of a photo are there and were made of it, as it is now, in the way that is wanted."""
+        made = self._summary(source).get("made", {})
+        return all(
+            made.get(kind) == maker and self._file(source, kind).exists()
+            for kind, maker in self._makers(source).items()
+        )
+
+    def store(self, outcome: Outcome) -> None:
+        """Write what became of a photo; of one that could not be used no older files stay.
+
+        Raises:
+            OSError: the folder cannot be written; the photo is not done then.
+        """
+        source, makers = outcome.source, self._makers(outcome.source)
+        older, stamp = self._summary(source).get("made", {}), list(source.stamp)
+        self._file(source, SUMMARIES).unlink(missing_ok=True)  # from here on, and if we are killed, it is not done
+        kept = {}
+        for kind in KINDS.keys() - outcome.files.keys():
+            if not outcome.error and kind in older and older[kind]["photo"] == stamp:
+                kept[kind] = older[kind]
+            else:  # it shows another photo
+                self._file(source, kind).unlink(missing_ok=True)
+        if outcome.error:
+            return
+        summary = json.dumps({**outcome.summary, "made": kept | makers}, ensure_ascii=False)
+        for kind, content in {**outcome.files, SUMMARIES: summary.encode()}.items():
+            path = self._file(source, kind)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with whole(path) as file:
+                file.write_bytes(content)
+
+    def write_table(
+        self, sources: list[Source], problems: dict[PurePosixPath, str], rank: int, processes: int
+    ) -> Path:
+        """Write the table over photos that are done, or could not be used, and merge it with other processes' tables.
+
+        Returns:
+            The table of all photos, or this process's own as long as others have not written theirs.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        table = self.path / TABLE if processes == 1 else self._part(rank, processes)
+        with whole(table) as file, file.open("w", newline="", encoding="utf-8") as stream:
+            found = ((source, problems.get(source.files, "")) for source in sources)
+            write_table(
+                stream,
+                (line(source, self._summary(source), error) for source, error in found if error or self.holds(source)),
+            )
+        if processes == 1:
+            return table
+        return merge([self._part(number, processes) for number in range(processes)], self.path / TABLE) or table
+
+    def _part(self, rank: int, processes: int) -> Path:
+        return self.path / f"results-{rank}-of-{processes}.csv"
+
+    def _makers(self, source: Source) -> dict[str, dict[str, Any]]:
+        """What makes each kind of a photo's files."""
+        common = {"photo": list(source.stamp), **self.about}
+        makers = dict.fromkeys((*self.wanted.kinds, SUMMARIES), common)
+        for kind in makers.keys() & set(_CHOSEN):
+            makers[kind] = {**common, "classes": list(self.wanted.classes)}
+        if "cutouts" in makers:
+            makers["cutouts"]["cutout"] = self._cutout
+        return makers
+
+    @cached_property
+    def _cutout(self) -> dict[str, Any]:
+        """The options of cut-outs as JSON-ready values, pictures by their checksum."""
+        options = self.wanted.cutout
+        if options is None:
+            return {}
+        found = {field.name: getattr(options, field.name) for field in fields(options)}
+        if not isinstance(found["background"], str):
+            found["background"] = hashlib.sha256(found["background"].tobytes()).hexdigest()
+        return found
+
+    def _file(self, source: Source, kind: str) -> Path:
+        return self.path / kind / f"{source.files.as_posix()}{KINDS.get(kind, '.json')}"
+
+    def _summary(self, source: Source) -> dict[str, Any]:
+        try:
+            found = json.loads(self._file(source, SUMMARIES).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def merge(parts: list[Path], table: Path) -> Path | None:
+    """Put the tables of several processes together, sorted by photo; None while some are not there.
+
+    Every process calls this when it has written its own table, and the last to finish merges all of them. A table of
+    an earlier run may lie there still: who merges looks again afterwards, whether one was written meanwhile, so that
+    the table is right when the last process has ended, whatever their order.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    while (before := _times(parts)) is not None:
+        lines = []
+        for part in parts:
+            with suppress(FileNotFoundError), part.open(newline="", encoding="utf-8") as stream:
+                lines += list(csv.DictReader(stream))
+        lines.sort(key=lambda found: PurePosixPath(found["photo"]))
+        with whole(table) as file, file.open("w", newline="", encoding="utf-8") as stream:
+            write_table(stream, lines)
+        if _times(parts) == before:
+            return table
+    return None
+
+
+def _times(parts: list[Path]) -> list[tuple[int, int]] | None:
+    try:
+        return [(status.st_mtime_ns, status.st_ino) for status in map(Path.stat, parts)]
+    except FileNotFoundError:
+        return None

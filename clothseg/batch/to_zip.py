@@ -1,0 +1,122 @@
+"""Many photos in, one ZIP out: their files and a table, with word of each photo as it is done."""
+
+import csv
+import errno
+import zipfile
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from io import StringIO
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from clothseg.app.i18n import tr
+from clothseg.batch.photo_files import COLUMNS, KINDS, Wanted, line, outcomes
+from clothseg.errors import ConfigError
+from clothseg.images.atomic_files import clear_leftovers, whole
+from clothseg.images.sources import collected
+from clothseg.images.zip_archive import Limits
+
+
+if TYPE_CHECKING:
+    from clothseg.batch.worker_pool import Crew
+    from clothseg.segmenter import Segmenter
+
+
+TABLE = "results.csv"
+"""Name of the table in the ZIP."""
+
+
+class Progress(NamedTuple):
+    """How far a batch is: `done` of `total` photos, the last of them `name`, with what was wrong with it if `error`.
+
+    The first has 0 done and no name.
+    """
+
+    done: int
+    total: int
+    name: str = ""
+    error: str = ""
+
+
+def segment_to_zip(
+    segmenter: "Segmenter | Crew",
+    sources: Iterable[str | PathLike[str]],
+    out: str | PathLike[str],
+    wanted: Wanted | None = None,
+    *,
+    limits: Limits | None = None,
+    **options: Any,
+) -> Generator[Progress]:
+    """Segment photos and write one ZIP, which is there, whole, when the iterator ends, and not before.
+
+    The ZIP holds a folder for each kind of file and `results.csv`, with a line for each photo: its size and each
+    class's share of it, or why it could not be used; that of one photo stops no other. Photos are read, segmented and
+    packed one after the other, so that memory does not grow with their number. Close the iterator to give up: that
+    waits for the step that photos in hand are at, and leaves no file. A process that is killed leaves a hidden one,
+    which the next batch into the same folder removes when it is an hour old.
+
+    Args:
+        segmenter: a loaded model, or a crew that has it.
+        sources: paths of photos, of ZIPs with photos, and of folders with photos, in any mix.
+        out: path of the ZIP.
+        wanted: what to write of each photo.
+        limits: what to refuse of a ZIP; there may be no more photos in all than `limits.files` either.
+        options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`, `longest`.
+
+    Yields:
+        How far it is: at once, and after each photo.
+
+    Raises:
+        ConfigError: no photos, a path that does not exist, a ZIP that is damaged, more than the limits allow, an
+            option without such a value, or a disk that is full.
+    """
+    wanted, limits, out = wanted or Wanted(), limits or Limits(), Path(out)
+    with collected(map(Path, sources), unpack=True, limits=limits) as photos:
+        if not photos:
+            raise ConfigError("No photos were given; give some, or a ZIP of some.")
+        if len(photos) > limits.files:
+            raise ConfigError(
+                f"{len(photos):,} photos are too many: the limit is {limits.files:,}; give them in parts."
+            )
+        yield Progress(0, len(photos))
+        text = StringIO(newline="")
+        table = csv.DictWriter(text, COLUMNS)
+        table.writeheader()
+        clear_leftovers(out.parent)
+        try:
+            with (
+                whole(out) as temporary,
+                zipfile.ZipFile(temporary, "w") as archive,
+                closing(outcomes(segmenter, photos, wanted, options)) as results,
+            ):
+                for done, (photo, files, summary, problem) in enumerate(results, 1):
+                    for kind, content in files.items():
+                        # stored: PNG and JPEG are packed already
+                        archive.writestr(f"{kind}/{photo.files.as_posix()}{KINDS[kind]}", content)
+                    table.writerow(line(photo, summary, problem))
+                    yield Progress(done, len(photos), photo.name.as_posix(), problem)
+                archive.writestr(TABLE, text.getvalue(), zipfile.ZIP_DEFLATED)
+        except OSError as error:
+            why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or error
+            raise ConfigError(f"The ZIP {out.name} cannot be written: {why}.") from error
+
+
+def time_left(progress: Progress, seconds: float) -> str:
+    """In words how long a batch will go on, such as "about 2 min left"; empty before the first photo and at the end.
+
+    Args:
+        progress: how far it is.
+        seconds: how long it has been going on.
+    """
+    if not 0 < progress.done < progress.total:
+        return ""
+    left = seconds * (progress.total - progress.done) / progress.done
+    if left < 10:
+        return tr("a few seconds left")
+    if left < 90:
+        return tr("about {seconds} s left", seconds=f"{round(left, -1):.0f}")
+    minutes = round(left / 60)
+    if minutes < 60:
+        return tr("about {minutes} min left", minutes=minutes)
+    return tr("about {hours} h {minutes} min left", hours=minutes // 60, minutes=minutes % 60)

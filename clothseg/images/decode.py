@@ -1,0 +1,287 @@
+"""The one loader: whatever a stranger calls a photo becomes an upright 8-bit RGB picture, or a clear error."""
+
+import os
+import re
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+
+from clothseg.errors import ConfigError, ImageError
+from clothseg.images.color_space import to_rgb
+
+
+try:
+    import pillow_heif
+except ImportError:
+    pillow_heif = None  # type: ignore[assignment]
+
+
+Photo = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
+"""What `load_photo` takes: a path, the bytes of a file, a PIL image, or an (H, W, 3) uint8 RGB array."""
+
+MAX_PIXELS = 40_000_000
+"""The largest width x height that is accepted where neither CLOTHSEG_MAX_PIXELS nor the caller says otherwise."""
+
+MOST_PIXELS = 2 * 89_478_485
+"""The largest limit that can be set: beyond it Pillow itself refuses a picture."""
+
+MAX_ASPECT = 100
+"""How many times longer one side may be than the other."""
+
+LEAST_LONGEST = 32
+"""The smallest longer side that a photo can be reduced to."""
+
+MAX_SCANS = 100
+"""Of a progressive JPEG, which needs about ten. A scan of 65 bytes takes 14 ms to apply to 40 million pixels, so that
+without a limit 25 MB of them take an hour and a half. libtiff draws the same line."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", *(("HEIF",) if pillow_heif else ()))
+"""Pillow's names of the formats that are opened; its rarer decoders are kept away from strangers' files.
+
+HEIC is read where the operator has installed pillow-heif. It is no dependency of ours: its wheels hold x265 and are
+GPL as a whole; and libheif, which parses strangers' bytes, had holes in 2026 through which these ran code. The package
+pi-heif, which goes without x265, was given up before they were mended.
+"""
+
+FORMATS_TEXT = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
+
+if pillow_heif:
+    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+
+_MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")
+"""A JPEG's markers but for those that stand alone: after each but the end, FF D9, its length follows."""
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> the turn that sets the picture upright."""
+
+
+def load_photo(
+    source: Photo, max_pixels: int | None = None, *, allow_truncated: bool = False, longest: int | None = None
+) -> Image.Image:
+    """Load a photo as an upright RGB picture.
+
+    EXIF orientation is applied (to PIL images as well), colours are brought to sRGB, transparency is laid on white,
+    16-bit and float pictures are scaled to 8 bits, and of an animation the first frame is taken.
+
+    Args:
+        source: A path, the bytes of an image file, a PIL image, or an (H, W, 3) uint8 array in RGB order.
+        max_pixels: The largest width x height that is accepted; checked before the picture is decoded. None:
+            `pixel_limit()`.
+        allow_truncated: Use a file that breaks off as far as it goes; the rest is black (grey in a JPEG, white where
+            there is transparency). WebP and AVIF cannot be read in part.
+        longest: Make a larger photo smaller, to so many pixels on its longer side. JPEG files are decoded at a half, a
+            quarter or an eighth then, as far as that is still larger, which is several times quicker.
+
+    Returns:
+        A PIL image of mode RGB that shares nothing with `source` and carries no metadata.
+
+    Raises:
+        ImageError: The file is missing, empty, damaged, too large, too narrow or not an image.
+        ConfigError: `max_pixels`, or CLOTHSEG_MAX_PIXELS, is no number from 1 to `MOST_PIXELS`, or `longest` is below
+            `LEAST_LONGEST`.
+    """
+    limit = pixel_limit() if max_pixels is None else _checked_limit(max_pixels, "max_pixels")
+    if longest is None:
+        return _load(source, limit, allow_truncated, None)
+    if longest < LEAST_LONGEST:
+        raise ConfigError(f"The longest side can be {LEAST_LONGEST} pixels or more, not {longest}.")
+    photo = _load(source, limit, allow_truncated, longest)
+    small = _within(photo.size, longest)
+    return photo if small == photo.size else photo.resize(small, Image.Resampling.BICUBIC)
+
+
+def _load(source: Photo, limit: int, allow_truncated: bool, longest: int | None) -> Image.Image:
+    if isinstance(source, np.ndarray):
+        return _from_array(source, limit)
+    if isinstance(source, Image.Image):
+        _check_size(source.size, "The photo", limit)
+        return _decode(source, "The photo", allow_truncated)
+    if isinstance(source, bytes):
+        if not source:
+            raise ImageError("The photo is empty: it has no bytes.")
+        return _open(BytesIO(source), "The photo", limit, allow_truncated, longest)
+    if isinstance(source, str | os.PathLike):
+        return _from_path(Path(source), limit, allow_truncated, longest)
+    raise ImageError(
+        f"A photo must be a path, bytes, a PIL image or an (H, W, 3) uint8 array, not {type(source).__name__}."
+    )
+
+
+def _within(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """A size in the same proportions, of which no side is longer."""
+    shrink = max(1.0, max(size) / longest)
+    return max(1, round(size[0] / shrink)), max(1, round(size[1] / shrink))
+
+
+def pixel_limit() -> int:
+    """The largest width x height of a photo: CLOTHSEG_MAX_PIXELS, or `MAX_PIXELS`.
+
+    Raises:
+        ConfigError: CLOTHSEG_MAX_PIXELS is no number from 1 to `MOST_PIXELS`.
+    """
+    return _checked_limit(os.environ.get("CLOTHSEG_MAX_PIXELS") or MAX_PIXELS, "CLOTHSEG_MAX_PIXELS")
+
+
+def _checked_limit(value: int | str, name: str) -> int:
+    try:
+        limit = int(value)
+    except ValueError:
+        limit = 0
+    if not 1 <= limit <= MOST_PIXELS:
+        raise ConfigError(f"{name} is {value}; give a number of pixels from 1 to {MOST_PIXELS:,}, without commas.")
+    return limit
+
+
+def photo_name(source: Photo) -> str | None:
+    """File name of a photo given by its path, None for every other kind."""
+    return Path(source).name if isinstance(source, str | os.PathLike) else None
+
+
+def _from_array(array: npt.NDArray[np.generic], max_pixels: int) -> Image.Image:
+    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or array.size == 0:
+        raise ImageError(
+            f"The photo is an array of shape {array.shape} and type {array.dtype}; "
+            "expected (height, width, 3) of type uint8, in RGB order."
+        )
+    _check_size((array.shape[1], array.shape[0]), "The photo", max_pixels)
+    return Image.fromarray(array).copy()
+
+
+def _from_path(path: Path, max_pixels: int, allow_truncated: bool, longest: int | None) -> Image.Image:
+    try:
+        if path.is_dir():
+            raise ImageError(f"{path} is a folder; give the path of one photo.")
+        if path.exists() and not path.is_file():
+            raise ImageError(f"{path} is a pipe or a device; give the path of one photo.")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise ImageError(f"{path.name} is empty: it has no bytes.")
+            file.seek(0)
+            return _open(file, path.name, max_pixels, allow_truncated, longest)
+    except FileNotFoundError as error:
+        raise ImageError(f"There is no file {path}; check the path.") from error
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        raise ImageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+
+
+def _open(file: BinaryIO, name: str, max_pixels: int, allow_truncated: bool, longest: int | None) -> Image.Image:
+    with open_image(file, name, max_pixels, allow_truncated) as image:
+        whole = image.size
+        if longest is not None:
+            image.draft(None, _within(whole, longest))  # of JPEG alone; never smaller than that
+            if image.size != whole:
+                return _decode(image, name, allow_truncated, _within(whole, longest))
+        return _decode(image, name, allow_truncated)
+
+
+def open_image(file: BinaryIO, name: str, max_pixels: int, allow_truncated: bool = False) -> Image.Image:
+    """Open a picture of one of `FORMATS` without decoding it yet, if it can be decoded in reasonable time and memory.
+
+    Args:
+        file: Open for reading, at its start.
+        name: What messages call it.
+        max_pixels: The largest width x height.
+        allow_truncated: As in `load_photo`; only a JPEG that breaks off has to be opened in another way.
+
+    Raises:
+        ImageError: It is not an image, damaged, too large or too narrow.
+    """
+    start = file.read(12)
+    if start.startswith(b"\xff\xd8"):
+        file = _checked_jpeg(start + file.read(), name, allow_truncated)
+    file.seek(0)
+    try:
+        image = Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        if "HEIF" not in FORMATS and start[4:8] == b"ftyp" and start[8:] in _HEIC_BRANDS:
+            raise ImageError(f"{name} is a HEIC photo, which is not read here; save or share it as JPEG.") from error
+        raise ImageError(f"{name} is not a readable image; use {FORMATS_TEXT}.") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(
+            f"{name} is too large: the limit is {max_pixels:,} pixels; make the picture smaller first."
+        ) from error
+    except Exception as error:
+        raise _damaged(name, error) from error
+    try:
+        _check_size(image.size, name, max_pixels)
+    except ImageError:
+        image.close()
+        raise
+    return image
+
+
+def _checked_jpeg(data: bytes, name: str, allow_truncated: bool) -> BinaryIO:
+    """The file, unless it has too many scans; one that may break off gets an end, without which libjpeg waits."""
+    at = scans = 0
+    # What lies between two markers is a scan's, and may be of any length.
+    while (marker := _MARKER.search(data, at)) and marker[0] != b"\xff\xd9":
+        scans += marker[0] == b"\xff\xda"
+        at = marker.end() + max(2, int.from_bytes(data[marker.end() : marker.end() + 2]))
+    if scans > MAX_SCANS:
+        raise ImageError(f"{name} is a JPEG of {scans} scans; more than {MAX_SCANS} are not read: save it anew.")
+    return BytesIO(data + b"\xff\xd9" if allow_truncated else data)
+
+
+def _decode(image: Image.Image, name: str, allow_truncated: bool, size: tuple[int, int] | None = None) -> Image.Image:
+    # Decoders answer damaged bytes with nearly any exception: OSError, SyntaxError, struct.error, zlib.error ...
+    try:
+        try:
+            image.load()
+        except OSError:
+            if not allow_truncated or not isinstance(image, ImageFile.ImageFile):
+                raise
+            image.tile = []  # nothing more is to be read: what has been decoded is the picture
+            if image.getbbox(alpha_only=False) is None:
+                raise
+        # Only now: PNG may keep its EXIF behind the pixels, and TIFF has turned itself (and dropped the tag) by now.
+        turn = _TURNS.get(_orientation(image))
+        photo = to_rgb(image)
+        if size is not None:
+            photo = photo.resize(size, Image.Resampling.BICUBIC)
+        if turn is not None:
+            photo = photo.transpose(turn)
+    except Exception as error:
+        raise _damaged(name, error) from error
+    photo.info.clear()
+    return photo
+
+
+def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        raise ImageError(f"{name} has no pixels ({width} x {height}).")
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{name} is too large: {width} x {height} is {width * height:,} pixels and the limit is {max_pixels:,}; "
+            "make the picture smaller first."
+        )
+    if max(size) > MAX_ASPECT * min(size):
+        raise ImageError(
+            f"{name} is too narrow: {width} x {height}; one side may be {MAX_ASPECT} times longer than the other."
+        )
+
+
+def _damaged(name: str, error: Exception) -> ImageError:
+    detail = str(error).strip().rstrip(".").partition("\n")[0] or type(error).__name__
+    return ImageError(f"{name} is damaged or incomplete and cannot be decoded ({detail}); save or download it anew.")
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # Damaged EXIF says nothing about the pixels: take them as they lie.
+        return 1

@@ -1,0 +1,1 @@
+"""Models: the Hub, loading and checking, preprocessing, the clothseg-lite architecture, the folded decode head."""

@@ -1,0 +1,271 @@
+"""A model's files from the Hub, each checked against its checksum, or from the cache when the Hub fails."""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from clothseg.errors import ModelError
+from clothseg.models.hub_errors import ANSWERED, DamagedError, trouble
+
+
+WEIGHTS, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
+SMALL_FILES = (CONFIG, "preprocessor_config.json", "processor_config.json", "README.md")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+PICKLED = "pytorch_model.bin"
+PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
+WAITS = (2, 8)
+"""Seconds before a Hub that answers, but with a failure of its own, is asked again for what the cache lacks."""
+UPLOAD_WAITS = (5, 20, 60)
+"""Seconds before the second, third and fourth try of an upload."""
+Check = Callable[[Path], object]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A model on the Hub at one commit: `digests` maps its files to their checksums, `private` says who may read."""
+
+    name: str
+    commit: str
+    digests: dict[str, str]
+    private: bool
+
+
+def model_folder(
+    name: str, revision: str | None, token: str | None, *, check: Check | None = None, pickles: bool = False
+) -> tuple[Path, str]:
+    """The cache's folder of a model, complete and checked, which is named by its commit.
+
+    A commit that is in the cache already is taken from there without asking. When the Hub fails, so is the copy of
+    `revision` that was last whole, and the second value returned says so; it is empty otherwise.
+
+    Args:
+        name: the repository's.
+        revision: branch, tag or commit; None is the main branch.
+        token: of somebody who may read it; None is the one that is logged in.
+        check, pickles: as for `look_up`.
+
+    Raises:
+        ModelError: as `look_up`.
+        Exception: whatever the Hub's client raises; `hub_errors.explain` puts it in words.
+    """
+    if revision and COMMIT.fullmatch(revision) and (folder := cached(name, revision, pickles)):
+        return folder, ""
+    waits = iter(WAITS)
+    while True:
+        try:
+            listing, weights = look_up(name, revision, token, check=check, pickles=pickles)
+            folder = fetch(listing, [*SMALL_FILES, *weights], token)
+        except Exception as error:
+            why = trouble(error)
+            if why and (older := cached(name, revision, pickles)):
+                notice = f"The Hub could not be asked for {name} ({why}); this is the copy from an earlier start."
+                _log.warning("%s Its commit is %s.", notice, older.name)
+                return older, notice
+            wait = next(waits, None) if why and why.startswith(ANSWERED) else None
+            if wait is None:
+                raise
+            _log.warning("The Hub does not give %s: %s. Asking again in %d s.", name, why, wait)
+            time.sleep(wait)
+        else:
+            remember(folder, revision)
+            return folder, ""
+
+
+def patiently(upload: Callable[[], object], what: str) -> None:
+    """Upload something that took hours to make; where the Hub is at fault, again after each of `UPLOAD_WAITS`.
+
+    Raises:
+        Exception: what `upload` raised last.
+    """
+    waits = iter(UPLOAD_WAITS)
+    while True:
+        try:
+            upload()
+            return
+        except Exception as error:
+            why, wait = trouble(error), next(waits, None)
+            if why is None or wait is None:
+                raise
+        sys.stderr.write(f"The Hub did not take the {what}: {why}. Trying again in {wait} s.\n")
+        time.sleep(wait)
+
+
+def look_up(
+    name: str, revision: str | None, token: str | None = None, *, check: Check | None = None, pickles: bool = False
+) -> tuple[Listing, list[str]]:
+    """Find a model, and see by its small files whether it will do before its weights are on their way.
+
+    Args:
+        name, revision, token: as for `model_folder`.
+        check: is given the folder of the small files, and raises if they will not do.
+        pickles: whether weights in a pickle will do; they need a reader that takes tensors alone.
+
+    Returns:
+        What the repository holds, and the names of the weights.
+
+    Raises:
+        ModelError: there are no weights in safetensors.
+        Exception: what `check` or the Hub's client raises.
+    """
+    listing = find(name, revision, token)
+    small = fetch(listing, SMALL_FILES, token)
+    if check:
+        check(small)
+    return listing, weight_files(listing.digests, name, lambda: fetch(listing, [INDEX], token), pickles)
+
+
+def find(name: str, revision: str | None = None, token: str | None = None) -> Listing:
+    """Ask the Hub once, without patience, for the commit of a branch or tag and for what it holds.
+
+    Raises:
+        Exception: whatever the Hub's client raises; `hub_errors.explain` puts it in words.
+    """
+    from huggingface_hub import HfApi, constants
+
+    timeout = constants.HF_HUB_ETAG_TIMEOUT
+    info = HfApi().model_info(name, revision=revision, token=token, timeout=timeout, files_metadata=True)
+    # By which of the two a file is known depends on how it is stored; the cache names it by the same.
+    digests = {file.rfilename: (file.lfs.sha256 if file.lfs else file.blob_id) or "" for file in info.siblings or ()}
+    return Listing(name, str(info.sha), digests, bool(info.private))
+
+
+def fetch(listing: Listing, files: Iterable[str], token: str | None = None) -> Path:
+    """Have those of the files that the repository holds in the cache, checked, and return their folder there.
+
+    Raises:
+        DamagedError: a file does not have its checksum, even when downloaded once more.
+        Exception: whatever the Hub's client raises.
+    """
+    from huggingface_hub import hf_hub_download
+
+    folder = None
+    for file in files:
+        if file not in listing.digests:
+            continue
+        for again in (False, True):
+            path = Path(
+                hf_hub_download(listing.name, file, revision=listing.commit, token=token, force_download=again)
+            )
+            if intact(path, listing.digests[file]):
+                break
+            path.resolve().unlink()  # neither the next start nor another program may find it
+            path.unlink(missing_ok=True)
+        else:
+            raise DamagedError(
+                f"The Hub sent a damaged {file} of {listing.name}: its checksum is another. Nothing of it was kept; "
+                "try again later."
+            )
+        folder = path.parents[file.count("/")]
+    if folder is None:
+        raise ModelError(f"{listing.name} holds none of {', '.join(files)}; give a model saved by save_pretrained.")
+    return folder
+
+
+def weight_files(
+    present: Iterable[str], name: str, index_folder: Callable[[], Path], pickles: bool = False
+) -> list[str]:
+    """The names of a model's weights: one file, or an index and the parts that it names.
+
+    Args:
+        present: the names of all files of the model.
+        name: the model's, for messages.
+        index_folder: gives the folder that holds the index; called where there is one.
+        pickles: whether `pytorch_model.bin` will do where there are no safetensors.
+
+    Raises:
+        ModelError: there are no safetensors.
+    """
+    present = set(present)
+    if WEIGHTS in present:
+        return [WEIGHTS]
+    if INDEX in present:
+        try:
+            parts = set(json.loads((index_folder() / INDEX).read_text(encoding="utf-8"))["weight_map"].values())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ModelError(f"{INDEX} of {name} is damaged: save the model again.") from error
+        if not parts <= present:
+            raise ModelError(f"{name} lacks {min(parts - present)}, a part of its weights: save the model again.")
+        return sorted(parts)
+    if pickles and PICKLED in present:
+        return [PICKLED]
+    others = sorted(file for file in present if file.endswith(PICKLES))
+    if others:
+        raise ModelError(
+            f"{name} has no {WEIGHTS}, only {others[0]}: a pickle, which can run code of its own when it is read and "
+            "is therefore not read here; save the model again with save_pretrained of transformers."
+        )
+    raise ModelError(f"{name} has no {WEIGHTS}; save it with save_pretrained of transformers.")
+
+
+def cached(name: str, revision: str | None = None, pickles: bool = False) -> Path | None:
+    """Folder of the model in the local cache, as `revision` was when last loaded; None if not whole there.
+
+    Raises:
+        ModelError: it has no weights in safetensors.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(name, CONFIG, revision=revision)
+    if not isinstance(found, str):
+        return None
+    folder = Path(found).parent
+    present = os.listdir(folder)
+    if not {WEIGHTS, INDEX, *[PICKLED] * pickles} & set(present):
+        return None
+    for file in {*SMALL_FILES, INDEX, *weight_files(present, name, lambda: folder, pickles)} & set(present):
+        path = folder / file
+        # One step: where the cache shares files between repositories, the next link goes by another name.
+        if path.is_symlink() and not intact(path, os.path.basename(os.readlink(path))):
+            return None
+    return folder
+
+
+def remember(folder: Path, revision: str | None) -> None:
+    """Note in the cache, in the Hub's own way, that `revision` is the commit whose whole files lie in `folder`.
+
+    The Hub's client does so before a download, so that one cut short would hide the older, whole one.
+    """
+    note = folder.parents[1] / "refs" / (revision or "main")
+    if revision == folder.name:
+        return
+    with contextlib.suppress(OSError):  # a cache that cannot be written to
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(folder.name, encoding="ascii")
+
+
+def intact(path: Path, digest: str) -> bool:
+    """Whether a file has the SHA-256 (64 hexadecimal digits), or as a git blob the SHA-1 (40), that names it."""
+    if re.fullmatch(r"[0-9a-f]{64}", digest):
+        made = hashlib.sha256()
+    elif re.fullmatch(r"[0-9a-f]{40}", digest):
+        made = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    else:
+        return False
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            made.update(chunk)
+    return made.hexdigest() == digest
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether `name` can be a repository's; a folder that exists never is."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    if Path(name).is_dir():
+        return False
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return True

@@ -1,0 +1,264 @@
+"""Load a model and its image processor from the Hub or a folder, or refuse it and say plainly what is wrong."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from clothseg.errors import ClothsegError, ModelError
+from clothseg.labels import ID2LABEL, NAMES, NUM_CLASSES
+from clothseg.models import hub
+from clothseg.models.hub_errors import explain
+from clothseg.models.preprocessing import read_preprocessing
+
+
+EMBEDDED = Path(__file__).parents[1] / "weights"
+"""Folder of the model that ships with the package."""
+
+OURS = ("segformer", "clothseg-lite")
+"""transformers' names of the architectures whose files we read ourselves."""
+
+NVIDIA_NOTE = (
+    "SegFormer weights that descend from nvidia/mit are under NVIDIA's SegFormer licence: "
+    "for research and evaluation, not for commercial use."
+)
+
+STATED = "Licence of the weights, by their model card: "
+
+UNSTATED = "The licence of the weights is not stated in their model card."
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """What `load` found: transformers' model (float32) and image processor (PIL backend), and where they are from.
+
+    `model_type` is transformers' name of the architecture; `digest` tells configuration and weights from any others;
+    `notice` says why it comes from the cache when the Hub was asked and did not answer, and is empty otherwise;
+    `folder` holds its files.
+    The model itself is loaded when it is first asked for: an engine that has its own copy on disk never needs it, nor
+    the seconds that importing PyTorch and transformers takes.
+    """
+
+    load_model: Callable[[], Any]
+    processor: Any
+    name: str
+    revision: str | None
+    license_note: str
+    model_type: str
+    digest: str
+    notice: str = ""
+    folder: Path | None = None
+
+    @cached_property
+    def model(self) -> Any:
+        """transformers' model in float32.
+
+        Raises:
+            ModelError: it cannot be loaded, or tensors are missing.
+        """
+        return self.load_model()
+
+
+def load(name_or_path: str | None, revision: str | None = None, token: str | None = None) -> LoadedModel:
+    """Load a clothes parser with our 18 labels; None loads the embedded one.
+
+    Only safetensors are read and no code of the repository is run. All files come from one commit, even if the
+    branch moves meanwhile, and each is checked against its checksum. A commit that the cache holds is loaded from
+    there without asking; when the Hub fails, so is the last whole copy of a branch or tag.
+
+    Raises:
+        HubError: the repository or revision does not exist, is closed to us, or the Hub cannot be reached.
+        ModelError: files are missing or broken, or the model has other labels or an unusable preprocessing.
+    """
+    if name_or_path is None:
+        if not (EMBEDDED / "config.json").is_file():
+            raise ModelError("This copy of clothseg has no embedded weights; name a model from the Hub or a folder.")
+        name_or_path = str(EMBEDDED)
+    try:
+        if Path(name_or_path).is_dir():
+            return _from_folder(Path(name_or_path), name_or_path)
+        name = name_or_path
+        folder, notice = hub.model_folder(name, revision, token, check=lambda small: read_config(small, name))
+        return _from_folder(folder, name, folder.name, notice)
+    except ClothsegError:
+        raise
+    except Exception as error:  # transformers, the Hub's client and safetensors raise all sorts
+        raise explain(error, name_or_path, revision) from error
+
+
+def _from_folder(folder: Path, name: str, commit: str | None = None, notice: str = "") -> LoadedModel:
+    """The model in `folder`, which is `name` to the user: a Hub name with its commit, or the folder itself."""
+    model_type = _architecture(folder, name)
+    processor_path = folder / "preprocessor_config.json"
+    known = model_type in OURS and processor_path.is_file()
+    processor: Any = read_preprocessing(str(processor_path)) if known else None
+    processor = processor or _processor(folder, model_type)
+    check_processor(processor, name)
+    files = [folder / hub.CONFIG, *find_weights(folder, name)]
+    digest = hashlib.sha256("".join(_digest(path) for path in files).encode()).hexdigest()
+    note = license_note(model_type, _model_card(folder))
+    shown = name
+    if commit is None:  # never the whole path: the name goes into results that strangers see
+        shown = model_type if folder == EMBEDDED else folder.resolve().name
+
+    def load_model() -> Any:
+        try:
+            return _model(folder, name)
+        except ClothsegError:
+            raise
+        except Exception as error:
+            raise explain(error, name, commit) from error
+
+    return LoadedModel(load_model, processor, shown, commit, note, model_type, digest, notice, folder)
+
+
+def _architecture(folder: Path, name: str) -> str:
+    """model_type of a configuration whose labels are ours, by transformers where the file does not say both."""
+    path = folder / hub.CONFIG
+    stated = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if stated.get("model_type") in OURS and isinstance(stated.get("id2label"), dict):
+        check_labels(stated["id2label"], name)
+        return str(stated["model_type"])
+    return str(read_config(folder, name).model_type)
+
+
+def _processor(folder: Path, model_type: str) -> Any:
+    from transformers import AutoImageProcessor, SegformerImageProcessorPil
+
+    # The same preprocessing whether or not torchvision is installed: its resize differs from Pillow's.
+    if model_type in OURS:
+        # By its class: files of older transformers name a feature extractor that the Auto class no longer knows.
+        return SegformerImageProcessorPil.from_pretrained(folder)
+    return AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
+
+
+def _model(folder: Path, name: str) -> Any:
+    import torch
+    from transformers import AutoModelForSemanticSegmentation
+
+    model, report = AutoModelForSemanticSegmentation.from_pretrained(
+        folder,
+        config=read_config(folder, name),
+        use_safetensors=True,
+        dtype=torch.float32,
+        output_loading_info=True,
+        trust_remote_code=False,
+    )
+    absent = sorted(report["missing_keys"])
+    if absent:  # transformers fills them with random numbers and merely warns
+        raise ModelError(
+            f"The weights of {name} lack {len(absent)} of the model's tensors ({absent[0]}, ...); "
+            "save the whole model again."
+        )
+    return model
+
+
+def read_config(folder: Path, name: str) -> Any:
+    """The model's configuration, with our labels.
+
+    Raises:
+        ModelError: there is none, or its labels are others.
+        Exception: whatever transformers raises for one that it does not understand.
+    """
+    from transformers import AutoConfig
+
+    from clothseg.models import clothseg_lite  # noqa: F401 - registers clothseg-lite with the Auto classes
+
+    if not (folder / hub.CONFIG).is_file():
+        raise ModelError(f"{name} holds no config.json; give a model saved by save_pretrained.")
+    # False, not None: None would ask on the terminal whether to run the repository's code.
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    check_labels(config.id2label, name)
+    return config
+
+
+def check_labels(id2label: dict[int, str], name: str) -> None:
+    """Refuse a model whose ids do not mean ATR's 18 classes in our order.
+
+    Raises:
+        ModelError: naming the first differences.
+    """
+    theirs = {int(key): value for key, value in id2label.items()}
+    if theirs == ID2LABEL:
+        return
+    if len(theirs) != NUM_CLASSES:
+        lacking = [value for value in NAMES if value not in theirs.values()]
+        besides = [str(value) for value in theirs.values() if value not in NAMES]
+        parts = [f"it lacks {_some(lacking)}"] * bool(lacking) + [f"it has {_some(besides)}"] * bool(besides)
+        shown = f" ({'; '.join(parts)})" if parts else ""
+        raise ModelError(f"{name} has {len(theirs)} classes where ATR has 18{shown}; choose a model of ATR's classes.")
+    wrong = [f"{i} is {theirs.get(i)!r} instead of {ours!r}" for i, ours in ID2LABEL.items() if theirs.get(i) != ours]
+    raise ModelError(f"The labels of {name} differ from ATR's: class {_some(wrong)}.")
+
+
+def _some(items: list[str]) -> str:
+    return ", ".join(items[:3]) + (f" and {len(items) - 3} more" if len(items) > 3 else "")
+
+
+def check_processor(processor: Any, name: str) -> None:
+    """Refuse preprocessing that we would not undo: the label map must lie exactly over the photo.
+
+    Raises:
+        ModelError: the processor does not resize to a fixed height and width, or crops or pads.
+    """
+    size = processor.size
+    fixed = processor.do_resize and size and size.get("height") and size.get("width")
+    if not fixed or getattr(processor, "do_center_crop", None) or getattr(processor, "do_pad", None):
+        raise ModelError(
+            f"The preprocessor_config.json of {name} must resize to a fixed height and width, without crop or padding."
+        )
+
+
+def find_weights(folder: Path, name: str) -> list[Path]:
+    """The files of the weights in `folder`, each opened to see that it is safetensors.
+
+    Raises:
+        ModelError: there are none, or a file is something else, such as a git-lfs pointer.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    paths = [folder / file for file in hub.weight_files(os.listdir(folder), name, lambda: folder)]
+    for path in paths:
+        try:
+            with safe_open(path, framework="numpy"):
+                pass
+        except SafetensorError as error:
+            with path.open("rb") as file:
+                pointer = file.read(24).startswith(b"version https://git-lfs")
+            cure = "it is a git-lfs pointer: run git lfs pull" if pointer else "it is damaged: download it anew"
+            raise ModelError(f"{path.name} of {name} cannot be read; {cure}.") from error
+    return paths
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def license_note(model_type: str, card: Any) -> str:
+    """One sentence on the weights' licence for footers and reports.
+
+    Args:
+        model_type: transformers' name of the architecture.
+        card: the model card's metadata (`huggingface_hub.ModelCardData`), or None.
+    """
+    base = str(card.base_model) if card is not None and card.base_model else ""
+    if model_type == "segformer" or "nvidia/mit" in base or "nvidia/segformer" in base:
+        return NVIDIA_NOTE
+    terms = (card.get("license_name") or card.license) if card is not None else None
+    if not terms:
+        return UNSTATED
+    return f"{STATED}{terms}."
+
+
+def _model_card(folder: Path) -> Any:
+    from huggingface_hub import ModelCard
+
+    try:
+        return ModelCard.load(folder / "README.md").data
+    except Exception:  # a note for readers, not worth failing for: none, or one with broken front matter
+        return None

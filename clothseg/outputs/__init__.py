@@ -1,0 +1,1 @@
+"""What is made of a result: cut-outs, items, masks, COCO, pictures."""

@@ -1,0 +1,272 @@
+"""The single things in a photo: each garment, shoe, bag and hat with its box, colours and wearer.
+
+An item is made of connected pieces of one class. Pieces of a garment belong together if they have one wearer (where
+people were not told apart: if they are in one connected figure) and lie within a head of each other, an eighth of the
+figure's longer side: a belt behind a hand or trousers behind a bag are one item. Of bags and hats one person may have
+several: their pieces are items of their own if more than half a head, an arm's width, lies between them, save for
+those below a tenth of the largest, such as a strap behind a lapel. Left and right shoe are classes of their own, so
+they are two items. What is below `MIN_SHARE` of the photo with all its pieces is a speck and left out, and so are
+pieces below a tenth of that.
+"""
+
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from clothseg.errors import ConfigError
+from clothseg.images.atomic_files import whole
+from clothseg.labels import BACKGROUND, ID2LABEL, LABEL2ID, NAMES
+from clothseg.outputs.coco import outlines, run_lengths, to_coco
+from clothseg.outputs.color_names import Color, dominant
+from clothseg.outputs.cutout import PLAIN, CutoutOptions, refine
+
+
+Mask = npt.NDArray[np.bool_]
+Pixels = npt.NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+"""(x, y, width, height) in pixels."""
+
+Numbers = npt.NDArray[np.integer]
+
+MIN_SHARE = 3e-4
+"""Share of the photo below which a thing is a speck, as `clothseg.postprocess.cleanup.drop_specks` has it."""
+
+_PIECE = 0.1
+"""Pieces below this share of the least item are left out."""
+
+_SEVERAL = (LABEL2ID["Bag"], LABEL2ID["Hat"])
+"""What one person may have several of."""
+
+_PART = 0.1
+"""Pieces of those below this share of a larger one near them are parts of it."""
+
+_HEAD, _ARM = 1 / 8, 1 / 16
+"""Of a figure's longer side: gaps up to these are bridged, in garments, and in bags and hats."""
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """A single thing in a photo.
+
+    Attributes:
+        index: from 1, by class and then from left to right.
+        name: of its class.
+        class_id: of its class.
+        area: in pixels.
+        share: of the photo, 0..1.
+        box: (x, y, width, height) in pixels of the photo.
+        confidence: mean probability (0..1) of its pixels; None where that is not known.
+        colors: that make it up, the largest first.
+        wearer: number of whoever wears it, as in `Segmentation.people`; None where people were not told apart.
+        mask: (height, width) bool over the box; read-only.
+        size: (height, width) of the photo.
+    """
+
+    index: int
+    name: str
+    class_id: int
+    area: int
+    share: float
+    box: Box
+    confidence: float | None
+    colors: tuple[Color, ...]
+    wearer: int | None
+    mask: Mask = field(repr=False)
+    size: tuple[int, int] = field(repr=False)
+
+    def full_mask(self) -> Mask:
+        """(H, W) bool at the photo's size."""
+        x, y, width, height = self.box
+        full = np.zeros(self.size, np.bool_)
+        full[y : y + height, x : x + width] = self.mask
+        return full
+
+    @property
+    def rle(self) -> dict[str, Any]:
+        """COCO's compressed run lengths at the photo's size: `size` [height, width] and `counts`, as text."""
+        return run_lengths(self.full_mask())
+
+    @property
+    def polygons(self) -> list[list[float]]:
+        """COCO's polygons [x0, y0, x1, y1, ...] in pixels of the photo, one for each connected piece."""
+        return outlines(self.mask, self.box[:2])
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; `box` is [x, y, width, height] in pixels."""
+        return {
+            "index": self.index,
+            "id": self.class_id,
+            "name": self.name,
+            "area": self.area,
+            "share": round(self.share, 6),
+            "box": list(self.box),
+            "confidence": None if self.confidence is None else round(self.confidence, 4),
+            "colors": [{"name": c.name, "hex": c.hex, "share": round(c.share, 4)} for c in self.colors],
+            "wearer": self.wearer,
+        }
+
+
+def find_items(
+    photo: Pixels,
+    label_map: Pixels,
+    probability: Pixels | None,
+    wearers: Pixels | None,
+    class_ids: Sequence[int],
+    min_share: float = MIN_SHARE,
+) -> tuple[Item, ...]:
+    """The items of some classes, by class and then from left to right.
+
+    Args:
+        photo: (H, W, 3) uint8 RGB.
+        label_map: (H, W) uint8 class ids.
+        probability: (h, w) uint8 grid over the photo, 255 times the winner's probability, or None.
+        wearers: (H, W) uint8 numbers of people, 0 for nobody's; or None.
+        class_ids: classes that are wanted.
+        min_share: share of the photo below which a thing is left out.
+
+    Raises:
+        ConfigError: `min_share` is not within 0..1.
+    """
+    if not 0 <= min_share <= 1:
+        raise ConfigError(f"min_share must lie between 0 and 1, not {min_share}.")
+    owners, boxes = _owners(label_map, wearers)
+    found: list[Item] = []
+    for class_id in sorted(set(class_ids)):
+        things = _things(label_map, owners, boxes, class_id, min_share * label_map.size)
+        for owner, box, mask in sorted(things, key=lambda thing: thing[1]):
+            x, y, width, height = box
+            rows, columns = slice(y, y + height), slice(x, x + width)
+            area = int(np.count_nonzero(mask))
+            found.append(
+                Item(
+                    index=len(found) + 1,
+                    name=ID2LABEL[class_id],
+                    class_id=class_id,
+                    area=area,
+                    share=area / label_map.size,
+                    box=box,
+                    confidence=_confidence(probability, label_map.shape, rows, columns, mask),
+                    colors=dominant(photo[rows, columns], mask),
+                    wearer=owner if wearers is not None and owner else None,
+                    mask=mask,
+                    size=(label_map.shape[0], label_map.shape[1]),
+                )
+            )
+    return tuple(found)
+
+
+def items_to_dict(items: Sequence[Item], photo: str | None = None) -> dict[str, Any]:
+    """JSON-ready list of items, with the number of each class: {"photo", "counts", "items"}."""
+    counts = {name: sum(item.name == name for item in items) for name in NAMES}
+    return {
+        "photo": photo,
+        "counts": {name: count for name, count in counts.items() if count},
+        "items": [item.to_dict() for item in items],
+    }
+
+
+def item_cutout(photo: Pixels, item: Item, options: CutoutOptions = PLAIN) -> Image.Image:
+    """An item alone, as `Segmentation.cutout` makes it of a class."""
+    return Image.fromarray(refine(photo, item.full_mask(), options))
+
+
+def write_zip(
+    path: Path, photo: Pixels, items: Sequence[Item], options: CutoutOptions = PLAIN, name: str | None = None
+) -> None:
+    """Write a ZIP that appears whole or not at all: `items.json`, `coco.json` and cut-outs such as `03-Bag.png`.
+
+    Raises:
+        ConfigError: the folder does not exist.
+    """
+    if not path.parent.is_dir():
+        raise ConfigError(f"There is no folder {path.parent}; create it first.")
+    lists = {
+        "items.json": items_to_dict(items, name),
+        "coco.json": to_coco(items, (photo.shape[0], photo.shape[1]), name),
+    }
+    with whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for file, content in lists.items():
+            archive.writestr(file, json.dumps(content, indent=2, ensure_ascii=False))
+        for item in items:
+            picture = BytesIO()
+            item_cutout(photo, item, options).save(picture, format="PNG", compress_level=3)
+            archive.writestr(f"{item.index:02d}-{item.name}.png", picture.getvalue())
+
+
+def _owners(label_map: Pixels, wearers: Pixels | None) -> tuple[Numbers, list[Box]]:
+    """Whose each pixel is: (H, W) numbers of wearers, or of connected figures; and the box of each number."""
+    if wearers is None:
+        _, figures, stats, _ = cv2.connectedComponentsWithStats((label_map != BACKGROUND).view(np.uint8))
+        return figures, [(x, y, width, height) for x, y, width, height, _ in stats.tolist()]
+    return wearers, [_box(wearers == number) for number in range(int(wearers.max()) + 1)]
+
+
+def _things(
+    label_map: Pixels, owners: Numbers, boxes: list[Box], class_id: int, least: float
+) -> Iterator[tuple[int, Box, Mask]]:
+    """Owner, box and mask over the box of each item of a class."""
+    areas = np.bincount(owners[label_map == class_id], minlength=1)
+    for owner in np.flatnonzero(areas >= max(1.0, least)).tolist():
+        left, top, width, height = boxes[owner]
+        side = max(width, height)
+        part = np.s_[top : top + height, left : left + width]
+        mask = (label_map[part] == class_id) & (owners[part] == owner)
+        x, y, width, height = _box(mask)
+        left, top, mask = left + x, top + y, mask[y : y + height, x : x + width].copy()
+        _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
+        keep = stats[:, cv2.CC_STAT_AREA] >= _PIECE * least
+        keep[0] = False
+        mask = keep.take(pieces)
+        things = _groups(mask, _HEAD * side)
+        if class_id in _SEVERAL:
+            things = _apart(things, _groups(mask, _ARM * side))
+        for number in np.flatnonzero(np.bincount(things.ravel())[1:] >= max(1.0, least)).tolist():
+            thing = things == number + 1
+            x, y, width, height = _box(thing)
+            thing = thing[y : y + height, x : x + width].copy()
+            thing.flags.writeable = False
+            yield owner, (left + x, top + y, width, height), thing
+
+
+def _groups(mask: Mask, gap: float) -> npt.NDArray[np.int32]:
+    """Number, from 1, the groups of a mask's pieces that lie further than `gap` pixels from each other."""
+    distance = cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    _, numbers = cv2.connectedComponents((distance <= gap / 2).view(np.uint8))
+    return np.where(mask, numbers, 0).astype(np.int32, copy=False)
+
+
+def _apart(near: npt.NDArray[np.int32], parts: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """The numbers of `parts`, each within one group of `near`, whose small parts take the number of the largest."""
+    areas = np.bincount(parts.ravel())
+    group = np.zeros_like(areas)
+    group[parts.ravel()] = near.ravel()
+    same = np.arange(len(areas))
+    for number in np.unique(group[1:]):
+        within = 1 + np.flatnonzero(group[1:] == number)
+        largest = within[areas[within].argmax()]
+        same[within[areas[within] < _PART * areas[largest]]] = largest
+    return same.astype(np.int32).take(parts)
+
+
+def _box(mask: Mask) -> Box:
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return x, y, width, height
+
+
+def _confidence(
+    probability: Pixels | None, size: tuple[int, ...], rows: slice, columns: slice, mask: Mask
+) -> float | None:
+    if probability is None:
+        return None
+    down = np.arange(rows.start, rows.stop) * probability.shape[0] // size[0]
+    across = np.arange(columns.start, columns.stop) * probability.shape[1] // size[1]
+    return float(probability[np.ix_(down, across)][mask].mean() / 255)

@@ -1,0 +1,117 @@
+"""Label maps whose borders follow the photo's, where the network's logits know only blocks of pixels.
+
+The guided filter carries each class's probabilities over to the photo (clothseg/postprocess/guided_filter.py has its
+sources): fitted on a small copy, applied to the photo itself, and only to pixels near which several classes meet
+(clothseg/postprocess/cell_argmax.py).
+"""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from clothseg.postprocess.cell_argmax import Fit, best_of, gaps_of
+from clothseg.postprocess.guided_filter import Array, apply, as_bands, fits
+from clothseg.postprocess.tta import probabilities
+from clothseg.postprocess.upsample import best_classes
+
+
+FIT_SIDE = 320
+"""Longer side of the copy on which the linear functions are fitted, or as near as a whole number of times smaller."""
+
+RADIUS = 0.02
+"""Of the filter's windows, relative to the longer side: two or three of the network's blocks."""
+
+EPS = 3e-4
+"""Contrast that counts as an edge, as in `guided_filter`."""
+
+LEAST = 0.05
+"""Probabilities below count as none, which confines a class to the box that holds it."""
+
+_HOPE = 0.13
+"""Probability from which on a class may win nearby."""
+
+_NEAR = np.ones((4, 4), np.uint8)
+
+
+def follow_edges(logits: Array, photo: Image.Image | npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Upsample logits to the photo's size along its edges, and take the best class of each pixel.
+
+    Beyond the label map itself some ten MB are used, whatever the photo's size.
+
+    Args:
+        logits: (C, h, w) float32, finite; C at most 255.
+        photo: RGB, or (H, W, 3) uint8.
+
+    Returns:
+        (H, W) uint8 class ids; only classes that are the best at some place of the logits.
+    """
+    picture = photo if isinstance(photo, Image.Image) else Image.fromarray(photo)
+    size = (picture.height, picture.width)
+    classes = np.flatnonzero(np.bincount(best_classes(logits).ravel())).astype(np.uint8)
+    if len(classes) == 1:
+        return np.full(size, classes[0], np.uint8)
+
+    # A whole number, so that pixels and the copy's cells fall together again in each gap. What is left over at the
+    # right and below is less than a cell, and goes on as the last one.
+    shrink = max(1, round(max(size) / FIT_SIDE))
+    rows, columns = (max(1, side // shrink) for side in size)
+    copy = picture.reduce(shrink, (0, 0, min(columns * shrink, picture.width), min(rows * shrink, picture.height)))
+    guide = as_bands(np.asarray(copy))
+    fitted = _fitted(guide, shares(probabilities(logits)[classes], size, shrink))
+    return best_of(fitted, _hopes(fitted, guide, gaps_of(size, shrink)), classes, picture, shrink)
+
+
+def shares(probability: Array, size: tuple[int, int], shrink: int) -> Array:
+    """Probabilities of the classes that compete, at the copy's size, so that they add up to 1.
+
+    Args:
+        probability: (C, h, w) float32 over a photo of `size` (H, W).
+        shrink: how many pixels of the photo, a side, are one of the copy.
+
+    Returns:
+        (C, max(1, H // shrink), max(1, W // shrink)) float32; what is small is 0.
+    """
+    rows, columns = (max(1, side // shrink) for side in size)
+    down, across = (
+        max(side, shrink) / shrink / cells for side, cells in zip(size, probability.shape[1:], strict=True)
+    )
+    method = cv2.INTER_AREA if min(down, across) < 1 else cv2.INTER_LINEAR
+    planes = np.empty((len(probability), rows, columns), np.float32)
+    for plane, source in zip(planes, probability, strict=True):
+        larger = cv2.resize(source, None, fx=across, fy=down, interpolation=method)[:rows, :columns]
+        cv2.threshold(larger, LEAST, 0, cv2.THRESH_TOZERO, dst=plane)
+    planes /= np.maximum(planes.sum(axis=0), LEAST)
+    return planes
+
+
+def _fitted(guide: Array, planes: Array) -> list[Fit]:
+    """Each class's functions of the guide.
+
+    Functions of planes that add up to 1 add up to 1 as well: the class that has most of the photo needs no fit.
+    """
+    largest = int(planes.sum(axis=(1, 2)).argmax())
+    rest = np.zeros((*planes.shape[1:], len(guide) + 1), np.float32)
+    rest[..., -1] = 1
+    fitted = []
+    radius = max(1, round(RADIUS * max(planes.shape[1:])))
+    for box, line in fits(guide, [*planes[:largest], *planes[largest + 1 :]], radius, EPS):
+        rest[box] -= line
+        fitted.append((box, line))
+    fitted.insert(largest, ((slice(0, len(rest)), slice(0, rest.shape[1])), rest))
+    return fitted
+
+
+def _hopes(fitted: list[Fit], guide: Array, gaps: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """(C, *gaps): 1 where a class may win: what is far from it on the small copy does not win on the photo."""
+    hopes = np.zeros((len(fitted), *gaps), np.uint8)
+    for hope, (box, line) in zip(hopes, fitted, strict=True):
+        likely = (apply(line, guide[:, *box]) > _HOPE).view(np.uint8)
+        # of the four cells around a gap, or next to these
+        near = cv2.dilate(cv2.copyMakeBorder(likely, 0, 2, 0, 2, cv2.BORDER_CONSTANT), _NEAR, anchor=(2, 2))
+        area = []
+        for part, cells, count in zip(box, guide.shape[1:], gaps, strict=True):
+            area.append(slice(part.start + (part.start > 0), part.stop if part.stop < cells else count))
+        (top, left), (down, across) = (part.start for part in box), area
+        hope[down, across] = near[down.start - top : down.stop - top, across.start - left : across.stop - left]
+    return hopes

@@ -1,0 +1,257 @@
+"""Several people in a photo: who is where, each looked at on their own, and whose each pixel is.
+
+Heads tell how many there are. People stand upright: of two whose clothes touch, each gets what is below their own
+head. No detector is needed, and nobody is found whose head the network does not see, unless they stand apart.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from clothseg.labels import BACKGROUND, LABEL2ID
+from clothseg.postprocess.zoom_crop import Box, paste, window
+
+
+Labels = npt.NDArray[np.uint8]
+
+Look = Callable[[Box], tuple[Labels, Labels]]
+"""A closer look at a part of the photo: the part's (h, w) uint8 class ids, and its probability on any grid."""
+
+MOST = 20
+"""People that are told apart, the largest heads first."""
+
+_SIDE = 256
+"""Longer side of the copy on which people are told apart."""
+
+_LEAST_HEAD = 0.12
+"""Heads below this share of the largest one's area are not heads of people: they would be a third as tall."""
+
+_LEAST_FIGURE = 0.15
+"""Figures without a head below this share of the largest figure belong to whoever is nearest."""
+
+_FAR = (1.0, 3.0)
+"""How far to the side of someone's largest piece, and above or below it, another piece may be, in lengths of that one;
+further off it is a stray. Heads can be far above legs, where the coat between them was not seen."""
+
+_TALL = 1.8
+"""Height over width up to which two pieces of a head, one below the other, are one head: cut by glasses, or a band."""
+
+_HEAD = [LABEL2ID[name] for name in ("Face", "Hair", "Hat", "Sunglasses")]
+_FACE = [LABEL2ID[name] for name in ("Face", "Sunglasses")]
+
+
+class Person(NamedTuple):
+    """Someone in a photo.
+
+    Attributes:
+        number: their value in the map of wearers, from 1, left to right.
+        box: that holds their pixels.
+    """
+
+    number: int
+    box: Box
+
+
+def territories(label_map: Labels) -> Labels:
+    """Divide a photo among its people.
+
+    Args:
+        label_map: (H, W) uint8 class ids.
+
+    Returns:
+        (H, W) uint8: for each pixel, background too, the number of the person whose it may be, from 1, left to
+        right by their heads; 0 everywhere if there is nobody.
+    """
+    height, width = label_map.shape
+    scale = min(1.0, _SIDE / max(height, width))
+    small = (max(1, round(width * scale)), max(1, round(height * scale)))
+    labels = _nearest(label_map, small)
+    seeds = _seeds(labels)
+    if not seeds:
+        return np.zeros_like(label_map)
+    seeds.sort(key=lambda seed: float(np.nonzero(seed)[1].mean()))
+    distances = np.stack([_distances(seed) for seed in seeds])
+    numbers = (1 + distances.argmin(axis=0)).astype(np.uint8)
+    # a figure with someone's head is of those alone whose heads it has
+    _, figures = cv2.connectedComponents((labels != BACKGROUND).view(np.uint8))
+    homes = np.array([figures[seed][0] for seed in seeds])
+    for home in np.unique(homes):
+        own = np.flatnonzero(homes == home)
+        inside = figures == home
+        numbers[inside] = 1 + own[distances[own][:, inside].argmin(axis=0)]
+    _keep_together(numbers, labels)
+    return _nearest(numbers, (width, height))
+
+
+def parse(
+    label_map: Labels, probability: Labels, divided: Labels, aspect: float, look: Look
+) -> tuple[Labels, Labels, Labels]:
+    """Look at each person on their own, and let each pixel be what the look at its nearest person says.
+
+    What that look takes for background gets the class that the look at another person sees there, if it hangs on them;
+    it stays the nearest person's all the same, which is right more often.
+
+    Args:
+        label_map: (H, W) uint8 class ids of a first look at the whole photo.
+        probability: (h, w) uint8, a grid over the photo.
+        divided: (H, W) uint8, as from `territories`.
+        aspect: height over width of the network's input.
+        look: at a part of the photo.
+
+    Returns:
+        Label map, probability and wearers (0 at the background, numbers without gaps), new arrays of the same shapes.
+    """
+    size = label_map.shape
+    looks: list[tuple[int, Box, Labels]] = []
+    sure = probability.copy()
+    labels = np.zeros_like(label_map)
+    grid = _nearest(divided, probability.shape[::-1])
+    for number in range(1, int(divided.max()) + 1):
+        theirs = divided == number
+        figure = _figure(theirs & (label_map != BACKGROUND))
+        if figure is None:
+            continue
+        box = window(figure, aspect, size)
+        nearer, nearer_sure = look(box)
+        looks.append((number, box, nearer))
+        part = slice(box.top, box.bottom), slice(box.left, box.right)
+        np.copyto(labels[part], nearer, where=theirs[part])
+        pasted = paste(sure, nearer_sure, box, size)
+        np.copyto(sure, pasted, where=grid == number)
+    for number, box, nearer in looks:
+        part = slice(box.top, box.bottom), slice(box.left, box.right)
+        _, figures = cv2.connectedComponents((nearer != BACKGROUND).view(np.uint8))
+        own = np.bincount(figures[(divided[part] == number) & (nearer != BACKGROUND)], minlength=1)
+        if not own.any():
+            continue
+        free = (figures == own.argmax()) & (labels[part] == BACKGROUND)
+        np.copyto(labels[part], nearer, where=free)
+    return labels, sure, _without_gaps(np.where(labels != BACKGROUND, divided, np.uint8(0)))
+
+
+def people_of(wearers: Labels) -> tuple[Person, ...]:
+    """The people of an (H, W) uint8 map of wearers, with their boxes, in the order of their numbers."""
+    people = []
+    for number in range(1, int(wearers.max(initial=0)) + 1):
+        left, top, wide, high = cv2.boundingRect((wearers == number).view(np.uint8))
+        if wide:
+            people.append(Person(number, Box(left, top, left + wide, top + high)))
+    return tuple(people)
+
+
+def _figure(mask: npt.NDArray[np.bool_]) -> Box | None:
+    """The box of someone's pieces but for strays, which would make the look at them one from far off."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
+    boxes = stats[1:, : cv2.CC_STAT_AREA]
+    if not len(boxes):
+        return None
+    starts, ends = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    main = stats[1:, cv2.CC_STAT_AREA].argmax()
+    gaps = np.maximum(starts - ends[main], starts[main] - ends)
+    near = (gaps <= np.multiply(_FAR, boxes[main, 2:].max())).all(axis=1)
+    (left, top), (right, bottom) = starts[near].min(axis=0).tolist(), ends[near].max(axis=0).tolist()
+    return Box(left, top, right, bottom)
+
+
+def _without_gaps(wearers: Labels) -> Labels:
+    numbers = np.zeros(256, np.uint8)
+    present = np.setdiff1d(np.unique(wearers), [0])
+    numbers[present] = np.arange(1, len(present) + 1)
+    return numbers[wearers]
+
+
+def _seeds(labels: Labels) -> list[npt.NDArray[np.bool_]]:
+    """A mask for each person: their head, or all of a figure that has none; the largest first."""
+    _, figures, stats, _ = cv2.connectedComponentsWithStats((labels != BACKGROUND).view(np.uint8))
+    heads = _heads(labels)
+    headless = np.setdiff1d(np.arange(1, len(stats)), [figures[head][0] for head in heads])
+    largest = stats[1:, cv2.CC_STAT_AREA].max(initial=0)
+    apart = [figures == n for n in headless if stats[n, cv2.CC_STAT_AREA] >= _LEAST_FIGURE * max(1, largest)]
+    if heads:  # a bag or a shoe beside someone is no person: who stands apart must be upright, and not below a head
+        apart = [mask for mask in apart if np.ptp(np.nonzero(mask)[0]) > 1.5 * np.ptp(np.nonzero(mask)[1])]
+        apart = [mask for mask in apart if not any(_below(mask, head) for head in heads)]
+    return (heads + apart)[:MOST]
+
+
+def _heads(labels: Labels) -> list[npt.NDArray[np.bool_]]:
+    head = np.isin(labels, _HEAD).view(np.uint8)
+    face = np.isin(labels, _FACE).view(np.uint8)
+    found: list[npt.NDArray[np.bool_]] = []
+    _, faces, face_stats, _ = cv2.connectedComponentsWithStats(face)
+    count, heads = cv2.connectedComponents(head)
+    for number in range(1, count):
+        inside = heads == number
+        within = np.setdiff1d(np.unique(faces[inside]), [0])
+        areas = face_stats[within, cv2.CC_STAT_AREA]
+        large = [n for n, area in zip(within, areas, strict=True) if area >= 0.3 * areas.max()]
+        # two faces in one head of hair are two people if they lie side by side, else a face cut by a hand or glasses
+        large.sort(key=lambda n: face_stats[n, cv2.CC_STAT_LEFT])
+        apart: list[int] = []
+        for n in large:
+            if not apart or face_stats[n, cv2.CC_STAT_LEFT] >= face_stats[apart[-1], :3:2].sum():
+                apart.append(n)
+        found += [faces == n for n in apart] if len(apart) > 1 else [inside]
+    found = _whole(found, labels)
+    if not found:
+        return []
+    found.sort(key=lambda mask: -np.count_nonzero(mask))
+    kept: list[npt.NDArray[np.bool_]] = []
+    for mask in found:
+        if np.count_nonzero(mask) < _LEAST_HEAD * np.count_nonzero(found[0]):
+            break
+        if (mask & (face > 0)).any() or not any(_below(mask, other) for other in kept):
+            kept.append(mask)
+    return kept
+
+
+def _whole(heads: list[npt.NDArray[np.bool_]], labels: Labels) -> list[npt.NDArray[np.bool_]]:
+    """Join the pieces of heads that the network sees in two, one below the other: the lower one has no hair."""
+    whole: list[npt.NDArray[np.bool_]] = []
+    for head in sorted(heads, key=lambda mask: int(mask.any(axis=1).argmax())):
+        for index, other in enumerate(whole):
+            across, both = head.any(axis=0) & other.any(axis=0), head | other
+            narrower = min(np.count_nonzero(head.any(axis=0)), np.count_nonzero(other.any(axis=0)))
+            rows, columns = np.nonzero(both)
+            apart = not (head.any(axis=1) & other.any(axis=1)).any() and not (labels[head] == LABEL2ID["Hair"]).any()
+            if apart and across.sum() >= 0.5 * narrower and np.ptp(rows) + 1 <= _TALL * (np.ptp(columns) + 1):
+                whole[index] = both
+                break
+        else:
+            whole.append(head)
+    return whole
+
+
+def _below(mask: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> bool:
+    """Whether a piece begins below the middle of a head and near it: locks on a shoulder or legs, no one else's."""
+    rows, columns = np.nonzero(mask)
+    other_rows, other_columns = np.nonzero(other)
+    reach = np.ptp(other_columns) + 1
+    near = columns.mean() > other_columns.min() - reach / 2 and columns.mean() < other_columns.max() + reach / 2
+    return bool(near and rows.min() > other_rows.mean())
+
+
+def _distances(seed: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """How far each pixel is to the side of a head, or above it; a larger head reaches somewhat further."""
+    seed_rows, seed_columns = np.nonzero(seed)
+    rows, columns = np.ogrid[: seed.shape[0], : seed.shape[1]]
+    aside, above = np.abs(columns - seed_columns.mean()), np.maximum(0, seed_rows.min() - rows)
+    return np.asarray((aside + above) / len(seed_rows) ** 0.25, np.float32)
+
+
+def _keep_together(numbers: Labels, labels: Labels, share: float = 0.9) -> None:
+    """Give a connected piece of a class wholly to whoever has `share` of it."""
+    for class_id in np.setdiff1d(np.unique(labels), [BACKGROUND]):
+        count, pieces = cv2.connectedComponents((labels == class_id).view(np.uint8))
+        for piece in range(1, count):
+            inside = pieces == piece
+            votes = np.bincount(numbers[inside])
+            if votes.argmax() and votes.max() >= share * votes.sum():
+                numbers[inside] = votes.argmax()
+
+
+def _nearest(values: Labels, size: tuple[int, ...]) -> Labels:
+    """The values at a size (width, height)."""
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)

@@ -1,0 +1,249 @@
+"""From the network's small logits to class ids at the photo's own size, without the 18 large planes in between.
+
+Bilinear interpolation gives each pixel a weighted mean of the four logits around it. A class that some other class
+beats at all four cannot win between them, so most of a photo is settled by looking at the logits alone, and only
+along borders are a few planes interpolated, window by window. Probabilities need all classes, but vary slowly: they
+are computed for a grid of at most 320 pixels a side.
+"""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from clothseg.labels import IGNORE
+from clothseg.postprocess.bilinear import mix, positions, windows
+
+
+GRID_SIDE = 320
+"""Longest side of the grid of probabilities."""
+
+_LEAST = 64
+"""Shortest side of the grid for a photo that is not itself narrower: slivers would have a single row else."""
+
+_STRIP_VALUES = 1 << 19
+"""Logits held at once: 2 MB, so that a strip stays in the processor's cache between the steps below."""
+
+_FEW = 400
+"""Classes with fewer pixels on the grid, and less than a hundredth of it, are looked up on the photo instead."""
+
+_SAMPLE = 2000
+"""Pixels of such a class that are looked at, at most."""
+
+
+def label_pixels(
+    logits: npt.NDArray[np.float32], size: tuple[int, int]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
+    """Upsample logits, take the best class of each pixel, and say how probable it is.
+
+    The logits are interpolated bilinearly with half-pixel centres, which is torch's `interpolate(mode="bilinear",
+    align_corners=False)` and transformers' `post_process_semantic_segmentation`; ids are never interpolated. Beyond
+    the label map itself a few MB are used whatever the photo's size.
+
+    Args:
+        logits: (C, h, w) float32, finite; C at most 255.
+        size: (H, W) of the photo.
+
+    Returns:
+        The (H, W) uint8 class ids (of equal logits the lower id wins).
+
+        (C,) float64: each class's mean softmax probability over the pixels where it won, 0 where it won none. Exact
+        where the photo is no larger than the grid, else a mean over the grid, or over pixels of a small class.
+
+        (gh, gw) uint8: a grid over the whole photo, `GRID_SIDE` at its longest side or of the photo's own size where
+        that is smaller (of a narrow photo at least 64); 255 times the probability of the class that wins there.
+    """
+    classes, grid_size = len(logits), size_of_grid(size)
+    labels, grid = np.empty(grid_size, np.uint8), np.empty(grid_size, np.uint8)
+    counts, total = np.zeros(classes, np.int64), np.zeros(classes)
+    for window, best, probability in strips(logits, grid_size):
+        labels[window], grid[window] = best, np.rint(probability * 255)
+        counts += np.bincount(best.ravel(), minlength=classes)
+        total += np.bincount(best.ravel(), weights=probability.ravel(), minlength=classes)
+    means = total / np.maximum(counts, 1)
+    if grid_size == size:
+        return labels, means, grid
+
+    possible = _possible(logits)
+    labels = _settle(logits, size, possible)
+    few = min(_FEW, grid.size // 100)
+    for class_id in np.flatnonzero((counts < few) & possible.any(axis=(1, 2))).tolist():
+        means[class_id] = _sampled_mean(logits, labels, class_id, possible[class_id])
+    return labels, means, grid
+
+
+def winners(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """The label map of `label_pixels` alone."""
+    return _settle(logits, size, _possible(logits))
+
+
+def winning_probability(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """The grid of `label_pixels` alone."""
+    grid = np.empty(size_of_grid(size), np.uint8)
+    for rows, strip in _interpolated(logits, size_of_grid(size)):
+        grid[rows] = np.rint(255 * _winning(strip, strip.max(axis=0)))
+    return grid
+
+
+def size_of_grid(size: tuple[int, int]) -> tuple[int, int]:
+    shrink = max(1.0, max(size) / GRID_SIDE)
+    height, width = (max(round(side / shrink), min(side, _LEAST)) for side in size)
+    return height, width
+
+
+def _possible(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """(C, h, w): which classes may win between each logit and its neighbours to the right, below and across."""
+    classes, height, width = logits.shape
+    best = best_classes(logits)
+    below, right = np.minimum(np.arange(height) + 1, height - 1), np.minimum(np.arange(width) + 1, width - 1)
+    lower = best[below]
+    leaders = best, best[:, right], lower, lower[:, right]  # the best class at each corner of a cell
+    possible = np.arange(classes, dtype=np.uint8)[:, None, None] == best
+
+    mixed = np.flatnonzero(np.any([other != best for other in leaders[1:]], axis=0))
+    rows, columns = np.divmod(mixed, width)
+    flat = logits.reshape(classes, -1)
+    places = [row * width + column for row in (rows, below[rows]) for column in (columns, right[columns])]
+    corners = [flat.take(place, axis=1) for place in places]  # 4 times (C, cells)
+    beaten = np.zeros((classes, len(mixed)), np.bool_)
+    for leader in leaders:  # other rivals could rule out a little more, at more cost
+        rival = leader.ravel()[mixed].astype(np.intp) * len(mixed) + np.arange(len(mixed))
+        less = corners[0] < corners[0].ravel().take(rival)
+        for corner in corners[1:]:
+            less &= corner < corner.ravel().take(rival)
+        beaten |= less
+    possible.reshape(classes, -1)[:, mixed] = ~beaten
+    return possible
+
+
+def _settle(
+    logits: npt.NDArray[np.float32], size: tuple[int, int], possible: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.uint8]:
+    """The label map, window by window, from the planes of the classes that are possible in each."""
+    label_map = np.empty(size, np.uint8)
+    for down, across in windows(logits.shape[1:], size):
+        window = label_map[down.pixels, across.pixels]
+        first, *others = np.flatnonzero(possible[:, down.cells, across.cells].any(axis=(1, 2))).astype(np.uint8)
+        window[...] = first
+        if not others:
+            continue
+        # first along the few rows of logits, then down; not as matrix products, whose threads would cost more
+        wide = mix(logits[[first, *others], down.logits, across.logits], across, axis=2)
+        best = mix(wide[0], down, axis=0)
+        for class_id, low in zip(others, wide[1:], strict=True):  # ascending: the last to take the lead is the highest
+            plane = mix(low, down, axis=0)
+            np.maximum(window, (plane > best).view(np.uint8) * class_id, out=window)
+            np.maximum(best, plane, out=best)
+    return label_map
+
+
+def _sampled_mean(
+    logits: npt.NDArray[np.float32],
+    label_map: npt.NDArray[np.uint8],
+    class_id: int,
+    possible: npt.NDArray[np.bool_],
+) -> float:
+    """Mean softmax probability of a class over `_SAMPLE` of its pixels, evenly spread; 0 if it has none."""
+    area = []  # rows and columns where the class is possible
+    for axis, (source, side) in enumerate(zip(possible.shape, label_map.shape, strict=True)):
+        cells = np.flatnonzero(possible.any(axis=1 - axis))
+        pixel = side / source
+        area.append(slice(int(cells[0] * pixel), int((cells[-1] + 2) * pixel) + 1))
+    inside = label_map[*area] == class_id
+    found = np.flatnonzero(inside)  # numpy finds rows and columns five times as slowly
+    if not len(found):
+        return 0.0
+    rows, columns = np.divmod(found[:: -(-len(found) // _SAMPLE)], inside.shape[1])
+    down, across = rows + area[0].start, columns + area[1].start
+    (_, height, width), (tall, wide) = logits.shape, label_map.shape
+    (above, lower), (left, righter) = positions(down, height, tall), positions(across, width, wide)
+    below, right = np.minimum(above + 1, height - 1), np.minimum(left + 1, width - 1)
+    flat = logits.reshape(len(logits), -1)
+    top, bottom = (
+        flat.take(row * width + left, axis=1) * (1 - righter) + flat.take(row * width + right, axis=1) * righter
+        for row in (above, below)
+    )
+    mixed = top * (1 - lower) + bottom * lower
+    return float(np.mean(1 / np.exp(mixed - mixed[class_id]).sum(axis=0)))
+
+
+def sure_pixels(
+    logits: npt.NDArray[np.float32], size: tuple[int, int], min_probability: float
+) -> npt.NDArray[np.uint8]:
+    """As the label map of `label_pixels`, but 255 where the best class's probability is below `min_probability`."""
+    label_map = np.empty(size, np.uint8)
+    for window, labels, probability in strips(logits, size):
+        label_map[window] = np.where(probability < min_probability, np.uint8(IGNORE), labels)
+    return label_map
+
+
+Strip = tuple[tuple[slice, slice], npt.NDArray[np.uint8], npt.NDArray[np.float32]]
+"""A window (rows, columns) of the full-size map, its best classes and their softmax probabilities."""
+
+
+def strips(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Iterator[Strip]:
+    """Cover the full-size map window by window; for arguments, interpolation and ties see `label_pixels`."""
+    classes = len(logits)
+    height, width = size
+    if width > height and classes * width > _STRIP_VALUES:  # a row alone is too much: let strips be columns
+        turned = strips(np.ascontiguousarray(logits.transpose(0, 2, 1)), (width, height))
+        yield from (((columns, rows), labels.T, probability.T) for (rows, columns), labels, probability in turned)
+        return
+
+    for rows, strip in _interpolated(logits, size):
+        best = strip.max(axis=0)
+        yield (rows, slice(None)), _first_equal(strip, best), _winning(strip, best)
+
+
+def _interpolated(
+    logits: npt.NDArray[np.float32], size: tuple[int, int]
+) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
+    """The logits (C, n, W) of some rows at a time of a map of `size`."""
+    classes, (height, width) = len(logits), size
+    if width < logits.shape[2]:  # narrow first, or every strip would carry columns that are not wanted
+        logits = _widen(logits, width)
+    step = max(1, _STRIP_VALUES // (classes * width))
+    for start in range(0, height, step):
+        rows = slice(start, min(start + step, height))
+        yield rows, _widen(_rows(logits, rows, height), width)
+
+
+def _winning(strip: npt.NDArray[np.float32], best: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Softmax of the best class of logits (C, n, W), which are overwritten."""
+    # exp(best - best) / sum(exp(logit - best))
+    strip -= best
+    flat = strip.reshape(len(strip), -1)
+    cv2.exp(flat, dst=flat)  # four times as quick as numpy's
+    return 1 / strip.sum(axis=0)
+
+
+def _rows(logits: npt.NDArray[np.float32], rows: slice, height: int) -> npt.NDArray[np.float32]:
+    """Interpolate (C, h, w) along its rows to `height` of them, and return those in the slice: (C, n, w)."""
+    source = logits.shape[1]
+    above, share = positions(np.arange(rows.start, rows.stop), source, height)
+    share = share[:, None]
+    mixed = logits.take(above, axis=1) * (1 - share)
+    mixed += logits.take(np.minimum(above + 1, source - 1), axis=1) * share
+    return mixed
+
+
+def _widen(rows: npt.NDArray[np.float32], width: int) -> npt.NDArray[np.float32]:
+    """Interpolate (C, n, w) float32 along its last axis to (C, n, width)."""
+    classes, count, source = rows.shape
+    wide = cv2.resize(rows.reshape(classes * count, source), (width, classes * count), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(wide, dtype=np.float32).reshape(classes, count, width)
+
+
+def best_classes(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """argmax over the first axis of (C, h, w), C at most 255: (h, w) uint8; of equal logits the lower id wins."""
+    return _first_equal(logits, logits.max(axis=0))
+
+
+def _first_equal(strip: npt.NDArray[np.float32], best: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """The first class of `strip` (C, n, W) that reaches `best` (n, W); numpy's argmax takes seven times as long."""
+    classes = len(strip)
+    rank = np.zeros(best.shape, np.uint8)
+    for index, plane in enumerate(strip):
+        np.maximum(rank, (plane == best).view(np.uint8) * np.uint8(classes - index), out=rank)
+    return np.uint8(classes) - rank

@@ -1,0 +1,1 @@
+"""Training data: loading, splitting, checking, repairing, augmenting."""

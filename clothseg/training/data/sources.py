@@ -1,0 +1,123 @@
+"""Where rows come from: parquet files and the Hub, brought into one form."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from datasets import Dataset, DatasetDict, Image, concatenate_datasets, load_dataset
+from huggingface_hub import HfApi
+
+from clothseg.errors import DataError, HubError
+from clothseg.models.hub_errors import explain
+from clothseg.training.data.split import PARTS
+
+
+def load_parts(name: str, revision: str | None) -> tuple[Dataset, dict[str, npt.NDArray[np.int64]], str | None]:
+    """All labelled rows of a data set, and which of its splits they belong to.
+
+    Args:
+        name: Hub id, or a folder with `train.parquet` and, where it has them, `validation.parquet`, `test.parquet`.
+        revision: branch, tag or commit, for the Hub only.
+
+    Returns:
+        Undecoded rows with `id`, `image` and `mask`, no id twice: the data set's own ids where it has such, else row
+        numbers. Numbers of the rows of `train` and, where it has them, `validation` and `test`. The commit, None for
+        a folder.
+
+    Raises:
+        DataError: no such folder or files, or columns missing.
+        HubError: the Hub cannot be reached or has no such data set or revision.
+    """
+    if Path(name).is_dir():
+        return *_joined(_from_folder(Path(name)), name), None
+    if name.count("/") > 1 or name.startswith((".", "/", "~")) or Path(name).exists():
+        raise DataError(
+            f"{name} is no folder; --dataset_name takes a folder with train.parquet, or a Hub id user/name."
+        )
+    found, commit = _from_hub(name, revision)
+    return *_joined(found, name), commit
+
+
+def load_unlabelled(name: str) -> Dataset:
+    """Photos without masks, undecoded, with `id` and `image`: all rows of a parquet file or of a Hub data set.
+
+    Raises:
+        DataError: no such file, or it has no column `image`.
+        HubError: the Hub cannot be reached or has no such data set.
+    """
+    if Path(name).is_file():
+        found = _from_parquet({"train": Path(name)})
+    elif name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise DataError(f"{name} is no file; --unlabelled_name takes a parquet file or a Hub id user/name.")
+    else:
+        found, _ = _from_hub(name, None)
+    rows = concatenate_datasets(list(found.values()))
+    if "image" not in rows.column_names:
+        raise DataError(f"{name} has no column image; it has {', '.join(rows.column_names)}.")
+    if "id" not in rows.column_names:
+        rows = rows.add_column("id", [f"unlabelled-{number}" for number in range(len(rows))])
+    return rows.select_columns(["id", "image"]).cast_column("image", Image(decode=False))
+
+
+def load_labelled(file: Path) -> Dataset:
+    """Rows of `id`, `image` and `mask` of a parquet file, undecoded."""
+    return _undecoded(_from_parquet({"train": file})["train"].select_columns(["id", "image", "mask"]), str(file))
+
+
+def _from_folder(folder: Path) -> DatasetDict:
+    files = {part: folder / f"{part}.parquet" for part in PARTS}
+    if not files["train"].is_file():
+        raise DataError(f"The folder {folder} has no train.parquet; --dataset_name takes a folder that has one.")
+    return _from_parquet({part: file for part, file in files.items() if file.is_file()})
+
+
+def _from_parquet(files: dict[str, Path]) -> DatasetDict:
+    try:
+        return load_dataset("parquet", data_files={key: str(file) for key, file in files.items()})
+    except Exception as error:  # datasets wraps what pyarrow raises in types of its own
+        names = ", ".join(map(str, files.values()))
+        raise DataError(f"{names}: the parquet file cannot be read: {error.__cause__ or error}") from error
+
+
+def _from_hub(name: str, revision: str | None) -> tuple[DatasetDict, str | None]:
+    try:
+        commit = HfApi().dataset_info(name, revision=revision).sha
+        return load_dataset(name, revision=commit), commit
+    except Exception as error:  # the Hub's client and datasets raise all sorts
+        raise HubError(str(explain(error, name, revision, kind="data set"))) from error
+
+
+def _joined(found: DatasetDict, name: str) -> tuple[Dataset, dict[str, npt.NDArray[np.int64]]]:
+    """All rows with ids that differ, undecoded, and the row numbers of each split."""
+    if "train" not in found:
+        raise DataError(f"{name} has no split `train`, only {', '.join(found)}.")
+    splits = {part: found[part] for part in PARTS if part in found}
+    for part, rows in splits.items():
+        missing = {"image", "mask"} - set(rows.column_names)
+        if missing:
+            raise DataError(
+                f"{name}, split {part}: no column {' and '.join(sorted(missing))}; it has "
+                f"{', '.join(rows.column_names)}. Rename its columns: image (the photo) and mask (class ids 0 to 17)."
+            )
+    ids: list[str] = []
+    if all("id" in rows.column_names for rows in splits.values()):
+        ids = [str(row_id) for rows in splits.values() for row_id in rows["id"]]
+    if len(set(ids)) < sum(map(len, splits.values())):  # no ids, or the same several times: number the rows
+        ids = [
+            str(number) if part == "train" else f"{part}-{number}"
+            for part, rows in splits.items()
+            for number in range(len(rows))
+        ]
+    ends = np.cumsum([0, *map(len, splits.values())])
+    parts = {part: np.arange(ends[index], ends[index + 1]) for index, part in enumerate(splits)}
+    rows = concatenate_datasets([_undecoded(rows.select_columns(["image", "mask"]), name) for rows in splits.values()])
+    return rows.add_column("id", ids), parts
+
+
+def _undecoded(rows: Dataset, name: str) -> Dataset:
+    try:
+        for column in ("image", "mask"):
+            rows = rows.cast_column(column, Image(decode=False))
+    except Exception as error:  # pyarrow and datasets raise several sorts
+        raise DataError(f"{name}: image and mask must be columns of pictures ({error}).") from error
+    return rows

@@ -1,0 +1,225 @@
+"""Score a model as its users will see it: one pass over held-out photos gives every figure there is a report on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from datasets import Dataset
+from PIL import Image
+from tqdm.auto import tqdm
+
+from clothseg.errors import DataError
+from clothseg.labels import NAMES, NUM_CLASSES
+from clothseg.postprocess.back_view import turned
+from clothseg.postprocess.cleanup import without_legs
+from clothseg.postprocess.guided_edges import follow_edges
+from clothseg.postprocess.upsample import strips, winners
+from clothseg.segmenter import Segmenter
+from clothseg.training.data.loading import decode_row
+from clothseg.training.evaluation.bootstrap import Figures, interval, resampled
+from clothseg.training.evaluation.boundary import TOLERANCES, boundary_f1
+from clothseg.training.evaluation.calibration import BINS, calibration_error, reliability
+from clothseg.training.evaluation.metrics import confusion_matrix, figures_of
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What is kept of N photos: counts, never label maps.
+
+    Attributes:
+        ids: the rows' ids.
+        own_size: (N, 18, 18) int64 confusion matrices at the photos' own size, truth in rows.
+        network_size: (N, 18, 18) int64 at the network's size.
+        boundary: (N, 2, 18) boundary F1 at `TOLERANCES`, own size; NaN for classes that a photo does not show.
+        calibration: (N, 15, 3) reliability histograms at own size.
+        class_calibration: (18, 15, 3) the same by predicted class, over all photos.
+    """
+
+    ids: list[str]
+    own_size: npt.NDArray[np.int64]
+    network_size: npt.NDArray[np.int64]
+    boundary: npt.NDArray[np.float64]
+    calibration: npt.NDArray[np.float64]
+    class_calibration: npt.NDArray[np.float64]
+
+
+def score(segmenter: Segmenter, rows: Dataset, batch_size: int = 8, edges: str = "guided") -> Scores:
+    """Run a model over rows, `batch_size` photos held at a time.
+
+    At own size the logits are upsampled to the photo, by default with borders that follow it, as users see them, save
+    the second look at small figures: figures are the model's, not the zoom's. At the network's size they are upsampled
+    to that, and the truth is sampled down to it (nearest pixel), which is what training sees. Calibration is of the
+    network's own probabilities, whatever the edges.
+
+    Args:
+        rows: undecoded rows with `id`, `image` and `mask`, as `load_splits` gives them.
+        edges: as in `Segmenter`; "plain" is what transformers' own post-processing gives.
+
+    Raises:
+        DataError: a row does not decode, or no row has an annotated pixel.
+    """
+    count = len(rows)
+    own_size, network_size = (np.zeros((count, NUM_CLASSES, NUM_CLASSES), np.int64) for _ in range(2))
+    boundary = np.zeros((count, len(TOLERANCES), NUM_CLASSES))
+    calibration, class_calibration = np.zeros((count, BINS, 3)), np.zeros((NUM_CLASSES, BINS, 3))
+    height, width = segmenter.image_size
+    with tqdm(total=count, desc=f"Evaluating {segmenter.name}", unit=" photos", leave=False) as progress:
+        for start in range(0, count, batch_size):
+            decoded = [decode_row(rows[index]) for index in range(start, min(start + batch_size, count))]
+            batch = segmenter.logits([Image.fromarray(photo) for photo, _ in decoded])
+            for index, (photo, truth), logits in zip(range(start, count), decoded, batch, strict=False):
+                label_map, histogram = _labels(logits, truth)
+                if edges == "guided":
+                    label_map = follow_edges(turned(without_legs(logits)), photo)
+                own_size[index] = confusion_matrix(truth, label_map)
+                boundary[index] = boundary_f1(truth, label_map)
+                calibration[index] = histogram.sum(axis=0)
+                class_calibration += histogram
+                small = cv2.resize(truth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+                network_size[index] = confusion_matrix(small, winners(logits, (height, width)))
+                progress.update()
+    if not own_size.any():
+        raise DataError(
+            f"None of the {count} masks has an annotated pixel (other than 255): there is nothing to score."
+        )
+    return Scores(list(map(str, rows["id"])), own_size, network_size, boundary, calibration, class_calibration)
+
+
+def only_class(scores: Scores) -> str | None:
+    """The class that every annotated pixel of every photo was given while the truth shows others too; else None."""
+    matrix = scores.own_size.sum(axis=0)
+    found, true = np.flatnonzero(matrix.sum(axis=0)), np.flatnonzero(matrix.sum(axis=1))
+    return NAMES[found[0]] if len(found) == 1 and set(true) - set(found) else None
+
+
+def _labels(
+    logits: npt.NDArray[np.float32], truth: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+    """Plain label map at the truth's size, and its reliability histogram (18, 15, 3)."""
+    label_map, histogram = np.empty(truth.shape, np.uint8), np.zeros((NUM_CLASSES, BINS, 3))
+    for window, labels, probability in strips(logits, truth.shape):
+        label_map[window] = labels
+        histogram += reliability(truth[window], labels, probability)
+    return label_map, histogram
+
+
+# Figures of sets of photos: `weights` (r, N) says how often each photo is in each of r sets
+
+
+def _own_size(scores: Scores, weights: npt.NDArray[np.float64]) -> Figures:
+    """Figures of `figures_of`, and boundary F1.
+
+    A photo's boundary F1 is the mean over the classes that its truth or its prediction shows, a set's the mean over
+    its photos; a class's is the mean over the photos that show it.
+    """
+    figures = figures_of(_summed(scores.own_size, weights))
+    for place, tolerance in enumerate(TOLERANCES):
+        of_class, key = scores.boundary[:, place], f"boundary_f1_{tolerance}px"
+        with np.errstate(invalid="ignore"):
+            of_photo = np.nansum(of_class, axis=1) / (~np.isnan(of_class)).sum(axis=1)
+        means = _weighted_mean(np.column_stack([of_photo, of_class]), weights)
+        figures |= {key: means[:, 0]} | {f"{key}_{name}": means[:, 1 + index] for index, name in enumerate(NAMES)}
+    return figures
+
+
+def _network_size(scores: Scores, weights: npt.NDArray[np.float64]) -> Figures:
+    return figures_of(_summed(scores.network_size, weights))
+
+
+def _calibration(scores: Scores, weights: npt.NDArray[np.float64]) -> Figures:
+    return {"ece": calibration_error(_summed(scores.calibration, weights))}
+
+
+def _summed(counts: npt.NDArray[Any], weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Counts (N, ...) summed over each set's photos: (r, ...)."""
+    return (weights @ counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:])
+
+
+def _weighted_mean(values: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Means (r, K) of values (N, K) over each set's photos, NaN left out."""
+    defined = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return (weights @ np.where(defined, values, 0)) / (weights @ defined.astype(np.float64))
+
+
+FiguresOf = Callable[[Scores, npt.NDArray[np.float64]], Figures]
+
+GROUPS: dict[str, FiguresOf] = {
+    "own_size": _own_size,
+    "network_size": _network_size,
+    "calibration": _calibration,
+}
+
+
+def report(scores: Scores, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
+    """All figures with their bootstrap 95 % intervals over photos, ready for JSON.
+
+    Returns:
+        `photos`, `resamples`, `seed`; `own_size`, `network_size` and `calibration`: name -> figure, undefined ones
+        left out; `intervals`: the same three groups, name -> [low, high]; `reliability`: `all` and class names -> a
+        line for each of 15 bins, [pixels, share of right ones, mean probability].
+    """
+    groups, intervals = {}, {}
+    for group, figures in GROUPS.items():
+        groups[group], intervals[group] = _with_intervals(partial(figures, scores), len(scores.ids), resamples, seed)
+    errors = calibration_error(scores.class_calibration)
+    groups["calibration"] |= {
+        f"ece_{name}": round(float(error), 6) for name, error in zip(NAMES, errors, strict=True) if error == error
+    }
+    histograms = {"all": scores.calibration.sum(axis=0)} | dict(zip(NAMES, scores.class_calibration, strict=True))
+    return {
+        "photos": len(scores.ids),
+        "resamples": resamples,
+        "seed": seed,
+        **groups,
+        "intervals": intervals,
+        "reliability": {name: _bins(histogram) for name, histogram in histograms.items()},
+    }
+
+
+def difference(scores: Scores, other: Scores, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
+    """Figures of one model less those of another on the same photos, with intervals of the paired difference.
+
+    Both models are resampled with the same photos, so that what is hard for both does not blur the difference.
+
+    Returns:
+        `own_size`, `network_size`, `calibration` and `intervals`, as in `report`.
+
+    Raises:
+        ValueError: the scores are of different rows.
+    """
+    if scores.ids != other.ids:
+        raise ValueError("the two models were scored on different rows")
+    groups, intervals = {}, {}
+    for group, figures in GROUPS.items():
+        less = partial(_less, figures, scores, other)
+        groups[group], intervals[group] = _with_intervals(less, len(scores.ids), resamples, seed)
+    return {**groups, "intervals": intervals}
+
+
+def _less(figures: FiguresOf, scores: Scores, other: Scores, weights: npt.NDArray[np.float64]) -> Figures:
+    theirs = figures(other, weights)
+    return {key: value - theirs[key] for key, value in figures(scores, weights).items()}
+
+
+def _with_intervals(
+    figures: Callable[[npt.NDArray[np.float64]], Figures], photos: int, resamples: int, seed: int
+) -> tuple[dict[str, float], dict[str, list[float]]]:
+    found = {key: float(value[0]) for key, value in figures(np.ones((1, photos))).items()}
+    values = resampled(figures, photos, resamples, seed)
+    defined = {key: round(value, 6) for key, value in found.items() if not np.isnan(value)}
+    return defined, {key: [round(bound, 6) for bound in interval(values[key])] for key in defined}
+
+
+def _bins(histogram: npt.NDArray[np.float64]) -> list[list[float]]:
+    pixels = np.maximum(histogram[:, 0], 1)
+    return [
+        [int(count), round(float(right), 6), round(float(probability), 6)]
+        for count, right, probability in zip(
+            histogram[:, 0], histogram[:, 1] / pixels, histogram[:, 2] / pixels, strict=True
+        )
+    ]

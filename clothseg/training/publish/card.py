@@ -1,0 +1,256 @@
+"""The model card: the template `model_card.md` filled with the run's own figures, licence and circumstances."""
+
+import platform
+import shlex
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from transformers import PreTrainedModel, TrainingArguments
+
+from clothseg.images.atomic_files import whole
+from clothseg.labels import NAMES
+from clothseg.models.clothseg_lite import VARIANTS
+from clothseg.training.config import ParsingArguments
+from clothseg.training.publish.report import TOTALS
+
+
+TEMPLATE = Path(__file__).with_name("model_card.md")
+PLOTS = ("learning_curves", "class_iou", "confusion", "calibration", "best_photos", "worst_photos")
+GROUPS = {
+    "large garments": ("Upper-clothes", "Skirt", "Pants", "Dress"),
+    "head": ("Hair", "Face"),
+    "limbs": ("Left-leg", "Right-leg", "Left-arm", "Right-arm"),
+    "shoes and bag": ("Left-shoe", "Right-shoe", "Bag"),
+    "small and rare": ("Hat", "Sunglasses", "Belt", "Scarf"),
+}
+PACKAGES = ("torch", "transformers", "datasets", "accelerate", "albumentations")
+
+
+class Licence(NamedTuple):
+    """Front matter's `license`, and name and link where it is `other`; a sentence for readers."""
+
+    identifier: str
+    name: str | None
+    link: str | None
+    sentence: str
+
+
+NVIDIA = Licence(
+    "other",
+    "nvidia-segformer",
+    "https://github.com/NVlabs/SegFormer/blob/master/LICENSE",
+    "Fine-tuned from NVIDIA's SegFormer weights and therefore under the NVIDIA Source Code License for SegFormer: "
+    "for research and evaluation, **not for commercial use**.",
+)
+APACHE = Licence(
+    "apache-2.0",
+    None,
+    None,
+    "Apache-2.0, as is the EfficientNet-Lite encoder it started from. Respect the terms of the data as well.",
+)
+OWN = Licence(
+    "apache-2.0", None, None, "Apache-2.0: trained from random weights. Respect the terms of the data as well."
+)
+
+
+def licence_of(name: str, from_scratch: bool, model: PreTrainedModel) -> Licence:
+    """Terms of weights trained from `name`: NVIDIA's pass on to all that is fine-tuned from them."""
+    if from_scratch:
+        return OWN
+    if name in VARIANTS:
+        return APACHE
+    base = _front_matter(name)
+    if model.config.model_type == "segformer":
+        # A SegFormer of ours that was trained from random weights, or else NVIDIA's, whatever its card says.
+        if base is not None and base.license == "apache-2.0" and "clothseg" in (base.tags or []):
+            return NVIDIA if base.base_model else OWN
+        return NVIDIA
+    if base is None or not base.license:
+        return Licence("other", "unknown", None, "Not stated.")
+    sentence = f"As the model it was fine-tuned from: {base.get('license_name') or base.license}."
+    return Licence(base.license, base.get("license_name"), base.get("license_link"), sentence)
+
+
+def _front_matter(name: str) -> ModelCardData | None:
+    try:
+        return ModelCard.load(Path(name) / "README.md" if Path(name).is_dir() else name).data
+    except Exception:  # the base may well have no card, or a broken one; its licence is then taken by architecture
+        return None
+
+
+def write_card(
+    folder: Path,
+    *,
+    repo_id: str,
+    model: PreTrainedModel,
+    parsing: ParsingArguments,
+    training: TrainingArguments,
+    report: dict[str, Any],
+    matrix: npt.NDArray[np.int64],
+    rows: tuple[int, int],
+    dataset_commit: str | None,
+    argv: list[str],
+    epochs: float,
+    seconds: float,
+    split: dict[str, Any],
+    averaged: bool,
+) -> None:
+    """Write `README.md` into a saved model's folder.
+
+    Args:
+        folder: where the model is; its plots are shown if they are there.
+        repo_id: name for title and snippets, `user/name` or the folder.
+        report: of `evaluation.report`.
+        matrix: (18, 18) confusion matrix at the photos' own size, truth in rows.
+        rows: number of photos (trained on, held out).
+        dataset_commit: the commit really used; None for a folder.
+        argv: the command line's arguments, written out without the token.
+        epochs: how many were really trained.
+        seconds: how long training took.
+        split: `SplitRecord.summary`, and as `reported` the part that the figures are of.
+        averaged: whether the weights kept are a moving average.
+    """
+    figures = report["own_size"]
+    local_data = Path(parsing.dataset_name).is_dir()
+    dataset = Path(parsing.dataset_name).resolve().name if local_data else parsing.dataset_name
+    licence = licence_of(parsing.model_name_or_path, parsing.from_scratch, model)
+    hub_base = "/" in parsing.model_name_or_path and not Path(parsing.model_name_or_path).exists()
+    shown = {"mean_iou": "mean IoU", "mean_accuracy": "mean accuracy", "overall_accuracy": "overall accuracy"}
+    data = ModelCardData(
+        library_name="transformers",
+        pipeline_tag="image-segmentation",
+        license=licence.identifier,
+        license_name=licence.name,
+        license_link=licence.link,
+        base_model=parsing.model_name_or_path if hub_base and not parsing.from_scratch else None,
+        datasets=None if local_data else [dataset],
+        tags=["clothseg", "image-segmentation", "human-parsing", "fashion", model.config.model_type],
+        model_name=repo_id.split("/")[-1],
+        eval_results=[
+            EvalResult(
+                task_type="image-segmentation",
+                dataset_type=dataset,
+                dataset_name=f"{dataset}, {rows[1]} held-out photos at their own size",
+                dataset_revision=dataset_commit,
+                metric_type=key,
+                metric_name=label,
+                metric_value=round(figures[key], 4),
+            )
+            for key, label in shown.items()
+        ],
+    )
+    card = ModelCard.from_template(
+        data,
+        template_path=str(TEMPLATE),
+        title=repo_id.split("/")[-1],
+        repo_id=repo_id,
+        lite=model.config.model_type == "clothseg-lite",
+        parsing=parsing,
+        training=training,
+        licence=licence.sentence,
+        base=_base(parsing),
+        epochs=epochs,
+        dataset=dataset,
+        dataset_commit=dataset_commit,
+        rows=rows,
+        split=split,
+        figures=figures,
+        network_figures=report["network_size"],
+        intervals=report["intervals"]["own_size"],
+        calibration_error=report["calibration"]["ece"],
+        totals=TOTALS,
+        groups=groups(figures),
+        confusions=confusions(matrix),
+        teacher=public_name(parsing.teacher_model_name_or_path or ""),
+        averaged=averaged,
+        classes=[(name, figures.get(f"accuracy_{name}"), figures.get(f"iou_{name}")) for name in NAMES],
+        batch=training.per_device_train_batch_size * training.gradient_accumulation_steps * training.world_size,
+        parameters=f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.1f}",
+        command=shlex.join(["python", "train_hf.py", *map(public_name, without_token(argv))]),
+        minutes=f"{seconds / 60:.1f}",
+        hardware=hardware(training),
+        versions=", ".join(f"{package} {version(package)}" for package in PACKAGES),
+        plots=[name for name in PLOTS if (folder / f"{name}.png").is_file()],
+    )
+    with whole(folder / "README.md") as file:
+        card.save(file)
+
+
+class Group(NamedTuple):
+    """Classes that succeed or fail together, with their mean IoU and the weakest of them."""
+
+    name: str
+    classes: list[str]
+    mean_iou: float
+    weakest: str
+    weakest_iou: float
+
+
+def groups(figures: dict[str, float]) -> list[Group]:
+    """The card's table of capabilities: `GROUPS` with figures of `summarize`; classes without a figure left out."""
+    found = []
+    for name, classes in GROUPS.items():
+        iou = {one: figures[f"iou_{one}"] for one in classes if f"iou_{one}" in figures}
+        if iou:
+            weakest = min(iou, key=lambda one: iou[one])
+            found.append(Group(name, list(iou), sum(iou.values()) / len(iou), weakest, iou[weakest]))
+    return found
+
+
+class Confusion(NamedTuple):
+    """Share of the true pixels of a class that are predicted as another."""
+
+    truth: str
+    prediction: str
+    share: float
+
+
+def confusions(matrix: npt.NDArray[np.int64], count: int = 6, least: float = 0.05) -> list[Confusion]:
+    """The `count` largest confusions of an (18, 18) matrix with truth in rows, of at least the share `least`."""
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(shares, 0)
+    largest = np.argsort(shares, axis=None)[::-1][:count]
+    pairs = [divmod(int(place), len(NAMES)) for place in largest]
+    return [
+        Confusion(NAMES[row], NAMES[column], shares[row, column])
+        for row, column in pairs
+        if shares[row, column] >= least
+    ]
+
+
+def _base(parsing: ParsingArguments) -> str:
+    if parsing.from_scratch:
+        return f"random weights in the architecture of `{parsing.model_name_or_path}`"
+    if parsing.model_name_or_path in VARIANTS:
+        return f"the ImageNet weights of EfficientNet-{parsing.model_name_or_path.capitalize()}"
+    return f"`{public_name(parsing.model_name_or_path)}`"
+
+
+def public_name(argument: str) -> str:
+    """An argument as it is, but the last part of a full path: where it lies on this machine is nobody's business."""
+    return Path(argument).name if argument.startswith(("/", "~")) else argument
+
+
+def without_token(argv: list[str]) -> list[str]:
+    """The arguments without `--hub_token` and its value: a card is public."""
+    kept, skip = [], False
+    for argument in argv:
+        if not skip and not argument.startswith("--hub_token="):
+            if argument == "--hub_token":
+                skip = True
+                continue
+            kept.append(argument)
+        skip = False
+    return kept
+
+
+def hardware(training: TrainingArguments) -> str:
+    """What the run used, in words: the GPU's name or the number of CPU cores."""
+    if training.device.type == "cuda":
+        return f"{training.world_size} x {torch.cuda.get_device_name()}"
+    return f"{torch.get_num_threads()} CPU cores ({platform.machine()})"

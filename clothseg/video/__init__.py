@@ -1,0 +1,1 @@
+"""Clips: reading, segmenting frame by frame without flicker, writing."""

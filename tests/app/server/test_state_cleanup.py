@@ -1,0 +1,166 @@
+"""Calls that are over leave nothing behind that adds up; what somebody may still ask for stays."""
+
+import gc
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import httpx
+import pytest
+from gradio.routes import file_upload_statuses
+from paper_dolls import draw
+from pictures import encoded
+from PIL import Image
+from waiting_engine import Waiting
+
+from clothseg import Segmenter
+from clothseg.app.blocks import build, launch_options
+from clothseg.app.server import temp_storage
+from clothseg.app.server.request_limits import protect
+from clothseg.app.server.state_cleanup import SETTLED_SECONDS, Finished
+from clothseg.app.tabs.segment import KEEP_SECONDS
+
+
+META = {"meta": {"_type": "gradio.FileData"}}
+
+
+@pytest.fixture(scope="module")
+def served(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[gr.Blocks, httpx.Client]]:
+    """The page as the app serves it, with a network that answers at once, and a client of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("temp")))
+        patch.setenv("GRADIO_ANALYTICS_MAX_EVENTS", "1")
+        patch.setenv("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
+        segmenter = Segmenter.from_pretrained(tiny_model)
+        engine = segmenter.engine = Waiting()
+        engine.released.set()
+        page = build(segmenter)
+        page.queue()
+        page.engine = engine
+        patch.setattr(temp_storage, "LOOK_SECONDS", 1e9)  # the tests look for themselves
+        _, url, _ = page.launch(
+            prevent_thread_lock=True, quiet=True, **launch_options(), **protect(page, 2**20, 2**30)
+        )
+        with httpx.Client(base_url=f"{url}gradio_api", timeout=60) as client:
+            yield page, client
+        page.close()
+
+
+@pytest.fixture
+def photo() -> bytes:
+    return encoded(Image.fromarray(draw(1, 96, 64).image), "PNG")
+
+
+def segment(client: httpx.Client, data: bytes) -> str:
+    """What /segment answers to a file, which is uploaded as the page does it, its progress watched."""
+    upload = os.urandom(8).hex()
+    sent = client.post(f"/upload?upload_id={upload}", files={"files": ("a.png", data)}).json()[0]
+    assert "done" in client.get(f"/upload_progress?upload_id={upload}").text
+    answer = client.get(f"/call/segment/{begin(client, data=[{'path': sent, **META}])}").text
+    return "complete" if "event: complete" in answer else answer
+
+
+def begin(client: httpx.Client, **names: Any) -> str:
+    """Call /segment, without a photo if none is given; the id under which what comes of it can be fetched."""
+    return client.post("/call/segment", json={"data": [None], **names}).json()["event_id"]
+
+
+def ended(page: gr.Blocks, but: int = 0) -> None:
+    """Wait until no call is under way, or no more than so many."""
+    while len(page._queue.event_ids_to_events) > but:
+        time.sleep(0.01)
+
+
+def test_nothing_of_a_call_stays_that_adds_up(served: tuple[gr.Blocks, httpx.Client], photo: bytes) -> None:
+    """Photos, a file that is none, and one answer in five that nobody fetches."""
+    page, client = served
+    finished = Finished(page)
+    held = []
+    for _ in range(3):
+        for number in range(30):
+            if number % 5:
+                said = segment(client, photo if number % 2 else photo[:500])
+                assert said == "complete" if number % 2 else "event: error" in said
+            else:
+                begin(client)
+        ended(page)
+        temp_storage.clear(
+            Path(os.environ["GRADIO_TEMP_DIR"]), 0, (), time.time() + KEEP_SECONDS + 1, page.temp_file_sets
+        )
+        assert not any(page.temp_file_sets), "names of files that are gone"
+        kept = [*page._queue.pending_event_ids_session, *file_upload_statuses._signals]
+        assert len(kept) >= 30 + 24, (
+            "gradio lets go of them itself: clothseg.app.server.state_cleanup is not needed any more"
+        )
+        finished.forget(0)
+        finished.forget(KEEP_SECONDS + 1)
+        gc.collect()
+        held.append(len(gc.get_objects()))
+    assert held[2] - held[1] < 30, "some object of each call is kept"
+
+
+def test_answers_can_be_fetched_for_as_long_as_their_files(served: tuple[gr.Blocks, httpx.Client]) -> None:
+    page, client = served
+    finished, unread = Finished(page), begin(client)
+    ended(page)
+    for now in (0, SETTLED_SECONDS + 1, KEEP_SECONDS - 1):
+        finished.forget(now)
+    assert "No photo was given" in client.get(f"/call/segment/{unread}").text
+    finished.forget(KEEP_SECONDS)
+    assert unread in page._queue.pending_event_ids_session, "somebody may be reading its end"
+    finished.forget(KEEP_SECONDS + SETTLED_SECONDS)
+    assert unread not in page._queue.pending_event_ids_session
+    assert unread not in page._queue.pending_messages_per_session
+    other = begin(client)
+    ended(page)
+    finished.forget(0)
+    finished.forget(KEEP_SECONDS)
+    assert "404" in client.get(f"/call/segment/{other}").text
+
+
+def test_who_waits_is_not_driven_out(
+    served: tuple[gr.Blocks, httpx.Client], photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gradio keeps the answers of so many sessions, and drops those of the first when there are more."""
+    page, client = served
+    monkeypatch.setattr(page._queue.pending_messages_per_session, "max_size", 4)
+    sent = client.post("/upload", files={"files": ("a.png", photo)}).json()[0]
+    page.engine.released.clear()
+    waiting = begin(client, data=[{"path": sent, **META}])
+    try:
+        for _ in range(8):
+            begin(client)
+            ended(page, 1)
+            Finished(page).forget()
+    finally:
+        page.engine.released.set()
+    assert "event: complete" in client.get(f"/call/segment/{waiting}").text
+
+
+def test_only_so_many_answers_wait_for_somebody(
+    served: tuple[gr.Blocks, httpx.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, client = served
+    assert page._queue.pending_messages_per_session.max_size == 2000, "docs/load.md says so"
+    monkeypatch.setattr(page._queue.pending_messages_per_session, "max_size", 4)
+    calls = [begin(client) for _ in range(9)]
+    ended(page)
+    finished = Finished(page)
+    finished.forget(0)
+    finished.forget(SETTLED_SECONDS)
+    assert list(page._queue.pending_messages_per_session) == calls[-4:]
+    assert list(page._queue.pending_event_ids_session) == calls[-4:]
+
+
+def test_programs_do_not_drive_out_visitors(served: tuple[gr.Blocks, httpx.Client]) -> None:
+    """What a visitor's session holds, their photo and its regions, is there after any number of calls without one."""
+    page, client = served
+    begin(client, session_hash="visitor")
+    ended(page)
+    for _ in range(launch_options()["state_session_capacity"] + 1):
+        begin(client)
+    ended(page)
+    assert "visitor" in page.state_holder.session_data

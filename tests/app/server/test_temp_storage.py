@@ -1,0 +1,180 @@
+"""Temporary files stay within a size: the oldest go first, and none that is in use."""
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from paper_dolls import draw
+from pictures import encoded
+from PIL import Image
+from waiting_engine import Waiting
+
+from clothseg import ConfigError, Segmenter
+from clothseg.app.blocks import build, launch_options
+from clothseg.app.server import temp_storage
+from clothseg.app.server.request_limits import protect
+
+
+def write(path: Path, size: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * size)
+    time.sleep(0.01)  # so that no two are of one age
+    return path
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """Five files of 100 bytes, the oldest first, in folders of their own."""
+    return [write(tmp_path / "temp" / f"{number:040x}" / "a.png", 100) for number in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "later", "kept"),
+    [
+        (1000, (), 400, [0, 1, 2, 3, 4]),
+        (500, (), 400, [0, 1, 2, 3, 4]),
+        (499, (), 400, [1, 2, 3, 4]),
+        (250, (), 400, [3, 4]),
+        (0, (), 400, []),
+        (-1, (), 400, []),
+        (250, (0, 2), 400, [0, 2]),
+        (100, (0, 1, 2, 4), 400, [0, 1, 2, 4]),
+        (0, (), 200, [0, 1, 2, 3, 4]),
+        (1000, (3,), 3700, [3]),
+    ],
+)
+def test_the_oldest_go_first(
+    limit: int, used: tuple[int, ...], later: float, kept: list[int], files: list[Path], tmp_path: Path
+) -> None:
+    left = temp_storage.clear(tmp_path / "temp", limit, [str(files[number]) for number in used], time.time() + later)
+    assert [number for number, path in enumerate(files) if path.exists()] == kept
+    assert left == 100 * len(kept)
+
+
+def test_what_is_deleted_is_struck_from_the_lists(files: list[Path], tmp_path: Path) -> None:
+    lists = [{str(path) for path in files[:3]}, {str(path) for path in files[2:]}, {"elsewhere.png"}]
+    temp_storage.clear(tmp_path / "temp", 200, now=time.time() + 400, lists=lists)
+    assert lists == [set(), {str(path) for path in files[3:]}, {"elsewhere.png"}]
+
+
+def test_what_others_keep_beside_is_left_alone(files: list[Path], tmp_path: Path) -> None:
+    theirs = [write(tmp_path / "temp" / name, 100) for name in ("notes.txt", "photos/a.png", f"{1:039x}/a.png")]
+    assert temp_storage.clear(tmp_path / "temp", 0, now=time.time() + 4000) == 0
+    assert all(path.exists() for path in theirs) and not any(path.exists() for path in files)
+
+
+def test_a_copy_of_an_old_file_is_new(files: list[Path], tmp_path: Path) -> None:
+    os.utime(files[4], (0, 0))  # gradio copies files with their times
+    temp_storage.clear(tmp_path / "temp", 100, now=time.time() + 400)
+    assert files[4].exists() and not files[3].exists()
+
+
+def test_empty_folders_go_when_they_are_old(files: list[Path], tmp_path: Path) -> None:
+    temp_storage.clear(tmp_path / "temp", 400, now=time.time() + 400)
+    assert files[0].parent.exists(), "somebody may be about to write to it"
+    (tmp_path / "temp" / f"{9:064x}" / "inmost").mkdir(parents=True)
+    temp_storage.clear(tmp_path / "temp", 400, now=time.time() + 400)
+    temp_storage.clear(tmp_path / "temp", 400, now=time.time() + 400)
+    assert sorted((tmp_path / "temp").iterdir()) == [path.parent for path in files[1:]]
+
+
+def test_links_lead_nowhere_else(files: list[Path], tmp_path: Path) -> None:
+    outside = write(tmp_path / "outside" / "kept.png", 100)
+    (tmp_path / "temp" / f"{9:040x}").symlink_to(outside.parent)
+    (files[0].parent / "link").symlink_to(outside.parent)
+    (files[0].parent / "link.png").symlink_to(outside)
+    temp_storage.clear(tmp_path / "temp", 0, now=time.time() + 4000)
+    assert outside.exists()
+
+
+def test_a_folder_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    assert temp_storage.clear(tmp_path / "nowhere", 0) == 0
+
+
+@pytest.mark.parametrize("value", ["0", "-5", "1,000", "4 GB", "1e3", "9" * 20])
+def test_a_limit_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOTHSEG_MAX_TEMP_MB", value)
+    with pytest.raises(ConfigError, match=r"CLOTHSEG_MAX_TEMP_MB is .*; give a whole number of megabytes"):
+        temp_storage.temp_limit()
+
+
+def test_the_limit_is_set_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CLOTHSEG_MAX_TEMP_MB", raising=False)
+    assert temp_storage.temp_limit() == 4096 * 2**20
+    monkeypatch.setenv("CLOTHSEG_MAX_TEMP_MB", "10")
+    assert temp_storage.temp_limit() == 10 * 2**20
+
+
+def test_the_app_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
+    monkeypatch.setattr(temp_storage.tempfile, "tempdir", str(tmp_path))
+    folder = temp_storage.own_folder("7860")
+    assert folder == tmp_path / "clothseg-7860" == Path(os.environ["GRADIO_TEMP_DIR"])
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.rmdir()
+    (tmp_path / "elsewhere").mkdir()
+    folder.symlink_to(tmp_path / "elsewhere")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
+    assert temp_storage.own_folder("7860").name.startswith("clothseg-") and not list(
+        (tmp_path / "elsewhere").iterdir()
+    )
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "file" / "folder"))
+    with pytest.raises(ConfigError, match=r"cannot be kept in .*folder \(.*\); set GRADIO_TEMP_DIR to a folder"):
+        temp_storage.own_folder("7860")
+
+
+@pytest.fixture
+def served(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path, Waiting]]:
+    """An app of one megabyte, whose engine waits; files are old at once."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "temp"))
+    monkeypatch.setattr(temp_storage, "GRACE_SECONDS", 0)
+    monkeypatch.setattr(temp_storage, "LOOK_SECONDS", 0)
+    segmenter = Segmenter.from_pretrained(tiny_model)
+    engine = segmenter.engine = Waiting()
+    page = build(segmenter)
+    page.queue(max_size=2)
+    options = launch_options() | protect(page, 2**20, 2**20)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **options)
+    yield url, tmp_path / "temp", engine
+    engine.released.set()
+    page.close()
+
+
+def test_a_burst_of_uploads_takes_no_more_than_its_room(served: tuple[str, Path, Waiting]) -> None:
+    """The photo that a call waits for outlives all others; what is larger than all the room is refused."""
+    url, folder, engine = served
+    photo = encoded(Image.fromarray(draw(1, 96, 64).image), "PNG")
+
+    def upload(data: bytes) -> httpx.Response:
+        return httpx.post(f"{url}gradio_api/upload", files={"files": ("a.png", data)}, timeout=60)
+
+    first = upload(photo).raise_for_status().json()[0]
+    body = {"data": [{"path": first, "meta": {"_type": "gradio.FileData"}}]}
+    call = httpx.post(f"{url}gradio_api/call/segment", json=body).raise_for_status().json()["event_id"]
+    assert engine.entered.acquire(timeout=30)
+    noise = np.random.default_rng(0)
+    for _ in range(12):
+        assert upload(noise.bytes(200_000)).status_code == 200
+        sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+        assert sum(sizes) <= 2**20
+    assert len(sizes) > 3 and Path(first).exists()
+    refused = upload(noise.bytes(2**20 + 1))
+    assert (refused.status_code, refused.json()) == (507, {"detail": temp_storage.NO_ROOM})
+    assert Path(first).exists() and len(list(folder.rglob("a.png"))) > 3, "nothing is deleted for what cannot fit"
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(httpx.get, f"{url}gradio_api/call/segment/{call}", timeout=60)
+        engine.released.set()
+        assert "event: complete" in answer.result().text
+    gone = httpx.post(f"{url}gradio_api/call/segment", json={"data": [{**body["data"][0], "path": first + "x"}]})
+    said = httpx.get(f"{url}gradio_api/call/segment/{gone.json()['event_id']}", timeout=60).text
+    assert "event: error" in said and "Traceback" not in said

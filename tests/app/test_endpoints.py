@@ -1,0 +1,336 @@
+"""The app's endpoints, called as programs call them."""
+
+import asyncio
+import base64
+import dataclasses
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from app_server import ROOT, environment
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from javascript import node
+from paper_dolls import draw
+from PIL import Image
+
+from clothseg import Segmentation, Segmenter
+from clothseg.app import about
+from clothseg.app.mcp import LOOK_NAMES
+from clothseg.labels import NAMES, hex_color
+from clothseg.outputs.cutout import CutoutOptions
+
+
+CUTOUT = ("photo", "classes", "options", "background")
+"""Parameters of /cutout before those of how the photo is looked at."""
+
+
+@pytest.fixture(scope="module")
+def app(served: str) -> str:
+    return served
+
+
+@pytest.fixture(scope="module")
+def client(app: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return Client(app, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+
+
+@pytest.fixture(scope="module")
+def library(tiny_model: Path) -> Segmenter:
+    return Segmenter.from_pretrained(tiny_model)
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A JPEG that lies on its side, as phones save them, and says so in its EXIF."""
+    path = tmp_path_factory.mktemp("photos") / "holiday.jpg"
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(draw(1, 301, 200).image).rotate(90, expand=True).save(path, exif=exif, quality=95)
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(library: Segmenter, photo: Path) -> Segmentation:
+    return library(photo)
+
+
+def read(path: str) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def read_url(url: str) -> Image.Image:
+    return Image.open(io.BytesIO(httpx.get(url).raise_for_status().content))
+
+
+def test_segment_gives_what_the_library_gives(client: Client, photo: Path, expected: Segmentation) -> None:
+    overlay, label_map, summary = client.predict(handle_file(photo), api_name="/segment")
+    assert np.array_equal(read(label_map), expected.label_map)
+    assert summary == json.loads(expected.to_json())
+    assert Path(label_map).name == "holiday-labels.png"
+    with Image.open(overlay) as image:
+        assert image.size == expected.photo.size
+        assert np.abs(np.asarray(image, np.int16) - np.asarray(expected.overlay(), np.int16)).mean() < 6  # JPEG
+
+
+def test_cutout_gives_what_the_library_gives(client: Client, photo: Path, expected: Segmentation) -> None:
+    names = list(expected.areas)[1:4]
+    path = client.predict(handle_file(photo), names, api_name="/cutout")
+    assert np.array_equal(read(path), np.asarray(expected.cutout(*names)))
+    assert Path(path).name == "holiday-cutout.png"
+
+
+OTHERWISE = {"people": "all", "edges": "plain", "zoom": "off", "average": True, "rules": True}
+
+
+def test_options_are_the_librarys(client: Client, photo: Path, library: Segmenter) -> None:
+    expected = library(photo, **OTHERWISE)
+    assert not np.array_equal(expected.label_map, library(photo).label_map)
+    _, label_map, _ = client.predict(handle_file(photo), **OTHERWISE, api_name="/segment")
+    assert np.array_equal(read(label_map), expected.label_map)
+    options = {"crop": True, "margin": 3, "grow": 2, "background": "#ff8800"}
+    path = client.predict(handle_file(photo), ["Hair"], options, **OTHERWISE, api_name="/cutout")
+    assert np.array_equal(read(path), np.asarray(expected.cutout("Hair", options=CutoutOptions.of(options))))
+
+
+def test_a_picture_behind_the_cutout(client: Client, photo: Path, expected: Segmentation, tmp_path: Path) -> None:
+    wall = tmp_path / "wall.png"
+    Image.new("RGB", (30, 20), "#123456").save(wall)
+    path = client.predict(handle_file(photo), ["Hair"], None, handle_file(wall), api_name="/cutout")
+    assert np.array_equal(read(path), np.asarray(expected.cutout("Hair", options=CutoutOptions(background=wall))))
+
+
+def test_items_are_the_librarys(client: Client, photo: Path, library: Segmenter) -> None:
+    expected = library(photo, people="all")
+    items = expected.items()
+    told, coco, nothing = client.predict(handle_file(photo), people="all", api_name="/items")
+    assert told["items"] == json.loads(json.dumps([item.to_dict() for item in items])) and nothing is None
+    assert sum(told["counts"].values()) == len(items) > 2
+    masks = json.loads(Path(coco).read_text())["annotations"]
+    assert [mask["segmentation"] for mask in masks] == [item.rle for item in items]
+    named = [items[0].name]
+    arguments = {"classes": named, "cutouts": True, "options": {"crop": True}, "people": "all"}
+    told, _, archive = client.predict(handle_file(photo), **arguments, api_name="/items")
+    with zipfile.ZipFile(archive) as files:
+        pictures = [name for name in files.namelist() if name.endswith(".png")]
+    assert len(pictures) == len(told["items"]) and {item["name"] for item in told["items"]} == set(named)
+
+
+def test_batch_gives_a_zip_and_says_which_photo_was_bad(
+    client: Client, photo: Path, expected: Segmentation, tmp_path: Path
+) -> None:
+    bad, packed = tmp_path / "bad.jpg", tmp_path / "more.zip"
+    bad.write_text("no picture")
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(photo, "inside/other.jpg")
+    job = client.submit([handle_file(path) for path in (photo, bad, packed)], ["labels"], api_name="/batch")
+    *steps, (report, answer) = job
+    assert [step["done"] for step, _ in steps] == [0, 1, 2, 3] and all(file is None for _, file in steps)
+    assert (report["done"], report["total"], len(report["errors"])) == (3, 3, 1)
+    assert report["errors"][0].startswith("bad.jpg is not a readable image")
+    with zipfile.ZipFile(answer) as archive:
+        assert {*archive.namelist()} == {"labels/holiday.png", "labels/inside/other.png", "results.csv"}
+        with Image.open(archive.open("labels/holiday.png")) as labels:
+            assert np.array_equal(np.asarray(labels), expected.label_map)
+
+
+@pytest.mark.parametrize(
+    ("photos", "message"),
+    [
+        (None, "No photos were given; give some, or a ZIP of some."),
+        ("photo", "What to write can be labels, cutouts, overlays, items, not masks."),
+    ],
+)
+def test_a_batch_that_cannot_be_done_says_why(client: Client, photo: Path, photos: Any, message: str) -> None:
+    given = [handle_file(photo)] if photos else None
+    with pytest.raises(AppError) as caught:
+        client.predict(given, ["masks"] if photos else [], api_name="/batch")
+    assert str(caught.value) == message
+
+
+def test_a_class_that_is_not_there_gives_an_empty_cutout(client: Client, photo: Path, expected: Segmentation) -> None:
+    absent = next(name for name in NAMES if name not in expected.areas)
+    assert not read(client.predict(handle_file(photo), [absent], api_name="/cutout")).any()
+
+
+def test_labels_and_health_say_what_the_label_map_means_and_who_made_it(client: Client) -> None:
+    labels = client.predict(api_name="/labels")
+    assert [(each["id"], each["name"]) for each in labels] == list(enumerate(NAMES))
+    assert labels[7]["groups"] == ["All garments", "Upper", "Lower"] and labels[0]["groups"] == []
+    assert all(each["color"] == hex_color(each["name"]) for each in labels)
+    health = client.predict(api_name="/health")
+    assert (health["status"], health["model"], health["revision"], health["notice"]) == ("ok", "tiny", None, "")
+    assert health["image_size"] == [128, 128]
+
+
+def test_only_the_named_endpoints_are_shown(client: Client) -> None:
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(named) == {"/segment", "/cutout", "/items", "/batch", "/labels", "/health"}
+    assert [p["parameter_name"] for p in named["/cutout"]["parameters"]] == [*CUTOUT, *LOOK_NAMES]
+    assert [p["parameter_name"] for p in named["/segment"]["parameters"] if not p["parameter_has_default"]] == [
+        "photo"
+    ]
+    assert "all else becomes transparent" in named["/cutout"]["description"]
+
+
+@pytest.mark.parametrize(
+    ("content", "classes", "message"),
+    [
+        (None, ["Hat"], "No photo was given; send one."),
+        (b"just text", ["Hat"], "holiday.jpg is not a readable image; use JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF."),
+        (b"", ["Hat"], "holiday.jpg is empty: it has no bytes."),
+        ("photo", ["Cape", "Hat"], f"Unknown class 'Cape'; the classes are: {', '.join(NAMES)}."),
+        ("photo", [], f"Name at least one class; the classes are: {', '.join(NAMES)}."),
+    ],
+)
+def test_errors_reach_the_caller_in_plain_words(
+    client: Client, photo: Path, tmp_path: Path, content: Any, classes: list[str], message: str
+) -> None:
+    sent = tmp_path / "holiday.jpg"
+    sent.write_bytes(photo.read_bytes() if content == "photo" else content or b"")
+    with pytest.raises(AppError) as caught:
+        client.predict(None if content is None else handle_file(sent), classes, api_name="/cutout")
+    assert str(caught.value) == message
+
+
+def call(app: str, endpoint: str, data: list[Any]) -> Any:
+    """Call an endpoint over bare HTTP, as curl would."""
+    answer = httpx.post(f"{app}/gradio_api/call/{endpoint}", json={"data": data}).raise_for_status()
+    stream = httpx.get(f"{app}/gradio_api/call/{endpoint}/{answer.json()['event_id']}", timeout=60).text
+    event, result = re.findall(r"event: (\w+)\ndata: (.*)", stream)[-1]
+    return event, json.loads(result)
+
+
+def test_raw_http(app: str, photo: Path, expected: Segmentation, tmp_path: Path) -> None:
+    uploaded = httpx.post(f"{app}/gradio_api/upload", files={"files": ("holiday.jpg", photo.read_bytes())}).json()[0]
+    event, (_, label_map, summary) = call(app, "segment", [{"path": uploaded, "meta": {"_type": "gradio.FileData"}}])
+    assert (event, summary["name"]) == ("complete", "holiday.jpg")
+    (tmp_path / "labels.png").write_bytes(httpx.get(label_map["url"]).raise_for_status().content)
+    assert np.array_equal(read(str(tmp_path / "labels.png")), expected.label_map)
+
+
+def test_data_url_keeps_every_bit(app: str, photo: Path, expected: Segmentation, tmp_path: Path) -> None:
+    url = "data:image/jpeg;base64," + base64.b64encode(photo.read_bytes()).decode()
+    event, (_, label_map, _) = call(app, "segment", [{"url": url, "meta": {"_type": "gradio.FileData"}}])
+    assert event == "complete"
+    (tmp_path / "labels.png").write_bytes(httpx.get(label_map["url"]).raise_for_status().content)
+    assert np.array_equal(read(str(tmp_path / "labels.png")), expected.label_map)
+
+
+@pytest.mark.parametrize(
+    "url", ["data:image/png;base64,!", "data:image/png,plain", "data:;base64," + "A" * 36_000_000]
+)
+def test_bad_data_urls_are_refused(app: str, url: str) -> None:
+    event, answer = call(app, "segment", [{"url": url, "meta": {"_type": "gradio.FileData"}}])
+    assert event == "error"
+    assert re.search("base64|too large: the limit is 25 MB", answer["error"])
+
+
+@pytest.mark.parametrize("path", ["/etc/hostname", str(ROOT / "pyproject.toml"), "http://127.0.0.1:1/x.png"])
+def test_files_and_hosts_of_the_server_are_out_of_reach(app: str, path: str) -> None:
+    event, answer = call(app, "segment", [{"path": path, "meta": {"_type": "gradio.FileData"}}])
+    assert event == "error", answer
+    assert httpx.get(f"{app}/gradio_api/file={path}", follow_redirects=False).status_code in (403, 404, 400)
+
+
+def test_calls_from_before_there_were_options_still_work(app: str, photo: Path, expected: Segmentation) -> None:
+    url = "data:image/jpeg;base64," + base64.b64encode(photo.read_bytes()).decode()
+    image = {"url": url, "meta": {"_type": "gradio.FileData"}}
+    event, (_, label_map, _) = call(app, "segment", [image])
+    assert event == "complete"
+    with Image.open(io.BytesIO(httpx.get(label_map["url"]).content)) as answer:
+        assert np.array_equal(np.asarray(answer), expected.label_map)
+    event, (cutout,) = call(app, "cutout", [image, ["Hair"]])
+    with Image.open(io.BytesIO(httpx.get(cutout["url"]).content)) as answer:
+        assert np.array_equal(np.asarray(answer), np.asarray(expected.cutout("Hair")))
+
+
+def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
+    """All are listed, say what each parameter means, and answer."""
+    from jsonschema import Draft202012Validator
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamable_http_client
+
+    url = "data:image/jpeg;base64," + base64.b64encode(photo.read_bytes()).decode()
+    calls: dict[str, dict[str, Any]] = {
+        "segment": {"photo": url},
+        "cutout": {"photo": url, "classes": ["Hair"], "options": {"crop": True, "margin": 3}, "zoom": "off"},
+        "items": {"photo": url, "cutouts": True, "people": "all"},
+        "batch": {"photos": [url, url], "kinds": ["labels"]},
+        "labels": {},
+        "health": {},
+    }
+
+    async def talk() -> tuple[Any, dict[str, Any], list[Any]]:
+        async with streamable_http_client(f"{app}/gradio_api/mcp/") as (read_stream, write_stream, _):
+            async with ClientSession(read_stream, write_stream) as session:
+                await session.initialize()
+                answers = {name: await session.call_tool(name, arguments) for name, arguments in calls.items()}
+                wrong = await session.call_tool("cutout", {"photo": url, "classes": ["Hair"], "options": {"corp": 1}})
+                local = await session.call_tool("batch", {"photos": [url, f"{app}/gradio_api/info"]})
+                return (await session.list_tools()).tools, answers, [wrong, local]
+
+    tools, answers, (wrong, local) = asyncio.run(talk())
+    assert {tool.name for tool in tools} == set(calls)
+    for tool in tools:
+        Draft202012Validator.check_schema(tool.inputSchema)
+        assert "$ref" not in str(tool.inputSchema), "clients do not find what it refers to"
+        about = [tool.description, *(each["description"] for each in tool.inputSchema["properties"].values())]
+        assert all(text.endswith(".") for text in about), "cut off, or missing"
+        assert "Returns: " in tool.description
+    inputs = {tool.name: tool.inputSchema for tool in tools}
+    assert set(inputs["cutout"]["properties"]) == {*CUTOUT, *LOOK_NAMES}
+    assert inputs["cutout"]["required"] == ["photo"]
+    assert set(inputs["cutout"]["properties"]["options"]["properties"]) == {
+        field.name for field in dataclasses.fields(CutoutOptions)
+    }
+    text = {name: " ".join(part.model_dump_json() for part in answers[name].content) for name in calls}
+    assert not any(answer.isError for answer in answers.values()), text
+    assert all(repr(name) in text["segment"] for name in expected.areas)
+    assert (
+        read_url(re.search(r"http\S+-cutout\.png", text["cutout"])[0]).size
+        == expected.cutout("Hair", options=CutoutOptions(crop=True, margin=3)).size
+    )
+    assert "-items.zip" in text["items"] and "'wearer': 1" in text["items"]
+    assert "clothseg.zip" in text["batch"] and "'done': 2" in text["batch"]
+    assert "'Scarf'" in text["labels"] and "'tiny'" in text["health"]
+    assert local.isError and "no public host" in local.content[0].text
+    assert wrong.isError and "corp" in wrong.content[0].text
+
+
+def test_the_manual_on_the_page_works(app: str, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photo.parent)
+    code = re.search(r"```javascript\n(.*?)```", about.manual(app), re.DOTALL)
+    (photo.parent / "example.mjs").write_text(code[1] + "process.exit();")
+    assert node(photo.parent, "example.mjs").startswith(f"{app}/gradio_api/file=")
+    code = re.search(r"```python\n(.*?)```", about.manual(app), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code[1], names)
+    assert read(names["cutout"]).shape[2] == 4
+    assert names["summary"]["name"] == "holiday.jpg"
+
+
+def test_the_manual_names_a_spaces_address() -> None:
+    assert "https://jane-doe-clothseg.hf.space/gradio_api/mcp/" in about.manual("jane-doe/clothseg")
+    assert 'Client("jane-doe/clothseg")' in about.manual("jane-doe/clothseg")
+
+
+def test_a_model_that_cannot_be_loaded_is_said_in_one_line() -> None:
+    process = subprocess.run(
+        [sys.executable, str(ROOT / "app.py")],
+        env=environment(CLOTHSEG_MODEL="./nothing"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert process.returncode == 1
+    assert re.fullmatch(r"The app cannot start: There is no folder \./nothing.*\n", process.stderr)

@@ -1,0 +1,53 @@
+"""The page's own HTML."""
+
+import re
+
+import numpy as np
+from paper_dolls import draw
+from PIL import Image
+
+from clothseg import Segmentation
+from clothseg.app import html
+from clothseg.app.previews import names_found
+from clothseg.labels import NAMES, PALETTE
+
+
+def result(wearers: bool = False) -> Segmentation:
+    image, mask, _ = draw(3, 320, 220)
+    return Segmentation(Image.fromarray(image), mask, wearers=(mask > 0).astype(np.uint8) if wearers else None)
+
+
+def test_the_list_of_items_names_their_class_and_colours() -> None:
+    doll = result()
+    table = html.items_table(doll.items(*NAMES[1:]))
+    assert {*re.findall(r"</i>([\w-]+)</th>", table)} <= {*names_found(doll)}
+    assert '<th scope="col">Person</th>' not in table
+    assert "No clothes or body parts were found" in html.items_table(())
+
+
+def test_the_list_of_items_says_whose_they_are_if_that_is_known() -> None:
+    doll = result(wearers=True)
+    table = html.items_table(doll.items(), doll.people)
+    assert '<th scope="col">Person</th>' in table and "<td>1</td>" in table
+
+
+def test_items_of_several_people_stand_together_with_their_wearers() -> None:
+    doll = result()
+    right = np.arange(doll.label_map.shape[1]) > doll.label_map.shape[1] // 2
+    both = Segmentation(doll.photo, doll.label_map, wearers=(doll.label_map > 0) * (1 + right).astype(np.uint8))
+    wearers = re.findall("<td>([12])</td>", html.items_table(both.items(), both.people))
+    assert wearers == sorted(wearers) and {*wearers} == {"1", "2"}
+
+
+def test_numbers_can_be_read_on_every_colour() -> None:
+    for class_id, name in enumerate(NAMES):
+        ink = re.search(r";color:(#\w+)", html.swatch(name))[1]
+        channels = (PALETTE[class_id] / 255).tolist()
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        luminance = np.dot([0.2126, 0.7152, 0.0722], linear)
+        contrast = (luminance + 0.05) / 0.05 if ink == "#000" else 1.05 / (luminance + 0.05)
+        assert contrast >= 4.5, name
+
+
+def test_messages_cannot_carry_markup() -> None:
+    assert "<script>" not in html.problem("<script>") + html.footer("<script>", "<script>", "<script>")

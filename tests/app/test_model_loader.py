@@ -1,0 +1,104 @@
+"""A model that comes while the page is already there."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from paper_dolls import draw
+from PIL import Image
+
+from clothseg import Segmenter
+from clothseg.app.blocks import build
+from clothseg.app.model_loader import Upcoming, failure, pending, soon
+from clothseg.app.translated_blocks import Page
+from clothseg.errors import ModelError
+
+
+PHOTO = Image.fromarray(draw(1, 96, 64).image)
+
+
+@pytest.fixture
+def segmenter(tiny_model: Path) -> Segmenter:
+    return Segmenter.from_pretrained(tiny_model, engine="torch", device="cpu")
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """What a load waits for."""
+    gate = threading.Event()
+    yield gate
+    gate.set()
+
+
+def after(gate: threading.Event, outcome: Segmenter | Exception) -> Any:
+    def load() -> Segmenter:
+        assert gate.wait(60)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return load
+
+
+def test_photos_wait_for_the_model(segmenter: Segmenter, gate: threading.Event) -> None:
+    coming = Upcoming("alice/clothes", after(gate, segmenter))
+    assert pending(coming) is coming and coming.asked == "alice/clothes" and failure(coming) is None
+    with ThreadPoolExecutor() as pool:
+        calls = [pool.submit(coming, PHOTO), pool.submit(coming.batch, [PHOTO]), pool.submit(lambda: coming.name)]
+        assert not any(call.done() for call in calls)
+        gate.set()
+        one, (other,), name = (call.result(60) for call in calls)
+    expected = segmenter(PHOTO).label_map
+    assert np.array_equal(one.label_map, expected) and np.array_equal(other.label_map, expected)
+    assert name == coming.name == segmenter.name and pending(coming) is None
+    assert not hasattr(coming, "nothing_of_the_kind")
+
+
+def test_a_failed_load_is_told_to_all_who_waited(gate: threading.Event) -> None:
+    coming = Upcoming(None, after(gate, ModelError("broken weights")))
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(coming, PHOTO)
+        gate.set()
+        with pytest.raises(ModelError, match="broken weights"):
+            waiting.result(60)
+    with pytest.raises(ModelError, match="broken weights"):
+        coming(PHOTO)
+    assert isinstance(failure(coming), ModelError) and pending(coming) is None
+
+
+def test_a_quick_model_is_waited_for(segmenter: Segmenter, gate: threading.Event) -> None:
+    assert isinstance(soon("alice/clothes", after(gate, segmenter), 0.01), Upcoming)
+    gate.set()
+    assert soon("alice/clothes", after(gate, segmenter), 60) is segmenter
+    with pytest.raises(ModelError, match="no such model"):
+        soon(None, after(gate, ModelError("no such model")), 60)
+
+
+def test_where_a_folder_lies_is_nobodys_business(gate: threading.Event, segmenter: Segmenter) -> None:
+    assert Upcoming("/home/alice/./clothes", after(gate, segmenter)).asked == "clothes"
+
+
+def told(page: Page) -> str:
+    """All HTML that a new visitor sees."""
+    shown = [part["props"] for part in page.config["components"] if part["type"] == "html"]
+    return " ".join(props["value"] for props in shown if props["visible"] and props.get("value"))
+
+
+def test_the_page_says_what_it_knows_of_the_model(segmenter: Segmenter, gate: threading.Event) -> None:
+    coming = Upcoming("alice/clothes", after(gate, segmenter))
+    page = build(coming)
+    assert any(part["type"] == "timer" and part["props"]["active"] for part in page.config["components"])
+    assert "alice/clothes</code> is being loaded" in told(page)
+    assert "not for commercial use" not in told(page)
+    gate.set()
+    coming.loaded.result(60)
+    deadline = time.monotonic() + 60
+    while "is being loaded" in told(page) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert told(page) == told(build(segmenter))
+    assert not any(part["type"] == "timer" and part["props"]["active"] for part in page.config["components"])

@@ -1,0 +1,83 @@
+"""Switches and sliders of the page, and links to them."""
+
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import pytest
+from PIL import Image
+
+from clothseg.app.settings import (
+    GROUNDS,
+    LOOK,
+    Settings,
+    cutout_options,
+    cutout_values,
+    look_options,
+    read_link,
+    scaled,
+    write_link,
+)
+from clothseg.errors import ImageError
+from clothseg.outputs.cutout import CutoutOptions
+
+
+OTHER = Settings(
+    look=(False, False, True, True, True),
+    keep=("Dress", "Bag"),
+    opacity=0.4,
+    cutout=CutoutOptions("#ff8800", True, 12, -3, 1.5, True, True, True),
+)
+
+
+def test_ticks_are_the_segmenters_options() -> None:
+    at_first = look_options([switch.ticked for switch in LOOK])
+    assert at_first == {"edges": "guided", "zoom": "auto", "people": "one", "average": False, "rules": False}
+    others = look_options([not switch.ticked for switch in LOOK])
+    assert others == {"edges": "plain", "zoom": "off", "people": "all", "average": True, "rules": True}
+
+
+@pytest.mark.parametrize("settings", [Settings(), OTHER, Settings(keep=("Hat",)), Settings(opacity=0)])
+def test_a_link_carries_all_settings(settings: Settings) -> None:
+    query = write_link(settings)
+    assert read_link(dict(parse_qsl(query.removeprefix("?")))) == settings
+    assert bool(query) == (settings != Settings())
+
+
+def test_links_are_for_people_to_read() -> None:
+    settings = Settings(look=(True, True, True, False, False), keep=("Dress", "Bag"), opacity=0.4)
+    assert write_link(settings) == "?people=all&keep=Dress,Bag&opacity=0.4"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"people": "many", "edges": "", "keep": "Cape,<script>", "opacity": "nan", "grow": "1000", "feather": "nan"},
+        {"background": "/etc/passwd", "crop": "perhaps", "margin": "-1", "average": "2", "foreign": "1"},
+    ],
+)
+def test_what_a_link_says_wrongly_is_as_at_first(query: dict[str, str]) -> None:
+    assert read_link(query) == Settings()
+
+
+def test_cutout_settings_there_and_back() -> None:
+    for options in (CutoutOptions(), OTHER.cutout):
+        assert cutout_options(*cutout_values(options)) == options
+
+
+def test_a_picture_lies_behind_only_if_it_is_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "wall.png"
+    Image.new("RGB", (4, 3), "#123456").save(path)
+    values = cutout_values(CutoutOptions())
+    with_picture = [values[0], values[1], str(path), *values[3:]]
+    assert cutout_options(*with_picture) == CutoutOptions()
+    assert cutout_options(GROUNDS[2], *with_picture[1:]).background.size == (4, 3)
+    assert cutout_options(GROUNDS[1], "rgba(255, 136.2, 0, 1)", *with_picture[2:]).background == "#ff8800"
+    path.write_text("no picture")
+    with pytest.raises(ImageError):
+        cutout_options(GROUNDS[2], *with_picture[1:])
+
+
+def test_pixels_are_fewer_in_a_smaller_picture() -> None:
+    small = scaled(OTHER.cutout, 0.5)
+    assert (small.margin, small.grow, small.feather) == (6, -2, 0.75)
+    assert small.crop and small.background == "#ff8800"

@@ -1,0 +1,124 @@
+"""ZeroGPU by its own package `spaces`, against a scheduler of ours that has no quota left, and where there is none."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from app_server import ROOT
+
+from clothseg.app import zerogpu
+
+
+@pytest.fixture
+def device_api() -> Iterator[tuple[str, list[str]]]:
+    """Address of a ZeroGPU scheduler that refuses, and what it was asked."""
+    asked: list[str] = []
+
+    class Scheduler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            body = b'{"left": 3, "wait": 3600}'
+            self.send_response(429 if self.path.startswith("/schedule") else 200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Scheduler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        server.shutdown()
+
+
+SCRIPT = """
+import sys, types
+import torch
+# What `spaces` does to torch needs a build with CUDA; all that speaks with the scheduler is its own.
+cuda = types.ModuleType("spaces.zero.torch")
+cuda.is_in_bad_fork, cuda.patch, cuda.pack = lambda: False, lambda: None, lambda: 0
+sys.modules["spaces.zero.torch"] = cuda
+from clothseg.engines import torch_engine
+torch_engine.pick_device = lambda device: torch.device("cpu")
+from clothseg.app import zerogpu
+from clothseg.app.model_loader import first_segmenter
+segmenter = first_segmenter(sys.argv[1])
+assert isinstance(segmenter.engine, zerogpu.BorrowedGpu)
+segmenter(sys.argv[2]).save_label_map(sys.argv[3])
+"""
+
+
+def test_without_quota_the_cpu_answers(device_api: tuple[str, list[str]], tiny_model: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    from clothseg import Segmenter
+
+    url, asked = device_api
+    (tmp_path / "cgroup").write_text("0::/devices\n")
+    zero = {"SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": url, "PYTHONPATH": str(ROOT)}
+    zero["ZEROGPU_PROC_SELF_CGROUP_PATH"] = str(tmp_path / "cgroup")
+    photo = ROOT / "examples" / "doll-skirt.jpg"
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, tiny_model, photo, tmp_path / "labels.png"],
+        env=os.environ | zero,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "No GPU for this photo (ZeroGPU quota exceeded): computing on the CPU." in done.stderr
+    (schedule,) = [path for path in asked if path.startswith("/schedule?")]
+    assert f"durationSeconds={zerogpu.SECONDS}" in schedule
+    expected = Segmenter.from_pretrained(str(tiny_model), device="cpu")(photo).label_map
+    assert (np.asarray(Image.open(tmp_path / "labels.png")) == expected).mean() > 0.999
+
+
+@pytest.mark.parametrize(("setting", "expected"), [("true", True), ("1", True), ("false", False), ("", False)])
+def test_where_it_is(setting: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPACES_ZERO_GPU", setting)
+    assert zerogpu.here() is expected
+    monkeypatch.setattr(zerogpu, "find_spec", lambda name: None)
+    assert zerogpu.here() is False
+
+
+def test_the_real_package_is_without_effect_elsewhere() -> None:
+    import spaces
+
+    engine = zerogpu.BorrowedGpu(lambda pixels: pixels + 1, lambda pixels: pixels + 2)
+    assert (engine(np.zeros(3, np.float32)) == 1).all()
+    assert spaces.GPU(duration=5)(abs) is abs
+
+
+def test_the_gpu_is_used_while_it_is_to_be_had(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failures: list[Exception] = []
+
+    def gpu(duration: int) -> Callable[..., object]:
+        def decorate(task: Callable[..., object]) -> Callable[..., object]:
+            def run(*args: object) -> object:
+                if failures:
+                    raise failures.pop()
+                return task(*args)
+
+            return run
+
+        return decorate
+
+    monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace(GPU=gpu))
+    engine = zerogpu.BorrowedGpu(lambda pixels: pixels + 1, lambda pixels: pixels + 2)
+    pixels = np.zeros(3, np.float32)
+    assert (engine(pixels) == 1).all() and capsys.readouterr().err == ""
+    failures.append(ConnectionError("the scheduler is away"))
+    assert (engine(pixels) == 2).all() and "(ConnectionError)" in capsys.readouterr().err
+    assert (engine(pixels) == 1).all(), "the next photo tries again"

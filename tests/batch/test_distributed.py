@@ -1,0 +1,49 @@
+"""What processes tell each other; tests/batch/test_to_dataset.py starts two."""
+
+import pytest
+from torch.distributed import HashStore
+
+from clothseg.batch.distributed import Processes
+from clothseg.cli import main
+from clothseg.errors import ConfigError
+
+
+@pytest.fixture
+def two() -> tuple[Processes, Processes]:
+    """Two of them in this process, with a store of their own."""
+    one, other = Processes(), Processes()
+    one._store = other._store = HashStore()
+    return one, other
+
+
+def test_what_one_tells_the_other_hears(two: tuple[Processes, Processes]) -> None:
+    one, other = two
+    one.tell("work", {"folder": "/tmp/x", "commit": None})
+    assert other.hear("work") == {"folder": "/tmp/x", "commit": None}
+
+
+@pytest.mark.parametrize(
+    ("error", "message"), [(ConfigError("The disk is full."), "The disk is full"), (KeyboardInterrupt(), "Keyboard")]
+)
+def test_when_one_fails_the_other_hears_it(
+    two: tuple[Processes, Processes], error: BaseException, message: str
+) -> None:
+    one, other = two
+    one.fail("work", error)
+    with pytest.raises(ConfigError, match=f"Another process has failed: {message}"):
+        other.hear("work")
+
+
+def test_one_that_is_alone_tells_nobody() -> None:
+    Processes().tell("work", 1)
+    Processes().fail("work", ConfigError("none"))
+
+
+def test_processes_that_cannot_meet_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(["segment", "--dataset", "alice/photos", "--push_to_hub", "alice/masks"]) == 2
+    assert "2 processes cannot meet" in capsys.readouterr().err

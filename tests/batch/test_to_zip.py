@@ -1,0 +1,245 @@
+"""A batch: every photo once, one ZIP or none, and no more memory for two hundred photos than for a few."""
+
+import csv
+import errno
+import io
+import threading
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from paper_dolls import draw
+from PIL import Image
+
+from clothseg import ConfigError, Segmentation, Segmenter, UnknownClassError
+from clothseg.batch.photo_files import Wanted
+from clothseg.batch.to_zip import Progress, segment_to_zip, time_left
+from clothseg.images.decode import load_photo
+from clothseg.images.zip_archive import Limits
+from clothseg.labels import NAMES
+
+
+class Pretended:
+    """A function of a photo in place of a loaded model."""
+
+    workers = 1
+
+    def __init__(self, function: Callable[..., Segmentation]) -> None:
+        self._function = function
+
+    def __call__(self, photo: Any, **options: Any) -> Segmentation:
+        return self._function(photo, **options)
+
+    def for_many(self) -> "Pretended":
+        return self
+
+
+@pytest.fixture(scope="module")
+def segmenter(tiny_model: Path) -> Segmenter:
+    return Segmenter.from_pretrained(tiny_model)
+
+
+def doll(path: Path, seed: int = 1, height: int = 96, width: int = 64) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(draw(seed, height, width).image).save(path)
+    return path
+
+
+def packed(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def table(archive: zipfile.ZipFile) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(archive.read("results.csv").decode(), newline="")))
+
+
+def picture(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(archive.read(name))))
+
+
+def test_every_photo_is_in_the_zip_once_as_the_library_gives_it(segmenter: Segmenter, tmp_path: Path) -> None:
+    one, two = doll(tmp_path / "a" / "image.png"), doll(tmp_path / "b" / "image.png", 2)
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 no photo")
+    sent = packed(
+        tmp_path / "sent.zip",
+        {"june/c.png": doll(tmp_path / "c.png", 3).read_bytes(), "__MACOSX/june/._c.png": b"x", "notes.txt": b"x"},
+    )
+    out = tmp_path / "out.zip"
+    wanted = Wanted(("labels", "cutouts", "overlays"), ("Face", "Upper"))
+    seen = list(segment_to_zip(segmenter, [one, two, tmp_path / "broken.jpg", sent], out, wanted, rules=True))
+
+    assert [progress[:3] for progress in seen] == [
+        (0, 4, ""), (1, 4, "broken.jpg"), (2, 4, "image.png"), (3, 4, "image.png"), (4, 4, "june/c.png"),
+    ]  # fmt: skip
+    assert [bool(progress.error) for progress in seen] == [False, True, False, False, False]
+    with zipfile.ZipFile(out) as archive:
+        names = ("image", "image-2", "june/c")
+        kinds = {"labels": "png", "cutouts": "png", "overlays": "jpg"}
+        made = {f"{kind}/{name}.{suffix}" for kind, suffix in kinds.items() for name in names}
+        assert set(archive.namelist()) == made | {"results.csv"} and archive.testzip() is None
+        for name, path in zip(names, (one, two, tmp_path / "c.png"), strict=True):
+            result = segmenter(path, rules=True)
+            np.testing.assert_array_equal(picture(archive, f"labels/{name}.png"), result.label_map)
+            cutout = result.cutout("Upper-clothes", "Dress", "Face", "Scarf")
+            np.testing.assert_array_equal(picture(archive, f"cutouts/{name}.png"), np.asarray(cutout))
+        lines = table(archive)
+    assert [(line["photo"], line["files"], bool(line["error"])) for line in lines] == [
+        ("broken.jpg", "", True), ("image.png", names[0], False), ("image.png", names[1], False),
+        ("june/c.png", names[2], False),
+    ]  # fmt: skip
+    assert sum(float(lines[1][name]) for name in NAMES) == pytest.approx(1, abs=1e-4)
+
+
+def test_errors_that_are_not_ours_are_a_photos_own(
+    segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [doll(tmp_path / f"{number}.png", number) for number in range(4)]
+    failures = {"1.png": MemoryError(), "2.png": OSError(errno.EIO, "Input/output error"), "3.png": ValueError("odd")}
+
+    def failing(photo: Path, **options: Any) -> Any:
+        if photo.name in failures:
+            raise failures[photo.name]
+        return segmenter(photo, **options)
+
+    list(segment_to_zip(Pretended(failing), paths, tmp_path / "out.zip"))  # type: ignore[arg-type]
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        errors = [line["error"] for line in table(archive)]
+    assert errors[0] == "" and "more memory" in errors[1] and "Input/output error" in errors[2] and "odd" in errors[3]
+    assert all(error.startswith(f"{number}.png") for number, error in enumerate(errors) if number)
+
+
+def test_names_are_no_formulas(segmenter: Segmenter, tmp_path: Path) -> None:
+    paths = [doll(tmp_path / "=1+1.png"), tmp_path / "@x.jpg"]
+    paths[1].write_bytes(b"x")
+    list(segment_to_zip(segmenter, paths, tmp_path / "out.zip"))
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        first, second = table(archive)
+    assert (first["photo"], first["files"], second["photo"]) == ("./=1+1.png", "./=1+1", "./@x.jpg")
+    assert second["error"].startswith("./@x.jpg is not")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "options", "error"),
+    [
+        ({"kinds": ()}, {}, "What to write"),
+        ({"kinds": ("labels", "masks")}, {}, "not masks"),
+        ({"classes": ("Trousers",)}, {}, "Trousers"),
+        ({}, {"edges": "soft"}, "Edges can be"),
+        ({}, {"paths": []}, "No photos were given"),
+        ({}, {"paths": ["missing.png"]}, "There is no file"),
+        ({}, {"out": "nowhere/out.zip"}, "cannot be written"),
+    ],
+)
+def test_wrong_options_are_told_at_once_and_leave_nothing(
+    wanted: dict[str, Any], options: dict[str, Any], error: str, segmenter: Segmenter, tmp_path: Path
+) -> None:
+    doll(tmp_path / "a.png")
+    paths = [tmp_path / path for path in options.pop("paths", ["a.png"])]
+    out = tmp_path / options.pop("out", "out.zip")
+    with pytest.raises((ConfigError, UnknownClassError), match=error):
+        list(segment_to_zip(segmenter, paths, out, Wanted(**wanted), **options))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_zip_beyond_the_limits_is_refused(segmenter: Segmenter, tmp_path: Path) -> None:
+    sent = packed(tmp_path / "sent.zip", {f"{number}.jpg": b"x" for number in range(3)})
+    with pytest.raises(ConfigError, match="the limit is 2"):
+        list(segment_to_zip(segmenter, [sent], tmp_path / "out.zip", limits=Limits(files=2)))
+    with pytest.raises(ConfigError, match="3 photos are too many: the limit is 2"):
+        list(segment_to_zip(segmenter, [doll(tmp_path / "a.png")] * 3, tmp_path / "out.zip", limits=Limits(files=2)))
+
+
+def test_closing_gives_up_and_leaves_no_file_and_no_thread(segmenter: Segmenter, tmp_path: Path) -> None:
+    paths = [doll(tmp_path / "photos" / f"{number}.png", number) for number in range(20)]
+    begun: list[Path] = []
+
+    def noting(photo: Path, **options: Any) -> Any:
+        begun.append(photo)
+        return segmenter(photo, **options)
+
+    before = threading.active_count()
+    run = segment_to_zip(Pretended(noting), paths, tmp_path / "out.zip")  # type: ignore[arg-type]
+    assert [next(run).done for _ in range(3)] == [0, 1, 2]
+    assert len(list(tmp_path.iterdir())) == 2, "it is being written, under another name"
+    run.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+    assert len(begun) <= 6 and threading.active_count() == before
+
+
+def test_nothing_more_is_made_of_photos_in_hand_when_it_is_given_up(
+    segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [doll(tmp_path / f"{number}.png", number) for number in range(6)]
+    closing, made = threading.Event(), []
+
+    def slow(photo: Path, **options: Any) -> Any:
+        assert photo == paths[0] or closing.wait(20)
+        return segmenter(photo, **options)
+
+    def noting(result: Segmentation, kind: str, wanted: Wanted) -> bytes:
+        made.append(result.name)
+        return b""
+
+    monkeypatch.setattr("clothseg.batch.photo_files.encoded", noting)
+    run = segment_to_zip(Pretended(slow), paths, tmp_path / "out.zip")  # type: ignore[arg-type]
+    assert [next(run).done for _ in range(2)] == [0, 1]
+    threading.Timer(0.3, closing.set).start()
+    run.close()
+    assert closing.is_set() and set(made) == {"0.png"}
+
+
+def test_an_older_zip_stays_where_the_disk_is_full(
+    segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.zip"
+    out.write_bytes(b"older")
+    path = doll(tmp_path / "a.png")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
+    with pytest.raises(ConfigError, match=r"out\.zip cannot be written: the disk is full"):
+        list(segment_to_zip(segmenter, [path], out))
+    assert out.read_bytes() == b"older" and len(list(tmp_path.iterdir())) == 2
+
+
+def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
+    """Two hundred photos of which one alone, with its label map, takes 480 KB: 96 MB if they were kept."""
+
+    def segmented(photo: bytes, **_: Any) -> Segmentation:
+        loaded = load_photo(photo)
+        return Segmentation(loaded, np.zeros((loaded.height, loaded.width), np.uint8))
+
+    content = [doll(tmp_path / f"{seed}.png", seed, 400, 300).read_bytes() for seed in range(4)]
+    peaks = []
+    for count in (4, 8, 200):  # the first for what is imported and kept
+        sent = packed(tmp_path / "sent.zip", {f"{number}.png": content[number % 4] for number in range(count)})
+        tracemalloc.start()
+        seen = list(segment_to_zip(Pretended(segmented), [sent], tmp_path / "out.zip"))  # type: ignore[arg-type]
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert len(seen) == count + 1 and not any(progress.error for progress in seen)
+    assert peaks[2] - peaks[1] < 2 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "seconds", "words"),
+    [
+        (0, 200, 0, ""),
+        (200, 200, 99, ""),
+        (1, 3, 1.0, "a few seconds left"),
+        (1, 2, 41.0, "about 40 s left"),
+        (50, 150, 60.0, "about 2 min left"),
+        (1, 100, 60.0, "about 1 h 39 min left"),
+    ],
+)
+def test_time_left_is_told_in_words(done: int, total: int, seconds: float, words: str) -> None:
+    assert time_left(Progress(done, total), seconds) == words

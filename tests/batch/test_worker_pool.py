@@ -1,0 +1,325 @@
+"""A crew of worker processes: what threads give, in order, and no worker outlives it."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from paper_dolls import draw
+from PIL import ExifTags, Image
+from worker_jobs import (
+    Unreadable,
+    alive,
+    children,
+    kill_oneself,
+    killed_by_three,
+    pids,
+    slow_at_first,
+    until,
+    when_there,
+)
+
+from clothseg import ConfigError, Crew, ImageError, ModelError, Segmentation, Segmenter, WorkerError, errors
+from clothseg.batch import worker_pool
+from clothseg.batch.photo_files import KINDS, Wanted, outcomes
+from clothseg.batch.worker_process import _told
+from clothseg.cli import main
+from clothseg.images.sources import collected
+from clothseg.models.loading import load
+from clothseg.outputs.cutout import CutoutOptions
+
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def segmenter(tiny_model: Path) -> Segmenter:
+    return Segmenter.from_pretrained(tiny_model)
+
+
+@pytest.fixture(scope="module")
+def workers(tiny_model: Path, segmenter: Segmenter) -> Iterator[Crew]:
+    """Of the converted model, which `segmenter` leaves."""
+    with Crew(2, tiny_model) as crew:
+        yield crew
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[Path]:
+    """Nine photos, the third broken."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed in range(9):
+        Image.fromarray(draw(seed, 90 + seed, 64).image).save(folder / f"{seed}.png")
+    (folder / "2.png").write_bytes(b"no photo")
+    return sorted(folder.iterdir())
+
+
+def assert_equal(one: Segmentation, other: Segmentation) -> None:
+    np.testing.assert_array_equal(one.label_map, other.label_map)
+    np.testing.assert_array_equal(one.probability, other.probability)
+    assert (one.confidence, one.name, one.model) == (other.confidence, other.name, other.model)
+    assert one.photo == other.photo and one.to_dict() == other.to_dict()
+    assert not one.label_map.flags.writeable and not one.probability.flags.writeable
+
+
+def test_photos_of_all_kinds_come_back_in_order_as_one_by_one(
+    workers: Crew, segmenter: Segmenter, paths: list[Path]
+) -> None:
+    turned = Image.fromarray(draw(1, 80, 60).image)
+    turned.getexif()[ExifTags.Base.Orientation] = 6
+    lazy = Image.open(paths[3])
+    photos = [paths[0], str(paths[1]), paths[3].read_bytes(), turned, draw(5, 70, 70).image[:, ::-1], lazy, paths[4]]
+    for options in ({}, {"edges": "plain", "zoom": "off"}, {"people": "all", "rules": True}, {"longest": 48}):
+        for photo, result in zip(photos, workers.batch(iter(photos), batch_size=3, **options), strict=True):
+            assert_equal(result, segmenter(photo, **options))
+    assert workers.batch([]) == []
+    assert (workers.workers, workers.name) == (2, segmenter.name)
+
+
+def test_errors_reach_the_caller_at_their_turn_and_the_crew_goes_on(
+    workers: Crew, segmenter: Segmenter, paths: list[Path]
+) -> None:
+    results = workers.iter_batch(paths)
+    for path in paths[:2]:
+        assert_equal(next(results), segmenter(path))
+    with pytest.raises(ImageError, match=r"2\.png is not a readable image"):
+        next(results)
+    for photo, kind, said in (
+        (print, ImageError, "must be a path"), ((part for part in ()), ImageError, "not generator"),
+        (paths[0].parent, ImageError, "is a folder"),
+    ):  # fmt: skip
+        with pytest.raises(kind, match=said):
+            workers.batch([photo])  # type: ignore[list-item]
+    with pytest.raises(ConfigError, match="Edges can be"):
+        workers.batch(paths, edges="soft")
+    with pytest.raises(TypeError, match="colour") as found:
+        workers.batch(paths, colour="red")
+    assert "In a worker: traceback" in found.value.__notes__[0]
+    with pytest.raises(ConfigError, match="at least 1, not 0"):
+        workers.batch(paths, batch_size=0)
+    for _ in range(4):  # each worker gets one that it cannot even read
+        with pytest.raises(ValueError, match="unreadable"):
+            workers.run(name_of, Unreadable())
+    assert workers.run(name_of) == segmenter.name
+    assert_equal(workers.batch(paths[:1])[0], segmenter(paths[0]))
+
+
+def test_no_more_photos_are_taken_than_the_batch_size_allows(workers: Crew) -> None:
+    taken = 0
+
+    def photos() -> Iterator[np.ndarray]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield draw(taken, 64, 64).image
+
+    results = workers.iter_batch(photos(), batch_size=4)
+    assert taken == 0
+    for given in range(1, 5):
+        next(results)
+        assert taken == given + 4
+    results.close()
+
+
+def test_files_are_those_of_threads(workers: Crew, segmenter: Segmenter, paths: list[Path], tmp_path: Path) -> None:
+    sent = tmp_path / "sent.zip"
+    with zipfile.ZipFile(sent, "w") as archive:
+        archive.write(paths[5], "june/a.png")
+        archive.writestr("../evil.png", paths[6].read_bytes())
+    wanted = Wanted(tuple(KINDS), ("Face", "Upper"), CutoutOptions(paths[8], crop=True, feather=1.5))
+    with collected([paths[0].parent, sent], unpack=True) as sources:
+        one, other = (list(outcomes(model, sources, wanted, {"rules": True})) for model in (segmenter, workers))
+    assert one == other
+    assert sum(bool(outcome.error) for outcome in one) == 2 and len(one[0].files) == 4
+
+
+def test_the_command_writes_the_same_files(paths: list[Path], tiny_model: Path, tmp_path: Path) -> None:
+    argv = ["segment", str(paths[0].parent), "--model", str(tiny_model)]
+    found = []
+    for workers in ("1", "2"):
+        out = tmp_path / workers
+        assert main([*argv, "--out", str(out), "--workers", workers]) == 1
+        found.append({path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()})
+    assert found[0] == found[1] and len(found[0]) == 3 * 8 + 1
+
+
+@pytest.mark.parametrize("workers", ["0", "-1", "two", ""])
+def test_numbers_of_workers_that_are_none(workers: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["segment", "photos", "--out", "out", f"--workers={workers}"])
+    assert "give auto, or a number from 1 on" in capsys.readouterr().err
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_photo_done_again(
+    workers: Crew, segmenter: Segmenter, paths: list[Path], tmp_path: Path
+) -> None:
+    before = pids(workers)
+    killer = threading.Thread(target=when_there, args=(tmp_path / "begun", lambda pid: os.kill(int(pid), 9)))
+    killer.start()
+    assert workers.run(slow_at_first, str(tmp_path / "begun")) == segmenter.name
+    killer.join()
+    assert len(pids(workers) - before) == 1
+    workers.batch(paths[3:])
+    for pid in pids(workers):  # while they have nothing to do
+        os.kill(pid, signal.SIGKILL)
+    for path, result in zip(paths[3:], workers.batch(paths[3:]), strict=True):
+        assert_equal(result, segmenter(path))
+
+
+def test_a_photo_that_ends_every_worker_is_given_up_and_no_other(
+    workers: Crew, paths: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(WorkerError, match=r"came to its end, and so did another .*signal 9.* memory is short"):
+        workers.run(kill_oneself)
+    monkeypatch.setattr("clothseg.batch.photo_files._made", killed_by_three)
+    with collected(paths[3:]) as sources:
+        found = list(outcomes(workers, sources, Wanted(("labels",)), {}))
+    assert [bool(outcome.error) for outcome in found] == [True] + [False] * 5
+    assert found[0].error.startswith("3.png: The worker process")
+
+
+def test_a_crew_that_cannot_be_is_told_of(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="at least 1 worker, not 0"):
+        Crew(0, tiny_model)
+    with pytest.raises(ConfigError, match="no engine 'steam'"):
+        Crew(2, tiny_model, engine="steam")
+    with pytest.raises(ModelError, match="no folder"):
+        Crew(2, tmp_path / "nowhere")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(ConfigError, match=r"ended before it had loaded the model \(exit status 1\)"):
+        Crew(2, tiny_model)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(ConfigError, match="cannot be started: No such file"):
+        Crew(2, tiny_model)
+
+
+def test_closing_ends_workers_in_the_midst_of_their_work(tiny_model: Path, tmp_path: Path) -> None:
+    with Crew(1, tiny_model) as short:
+        found = pids(short)
+        caught: list[Exception] = []
+
+        def ask() -> None:
+            try:
+                short.run(slow_at_first, str(tmp_path / "begun"))
+            except ConfigError as error:
+                caught.append(error)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        when_there(tmp_path / "begun", lambda _: None)
+    asking.join(10)
+    assert not any(map(alive, found)) and "crew of workers is closed" in str(caught[0])
+    with pytest.raises(ConfigError, match="closed"):
+        short.batch([tmp_path / "a.png"])
+
+
+KILLED = """
+import sys, threading
+from clothseg import Crew
+from worker_jobs import pids, slow_at_first
+crew = Crew(2, sys.argv[1])
+print(*pids(crew), flush=True)
+threads = [threading.Thread(target=crew.run, args=(slow_at_first, f"{sys.argv[2]}-{number}")) for number in (0, 1)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+"""A script without `if __name__ == "__main__"`, too."""
+
+
+def test_workers_end_when_the_process_that_has_them_is_killed(tiny_model: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(KILLED)
+    path = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "support")))
+    argv = [sys.executable, str(script), str(tiny_model), str(tmp_path / "begun")]
+    parent = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path})
+    assert parent.stdout is not None
+    found = set(map(int, parent.stdout.readline().split()))
+    for number in (0, 1):
+        when_there(tmp_path / f"begun-{number}", lambda _: None)
+    assert len(found) == 2 and all(map(alive, found))
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    until(lambda: not any(map(alive, found)))
+
+
+def test_ctrl_c_and_sigterm_leave_no_worker_and_no_traceback(tiny_model: Path, tmp_path: Path) -> None:
+    """As a terminal does it, which signals all processes in front."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    content = draw(1, 700, 500).image
+    for number in range(400):
+        Image.fromarray(content).save(folder / f"{number}.bmp")
+    for number, (stop, status, said) in enumerate(
+        ((signal.SIGINT, 130, ["Stopped."]), (signal.SIGTERM, -signal.SIGTERM, []))
+    ):
+        out = tmp_path / str(number)
+        argv = [sys.executable, "-m", "clothseg", "segment", str(folder), "--out", str(out), "--workers", "2"]
+        parent = subprocess.Popen(
+            [*argv, "--model", str(tiny_model)], cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True
+        )
+        until(lambda out=out: (out / "summaries").is_dir() and len(list((out / "summaries").iterdir())) > 4)
+        found = children(parent.pid)
+        os.killpg(parent.pid, stop)
+        _, err = parent.communicate(timeout=20)
+        assert parent.returncode == status and "Traceback" not in err
+        assert [line for line in err.splitlines() if line and "photos" not in line] == said
+        assert len(found) == 2
+        until(lambda found=found: not any(map(alive, found)))
+        assert (out / "results.csv").exists() == (stop == signal.SIGINT)
+
+
+def all_errors(kind: type[errors.ClothsegError]) -> set[type[errors.ClothsegError]]:
+    return {kind}.union(*map(all_errors, kind.__subclasses__()))
+
+
+def test_errors_survive_the_way_from_a_worker() -> None:
+    for kind in all_errors(errors.ClothsegError):
+        arguments = (15, "ended") if kind is errors.Interrupted else ("ended",)
+        found = _told(kind(*arguments))
+        assert type(found) is kind and str(found) == "ended" and found.__dict__ == kind(*arguments).__dict__
+
+    class Odd(Exception):
+        pass
+
+    assert str(_told(Odd("no"))) == "Odd: no" and isinstance(_told(Odd("no")), RuntimeError)
+    full = _told(OSError(errno.ENOSPC, "No space left"))
+    assert isinstance(full, OSError) and full.errno == errno.ENOSPC
+
+
+@pytest.mark.parametrize(
+    ("cores", "photos", "model", "engine", "workers"),
+    [
+        (2, worker_pool.MANY, None, "openvino", 2), (2, worker_pool.MANY - 1, None, "openvino", 1), (64, None, None,
+        "openvino", 4), (1, None, None, "openvino", 1), (2, None, None, "torch", 1), (2, None, "tiny", "openvino", 1),
+    ],
+)  # fmt: skip
+def test_workers_are_taken_where_they_pay(
+    cores: int, photos: int | None, model: str | None, engine: str, workers: int,
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr("clothseg.engines.quickest", lambda _: engine)
+    assert worker_pool.paying_workers(load(model and str(tiny_model)), photos) == workers
+
+
+def test_workers_have_cores_of_their_own(workers: Crew) -> None:
+    mine = os.sched_getaffinity(0)
+    theirs = [os.sched_getaffinity(pid) for pid in sorted(pids(workers))]
+    assert set.union(*theirs) == mine if len(mine) > 1 else theirs == [mine] * 2
+    assert len(mine) == 1 or not set.intersection(*theirs)
+
+
+# What workers are asked to do; they import it from here.
+
+
+def name_of(segmenter: Segmenter, *_: object) -> str:
+    return segmenter.name

@@ -1,0 +1,123 @@
+"""The other tabs in a real browser, and what screen readers and eyes make of all of them."""
+
+from base64 import b64decode
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browsing import DESKTOP, open_tab, upload
+from paper_dolls import draw
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from clothseg import Segmenter
+from clothseg.labels import NAMES
+from clothseg.outputs.comparison import compare
+from clothseg.video.stream import Stream
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("photos") / "holiday.png"
+    Image.fromarray(draw(1, 600, 400).image).save(path)
+    return path
+
+
+def test_two_looks_are_compared(page: Page, photo: Path, tiny_model: Path) -> None:
+    open_tab(page, "Compare")
+    expect(page.locator("#compare-go")).to_be_disabled()
+    page.locator("#compare-photo input[type=file]").set_input_files(photo)
+    page.locator("#compare-go").click()
+    expect(page.locator("#compare-table table")).to_be_visible()
+    library = Segmenter.from_pretrained(tiny_model)
+    found = compare(library(photo).label_map, library(photo, edges="plain", zoom="off").label_map)
+    assert 0.5 < found.agreement < 1
+    expect(page.locator("#compare-table caption")).to_contain_text(f"{found.agreement:.1%} of the pixels")
+    expect(page.locator("#compare-table tbody tr")).to_have_count(len(found.classes))
+    page.locator("#compare-difference").scroll_into_view_if_needed()
+    expect(page.locator("#compare-difference img")).to_be_visible()
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_any_model_can_be_named_where_the_app_is_ones_own(page: Page, photo: Path, tiny_model: Path) -> None:
+    open_tab(page, "Compare")
+    page.locator("#compare-photo input[type=file]").set_input_files(photo)
+    other = page.locator("#second-model input")
+    for name in (str(tiny_model), "./nothing"):
+        other.fill(name)
+        other.press("Enter")
+        page.locator("#compare-go").click()
+        if name == "./nothing":
+            expect(page.get_by_role("alert")).to_contain_text("There is no folder ./nothing")
+        else:
+            expect(page.locator("#compare-table table")).to_be_visible()
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_all_classes_are_explained(page: Page) -> None:
+    open_tab(page, "About")
+    rows = page.locator(".found tbody th").all_inner_texts()
+    assert rows == [f"{class_id}{name}" for class_id, name in enumerate(NAMES)]
+    expect(page.get_by_text("must not be used to decide anything about a person")).to_be_visible()
+
+
+def assert_regions_over(frame: Image.Image, camera: Image.Image, model: Path) -> None:
+    """The frame shows the camera's picture with its regions, not the bare picture, but for what JPEG does to both."""
+    assert frame.size == camera.size
+    expected = Stream(Segmenter.from_pretrained(model))(camera).overlay()
+    bare, coloured = (np.abs(np.asarray(frame, int) - np.asarray(other)).mean() for other in (camera, expected))
+    assert coloured < bare / 2, (coloured, bare)
+
+
+def assert_accessible(page: Page, where: str) -> None:
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    grave = [rule for rule in found if rule["impact"] in ("serious", "critical")]
+    assert not grave, (where, [(rule["id"], node["html"][:200]) for rule in grave for node in rule["nodes"]])
+
+
+@pytest.mark.parametrize("page", [(1280, "light"), (1280, "dark")], indirect=True, ids=["light", "dark"])
+def test_no_grave_finding_of_axe(page: Page, photo: Path, tiny_model: Path) -> None:
+    def segment() -> None:
+        assert_accessible(page, "before a photo")
+        upload(page, photo)
+        expect(page.locator(".found tbody tr").first).to_be_visible()
+        page.get_by_role("button", name="How to look at the photo").first.click()
+        page.get_by_role("button", name="Edges, crop and what lies behind").first.click()
+
+    def batch() -> None:
+        page.locator("#batch-files input[type=file]").set_input_files(photo)
+        page.locator("#batch-start").click()
+        expect(page.locator("#batch-save")).to_be_visible()
+
+    def live() -> None:
+        camera = page.locator("#live-camera")
+        camera.get_by_role("button", name="Click to Access Webcam").click()
+        switch = camera.get_by_role("button", name="capture photo")
+        switch.click()
+        expect(page.locator("#live-said")).to_contain_text("frames per second")
+        shown = page.locator("#live-regions img").get_attribute("src")
+        frame = Image.open(BytesIO(b64decode(shown.partition("base64,")[2]))).convert("RGB")
+        assert_regions_over(frame, Image.fromarray(draw(1, 480, 640).image), tiny_model)
+        assert_accessible(page, "a running camera")
+        switch.click()
+        expect(switch).to_have_text("Record")
+
+    def compare() -> None:
+        page.locator("#compare-photo input[type=file]").set_input_files(photo)
+        page.locator("#compare-go").click()
+        expect(page.locator("#compare-table table")).to_be_visible()
+
+    tabs: dict[str, Callable[[], None]] = {
+        "Segment": segment,
+        "Batch": batch,
+        "Live": live,
+        "Compare": compare,
+        "About": lambda: None,
+    }
+    for name, work in tabs.items():
+        open_tab(page, name)
+        work()
+        assert_accessible(page, name)

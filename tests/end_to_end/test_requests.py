@@ -1,0 +1,172 @@
+"""Requests that are malformed, too large or not meant for us: refused in plain words, and the app goes on."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from paper_dolls import draw
+from pictures import encoded
+from PIL import Image
+from strangers import META, call, upload
+
+from clothseg.app.photo_input import MAX_UPLOAD_BYTES
+from clothseg.app.server.request_limits import FAILED, UNUSABLE
+
+
+@pytest.fixture
+def app(public_app: tuple[str, Path]) -> str:
+    return public_app[0]
+
+
+@pytest.fixture(scope="module")
+def photo() -> bytes:
+    return encoded(Image.fromarray(draw(1, 96, 64).image), "PNG")
+
+
+MALFORMED = {
+    "a number for a photo": [5],
+    "a text for a photo": ["photo.jpg"],
+    "a number for a path": [{"path": 5, "meta": META}],
+    "a very long path": [{"path": "x" * 100_000, "meta": META}],
+    "a null byte": [{"path": "\0", "meta": META}],
+    "lists in lists": [[[[[]]]]],
+    "deep": [json.loads("[" * 500 + "]" * 500)],
+    "wide": [[{"path": "/etc", "meta": META}] * 1000],
+}
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_malformed_input_is_answered_in_plain_words(case: str, app: str) -> None:
+    assert call(app, "segment", MALFORMED[case]) == ("error", UNUSABLE)
+
+
+def test_a_call_without_a_photo_is_told_so(app: str) -> None:
+    assert call(app, "segment", []) == ("error", "No photo was given; send one.")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "arguments"),
+    [
+        ("segment", {}),
+        ("segment", {"phota": "x"}),
+        ("cutout", {"photo": None, "x": 1}),
+        ("nothing", {}),
+        ("items", {}),
+    ],
+)
+def test_names_that_do_not_fit_are_refused(endpoint: str, arguments: dict[str, Any], app: str) -> None:
+    answer = httpx.post(f"{app}/gradio_api/call/v2/{endpoint}", json=arguments)
+    assert (answer.status_code, answer.json()) == (422, {"detail": UNUSABLE})
+
+
+def test_an_answer_that_is_nobodys_ends_in_order(public_app: tuple[str, Path]) -> None:
+    """The stream tells so and ends; the connection is not broken off, nor the log filled."""
+    app, folder = public_app
+    before = (folder / "app.log").stat().st_size
+    for endpoint in ("segment", "labels", "nothing"):
+        answer = httpx.get(f"{app}/gradio_api/call/{endpoint}/0123456789abcdef")
+        assert answer.status_code == 200 and "event: error" in answer.text and "404" in answer.text
+    assert "Traceback" not in (folder / "app.log").read_text()[before:]
+
+
+BODIES = {
+    "not JSON": b"{",
+    "not text": b"\xff\xfe\x00",
+    "no data": b"{}",
+    "data is no list": b'{"data": {"a": 1}}',
+    "very deep": b'{"data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "large": b'{"data": ["' + b"A" * 40_000_000 + b'"]}',
+}
+
+
+@pytest.mark.parametrize("case", BODIES)
+def test_bodies_that_are_no_requests_are_refused(case: str, app: str) -> None:
+    for path in ("call/segment", "queue/join", "run/segment", "call/v2/segment"):
+        answer = httpx.post(
+            f"{app}/gradio_api/{path}", content=BODIES[case], headers={"Content-Type": "application/json"}, timeout=60
+        )
+        assert answer.status_code in (400, 404, 413, 422) or answer.json() == {"detail": FAILED}, (path, answer.text)
+        assert "Traceback" not in answer.text and len(answer.text) < 2000
+        if case == "large":
+            assert answer.status_code == 413
+            assert answer.json()["detail"] == "The request is too large: the limit is 34 MB."
+
+
+def test_a_body_of_untold_size_is_bounded_too(app: str) -> None:
+    def endless() -> Iterator[bytes]:
+        yield b'{"data": ["'
+        for _ in range(60):
+            yield b"A" * 2**20
+
+    headers = {"Content-Type": "application/json"}
+    try:
+        answer = httpx.post(f"{app}/gradio_api/call/segment", content=endless(), headers=headers, timeout=60)
+        assert answer.status_code in (400, 413)
+    except (httpx.WriteError, httpx.RemoteProtocolError, httpx.ReadError):
+        pass  # hung up on
+    assert httpx.get(f"{app}/config").status_code == 200
+
+
+@pytest.mark.parametrize("length", ["-1", "1e9", "9" * 30, str(2**40)])
+def test_lengths_that_cannot_be_are_refused(length: str, app: str) -> None:
+    host = httpx.URL(app)
+    with socket.create_connection((host.host, host.port), timeout=10) as connection:
+        connection.sendall(
+            f"POST /gradio_api/upload HTTP/1.1\r\nHost: {host.host}\r\nContent-Length: {length}\r\n\r\n".encode()
+        )
+        assert connection.recv(100).split()[1] in (b"400", b"413")
+
+
+def test_uploads_are_bounded(app: str, tmp_path: Path) -> None:
+    large = tmp_path / "a.zip"
+    with large.open("wb") as file:
+        file.truncate(MAX_UPLOAD_BYTES + 1)
+    with large.open("rb") as file:
+        answer = httpx.post(f"{app}/gradio_api/upload", files={"files": ("a.zip", file)}, timeout=60)
+    assert (answer.status_code, "exceeded maximum allowed size" in answer.text) == (413, True)
+    many = httpx.post(f"{app}/gradio_api/upload", files=[("files", (f"{i}.jpg", b"a")) for i in range(1001)])
+    assert many.status_code == 400
+    long = httpx.post(f"{app}/gradio_api/upload", files={"files": ("a" * 10_000 + ".jpg", b"a")})
+    assert long.status_code in (400, 413)
+
+
+def test_long_headers_do_no_harm(app: str) -> None:
+    for headers in ({"X-Long": "a" * 1_000_000}, {f"X-{i}": "a" for i in range(5000)}):
+        try:
+            assert httpx.get(f"{app}/config", headers=headers, timeout=30).status_code in (200, 400, 413, 431)
+        except (httpx.WriteError, httpx.RemoteProtocolError, httpx.ReadError):
+            pass  # hung up on
+    assert httpx.get(f"{app}/config").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/monitoring", "/monitoring/summary", "/gradio_api/vibe-code/", "/gradio_api/runs"])
+def test_what_is_not_needed_is_closed(path: str, app: str) -> None:
+    assert httpx.get(app + path).status_code in (403, 404)
+
+
+def test_strangers_videos_are_not_taken(app: str) -> None:
+    for slash in ("", "/"):
+        answer = httpx.post(f"{app}/gradio_api/process_recording{slash}", files={"video": ("a.mp4", b"a")})
+        assert answer.status_code == 404
+
+
+REST = (None, None, "one", "guided", "auto", False, False)
+"""Of /cutout's inputs, behind photo and classes."""
+
+
+@pytest.mark.parametrize("classes", [5, 0.5, {"Hat": 1}, True, [5], [["Hat"]], [None], "no class", ["x" * 9000] * 9])
+def test_classes_that_are_none(classes: Any, app: str, photo: bytes) -> None:
+    event, message = call(app, "cutout", [{"path": upload(app, "me.png", photo), "meta": META}, classes, *REST])
+    assert event == "error"
+    assert message.startswith(("Unknown class", "Classes are given as a list of names")), message
+    assert len(message) < 600
+
+
+def test_what_a_message_quotes_is_cut_short(app: str, photo: bytes) -> None:
+    me = {"path": upload(app, "me.png", photo), "meta": META}
+    event, message = call(app, "cutout", [me, ["Hat"], ["x" * 100_000], *REST[1:]])
+    assert event == "error" and message.endswith(" ...") and len(message) < 600, message

@@ -1,0 +1,102 @@
+"""Files appear whole or not at all, and a disk that takes none is told of in one sentence."""
+
+import asyncio
+import errno
+import resource
+from pathlib import Path
+
+import gradio as gr
+import pytest
+from full_disk import file_limit
+from paper_dolls import draw, write_parquet
+from PIL import Image
+
+from clothseg import Segmenter, cli
+from clothseg.app.downloads import save_overlay
+from clothseg.app.server import request_limits
+from clothseg.images.atomic_files import disk_trouble, whole
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "doll.png"
+    Image.fromarray(draw(1, 480, 320).image).save(path)
+    return path
+
+
+def test_a_writer_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_text("before")
+    with pytest.raises(OSError) as failed, file_limit(1000), whole(path) as building:
+        building.write_text("x" * 2000)
+    assert [each.name for each in tmp_path.iterdir()] == ["file.txt"] and path.read_text() == "before"
+    assert "a file would be larger than is allowed here" in str(disk_trouble(failed.value))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "x", "a.png"), "a.png could not be written: the disk is full: make room. What was"),
+        (OSError(errno.ENOSPC, "x"), "Writing failed: the disk is full: make room."),
+        (OSError(errno.EROFS, "x", "a", None, "b"), "b could not be written: the disk is read-only: write elsewhere."),
+        (PermissionError(errno.EACCES, "x", "a"), "this user may not write there"),
+        (OSError(errno.EDQUOT, "x", "a"), "quota is used up"),
+    ],
+)
+def test_the_disk_is_named(error: OSError, said: str) -> None:
+    assert said in str(disk_trouble(error))
+
+
+def test_other_errors_are_no_disks() -> None:
+    for error in (
+        FileNotFoundError(errno.ENOENT, "x", "a"),
+        OSError("x"),
+        ConnectionResetError(errno.ECONNRESET, "x"),
+    ):
+        assert disk_trouble(error) is None
+
+
+def test_evaluate_on_a_full_disk(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before the disk is full it writes; then it says so, and leaves the whole files of before."""
+    for split in ("train", "validation"):
+        write_parquet(tmp_path / f"{split}.parquet", 2, height=96, width=64)
+    argv = ["evaluate", str(tiny_model), str(tmp_path), "--resamples", "20", "--out", str(tmp_path / "out")]
+    assert cli.main(argv) == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    with file_limit(2000):
+        assert cli.main(argv) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("error: ") and "larger than is allowed here" in said
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_a_visitor_is_told_and_half_a_file_is_not_kept(
+    tiny_model: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+    result = Segmenter.from_pretrained(tiny_model, device="cpu")(photo)
+    with pytest.raises(OSError) as failed, file_limit(1000):
+        save_overlay(result)
+    assert not [path for path in (tmp_path / "gradio").rglob("*") if path.is_file()]
+
+    async def fail() -> None:
+        raise failed.value
+
+    with pytest.raises(gr.Error, match="The server has no room for a photo or its result just now"):
+        asyncio.run(request_limits._in_plain_words(fail, request_limits.FAILED, logged=False)())
+    for error, status in ((failed.value, 507), (FileNotFoundError(errno.ENOENT, "no such file", "a"), 500)):
+        assert request_limits.failed(error).status_code == status
+
+
+def test_a_cache_that_cannot_be_written_keeps_no_app_from_starting(
+    tiny_model: Path, photo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither one below a file, where nobody may make a folder, nor one on a disk that takes no model."""
+    expected = Segmenter.from_pretrained(tiny_model, engine="torch")(photo).label_map
+    (tmp_path / "full").mkdir()
+    for cache, size in ((photo / "cache", resource.RLIM_INFINITY), (tmp_path / "full", 5000)):
+        monkeypatch.setenv("CLOTHSEG_CACHE", str(cache))
+        with file_limit(size):
+            found = Segmenter.from_pretrained(tiny_model, device="cpu")(photo).label_map
+        assert (found == expected).mean() > 0.999
+    assert not list((tmp_path / "full").rglob("*.xml"))

@@ -1,0 +1,335 @@
+"""Whatever strangers upload becomes an upright 8-bit RGB picture, or an error that names the file and the cure."""
+
+import os
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from paper_dolls import draw
+from pictures import BLUE, GREEN, RED, STORED, assert_close, encoded, grey, jpeg, loaded, quarters, sized
+from PIL import ExifTags, Image
+
+from clothseg import ConfigError, ImageError, Segmenter
+from clothseg.images import decode
+from clothseg.images.decode import FORMATS, LEAST_LONGEST, load_photo, photo_name, pixel_limit
+
+
+ROOT = Path(decode.__file__).parents[2]
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("orientation", STORED)
+def test_every_exif_orientation_is_set_upright(orientation: int, format: str, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    data = encoded(STORED[orientation](quarters()), format, exif=exif, quality=95)
+    path = tmp_path / "photo"
+    path.write_bytes(data)
+    tolerance = 0 if format in ("PNG", "TIFF") else 90  # lossy formats bleed where the quarters meet
+    for source in (data, path, str(path), Image.open(path), Image.open(path).copy()):
+        assert_close(load_photo(source), quarters(), tolerance)
+
+
+def test_the_eight_turns_of_one_photo_have_one_label_map(tiny_model: Path) -> None:
+    upright = Image.fromarray(draw(1, 160, 96).image)
+    segmenter = Segmenter.from_pretrained(tiny_model)
+    expected = segmenter(upright).label_map
+    assert len(np.unique(expected)) > 2
+    for orientation, stored in STORED.items():
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = orientation
+        result = segmenter(encoded(stored(upright), "PNG", exif=exif))
+        np.testing.assert_array_equal(result.photo, upright)
+        np.testing.assert_array_equal(result.label_map, expected)
+
+
+def test_a_picture_is_not_turned_twice() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    photo = load_photo(encoded(STORED[6](quarters()), "PNG", exif=exif))
+    assert not photo.info
+    assert_close(load_photo(photo), quarters())
+
+
+@pytest.mark.parametrize("format", [*FORMATS, "MPO"])  # MPO: a JPEG with more pictures behind it, as phones write
+def test_every_listed_format_is_read(format: str, tmp_path: Path) -> None:
+    photo = Image.new("RGB", (64, 48), BLUE)
+    for found in loaded(encoded(photo, format), tmp_path):
+        assert_close(found, photo, tolerance=12)
+
+
+def test_heic_is_read_where_the_plugin_is_and_named_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pillow_heif")
+    for orientation, stored in STORED.items():
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = orientation
+        data = encoded(stored(quarters()), "HEIF", exif=exif.tobytes(), quality=95)
+        assert_close(load_photo(data), quarters(), tolerance=90)
+    monkeypatch.setattr(decode, "FORMATS", tuple(name for name in FORMATS if name != "HEIF"))
+    with pytest.raises(ImageError, match=r"The photo is a HEIC photo, .* save or share it as JPEG\."):
+        load_photo(data)
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_of_an_animation_the_first_frame_is_taken(format: str) -> None:
+    frames = [Image.new("RGB", (16, 16), color) for color in (RED, GREEN, BLUE)]
+    data = encoded(frames[0], format, save_all=True, append_images=frames[1:])
+    assert Image.open(BytesIO(data)).n_frames == 3
+    assert_close(load_photo(data), frames[0], tolerance=8)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_broken_exif_is_ignored() -> None:
+    assert_close(load_photo(encoded(quarters(), "PNG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")), quarters())
+
+
+def test_the_photo_is_a_copy_without_metadata() -> None:
+    original = quarters()
+    original.info["comment"] = "secret place"
+    photo = load_photo(original)
+    photo.putpixel((0, 0), (1, 2, 3))
+    assert (original.getpixel((0, 0)), photo.info) == (RED, {})
+    array = np.asarray(quarters()).copy()
+    photo = load_photo(array)
+    array[:] = 0
+    assert_close(photo, quarters())
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.zeros((4, 5), np.uint8), r"shape \(4, 5\)"),
+        (np.zeros((4, 5, 4), np.uint8), r"shape \(4, 5, 4\)"),
+        (np.zeros((3, 4, 5), np.uint8), r"shape \(3, 4, 5\)"),
+        (np.zeros((4, 5, 3), np.float32), "float32"),
+        (np.zeros((0, 5, 3), np.uint8), r"shape \(0, 5, 3\)"),
+    ],
+)
+def test_arrays_must_be_height_width_rgb_uint8(array: Any, said: str) -> None:
+    with pytest.raises(ImageError, match=said + r".*expected \(height, width, 3\) of type uint8"):
+        load_photo(array)
+
+
+BROKEN_FILES = {
+    "truncated.jpg": (jpeg()[:3000], "damaged or incomplete"),
+    "truncated.png": (encoded(quarters(), "PNG")[:80], "damaged or incomplete"),
+    "truncated.gif": (encoded(quarters(), "GIF")[:40], "damaged or incomplete|not a readable image"),
+    "truncated.webp": (encoded(quarters(), "WEBP")[:60], "damaged or incomplete|not a readable image"),
+    "truncated.avif": (encoded(quarters(), "AVIF")[:-40], "damaged or incomplete|not a readable image"),
+    "truncated.tif": (encoded(quarters(), "TIFF")[:-3000], "damaged or incomplete|not a readable image"),
+    "text.jpg": (b"This is no photo.", "not a readable image; use JPEG"),
+    "page.png": (b"<html><body>404</body></html>", "not a readable image; use JPEG"),
+    "drawing.eps": (encoded(quarters(), "EPS"), "not a readable image; use JPEG"),
+    "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a readable image; use JPEG"),
+    "empty.jpg": (b"", "empty"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_FILES)
+def test_broken_files_are_named_in_one_sentence(name: str, tmp_path: Path) -> None:
+    data, said = BROKEN_FILES[name]
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(ImageError, match=said) as from_path:
+        load_photo(path)
+    message = str(from_path.value)
+    assert name in message and message.endswith(".") and "\n" not in message
+    with pytest.raises(ImageError, match=said):
+        load_photo(data)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "progressive JPEG", "PNG", "16-bit PNG", "GIF", "BMP", "TIFF"])
+def test_a_truncated_file_is_refused_or_used_as_far_as_it_goes(format: str) -> None:
+    name = format.split()[-1]
+    photo = Image.effect_noise((200, 200), 80)
+    if format == "16-bit PNG":
+        photo = grey(np.asarray(photo, np.uint16) * 257, np.uint16)
+    options = {"progressive JPEG": {"progressive": True}, "GIF": {"interlace": False}}.get(format, {})
+    data = encoded(photo, name, **options)
+    whole, half = np.asarray(load_photo(data), int), data[: len(data) // 2]
+    with pytest.raises(ImageError, match="damaged or incomplete"):
+        load_photo(half)
+    partial = np.asarray(load_photo(half, allow_truncated=True), int)
+    rows = np.abs(partial - whole).mean(axis=(1, 2)) < (50 if format == "progressive JPEG" else 1)
+    assert partial.shape == whole.shape and 80 < rows.sum()
+    if name != "JPEG":  # an opened file is not ours to lengthen
+        np.testing.assert_array_equal(load_photo(Image.open(BytesIO(half)), allow_truncated=True), partial)
+    np.testing.assert_array_equal(load_photo(data, allow_truncated=True), whole)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_of_a_file_without_pixels_nothing_is_used(format: str) -> None:
+    data = encoded(Image.effect_noise((200, 200), 80).convert("RGB"), format)
+    with pytest.raises(ImageError, match=r"damaged or incomplete|not a readable image"):
+        load_photo(data[:14], allow_truncated=True)
+
+
+def test_a_jpeg_of_very_many_scans_is_refused(tmp_path: Path) -> None:
+    """Each takes the decoder over the whole picture once more, and some need but a few dozen bytes."""
+    data = encoded(quarters(), "JPEG", progressive=True)
+    start = data.rindex(b"\xff\xda")
+    path = tmp_path / "scans.jpg"
+    for times, scans in ((90, 99), (92, 101), (3000, 3009)):
+        path.write_bytes(data[:start] + data[start:-2] * times + data[-2:])
+        if scans <= 100:
+            assert_close(load_photo(path), quarters(), tolerance=90)
+            continue
+        for source in (path, path.read_bytes()):
+            with pytest.raises(ImageError, match=f"is a JPEG of {scans} scans; more than 100 are not read"):
+                load_photo(source)
+
+
+def test_scans_are_counted_in_the_picture_alone() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = "\xff\xda" * 500
+    data = encoded(quarters(), "JPEG", exif=exif, comment=b"\xff\xda" * 500) + b"\xff\xda" * 500
+    assert_close(load_photo(data), quarters(), tolerance=90)
+
+
+BOMBS = {
+    "PNG": (30_000, 30_000),
+    "JPEG": (65_500, 65_500),
+    "GIF": (65_535, 65_535),
+    "GIF's frame": (65_535, 65_535),
+    "BMP": (60_000, 60_000),
+    "WEBP": (16_383, 16_383),
+    "TIFF": (100_000, 100_000),
+    "TIFF, compressed": (100_000, 100_000),
+}
+
+
+LOAD_ALL = """
+import sys
+from pathlib import Path
+from clothseg import ImageError
+from clothseg.images.decode import load_photo
+
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
+
+try:
+    load_photo(b"warm up")
+except ImageError:
+    pass
+for path in sys.argv[1:]:
+    before = peak()
+    try:
+        load_photo(path)
+        sys.exit(f"{path} was loaded")
+    except ImageError as error:
+        print(peak() - before, error)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from /proc")
+def test_bombs_are_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    paths = []
+    for format, size in BOMBS.items():
+        paths.append(tmp_path / format)
+        paths[-1].write_bytes(sized(format, *size))
+    command = [sys.executable, "-W", "ignore", "-c", LOAD_ALL, *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    for path, line in zip(paths, done.stdout.splitlines(), strict=True):
+        kilobytes, _, message = line.partition(" ")
+        assert message.startswith(f"{path.name} is too large: "), message
+        assert int(kilobytes) < 30_000, line
+
+
+@pytest.mark.parametrize("size", [(1, 40_000_000), (40_000, 10), (1, 101)])
+def test_what_is_too_narrow_is_refused_before_decoding(size: tuple[int, int]) -> None:
+    with pytest.raises(ImageError, match=rf"too narrow: {size[0]} x {size[1]}; one side may be 100 times"):
+        load_photo(sized("PNG", *size))
+    assert load_photo(Image.new("RGB", (1, 100))).size == (1, 100)
+
+
+@pytest.mark.parametrize("value", ["many", "0", "-5", "4e6", "178956971", "1" * 5000])
+def test_a_limit_that_cannot_be_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOTHSEG_MAX_PIXELS", value)
+    with pytest.raises(ConfigError, match=r"CLOTHSEG_MAX_PIXELS is .* give a number of pixels from 1 to 178,956,970"):
+        load_photo(quarters())
+    assert load_photo(quarters(), max_pixels=1536).size == (48, 32)
+
+
+def test_the_limit_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pixel_limit() == 40_000_000
+    monkeypatch.setenv("CLOTHSEG_MAX_PIXELS", "1000")
+    with pytest.raises(ImageError, match="48 x 32 is 1,536 pixels and the limit is 1,000"):
+        load_photo(encoded(quarters(), "PNG"))
+    with pytest.raises(ConfigError, match="max_pixels is 0"):
+        load_photo(quarters(), max_pixels=0)
+
+
+def test_the_limit_is_checked_before_decoding_and_named() -> None:
+    with pytest.raises(ImageError, match="48 x 32 is 1,536 pixels and the limit is 1,000"):
+        load_photo(encoded(quarters(), "PNG")[:60], max_pixels=1000)
+    for source in (quarters(), np.asarray(quarters())):
+        with pytest.raises(ImageError, match="the limit is 1,000"):
+            load_photo(source, max_pixels=1000)
+        assert load_photo(source, max_pixels=48 * 32).size == (48, 32)
+
+
+def test_a_damaged_image_of_pil_is_reported(tmp_path: Path) -> None:
+    image = Image.open(BytesIO(jpeg()[:3000]))
+    with pytest.raises(ImageError, match="damaged"):
+        load_photo(image)
+
+
+def test_paths_that_hold_no_photo(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"There is no file .*none\.jpg"):
+        load_photo(tmp_path / "none.jpg")
+    with pytest.raises(ImageError, match="is a folder"):
+        load_photo(tmp_path)
+    with pytest.raises(ImageError, match="cannot be read"):
+        load_photo("null\0byte.jpg")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ImageError, match="pipe is a pipe or a device"):
+        load_photo(tmp_path / "pipe")
+    with pytest.raises(ImageError, match="not NoneType"):
+        load_photo(None)  # type: ignore[arg-type]
+
+
+def test_photo_names() -> None:
+    assert photo_name("a/b/coat.jpg") == "coat.jpg"
+    assert photo_name(Path("coat.jpg")) == "coat.jpg"
+    assert photo_name(b"bytes") is None
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "MPO", "WEBP"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_photos_are_made_smaller_as_they_are_read(orientation: int, format: str, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    upright = Image.fromarray(np.repeat(np.repeat(draw(1, 90, 60).image, 7, axis=0), 7, axis=1))  # 630 x 420
+    data = encoded(STORED[orientation](upright), format, exif=exif, quality=95)
+    whole = load_photo(data)
+    path = tmp_path / "photo"
+    path.write_bytes(data)
+    for longest, width in ((100, 67), (315, 210), (400, 267), (630, 420), (999, 420)):
+        size = (width, min(longest, 630))
+        for found in (load_photo(source, longest=longest) for source in (path, data)):
+            assert found.size == size and found.mode == "RGB" and not found.info
+            assert np.abs(np.subtract(found, whole.resize(size, Image.Resampling.BICUBIC), dtype=float)).mean() < 3
+    opened = Image.open(BytesIO(data))
+    assert max(load_photo(opened, longest=100).size) == 100 and max(opened.size) == 630  # the caller's stays whole
+    assert load_photo(np.asarray(upright), longest=100).size == (67, 100)
+    assert load_photo(Image.new("RGB", (4000, 41)), longest=LEAST_LONGEST).size == (32, 1)
+
+
+def test_a_reduced_jpeg_is_not_decoded_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded = []
+    to_rgb = decode.to_rgb
+    monkeypatch.setattr(decode, "to_rgb", lambda image: decoded.append(image.size) or to_rgb(image))
+    data = encoded(Image.new("RGB", (800, 600), BLUE), "JPEG")
+    for longest in (None, 801, 500, 400, 399, 101, 50):
+        load_photo(data, longest=longest)
+    whole, half, quarter, eighth = (800, 600), (400, 300), (200, 150), (100, 75)
+    assert decoded == [whole, whole, whole, half, half, quarter, eighth]
+    with pytest.raises(ConfigError, match="32 pixels or more, not 31"):
+        load_photo(data, longest=31)
+    with pytest.raises(ImageError, match="too large"):
+        load_photo(data, 1000, longest=32)

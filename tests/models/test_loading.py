@@ -1,0 +1,228 @@
+"""What can be wrong with a model, and what the user is told."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx2
+import pytest
+import torch
+from huggingface_hub import ModelCardData
+from huggingface_hub import errors as hub_errors
+from local_hub import LocalHub
+from paper_dolls import draw
+from safetensors.torch import load_file, save_file
+
+from clothseg import HubError, ModelError, Segmenter
+from clothseg.labels import ID2LABEL, NAMES
+from clothseg.models import loading
+
+
+@pytest.fixture
+def copy(tiny_model: Path, tmp_path: Path) -> Path:
+    """A model's folder to damage."""
+    return Path(shutil.copytree(tiny_model, tmp_path / "copy"))
+
+
+def edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def relabel(folder: Path, names: list[str]) -> None:
+    edit(folder / "config.json", id2label=dict(enumerate(names)), label2id={n: i for i, n in enumerate(names)})
+
+
+def drop_classifier(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    del weights["decode_head.classifier.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no config": (lambda f: (f / "config.json").unlink(), "holds no config.json"),
+    "config is no JSON": (lambda f: (f / "config.json").write_text("{"), "cannot be loaded"),
+    "unknown architecture": (lambda f: edit(f / "config.json", model_type="sewing"), "cannot be loaded"),
+    "not for segmentation": (lambda f: edit(f / "config.json", model_type="bert"), "cannot be loaded"),
+    "other number of classes": (lambda f: relabel(f, list(NAMES[:17])), "has 17 classes where ATR has 18"),
+    "other name": (
+        lambda f: relabel(f, [n.replace("Bag", "Purse") for n in NAMES]),
+        "class 16 is 'Purse' instead of 'Bag'",
+    ),
+    "other order": (
+        lambda f: relabel(f, list(NAMES[::-1])),
+        "0 is 'Scarf' instead of 'Background', .* and 15 more",
+    ),
+    "no weights": (lambda f: (f / "model.safetensors").unlink(), "has no model.safetensors"),
+    "git-lfs pointer": (
+        lambda f: (f / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
+        "git-lfs pointer: run git lfs pull",
+    ),
+    "half the weights": (
+        lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:5000]),
+        "damaged: download it anew",
+    ),
+    "a tensor is missing": (drop_classifier, r"lack 1 .*decode_head\.classifier\.weight"),
+    "other sizes": (lambda f: edit(f / "config.json", decoder_hidden_size=48), "cannot be loaded"),
+    "crop": (lambda f: edit(f / "preprocessor_config.json", do_center_crop=True), "fixed height and width"),
+    "keeps the aspect": (
+        lambda f: edit(f / "preprocessor_config.json", size={"shortest_edge": 128}),
+        "fixed height and width",
+    ),
+    "no resize": (lambda f: edit(f / "preprocessor_config.json", do_resize=False), "fixed height and width"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_models_are_refused_in_one_sentence(damage: str, copy: Path) -> None:
+    harm, said = DAMAGE[damage]
+    harm(copy)
+    with pytest.raises(ModelError, match=said) as refused:
+        Segmenter.from_pretrained(str(copy))
+    message = str(refused.value)
+    assert "copy" in message and message.endswith(".") and "\n" not in message
+
+
+def test_half_precision_is_widened(copy: Path) -> None:
+    weights = {name: tensor.half() for name, tensor in load_file(copy / "model.safetensors").items()}
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    edit(copy / "config.json", dtype="float16")
+    model = loading.load(str(copy)).model
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def test_without_a_name_the_embedded_model_is_loaded(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "EMBEDDED", copy)
+    assert Segmenter.from_pretrained().name == "segformer"
+    monkeypatch.setattr(loading, "EMBEDDED", copy / "nowhere")
+    with pytest.raises(ModelError, match="no embedded weights; name a model"):
+        Segmenter.from_pretrained()
+
+
+@pytest.mark.parametrize("name", ["./no/such/folder", "a/b/c"])
+def test_neither_a_folder_nor_a_hub_name(name: str) -> None:
+    with pytest.raises(ModelError, match="There is no folder"):
+        Segmenter.from_pretrained(name)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "card", "said"),
+    [
+        ("segformer", None, "not for commercial use"),
+        ("segformer", ModelCardData(license="mit"), "not for commercial use"),
+        ("upernet", ModelCardData(base_model="nvidia/mit-b2"), "not for commercial use"),
+        ("clothseg-lite", ModelCardData(license="apache-2.0"), "card: apache-2.0"),
+        ("clothseg-lite", ModelCardData(license="other", license_name="my-terms"), "card: my-terms"),
+        ("clothseg-lite", ModelCardData(), "not stated"),
+        ("clothseg-lite", None, "not stated"),
+    ],
+)
+def test_license_note(model_type: str, card: ModelCardData | None, said: str) -> None:
+    assert said in loading.license_note(model_type, card)
+
+
+def refusal(kind: type[hub_errors.HfHubHTTPError], status: int) -> Exception:
+    response = httpx2.Response(status, request=httpx2.Request("GET", "https://hub/owner/model"))
+    return kind("refused", response=response)
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (refusal(hub_errors.GatedRepoError, 403), "owner/model is gated: accept its terms"),
+        (refusal(hub_errors.RepositoryNotFoundError, 404), "no model owner/model, or it is private"),
+        (refusal(hub_errors.RevisionNotFoundError, 404), "has no revision v9"),
+        (refusal(hub_errors.HfHubHTTPError, 503), "The Hub answered 503"),
+        (hub_errors.LocalEntryNotFoundError("offline"), "the Hub cannot be reached"),
+        (ConnectionError("refused"), "the Hub cannot be reached"),
+        (httpx2.ConnectError("[Errno -2] Name or service not known"), "the Hub cannot be reached"),
+    ],
+)
+def test_hub_errors_are_found_beneath_those_of_transformers(cause: Exception, said: str) -> None:
+    outer = OSError("We couldn't connect ...\nlong advice")
+    outer.__cause__ = cause
+    error = loading.explain(outer, "owner/model", "v9")
+    assert isinstance(error, HubError)
+    assert said in str(error)
+
+
+HUB_SCRIPT = """
+import sys
+from huggingface_hub import HfApi
+from clothseg import ClothsegError, Segmenter
+
+def attempt(name, **options):
+    try:
+        segmenter = Segmenter.from_pretrained(name, **options)
+        print(segmenter.name, segmenter.revision)
+    except ClothsegError as error:
+        print(f"{type(error).__name__}: {error}")
+
+api = HfApi(token="hf_alice")
+api.create_repo("alice/clothes", private=True)
+first = api.upload_folder(repo_id="alice/clothes", folder_path=sys.argv[1]).oid
+print(first)
+attempt("alice/clothes")
+attempt("alice/clothes", token="hf_mallory")
+attempt("alice/nothing")
+attempt("alice/clothes", token="hf_alice")
+api.delete_file("model.safetensors", "alice/clothes")
+attempt("alice/clothes", token="hf_alice")
+attempt("alice/clothes", token="hf_alice", revision=first)
+attempt("alice/clothes", token="hf_alice", revision="v9")
+"""
+
+
+def test_against_a_hub(tiny_model: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(HUB_SCRIPT)
+    with LocalHub({"hf_alice": "alice"}) as hub:
+        env = hub.env(home=tmp_path / "home") | {"PYTHONPATH": str(Path(loading.__file__).parents[2])}
+        done = subprocess.run([sys.executable, script, tiny_model], capture_output=True, text=True, env=env)
+    assert done.returncode == 0, done.stderr
+    first, *answers = done.stdout.splitlines()
+    assert answers == [
+        "HubError: The Hub has no model alice/clothes, or it is private; "
+        "check the name, or pass a token that may read it.",
+        "HubError: The Hub answered 401 to the request for alice/clothes; check the token, or try again later.",
+        "HubError: The Hub has no model alice/nothing, or it is private; "
+        "check the name, or pass a token that may read it.",
+        f"alice/clothes {first}",
+        "ModelError: alice/clothes has no model.safetensors; save it with save_pretrained of transformers.",
+        f"alice/clothes {first}",
+        "HubError: alice/clothes has no revision v9; check the branch, tag or commit.",
+    ]
+
+
+def test_labels_of_the_right_classes_pass() -> None:
+    loading.check_labels(ID2LABEL, "ours")
+    loading.check_labels({str(i): name for i, name in ID2LABEL.items()}, "as JSON")  # type: ignore[misc]
+
+
+def test_a_processor_that_fits_passes() -> None:
+    loading.check_processor(SimpleNamespace(do_resize=True, size={"height": 2, "width": 2}), "ours")
+
+
+@pytest.mark.parametrize(
+    "preprocessing",
+    [
+        {"image_processor_type": "SegformerFeatureExtractor", "size": {"height": 128, "width": 128}},
+        {"feature_extractor_type": "SegformerFeatureExtractor", "reduce_labels": False, "size": 128},
+        {"image_processor_type": "SegformerImageProcessor", "do_reduce_labels": False, "size": [128, 128]},
+    ],
+    ids=["transformers 4.27", "transformers 4.20", "transformers 4.30"],
+)
+def test_models_saved_by_older_transformers_load_unchanged(preprocessing: dict[str, object], copy: Path) -> None:
+    """Such as `mattmdjaga/segformer_b2_clothes`: other preprocessing keys, and label2id with strings for numbers."""
+    photo = draw(5, 90, 70).image
+    expected = Segmenter.from_pretrained(copy)(photo).label_map
+    common = {"do_normalize": True, "do_resize": True, "resample": 2}
+    means = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+    (copy / "preprocessor_config.json").write_text(json.dumps(common | means | preprocessing))
+    config = json.loads((copy / "config.json").read_text())
+    config["label2id"] = {name: str(index) for name, index in config["label2id"].items()}
+    (copy / "config.json").write_text(json.dumps(config))
+    assert (Segmenter.from_pretrained(copy)(photo).label_map == expected).all()

@@ -1,0 +1,163 @@
+"""clothseg.postprocess.people on label maps of paper dolls side by side, and through a segmenter."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from paper_dolls import draw
+
+from clothseg import ConfigError, Segmenter
+from clothseg.postprocess.people import parse, people_of, territories
+from clothseg.postprocess.zoom_crop import Box
+
+
+def row_of_dolls(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Label map and wearers (0 for the background) of dolls next to each other."""
+    masks = [draw(seed + number, 192, 128).mask % 255 for number in range(count)]
+    masks = [np.where(mask >= 18, 0, mask).astype(np.uint8) for mask in masks]
+    wearers = [np.where(mask > 0, number, 0).astype(np.uint8) for number, mask in enumerate(masks, 1)]
+    return np.hstack(masks), np.hstack(wearers)
+
+
+def agreement(found: np.ndarray, true: np.ndarray) -> float:
+    return float(np.mean(found[true > 0] == true[true > 0]))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@pytest.mark.parametrize("seed", [0, 20])
+def test_everyone_is_found_from_left_to_right(count: int, seed: int) -> None:
+    labels, wearers = row_of_dolls(count, seed)
+    divided = territories(labels)
+    assert divided.min() == 1 and divided.max() == count
+    assert agreement(divided, wearers) > 0.99
+    middles = [box.left + box.right for _, box in people_of(np.where(labels > 0, divided, 0).astype(np.uint8))]
+    assert len(middles) == count and middles == sorted(middles)
+
+
+def test_people_who_touch_are_told_apart() -> None:
+    labels, wearers = row_of_dolls(2, 3)
+    labels[90:110, 40:216] = 4  # their clothes hang together
+    divided = territories(labels)
+    assert divided.max() == 2 and agreement(divided, wearers) > 0.97
+
+
+def test_specks_bags_and_hair_on_shoulders_are_nobody() -> None:
+    labels, _ = row_of_dolls(1, 5)
+    labels = np.pad(labels, ((0, 0), (0, 100)))
+    rows, _ = np.nonzero(np.isin(labels, [2, 11]))
+    labels[4:7, 180:183] = 11
+    labels[120:150, 170:210] = 16
+    below = int(rows.max()) + 4
+    labels[below : below + 6, 60:66] = 2
+    assert territories(labels).max() == 1
+
+
+def test_nobody() -> None:
+    divided = territories(np.zeros((40, 30), np.uint8))
+    assert not divided.any() and people_of(divided) == ()
+
+
+def test_each_pixel_is_what_the_look_at_its_nearest_person_says() -> None:
+    labels, _ = row_of_dolls(2)
+    divided = territories(labels)
+    boxes: list[Box] = []
+
+    def look(box: Box) -> tuple[np.ndarray, np.ndarray]:
+        boxes.append(box)
+        shape = box.bottom - box.top, box.right - box.left
+        return np.full(shape, len(boxes), np.uint8), np.full((3, 2), 100 * len(boxes), np.uint8)
+
+    found, sure, wearers = parse(labels, np.zeros((96, 128), np.uint8), divided, 1.5, look)
+    assert len(boxes) == 2
+    for number in (1, 2):
+        person = (labels > 0) & (divided == number)
+        assert (found[person] == number).all()
+    np.testing.assert_array_equal(wearers, found)
+    assert set(np.unique(sure)) == {0, 100, 200}
+
+
+def test_what_one_look_takes_for_background_another_may_see() -> None:
+    divided = np.repeat(np.array([[1, 2]], np.uint8), 60, axis=0).repeat(30, axis=1)
+    labels = np.zeros((60, 60), np.uint8)
+    labels[10:50, 10:25], labels[10:50, 40:50] = 4, 6
+    arm, bag = (slice(30, 34), slice(25, 34)), (slice(30, 34), slice(36, 38))
+
+    def look(box: Box) -> tuple[np.ndarray, np.ndarray]:
+        seen = np.where(divided == (1 if box.left == 0 else 2), labels, 0)
+        if box.left == 0:
+            seen[arm], seen[bag] = 14, 16
+        return seen[box.top : box.bottom, box.left : box.right], np.full((2, 2), 200, np.uint8)
+
+    found, _, wearers = parse(labels, np.zeros((60, 60), np.uint8), divided, 1.0, look)
+    assert (found[arm] == 14).all() and (wearers[arm] == divided[arm]).all()
+    assert not found[bag].any() and not wearers[bag].any()
+    assert (wearers[labels == 6] == 2).all()
+
+
+def test_numbers_without_gaps() -> None:
+    labels = np.ones((8, 30), np.uint8)
+    divided = np.repeat(np.array([[1, 2, 3]], np.uint8), 8, axis=0).repeat(10, axis=1)
+    labels[:, 10:20] = 0
+
+    def look(box: Box) -> tuple[np.ndarray, np.ndarray]:
+        return labels[box.top : box.bottom, box.left : box.right], np.zeros((2, 2), np.uint8)
+
+    _, _, wearers = parse(labels, np.zeros((8, 30), np.uint8), divided, 0.5, look)
+    assert set(np.unique(wearers)) == {0, 1, 2} and (wearers[:, 20:] == 2).all()
+
+
+@pytest.mark.parametrize("rules", [False, True])
+def test_result_tells_whose_each_pixel_is(tiny_model: Path, rules: bool) -> None:
+    segmenter = Segmenter.from_pretrained(str(tiny_model), engine="torch")
+    photo = np.hstack([draw(seed, 96, 64).image for seed in range(3)])
+    result = segmenter(photo, people="all", rules=rules)
+    assert result.wearers is not None and not result.wearers.flags.writeable
+    np.testing.assert_array_equal(result.wearers > 0, result.label_map > 0)
+    assert [person.number for person in result.people] == list(range(1, int(result.wearers.max()) + 1))
+    (batched,) = segmenter.batch([photo], people="all", rules=rules)
+    assert np.mean(batched.wearers == result.wearers) > 0.99
+    assert segmenter(photo).people == ()
+
+
+def test_an_unknown_value_is_named(tiny_model: Path) -> None:
+    with pytest.raises(ConfigError, match="People can be one or all, not 'some'"):
+        Segmenter.from_pretrained(str(tiny_model), engine="torch")(draw(0, 32, 32).image, people="some")
+
+
+def test_photos_of_one_person_hold_one(shared_data: Path) -> None:
+    from clothseg.training.data.loading import decode_row, load_splits
+
+    rows = load_splits(str(shared_data), None, 0.1, 0).validation
+    masks = [decode_row(rows[index])[1] for index in range(0, 100, 4)]
+    counts = [int(territories(np.where(mask == 255, 0, mask).astype(np.uint8)).max()) for mask in masks]
+    assert counts.count(1) >= 24
+
+
+def test_a_face_that_a_band_cuts_in_two_is_one_head() -> None:
+    labels = np.zeros((120, 160), np.uint8)
+    labels[20:30, 30:46] = 2
+    labels[26:30, 32:44] = 11
+    labels[32:42, 32:44] = 11  # below glasses that were not seen
+    labels[50:110, 20:56] = 4
+    assert territories(labels).max() == 1
+    labels[32:36, 30:46] = 2  # hair of its own: someone who sits in front
+    assert territories(labels).max() == 1 + 1
+
+
+def test_strays_far_off_do_not_widen_the_look_and_are_nobodys() -> None:
+    labels, _ = row_of_dolls(2, 4)
+    alone = labels.copy()
+    labels = np.pad(labels, ((0, 0), (0, 400)))
+    labels[150:156, 620:626] = 9
+    seen: list[list[Box]] = []
+    for each in (alone, labels):
+        boxes: list[Box] = []
+
+        def look(box: Box, each: np.ndarray = each, boxes: list[Box] = boxes) -> tuple[np.ndarray, np.ndarray]:
+            boxes.append(box)
+            return each[box.top : box.bottom, box.left : box.right], np.full((3, 2), 200, np.uint8)
+
+        found, _, wearers = parse(each, np.zeros((96, 128), np.uint8), territories(each), 1.5, look)
+        seen.append(boxes)
+        assert (wearers[:, :256] > 0).sum() > 0.95 * (alone > 0).sum() and not found[:, 400:].any()
+    assert all(a.right - a.left <= b.right - b.left + 60 for a, b in zip(seen[1], seen[0], strict=True))

@@ -1,0 +1,78 @@
+"""clothseg.postprocess.tta: looks at mirrored and larger photos, and what the segmenter makes of its options."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from paper_dolls import draw
+from PIL import Image
+
+from clothseg import ConfigError, Segmenter
+from clothseg.labels import SWAP_SIDES
+from clothseg.postprocess.cleanup import tidy
+from clothseg.postprocess.guided_edges import follow_edges
+from clothseg.postprocess.tta import as_logits, averaged_probabilities, probabilities
+from clothseg.postprocess.upsample import winners
+
+
+@pytest.fixture(scope="module")
+def teacher(tiny_model: Path) -> Segmenter:
+    return Segmenter.from_pretrained(str(tiny_model), device="cpu")
+
+
+def test_probabilities_of_the_mirrored_photo_are_mirrored_with_sides_swapped(teacher: Segmenter) -> None:
+    photo = Image.fromarray(draw(1, 128, 128).image)
+    plain = averaged_probabilities(teacher.logits, teacher.image_size, photo, (1.0, 0.75))
+    mirrored = averaged_probabilities(
+        teacher.logits, teacher.image_size, photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT), (1.0, 0.75)
+    )
+    assert plain.shape == (18, 32, 32) and np.allclose(plain.sum(axis=0), 1, atol=1e-5)
+    assert np.allclose(plain, mirrored[SWAP_SIDES[:18]][..., ::-1], atol=1e-5)
+    assert not np.allclose(plain, plain[..., ::-1], atol=1e-2)
+
+
+def test_one_size_is_the_mean_of_the_photo_and_its_mirror_image(teacher: Segmenter) -> None:
+    photo = Image.fromarray(draw(2, 128, 128).image)
+    pair = teacher.logits([photo, photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT)])
+    weights = np.exp(pair - pair.max(axis=1, keepdims=True))
+    probabilities = weights / weights.sum(axis=1, keepdims=True)
+    expected = (probabilities[0] + probabilities[1][SWAP_SIDES[:18]][..., ::-1]) / 2
+    assert np.allclose(averaged_probabilities(teacher.logits, teacher.image_size, photo, (1.0,)), expected, atol=1e-5)
+
+
+def test_logits_and_probabilities_are_each_others_inverse(rng: np.random.Generator) -> None:
+    shares = probabilities(rng.normal(size=(18, 4, 5)).astype(np.float32))
+    np.testing.assert_allclose(shares.sum(axis=0), 1, atol=1e-5)
+    np.testing.assert_allclose(probabilities(as_logits(shares)), shares, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"edges": "plain"}, {"rules": True}, {"average": True}])
+def test_options_do_what_they_say_alone_and_in_batches(teacher: Segmenter, options: dict) -> None:
+    photos = [draw(seed, 150, 100 + seed).image for seed in (3, 4)]
+    usual = [teacher(photo).label_map for photo in photos]
+    made = [teacher(photo, **options).label_map for photo in photos]
+    for one, other in zip(made, teacher.batch(photos, 2, **options), strict=True):
+        assert (one == other.label_map).mean() > 0.999
+        assert not other.label_map.flags.writeable
+    assert all((one == other).all() for one, other in zip(usual, made, strict=True)) == (not options)
+    logits = [teacher.logits([Image.fromarray(photo)])[0] for photo in photos]
+    if options == {"edges": "plain"}:
+        expected = [winners(each, photo.shape[:2]) for each, photo in zip(logits, photos, strict=True)]
+    elif not options:
+        expected = [follow_edges(each, photo) for each, photo in zip(logits, photos, strict=True)]
+    else:
+        expected = [tidy(each) for each in usual] if "rules" in options else made
+    for one, other in zip(made, expected, strict=True):
+        assert (one == other).mean() > 0.999
+
+
+def test_averaged_maps_of_mirrored_photos_are_mirrored(teacher: Segmenter) -> None:
+    photo = draw(5, 128, 128).image
+    there = teacher(photo, average=True).label_map
+    back = SWAP_SIDES[teacher(np.ascontiguousarray(photo[:, ::-1]), average=True).label_map[:, ::-1]]
+    assert (there == back).mean() > 0.999
+
+
+def test_unknown_edges_are_refused(teacher: Segmenter) -> None:
+    with pytest.raises(ConfigError, match="plain or guided, not"):
+        teacher(draw(1, 64, 64).image, edges="sharp")

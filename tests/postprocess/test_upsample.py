@@ -1,0 +1,164 @@
+"""Windows, strips and the grid against the plain way: interpolate all planes with torch, then argmax and softmax."""
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import interpolate
+
+from clothseg import Segmenter
+from clothseg.images.decode import load_photo
+from clothseg.postprocess.upsample import GRID_SIDE, label_pixels, strips, sure_pixels, winners
+
+
+def smooth_logits(seed: int, shape: tuple[int, int, int]) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    coarse = torch.from_numpy(rng.normal(0, 4, (1, shape[0], 6, 5)))
+    return interpolate(coarse, shape[1:], mode="bicubic")[0].numpy().astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [
+        ((18, 128, 128), (768, 512)),
+        ((18, 128, 128), (511, 767)),
+        ((18, 32, 48), (1000, 400)),
+        ((18, 32, 48), (32, 48)),
+        ((18, 128, 128), (100, 47)),  # a photo smaller than the network's answer
+        ((18, 128, 128), (47, 100)),
+        ((18, 128, 128), (300, 50)),
+        ((18, 32, 32), (1, 3000)),
+        ((18, 32, 32), (3000, 1)),
+        ((18, 32, 32), (2, 40_000)),
+        ((18, 120, 80), (1700, 1100)),
+        ((18, 32, 32), (1, 1)),
+        ((2, 7, 5), (64, 65)),
+        ((3, 1, 1), (9, 8)),
+    ],
+)
+def test_labels_and_probabilities_equal_the_plain_way(shape: tuple[int, int, int], size: tuple[int, int]) -> None:
+    logits = smooth_logits(sum(size), shape)
+    label_map, confidence, grid = label_pixels(logits, size)
+    assert (label_map.shape, label_map.dtype, label_map.flags.c_contiguous) == (size, np.uint8, True)
+    np.testing.assert_array_equal(winners(logits, size), label_map)
+
+    full = interpolate(torch.from_numpy(logits)[None], size, mode="bilinear", align_corners=False)[0]
+    expected = full.argmax(dim=0).numpy()
+    # All pixels, but for ties: where the best two are within rounding of each other.
+    best, second = full.topk(2, dim=0).values
+    clear = (best - second).numpy() > 1e-3
+    np.testing.assert_array_equal(label_map[clear], expected[clear])
+    assert np.mean(label_map == expected) >= 0.999
+
+    probability = full.softmax(dim=0).amax(dim=0)
+    tolerance = 1e-4 if max(size) <= GRID_SIDE else 0.01
+    for class_id in range(shape[0]):
+        won = label_map == class_id
+        if won.any():
+            assert confidence[class_id] == pytest.approx(probability.numpy()[won].mean(), abs=tolerance)
+    if max(size) <= GRID_SIDE:
+        np.testing.assert_allclose(grid, 255 * probability, atol=0.51)
+    else:
+        assert max(grid.shape) == GRID_SIDE
+        coarse = interpolate(torch.from_numpy(logits)[None], grid.shape, mode="bilinear", align_corners=False)[0]
+        np.testing.assert_allclose(grid, 255 * coarse.softmax(dim=0).amax(dim=0), atol=0.52)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.data())
+def test_windows_lose_no_class(seed: int, data: st.DataObject) -> None:
+    """Whatever the logits: smooth, wild, or of few values, where ties and narrow wins between two others abound."""
+    shape = tuple(data.draw(st.integers(1, most)) for most in (9, 24, 24))
+    size = (data.draw(st.integers(1, 400)), data.draw(st.integers(1, 700)))
+    rng = np.random.default_rng(seed)
+    kind = data.draw(st.sampled_from(["smooth", "wild", "few"]))
+    if kind == "smooth":
+        logits = smooth_logits(seed, shape)
+    else:
+        logits = rng.normal(0, 3, shape).astype(np.float32) if kind == "wild" else rng.integers(0, 3, shape) * 1.0
+        logits = logits.astype(np.float32)
+    full = interpolate(torch.from_numpy(logits).double()[None], size, mode="bilinear", align_corners=False)[0].numpy()
+    chosen = np.take_along_axis(full, winners(logits, size)[None].astype(np.intp), axis=0)[0]
+    assert (full.max(axis=0) - chosen).max() <= 1e-5
+
+
+def test_a_class_that_only_wins_between_two_others_is_found() -> None:
+    logits = np.array([[[5.0, -5.0]], [[-5.0, 5.0]], [[1.0, 1.0]]], np.float32)
+    assert np.unique(winners(logits, (1, 100))).tolist() == [0, 1, 2]
+
+
+def test_a_region_too_small_for_the_grid_has_its_probability() -> None:
+    """One that wins on a few pixels of 9 million, between samples of the grid."""
+    logits = np.zeros((18, 120, 120), np.float32)
+    logits[0] = 4
+    size = (3000, 3000)
+    # just enough at one logit to win right there
+    logits[7, 64, 64] = 4.1
+    label_map, confidence, _ = label_pixels(logits, size)
+    small = interpolate(torch.from_numpy(logits)[None], (GRID_SIDE, GRID_SIDE), mode="bilinear")[0].argmax(dim=0)
+    assert 0 < np.count_nonzero(label_map == 7) < 200 and not (small == 7).any()
+    probabilities = [
+        probability[labels == 7] for _, labels, probability in strips(logits, size) if (labels == 7).any()
+    ]
+    assert confidence[7] == pytest.approx(np.concatenate(probabilities).mean(), abs=1e-5)
+
+
+def test_confidence_on_photos(shared_data: Path) -> None:
+    """The grid's means against those over all pixels, for real shapes of garments at 2 megapixels."""
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.ParquetFile(shared_data / "sample_validation.parquet").read_row_group(0)
+    segmenter = Segmenter.from_pretrained(device="cpu")
+    for row in table["image"].to_pylist()[:4]:
+        logits = segmenter.logits([load_photo(row["bytes"])])[0]
+        label_map, confidence, _ = label_pixels(logits, (1700, 1200))
+        counts, total = np.zeros(18), np.zeros(18)
+        for window, labels, probability in strips(logits, label_map.shape):
+            np.testing.assert_array_equal(labels, label_map[window])
+            counts += np.bincount(labels.ravel(), minlength=18)
+            total += np.bincount(labels.ravel(), weights=probability.ravel(), minlength=18)
+        present = counts > 0
+        np.testing.assert_allclose(confidence[present], (total / np.maximum(counts, 1))[present], atol=0.015)
+
+
+def test_of_equal_logits_the_lower_id_wins() -> None:
+    logits = np.zeros((18, 4, 4), np.float32)
+    logits[[3, 11]] = 2
+    label_map, confidence, _ = label_pixels(logits, (40, 40))
+    assert np.unique(label_map).tolist() == [3]
+    assert confidence[3] == pytest.approx(np.exp(2) / (2 * np.exp(2) + 16), abs=1e-6)
+    assert np.count_nonzero(confidence) == 1
+
+
+@pytest.mark.parametrize("size", [(60, 90), (2, 40_000)])
+def test_unsure_pixels_are_marked(size: tuple[int, int]) -> None:
+    logits = smooth_logits(3, (18, 32, 32))
+    label_map = winners(logits, size)
+    full = interpolate(torch.from_numpy(logits)[None], size, mode="bilinear", align_corners=False)[0]
+    probability = full.softmax(dim=0).amax(dim=0).numpy()
+    marked = sure_pixels(logits, size, 0.9)
+    clear = np.abs(probability - 0.9) > 1e-3
+    assert ((marked == 255) == (probability < 0.9))[clear].all() and 0 < (marked == 255).mean() < 1
+    assert (marked == label_map)[marked != 255].all()
+
+
+def test_large_logits_do_not_overflow() -> None:
+    logits = np.zeros((18, 4, 4), np.float32)
+    logits[5] = 5000
+    _, confidence, _ = label_pixels(logits, (9, 9))
+    assert confidence[5] == 1
+
+
+@pytest.mark.parametrize("size", [(1500, 1000), (1000, 1500), (4_000_000, 1), (1, 4_000_000)])
+def test_memory_is_bounded_by_the_photo(size: tuple[int, int]) -> None:
+    logits = smooth_logits(0, (18, 128, 128))
+    tracemalloc.start()
+    label_pixels(logits, size)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    pixels = size[0] * size[1]
+    assert peak < 2 * pixels + 20e6 < 18 * 4 * pixels / 3

@@ -1,0 +1,74 @@
+"""The app as its users meet it: `python app.py` in a process of its own, on a free port of this machine."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+
+ROOT = Path(__file__).parents[2]
+
+SECRET = "hf_" + "KeepThisToYourself" * 2
+"""A token for the app to keep to itself."""
+
+WATCH_SOCKETS = """
+import os, sys
+
+def note(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        with open(os.environ["SOCKET_LOG"], "a") as log:
+            log.write(f"{event} {args if event == 'socket.getaddrinfo' else args[1:]!r}\\n")
+
+sys.addaudithook(note)
+"""
+"""For a sitecustomize.py: writes down each connection, and each name that is looked up, in SOCKET_LOG."""
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """This process's environment without settings of the app that a developer may carry, and with `settings`."""
+    foreign = ("CLOTHSEG_", "GRADIO_", "SPACE_")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(foreign) or k == "CLOTHSEG_CACHE"}
+    return inherited | {"HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"} | settings
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def running_app(folder: Path, root: Path = ROOT, **settings: str) -> Iterator[str]:
+    """Start the app of `root` and give its address; its temporary files and its log lie in `folder`."""
+    port = free_port()
+    log = folder / "app.log"
+    env = environment(**settings | {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "gradio")})
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, str(root / "app.py")], cwd=root, env=env, stdout=output, stderr=subprocess.STDOUT
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 240
+        while not _answers(url):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"The app did not start:\n{log.read_text()}")
+            time.sleep(0.2)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(f"{url}/config", timeout=5):
+            return True
+    except (URLError, TimeoutError, ConnectionError):
+        return False

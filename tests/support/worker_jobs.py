@@ -1,0 +1,75 @@
+"""Functions that tests send to worker processes, and what tells whether such a process lives."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from clothseg import Crew, Segmenter
+from clothseg.batch.photo_files import Wanted
+from clothseg.batch.worker_process import Worker
+
+
+def unreadable() -> None:
+    raise ValueError("unreadable")
+
+
+class Unreadable:
+    def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
+        return unreadable, ()
+
+
+def slow_at_first(segmenter: Segmenter, path: str) -> str:
+    """Write this process's id to a new file and take long; where the file is there, answer at once."""
+    if os.path.exists(path):
+        return segmenter.name
+    with open(f"{path}.new", "w") as file:
+        file.write(str(os.getpid()))
+    os.replace(f"{path}.new", path)
+    time.sleep(60)
+    return "it was not killed"
+
+
+def kill_oneself(_: Segmenter) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed_by_three(wanted: Wanted, options: dict[str, Any], segmenter: Segmenter, photo: Path, name: str) -> Any:
+    if name == "3.png":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"labels": b"x"}, {}
+
+
+def pids(workers: Crew) -> set[int]:
+    hired: list[Worker] = list(workers._hired.values())
+    return {worker._process.pid for worker in hired}
+
+
+def alive(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def children(pid: int) -> set[int]:
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(path.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.add(int(path.parent.name))
+    return found
+
+
+def until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def when_there(path: Path, then: Callable[[str], object]) -> None:
+    until(path.exists)
+    then(path.read_text())

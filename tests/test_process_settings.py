@@ -1,0 +1,91 @@
+"""The settings take hold, counted in page faults, and can be turned off."""
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import clothseg
+from clothseg.process_settings import tune
+
+
+ROOT = Path(clothseg.__file__).parents[1]
+CODE = """
+import resource
+from clothseg.process_settings import tune
+tune()
+import os
+import platform
+import numpy as np
+def work():
+    for _ in range(8):
+        np.ones(15_000_000, np.float32)
+work()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+work()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before, os.environ.get("OMP_WAIT_POLICY"))
+"""
+
+
+def run(**settings: str) -> tuple[int, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "OMP_WAIT"))}
+    done = subprocess.run(
+        [sys.executable, "-c", CODE],
+        env=kept | settings,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    faults, policy = done.stdout.split()
+    return int(faults), policy
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator")
+def test_memory_is_kept_and_threads_sleep() -> None:
+    assert run()[0] < 100
+    assert run()[1] == "passive"
+
+
+@pytest.mark.parametrize(
+    ("settings", "policy"),
+    [
+        ({"CLOTHSEG_TUNING": "0"}, "None"),
+        ({"CLOTHSEG_TUNING": "0", "OMP_WAIT_POLICY": "active"}, "active"),
+        ({"MALLOC_MMAP_THRESHOLD_": "65536"}, "passive"),
+    ],
+)
+def test_it_can_be_turned_off(settings: dict[str, str], policy: str) -> None:
+    faults, found = run(**settings)
+    assert faults > 1000
+    assert found == policy
+
+
+def test_a_chosen_policy_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {"OMP_WAIT_POLICY": "active", "MALLOC_ARENA_MAX": "4"}
+    tune(environment)
+    assert environment["OMP_WAIT_POLICY"] == "active"
+
+
+GAPS = """
+from clothseg.process_settings import give_back, tune
+tune()
+from pathlib import Path
+import numpy as np
+def resident():
+    return int(Path("/proc/self/status").read_text().partition("VmRSS:")[2].split()[0]) // 1024
+blocks = [np.ones(1_000_000, np.uint8) for _ in range(200)]
+del blocks[:-1]  # what is left keeps the heap from shrinking
+before = resident()
+give_back()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator")
+def test_what_is_kept_can_be_given_back() -> None:
+    done = subprocess.run([sys.executable, "-c", GAPS], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert int(done.stdout) > 150, "megabytes"

@@ -1,0 +1,87 @@
+"""Near-duplicates: copies are found however they were saved, different photos are not, groups are whole."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from paper_dolls import draw
+from PIL import Image, ImageEnhance, ImageOps
+
+from clothseg.training.data.duplicates import CHUNK, DISTANCE, WORDS, duplicate_groups, photo_hash
+
+
+def recompressed(photo: Image.Image) -> Image.Image:
+    buffer = io.BytesIO()
+    photo.save(buffer, "JPEG", quality=20)
+    return Image.open(buffer)
+
+
+def cropped(photo: Image.Image) -> Image.Image:
+    width, height = photo.size
+    return photo.crop((width // 100, height // 100, width - width // 100, height - height // 100))
+
+
+COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "recompressed": recompressed,
+    "halved": lambda photo: photo.resize((photo.width // 2, photo.height // 2)),
+    "squeezed": lambda photo: photo.resize((photo.width, photo.height // 2)),
+    "cropped": cropped,
+    "mirrored": ImageOps.mirror,
+    "mirrored, cropped": lambda photo: cropped(ImageOps.mirror(photo)),
+    "brightened": lambda photo: ImageEnhance.Brightness(photo).enhance(1.1),
+    "grey": lambda photo: photo.convert("L"),
+}
+
+
+def hashes_of(photos: list[Image.Image]) -> np.ndarray:
+    return np.stack([photo_hash(photo) for photo in photos])
+
+
+@pytest.mark.parametrize("change", COPIES.values(), ids=COPIES)
+def test_copies_are_found_and_nothing_else(change: Callable[[Image.Image], Image.Image], shared_data: Path) -> None:
+    stored = pq.read_table(shared_data / "sample_train.parquet", columns=["image"])["image"].to_pylist()
+    photos = [Image.open(io.BytesIO(cell["bytes"])).convert("RGB") for cell in stored]
+    assert duplicate_groups(hashes_of(photos)) == []
+    found = duplicate_groups(hashes_of([*photos, *map(change, photos)]))
+    assert found == [[index, index + len(photos)] for index in range(len(photos))]
+
+
+def test_dolls_in_many_poses_are_different() -> None:
+    assert duplicate_groups(hashes_of([Image.fromarray(draw(seed, 96, 64).image) for seed in range(60)])) == []
+
+
+def flipped(bits: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """`bits` (4,) uint64 with `count` of its 256 bits turned."""
+    turned = np.unpackbits(bits.view(np.uint8))
+    turned[rng.permutation(256)[:count]] ^= 1
+    return np.packbits(turned).view(np.uint64)
+
+
+def test_groups_are_what_is_linked_by_pairs(rng: np.random.Generator) -> None:
+    """More rows than a chunk holds, and near ones far apart in any order of the hashes."""
+    count = 4 * CHUNK + 9
+    hashes = rng.integers(0, 2**64, (count, 2, WORDS), dtype=np.uint64)
+    hashes[100, 0] = flipped(hashes[3, 0], DISTANCE, rng)
+    hashes[120, 0] = flipped(hashes[100, 0], DISTANCE, rng)  # near 100, and so in a group with 3
+    hashes[50] = [flipped(side, DISTANCE, rng) for side in hashes[7, ::-1]]  # near the mirror image of 7
+    hashes[51, 0] = flipped(hashes[8, 0], DISTANCE + 1, rng)
+    hashes[130] = hashes[9]
+    pairs = [[number, number + 50] for number in range(140, 190)]
+    for one, other in pairs:
+        hashes[other, 0] = flipped(hashes[one, 0], DISTANCE, rng)
+    assert np.bitwise_count(hashes[3, 0] ^ hashes[120, 0]).sum() > DISTANCE
+    groups = [[3, 100, 120], [7, 50], [9, 130], *pairs]
+    assert duplicate_groups(hashes) == groups
+    order = rng.permutation(count)
+    found = [sorted(order[group].tolist()) for group in duplicate_groups(hashes[order])]
+    assert sorted(found) == groups
+
+
+def test_thousands_of_equal_photos_are_one_group(rng: np.random.Generator) -> None:
+    hashes = np.zeros((5000, 2, WORDS), np.uint64)
+    hashes[17] = rng.integers(0, 2**64, (2, WORDS), dtype=np.uint64)
+    assert duplicate_groups(hashes) == [[index for index in range(5000) if index != 17]]
+    assert duplicate_groups(hashes[:0]) == []

@@ -1,0 +1,263 @@
+"""Frames to labels that do not flicker."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from moving_pictures import Clip, handheld, waving
+from paper_dolls import draw
+
+from clothseg import ConfigError, ImageError, Segmenter
+from clothseg.labels import LABEL2ID, NUM_CLASSES
+from clothseg.postprocess.pipeline import wide_size
+from clothseg.postprocess.zoom_crop import Box
+from clothseg.video.optical_flow import Motion, consistency
+from clothseg.video.stream import PAST, Look, Stream, figure_of, mixed, segment_frames
+
+
+@pytest.fixture(scope="module")
+def segmenter(tiny_model: Path) -> Segmenter:
+    return Segmenter.from_pretrained(tiny_model, engine="torch", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def clip() -> Clip:
+    doll = draw(3, 256, 192)
+    return handheld(doll.image, doll.mask, 12, np.random.default_rng(0))
+
+
+def still(height: int, width: int) -> Motion:
+    return Motion(np.zeros((height, width, 2), np.float32), np.ones((height, width), np.float32))
+
+
+def shares(rng: np.random.Generator, height: int = 12, width: int = 8) -> np.ndarray:
+    return rng.dirichlet(np.ones(NUM_CLASSES), (height, width)).transpose(2, 0, 1).astype(np.float32)
+
+
+def test_smoothed_labels_keep_to_the_motion_better(segmenter: Segmenter, clip: Clip) -> None:
+    kept = {}
+    for smooth in (False, True):
+        maps = [result.label_map for result in segment_frames(segmenter, clip.frames, smooth=smooth)]
+        pairs = zip(maps[1:], maps, clip.motions[1:], strict=False)
+        kept[smooth] = np.mean([consistency(*pair) for pair in pairs])
+    assert 1 - kept[True] < 0.6 * (1 - kept[False])
+
+
+def test_without_smoothing_and_zoom_frames_are_photos(segmenter: Segmenter, clip: Clip) -> None:
+    for edges in ("plain", "guided"):
+        results = segment_frames(segmenter, clip.frames[:3], smooth=False, zoom="off", edges=edges, batch_size=2)
+        for frame, result in zip(clip.frames, results, strict=False):
+            photo = segmenter(frame, zoom="off", edges=edges)
+            assert np.array_equal(result.label_map, photo.label_map)
+            assert np.array_equal(np.asarray(result.photo), frame)
+            assert set(result.confidence) <= set(photo.confidence) and result.model == segmenter.name
+
+
+def test_one_by_one_is_the_same_as_lazily_many(segmenter: Segmenter, clip: Clip) -> None:
+    stream = Stream(segmenter, zoom="off")
+    many = segment_frames(segmenter, clip.frames[:6], zoom="off", batch_size=4)
+    for frame, result in zip(clip.frames, many, strict=False):
+        assert np.array_equal(stream(frame).label_map, result.label_map)
+
+
+def test_frames_are_taken_as_they_are_needed(segmenter: Segmenter, clip: Clip) -> None:
+    taken = []
+
+    def endless() -> Iterator[np.ndarray]:
+        while True:
+            taken.append(len(taken))
+            yield clip.frames[len(taken) % len(clip.frames)]
+
+    results = segment_frames(segmenter, endless(), batch_size=2)
+    next(results)
+    results.close()
+    assert len(taken) <= 4
+
+
+def test_a_cut_forgets(segmenter: Segmenter, clip: Clip) -> None:
+    other = draw(9, *clip.labels[0].shape).image
+    alone = Stream(segmenter)(other)
+    (*_, after) = segment_frames(segmenter, [*clip.frames[:5], other])
+    assert np.array_equal(after.label_map, alone.label_map)
+
+
+def test_frames_may_change_their_size(segmenter: Segmenter, clip: Clip) -> None:
+    frames = [clip.frames[0], clip.frames[1][:100], clip.frames[2]]
+    assert [result.label_map.shape for result in segment_frames(segmenter, frames)] == [f.shape[:2] for f in frames]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"edges": "soft"}, "Edges can be plain or guided, not 'soft'"),
+        ({"zoom": "on"}, "Zoom can be auto or off, not 'on'"),
+        ({"batch_size": 0}, "The batch size must be at least 1, not 0"),
+    ],
+)
+def test_options_are_checked_at_once(segmenter: Segmenter, options: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        segment_frames(segmenter, [], **options)
+
+
+def test_what_is_no_frame_is_said(segmenter: Segmenter) -> None:
+    with pytest.raises(ImageError, match="expected \\(height, width, 3\\)"):
+        list(segment_frames(segmenter, [np.zeros((4, 4), np.uint8)]))
+    assert list(segment_frames(segmenter, [])) == []
+
+
+# Mixing.
+
+
+def test_a_still_scene_is_averaged(rng: np.random.Generator) -> None:
+    box = Box(0, 0, 80, 120)
+    now, before = Look(box, shares(rng)), Look(box, shares(rng))
+    both = mixed(now, before, still(60, 40), (120, 80))
+    np.testing.assert_allclose(both.shares, PAST * before.shares + (1 - PAST) * now.shares, atol=1e-5)
+    np.testing.assert_allclose(both.shares.sum(axis=0), 1, atol=1e-5)
+
+
+def test_the_network_is_believed_where_motion_is_not(rng: np.random.Generator) -> None:
+    box, motion = Box(0, 0, 80, 120), still(60, 40)
+    now, before = Look(box, shares(rng)), Look(box, shares(rng))
+    assert mixed(now, None, motion, (120, 80)) is now and mixed(now, before, None, (120, 80)) is now
+    untrusted = motion._replace(trust=np.zeros_like(motion.trust))
+    np.testing.assert_allclose(mixed(now, before, untrusted, (120, 80)).shares, now.shares)
+
+
+def test_what_was_known_moves_along_and_between_boxes(rng: np.random.Generator) -> None:
+    """The scene goes right by 10 pixels, a cell of the grid, and is then seen through another box."""
+    size, grid = (120, 80), shares(rng)
+    motion = Motion(np.full((120, 80, 2), (-10, 0), np.float32), np.ones((120, 80), np.float32))
+    nothing = np.zeros_like(grid)
+    moved = mixed(Look(Box(0, 0, 80, 120), nothing), Look(Box(0, 0, 80, 120), grid), motion, size).shares
+    np.testing.assert_allclose(moved[:, :, 1:], PAST * grid[:, :, :-1], atol=1e-4)
+    assert not moved[:, :, 0].any()  # came in from outside
+    part = mixed(Look(Box(20, 30, 60, 90), nothing[:, :6, :4]), Look(Box(0, 0, 80, 120), grid), still(120, 80), size)
+    np.testing.assert_allclose(part.shares, PAST * grid[:, 3:9, 2:6], atol=1e-4)
+
+
+# Surroundings.
+
+
+def test_the_figure_is_found_in_pixels_of_the_frame() -> None:
+    labels = np.zeros((12, 8), np.uint8)
+    labels[3:9, 2:5] = 4
+    labels[0, 7] = 3  # a speck
+    look = Look(Box(100, 200, 180, 320), np.eye(NUM_CLASSES, dtype=np.float32)[labels].transpose(2, 0, 1))
+    assert figure_of(look) == Box(120, 230, 150, 290)
+    assert figure_of(Look(look.box, np.eye(NUM_CLASSES, dtype=np.float32)[0 * labels].transpose(2, 0, 1))) is None
+
+
+class Seeing:
+    """Stands in for a segmenter that takes red for clothes; remembers what it was shown."""
+
+    image_size = (192, 128)
+    name = "seeing"
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[int, int]] = []
+        self.sizes: list[tuple[int, int]] = []
+
+    def logits(self, photos: list, size: tuple[int, int] | None = None) -> np.ndarray:
+        self.shown += [photo.size for photo in photos]
+        height, width = size or self.image_size
+        self.sizes.append((height, width))
+        out = np.zeros((len(photos), NUM_CLASSES, height // 4, width // 4), np.float32)
+        for logits, photo in zip(out, photos, strict=True):
+            small = np.asarray(photo.resize((width // 4, height // 4))).astype(np.float32)
+            logits[0], logits[4] = 6, (small[..., 0] - small[..., 1]) / 8
+        return out
+
+
+class Truthful(Seeing):
+    """Stands in for a segmenter that knows the truth of a clip, at the network's resolution."""
+
+    def __init__(self, clip: Clip) -> None:
+        super().__init__()
+        self.left = list(clip.labels)
+
+    def logits(self, photos: list, size: tuple[int, int] | None = None) -> np.ndarray:
+        maps = [self.left.pop(0) for _ in photos]
+        planes = [np.eye(NUM_CLASSES, dtype=np.float32)[labels] for labels in maps]
+        small = [
+            [cv2.resize(each, (32, 48), interpolation=cv2.INTER_AREA) for each in np.moveaxis(p, 2, 0)] for p in planes
+        ]
+        return 6 * np.asarray(small, np.float32)
+
+
+def scene(x: int, seen: bool = True) -> np.ndarray:
+    frame = np.full((240, 480, 3), 120, np.uint8)
+    frame += np.random.default_rng(0).integers(0, 30, frame.shape[:2])[..., None].astype(np.uint8)
+    if seen:
+        cv2.rectangle(frame, (x, 60), (x + 40, 180), (230, 20, 20), -1)
+    return frame
+
+
+def test_surroundings_follow_the_figure_calmly() -> None:
+    seeing = Seeing()
+    frames = [scene(40 + 4 * index) for index in range(60)]
+    results = list(segment_frames(seeing, frames, edges="plain", batch_size=1))  # type: ignore[arg-type]
+    for index, result in enumerate(results[1:], start=1):
+        left = 40 + 4 * index
+        assert result.mask("Upper-clothes")[80:160, left + 6 : left + 34].all()
+        assert not result.mask("Upper-clothes")[:, : left - 16].any()
+    whole = [size for size in seeing.shown if size == (480, 240)]
+    assert len(whole) == 2 and len(seeing.shown) == len(frames) + 2
+    windows = [size for size in seeing.shown if size != (480, 240)]
+    assert all(156 <= height <= 240 and width <= 0.8 * height for width, height in windows)
+
+
+def test_people_far_apart_are_not_squeezed() -> None:
+    apart = np.where(scene(60) != scene(0, seen=False), scene(60), scene(400))
+    for zoom, sizes in (("auto", {wide_size((480, 240), Seeing.image_size)}), ("off", {Seeing.image_size})):
+        seeing = Seeing()
+        results = list(segment_frames(seeing, [apart] * 3, zoom=zoom, batch_size=1))  # type: ignore[arg-type]
+        assert set(seeing.sizes) == sizes and all(result.mask("Upper-clothes")[120, 80] for result in results)
+        assert all(result.mask("Upper-clothes")[120, 420] for result in results)
+
+
+def test_one_who_fills_a_wide_frame_is_seen_at_the_usual_size() -> None:
+    large = scene(0, seen=False)
+    cv2.rectangle(large, (60, 20), (420, 239), (230, 20, 20), -1)
+    seeing = Seeing()
+    list(segment_frames(seeing, [large] * 3, batch_size=1))  # type: ignore[arg-type]
+    assert seeing.sizes == [wide_size((480, 240), Seeing.image_size), *[Seeing.image_size] * 3]
+
+
+def test_rules_and_half_lengths_are_as_for_photos() -> None:
+    labels = np.zeros((240, 160), np.uint8)
+    labels[20:100, 40:120], labels[100:, 20:140] = LABEL2ID["Face"], LABEL2ID["Upper-clothes"]
+    labels[236:, 70:80] = LABEL2ID["Left-leg"]
+    labels[60:65, 150:155] = LABEL2ID["Hat"]  # on no head
+    frame = np.random.default_rng(0).integers(0, 30, (*labels.shape, 3)).astype(np.uint8)
+    for edges, rules, legs, hat in (
+        ("plain", False, True, True),
+        ("plain", True, True, False),
+        ("guided", True, False, False),
+    ):
+        known = Truthful(Clip([frame], [labels], []))
+        (result,) = segment_frames(known, [frame], zoom="off", edges=edges, rules=rules)  # type: ignore[arg-type]
+        assert ("Left-leg" in result.areas, "Hat" in result.areas) == (legs, hat), (edges, rules)
+
+
+def test_who_comes_in_later_is_found() -> None:
+    seeing = Seeing()
+    frames = [scene(0, seen=False)] * 3 + [scene(300)] * 3
+    areas = [result.areas for result in segment_frames(seeing, frames, batch_size=1)]  # type: ignore[arg-type]
+    assert [("Upper-clothes" in area) for area in areas] == [False] * 3 + [True] * 3
+
+
+def test_a_moving_arm_does_not_lag(segmenter: Segmenter) -> None:
+    """What was an arm and is ground again, or the other way round, is smoothed into the past at few pixels."""
+    clip = waving(3, 10, np.random.default_rng(0), 240, 160)
+    right = {}
+    for smooth in (False, True):
+        seeing = Truthful(clip)
+        maps = [each.label_map for each in segment_frames(seeing, clip.frames, smooth=smooth, zoom="off")]  # type: ignore[arg-type]
+        changed = [now != before for now, before in zip(clip.labels[1:], clip.labels, strict=False)]
+        right[smooth] = np.mean(
+            [(own == now)[where].mean() for own, now, where in zip(maps[1:], clip.labels[1:], changed, strict=True)]
+        )
+    assert right[True] > right[False] - 0.06
