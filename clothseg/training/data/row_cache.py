@@ -78,7 +78,9 @@ def remembered(rows: Dataset, inspect: Callable[[], dict[str, Any]]) -> dict[str
     except Exception:  # noqa: S110 - missing, cut short or read-only: inspecting is the cure
         pass
     found = inspect()
-    arrays = {name: value if isinstance(value, np.ndarray) else json.dumps(value) for name, value in found.items()}
+    arrays: dict[str, Any] = {
+        name: value if isinstance(value, np.ndarray) else json.dumps(value) for name, value in found.items()
+    }
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with whole(file) as building, building.open("wb") as target:
