@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from accelerate.data_loader import SeedableRandomSampler
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 from transformers import (
     EarlyStoppingCallback,
@@ -35,7 +35,7 @@ from clothseg.training.interruption import Interruption, outlive_signals
 from clothseg.training.losses import match_labels
 from clothseg.training.nan_guard import FiniteNumbers
 from clothseg.training.objective import Objective
-from clothseg.training.optimizer import parameter_groups
+from clothseg.training.optimizer import exponential_schedule, parameter_groups
 from clothseg.training.progress import Bar, Table
 
 
@@ -188,10 +188,10 @@ class ClothesTrainer(Trainer):
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LRScheduler:
-        """`lr_decay` to the power of the step, or with `lr_decay` 0 what `lr_scheduler_type` says."""
+        """`exponential_schedule` by `lr_decay`, or with `lr_decay` 0 what `lr_scheduler_type` says."""
         optimizer, decay = optimizer or self.optimizer, self.parsing.lr_decay
         if decay and optimizer is not None and self.lr_scheduler is None:
-            self.lr_scheduler = LambdaLR(optimizer, lambda step: decay**step)
+            self.lr_scheduler = exponential_schedule(optimizer, decay, self.args.get_warmup_steps(num_training_steps))
             self._created_lr_scheduler = True
         return super().create_scheduler(num_training_steps, optimizer)
 
@@ -231,6 +231,8 @@ class ClothesTrainer(Trainer):
         loader: Any = super()._get_dataloader(*args, **kwargs)
         inner = loader.base_dataloader  # of accelerate's, which takes the attribute and does nothing with it
         inner.worker_init_fn = functools.partial(outlive_signals, inner.worker_init_fn)
+        # Torch's own is what dropout draws from, and workers that persist would leave it where new ones do not.
+        inner.generator = torch.Generator().manual_seed(self.args.seed)
         return loader
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
