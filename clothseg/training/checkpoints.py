@@ -95,7 +95,9 @@ def usable_checkpoint(folder: Path, *, averaged: bool = False, processes: int = 
 
 
 def checkpoint_to_resume(training: TrainingArguments, averaged: bool) -> str | None:
-    """The checkpoint that `--resume_from_checkpoint` stands for: a path, `true` for the last usable one, or none.
+    """The checkpoint that `--resume_from_checkpoint` stands for: a path, or `true` for the last usable one, or none.
+
+    `auto` is `true` where the run has left a checkpoint, and starts it where it has not.
 
     Raises:
         ConfigError: no checkpoint can be used, or not the one that is named.
@@ -103,7 +105,9 @@ def checkpoint_to_resume(training: TrainingArguments, averaged: bool) -> str | N
     resume = training.resume_from_checkpoint
     if resume in (None, "", "False", "false"):
         return None
-    if resume in ("True", "true"):
+    if resume == "auto" and not checkpoints(Path(str(training.output_dir))):
+        return None
+    if resume in ("True", "true", "auto"):
         checkpoint, lines = usable_checkpoint(
             Path(str(training.output_dir)), averaged=averaged, processes=training.world_size
         )

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from datasets import concatenate_datasets
+from datasets import Dataset, concatenate_datasets
 from transformers import PreTrainedModel, SegformerImageProcessorPil, TrainingArguments, set_seed
 
 from clothseg.errors import ConfigError
-from clothseg.images.atomic_files import whole
 from clothseg.segmenter import Segmenter
 from clothseg.training.average import mix_in
 from clothseg.training.checkpoints import checkpoint_to_resume, writing
@@ -27,8 +26,8 @@ from clothseg.training.data.loading import (
     load_splits,
     repeated,
 )
-from clothseg.training.data.pseudo_labels import label_rows
-from clothseg.training.data.sources import load_labelled, load_unlabelled
+from clothseg.training.data.pseudo_labels import label_once
+from clothseg.training.data.sources import load_labelled
 from clothseg.training.data.split import SPLIT_FILE
 from clothseg.training.distillation import Teacher
 from clothseg.training.evaluation.scoring import only_class, report, score
@@ -81,12 +80,9 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         check=True,
     )
     rows, counts = splits.train, splits.pixels
-    if parsing.unlabelled_name:
+    if parsing.unlabelled_name or parsing.flat_lay_name:
         with training.main_process_first(desc="labels of the teacher"):
-            file = Path(str(training.output_dir)) / "teacher_labels.parquet"
-            if writes and not (checkpoint and file.is_file()):  # a resumed run goes on with the very same labels
-                _teach(parsing, file)
-            taught = load_labelled(file)
+            taught = _taught(parsing, Path(str(training.output_dir)), writes)
         rows = concatenate_datasets([rows, taught])
         counts = np.concatenate([counts, inspect_rows(taught, "Counting the teacher's labels").pixels])
     rows = rows.select(repeated(counts, parsing.rare_sampling, training.seed))
@@ -141,13 +137,27 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     return folder
 
 
-def _teach(parsing: ParsingArguments, file: Path) -> None:
-    """Write the unlabelled photos with the teacher's labels to `file`."""
-    teacher = Segmenter.from_pretrained(parsing.teacher_model_name_or_path, revision=parsing.teacher_revision)
-    rows = load_unlabelled(str(parsing.unlabelled_name))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with whole(file) as building:
-        label_rows(teacher, rows, parsing.min_teacher_probability).to_parquet(building)
+def _taught(parsing: ParsingArguments, folder: Path, writes: bool) -> Dataset:
+    """Rows with the teacher's labels, from `folder` where an earlier run left just these there."""
+    found = []
+    for option, worn in (("unlabelled_name", True), ("flat_lay_name", False)):
+        name = getattr(parsing, option)
+        if name:
+            file = folder / f"{option.removesuffix('_name')}_labels.parquet"
+            if writes:
+                label_once(
+                    file,
+                    name=name,
+                    option=option,
+                    worn=worn,
+                    teacher=str(parsing.teacher_model_name_or_path),
+                    revision=parsing.teacher_revision,
+                    min_probability=parsing.min_teacher_probability,
+                    scales=tuple(parsing.teacher_scales),
+                    exclude_file=parsing.exclude_file,
+                )
+            found.append(load_labelled(file))
+    return concatenate_datasets(found)
 
 
 def _teacher(parsing: ParsingArguments, processor: SegformerImageProcessorPil, device: torch.device) -> Teacher | None:
