@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from datasets import Dataset, concatenate_datasets
+from datasets import concatenate_datasets
 from transformers import PreTrainedModel, SegformerImageProcessorPil, TrainingArguments, set_seed
 
 from clothseg.errors import ConfigError
 from clothseg.segmenter import Segmenter
 from clothseg.training.average import mix_in
-from clothseg.training.checkpoints import checkpoint_to_resume, writing
+from clothseg.training.checkpoints import checkpoint_to_resume, checkpoints, writing
 from clothseg.training.config import ParsingArguments
 from clothseg.training.data.copy_paste import Wardrobe
 from clothseg.training.data.dataset import ParsingDataset
@@ -26,7 +26,7 @@ from clothseg.training.data.loading import (
     load_splits,
     repeated,
 )
-from clothseg.training.data.pseudo_labels import label_once
+from clothseg.training.data.pseudo_labels import Labelling
 from clothseg.training.data.sources import load_labelled
 from clothseg.training.data.split import SPLIT_FILE
 from clothseg.training.distillation import Teacher
@@ -41,6 +41,10 @@ from clothseg.training.publish.card import write_card
 from clothseg.training.publish.push import prepare_push, push
 from clothseg.training.publish.report import write_pictures, write_report
 from clothseg.training.trainer import ClothesTrainer
+
+
+INCOMPLETE = "model.incomplete"
+"""The trained model's folder until figures, plots and card are in it."""
 
 
 def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str]) -> Path:
@@ -59,40 +63,49 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
             disk whatever happens, and a failed push says how to push it later.
     """
     check_precision(training.bf16, training.device)
-    folder = Path(str(training.output_dir)) / "model"
+    output = Path(str(training.output_dir))
+    folder = output / "model"
     checkpoint = checkpoint_to_resume(training, averaged=parsing.ema_decay > 0)
-    if folder.exists() and checkpoint is None:
-        raise ConfigError(f"{folder} holds a finished model: choose another --output_dir, or move it away.")
+    if checkpoint is None:
+        refuse_earlier_run(output, again=training.resume_from_checkpoint == "auto")
     writes = training.process_index == 0
     repo_id = prepare_push(training) if training.push_to_hub and writes else None
     # What the Trainer would push by itself includes a pickle; we push a clean folder at the end.
     training.push_to_hub = False
 
     set_seed(training.seed)
-    splits = load_splits(
-        parsing.dataset_name,
-        parsing.dataset_revision,
-        parsing.test_fraction,
-        training.seed,
-        protocol=parsing.split_protocol,
-        split_file=parsing.split_file,
-        on_bad_row=parsing.on_bad_row,
-        check=True,
-    )
+    # Cheap before dear: the models are looked up before minutes go into decoding every row.
+    network = build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch)
+    processor = build_processor(parsing.size)
+    teacher = _teacher(parsing, processor, training.device)
+    labellings = _labellings(parsing, output) if writes else []
+    with training.main_process_first(local=True, desc="check of the rows"):  # the others find it in the cache
+        splits = load_splits(
+            parsing.dataset_name,
+            parsing.dataset_revision,
+            parsing.test_fraction,
+            training.seed,
+            protocol=parsing.split_protocol,
+            split_file=parsing.split_file,
+            on_bad_row=parsing.on_bad_row,
+            check=True,
+        )
     rows, counts = splits.train, splits.pixels
     if parsing.unlabelled_name or parsing.flat_lay_name:
         with training.main_process_first(desc="labels of the teacher"):
-            taught = _taught(parsing, Path(str(training.output_dir)), writes)
+            for labels in labellings:
+                labels.write()
+            labellings = []
+            taught = concatenate_datasets([load_labelled(file) for file in _label_files(parsing, output).values()])
+            counts = np.concatenate([counts, inspect_rows(taught, "Counting the teacher's labels").pixels])
         rows = concatenate_datasets([rows, taught])
-        counts = np.concatenate([counts, inspect_rows(taught, "Counting the teacher's labels").pixels])
     rows = rows.select(repeated(counts, parsing.rare_sampling, training.seed))
-    processor = build_processor(parsing.size)
     trainer = ClothesTrainer(
-        build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch),
+        network,
         training,
         parsing=parsing,
         class_weights=_class_weights(parsing, counts),
-        teacher=_teacher(parsing, processor, training.device),
+        teacher=teacher,
         train_dataset=ParsingDataset(
             rows,
             processor,
@@ -115,7 +128,7 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     trainer.train(resume_from_checkpoint=checkpoint)
     seconds = time.monotonic() - started
     trainer.interruption.raise_if_stopped(trainer.state.global_step)
-    building = folder.with_name("model.incomplete")
+    building = folder.with_name(INCOMPLETE)
     if writes:  # before anything else can go wrong
         shutil.rmtree(building, ignore_errors=True)
         _save(trainer, processor, parsing.save_dtype, building)
@@ -137,27 +150,56 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     return folder
 
 
-def _taught(parsing: ParsingArguments, folder: Path, writes: bool) -> Dataset:
-    """Rows with the teacher's labels, from `folder` where an earlier run left just these there."""
-    found = []
-    for option, worn in (("unlabelled_name", True), ("flat_lay_name", False)):
-        name = getattr(parsing, option)
-        if name:
-            file = folder / f"{option.removesuffix('_name')}_labels.parquet"
-            if writes:
-                label_once(
-                    file,
-                    name=name,
-                    option=option,
-                    worn=worn,
-                    teacher=str(parsing.teacher_model_name_or_path),
-                    revision=parsing.teacher_revision,
-                    min_probability=parsing.min_teacher_probability,
-                    scales=tuple(parsing.teacher_scales),
-                    exclude_file=parsing.exclude_file,
-                )
-            found.append(load_labelled(file))
-    return concatenate_datasets(found)
+def refuse_earlier_run(output: Path, again: bool = False) -> None:
+    """Refuse an output folder in which an earlier run has left what a new one would replace or delete.
+
+    Args:
+        output: the folder.
+        again: the same run starts again after a stop before its first checkpoint: its log may be replaced.
+
+    Raises:
+        ConfigError: says what is there and how to go on.
+    """
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"--output_dir {output} is a file: choose another one.")
+    away = "choose another --output_dir, or move it away."
+    if (output / "model").exists():
+        raise ConfigError(f"{output / 'model'} holds a finished model: {away}")
+    if found := checkpoints(output):
+        raise ConfigError(
+            f"{output} holds checkpoints of an earlier run, the last one {found[0].name}: go on from it with "
+            f"--resume_from_checkpoint true, {away}"
+        )
+    for name, what in (
+        (INCOMPLETE, "the trained model of a run that did not finish"),
+        (LOG_FILE, "an earlier run's log"),
+    ):
+        if (output / name).exists() and not (again and name == LOG_FILE):
+            raise ConfigError(f"{output / name} is {what}: {away}")
+
+
+def _label_files(parsing: ParsingArguments, output: Path) -> dict[str, Path]:
+    """Where the teacher's labels of each kind of photos go: name of the option -> file."""
+    options = [option for option in ("unlabelled_name", "flat_lay_name") if getattr(parsing, option)]
+    return {option: output / f"{option.removesuffix('_name')}_labels.parquet" for option in options}
+
+
+def _labellings(parsing: ParsingArguments, output: Path) -> list[Labelling]:
+    """Photos for the teacher, each with what it needs, looked up at once."""
+    return [
+        Labelling(
+            file,
+            name=getattr(parsing, option),
+            option=option,
+            worn=option != "flat_lay_name",
+            teacher=str(parsing.teacher_model_name_or_path),
+            revision=parsing.teacher_revision,
+            min_probability=parsing.min_teacher_probability,
+            scales=tuple(parsing.teacher_scales),
+            exclude_file=parsing.exclude_file,
+        )
+        for option, file in _label_files(parsing, output).items()
+    ]
 
 
 def _teacher(parsing: ParsingArguments, processor: SegformerImageProcessorPil, device: torch.device) -> Teacher | None:

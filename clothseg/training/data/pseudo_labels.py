@@ -6,7 +6,6 @@ the student will see it cropped, coloured and blurred, and learns from the pixel
 Where the photos come with tags (`tags`), the labels respect them: catalogues know what is in a photo.
 """
 
-import contextlib
 import io
 import json
 from pathlib import Path
@@ -95,64 +94,84 @@ def label_rows(
     return rows.add_column("mask", masks)
 
 
-def label_once(
-    file: Path,
-    *,
-    name: str,
-    option: str,
-    worn: bool,
-    teacher: str,
-    revision: str | None,
-    min_probability: float,
-    scales: tuple[float, ...],
-    exclude_file: str | None = None,
-) -> None:
-    """Write photos with the teacher's labels to a parquet file, unless it holds just these labels already.
+class Labelling:
+    """Photos that a teacher labels, and the file that the labels go to.
 
-    What they were made of stands beside it, in a file of the same name with `.json` added: labelling takes a while,
-    and a run that was stopped, or is tried with another loss, goes on with the same labels.
-
-    Args:
-        file: to write.
-        name: of the photos, as `load_unlabelled` takes it.
-        option: that gave the name, for messages.
-        worn: False for garments that nobody wears.
-        teacher: Hub id or folder of the model.
-        revision: the teacher's, for the Hub only.
-        min_probability: as `label_rows` takes it.
-        scales: likewise.
-        exclude_file: ids of rows to leave out.
-
-    Raises:
-        DataError: the photos cannot be read, or flat-lay photos have no tags.
-        ModelError, HubError: the teacher cannot be loaded.
+    What the labels were made of stands beside them, in a file of the same name with `.json` added: labelling takes a
+    while, and a run that was stopped, or is tried with another loss, goes on with the same labels.
     """
-    excluded = read_ids(exclude_file) if exclude_file else []
-    sources = [path for path in (Path(name), *sorted(Path(teacher).glob("*"))) if path.is_file()]
-    made_of = {
-        "name": name,
-        "teacher": teacher,
-        "revision": revision,
-        "files": {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in sources},
-        "min_probability": min_probability,
-        "scales": list(scales),
-        "excluded": sorted(excluded),
-    }
-    record = file.with_name(f"{file.name}.json")
-    with contextlib.suppress(OSError, ValueError):
-        if file.is_file() and json.loads(record.read_text(encoding="utf-8")) == made_of:
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        name: str,
+        option: str,
+        worn: bool,
+        teacher: str,
+        revision: str | None,
+        min_probability: float,
+        scales: tuple[float, ...],
+        exclude_file: str | None = None,
+    ) -> None:
+        """Look up photos and teacher; `write` does the work.
+
+        Args:
+            file: the parquet file to write.
+            name: of the photos, as `load_unlabelled` takes it.
+            option: that gave the name, for messages.
+            worn: False for garments that nobody wears.
+            teacher: Hub id or folder of the model.
+            revision: the teacher's, for the Hub only.
+            min_probability: as `label_rows` takes it.
+            scales: likewise.
+            exclude_file: ids of rows to leave out.
+
+        Raises:
+            DataError: the photos cannot be read, or flat-lay photos have no tags.
+            ModelError, HubError: the teacher cannot be loaded.
+        """
+        excluded = read_ids(exclude_file) if exclude_file else []
+        self.file, self.worn, self.min_probability, self.scales = file, worn, min_probability, scales
+        self.record = file.with_name(f"{file.name}.json")
+        sources = [path for path in (Path(name), *sorted(Path(teacher).glob("*"))) if path.is_file()]
+        self.made_of = {
+            "name": name,
+            "teacher": teacher,
+            "revision": revision,
+            "files": {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in sources},
+            "min_probability": min_probability,
+            "scales": list(scales),
+            "excluded": sorted(excluded),
+        }
+        self.rows = load_unlabelled(name, excluded, option)
+        if not worn and not ("classes" in self.rows.column_names and all(self.rows["classes"])):
+            raise DataError(
+                f"{name}: --{option} needs a column classes that says of every photo which garment it shows."
+            )
+        self.segmenter = None if self._is_made() else Segmenter.from_pretrained(teacher, revision=revision)
+
+    def write(self) -> None:
+        """Label the photos, unless the file holds just these labels already.
+
+        Raises:
+            DataError: as `label_rows`.
+        """
+        if self.segmenter is None:
             return
-    rows = load_unlabelled(name, excluded, option)
-    if not worn and not ("classes" in rows.column_names and all(rows["classes"])):
-        raise DataError(f"{name}: --{option} needs a column classes that says of every photo which garment it shows.")
-    segmenter = Segmenter.from_pretrained(teacher, revision=revision)
-    labelled = label_rows(segmenter, rows, min_probability, scales, worn=worn)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    record.unlink(missing_ok=True)
-    with whole(file) as building:
-        labelled.to_parquet(building)
-    with whole(record) as building:
-        building.write_text(json.dumps(made_of, indent=1) + "\n", encoding="utf-8")
+        labelled = label_rows(self.segmenter, self.rows, self.min_probability, self.scales, worn=self.worn)
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.record.unlink(missing_ok=True)
+        with whole(self.file) as building:
+            labelled.to_parquet(building)
+        with whole(self.record) as building:
+            building.write_text(json.dumps(self.made_of, indent=1) + "\n", encoding="utf-8")
+
+    def _is_made(self) -> bool:
+        try:
+            return self.file.is_file() and json.loads(self.record.read_text(encoding="utf-8")) == self.made_of
+        except (OSError, ValueError):  # no record, or one cut short
+            return False
 
 
 def known_tags(rows: Dataset) -> tuple[int, ...]:
