@@ -1,6 +1,5 @@
 """A wheel, installed alone where only what it declares is to be seen: it segments photos, and names missing extras."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -183,4 +182,4 @@ def test_a_clone_names_the_files_with_pins(monkeypatch: pytest.MonkeyPatch) -> N
     for extra in EXTRAS:
         *_, last = errors.install_command(extra).split()
         assert not last.endswith(".txt") or (ROOT / last).is_file()
-    assert os.path.basename(errors.EXTRAS["video"]).endswith("requirements-video.txt")
+    assert errors.EXTRAS["video"].endswith("requirements-video.txt")
