@@ -153,7 +153,7 @@ class Segmenter:
         Args:
             edges: "guided" (the default) lets borders follow the photo's, sees no legs in half-lengths, and swaps the
                 sides of someone seen from behind; "plain" interpolates what the network says, to the pixel as
-                transformers does. docs/edges.md has the figures.
+                transformers does. docs/experiments/edges.md has the figures.
             zoom: "auto" (the default) looks once more, from closer, at a small figure, and at someone who stands in a
                 wide photo; "off" never does.
             people: "one" (the default) takes the photo as it is; "all" tells people apart, looks at each on their own,
@@ -161,7 +161,7 @@ class Segmenter:
             average: look four times, mirrored and larger, too: finer borders and belts at five times the work or more.
             rules: drop specks, and what cannot be in a photo of one person: `clothseg.postprocess.cleanup`.
             longest: be content with a result of so many pixels on the longer side: a larger photo is made smaller as
-                it is read, and the result carries the smaller one. docs/speed.md says what that gains and costs.
+                it is read, and the result carries the smaller one. docs/performance.md says what that gains and costs.
 
         Raises:
             ImageError: the photo cannot be used.

@@ -42,7 +42,8 @@ class Crew:
             results = crew.batch(photos)
 
     It is worth its start, about a second, from some hundred photos on, and where the network is small, so that much of
-    the time goes into the work around it: docs/speed.md has figures. Results are those of threads. A worker that is
+    the time goes into the work around it: docs/performance.md has figures. Results are those of threads. A worker
+    that is
     killed is replaced, and its photo done again. Close it, or leave its context, or drop it, to end the workers.
 
     Attributes:
