@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 from threading import Event
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -147,20 +146,19 @@ def _failed(source: Source, message: str) -> Outcome:
 
 def encoded(result: "Segmentation", kind: str, wanted: Wanted) -> bytes:
     """The bytes of one file made of a result; `kind` is one of `KINDS`."""
+    from clothseg.images import atomic_files
     from clothseg.outputs import items, render
 
-    stream = BytesIO()
     if kind == "labels":
-        render.palette_image(result.label_map).save(stream, format="PNG", **render.PNG_OF_LABELS)
-    elif kind == "cutouts":
+        return atomic_files.encoded(result.label_picture(), "PNG", **render.PNG_OF_LABELS)
+    if kind == "cutouts":
         # Level 3 is several times faster than Pillow's default, and the file hardly larger.
-        result.cutout(*wanted.classes, options=wanted.cutout).save(stream, format="PNG", compress_level=3)
-    elif kind == "overlays":
-        result.overlay().save(stream, format="JPEG", quality=90)
-    else:
-        found = items.items_to_dict(result.items(*wanted.classes), result.name)
-        stream.write(escaped(json.dumps(found, indent=2, ensure_ascii=False)).encode())
-    return stream.getvalue()
+        picture = result.cutout(*wanted.classes, options=wanted.cutout)
+        return atomic_files.encoded(picture, "PNG", compress_level=3)
+    if kind == "overlays":
+        return atomic_files.encoded(result.overlay(), "JPEG", quality=90)
+    found = items.items_to_dict(result.items(*wanted.classes), result.name)
+    return escaped(json.dumps(found, indent=2, ensure_ascii=False)).encode()
 
 
 def line(source: Source, summary: dict[str, Any], error: str = "") -> dict[str, Any]:

@@ -229,7 +229,7 @@ def _sendable(photo: "Photo") -> "Photo":
     if isinstance(photo, str | os.PathLike):
         return os.fspath(photo)
     # An array of whatever class; and a picture of whatever class and state, even if its file is still to be read.
-    return np.asarray(photo) if isinstance(photo, np.ndarray) else load_photo(photo)
+    return np.asarray(photo) if isinstance(photo, np.ndarray) else load_photo(photo, keep_alpha=True)
 
 
 def _segmented(options: dict[str, Any], segmenter: "Segmenter", photo: "Photo") -> "Segmentation":

@@ -62,10 +62,17 @@ def save_picture(picture: "Image.Image", path: Path, **options: Any) -> None:
 
     Pillow itself does not notice that a nearly full disk takes only a part of the last 64 KB.
     """
-    stream = BytesIO()
-    picture.save(stream, SUFFIXES[path.suffix.lower()], **options)
+    data = encoded(picture, SUFFIXES[path.suffix.lower()], **options)
     with whole(path) as building:
-        building.write_bytes(stream.getvalue())
+        building.write_bytes(data)
+
+
+def encoded(picture: "Image.Image", file_format: str, **options: Any) -> bytes:
+    """The bytes of a picture's file; its resolution, `info["dpi"]`, goes into that, which Pillow leaves out."""
+    stream = BytesIO()
+    resolution = {"dpi": picture.info["dpi"]} if "dpi" in picture.info else {}
+    picture.save(stream, file_format, **resolution, **options)
+    return stream.getvalue()
 
 
 _TROUBLE = {
