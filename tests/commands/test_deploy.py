@@ -70,9 +70,8 @@ def test_only_what_the_app_needs_is_sent(root: Path) -> None:
     files = deploy.space_files(root)
     assert set(files) == set(deploy.space_files(ROOT))
     assert {"app.py", "requirements.txt", "README.md", "clothseg/app/blocks.py", "clothseg/app/ui.css"} <= set(files)
-    assert {"clothseg/weights/config.json", "clothseg/app/translations/de.json", "examples/astronaut.jpg"} <= set(
-        files
-    )
+    assert {"clothseg/weights/config.json", "clothseg/app/translations/de.json"} <= set(files)
+    assert "examples/astronaut.jpg" in files
     assert not [name for name in files if name.startswith(("tests", "docs", "benchmarks", "clothseg/training", "."))]
     assert all(root in file.parents for file in files.values())
 
