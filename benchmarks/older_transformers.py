@@ -6,7 +6,8 @@ PHOTOS is a folder with validation.parquet. Without --model a SegFormer is train
 the same folder's training rows, from an image classification checkpoint of random weights in B0's architecture: what
 fine-tuning nvidia/mit-b0 saves, without its weights. For each release a fresh virtual environment is made in --work
 (by default a temporary folder), where pip installs it with torch and Pillow and without clothseg; there plain
-transformers loads the folder, as its model card says, and its label maps are compared with ours (`edges="plain"`).
+transformers loads the folder, as its model card says, and its label maps are compared with ours (`edges="plain"`,
+`zoom="off"`). The first line is of the transformers installed here.
 """
 
 import argparse
@@ -76,13 +77,15 @@ def main() -> None:
         for index in range(min(arguments.photos, len(rows))):
             photo = Image.fromarray(decode_row(rows[index])[0])
             photo.save(photos / f"{index:04}.png")
-            Image.fromarray(segmenter(photo, edges="plain").label_map).save(ours / f"{index:04}.png")
+            Image.fromarray(segmenter(photo, edges="plain", zoom="off").label_map).save(ours / f"{index:04}.png")
         found = {int(value) for path in ours.iterdir() for value in np.unique(np.asarray(Image.open(path)))}
         print(f"{len(list(ours.iterdir()))} photos, {len(found)} of 18 classes predicted.")
         print("| transformers | tensors not found | not known | least share of equal pixels | mean share |")
         print("|---|---|---|---|---|")
-        for release in arguments.releases:
-            python = _environment((arguments.work or folder) / f"transformers-{release}", release)
+        for release in ["installed", *arguments.releases]:
+            python = Path(sys.executable)  # ours, to see what of a difference is the release's
+            if release != "installed":
+                python = _environment((arguments.work or folder) / f"transformers-{release}", release)
             theirs = folder / release
             theirs.mkdir()
             report, shares = _compare(python, model, photos, ours, theirs)
@@ -98,7 +101,7 @@ def _trained(data: Path, folder: Path) -> Path:
     command = [sys.executable, str(ROOT / "train_hf.py"), "--model_name_or_path", str(folder / "mit-b0")]
     command += ["--dataset_name", str(data), "--output_dir", str(folder / "run"), "--image_size", "256"]
     command += ["--max_steps", "30", "--learning_rate", "1e-3", "--eval_strategy", "no", "--disable_tqdm", "true"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - ourselves
     return folder / "run" / "model"
 
 
@@ -106,10 +109,10 @@ def _environment(folder: Path, release: str) -> Path:
     """The Python of a virtual environment with this release of transformers, made where there is none yet."""
     python = folder / "bin" / "python"
     if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)  # noqa: S603 - ourselves
         numpy = "numpy<2" if tuple(map(int, release.split(".")[:2])) < (4, 42) else "numpy"
         packages = [f"transformers=={release}", *PACKAGES, numpy]
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", *packages], check=True)  # noqa: S603 - pins of ours
     return python
 
 
@@ -118,7 +121,8 @@ def _compare(
 ) -> tuple[dict[str, object], list[float]]:
     """What a release says of loading the model, and for each photo the share of pixels that get our label."""
     command = [str(python), "-W", "ignore", "-c", PLAIN, *map(str, (model.resolve(), photos, theirs))]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env={"HF_HUB_OFFLINE": "1", "PATH": ""})
+    settings = {"HF_HUB_OFFLINE": "1", "PATH": ""}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=settings)  # noqa: S603 - PLAIN
     shares = []
     for path in sorted(ours.iterdir()):
         one, other = (np.asarray(Image.open(place / path.name)) for place in (ours, theirs))
