@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clothseg.app.i18n import LANGUAGES, speaking, tr
+from clothseg.app.i18n import LANGUAGES, tr, use_language
 from clothseg.labels import BACKGROUND, LABEL2ID, NAMES, hex_color
 from clothseg.segmentation import Segmentation
 
@@ -104,7 +104,7 @@ def colors_of_legends() -> dict[str, str]:
     """`legend` of each class, in every language -> its colour, #rrggbb."""
     colors: dict[str, str] = {}
     for language in LANGUAGES:
-        with speaking(language):
+        with use_language(language):
             colors |= {legend(name): hex_color(name) for name in NAMES}
     return colors
 

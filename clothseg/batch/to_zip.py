@@ -10,7 +10,6 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clothseg.app.i18n import tr
 from clothseg.batch.photo_files import COLUMNS, KINDS, Wanted, line, outcomes
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import clear_leftovers, whole
@@ -100,23 +99,3 @@ def segment_to_zip(
         except OSError as error:
             why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or error
             raise ConfigError(f"The ZIP {out.name} cannot be written: {why}.") from error
-
-
-def time_left(progress: Progress, seconds: float) -> str:
-    """In words how long a batch will go on, such as "about 2 min left"; empty before the first photo and at the end.
-
-    Args:
-        progress: how far it is.
-        seconds: how long it has been going on.
-    """
-    if not 0 < progress.done < progress.total:
-        return ""
-    left = seconds * (progress.total - progress.done) / progress.done
-    if left < 10:
-        return tr("a few seconds left")
-    if left < 90:
-        return tr("about {seconds} s left", seconds=f"{round(left, -1):.0f}")
-    minutes = round(left / 60)
-    if minutes < 60:
-        return tr("about {minutes} min left", minutes=minutes)
-    return tr("about {hours} h {minutes} min left", hours=minutes // 60, minutes=minutes % 60)

@@ -6,7 +6,7 @@ from paper_dolls import draw
 from PIL import Image
 
 from clothseg import Segmentation
-from clothseg.app.i18n import speaking
+from clothseg.app.i18n import use_language
 from clothseg.app.previews import PREVIEW, annotate, before_and_after, difference, legend, named, names_found, numbered
 from clothseg.labels import NAMES
 
@@ -49,7 +49,7 @@ def test_a_number_stands_in_its_region_if_it_has_room() -> None:
 
 def test_the_legend_says_number_and_name() -> None:
     assert legend("Bag") == "16 Bag"
-    with speaking("de"):
+    with use_language("de"):
         assert legend("Bag") == "16 Tasche"
         assert [named(legend(name)) for name in NAMES] == list(NAMES)
 

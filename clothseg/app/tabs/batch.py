@@ -10,10 +10,10 @@ import gradio as gr
 from clothseg.app import html
 from clothseg.app.downloads import new_path
 from clothseg.app.i18n import tr
-from clothseg.app.photo_input import BATCH_QUEUE
+from clothseg.app.limits import BATCH_QUEUE
 from clothseg.app.settings import LOOK, cutout_inputs, cutout_options, look_inputs, look_options
 from clothseg.batch.photo_files import Wanted
-from clothseg.batch.to_zip import Progress, segment_to_zip, time_left
+from clothseg.batch.to_zip import Progress, segment_to_zip
 from clothseg.errors import ClothsegError
 from clothseg.images.sources import SUFFIXES
 from clothseg.images.zip_archive import SUFFIX
@@ -102,7 +102,7 @@ def batch_tab(segmenter: Segmenter) -> None:
                         return
                     problems += [progress.error] if progress.error else []
                     yield (
-                        html.batch_progress(progress, time_left(progress, time.monotonic() - began), problems),
+                        html.batch_progress(progress, html.time_left(progress, time.monotonic() - began), problems),
                         *busy,
                     )
         except ClothsegError as error:
@@ -134,3 +134,23 @@ def batch_tab(segmenter: Segmenter) -> None:
         api_visibility="private",
     )
     cancel.click(give_up, None, cancel, queue=False, show_progress="hidden", api_visibility="private")
+
+
+def time_left(progress: Progress, seconds: float) -> str:
+    """In words how long a batch will go on, such as "about 2 min left"; empty before the first photo and at the end.
+
+    Args:
+        progress: how far it is.
+        seconds: how long it has been going on.
+    """
+    if not 0 < progress.done < progress.total:
+        return ""
+    left = seconds * (progress.total - progress.done) / progress.done
+    if left < 10:
+        return tr("a few seconds left")
+    if left < 90:
+        return tr("about {seconds} s left", seconds=f"{round(left, -1):.0f}")
+    minutes = round(left / 60)
+    if minutes < 60:
+        return tr("about {minutes} min left", minutes=minutes)
+    return tr("about {hours} h {minutes} min left", hours=minutes // 60, minutes=minutes % 60)
