@@ -238,12 +238,25 @@ class ClothesTrainer(Trainer):
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         with writing(Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"):
             super()._save_checkpoint(model, trial)
+            if self.args.world_size > 1:  # the random state of each process is a file of its own
+                self.accelerator.wait_for_everyone()
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
-        """Write the model, and its average before the checkpoint counts as saved and an older one is deleted."""
-        super()._save(output_dir, state_dict)
+        """Write the model, and its average before the checkpoint counts as saved and an older one is deleted.
+
+        The Trainer's training_args.bin is replaced by JSON: it is a pickle, and holds the Hub token.
+        """
+        folder, token = Path(str(output_dir or self.args.output_dir)), self.args.hub_token
+        self.args.hub_token = None
+        try:
+            super()._save(output_dir, state_dict)
+        finally:
+            self.args.hub_token = token
+        if self.args.should_save:
+            (folder / "training_args.bin").unlink(missing_ok=True)
+            (folder / "training_args.json").write_text(self.args.to_json_string(), encoding="utf-8")
         if self.average and self.args.should_save:
-            self.average.save(Path(str(output_dir or self.args.output_dir)))
+            self.average.save(folder)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         """Load a checkpoint's weights, whose names on disk are not SegFormer's names in memory.
