@@ -29,6 +29,7 @@ from clothseg.training.data.loading import (
     load_splits,
     repeated,
 )
+from clothseg.training.data.mask_encoding import shares_text
 from clothseg.training.data.pseudo_labels import label_rows
 from clothseg.training.data.sources import load_labelled, load_unlabelled
 from clothseg.training.data.split import SPLIT_FILE
@@ -94,6 +95,8 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
             on_bad_row=parsing.on_bad_row,
             check=True,
         )
+    if writes:
+        sys.stdout.write(f"Shares of the classes:\n{shares_text(splits.masks)}\n")
     rows, counts = splits.train, splits.pixels
     if parsing.unlabelled_name:
         with training.main_process_first(desc="labels of the teacher"):

@@ -7,7 +7,17 @@ from PIL import Image
 
 from clothseg import Segmentation
 from clothseg.app.i18n import use_language
-from clothseg.app.previews import PREVIEW, annotate, before_and_after, difference, legend, named, names_found, numbered
+from clothseg.app.previews import (
+    PREVIEW,
+    annotate,
+    before_and_after,
+    difference,
+    legend,
+    named,
+    names_found,
+    numbered,
+    reduced,
+)
 from clothseg.labels import NAMES
 
 
@@ -35,6 +45,19 @@ def test_before_and_after_are_of_one_size_and_differ_by_the_regions(doll: Segmen
     colored = np.any([mask > 0 for mask, _ in inside], axis=0)
     changed = (np.asarray(before) != np.asarray(after)).any(-1)
     assert changed[colored].mean() > 0.95 and changed[~colored].mean() < 0.01  # a number may reach over its region
+
+
+def test_previews_of_a_transparent_photo_have_its_alpha_and_lie_on_white(doll: Segmentation) -> None:
+    pixels = np.dstack([np.asarray(doll.photo), np.full(doll.label_map.shape, 255, np.uint8)])
+    pixels[: pixels.shape[0] // 2, :, 3], pixels[:, : pixels.shape[1] // 2, 3] = 0, 90
+    pixels[: pixels.shape[0] // 3] = 0, 0, 0, 0
+    clear = Segmentation(pixels, doll.label_map)  # type: ignore[arg-type]
+    small = reduced(clear)
+    assert small.alpha is not None and not small.label_map[small.alpha == 0].any()
+    cutout = np.asarray(small.cutout(*names_found(small)))
+    assert (cutout[..., 3] <= small.alpha).all() and 0 < np.count_nonzero(cutout[..., 3] == 90)
+    assert (np.asarray(before_and_after(clear, 0.6)[0])[:50] == 255).all()
+    assert (np.asarray(annotate(clear)[0])[:50] == 255).all()
 
 
 def test_a_number_stands_in_its_region_if_it_has_room() -> None:

@@ -15,8 +15,6 @@ from clothseg.app.settings import LOOK, cutout_inputs, cutout_options, look_inpu
 from clothseg.batch.photo_files import Wanted
 from clothseg.batch.to_zip import Progress, segment_to_zip
 from clothseg.errors import ClothsegError
-from clothseg.images.sources import SUFFIXES
-from clothseg.images.zip_archive import SUFFIX
 from clothseg.labels import GROUPS, NAMES
 from clothseg.segmenter import Segmenter
 
@@ -46,7 +44,6 @@ def batch_tab(segmenter: Segmenter) -> None:
             files = gr.File(
                 label=tr("Photos or ZIPs"),
                 file_count="multiple",
-                file_types=[*SUFFIXES, SUFFIX],
                 height=190,
                 elem_id="batch-files",
             )
@@ -134,23 +131,3 @@ def batch_tab(segmenter: Segmenter) -> None:
         api_visibility="private",
     )
     cancel.click(give_up, None, cancel, queue=False, show_progress="hidden", api_visibility="private")
-
-
-def time_left(progress: Progress, seconds: float) -> str:
-    """In words how long a batch will go on, such as "about 2 min left"; empty before the first photo and at the end.
-
-    Args:
-        progress: how far it is.
-        seconds: how long it has been going on.
-    """
-    if not 0 < progress.done < progress.total:
-        return ""
-    left = seconds * (progress.total - progress.done) / progress.done
-    if left < 10:
-        return tr("a few seconds left")
-    if left < 90:
-        return tr("about {seconds} s left", seconds=f"{round(left, -1):.0f}")
-    minutes = round(left / 60)
-    if minutes < 60:
-        return tr("about {minutes} min left", minutes=minutes)
-    return tr("about {hours} h {minutes} min left", hours=minutes // 60, minutes=minutes % 60)

@@ -114,7 +114,7 @@ def compare_tab(segmenter: Segmenter, models: Models) -> None:
             **{card: gr.update(visible=True) for card in cards},
             first: before_and_after(one, OPACITY)[1],
             second: before_and_after(two, OPACITY)[1],
-            apart: difference(np.asarray(small.photo), differs),
+            apart: difference(np.asarray(small.on_white), differs),
             table: html.agreement(found),
         }
 

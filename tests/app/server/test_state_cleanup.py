@@ -144,7 +144,7 @@ def test_only_so_many_answers_wait_for_somebody(
     served: tuple[gr.Blocks, httpx.Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page, client = served
-    assert page._queue.pending_messages_per_session.max_size == 2000, "docs/load.md says so"
+    assert page._queue.pending_messages_per_session.max_size == 2000, "docs/experiments/load.md says so"
     monkeypatch.setattr(page._queue.pending_messages_per_session, "max_size", 4)
     calls = [begin(client) for _ in range(9)]
     ended(page)
