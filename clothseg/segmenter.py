@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,16 +13,27 @@ from PIL import Image
 
 from clothseg.engines import Engine
 from clothseg.errors import ConfigError, ModelError
+from clothseg.images.color_space import on_white
 from clothseg.images.decode import Photo, load_photo, photo_name
 from clothseg.labels import NAMES
 from clothseg.pipelining import in_order, overlapped
 from clothseg.postprocess.pipeline import Logits, Reading, read_each, read_one, wide_size
+from clothseg.postprocess.transparency import clear_transparent
 from clothseg.postprocess.tta import as_logits, averaged_probabilities
 from clothseg.segmentation import Segmentation
 
 
-_Prepared = tuple[Image.Image, Any]
-"""A photo, and what the network sees of it: (1, 3, h, w), an array, or a tensor where the engine works on a GPU."""
+class _Prepared(NamedTuple):
+    """A photo on white, what the network sees of it, and the photo itself.
+
+    `pixels` is (1, 3, h, w), an array, or a tensor where the engine works on a GPU. `original` is RGBA where the photo
+    is not opaque.
+    """
+
+    photo: Image.Image
+    pixels: Any
+    original: Image.Image
+
 
 _Steps = tuple[
     Callable[[Photo], _Prepared],
@@ -142,7 +153,7 @@ class Segmenter:
         Args:
             edges: "guided" (the default) lets borders follow the photo's, sees no legs in half-lengths, and swaps the
                 sides of someone seen from behind; "plain" interpolates what the network says, to the pixel as
-                transformers does. docs/edges.md has the figures.
+                transformers does. docs/experiments/edges.md has the figures.
             zoom: "auto" (the default) looks once more, from closer, at a small figure, and at someone who stands in a
                 wide photo; "off" never does.
             people: "one" (the default) takes the photo as it is; "all" tells people apart, looks at each on their own,
@@ -150,7 +161,7 @@ class Segmenter:
             average: look four times, mirrored and larger, too: finer borders and belts at five times the work or more.
             rules: drop specks, and what cannot be in a photo of one person: `clothseg.postprocess.cleanup`.
             longest: be content with a result of so many pixels on the longer side: a larger photo is made smaller as
-                it is read, and the result carries the smaller one. docs/speed.md says what that gains and costs.
+                it is read, and the result carries the smaller one. docs/performance.md says what that gains and costs.
 
         Raises:
             ImageError: the photo cannot be used.
@@ -248,7 +259,7 @@ class Segmenter:
             if value not in values:
                 raise ConfigError(f"{name} can be {' or '.join(values)}, not {value!r}.")
         # Only then decoded at a reduced scale, as JPEG allows: the result carries the photo, for cut-outs of its size.
-        load = partial(load_photo, longest=longest)
+        load = partial(load_photo, longest=longest, keep_alpha=True)
         prepare, run = (_prepare_later, self._run_averaged) if average else (self._prepare, self._run)
 
         def closer(photo: Image.Image) -> Logits:
@@ -262,31 +273,33 @@ class Segmenter:
         return lambda source: prepare(load(source)), run, partial(self._finish, read)
 
     def _prepare(self, photo: Image.Image, size: tuple[int, int] | None = None) -> _Prepared:
-        see, size = getattr(self.engine, "see", None), size or self.image_size
-        return photo, see(photo, size, self._resample, self._values) if see else self.pixels([photo], size)
+        see, size, flat = getattr(self.engine, "see", None), size or self.image_size, on_white(photo)
+        pixels = see(flat, size, self._resample, self._values) if see else self.pixels([flat], size)
+        return _Prepared(flat, pixels, photo)
 
     def _prepare_wide(self, photo: Image.Image) -> _Prepared:
         return self._prepare(photo, wide_size(photo.size, self.image_size))
 
     def _run(self, prepared: list[_Prepared]) -> Iterable[Logits]:
-        parts = [pixels for _, pixels in prepared]
+        parts = [each.pixels for each in prepared]
         return self._logits(np.concatenate(parts) if isinstance(parts[0], np.ndarray) else parts)
 
     def _run_each(self, prepared: list[_Prepared]) -> Iterable[Logits]:
         return [logits for each in prepared for logits in self._run([each])]
 
     def _run_averaged(self, prepared: list[_Prepared]) -> Iterable[Logits]:
-        return [as_logits(averaged_probabilities(self.logits, self.image_size, photo)) for photo, _ in prepared]
+        return [as_logits(averaged_probabilities(self.logits, self.image_size, each.photo)) for each in prepared]
 
     def _finish(
         self, read: Callable[..., Reading], source: Photo, prepared: _Prepared, logits: Logits
     ) -> Segmentation:
-        photo, _ = prepared
-        seen = read(photo, logits)
+        seen = read(prepared.photo, logits)
+        if prepared.original.mode == "RGBA":
+            seen = clear_transparent(seen, np.asarray(prepared.original.getchannel("A")))
         for array in (seen.label_map, seen.probability):
             array.flags.writeable = False  # or the result would copy it
         return Segmentation(
-            photo,
+            prepared.original,
             seen.label_map,
             dict(zip(NAMES, seen.means.tolist(), strict=True)),
             name=photo_name(source),
@@ -298,4 +311,4 @@ class Segmenter:
 
 def _prepare_later(photo: Image.Image) -> _Prepared:
     """For looks at several sizes, which are made when it is known which."""
-    return photo, np.empty(0, np.float32)
+    return _Prepared(on_white(photo), np.empty(0, np.float32), photo)

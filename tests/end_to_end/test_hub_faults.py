@@ -6,7 +6,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.request import urlopen
 
 import pytest
@@ -17,7 +16,7 @@ from local_hub import LocalHub
 from safetensors.torch import load_file, save_file
 
 from clothseg import HubError, ModelError, Segmenter
-from clothseg.app.model_loader import first_segmenter
+from clothseg.app.model_loader import load_served_model
 from clothseg.labels import NAMES
 from clothseg.models import hub
 from clothseg.training.model import build_model
@@ -73,7 +72,7 @@ def test_a_failing_hub(case: str, server: LocalHub, model: Path, tmp_path: Path)
     with pytest.raises(HubError, match=said) as refused:
         Segmenter.from_pretrained(NAME)
     assert "\n" not in str(refused.value) and TOKEN not in str(refused.value)
-    instead = first_segmenter(NAME)
+    instead = load_served_model(NAME)
     assert (instead.name, instead.revision) == ("clothseg-lite", None)
     assert said in instead.notice and instead.notice.endswith("the weights that come with the app are used.")
 
@@ -89,7 +88,7 @@ def test_a_failing_hub(case: str, server: LocalHub, model: Path, tmp_path: Path)
     (model / "config.json").write_text(json.dumps(config | {"_note": "second"}))
     second = upload(server, model)
     server.misbehave(fault, pattern)
-    older = first_segmenter(NAME)
+    older = load_served_model(NAME)
     assert (older.name, older.revision) == (NAME, first.revision)
     assert (
         older.notice == f"The Hub could not be asked for {NAME} ({trouble}); this is the copy from an earlier start."
@@ -159,7 +158,7 @@ def test_a_pickle_is_not_read(server: LocalHub, model: Path, tmp_path: Path) -> 
     for name in (NAME, str(model)):
         with pytest.raises(ModelError, match=r"no model\.safetensors, only pytorch_model\.bin: a pickle"):
             Segmenter.from_pretrained(name)
-    assert first_segmenter(NAME).name == "clothseg-lite"
+    assert load_served_model(NAME).name == "clothseg-lite"
     assert not [line for line in server.requests if "pytorch_model" in line and "resolve" in line]
     assert not (tmp_path / "exploded").exists()
 
@@ -185,7 +184,7 @@ def test_other_labels_are_refused_before_the_weights_come(server: LocalHub, mode
     (model / "config.json").write_text(json.dumps(config | {"id2label": renamed}))
     upload(server, model)
     before = len(server.requests)
-    instead = first_segmenter(NAME)
+    instead = load_served_model(NAME)
     assert "class 16 is 'Purse' instead of 'Bag'" in instead.notice and instead.name == "clothseg-lite"
     assert not [line for line in server.requests[before:] if line.startswith("GET /lfs/")]
 
@@ -238,9 +237,8 @@ def test_a_push_is_tried_again(
     fault: int | str, times: int, server: LocalHub, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (model / "more.txt").write_text("more")
-    training = SimpleNamespace(hub_token=TOKEN, hub_revision=None)
     server.fail_next("^POST .*/commit/", fault, times)
-    push(model, NAME, training)
+    push(model, NAME, TOKEN, None)
     assert server.files("model", NAME)["more.txt"] == b"more"
     assert capsys.readouterr().err.count("Trying again in") == times
 
@@ -249,7 +247,7 @@ def test_a_refused_push_is_not_tried_again(server: LocalHub, model: Path) -> Non
     (model / "more.txt").write_text("more")
     server.misbehave(403, "^POST .*/commit/")
     with pytest.raises(HubError, match=r"refused to let this token write .* push it later with: hf upload alice/cl"):
-        push(model, NAME, SimpleNamespace(hub_token=TOKEN, hub_revision=None))
+        push(model, NAME, TOKEN, None)
     assert len([line for line in server.requests if "/commit/" in line]) == 2, "one of them made the model"
 
 

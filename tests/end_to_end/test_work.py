@@ -61,7 +61,7 @@ def test_a_photo_costs_its_label_map_and_little_else_of_its_size(edges: str, tin
     def bytes_of(height: int, width: int) -> tuple[int, int]:
         photo = Image.fromarray(np.resize(draw(0).image, (height, width, 3)))
         tracemalloc.start()
-        result = segmenter(photo, edges=guided_edges)
+        result = segmenter(photo, edges=edges)
         held, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert len(result.areas) > NUM_CLASSES / 2
