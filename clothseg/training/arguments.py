@@ -159,7 +159,7 @@ def parse_arguments(argv: list[str] | None = None) -> tuple[ParsingArguments, Tr
         _stop_early(training, given)
     if training.greater_is_better and training.lr_scheduler_type in ("reduce_lr_on_plateau", "greedy"):
         # both take lower figures for better ones unless told otherwise
-        training.lr_scheduler_kwargs = {"mode": "max", **(training.lr_scheduler_kwargs or {})}  # type: ignore[dict-item]
+        training.lr_scheduler_kwargs = {"mode": "max", **(training.lr_scheduler_kwargs or {})}
     check_optimizer(parsing, training)
     training.logging_nan_inf_filter = False  # such a loss ends the training (see `finite`) and needs no disguise
     # These three are what our data and metrics rest on, not choices.

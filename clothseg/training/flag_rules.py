@@ -16,6 +16,7 @@ from transformers import SchedulerType, Trainer, TrainingArguments, get_schedule
 from transformers.integrations import get_available_reporting_integrations
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 from transformers.trainer_utils import SaveStrategy
+from transformers.training_args import OptimizerNames
 
 from clothseg.errors import ConfigError
 from clothseg.models.clothseg_lite import VARIANTS
@@ -250,7 +251,10 @@ NEEDS = (
         "--split_protocol fraction, without --split_file",
     ),
     Need(
-        ("min_teacher_probability",), ("unlabelled_name",), lambda p, t: bool(p.unlabelled_name), "--unlabelled_name"
+        ("min_teacher_probability",),
+        ("unlabelled_name", "flat_lay_name"),
+        lambda p, t: bool(p.unlabelled_name or p.flat_lay_name),
+        "--unlabelled_name or --flat_lay_name",
     ),
     Need(
         ("distillation_temperature",),
@@ -350,7 +354,7 @@ def check_optimizer(parsing: ParsingArguments, training: TrainingArguments) -> N
     Raises:
         ConfigError: one of them cannot be made, or takes none of the options that were given.
     """
-    name = f"--optim {training.optim.value}"  # type: ignore[union-attr]
+    name = f"--optim {OptimizerNames(training.optim).value}"
     group = {"params": [torch.nn.Parameter(torch.zeros(1))], "weight_decay": training.weight_decay}
     kind, options = _made(name, lambda: Trainer.get_optimizer_cls_and_kwargs(training))
     optimizer = _made(name, lambda: kind([group], **options))
