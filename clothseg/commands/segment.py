@@ -173,6 +173,8 @@ def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source]
     with as_usage():
         folder.prepare(rank, processes)
     todo = [photo for photo in photos if arguments.overwrite or not folder.holds(photo)]
+    if not arguments.overwrite:
+        _tell_of_replaced(folder, todo)
     done: list[Source] = []
     problems: dict[PurePosixPath, str] = {}
     stopped: BaseException | None = None
@@ -193,6 +195,17 @@ def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source]
     if stopped:
         raise stopped
     return 1 if problems and processes == 1 else 0
+
+
+def _tell_of_replaced(folder: OutputFolder, todo: list[Source]) -> None:
+    """Say on stderr what of an earlier run is going to be replaced, before it is."""
+    found = [differences for photo in todo if (differences := folder.differences(photo))]
+    if found:
+        which = "; ".join(sorted(set().union(*found)))
+        sys.stderr.write(
+            f"{folder.path} holds files of {len(found)} of these photos that were made in another way ({which}); they "
+            "are replaced. To keep both, stop this with Ctrl+C and give another --out.\n"
+        )
 
 
 def _segment_dataset(arguments: argparse.Namespace, rank: int, processes: int) -> int:
