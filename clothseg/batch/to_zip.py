@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from clothseg.batch.photo_files import COLUMNS, KINDS, Wanted, line, outcomes
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import clear_leftovers, whole
+from clothseg.images.file_names import escaped
 from clothseg.images.sources import collected
 from clothseg.images.zip_archive import Limits
 
@@ -94,7 +95,7 @@ def segment_to_zip(
                         # stored: PNG and JPEG are packed already
                         archive.writestr(f"{kind}/{photo.files.as_posix()}{KINDS[kind]}", content)
                     table.writerow(line(photo, summary, problem))
-                    yield Progress(done, len(photos), photo.name.as_posix(), problem)
+                    yield Progress(done, len(photos), escaped(photo.name.as_posix()), problem)
                 archive.writestr(TABLE, text.getvalue(), zipfile.ZIP_DEFLATED)
         except OSError as error:
             why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or error

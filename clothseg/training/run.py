@@ -1,19 +1,21 @@
 """One training from arguments to a folder that can be used, and pushed."""
 
+import contextlib
 import copy
 import os
 import shutil
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from datasets import concatenate_datasets
-from transformers import PreTrainedModel, SegformerImageProcessorPil, TrainingArguments, set_seed
+from transformers import PreTrainedModel, SegformerImageProcessorPil, TrainerState, TrainingArguments, set_seed
 
-from clothseg.errors import ConfigError
+from clothseg.errors import ClothsegError, ConfigError
 from clothseg.images.atomic_files import whole
 from clothseg.segmenter import Segmenter
 from clothseg.training.average import mix_in
@@ -40,7 +42,8 @@ from clothseg.training.progress import FILE as LOG_FILE
 from clothseg.training.progress import write_log
 from clothseg.training.publish import plots
 from clothseg.training.publish.card import write_card
-from clothseg.training.publish.push import prepare_push, push
+from clothseg.training.publish.progress_card import write_progress_card
+from clothseg.training.publish.push import TrainingUploads, prepare_push, push, repository
 from clothseg.training.publish.report import write_pictures, write_report
 from clothseg.training.trainer import ClothesTrainer
 
@@ -66,13 +69,14 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     """
     check_precision(training.bf16, training.device)
     folder = Path(str(training.output_dir)) / "model"
-    checkpoint = checkpoint_to_resume(training, averaged=parsing.ema_decay > 0)
+    hub_name = repository(training) if training.push_to_hub else None
+    checkpoint = checkpoint_to_resume(training, averaged=parsing.ema_decay > 0, repo_id=hub_name)
     if checkpoint is None:
         refuse_earlier_run(Path(str(training.output_dir)))
     writes = training.process_index == 0
     repo_id = prepare_push(training) if training.push_to_hub and writes else None
-    # What the Trainer would push by itself includes a pickle; we push a clean folder at the end.
-    training.push_to_hub = False
+    # The Trainer would push pickles, and the token among them: `publish.push` pushes clean folders in its place.
+    token, training.push_to_hub, training.hub_token = training.hub_token, False, None
 
     set_seed(training.seed)
     # Cheap before dear: the models are looked up before minutes go into decoding every row.
@@ -128,10 +132,24 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     start: dict[str, torch.Tensor] = {}
     if parsing.start_share:
         start = {name: value.to("cpu", copy=True) for name, value in trainer.network.state_dict().items()}
+    uploads = None
+    if repo_id is not None:
+        uploads = TrainingUploads(repo_id, token, training, partial(_save_progress, trainer, parsing, repo_id))
+        trainer.add_callback(uploads)
     started = time.monotonic()
-    trainer.train(resume_from_checkpoint=checkpoint)
+    try:
+        trainer.train(resume_from_checkpoint=checkpoint)
+    except ClothsegError:
+        if uploads:
+            uploads.finish(superseded=False)
+        raise
     seconds = time.monotonic() - started
-    trainer.interruption.raise_if_stopped(trainer.state.global_step)
+    where = ""
+    if uploads:
+        uploads.finish(superseded=not trainer.interruption.signum)
+        where = uploads.whereabouts()
+    trainer.accelerator.wait_for_everyone()  # a launcher ends the main process soon after the others
+    trainer.interruption.raise_if_stopped(trainer.state.global_step, where)
     building = folder.with_name(INCOMPLETE)
     if writes:  # before anything else can go wrong
         shutil.rmtree(building, ignore_errors=True)
@@ -150,7 +168,7 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(building, folder)
         if repo_id is not None:
-            push(folder, repo_id, training)
+            push(folder, repo_id, token, training.hub_revision)
     return folder
 
 
@@ -209,6 +227,16 @@ def _save(trainer: ClothesTrainer, processor: SegformerImageProcessorPil, dtype:
     with writing(folder):
         _in_format(trainer.network, dtype).save_pretrained(folder)
         processor.save_pretrained(folder)
+
+
+def _save_progress(
+    trainer: ClothesTrainer, parsing: ParsingArguments, repo_id: str, folder: Path, state: TrainerState
+) -> None:
+    """Write the model as it would be evaluated now, with the card of one that is still being trained."""
+    with trainer.average.applied(trainer.network) if trainer.average else contextlib.nullcontext():
+        _save(trainer, trainer.processor, parsing.save_dtype, folder)
+    write_log(state.log_history, folder / LOG_FILE)
+    write_progress_card(folder, repo_id, trainer.network, parsing, state)
 
 
 def _in_format(network: PreTrainedModel, name: str) -> PreTrainedModel:

@@ -15,8 +15,6 @@ from clothseg.app.settings import LOOK, cutout_inputs, cutout_options, look_inpu
 from clothseg.batch.photo_files import Wanted
 from clothseg.batch.to_zip import Progress, segment_to_zip
 from clothseg.errors import ClothsegError
-from clothseg.images.sources import SUFFIXES
-from clothseg.images.zip_archive import SUFFIX
 from clothseg.labels import GROUPS, NAMES
 from clothseg.segmenter import Segmenter
 
@@ -46,7 +44,6 @@ def batch_tab(segmenter: Segmenter) -> None:
             files = gr.File(
                 label=tr("Photos or ZIPs"),
                 file_count="multiple",
-                file_types=[*SUFFIXES, SUFFIX],
                 height=190,
                 elem_id="batch-files",
             )
