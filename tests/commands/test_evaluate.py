@@ -143,7 +143,7 @@ def test_only_the_split_that_is_scored_is_needed(
     assert run(tiny_model, tmp_path, *flags) == 0
     said = capsys.readouterr()
     assert f"split {split}," in said.out and f"{photos} photo" in said.out
-    assert f"Only {photos} rows" in caplog.text
+    assert f"Only {photos} row" in caplog.text
     assert ("the only split" in said.err) == (split == "train")
 
 

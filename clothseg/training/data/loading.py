@@ -169,8 +169,9 @@ def warn_of_few(count: int) -> None:
     """Say that figures of so few photos mean little, where they do."""
     if count < FEW:
         logger.warning(
-            "Only %d rows are held out: figures of fewer than %d photos differ much from one draw to the next.",
+            "Only %d %s to score on: figures of fewer than %d photos differ much from one draw to the next.",
             count,
+            "row" if count == 1 else "rows",
             FEW,
         )
 

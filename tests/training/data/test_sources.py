@@ -73,7 +73,7 @@ def test_training_needs_a_split_to_train_on(tmp_path: Path) -> None:
 def test_few_held_out_rows_get_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     dolls(tmp_path / "train.parquet", 10)
     load_splits(str(tmp_path), None, 0.3)
-    assert "Only 3 rows are held out" in caplog.text
+    assert "Only 3 rows to score on" in caplog.text
     caplog.clear()
     dolls(tmp_path / "validation.parquet", 50, seed=100)
     load_splits(str(tmp_path), check=True)
