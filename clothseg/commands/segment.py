@@ -66,9 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="do photos again that are done")
     add_cutout_arguments(parser)
-    hub = parser.add_argument_group("a data set of the Hub, in place of PATH and --out")
-    hub.add_argument("--dataset", metavar="USER/NAME", help="whose photos to segment")
-    hub.add_argument("--split", help="of the data set (default: train)")
+    hub = parser.add_argument_group("a data set, in place of PATH and --out")
+    hub.add_argument(
+        "--dataset", metavar="USER/NAME", help="whose photos to segment; or a folder or file of parquet on disk"
+    )
+    hub.add_argument("--split", help="of the data set (default: the only one of a folder, else train)")
     hub.add_argument("--column", help="of its photos (default: image)")
     hub.add_argument("--push_to_hub", metavar="USER/OUT", help="data set to push, with columns image and mask")
     hub.add_argument("--private", action="store_true", help="make it private, if it is new")
@@ -221,7 +223,7 @@ def _segment_dataset(arguments: argparse.Namespace, rank: int, processes: int) -
                 _segmenter(arguments, load(arguments.model, arguments.revision), None, processes)
             ),
             {name: getattr(arguments, name) for name in OPTIONS},
-            split=arguments.split or "train",
+            split=arguments.split,
             column=arguments.column or "image",
             private=arguments.private,
             processes=Processes(rank, processes),
