@@ -15,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from clothseg.images.color_space import on_white
 from clothseg.labels import BACKGROUND
 from clothseg.options import SegmentOptions
 from clothseg.postprocess.back_view import swap_sides, swap_sides_if_back_view
 from clothseg.postprocess.cleanup import apply_cleanup, drop_specks, without_legs
 from clothseg.postprocess.guided_edges import follow_edges
 from clothseg.postprocess.people import parse, partition_by_person
+from clothseg.postprocess.transparency import clear_transparent
 from clothseg.postprocess.upsample import best_classes, label_pixels, size_of_grid, winning_probability
 from clothseg.postprocess.zoom_crop import Box, blend_crop, confidences, find_zoom_crop, paste
 
@@ -62,14 +64,15 @@ def decode(
     """The prediction for a photo.
 
     Args:
-        photo: RGB.
+        photo: RGB, or RGBA: it is laid on white, and fully transparent pixels are Background.
         logits: (18, h, w) of the whole photo; with people "all", of one seen in `aspect_preserving_size`.
         options: what to do; `average` and `max_side` are done before.
         infer: the network, for crops.
         aspect: height over width of the network's input.
     """
     decode_as = decode_people if options.people == "all" else decode_single
-    return decode_as(photo, logits, options, infer=infer, aspect=aspect)
+    prediction = decode_as(on_white(photo), logits, options, infer=infer, aspect=aspect)
+    return clear_transparent(prediction, np.asarray(photo.getchannel("A"))) if photo.mode == "RGBA" else prediction
 
 
 def decode_logits(photo: Image.Image, logits: Logits, *, guided: bool, back_view: bool | None = None) -> Prediction:
