@@ -19,6 +19,7 @@ from clothseg.errors import ClothsegError, ConfigError
 from clothseg.images.atomic_files import whole
 from clothseg.segmenter import Segmenter
 from clothseg.training.average import mix_in
+from clothseg.training.bars import hide_bars
 from clothseg.training.checkpoints import checkpoint_to_resume, checkpoints, writing
 from clothseg.training.config import ParsingArguments
 from clothseg.training.data.copy_paste import Wardrobe
@@ -67,6 +68,7 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         ClothsegError: in one sentence what is wrong and what to do. Once training is done, the trained model is on
             disk whatever happens, and a failed push says how to push it later.
     """
+    hide_bars(bool(training.disable_tqdm))
     check_precision(training.bf16, training.device)
     folder = Path(str(training.output_dir)) / "model"
     hub_name = repository(training) if training.push_to_hub else None

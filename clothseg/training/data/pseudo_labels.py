@@ -8,11 +8,11 @@ import io
 
 from datasets import Dataset
 from PIL import Image
-from tqdm.auto import tqdm
 
 from clothseg.postprocess.tta import SCALES, as_logits, averaged_probabilities
 from clothseg.postprocess.upsample import sure_pixels
 from clothseg.segmenter import Segmenter
+from clothseg.training.bars import progress_bar
 from clothseg.training.data.loading import decode_photo
 
 
@@ -32,7 +32,7 @@ def label_rows(
         DataError: a photo does not decode; the message names the row.
     """
     masks = []
-    for row in tqdm(rows, desc="The teacher labels", unit=" photos", leave=False):
+    for row in progress_bar(rows, desc="The teacher labels", unit=" photos", leave=False):
         photo = decode_photo(row["image"], row["id"])
         logits = as_logits(averaged_probabilities(segmenter.logits, segmenter.image_size, photo, scales))
         label_map = sure_pixels(logits, (photo.height, photo.width), min_probability)

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
 from PIL import Image
-from tqdm.auto import tqdm
 
 from clothseg.errors import DataError
 from clothseg.labels import NAMES, NUM_CLASSES
@@ -19,6 +18,7 @@ from clothseg.postprocess.cleanup import without_legs
 from clothseg.postprocess.guided_edges import follow_edges
 from clothseg.postprocess.upsample import strips, winners
 from clothseg.segmenter import Segmenter
+from clothseg.training.bars import progress_bar
 from clothseg.training.data.loading import decode_row
 from clothseg.training.evaluation.bootstrap import Figures, interval, resampled
 from clothseg.training.evaluation.boundary import TOLERANCES, boundary_f1
@@ -67,7 +67,7 @@ def score(segmenter: Segmenter, rows: Dataset, batch_size: int = 8, edges: str =
     boundary = np.zeros((count, len(TOLERANCES), NUM_CLASSES))
     calibration, class_calibration = np.zeros((count, BINS, 3)), np.zeros((NUM_CLASSES, BINS, 3))
     height, width = segmenter.image_size
-    with tqdm(total=count, desc=f"Evaluating {segmenter.name}", unit=" photos", leave=False) as progress:
+    with progress_bar(total=count, desc=f"Evaluating {segmenter.name}", unit=" photos", leave=False) as progress:
         for start in range(0, count, batch_size):
             decoded = [decode_row(rows[index]) for index in range(start, min(start + batch_size, count))]
             batch = segmenter.logits([Image.fromarray(photo) for photo, _ in decoded])
