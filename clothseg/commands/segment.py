@@ -44,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write", nargs="+", choices=KINDS, default=["labels", "cutouts"], help="default: the first two"
     )
     add_keep(parser, "cut-outs and items")
+    parser.add_argument(
+        "--polygons", action="store_true", help="write polygons in COCO files, which more tools take than run lengths"
+    )
     parser.add_argument("--edges", choices=("guided", "plain"), default="guided", help="borders that follow the photo")
     parser.add_argument("--zoom", choices=("auto", "off"), default="auto", help="look at small figures once more")
     parser.add_argument("--people", choices=("one", "all"), default="one", help="tell several people apart")
@@ -111,7 +114,9 @@ def run(arguments: argparse.Namespace) -> int:
         return _segment_dataset(arguments, rank, processes)
     with ExitStack() as stack:
         with as_usage():
-            wanted = Wanted(tuple(arguments.write), tuple(arguments.keep), cutout_options(arguments))
+            wanted = Wanted(
+                tuple(arguments.write), tuple(arguments.keep), cutout_options(arguments), arguments.polygons
+            )
             leave_out = _ours(arguments.out, arguments.paths)
             photos = stack.enter_context(collected(arguments.paths, leave_out=leave_out, unpack=arguments.zip))
         return _segment(arguments, wanted, photos[rank::processes], rank, processes)
@@ -290,6 +295,8 @@ def _check(arguments: argparse.Namespace) -> None:
     given = [name for name in CUTOUT if getattr(arguments, name)]
     if given and "cutouts" not in arguments.write:
         raise UsageError(f"--{given[0]} is of cut-outs: add cutouts to --write.")
+    if arguments.polygons and "coco" not in arguments.write:
+        raise UsageError("--polygons is of COCO files: add coco to --write.")
 
 
 def _ours(out: Path, paths: list[Path]) -> list[Path]:

@@ -16,7 +16,6 @@ from datasets import concatenate_datasets
 from transformers import PreTrainedModel, SegformerImageProcessorPil, TrainerState, TrainingArguments, set_seed
 
 from clothseg.errors import ClothsegError, ConfigError
-from clothseg.images.atomic_files import whole
 from clothseg.segmenter import Segmenter
 from clothseg.training.average import mix_in
 from clothseg.training.bars import hide_bars
@@ -31,8 +30,8 @@ from clothseg.training.data.loading import (
     repeated,
 )
 from clothseg.training.data.mask_encoding import shares_text
-from clothseg.training.data.pseudo_labels import label_rows
-from clothseg.training.data.sources import load_labelled, load_unlabelled
+from clothseg.training.data.pseudo_labels import Labelling
+from clothseg.training.data.sources import load_labelled
 from clothseg.training.data.split import SPLIT_FILE
 from clothseg.training.distillation import Teacher
 from clothseg.training.evaluation.scoring import only_class, report, score
@@ -70,11 +69,12 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     """
     hide_bars(bool(training.disable_tqdm))
     check_precision(training.bf16, training.device)
-    folder = Path(str(training.output_dir)) / "model"
+    output = Path(str(training.output_dir))
+    folder = output / "model"
     hub_name = repository(training) if training.push_to_hub else None
     checkpoint = checkpoint_to_resume(training, averaged=parsing.ema_decay > 0, repo_id=hub_name)
     if checkpoint is None:
-        refuse_earlier_run(Path(str(training.output_dir)))
+        refuse_earlier_run(output, again=training.resume_from_checkpoint == "auto")
     writes = training.process_index == 0
     repo_id = prepare_push(training) if training.push_to_hub and writes else None
     # The Trainer would push pickles, and the token among them: `publish.push` pushes clean folders in its place.
@@ -85,7 +85,7 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     network = build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch)
     processor = build_processor(parsing.size)
     teacher = _teacher(parsing, processor, training.device)
-    labeller = _Labeller(parsing) if parsing.unlabelled_name and writes else None
+    labellings = _labellings(parsing, output) if writes else []
     with training.main_process_first(local=True, desc="check of the rows"):  # the others find it in the cache
         splits = load_splits(
             parsing.dataset_name,
@@ -100,13 +100,12 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     if writes:
         sys.stdout.write(f"Shares of the classes:\n{shares_text(splits.masks)}\n")
     rows, counts = splits.train, splits.pixels
-    if parsing.unlabelled_name:
+    if parsing.unlabelled_name or parsing.flat_lay_name:
         with training.main_process_first(desc="labels of the teacher"):
-            file = Path(str(training.output_dir)) / "teacher_labels.parquet"
-            if labeller and not (checkpoint and file.is_file()):  # a resumed run goes on with the very same labels
-                labeller.write(file)
-            labeller = None
-            taught = load_labelled(file)
+            for labels in labellings:
+                labels.write()
+            labellings = []
+            taught = concatenate_datasets([load_labelled(file) for file in _label_files(parsing, output).values()])
             counts = np.concatenate([counts, inspect_rows(taught, "Counting the teacher's labels").pixels])
         rows = concatenate_datasets([rows, taught])
     rows = rows.select(repeated(counts, parsing.rare_sampling, training.seed))
@@ -174,8 +173,12 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     return folder
 
 
-def refuse_earlier_run(output: Path) -> None:
+def refuse_earlier_run(output: Path, again: bool = False) -> None:
     """Refuse an output folder in which an earlier run has left what a new one would replace or delete.
+
+    Args:
+        output: the folder.
+        again: the same run starts again after a stop before its first checkpoint: its log may be replaced.
 
     Raises:
         ConfigError: says what is there and how to go on.
@@ -194,23 +197,32 @@ def refuse_earlier_run(output: Path) -> None:
         (INCOMPLETE, "the trained model of a run that did not finish"),
         (LOG_FILE, "an earlier run's log"),
     ):
-        if (output / name).exists():
+        if (output / name).exists() and not (again and name == LOG_FILE):
             raise ConfigError(f"{output / name} is {what}: {away}")
 
 
-class _Labeller:
-    """A teacher and the unlabelled photos that it is to label, both looked up at once."""
+def _label_files(parsing: ParsingArguments, output: Path) -> dict[str, Path]:
+    """Where the teacher's labels of each kind of photos go: name of the option -> file."""
+    options = [option for option in ("unlabelled_name", "flat_lay_name") if getattr(parsing, option)]
+    return {option: output / f"{option.removesuffix('_name')}_labels.parquet" for option in options}
 
-    def __init__(self, parsing: ParsingArguments) -> None:
-        self.rows = load_unlabelled(str(parsing.unlabelled_name))
-        self.least = parsing.min_teacher_probability
-        self.teacher = Segmenter.from_pretrained(parsing.teacher_model_name_or_path, revision=parsing.teacher_revision)
 
-    def write(self, file: Path) -> None:
-        """Write the photos with the teacher's labels to `file`."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with whole(file) as building:
-            label_rows(self.teacher, self.rows, self.least).to_parquet(building)
+def _labellings(parsing: ParsingArguments, output: Path) -> list[Labelling]:
+    """Photos for the teacher, each with what it needs, looked up at once."""
+    return [
+        Labelling(
+            file,
+            name=getattr(parsing, option),
+            option=option,
+            worn=option != "flat_lay_name",
+            teacher=str(parsing.teacher_model_name_or_path),
+            revision=parsing.teacher_revision,
+            min_probability=parsing.min_teacher_probability,
+            scales=tuple(parsing.teacher_scales),
+            exclude_file=parsing.exclude_file,
+        )
+        for option, file in _label_files(parsing, output).items()
+    ]
 
 
 def _teacher(parsing: ParsingArguments, processor: SegformerImageProcessorPil, device: torch.device) -> Teacher | None:

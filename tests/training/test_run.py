@@ -72,7 +72,7 @@ def test_photos_without_masks_are_learnt_from_a_teacher(doll_data: Path, tiny_mo
     folder = run(*parse_arguments(argv), argv)
     assert {"best_photos.png", "worst_photos.png"} <= {path.name for path in folder.iterdir()}
     assert Segmenter.from_pretrained(folder).image_size == (64, 64)
-    assert len(load_labelled(tmp_path / "teacher_labels.parquet")) == 5
+    assert len(load_labelled(tmp_path / "unlabelled_labels.parquet")) == 5
 
 
 def test_test_rows_are_reported_and_bad_ones_left_out(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:

@@ -1,15 +1,22 @@
 """Where rows come from: parquet files and the Hub, brought into one form."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from datasets import Dataset, DatasetDict, Image, concatenate_datasets, load_dataset
+from datasets import Dataset, DatasetDict, Image, List, Value, concatenate_datasets, load_dataset
 from huggingface_hub import HfApi
 
 from clothseg.errors import DataError, HubError
+from clothseg.labels import BACKGROUND, NAMES, NUM_CLASSES, SIDE_PAIRS
 from clothseg.models.hub_errors import explain
 from clothseg.training.data.split import PARTS
+
+
+_TAGS: dict[str, tuple[int, ...]] = {name.casefold(): (index,) for index, name in enumerate(NAMES)} | {
+    NAMES[left].casefold().removeprefix("left-") + "s": (left, right) for left, right in SIDE_PAIRS
+}
 
 
 def load_parts(name: str, revision: str | None) -> tuple[Dataset, dict[str, npt.NDArray[np.int64]], str | None]:
@@ -38,17 +45,25 @@ def load_parts(name: str, revision: str | None) -> tuple[Dataset, dict[str, npt.
     return *_joined(found, name), commit
 
 
-def load_unlabelled(name: str) -> Dataset:
+def load_unlabelled(name: str, excluded: Collection[str] = (), option: str = "unlabelled_name") -> Dataset:
     """Photos without masks, undecoded, with `id` and `image`: all rows of a parquet file or of a Hub data set.
 
+    Args:
+        name: file or Hub id.
+        excluded: ids of rows to leave out.
+        option: that gave the name, for messages.
+
+    Returns:
+        The rows; with `classes`, a list of class ids each, where the data has such a column of ids or names.
+
     Raises:
-        DataError: no such file, or it has no column `image`.
+        DataError: no such file, no column `image`, tags that are no classes, or no rows left.
         HubError: the Hub cannot be reached or has no such data set.
     """
     if Path(name).is_file():
         found = _from_parquet({"train": Path(name)})
     elif name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise DataError(f"{name} is no file; --unlabelled_name takes a parquet file or a Hub id user/name.")
+        raise DataError(f"{name} is no file; --{option} takes a parquet file or a Hub id user/name.")
     else:
         found, _ = _from_hub(name, None)
     rows = concatenate_datasets(list(found.values()))
@@ -56,7 +71,60 @@ def load_unlabelled(name: str) -> Dataset:
         raise DataError(f"{name} has no column image; it has {', '.join(rows.column_names)}.")
     if "id" not in rows.column_names:
         rows = rows.add_column("id", [f"unlabelled-{number}" for number in range(len(rows))])
-    return rows.select_columns(["id", "image"]).cast_column("image", Image(decode=False))
+    if excluded:
+        left_out = set(excluded)
+        rows = rows.select([number for number, row_id in enumerate(rows["id"]) if str(row_id) not in left_out])
+        if not len(rows):
+            raise DataError(f"{name} has no rows but those that --exclude_file lists.")
+    rows = rows.cast_column("image", Image(decode=False))
+    if "classes" not in rows.column_names:
+        return rows.select_columns(["id", "image"])
+    tags = [
+        tag_ids(row_tags, f"{name}, row {row_id}")
+        for row_id, row_tags in zip(rows["id"], rows["classes"], strict=True)
+    ]
+    rows = rows.select_columns(["id", "image"])
+    return rows.add_column("classes", tags, feature=List(Value("uint8")))
+
+
+def tag_ids(tags: object, place: str) -> list[int]:
+    """Class ids of a photo's tags: ids, or names in any case; `shoes`, `legs` and `arms` stand for both sides.
+
+    Args:
+        tags: a list of them, or None where a photo has none.
+        place: where they stand, for messages.
+
+    Raises:
+        DataError: a tag is no class; the message names it.
+    """
+    if tags is None:
+        return []
+    if not isinstance(tags, list):
+        raise DataError(f"{place}: classes must be a list of class ids or names, not {str(tags)[:50]!r}.")
+    found: set[int] = set()
+    for tag in tags:
+        ids = _TAGS.get(tag.strip().casefold(), ()) if isinstance(tag, str) else (tag,)
+        if not ids or not all(isinstance(index, int) and 0 <= index < NUM_CLASSES for index in ids):
+            raise DataError(
+                f"{place}: {str(tag)[:50]!r} in classes is no class; give ids 0 to {NUM_CLASSES - 1} or names: "
+                f"{', '.join(NAMES)}, and Shoes, Legs, Arms for both sides."
+            )
+        found.update(ids)
+    return sorted(found - {BACKGROUND})
+
+
+def read_ids(file: str) -> list[str]:
+    """Row ids of a text file, one a line; empty lines and lines that begin with `#` are skipped.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text file"
+        raise DataError(f"--exclude_file {file} cannot be read: {reason}.") from error
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
 def load_labelled(file: Path) -> Dataset:
