@@ -66,9 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="do photos again that are done")
     add_cutout_arguments(parser)
-    hub = parser.add_argument_group("a data set of the Hub, in place of PATH and --out")
-    hub.add_argument("--dataset", metavar="USER/NAME", help="whose photos to segment")
-    hub.add_argument("--split", help="of the data set (default: train)")
+    hub = parser.add_argument_group("a data set, in place of PATH and --out")
+    hub.add_argument(
+        "--dataset", metavar="USER/NAME", help="whose photos to segment; or a folder or file of parquet on disk"
+    )
+    hub.add_argument("--split", help="of the data set (default: the only one of a folder, else train)")
     hub.add_argument("--column", help="of its photos (default: image)")
     hub.add_argument("--push_to_hub", metavar="USER/OUT", help="data set to push, with columns image and mask")
     hub.add_argument("--private", action="store_true", help="make it private, if it is new")
@@ -173,6 +175,8 @@ def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source]
     with as_usage():
         folder.prepare(rank, processes)
     todo = [photo for photo in photos if arguments.overwrite or not folder.holds(photo)]
+    if not arguments.overwrite:
+        _tell_of_replaced(folder, todo)
     done: list[Source] = []
     problems: dict[PurePosixPath, str] = {}
     stopped: BaseException | None = None
@@ -195,6 +199,17 @@ def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source]
     return 1 if problems and processes == 1 else 0
 
 
+def _tell_of_replaced(folder: OutputFolder, todo: list[Source]) -> None:
+    """Say on stderr what of an earlier run is going to be replaced, before it is."""
+    found = [differences for photo in todo if (differences := folder.differences(photo))]
+    if found:
+        which = "; ".join(sorted(set().union(*found)))
+        sys.stderr.write(
+            f"{folder.path} holds files of {len(found)} of these photos that were made in another way ({which}); they "
+            "are replaced. To keep both, stop this with Ctrl+C and give another --out.\n"
+        )
+
+
 def _segment_dataset(arguments: argparse.Namespace, rank: int, processes: int) -> int:
     from clothseg.batch.distributed import Processes
     from clothseg.batch.to_dataset import segment_dataset
@@ -208,7 +223,7 @@ def _segment_dataset(arguments: argparse.Namespace, rank: int, processes: int) -
                 _segmenter(arguments, load(arguments.model, arguments.revision), None, processes)
             ),
             {name: getattr(arguments, name) for name in OPTIONS},
-            split=arguments.split or "train",
+            split=arguments.split,
             column=arguments.column or "image",
             private=arguments.private,
             processes=Processes(rank, processes),

@@ -235,3 +235,24 @@ def test_one_coco_data_set_for_a_folder(
     assert main(argv[:-1]) == 1  # run lengths: done again
     assert isinstance(COCO(out / "coco.json").dataset["annotations"][0]["segmentation"], dict)
     assert main([*argv[:-2], "labels", "--polygons"]) == 2 and "add coco to --write" in capsys.readouterr().err
+
+
+def test_what_an_earlier_run_made_is_not_replaced_without_a_word(
+    photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    argv = ["segment", str(photos / "a.png"), "--out", str(out), "--model", str(tiny_model)]
+
+    def told(*more: str) -> str:
+        assert main([*argv, *more]) == 0
+        lines = capsys.readouterr().err.splitlines()
+        return next((line for line in lines if line.startswith(str(out))), "")
+
+    assert told() == "" and told() == "" and told("--write", "overlays") == ""
+    said = told("--edges", "plain", "--keep", "Face")
+    assert said.startswith(f"{out} holds files of 1 of these photos that were made in another way (")
+    assert "edges guided, now plain" in said and "other classes" in said and "another --out" in said
+    assert told("--edges", "plain", "--keep", "Face") == ""
+    assert told("--overwrite") == "", "that is asked for"
+    Image.fromarray(draw(5, 150, 100).image).save(photos / "a.png")
+    assert "(photos that have changed, or others of the same names)" in told()
