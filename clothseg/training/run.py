@@ -18,6 +18,7 @@ from transformers import PreTrainedModel, SegformerImageProcessorPil, TrainerSta
 from clothseg.errors import ClothsegError, ConfigError
 from clothseg.segmenter import Segmenter
 from clothseg.training.average import mix_in
+from clothseg.training.bars import hide_bars
 from clothseg.training.checkpoints import checkpoint_to_resume, checkpoints, writing
 from clothseg.training.config import ParsingArguments
 from clothseg.training.data.copy_paste import Wardrobe
@@ -66,6 +67,7 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         ClothsegError: in one sentence what is wrong and what to do. Once training is done, the trained model is on
             disk whatever happens, and a failed push says how to push it later.
     """
+    hide_bars(bool(training.disable_tqdm))
     check_precision(training.bf16, training.device)
     output = Path(str(training.output_dir))
     folder = output / "model"

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
 from PIL import Image as PILImage
-from tqdm.auto import tqdm
 
 from clothseg.errors import ClothsegError, DataError, ImageError
 from clothseg.images.decode import load_photo, open_image, pixel_limit
 from clothseg.labels import IGNORE, NAMES, NUM_CLASSES
+from clothseg.training.bars import progress_bar
 from clothseg.training.data.duplicates import WORDS, duplicate_groups, photo_hash
 from clothseg.training.data.mask_encoding import MaskStatistics, findings_about, only_class_of
 from clothseg.training.data.row_cache import remembered
@@ -374,7 +374,7 @@ def _inspect(rows: Dataset, description: str) -> Inspection:
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         looks = pool.map(look, range(len(rows)))
-        for _ in tqdm(looks, total=len(rows), desc=description, unit=" rows", leave=False):
+        for _ in progress_bar(looks, total=len(rows), desc=description, unit=" rows", leave=False):
             pass
     return Inspection(masks, hashes, problems)
 
