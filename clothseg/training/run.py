@@ -19,6 +19,7 @@ from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 from clothseg.errors import ClothsegError, ConfigError
 from clothseg.segmenter import Segmenter
 from clothseg.training.average import mix_in
+from clothseg.training.bars import hide_bars
 from clothseg.training.checkpoints import checkpoint_to_resume, checkpoints, writing
 from clothseg.training.config import ParsingArguments
 from clothseg.training.data.copy_paste import Wardrobe
@@ -70,6 +71,7 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     """
     if training.process_index == 0:
         sys.stderr.writelines(f"{notice}\n" for notice in parsing.notices)
+    hide_bars(bool(training.disable_tqdm))
     check_precision(training.bf16, training.device)
     output = Path(str(training.output_dir))
     folder = output / "model"
