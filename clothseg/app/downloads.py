@@ -9,8 +9,9 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from clothseg.images.atomic_files import save_picture, whole
+from clothseg.options import CutoutOptions
 from clothseg.outputs.coco import to_coco
-from clothseg.outputs.cutout import PLAIN, CutoutOptions
+from clothseg.outputs.cutout import PLAIN
 from clothseg.outputs.items import Item, items_to_dict
 from clothseg.segmentation import Segmentation
 

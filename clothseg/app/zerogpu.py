@@ -19,8 +19,8 @@ def here() -> bool:
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true") and find_spec("spaces") is not None
 
 
-class BorrowedGpu:
-    """An `Engine` that computes on a borrowed GPU, and on the CPU when none is to be had.
+class BorrowedGpu(Engine):
+    """An engine that computes on a borrowed GPU, and on the CPU when none is to be had.
 
     It must be made before the app is launched: only then does ZeroGPU take the model's weights over.
     """

@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clothseg.commands.common import add_segment_options, segment_options
 from clothseg.errors import ConfigError, DataError, ModelError
+from clothseg.options import EVALUATION_OPTIONS
 
 
 if TYPE_CHECKING:
@@ -33,12 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--on_bad_row", choices=("fail", "skip"), default="fail", help="rows that cannot be scored: stop, or leave out"
     )
-    parser.add_argument(
-        "--edges",
-        choices=("guided", "plain"),
-        default="guided",
-        help="own size: borders that follow the photo, as users see them (default), or as transformers interpolates",
-    )
+    add_segment_options(parser, EVALUATION_OPTIONS)
     parser.add_argument("--out", type=Path, help="folder for figures.json, tables as CSV, and plots")
     parser.add_argument(
         "--pictures",
@@ -73,8 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
     scores = _score(segmenter, rows, arguments)
     found = report(scores, **resampling)
     about = {**_about(segmenter), "dataset": _shown(arguments.dataset), "dataset_commit": commit}
-    about |= {"split": arguments.split, "edges": arguments.edges}
-    where = f"{arguments.dataset}, split {arguments.split}, edges {arguments.edges}"
+    options = {name: getattr(arguments, name) for name in EVALUATION_OPTIONS}
+    about |= {"split": arguments.split, **options}
+    said = [f"{name} {value}" for name, value in options.items() if value not in (False, "one")]
+    where = ", ".join([arguments.dataset, f"split {arguments.split}", *said])
     _say(f"{arguments.model} on {where}: {report_text(found)}")
     if other is not None:
         their_scores = _score(other, rows, arguments)
@@ -141,7 +140,7 @@ def _score(segmenter: "Segmenter", rows: "Dataset", arguments: argparse.Namespac
     """The model's scores, unless it answers everything with one class: no figure of such a model means anything."""
     from clothseg.training.evaluation.scoring import only_class, score
 
-    scores = score(segmenter, rows, arguments.batch_size, arguments.edges)
+    scores = score(segmenter, rows, arguments.batch_size, segment_options(arguments))
     only = only_class(scores)
     if only is not None:
         raise ModelError(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clothseg.engines import Engine
 from clothseg.engines.cache import cache_key, cached
 from clothseg.models.loading import LoadedModel
 
@@ -16,8 +17,8 @@ PREPARED = 2
 """Input sizes that stay prepared at a time; each holds a copy of the weights and its own buffers."""
 
 
-class OnnxEngine:
-    """A network exported to ONNX, run on the processor by ONNX Runtime; an `Engine`.
+class OnnxEngine(Engine):
+    """A network exported to ONNX, run on the processor by ONNX Runtime.
 
     A session is prepared for each size of photo as it comes (0.1 s), because a graph that knows its shapes is up to a
     quarter quicker, and photos of a batch go through it one by one: that takes the memory of one and is no slower.

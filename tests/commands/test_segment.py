@@ -16,7 +16,7 @@ from results import files, table
 from clothseg import Segmentation, Segmenter
 from clothseg.cli import main
 from clothseg.labels import GROUPS, NAMES
-from clothseg.outputs.cutout import CutoutOptions
+from clothseg.options import CutoutOptions
 
 
 pytestmark = pytest.mark.usefixtures("load_once")
@@ -55,15 +55,15 @@ def test_photos_can_be_reduced(
 ) -> None:
     out = tmp_path / "out"
     argv = ["segment", str(photos / "a.png"), "--out", str(out), "--model", str(tiny_model), "--write", "labels"]
-    assert main([*argv, "--longest", "75"]) == 0
+    assert main([*argv, "--max_side", "75"]) == 0
     assert Image.open(out / "labels" / "a.png").size == (50, 75)
     assert table(out / "results.csv")["a.png"]["height"] == "75"
     assert main(argv) == 0  # done again, since it is another way
     assert Image.open(out / "labels" / "a.png").size == (100, 150)
-    assert main([*argv, "--longest", "8"]) == 2
-    assert main(["segment", "--dataset", "a/b", "--push_to_hub", "a/c", "--longest", "75"]) == 2
+    assert main([*argv, "--max_side", "8"]) == 2
+    assert main(["segment", "--dataset", "a/b", "--push_to_hub", "a/c", "--max_side", "75"]) == 2
     said = capsys.readouterr().err
-    assert "32 pixels or more, not 8" in said and "--longest is not for --dataset" in said
+    assert "max_side can be a whole number from 32, not '8'" in said and "--max_side is not for --dataset" in said
 
 
 def test_what_is_done_is_not_done_again(

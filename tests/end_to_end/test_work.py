@@ -17,6 +17,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from clothseg import Segmenter
+from clothseg.engines import Engine
 from clothseg.engines.torch_engine import TorchEngine
 from clothseg.labels import NUM_CLASSES
 from clothseg.postprocess import cell_argmax, guided_edges
@@ -43,7 +44,7 @@ def test_the_embedded_network_stays_small() -> None:
     assert gigaflops(TorchEngine(model, "cpu").model, 256) <= 1.59
 
 
-class Plain:
+class Plain(Engine):
     """Answers with stripes of classes."""
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
@@ -61,7 +62,7 @@ def test_a_photo_costs_its_label_map_and_little_else_of_its_size(edges: str, tin
     def bytes_of(height: int, width: int) -> tuple[int, int]:
         photo = Image.fromarray(np.resize(draw(0).image, (height, width, 3)))
         tracemalloc.start()
-        result = segmenter(photo, edges=guided_edges)
+        result = segmenter(photo, edges=edges)
         held, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert len(result.areas) > NUM_CLASSES / 2

@@ -10,7 +10,8 @@ from datasets import Dataset
 from PIL import Image
 from tqdm.auto import tqdm
 
-from clothseg.postprocess.tta import SCALES, as_logits, averaged_probabilities
+from clothseg.postprocess.softmax import as_logits
+from clothseg.postprocess.tta import SCALES, average_probabilities
 from clothseg.postprocess.upsample import sure_pixels
 from clothseg.segmenter import Segmenter
 from clothseg.training.data.loading import decode_photo
@@ -34,7 +35,7 @@ def label_rows(
     masks = []
     for row in tqdm(rows, desc="The teacher labels", unit=" photos", leave=False):
         photo = decode_photo(row["image"], row["id"])
-        logits = as_logits(averaged_probabilities(segmenter.logits, segmenter.image_size, photo, scales))
+        logits = as_logits(average_probabilities(segmenter.logits, segmenter.image_size, photo, scales))
         label_map = sure_pixels(logits, (photo.height, photo.width), min_probability)
         file = io.BytesIO()
         Image.fromarray(label_map).save(file, "PNG")
