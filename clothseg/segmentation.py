@@ -20,6 +20,7 @@ from clothseg.options import CutoutOptions
 from clothseg.outputs import render
 from clothseg.outputs.cutout import PLAIN, refine
 from clothseg.outputs.items import MIN_SHARE, Item, find_items, write_zip
+from clothseg.outputs.notes import find_notes
 from clothseg.postprocess.people import Person, people_of
 
 
@@ -51,6 +52,7 @@ class Segmentation:
     model: str | None = None
     probability: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
     person_map: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
+    rotation: int = 0
 
     def __post_init__(self) -> None:
         photo = Image.fromarray(self.photo) if isinstance(self.photo, np.ndarray) else self.photo
@@ -99,6 +101,11 @@ class Segmentation:
     def people(self) -> tuple[Person, ...]:
         """Who is in the photo, from left to right; empty where people were not told apart."""
         return () if self.person_map is None else people_of(self.person_map)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What to know before using the result: nobody seems to be in the photo, or it was turned. Mostly empty."""
+        return find_notes(self.label_map, self.probability, self.rotation)
 
     @property
     def areas(self) -> dict[str, float]:
@@ -186,6 +193,8 @@ class Segmentation:
             "model": self.model,
             "width": self.photo.width,
             "height": self.photo.height,
+            "rotation": self.rotation,
+            "notes": list(self.notes),
             "classes": [self._class_summary(name, share) for name, share in self.areas.items()],
         }
 

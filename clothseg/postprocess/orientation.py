@@ -1,8 +1,8 @@
 """Photos that are not upright: turned by 90, 180 or 270 degrees, or of somebody who lies.
 
-The network learnt from people who stand upright, and finds little in other photos. It is less sure of what it finds
-there, and it finds heads below legs. Where the first pass looks so, the photo is segmented again turned by a quarter, a
-half and three quarters, and the orientation counts in which the network is surest, if it shows a person.
+The network learnt from people who stand upright. In other photos it finds little, is not sure of it, and finds heads
+below legs. Where the first pass looks so, the photo is segmented again turned by 90, 180 and 270 degrees. The
+orientation in which the network is surest is taken, if it shows a person.
 docs/limits.md has the figures.
 """
 
@@ -14,8 +14,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.labels import BACKGROUND, LABEL2ID
-from clothseg.postprocess.tta import probabilities
-from clothseg.postprocess.zoom_crop import Box, surroundings as find_zoom_crop
+from clothseg.postprocess.softmax import softmax
+from clothseg.postprocess.zoom_crop import Box, find_zoom_crop
 
 
 ROTATIONS = (0, 90, 180, 270)
@@ -27,11 +27,12 @@ CONFIDENCE = 0.9
 CONFIDENCE_OF_PERSON = 0.85
 """The same, where the figure's head is at its top, or its legs are at its bottom."""
 
-CONFIDENCE_OF_HEAD = 0.78
-"""The same, where a clear head is at the very top: `CLEAR_HEAD` of the figure, at `CLEAR_HEAD_HEIGHT`."""
+CONFIDENCE_OF_HEAD = 0.7
+"""The same, where a large head is at the top: `LARGE_HEAD` of the figure at least."""
 
-CLEAR_HEAD = 0.06
-CLEAR_HEAD_HEIGHT = 0.15
+LARGE_HEAD = 0.08
+
+HEAD_HEIGHT = 0.15
 
 HEAD_HEIGHT = 0.2
 """How far down the figure a head lies at most, on average, as a share of the figure's height."""
@@ -52,8 +53,8 @@ GAIN = 0.02
 """By how much the network must be surer of a turned photo than of the photo as it is."""
 
 CONFIDENCE_OF_TURNED = 0.75
-"""How sure the network must be of a turned photo: it is surer of some clothes without a wearer if they are turned, too,
-but hardly of any so sure."""
+"""How sure the network must be of a turned photo that does not surely look upright. It is also surer of some clothes
+without a wearer if they are turned, but hardly ever as sure as this."""
 
 FIGURE_LEAST = 0.002
 """Share of the picture that is not Background at least; below it, nobody was found."""
@@ -95,9 +96,14 @@ class Layout(NamedTuple):
         """Whether the network is sure of the figure, and head and legs are where they are in upright photos."""
         if self.is_upside_down:
             return False
-        if self.head >= CLEAR_HEAD and self.head_height <= CLEAR_HEAD_HEIGHT:
+        if self.head >= LARGE_HEAD and self.head_height <= HEAD_HEIGHT:
             return self.confidence >= CONFIDENCE_OF_HEAD
         return self.confidence >= (CONFIDENCE_OF_PERSON if self.shows_person else CONFIDENCE)
+
+    @property
+    def may_be_upright(self) -> bool:
+        """Whether a photo may be turned for this."""
+        return self.is_upright or (self.confidence >= CONFIDENCE_OF_TURNED and self.shows_person)
 
     @property
     def is_upside_down(self) -> bool:
@@ -115,7 +121,7 @@ class Layout(NamedTuple):
 
 def find_layout(logits: npt.NDArray[np.float32]) -> Layout:
     """The layout of a figure, from the logits (18, h, w) float32 of a whole photo."""
-    shares = probabilities(logits)
+    shares = softmax(logits)
     figure = shares.argmax(axis=0) != BACKGROUND
     count = np.count_nonzero(figure)
     if not count:
@@ -158,6 +164,7 @@ class Orientation(NamedTuple, Generic[Logits]):
 def find_orientation(
     photo: Image.Image,
     logits: Logits,
+    *,
     infer: Callable[[Image.Image], Logits],
     as_array: Callable[[Logits], npt.NDArray[np.float32]],
     aspect: float,
@@ -165,13 +172,13 @@ def find_orientation(
     """By how much to turn a photo for its people to stand upright.
 
     Takes no more passes if the first one looks like one of an upright photo. Otherwise the photo is segmented in the
-    other orientations until one looks upright. A small figure, which the network never is sure of, counts as it looks
-    in its zoom crop.
+    other orientations until one looks upright. A small figure, of which the network is never sure, is judged by its
+    zoom crop.
 
     Args:
         photo: RGB.
         logits: of the photo as it is.
-        infer: the network: a photo to logits (18, h, w).
+        infer: the network: a photo, or a crop, to logits (18, h, w).
         as_array: logits to a NumPy array.
         aspect: height over width of the network's input.
     """
@@ -180,7 +187,8 @@ def find_orientation(
         whole = as_array(logits)
         layout, crop = find_layout(whole), None
         if layout.figure >= FIGURE_LEAST and not layout.is_upright:
-            if box := find_zoom_crop(whole, (turned.height, turned.width), aspect):
+            box = find_zoom_crop(whole, (turned.height, turned.width), aspect)
+            if box is not None:
                 crop = box, infer(turned.crop(box))
                 layout = find_layout(as_array(crop[1]))
         return layout, Orientation(rotation, logits, crop)
@@ -188,12 +196,12 @@ def find_orientation(
     first, best = look(photo, 0, logits)
     if first.is_upright or first.figure < FIGURE_LEAST:
         return best
-    best_confidence = max(first.confidence + GAIN, CONFIDENCE_OF_TURNED)
+    best_confidence = first.confidence + GAIN
     # People are higher than wide: of a wide photo a quarter is likelier.
     for rotation in (90, 270, 180) if photo.width > photo.height else (180, 90, 270):
         turned = turn(photo, rotation)
         layout, orientation = look(turned, rotation, infer(turned))
-        if layout.confidence > best_confidence and layout.shows_person:
+        if layout.confidence > best_confidence and layout.may_be_upright:
             best, best_confidence = orientation, layout.confidence
             if layout.is_upright:
                 break
