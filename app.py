@@ -34,8 +34,8 @@ tune()  # before anything imports torch
 from clothseg import ClothsegError  # noqa: E402
 from clothseg.app import zerogpu  # noqa: E402
 from clothseg.app.blocks import build, launch_options  # noqa: E402
-from clothseg.app.model_loader import failure, first_segmenter, soon  # noqa: E402
-from clothseg.app.photo_input import MAX_FILE_BYTES  # noqa: E402
+from clothseg.app.limits import MAX_FILE_BYTES  # noqa: E402
+from clothseg.app.model_loader import failure, load_served_model, load_with_head_start  # noqa: E402
 from clothseg.app.server.request_limits import protect  # noqa: E402
 from clothseg.app.server.shutdown import serve  # noqa: E402
 from clothseg.app.server.temp_storage import own_folder, temp_limit  # noqa: E402
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] = ()) -> None:
         own_folder(port)
         name = os.environ.get("CLOTHSEG_MODEL") or None
         load = partial(
-            first_segmenter,
+            load_served_model,
             name,
             os.environ.get("CLOTHSEG_REVISION") or None,
             engine=os.environ.get("CLOTHSEG_ENGINE") or "auto",
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] = ()) -> None:
             check=asked.self_check or os.environ.get("CLOTHSEG_SELF_CHECK", "").lower() in ("1", "true", "yes"),
         )
         # ZeroGPU takes over only what is loaded before the launch.
-        segmenter = load() if zerogpu.here() else soon(name, load, HEAD_START)
+        segmenter = load() if zerogpu.here() else load_with_head_start(name, load, HEAD_START)
     except ClothsegError as error:
         sys.exit(f"The app cannot start: {error}")
     space = os.environ.get("SPACE_ID")

@@ -1,6 +1,6 @@
 """Photos to label maps: how much quicker than transformers' own pipeline, with the same weights on the same photos.
 
-    python -m benchmarks.inference [--rounds 7] [--cases ...] [--scale docs/scale.png]
+    python -m benchmarks.inference [--rounds 7] [--cases ...] [--scale docs/experiments/scale.png]
 
 Each way is a process of its own, which does nothing while another is timed. Ways take turns, so that other load hits
 all alike; the tables give the median of the rounds' ratios and, in brackets, the ratio of the quickest rounds. All

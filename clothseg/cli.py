@@ -1,11 +1,15 @@
-"""The command line: `python -m clothseg COMMAND ...`; each command is a module of `clothseg.commands`."""
+"""The command line: `clothseg COMMAND ...`, or `python -m clothseg COMMAND ...`; each command is a module of
+`clothseg.commands`."""
 
 import argparse
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 
 from clothseg.commands import audit, check, deploy, evaluate, export, segment, video
-from clothseg.errors import ClothsegError, UsageError
+from clothseg.errors import ClothsegError, UsageError, needs_extra
 from clothseg.images.atomic_files import disk_trouble
+from clothseg.images.file_names import tolerate_any_name
 
 
 COMMANDS = {
@@ -17,6 +21,9 @@ COMMANDS = {
     "check": check,
     "deploy": deploy,
 }
+
+NEEDS = {"video": "video", "evaluate": "train", "audit": "train", "export": "onnx"}
+"""Commands that the light core cannot run, and the extra of the package that each of them needs."""
 
 EXIT_STATUS = (
     "Exit status: 0 if all went well; 1 if something could not be done, which stderr names; 2 for wrong arguments; "
@@ -32,8 +39,11 @@ def main(argv: list[str] | None = None) -> int:
         ours or of the file system, 2 on arguments that cannot be meant, 130 after Ctrl+C. Arguments that argparse
         refuses exit with 2.
     """
+    tolerate_any_name()
     parser = argparse.ArgumentParser(
-        prog="python -m clothseg", description="Clothes segmentation of photos.", epilog=EXIT_STATUS
+        prog="clothseg" if Path(sys.argv[0]).stem == "clothseg" else "python -m clothseg",
+        description="Clothes segmentation of photos.",
+        epilog=EXIT_STATUS,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
@@ -45,7 +55,9 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("-- can be given once, before names that begin with a dash")
     arguments = parser.parse_args(argv)
     try:
-        return COMMANDS[arguments.command].run(arguments)
+        extra = NEEDS.get(arguments.command)
+        with needs_extra(f"clothseg {arguments.command}", extra) if extra else nullcontext():
+            return COMMANDS[arguments.command].run(arguments)
     except ClothsegError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2 if isinstance(error, UsageError) else 1

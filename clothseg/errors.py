@@ -1,5 +1,18 @@
 """Errors raised on purpose. Each message names the thing at fault and the cure, for the end user's eyes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, distribution
+
+
+EXTRAS = {
+    "app": "-r requirements.txt",
+    "train": "-r requirements-train.txt",
+    "video": "-r requirements-video.txt",
+    "onnx": "onnx onnxruntime",
+}
+"""The package's extras, and what pip installs in their place in a clone that is used without being installed."""
+
 
 class ClothsegError(Exception):
     """Base of every error that clothseg raises on purpose."""
@@ -52,3 +65,32 @@ class Interrupted(ClothsegError):
     def __reduce__(self) -> tuple[type, tuple[int, str]]:
         """For pickle, which would give the message alone."""
         return type(self), (self.signum, str(self))
+
+
+@contextmanager
+def needs_extra(what: str, extra: str) -> Iterator[None]:
+    """Say which extra to install where an import inside the context fails for want of a package.
+
+    Args:
+        what: what needs it, as the beginning of a sentence.
+        extra: one of `EXTRAS`.
+
+    Raises:
+        ConfigError: a package is missing, other than a module of our own.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "clothseg"):
+            raise
+        raise ConfigError(f"{what} needs {package}, which is not installed: {install_command(extra)}") from error
+
+
+def install_command(extra: str) -> str:
+    """The command that installs one of `EXTRAS` beside this package, whether that is installed or a clone."""
+    try:
+        distribution("clothseg")
+    except PackageNotFoundError:
+        return f"pip install {EXTRAS[extra]}"
+    return f'pip install "clothseg[{extra}]"'

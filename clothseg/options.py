@@ -60,7 +60,7 @@ class Option:
             return value
         if self.kind in (int, float) and self._in_range(value):
             return self.kind(value)
-        raise ConfigError(f"The option {self.name} can be {self.values}, not {str(value)[:100]!r}.")
+        raise ConfigError(f"The option {self.name} can be {self.values}, not {repr(value)[:100]}.")
 
     def _in_range(self, value: Any) -> bool:
         if isinstance(value, bool) or not isinstance(value, int | float | np.number) or value != value:

@@ -8,7 +8,7 @@ Memory: glibc gives blocks of more than some MB back to the kernel when they are
 all of that kind, so each forward pass has the kernel map and clear hundreds of MB anew: a third of its time. Kept
 instead, in one heap for all threads, the process's memory stays at its peak between photos, and that peak is no
 higher, for threads no longer hoard a heap each. A server's would still rise slowly, likely since photos of all sizes
-leave gaps: so it calls `give_back` once a minute, which with the pages cleared anew costs 0.3 s for 400 MB.
+leave gaps: so it calls `trim_heap` once a minute, which with the pages cleared anew costs 0.3 s for 400 MB.
 
 CLOTHSEG_TUNING=0 turns both off; whoever sets OMP_WAIT_POLICY or one of glibc's MALLOC_ variables is left to it.
 """
@@ -40,7 +40,7 @@ def tune(environment: MutableMapping[str, str] = os.environ) -> None:
         _kept = True
 
 
-def give_back() -> None:
+def trim_heap() -> None:
     """Hand what is free of the heap back to the kernel, gaps included, if `tune` has had it kept."""
     if _kept:
         ctypes.CDLL(None).malloc_trim(0)

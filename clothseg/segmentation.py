@@ -15,6 +15,7 @@ from PIL import Image
 
 from clothseg.errors import ConfigError, UnknownClassError
 from clothseg.images.atomic_files import save_picture
+from clothseg.images.color_space import WHITE
 from clothseg.labels import GROUPS, ID2LABEL, NAMES, NUM_CLASSES, ids_of
 from clothseg.options import CutoutOptions
 from clothseg.outputs import render
@@ -22,6 +23,7 @@ from clothseg.outputs.cutout import PLAIN, refine
 from clothseg.outputs.items import MIN_SHARE, Item, find_items, write_zip
 from clothseg.outputs.notes import find_notes
 from clothseg.postprocess.people import Person, people_of
+from clothseg.postprocess.transparency import background_where_transparent
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +31,10 @@ class Segmentation:
     """A photo with its label map. Immutable; `dataclasses.replace(result, label_map=...)` makes a changed copy.
 
     Attributes:
-        photo: The upright photo, a PIL image of mode RGB. An (H, W, 3) uint8 array is taken as well.
-        label_map: (H, W) uint8 class ids at the photo's own size; read-only.
+        photo: The upright photo, a PIL image of mode RGB, in its own colours: where it is transparent, see `on_white`.
+            An (H, W, 3) uint8 array is taken as well; an RGBA image, or an (H, W, 4) array, becomes photo and alpha.
+            `photo.info["dpi"]` is its resolution, if its file told it.
+        label_map: (H, W) uint8 class ids at the photo's own size; read-only. Background wherever alpha is 0.
         confidence: Class name -> mean probability (0..1) over that class's pixels, in the order of the ids.
             Names without a pixel are dropped.
         name: The photo's file name, if it has one.
@@ -39,10 +43,14 @@ class Segmentation:
             whole photo; read-only. None where it is not known.
         person_map: (H, W) uint8, whose each pixel is: 0 for nobody's, then 1, 2 ... from left to right; read-only.
             None where people were not told apart.
+        alpha: (H, W) uint8, how opaque the photo is; read-only. None if it is opaque everywhere. No cut-out is more
+            opaque than that.
+        rotation: by how many degrees clockwise the photo was turned to be segmented, because it did not look upright:
+            0, 90, 180 or 270. Label map and all else lie over the photo as it is.
 
     Raises:
         ValueError: The label map is not (H, W) uint8 of the photo's size, or holds an id beyond the 18 classes; the
-            probability is not (h, w) uint8; the person map is not (H, W) uint8.
+            probability is not (h, w) uint8; the person map or the alpha are not (H, W) uint8.
     """
 
     photo: Image.Image = field(repr=False)
@@ -52,10 +60,11 @@ class Segmentation:
     model: str | None = None
     probability: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
     person_map: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
+    alpha: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
     rotation: int = 0
 
     def __post_init__(self) -> None:
-        photo = Image.fromarray(self.photo) if isinstance(self.photo, np.ndarray) else self.photo
+        photo, alpha = _opaque(self.photo, self.alpha)
         size = (photo.height, photo.width)
         label_map = self.label_map
         if photo.mode != "RGB":
@@ -70,7 +79,13 @@ class Segmentation:
         person_map = self.person_map
         if person_map is not None and (person_map.shape != size or person_map.dtype != np.uint8):
             raise ValueError(f"The person map must be {size} uint8, not {person_map.shape} {person_map.dtype}.")
+        if alpha is not None:
+            if alpha.shape != size or alpha.dtype != np.uint8:
+                raise ValueError(f"The alpha must be {size} uint8, not {alpha.shape} {alpha.dtype}.")
+            label_map = background_where_transparent(label_map, alpha)
+            person_map = None if person_map is None else background_where_transparent(person_map, alpha)
         object.__setattr__(self, "photo", photo)
+        object.__setattr__(self, "alpha", None if alpha is None else _frozen(alpha))
         object.__setattr__(self, "label_map", _frozen(label_map))
         object.__setattr__(self, "probability", None if probability is None else _frozen(probability))
         object.__setattr__(self, "person_map", None if person_map is None else _frozen(person_map))
@@ -80,7 +95,7 @@ class Segmentation:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Read-only again after pickle, which forgets that of arrays."""
         self.__dict__.update(state)
-        for array in (self.label_map, self.probability, self.person_map):
+        for array in (self.label_map, self.probability, self.person_map, self.alpha):
             if array is not None:
                 array.flags.writeable = False
 
@@ -96,6 +111,20 @@ class Segmentation:
         parts = np.array_split(self.label_map, 1 + self.label_map.size // 2**20)
         counts = [cv2.calcHist([part], [0], None, [NUM_CLASSES], [0, NUM_CLASSES]) for part in parts if part.size]
         return np.sum(counts, axis=0, dtype=np.int64).ravel()
+
+    @cached_property
+    def on_white(self) -> Image.Image:
+        """The photo as it is seen before white, and as the network sees it: `photo` itself if it is opaque. RGB."""
+        if self.alpha is None:
+            return self.photo
+        white = Image.new("RGB", self.photo.size, WHITE)
+        white.paste(self.photo, mask=Image.fromarray(self.alpha))
+        return white
+
+    @property
+    def dpi(self) -> tuple[float, float] | None:
+        """The photo's resolution in dots per inch (horizontal, vertical), if its file told it."""
+        return self.photo.info.get("dpi")
 
     @cached_property
     def people(self) -> tuple[Person, ...]:
@@ -127,12 +156,14 @@ class Segmentation:
     def cutout(self, *names: str, options: CutoutOptions | None = None) -> Image.Image:
         """The named classes alone: an RGBA image, or RGB before a background that the options name.
 
-        Without options it has the photo's size, and all else is transparent black.
+        Without options it has the photo's size, and all else is transparent black. Where the photo is transparent, so
+        is the cut-out, in the photo's own colours.
 
         Raises:
             UnknownClassError: no name given, or one that is not among the 18.
         """
-        return Image.fromarray(refine(np.asarray(self.photo), self.mask(*names), options or PLAIN))
+        made = refine(np.asarray(self.photo), self.mask(*names), options or PLAIN, self.alpha)
+        return self._with_dpi(Image.fromarray(made))
 
     def items(self, *names: str, min_share: float = MIN_SHARE) -> tuple[Item, ...]:
         """The garments and accessories one by one, or the items of the named classes:
@@ -162,19 +193,32 @@ class Segmentation:
             ConfigError: the folder does not exist.
         """
         found = self.items(*names)
-        write_zip(Path(path), np.asarray(self.photo), found, options or PLAIN, self.name)
+        write_zip(Path(path), np.asarray(self.photo), found, options or PLAIN, self.name, self.alpha, self.dpi)
         return found
 
     def overlay(self, opacity: float = 0.6) -> Image.Image:
-        """RGB image: the palette blended over the photo, Background untouched.
+        """RGB image: the palette blended over the photo (on white, where it is transparent), Background untouched.
 
         Raises:
             ConfigError: `opacity` is not within 0..1.
         """
-        return Image.fromarray(render.overlay(np.asarray(self.photo), self.label_map, opacity))
+        return self._with_dpi(Image.fromarray(render.overlay(np.asarray(self.on_white), self.label_map, opacity)))
 
-    def save_label_map(self, path: str | os.PathLike[str]) -> None:
-        """Write a palette PNG whose pixel values are exactly the class ids. A reader never sees half a file.
+    def label_picture(self, *, grey: bool = False) -> Image.Image:
+        """The label map as an image whose pixel values are exactly the class ids.
+
+        Args:
+            grey: make it grey (mode L), nearly black to look at, in place of one with a palette (mode P). Pillow gives
+                the ids of both; OpenCV, scikit-image and others read a palette as colours.
+        """
+        return self._with_dpi(Image.fromarray(self.label_map) if grey else render.palette_image(self.label_map))
+
+    def save_label_map(self, path: str | os.PathLike[str], *, grey: bool = False) -> None:
+        """Write a PNG whose pixel values are exactly the class ids. A reader never sees half a file.
+
+        Args:
+            path: of the file.
+            grey: as of `label_picture`. Read one with a palette by Pillow: `np.asarray(Image.open(path))`.
 
         Raises:
             ConfigError: the name does not end in .png, or its folder does not exist.
@@ -184,7 +228,7 @@ class Segmentation:
             raise ConfigError(f"Class ids survive only in PNG: write {path.stem}.png instead of {path.name}.")
         if not path.parent.is_dir():
             raise ConfigError(f"There is no folder {path.parent}; create it first.")
-        save_picture(render.palette_image(self.label_map), path, **render.PNG_OF_LABELS)
+        save_picture(self.label_picture(grey=grey), path, **render.PNG_OF_LABELS)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready summary; the keys are always the same, `box` is [x, y, width, height] in pixels."""
@@ -202,6 +246,11 @@ class Segmentation:
         """`to_dict` as JSON text."""
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
 
+    def _with_dpi(self, picture: Image.Image) -> Image.Image:
+        if self.dpi is not None:
+            picture.info["dpi"] = self.dpi
+        return picture
+
     def _class_summary(self, name: str, share: float) -> dict[str, Any]:
         class_id = NAMES.index(name)
         confidence = self.confidence.get(name)
@@ -212,6 +261,17 @@ class Segmentation:
             "confidence": None if confidence is None else round(confidence, 4),
             "box": list(cv2.boundingRect((self.label_map == class_id).view(np.uint8))),
         }
+
+
+def _opaque(
+    photo: Image.Image | npt.NDArray[np.uint8], alpha: npt.NDArray[np.uint8] | None
+) -> tuple[Image.Image, npt.NDArray[np.uint8] | None]:
+    """A photo without its alpha, and that: the one it has, if it is RGBA, else the one given."""
+    if isinstance(photo, np.ndarray):
+        photo = Image.fromarray(photo)
+    if photo.mode != "RGBA":
+        return photo, alpha
+    return photo.convert("RGB"), np.asarray(photo.getchannel("A"))
 
 
 def _frozen(array: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import Any, NamedTuple, Self, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from PIL import Image
 
 from clothseg.engines import Engine, as_engine
 from clothseg.errors import ConfigError, ModelError
+from clothseg.images.color_space import on_white
 from clothseg.images.decode import Photo, load_photo, photo_name
 from clothseg.labels import NAMES
 from clothseg.options import SegmentKeywords, SegmentOptions, takes_options
@@ -24,8 +25,17 @@ from clothseg.postprocess.tta import average_probabilities
 from clothseg.segmentation import Segmentation
 
 
-_Prepared = tuple[Image.Image, Any]
-"""A photo, and the network's input: (1, 3, h, w), an array, or a tensor where the engine works on a GPU."""
+class _Prepared(NamedTuple):
+    """A photo on white, the network's input for it, and the photo itself.
+
+    `pixels` is (1, 3, h, w), an array, or a tensor where the engine works on a GPU. `original` is RGBA where the photo
+    is not opaque.
+    """
+
+    photo: Image.Image
+    pixels: Any
+    original: Image.Image
+
 
 _Inference = tuple[Callable[[Image.Image], _Prepared], Callable[[list[_Prepared]], Iterable[Logits]]]
 
@@ -250,7 +260,7 @@ class Segmenter:
         return logits
 
     def decode(self, photo: Image.Image, logits: Logits, options: SegmentOptions) -> Prediction:
-        """What logits (18, h, w) of an RGB photo say: `clothseg.postprocess.pipeline.decode`, by this network."""
+        """What logits (18, h, w) of an RGB or RGBA photo say: `postprocess.pipeline.decode` by this network."""
         prepare, run = self._inference(options)
         return decode(
             photo,
@@ -265,7 +275,7 @@ class Segmenter:
 
     def _steps(self, options: SegmentOptions) -> _Steps:
         # JPEG is only then decoded at a reduced scale: the result carries the photo, for cut-outs of its size.
-        load = partial(load_photo, longest=options.max_side)
+        load = partial(load_photo, longest=options.max_side, keep_alpha=True)
         prepare, run = self._inference(options)
         if options.people == "all":
             prepare, run = self._prepare_wide, self._run_each
@@ -276,9 +286,9 @@ class Segmenter:
         return (_prepare_later, self._run_averaged) if options.average else (self._prepare, self._run)
 
     def _prepare(self, photo: Image.Image, size: tuple[int, int] | None = None) -> _Prepared:
-        size = size or self.image_size
-        pixels = self.engine.preprocess(photo, size, self._resample, self._values)
-        return photo, self.pixels([photo], size) if pixels is None else pixels
+        size, flat = size or self.image_size, on_white(photo)
+        pixels = self.engine.preprocess(flat, size, self._resample, self._values)
+        return _Prepared(flat, self.pixels([flat], size) if pixels is None else pixels, photo)
 
     def _prepare_wide(self, photo: Image.Image) -> _Prepared:
         return self._prepare(photo, aspect_preserving_size(photo.size, self.image_size))
@@ -287,18 +297,18 @@ class Segmenter:
         return next(iter(self._run([self._prepare_wide(photo)])))
 
     def _run(self, prepared: list[_Prepared]) -> Iterable[Logits]:
-        parts = [pixels for _, pixels in prepared]
+        parts = [each.pixels for each in prepared]
         return self._logits(np.concatenate(parts) if isinstance(parts[0], np.ndarray) else parts)
 
     def _run_each(self, prepared: list[_Prepared]) -> Iterable[Logits]:
         return [logits for each in prepared for logits in self._run([each])]
 
     def _run_averaged(self, prepared: list[_Prepared]) -> Iterable[Logits]:
-        return [as_logits(average_probabilities(self.logits, self.image_size, photo)) for photo, _ in prepared]
+        return [as_logits(average_probabilities(self.logits, self.image_size, each.photo)) for each in prepared]
 
     def _finish(self, options: SegmentOptions, source: Photo, prepared: _Prepared, logits: Logits) -> Segmentation:
-        photo, _ = prepared
-        return as_segmentation(self.decode(photo, logits, options), photo, name=photo_name(source), model=self.name)
+        prediction = self.decode(prepared.original, logits, options)
+        return as_segmentation(prediction, prepared.original, name=photo_name(source), model=self.name)
 
 
 def as_segmentation(prediction: Prediction, photo: Image.Image, *, name: str | None, model: str) -> Segmentation:
@@ -319,4 +329,4 @@ def as_segmentation(prediction: Prediction, photo: Image.Image, *, name: str | N
 
 def _prepare_later(photo: Image.Image) -> _Prepared:
     """For inputs of several sizes, which are made when it is known which."""
-    return photo, np.empty(0, np.float32)
+    return _Prepared(on_white(photo), np.empty(0, np.float32), photo)

@@ -71,7 +71,7 @@ def test_a_chosen_policy_stands(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 GAPS = """
-from clothseg.process_settings import give_back, tune
+from clothseg.process_settings import trim_heap, tune
 tune()
 from pathlib import Path
 import numpy as np
@@ -80,7 +80,7 @@ def resident():
 blocks = [np.ones(1_000_000, np.uint8) for _ in range(200)]
 del blocks[:-1]  # what is left keeps the heap from shrinking
 before = resident()
-give_back()
+trim_heap()
 print(before - resident())
 """
 

@@ -2,14 +2,19 @@
 
 import dataclasses
 import json
+import pickle
 import stat
+import zipfile
+from io import BytesIO
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from clothseg import ConfigError, Segmentation, UnknownClassError
+from clothseg.batch.photo_files import Wanted, encoded
 from clothseg.labels import LABEL2ID, NUM_CLASSES, PALETTE
 
 
@@ -103,6 +108,80 @@ def test_label_maps_go_into_png_in_a_folder_that_exists(
 ) -> None:
     with pytest.raises(ConfigError, match=said):
         result.save_label_map(tmp_path / name)
+
+
+@pytest.fixture
+def clear() -> Segmentation:
+    """A result of a photo that is transparent in parts: fully in its first two rows, half in the third."""
+    alpha = np.full((4, 5), 255, np.uint8)
+    alpha[:2], alpha[2] = 0, 100
+    person_map = np.ones((4, 5), np.uint8)
+    return Segmentation(np.dstack([PHOTO, alpha]), LABEL_MAP, {"Dress": 0.9}, person_map=person_map)  # type: ignore[arg-type]
+
+
+def test_what_is_fully_transparent_is_background_everywhere(clear: Segmentation) -> None:
+    np.testing.assert_array_equal(clear.label_map, [[0] * 5, [0] * 5, LABEL_MAP[2], LABEL_MAP[3]])
+    assert clear.person_map is not None and not clear.person_map[:2].any() and clear.person_map[2:].all()
+    assert clear.areas["Dress"] == 2 / 20
+    assert [item.area for item in clear.items("Dress", min_share=0)] == [2]
+    again = dataclasses.replace(clear, label_map=LABEL_MAP)
+    np.testing.assert_array_equal(again.label_map, clear.label_map)
+    assert np.shares_memory(dataclasses.replace(clear, name="other").label_map, clear.label_map)
+
+
+def test_cutouts_have_the_photos_alpha_and_colours(clear: Segmentation, tmp_path: Path) -> None:
+    assert clear.photo.mode == "RGB" and clear.alpha is not None
+    for copied in (clear, pickle.loads(pickle.dumps(clear)), dataclasses.replace(clear, model="another")):
+        np.testing.assert_array_equal(copied.alpha, clear.alpha)
+        with pytest.raises(ValueError, match="read-only"):
+            copied.alpha[0, 0] = 9  # type: ignore[index]
+        made = np.asarray(copied.cutout("Belt", "Dress"))
+        shown = copied.label_map > 0
+        np.testing.assert_array_equal(made[..., 3], np.where(shown, clear.alpha, 0))
+        np.testing.assert_array_equal(made[shown, :3], PHOTO[shown])
+    clear.save_items(tmp_path / "items.zip", "Belt")
+    with zipfile.ZipFile(tmp_path / "items.zip") as archive:
+        made = np.asarray(Image.open(BytesIO(archive.read("01-Belt.png"))))
+    np.testing.assert_array_equal(made, np.asarray(clear.cutout("Belt")))
+
+
+def test_overlays_of_a_transparent_photo_lie_on_white(clear: Segmentation) -> None:
+    expected = np.rint(PHOTO * (100 / 255) + 155)
+    assert np.abs(np.asarray(clear.on_white)[2] - expected[2]).max() <= 1
+    assert (np.asarray(clear.on_white)[:2] == 255).all()
+    np.testing.assert_array_equal(
+        np.asarray(clear.overlay())[clear.label_map == 0], np.asarray(clear.on_white)[clear.label_map == 0]
+    )
+
+
+def test_an_opaque_photo_is_itself_on_white(result: Segmentation) -> None:
+    assert result.alpha is None and result.on_white is result.photo
+    with pytest.raises(ValueError, match=r"alpha must be \(4, 5\) uint8"):
+        dataclasses.replace(result, alpha=np.zeros((5, 4), np.uint8))
+
+
+def test_the_resolution_of_the_photo_goes_into_what_is_written(result: Segmentation, tmp_path: Path) -> None:
+    assert result.dpi is None and "dpi" not in result.cutout("Dress").info
+    photo = Image.fromarray(PHOTO)
+    photo.info["dpi"] = (300.0, 200.0)
+    fine = dataclasses.replace(result, photo=photo)
+    assert fine.dpi == fine.cutout("Dress").info["dpi"] == fine.overlay().info["dpi"] == (300.0, 200.0)
+    fine.save_label_map(tmp_path / "map.png")
+    fine.save_items(tmp_path / "items.zip", "Belt")
+    with zipfile.ZipFile(tmp_path / "items.zip") as archive:
+        files = [tmp_path / "map.png", BytesIO(archive.read("01-Belt.png"))]
+    wanted = Wanted(("labels", "cutouts", "overlays"), ("Dress",))
+    files += [BytesIO(encoded(fine, kind, wanted)) for kind in wanted.kinds]
+    for file in files:
+        assert Image.open(file).info["dpi"] == pytest.approx((300, 200), abs=0.01)
+
+
+def test_a_grey_label_map_is_read_the_same_by_all(result: Segmentation, tmp_path: Path) -> None:
+    result.save_label_map(tmp_path / "grey.png", grey=True)
+    image = Image.open(tmp_path / "grey.png")
+    assert image.mode == "L"
+    np.testing.assert_array_equal(np.asarray(image), LABEL_MAP)
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "grey.png"), cv2.IMREAD_UNCHANGED), LABEL_MAP)
 
 
 def test_json(result: Segmentation) -> None:

@@ -16,6 +16,7 @@ from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation
 
 from clothseg import ConfigError, ImageError, ModelError, Segmentation, Segmenter
 from clothseg.engines import Engine
+from clothseg.images.decode import load_photo
 from clothseg.labels import NAMES, NUM_CLASSES
 
 
@@ -247,3 +248,26 @@ def test_jpeg_bytes_of_a_real_photo(segmenter: Segmenter, shared_data: Path) -> 
     data = table["image"][0].as_py()["bytes"]
     image = Image.open(BytesIO(data))
     assert segmenter(data).label_map.shape == (image.height, image.width)
+
+
+def test_transparent_photos(tiny_model: Path) -> None:
+    """The network sees white, as ever; what is fully transparent is Background for certain."""
+    doll = draw(1, 160, 96)
+    alpha = np.full((160, 96), 255, np.uint8)
+    alpha[:70], alpha[70:90], alpha[:, 90:] = 0, 120, 0
+    photo = np.dstack([doll.image, alpha])
+    segmenter = Segmenter.from_pretrained(tiny_model)
+    for options in ({}, {"edges": "plain"}, {"people": "all"}, {"average": True, "rules": True}, {"longest": 90}):
+        result, flat = segmenter(photo, **options), segmenter(load_photo(photo), **options)
+        assert result.alpha is not None and flat.alpha is None
+        if "longest" not in options:
+            np.testing.assert_array_equal(result.alpha, alpha)
+            np.testing.assert_array_equal(np.asarray(result.photo)[alpha > 0], doll.image[alpha > 0])
+            np.testing.assert_array_equal(result.label_map, np.where(alpha > 0, flat.label_map, 0))
+        hidden = result.alpha == 0
+        assert not result.label_map[hidden].any() and hidden.any()
+        assert result.confidence["Background"] > 0.5 and set(result.confidence) == set(result.areas)
+        made = np.asarray(result.cutout("Background", *flat.areas))
+        np.testing.assert_array_equal(made[..., 3], result.alpha)
+    (batched,) = segmenter.batch([photo])
+    np.testing.assert_array_equal(batched.label_map, segmenter(photo).label_map)

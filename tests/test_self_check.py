@@ -8,7 +8,7 @@ import pytest
 
 import app
 from clothseg import ModelError, Segmenter, cli
-from clothseg.app.model_loader import first_segmenter
+from clothseg.app.model_loader import load_served_model
 from clothseg.engines.openvino_engine import OpenVinoEngine
 from clothseg.self_check import self_check
 
@@ -52,7 +52,7 @@ def test_the_app_checks_when_asked(asked: str, tmp_path: Path, monkeypatch: pyte
         seen.append(check)
         raise ModelError("that is all")
 
-    monkeypatch.setattr(app, "first_segmenter", noted)
+    monkeypatch.setattr(app, "load_served_model", noted)
     if asked == "variable":
         monkeypatch.setenv("CLOTHSEG_SELF_CHECK", "1")
     with pytest.raises(SystemExit, match="The app cannot start: that is all"):
@@ -64,5 +64,5 @@ def test_the_app_checks_when_asked(asked: str, tmp_path: Path, monkeypatch: pyte
 
 
 def test_what_was_found_is_told(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first_segmenter(str(tiny_model), engine="torch", check=True)
+    load_served_model(str(tiny_model), engine="torch", check=True)
     assert "Self-check: TorchEngine agrees with PyTorch to " in capsys.readouterr().err

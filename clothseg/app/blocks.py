@@ -7,15 +7,15 @@ import gradio as gr
 
 from clothseg.app import html
 from clothseg.app.endpoints import add_endpoints
-from clothseg.app.i18n import tr, undecided
+from clothseg.app.i18n import deferred, tr
+from clothseg.app.limits import KEEP_SECONDS, MAX_UPLOAD_BYTES
 from clothseg.app.model_status import Places, tell
-from clothseg.app.photo_input import MAX_UPLOAD_BYTES
 from clothseg.app.selection import from_link
 from clothseg.app.tabs.about import about_tab
 from clothseg.app.tabs.batch import batch_tab
 from clothseg.app.tabs.compare import Models, compare_tab
 from clothseg.app.tabs.live import live_tab
-from clothseg.app.tabs.segment import KEEP_SECONDS, SET_OPACITY, segment_tab
+from clothseg.app.tabs.segment import SET_OPACITY, segment_tab
 from clothseg.app.theme import paper_and_ink
 from clothseg.app.translated_blocks import Page
 from clothseg.segmenter import Segmenter
@@ -47,12 +47,12 @@ def build(
     """The app around a model.
 
     Args:
-        segmenter: Runs one photo at a time; it may still be on its way (`startup.Upcoming`).
+        segmenter: Runs one photo at a time; it may still be on its way (`startup.LazySegmenter`).
         examples: Folder of example photos; their names are in `segment_tab.EXAMPLES`.
         address: Where programs reach the app: a Space's name or a URL, for the manual on the page.
         models: Others that can be compared with this one.
     """
-    with undecided(), Page(title=tr("clothseg: clothes, cut out"), delete_cache=(600, KEEP_SECONDS)) as page:
+    with deferred(), Page(title=tr("clothseg: clothes, cut out"), delete_cache=(600, KEEP_SECONDS)) as page:
         gr.HTML(html.header())
         notice = gr.HTML(elem_id="loading")
         with gr.Tabs(elem_id="tabs"):
@@ -81,7 +81,7 @@ def _opened(request: gr.Request) -> Any:
 
 def launch_options() -> dict[str, Any]:
     """What gradio takes at launch rather than when the page is built: looks, limits and switches."""
-    with undecided():
+    with deferred():
         texts = {
             "LANGUAGE": tr("en"),
             "EXAMPLE": tr("Example {number}", number="${index + 1}"),

@@ -5,9 +5,9 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from gradio.utils import get_upload_folder
 from PIL import Image
 
+from clothseg.app.server.gradio_internals import upload_folder
 from clothseg.images.atomic_files import save_picture, whole
 from clothseg.options import CutoutOptions
 from clothseg.outputs.coco import to_coco
@@ -23,7 +23,7 @@ def new_file(result: Segmentation, ending: str) -> Path:
 
 def new_path(name: str) -> Path:
     """Path for a file, in a new folder that nobody can guess, among those that gradio deletes when they are old."""
-    folder = Path(get_upload_folder()) / secrets.token_hex(20)
+    folder = Path(upload_folder()) / secrets.token_hex(20)
     folder.mkdir(parents=True)
     return folder / name
 

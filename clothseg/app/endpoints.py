@@ -8,9 +8,11 @@ from typing import Any
 import gradio as gr
 
 from clothseg.app.downloads import new_path, save_coco, save_cutout, save_each_item, save_labels, save_overlay
-from clothseg.app.mcp import FILES_SCHEMA, LOOK_NAMES, OPTIONS_SCHEMA, described, take_lists_of_files
+from clothseg.app.limits import BATCH_QUEUE, MODEL_LIMIT, MODEL_QUEUE
+from clothseg.app.mcp import LOOK_NAMES, OPTIONS_SCHEMA, described
 from clothseg.app.model_loader import pending
-from clothseg.app.photo_input import BATCH_QUEUE, MODEL_LIMIT, MODEL_QUEUE, photo_input, plain_errors
+from clothseg.app.photo_input import photo_input, plain_errors
+from clothseg.app.server.gradio_internals import accept_file_lists_in_mcp, file_list_schema, replace_schema
 from clothseg.batch.photo_files import KINDS, Wanted
 from clothseg.batch.to_zip import segment_to_zip
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
@@ -30,7 +32,7 @@ def _names(classes: Any) -> list[str]:
 
 def add_endpoints(segmenter: Segmenter) -> None:
     """Add `/segment`, `/cutout`, `/items`, `/batch`, `/labels` and `/health` to the Blocks being built."""
-    take_lists_of_files()
+    accept_file_lists_in_mcp()
 
     def run(photo: str | bytes | None, *look: Any) -> Segmentation:
         if photo is None:
@@ -226,14 +228,12 @@ def add_endpoints(segmenter: Segmenter) -> None:
 
     def cutout_options() -> gr.JSON:
         options = json("options")
-        # gradio's own, {"type": {}}, is no schema: MCP refuses every call of a tool that has it.
-        options.api_info = lambda: OPTIONS_SCHEMA  # type: ignore[method-assign]
+        replace_schema(options, OPTIONS_SCHEMA)
         return options
 
     def photo_files() -> gr.File:
         photos = gr.File(label="photos", file_count="multiple", visible=False)
-        # gradio's own refers to definitions that MCP does not find.
-        photos.api_info = lambda: FILES_SCHEMA  # type: ignore[method-assign]
+        replace_schema(photos, file_list_schema())
         return photos
 
     look = [

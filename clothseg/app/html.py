@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from clothseg.app.i18n import LANGUAGES, NAME, percent, speaking, tr
+from clothseg.app.i18n import LANGUAGES, NAME, percent, tr, use_language
 from clothseg.batch.to_zip import Progress
 from clothseg.labels import BACKGROUND, LABEL2ID, NAMES, PALETTE, hex_color
 from clothseg.models.loading import STATED
@@ -36,7 +36,7 @@ def header() -> str:
 
 def _called(language: str) -> str:
     """What a language calls itself."""
-    with speaking(language):
+    with use_language(language):
         return tr(NAME)
 
 
@@ -110,6 +110,26 @@ def batch_start(message: str = "") -> str:
     return f"""<h2>{tr("How it goes")}</h2>{told}<ol class="steps"><li>{tr("Add photos, or ZIPs of them.")}</li>
 <li>{tr("Start. Photos are done one after the other; you may cancel.")}</li>
 <li>{tr("Download the ZIP: a folder for each kind of file, and <code>results.csv</code>.")}</li></ol>"""
+
+
+def time_left(progress: Progress, seconds: float) -> str:
+    """In words how long a batch will go on, such as "about 2 min left"; empty before the first photo and at the end.
+
+    Args:
+        progress: how far it is.
+        seconds: how long it has been going on.
+    """
+    if not 0 < progress.done < progress.total:
+        return ""
+    left = seconds * (progress.total - progress.done) / progress.done
+    if left < 10:
+        return tr("a few seconds left")
+    if left < 90:
+        return tr("about {seconds} s left", seconds=f"{round(left, -1):.0f}")
+    minutes = round(left / 60)
+    if minutes < 60:
+        return tr("about {minutes} min left", minutes=minutes)
+    return tr("about {hours} h {minutes} min left", hours=minutes // 60, minutes=minutes % 60)
 
 
 def batch_progress(progress: Progress, left: str, problems: Sequence[str]) -> str:

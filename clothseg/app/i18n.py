@@ -58,7 +58,7 @@ def tr(text: str, **values: Any) -> str:
 
 
 @contextmanager
-def speaking(language: str) -> Iterator[None]:
+def use_language(language: str) -> Iterator[None]:
     """Have `tr` speak one of `LANGUAGES`, in this thread or task and those that it starts."""
     before = _language.set(language)
     try:
@@ -67,25 +67,25 @@ def speaking(language: str) -> Iterator[None]:
         _language.reset(before)
 
 
-def undecided() -> Any:
-    """Have `tr` leave the language open, for what is made once and read by many: `spoken` decides on it later."""
-    return speaking(_LATER)
+def deferred() -> Any:
+    """Have `tr` leave the language open, for what is made once and read by many: `resolve` decides on it later."""
+    return use_language(_LATER)
 
 
-def spoken(made: Any) -> Any:
-    """A copy of something made of lists, mappings and texts while `undecided`, in the language that is spoken now."""
+def resolve(made: Any) -> Any:
+    """A copy of something made of lists, mappings and texts while `deferred`, in the language that is spoken now."""
     if isinstance(made, str):
         return re.sub(f"{_OPEN}(.*?){_CLOSE}", _say, made, flags=re.DOTALL) if _OPEN in made else made
     if isinstance(made, Mapping):
-        return {spoken(key): spoken(value) for key, value in made.items()}
+        return {resolve(key): resolve(value) for key, value in made.items()}
     if isinstance(made, list | tuple):
-        return [spoken(part) for part in made]
+        return [resolve(part) for part in made]
     return made
 
 
 def _say(marked: re.Match[str]) -> str:
     text, values = json.loads(marked[1])
-    return tr(text, **spoken(values))
+    return tr(text, **resolve(values))
 
 
 def current() -> str:

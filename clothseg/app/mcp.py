@@ -1,12 +1,9 @@
-"""Endpoints as MCP tools: texts and schemas that an assistant can use, and lists of files, where gradio's fail."""
+"""Texts and schemas of the endpoints as MCP tools, in the form that an assistant can use."""
 
 import re
 from collections.abc import Callable
 from inspect import getdoc, signature
 from typing import Any
-
-from gradio.data_classes import FileData
-from gradio.mcp import GradioMCPServer
 
 from clothseg.options import MAX_FEATHER, MAX_GROWTH, MAX_MARGIN
 
@@ -43,10 +40,6 @@ OPTIONS_SCHEMA: dict[str, Any] = {
 }  # fmt: skip
 """JSON schema of `CutoutOptions`, of which a picture as background is a parameter of its own."""
 
-FILES_SCHEMA: dict[str, Any] = {"type": "array", "items": FileData.model_json_schema()}
-"""JSON schema of a list of files, without references."""
-FILES_SCHEMA["items"]["properties"]["meta"] = FILES_SCHEMA["items"].pop("$defs")["FileDataMeta"]
-
 
 def described(function: Callable[..., Any]) -> Callable[..., Any]:
     """Complete a docstring for API page and MCP tools, where each line is a text by itself: none may be wrapped."""
@@ -56,23 +49,3 @@ def described(function: Callable[..., Any]) -> Callable[..., Any]:
     about = re.sub(r"\n {8,}", " ", about)
     function.__doc__ = f"{about}\n\nReturns:\n    {' '.join(returns.split())}"
     return function
-
-
-_convert = GradioMCPServer.convert_strings_to_filedata
-
-
-def take_lists_of_files() -> None:
-    """Let MCP tools fetch the files of a list as they do single ones; gradio's take only the latter.
-
-    This holds for all of gradio in this process.
-    """
-
-    def convert(server: GradioMCPServer, value: Any, positions: list[list[str | int]]) -> Any:
-        found: list[list[str | int]] = []
-        for position in positions:
-            *place, last = position
-            given = value.get(place[0]) if last == "items" and len(place) == 1 else None
-            found += [[*place, number] for number in range(len(given))] if isinstance(given, list) else [position]
-        return _convert(server, value, found)
-
-    GradioMCPServer.convert_strings_to_filedata = convert  # type: ignore[method-assign, assignment]

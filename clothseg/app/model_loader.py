@@ -17,7 +17,7 @@ from clothseg.models import hub
 from clothseg.segmenter import Segmenter
 
 
-class Upcoming(Segmenter):
+class LazySegmenter(Segmenter):
     """A segmenter that another thread still loads. It can be used at once: whatever needs the model waits for it.
 
     Attributes:
@@ -53,30 +53,30 @@ class Upcoming(Segmenter):
         return time.monotonic() - self._began
 
 
-def soon(name: str | None, load: Callable[[], Segmenter], seconds: float) -> Segmenter:
-    """What `load` gives, if it takes no longer than `seconds`; else an `Upcoming` one.
+def load_with_head_start(name: str | None, load: Callable[[], Segmenter], seconds: float) -> Segmenter:
+    """What `load` gives, if it takes no longer than `seconds`; else an `LazySegmenter` one.
 
     Raises:
         ClothsegError: of `load`, within that time.
     """
-    segmenter = Upcoming(name, load)
+    segmenter = LazySegmenter(name, load)
     wait([segmenter.loaded], seconds)
     return segmenter.loaded.result() if segmenter.loaded.done() else segmenter
 
 
 def failure(segmenter: Segmenter) -> BaseException | None:
     """Why there will be no model; None if it is there, or may still come."""
-    if isinstance(segmenter, Upcoming) and segmenter.loaded.done():
+    if isinstance(segmenter, LazySegmenter) and segmenter.loaded.done():
         return segmenter.loaded.exception()
     return None
 
 
-def pending(segmenter: Segmenter) -> Upcoming | None:
+def pending(segmenter: Segmenter) -> LazySegmenter | None:
     """The segmenter, if it is still being loaded."""
-    return segmenter if isinstance(segmenter, Upcoming) and not segmenter.loaded.done() else None
+    return segmenter if isinstance(segmenter, LazySegmenter) and not segmenter.loaded.done() else None
 
 
-def first_segmenter(
+def load_served_model(
     name: str | None,
     revision: str | None = None,
     engine: str = "auto",
@@ -126,5 +126,5 @@ def _load(name: str | None, revision: str | None, engine: str, precision: str) -
 
     segmenter = Segmenter.from_pretrained(name, revision=revision, device="cpu")
     gpu = Segmenter.from_pretrained(name, revision=segmenter.revision, device="cuda").engine
-    segmenter.engine = zerogpu.BorrowedGpu(gpu, segmenter.engine)
+    segmenter.engine = zerogpu.ZeroGpuEngine(gpu, segmenter.engine)
     return segmenter

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from clothseg.app import about, html
-from clothseg.app.i18n import undecided
+from clothseg.app.i18n import deferred
 from clothseg.app.model_loader import failure, pending
+from clothseg.app.server.gradio_internals import render_config
 from clothseg.app.tabs.about import card_figures
 from clothseg.app.translated_blocks import Page
 from clothseg.segmenter import Segmenter
@@ -41,10 +42,10 @@ def tell(page: Page, segmenter: Segmenter, places: Places) -> None:
 
     def renew(_: Any) -> None:
         if failure(coming) is None:
-            with undecided():
+            with deferred():
                 _write(places, _news(segmenter))
             watch.active = False
-            page.config = page.get_config_file()  # for pages that are opened from now on
+            page.config = render_config(page)  # for pages that are opened from now on
 
     watch.tick(ask, None, [watch, *places], queue=False, show_progress="hidden", api_visibility="private")
     coming.loaded.add_done_callback(renew)

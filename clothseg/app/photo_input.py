@@ -8,25 +8,10 @@ from inspect import isgeneratorfunction
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
 
+from clothseg.app.limits import MAX_FILE_BYTES
+from clothseg.app.server.gradio_internals import StoredImage, replace_preprocess
 from clothseg.errors import ClothsegError, ImageError
-
-
-MAX_FILE_BYTES = 25 * 2**20
-"""Of a photo."""
-
-MAX_UPLOAD_BYTES = 256 * 2**20
-"""Of any file: ZIPs hold many photos."""
-
-MODEL_QUEUE = "model"
-"""Concurrency id of all events that run the network on one photo, so that they take turns."""
-
-MODEL_LIMIT = 2
-"""So many of these at once: one photo is decoded, or its files are encoded, while the network looks at another."""
-
-BATCH_QUEUE = "batch"
-"""Concurrency id of batches: one at a time, and not in the way of single photos."""
 
 
 def plain_errors(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,14 +40,12 @@ def plain_errors(function: Callable[..., Any]) -> Callable[..., Any]:
 def photo_input(**options: Any) -> gr.Image:
     """A gr.Image that passes on the stored file (a path, or the bytes of a data: URL) untouched, for `load_photo`."""
     image = gr.Image(type="filepath", image_mode=None, **options)
-    # gradio's own opens the file first and fails in Pillow's words, or encodes a data: URL anew, with loss.
-    # Not a subclass: gradio writes a .pyi file beside the module of each.
-    image.preprocess = _stored_photo  # type: ignore[method-assign]
+    replace_preprocess(image, _stored_photo)
     return image
 
 
 @plain_errors
-def _stored_photo(payload: ImageData | None) -> str | bytes | None:
+def _stored_photo(payload: StoredImage | None) -> str | bytes | None:
     if payload is None:
         return None
     too_large = f"The photo is too large: the limit is {MAX_FILE_BYTES // 2**20} MB."

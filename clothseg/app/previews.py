@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clothseg.app.i18n import LANGUAGES, speaking, tr
+from clothseg.app.i18n import LANGUAGES, tr, use_language
 from clothseg.labels import BACKGROUND, LABEL2ID, NAMES, hex_color
 from clothseg.segmentation import Segmentation
 
@@ -23,6 +23,9 @@ _ROOM = 7.0
 def reduced(result: Segmentation) -> Segmentation:
     """`result` at the size in which the page shows it: at most `PREVIEW` pixels on the longer side."""
     photo = result.photo
+    if result.alpha is not None:
+        photo = photo.copy()
+        photo.putalpha(Image.fromarray(result.alpha))
     scale = reduction(result)
     size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
     label_map = cv2.resize(result.label_map, size, interpolation=cv2.INTER_NEAREST_EXACT)
@@ -47,14 +50,14 @@ def annotate(result: Segmentation) -> tuple[Image.Image, list[tuple[npt.NDArray[
         inside = small.mask(name).astype(np.uint8)
         core = cv2.erode(inside, np.ones((3, 3), np.uint8), borderValue=1)
         regions.append(((inside - core * (1 - _CORE)).astype(np.float32), legend(name)))
-    return Image.fromarray(numbered(np.asarray(small.photo), small.label_map)), regions
+    return Image.fromarray(numbered(np.asarray(small.on_white), small.label_map)), regions
 
 
 def before_and_after(result: Segmentation, opacity: float) -> tuple[Image.Image, Image.Image]:
     """Photo and regions, reduced, of one size; `opacity` 0..1 as `Segmentation.overlay` has it."""
     small = reduced(result)
     colored = np.asarray(small.overlay(opacity))
-    return small.photo, Image.fromarray(numbered(colored, small.label_map))
+    return small.on_white, Image.fromarray(numbered(colored, small.label_map))
 
 
 def numbered(picture: npt.NDArray[np.uint8], label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -104,7 +107,7 @@ def colors_of_legends() -> dict[str, str]:
     """`legend` of each class, in every language -> its colour, #rrggbb."""
     colors: dict[str, str] = {}
     for language in LANGUAGES:
-        with speaking(language):
+        with use_language(language):
             colors |= {legend(name): hex_color(name) for name in NAMES}
     return colors
 

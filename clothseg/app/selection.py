@@ -42,7 +42,7 @@ class _Numbered:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen(_Numbered):
+class PhotoResult(_Numbered):
     """A result, and the stored photo that it is of."""
 
     path: str | bytes
@@ -50,14 +50,14 @@ class Seen(_Numbered):
 
 
 @dataclass(frozen=True, eq=False)
-class Wish(_Numbered):
+class CutoutRequest(_Numbered):
     """What the cut-out shows, or soon will."""
 
-    seen: Seen | None = None
+    seen: PhotoResult | None = None
     names: tuple[str, ...] = ()
     options: CutoutOptions = PLAIN
 
-    def same_as(self, other: "Wish | None") -> bool:
+    def same_as(self, other: "CutoutRequest | None") -> bool:
         """Whether the other asks for the very same picture."""
         if other is None or self.seen is not other.seen:
             return False
@@ -70,7 +70,7 @@ def from_link(query: Mapping[str, str]) -> list[Any]:
     return [*settings.look, *cutout_values(settings.cutout), settings.opacity, list(settings.keep)]
 
 
-def show(seen: Seen | None, view: str, opacity: float) -> tuple[Any, Any]:
+def show(seen: PhotoResult | None, view: str, opacity: float) -> tuple[Any, Any]:
     """Updates of the regions and of the slider, of which one is to be seen."""
     if seen is None:
         return gr.skip(), gr.skip()
@@ -80,7 +80,7 @@ def show(seen: Seen | None, view: str, opacity: float) -> tuple[Any, Any]:
 
 
 @plain_errors
-def describe(seen: Seen | None) -> tuple[str, Any, Any]:
+def describe(seen: PhotoResult | None) -> tuple[str, Any, Any]:
     """The list of items, and the files that say the same."""
     if seen is None:
         return "", gr.update(value=None), gr.update(value=None)
@@ -89,7 +89,7 @@ def describe(seen: Seen | None) -> tuple[str, Any, Any]:
 
 
 @plain_errors
-def each_item(seen: Seen | None, wish: Wish | None) -> str | None:
+def each_item(seen: PhotoResult | None, wish: CutoutRequest | None) -> str | None:
     """Path of a ZIP with a cut-out of each item of the classes picked."""
     if seen is None or wish is None:
         return None
@@ -100,7 +100,7 @@ def each_item(seen: Seen | None, wish: Wish | None) -> str | None:
 
 
 @plain_errors
-def link_to(seen: Seen | None, names: list[str], opacity: float, *values: Any) -> Any:
+def link_to(seen: PhotoResult | None, names: list[str], opacity: float, *values: Any) -> Any:
     """Query of a link to the settings; it names classes only if they are others than are picked at first."""
     at_first = [] if seen is None else picks(names_found(seen.result), [], None)
     keep = () if set(names) == set(at_first) else tuple(names)
@@ -121,15 +121,17 @@ def of_group(group: str, present: list[str]) -> list[str]:
 
 
 @plain_errors
-def want(seen: Seen | None, names: list[str], wish: Wish | None, *settings: Any) -> tuple[Any, Any]:
+def request_cutout(
+    seen: PhotoResult | None, names: list[str], wish: CutoutRequest | None, *settings: Any
+) -> tuple[Any, Any]:
     """What `cut` is to show next; until it does, the file on offer is the one before and must not be taken."""
-    wanted = Wish(seen, tuple(names), cutout_options(*settings))
+    wanted = CutoutRequest(seen, tuple(names), cutout_options(*settings))
     if wanted.same_as(wish):
         return gr.skip(), gr.skip()
     return wanted, gr.update(interactive=False)
 
 
-def cut(wish: Wish | None) -> Iterator[tuple[Any, Any]]:
+def cut(wish: CutoutRequest | None) -> Iterator[tuple[Any, Any]]:
     """Yield the cut-out's preview at once, and the download when its file, of the photo's own size, is written."""
     if wish is None or wish.seen is None or not wish.names:
         yield None, gr.update(value=None, label=tr("Pick something to cut out"), interactive=False)
@@ -145,7 +147,7 @@ def cut(wish: Wish | None) -> Iterator[tuple[Any, Any]]:
     yield preview, gr.update(value=path, label=tr("Download {file}", file=Path(path).name), interactive=True)
 
 
-def pick_at(seen: Seen | None, names: list[str], event: gr.SelectData) -> Any:
+def pick_at(seen: PhotoResult | None, names: list[str], event: gr.SelectData) -> Any:
     """Add or take away the class at the pixel of the photo that was clicked."""
     x, y = event.index
     height, width = (0, 0) if seen is None else seen.result.label_map.shape
@@ -163,5 +165,5 @@ def _toggled(names: list[str], name: str) -> list[str]:
     return [other for other in names if other != name] if name in names else [*names, name]
 
 
-def preset(group: str) -> Callable[[Seen | None], list[str]]:
+def preset(group: str) -> Callable[[PhotoResult | None], list[str]]:
     return lambda seen: [] if seen is None else of_group(group, names_found(seen.result))

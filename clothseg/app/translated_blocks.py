@@ -7,11 +7,11 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from clothseg.app.i18n import current, preferred, speaking, spoken
+from clothseg.app.i18n import current, preferred, resolve, use_language
 
 
 class Page(gr.Blocks):
-    """Blocks that are built once, while the language is `undecided`, and speak to each visitor in their own.
+    """Blocks that are built once, while the language is `deferred`, and speak to each visitor in their own.
 
     Endpoints also take calls that lack their last parameters, as those made before these existed.
     """
@@ -21,7 +21,7 @@ class Page(gr.Blocks):
         """What a browser is sent; gradio asks for it while it answers that browser's request."""
         language, (written, said) = current(), self._config
         if language not in said:
-            said[language] = spoken(written)
+            said[language] = resolve(written)
         return said[language]
 
     @config.setter
@@ -38,9 +38,9 @@ class Page(gr.Blocks):
         """Answer in the request's language: events are worked on in the queue's own tasks, which know none."""
         request = kwargs.get("request")
         one = request[0] if isinstance(request, list) else request
-        with speaking(current() if one is None else preferred(one.query_params, one.headers)):
+        with use_language(current() if one is None else preferred(one.query_params, one.headers)):
             answer = await super().process_api(*args, **kwargs)
-            return answer | {"data": spoken(answer["data"])}  # components that change may tell their labels anew
+            return answer | {"data": resolve(answer["data"])}  # components that change may tell their labels anew
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
         """Fill what a call lacks with the parameters' first values."""
@@ -58,5 +58,5 @@ class Listener:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        with speaking(preferred(QueryParams(scope["query_string"]), Headers(scope=scope))):
+        with use_language(preferred(QueryParams(scope["query_string"]), Headers(scope=scope))):
             await self.app(scope, receive, send)

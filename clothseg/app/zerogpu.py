@@ -1,5 +1,6 @@
 """ZeroGPU: a GPU that is borrowed for each pass through the network, on Spaces that have it; not used elsewhere."""
 
+import logging
 import os
 import sys
 from importlib.util import find_spec
@@ -7,7 +8,11 @@ from importlib.util import find_spec
 import numpy as np
 import numpy.typing as npt
 
+from clothseg.app.i18n import tr
 from clothseg.engines import Engine
+
+
+logger = logging.getLogger(__name__)
 
 
 SECONDS = 15
@@ -19,7 +24,7 @@ def here() -> bool:
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true") and find_spec("spaces") is not None
 
 
-class BorrowedGpu(Engine):
+class ZeroGpuEngine(Engine):
     """An engine that computes on a borrowed GPU, and on the CPU when none is to be had.
 
     It must be made before the app is launched: only then does ZeroGPU take the model's weights over.
@@ -42,8 +47,14 @@ class BorrowedGpu(Engine):
             return self._gpu(pixels)
         except Exception as error:  # no quota, no GPU free, a worker that died, an API that does not answer
             reason = getattr(error, "title", None) or type(error).__name__
+            out_of_quota = "quota" in f"{reason} {error}".lower()
+            if not out_of_quota:
+                logger.warning("The borrowed GPU failed.", exc_info=error)
         import gradio as gr
 
         sys.stderr.write(f"No GPU for this photo ({reason}): computing on the CPU.\n")
-        gr.Info("There is no GPU time left for you just now, so this photo is computed on the CPU: a little slower.")
+        if out_of_quota:
+            gr.Info(tr("Your GPU time is used up for now. This photo takes a little longer on the CPU."))
+        else:
+            gr.Info(tr("The GPU is not available just now. This photo takes a little longer on the CPU."))
         return self._cpu(pixels)

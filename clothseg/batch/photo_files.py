@@ -2,16 +2,17 @@
 
 import csv
 import json
+import logging
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from threading import Event
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from clothseg.batch.worker_pool import Crew
 from clothseg.errors import ClothsegError, ConfigError
+from clothseg.images.file_names import escaped, system_path
 from clothseg.images.sources import Source
 from clothseg.labels import GROUPS, NAMES, ids_of
 from clothseg.pipelining import in_order
@@ -60,8 +61,10 @@ class Wanted:
         object.__setattr__(self, "classes", tuple(name for name in NAMES if name in names))
 
 
-_Make = Callable[[Path | bytes, str], tuple[dict[str, bytes], dict[str, Any]]]
+_Make = Callable[[Path | bytes, PurePosixPath], tuple[dict[str, bytes], dict[str, Any]]]
 """A photo and its name to the bytes of its files by kind, and its summary."""
+
+_log = logging.getLogger(__name__)
 
 
 class Outcome(NamedTuple):
@@ -110,18 +113,18 @@ def _made(
     options: dict[str, Any],
     segmenter: "Segmenter",
     photo: Path | bytes,
-    name: str,
+    name: PurePosixPath,
     given_up: Event | None = None,
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """A photo's files and summary."""
-    result = replace(segmenter(photo, **options), name=name)
+    result = replace(segmenter(photo, **options), name=name.name)
     files = {kind: encoded(result, kind, wanted) for kind in wanted.kinds if not (given_up and given_up.is_set())}
     return files, result.to_dict()
 
 
 def _outcome(make: _Make, source: Source) -> Outcome:
     try:
-        return Outcome(source, *make(source.read(), source.name.name), "")
+        return Outcome(source, *make(source.read(), source.name), "")
     except ConfigError:
         raise
     except ClothsegError as error:
@@ -129,31 +132,33 @@ def _outcome(make: _Make, source: Source) -> Outcome:
     except MemoryError:
         return _failed(source, "it needs more memory than there is; make the picture smaller first.")
     except Exception as error:  # one photo must not stop the others, whatever it meets
+        _log.exception("%s could not be segmented", source.name)
         detail = getattr(error, "strerror", None) or str(error).partition("\n")[0] or "no message"
         return _failed(source, f"it could not be segmented ({type(error).__name__}: {detail}).")
 
 
 def _failed(source: Source, message: str) -> Outcome:
-    named = message if source.name.name in message else f"{source.name}: {message}"
-    return Outcome(source, {}, {}, named)
+    name = source.name.name
+    message = message.replace(system_path(name), name)
+    named = message if name in message else f"{source.name}: {message}"
+    return Outcome(source, {}, {}, escaped(named))
 
 
 def encoded(result: "Segmentation", kind: str, wanted: Wanted) -> bytes:
     """The bytes of one file made of a result; `kind` is one of `KINDS`."""
+    from clothseg.images import atomic_files
     from clothseg.outputs import items, render
 
-    stream = BytesIO()
     if kind == "labels":
-        render.palette_image(result.label_map).save(stream, format="PNG", **render.PNG_OF_LABELS)
-    elif kind == "cutouts":
+        return atomic_files.encoded(result.label_picture(), "PNG", **render.PNG_OF_LABELS)
+    if kind == "cutouts":
         # Level 3 is several times faster than Pillow's default, and the file hardly larger.
-        result.cutout(*wanted.classes, options=wanted.cutout).save(stream, format="PNG", compress_level=3)
-    elif kind == "overlays":
-        result.overlay().save(stream, format="JPEG", quality=90)
-    else:
-        found = items.items_to_dict(result.items(*wanted.classes), result.name)
-        stream.write(json.dumps(found, indent=2, ensure_ascii=False).encode())
-    return stream.getvalue()
+        picture = result.cutout(*wanted.classes, options=wanted.cutout)
+        return atomic_files.encoded(picture, "PNG", compress_level=3)
+    if kind == "overlays":
+        return atomic_files.encoded(result.overlay(), "JPEG", quality=90)
+    found = items.items_to_dict(result.items(*wanted.classes), result.name)
+    return escaped(json.dumps(found, indent=2, ensure_ascii=False)).encode()
 
 
 def line(source: Source, summary: dict[str, Any], error: str = "") -> dict[str, Any]:
@@ -167,12 +172,13 @@ def line(source: Source, summary: dict[str, Any], error: str = "") -> dict[str, 
 
 
 def write_table(stream: IO[str], lines: Iterable[dict[str, Any]]) -> None:
-    """Write lines as CSV, under a head; `stream` was opened with newline=""."""
+    """Write lines as CSV, under a head; `stream` was opened with newline="" and takes UTF-8."""
     table = csv.DictWriter(stream, COLUMNS)
     table.writeheader()
     table.writerows(lines)
 
 
 def _harmless(text: str) -> str:
-    """A photo's name, or what begins with one, so that no spreadsheet takes it for a formula; it is the same path."""
-    return f"./{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    """A photo's name, or what begins with one, as UTF-8 can hold it, and so that no spreadsheet
+    takes it for a formula; it is the same path."""
+    return escaped(f"./{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text)

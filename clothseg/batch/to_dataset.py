@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from clothseg.batch.distributed import Processes
 from clothseg.batch.parquet import number_files, write_rows
 from clothseg.batch.photo_files import Wanted, outcomes
-from clothseg.errors import ConfigError, HubError, UsageError
+from clothseg.errors import ConfigError, HubError, UsageError, needs_extra
 from clothseg.images.sources import Source
 from clothseg.labels import NAMES
 from clothseg.models.hub import patiently
@@ -80,12 +80,8 @@ def segment_dataset(
         UsageError: the names are of one data set, or there is no such column.
         HubError: the data set cannot be read, or the target not be written.
     """
-    try:
+    with needs_extra("--dataset", "train"):
         import datasets  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(
-            "--dataset needs the library datasets: pip install -r requirements-train.txt brings it."
-        ) from error
     processes = processes or Processes()
     if processes.rank:
         _help(name, load_segmenter, options, split, column, processes)

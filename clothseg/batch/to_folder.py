@@ -12,6 +12,7 @@ from typing import Any
 from clothseg.batch.photo_files import KINDS, Outcome, Wanted, line, write_table
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import clear_leftovers, whole
+from clothseg.images.file_names import escaped, system_path
 from clothseg.images.sources import Source
 
 
@@ -80,7 +81,7 @@ class OutputFolder:
                 self._file(source, kind).unlink(missing_ok=True)
         if outcome.error:
             return
-        summary = json.dumps({**outcome.summary, "made": kept | makers}, ensure_ascii=False)
+        summary = escaped(json.dumps({**outcome.summary, "made": kept | makers}, ensure_ascii=False))
         for kind, content in {**outcome.files, SUMMARIES: summary.encode()}.items():
             path = self._file(source, kind)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +135,7 @@ class OutputFolder:
         return found
 
     def _file(self, source: Source, kind: str) -> Path:
-        return self.path / kind / f"{source.files.as_posix()}{KINDS.get(kind, '.json')}"
+        return self.path / kind / system_path(f"{source.files.as_posix()}{KINDS.get(kind, '.json')}")
 
     def _summary(self, source: Source) -> dict[str, Any]:
         try:

@@ -10,10 +10,10 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clothseg.app.i18n import tr
 from clothseg.batch.photo_files import COLUMNS, KINDS, Wanted, line, outcomes
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import clear_leftovers, whole
+from clothseg.images.file_names import escaped
 from clothseg.images.sources import collected
 from clothseg.images.zip_archive import Limits
 
@@ -95,28 +95,8 @@ def segment_to_zip(
                         # stored: PNG and JPEG are packed already
                         archive.writestr(f"{kind}/{photo.files.as_posix()}{KINDS[kind]}", content)
                     table.writerow(line(photo, summary, problem))
-                    yield Progress(done, len(photos), photo.name.as_posix(), problem)
+                    yield Progress(done, len(photos), escaped(photo.name.as_posix()), problem)
                 archive.writestr(TABLE, text.getvalue(), zipfile.ZIP_DEFLATED)
         except OSError as error:
             why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or error
             raise ConfigError(f"The ZIP {out.name} cannot be written: {why}.") from error
-
-
-def time_left(progress: Progress, seconds: float) -> str:
-    """In words how long a batch will go on, such as "about 2 min left"; empty before the first photo and at the end.
-
-    Args:
-        progress: how far it is.
-        seconds: how long it has been going on.
-    """
-    if not 0 < progress.done < progress.total:
-        return ""
-    left = seconds * (progress.total - progress.done) / progress.done
-    if left < 10:
-        return tr("a few seconds left")
-    if left < 90:
-        return tr("about {seconds} s left", seconds=f"{round(left, -1):.0f}")
-    minutes = round(left / 60)
-    if minutes < 60:
-        return tr("about {minutes} min left", minutes=minutes)
-    return tr("about {hours} h {minutes} min left", hours=minutes // 60, minutes=minutes % 60)

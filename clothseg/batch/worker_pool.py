@@ -42,7 +42,8 @@ class Crew:
             results = crew.batch(photos)
 
     It is worth its start, about a second, from some hundred photos on, and where the network is small, so that much of
-    the time goes into the work around it: docs/speed.md has figures. Results are those of threads. A worker that is
+    the time goes into the work around it: docs/performance.md has figures. Results are those of threads. A worker
+    that is
     killed is replaced, and its photo done again. Close it, or leave its context, or drop it, to end the workers.
 
     Attributes:
@@ -228,7 +229,7 @@ def _sendable(photo: "Photo") -> "Photo":
     if isinstance(photo, str | os.PathLike):
         return os.fspath(photo)
     # An array of whatever class; and a picture of whatever class and state, even if its file is still to be read.
-    return np.asarray(photo) if isinstance(photo, np.ndarray) else load_photo(photo)
+    return np.asarray(photo) if isinstance(photo, np.ndarray) else load_photo(photo, keep_alpha=True)
 
 
 def _segmented(options: dict[str, Any], segmenter: "Segmenter", photo: "Photo") -> "Segmentation":

@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="exit with status 1 if there are bad rows, pairs that do not match, or near-duplicates across splits",
+        help="exit with status 1 if there are bad rows, pairs that do not match, near-duplicates across splits, or "
+        "masks that do not seem to hold ATR's class ids",
     )
 
 

@@ -99,7 +99,7 @@ def space_files(root: Path) -> dict[str, Any]:
             "repository."
         )
     setup = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
-    patterns = [*TOP, *EXAMPLES, *(f"{package.replace('.', '/')}/*.py" for package in setup["packages"])]
+    patterns = [*TOP, *EXAMPLES, "clothseg/**/*.py"]
     patterns += [f"clothseg/{pattern}" for pattern in setup["package-data"]["clothseg"]]
     found = sorted(path for pattern in patterns for path in root.glob(pattern))
     return {

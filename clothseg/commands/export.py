@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clothseg.engines import CONVERTED
-from clothseg.errors import ConfigError, HubError, ModelError
+from clothseg.errors import ConfigError, HubError, ModelError, needs_extra
 
 
 if TYPE_CHECKING:
@@ -58,10 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
         _check_access(arguments.push_to_hub)
     loaded = load(None if arguments.model == EMBEDDED else arguments.model, arguments.revision)
     _say(f"Exporting {arguments.model} ...")
-    try:
+    with needs_extra("The export to ONNX", "onnx"):
         share = export(loaded, arguments.out, photos)
-    except ImportError as error:
-        raise ConfigError("ONNX export needs more packages: pip install onnx onnxruntime") from error
     _say(
         f"Written to {arguments.out / MODEL_FILE}: on {len(photos)} photos at least {share:.4%} of the pixels have "
         "PyTorch's class."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.errors import ConfigError, ModelError
+from clothseg.errors import ConfigError, ModelError, install_command
 
 
 if TYPE_CHECKING:
@@ -117,9 +117,9 @@ def build_engine(
     if engine in PACKAGES:
         if device not in ("auto", "cpu"):
             raise ConfigError(f"The {engine} engine runs on CPUs; use engine='torch' with device={device!r}.")
-        absent = [package for package in PACKAGES[engine] if find_spec(package) is None]
-        if absent:
-            raise ConfigError(f"The {engine} engine is not installed: pip install {' '.join(absent)}.")
+        if not all(map(find_spec, PACKAGES[engine])):
+            cure = install_command("onnx") if engine == "onnx" else "pip install openvino"
+            raise ConfigError(f"The {engine} engine is not installed: {cure}")
         return _converted(loaded, engine, precision)
     if engine == "auto":
         for name in _quicker(loaded.model_type, device):

@@ -11,6 +11,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clothseg.images.file_names import temporary_beside
+
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -30,7 +32,7 @@ def whole(path: Path) -> Iterator[Path]:
     A reader never sees half a file, and a writer that fails or is killed leaves what was there before.
     """
     # Not tempfile: its files are readable by their owner alone, and would stay so. The suffix tells Pillow the format.
-    temporary = path.with_name(f".{uuid.uuid4().hex}.{path.name}")
+    temporary = temporary_beside(path, uuid.uuid4().hex)
     try:
         yield temporary
         os.replace(temporary, path)
@@ -60,10 +62,17 @@ def save_picture(picture: "Image.Image", path: Path, **options: Any) -> None:
 
     Pillow itself does not notice that a nearly full disk takes only a part of the last 64 KB.
     """
-    stream = BytesIO()
-    picture.save(stream, SUFFIXES[path.suffix.lower()], **options)
+    data = encoded(picture, SUFFIXES[path.suffix.lower()], **options)
     with whole(path) as building:
-        building.write_bytes(stream.getvalue())
+        building.write_bytes(data)
+
+
+def encoded(picture: "Image.Image", file_format: str, **options: Any) -> bytes:
+    """The bytes of a picture's file; its resolution, `info["dpi"]`, goes into that, which Pillow leaves out."""
+    stream = BytesIO()
+    resolution = {"dpi": picture.info["dpi"]} if "dpi" in picture.info else {}
+    picture.save(stream, file_format, **resolution, **options)
+    return stream.getvalue()
 
 
 _TROUBLE = {

@@ -1,4 +1,4 @@
-"""Any of Pillow's modes becomes 8-bit RGB in sRGB: transparency on white, deep pictures scaled rather than clipped."""
+"""Any of Pillow's modes becomes 8-bit RGB or RGBA in sRGB: deep pictures are scaled rather than clipped."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -8,18 +8,51 @@ import numpy.typing as npt
 from PIL import Image, ImageCms
 
 
+WHITE = (255, 255, 255)
+
+
 def to_rgb(image: Image.Image) -> Image.Image:
     """Any mode -> a new RGB picture in sRGB, transparency laid on white."""
+    return on_white(to_rgb_or_rgba(image))
+
+
+def to_rgb_or_rgba(image: Image.Image) -> Image.Image:
+    """Any mode -> a new picture in sRGB: RGBA if some of its pixels are not opaque, else RGB.
+
+    The colours are the picture's own (not premultiplied); where it is fully transparent, they are white.
+    """
     if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_to_8bit(np.asarray(image))).convert("RGB")
-    if image.mode in ("RGBa", "La"):  # premultiplied alpha has no direct way to RGB
-        image = image.convert(image.mode.upper())
-    rgb = _to_srgb(image)
-    if not image.has_transparency_data:
+        values = np.asarray(image)
+        rgb = Image.fromarray(_to_8bit(values)).convert("RGB")
+        key = image.info.get("transparency")  # of a 16-bit grey PNG: the value that is transparent
+        alpha = Image.fromarray(np.where(values == key, np.uint8(0), np.uint8(255))) if isinstance(key, int) else None
+    else:
+        if image.mode in ("RGBa", "La"):  # premultiplied alpha has no direct way to RGB
+            image = image.convert(image.mode.upper())
+        if image.has_transparency_data and "A" not in image.getbands():  # a palette's, or one colour's
+            image = image.convert("RGBA")
+        rgb = _to_srgb(image)
+        alpha = image.getchannel("A") if "A" in image.getbands() else None
+    if alpha is None or alpha.getextrema() == (255, 255):
         return rgb
-    white = Image.new("RGB", image.size, "white")
-    white.paste(rgb, mask=(image if "A" in image.getbands() else image.convert("RGBA")).getchannel("A"))
+    rgb.putalpha(alpha)
+    return without_hidden_colors(rgb)
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """An RGBA picture laid on white: a new RGB picture. A picture of any other mode is returned as it is."""
+    if image.mode != "RGBA":
+        return image
+    white = Image.new("RGB", image.size, WHITE)
+    white.paste(image.convert("RGB"), mask=image.getchannel("A"))
     return white
+
+
+def without_hidden_colors(image: Image.Image) -> Image.Image:
+    """Make the pixels of an RGBA picture that nobody sees (alpha 0) white, in place; returns the picture."""
+    hidden = image.getchannel("A").point([255] + [0] * 255)
+    image.paste((*WHITE, 0), mask=hidden)
+    return image
 
 
 def _to_8bit(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:

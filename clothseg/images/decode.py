@@ -1,5 +1,6 @@
-"""The one loader: whatever a stranger calls a photo becomes an upright 8-bit RGB picture, or a clear error."""
+"""The one loader: whatever a stranger calls a photo becomes an upright 8-bit picture, or a clear error."""
 
+import math
 import os
 import re
 from io import BytesIO
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from clothseg.errors import ConfigError, ImageError
-from clothseg.images.color_space import to_rgb
+from clothseg.images.color_space import on_white, to_rgb_or_rgba, without_hidden_colors
 
 
 try:
@@ -21,7 +22,8 @@ except ImportError:
 
 
 Photo = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
-"""What `load_photo` takes: a path, the bytes of a file, a PIL image, or an (H, W, 3) uint8 RGB array."""
+"""What `load_photo` takes: a path, the bytes of a file, a PIL image, or an (H, W, 3) RGB or (H, W, 4) RGBA uint8
+array."""
 
 MAX_PIXELS = 40_000_000
 """The largest width x height that is accepted where neither CLOTHSEG_MAX_PIXELS nor the caller says otherwise."""
@@ -34,6 +36,9 @@ MAX_ASPECT = 100
 
 LEAST_LONGEST = 32
 """The smallest longer side that a photo can be reduced to."""
+
+MOST_DPI = 100_000
+"""The finest resolution that is believed; PNG and TIFF can hold any number."""
 
 MAX_SCANS = 100
 """Of a progressive JPEG, which needs about ten. A scan of 65 bytes takes 14 ms to apply to 40 million pixels, so that
@@ -57,6 +62,9 @@ _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b
 _MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")
 """A JPEG's markers but for those that stand alone: after each but the end, FF D9, its length follows."""
 
+_ADDRESS = re.compile(r"(https?|ftps?|s3|gs|hf|file|data):", re.IGNORECASE)
+"""What an address begins with; `pathlib` makes one slash of two."""
+
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -68,26 +76,37 @@ _TURNS = {
 }
 """EXIF orientation -> the turn that sets the picture upright."""
 
+_ON_ITS_SIDE = tuple(_TURNS[orientation] for orientation in (5, 6, 7, 8))
+"""Turns that swap width and height."""
+
 
 def load_photo(
-    source: Photo, max_pixels: int | None = None, *, allow_truncated: bool = False, longest: int | None = None
+    source: Photo,
+    max_pixels: int | None = None,
+    *,
+    allow_truncated: bool = False,
+    longest: int | None = None,
+    keep_alpha: bool = False,
 ) -> Image.Image:
-    """Load a photo as an upright RGB picture.
+    """Load a photo as an upright RGB picture, or RGBA where its transparency is to be kept.
 
     EXIF orientation is applied (to PIL images as well), colours are brought to sRGB, transparency is laid on white,
     16-bit and float pictures are scaled to 8 bits, and of an animation the first frame is taken.
 
     Args:
-        source: A path, the bytes of an image file, a PIL image, or an (H, W, 3) uint8 array in RGB order.
+        source: A path, the bytes of an image file, a PIL image, or an (H, W, 3) RGB or (H, W, 4) RGBA uint8 array.
         max_pixels: The largest width x height that is accepted; checked before the picture is decoded. None:
             `pixel_limit()`.
         allow_truncated: Use a file that breaks off as far as it goes; the rest is black (grey in a JPEG, white where
             there is transparency). WebP and AVIF cannot be read in part.
         longest: Make a larger photo smaller, to so many pixels on its longer side. JPEG files are decoded at a half, a
             quarter or an eighth then, as far as that is still larger, which is several times quicker.
+        keep_alpha: Return RGBA if any pixel is not opaque. Colours are the file's own then, not premultiplied, and
+            white where alpha is 0.
 
     Returns:
-        A PIL image of mode RGB that shares nothing with `source` and carries no metadata.
+        A PIL image of mode RGB (or RGBA, see `keep_alpha`) that shares nothing with `source`. Of its metadata it
+        carries the resolution alone, as `info["dpi"]`, if the file tells it; a reduced photo has a lower one.
 
     Raises:
         ImageError: The file is missing, empty, damaged, too large, too narrow or not an image.
@@ -95,13 +114,22 @@ def load_photo(
             `LEAST_LONGEST`.
     """
     limit = pixel_limit() if max_pixels is None else _checked_limit(max_pixels, "max_pixels")
-    if longest is None:
-        return _load(source, limit, allow_truncated, None)
-    if longest < LEAST_LONGEST:
+    if longest is not None and longest < LEAST_LONGEST:
         raise ConfigError(f"The longest side can be {LEAST_LONGEST} pixels or more, not {longest}.")
     photo = _load(source, limit, allow_truncated, longest)
-    small = _within(photo.size, longest)
-    return photo if small == photo.size else photo.resize(small, Image.Resampling.BICUBIC)
+    if longest is not None:
+        photo = resized(photo, _within(photo.size, longest))
+    return photo if keep_alpha else on_white(photo)
+
+
+def resized(photo: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """An RGB or RGBA photo at another size (width, height), with the resolution that this makes of it."""
+    if size == photo.size:
+        return photo
+    small = photo.resize(size, Image.Resampling.BICUBIC)
+    if "dpi" in photo.info:
+        small.info["dpi"] = _scaled(photo.info["dpi"], photo.size, size)
+    return without_hidden_colors(small) if small.mode == "RGBA" else small
 
 
 def _load(source: Photo, limit: int, allow_truncated: bool, longest: int | None) -> Image.Image:
@@ -109,16 +137,49 @@ def _load(source: Photo, limit: int, allow_truncated: bool, longest: int | None)
         return _from_array(source, limit)
     if isinstance(source, Image.Image):
         _check_size(source.size, "The photo", limit)
-        return _decode(source, "The photo", allow_truncated)
+        try:
+            return _decode(source, "The photo", allow_truncated)
+        except ImageError as error:
+            if _is_closed(source):
+                raise ImageError(
+                    "The photo is a PIL image that has been closed; use it inside its `with` block, or give its path."
+                ) from error
+            raise
     if isinstance(source, bytes):
         if not source:
             raise ImageError("The photo is empty: it has no bytes.")
         return _open(BytesIO(source), "The photo", limit, allow_truncated, longest)
     if isinstance(source, str | os.PathLike):
+        _check_is_path(os.fspath(source))
         return _from_path(Path(source), limit, allow_truncated, longest)
     raise ImageError(
         f"A photo must be a path, bytes, a PIL image or an (H, W, 3) uint8 array, not {type(source).__name__}."
     )
+
+
+def _check_is_path(path: str) -> None:
+    """Refuse an address, which is often given where a path is meant."""
+    address = _ADDRESS.match(path)
+    if address is None or os.path.exists(path):
+        return
+    scheme = address[1].lower()
+    cure = {"data": "decode it and pass the bytes", "file": "give the path alone"}.get(
+        scheme, "download it first and pass the file or its bytes"
+    )
+    raise ImageError(f"{path[:60]}{'...' * (len(path) > 60)} is an address, not the path of a file; {cure}.")
+
+
+def _is_closed(image: Image.Image) -> bool:
+    """Whether a PIL image that could not be decoded has been closed, or its file has, before its pixels were read."""
+    file = getattr(image, "fp", None)
+    if getattr(file, "closed", False):
+        return True
+    try:
+        return file is None and image.im is None
+    except ValueError:  # Pillow's word for an image that was closed itself
+        return True
+    except AssertionError:
+        return file is None
 
 
 def _within(size: tuple[int, int], longest: int) -> tuple[int, int]:
@@ -152,13 +213,14 @@ def photo_name(source: Photo) -> str | None:
 
 
 def _from_array(array: npt.NDArray[np.generic], max_pixels: int) -> Image.Image:
-    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8 or array.size == 0:
+    if array.ndim != 3 or array.shape[2] not in (3, 4) or array.dtype != np.uint8 or array.size == 0:
         raise ImageError(
             f"The photo is an array of shape {array.shape} and type {array.dtype}; "
-            "expected (height, width, 3) of type uint8, in RGB order."
+            "expected (height, width, 3) of type uint8, in RGB order, or (height, width, 4), in RGBA order."
         )
     _check_size((array.shape[1], array.shape[0]), "The photo", max_pixels)
-    return Image.fromarray(array).copy()
+    photo = Image.fromarray(array)
+    return to_rgb_or_rgba(photo) if photo.mode == "RGBA" else photo.copy()
 
 
 def _from_path(path: Path, max_pixels: int, allow_truncated: bool, longest: int | None) -> Image.Image:
@@ -184,7 +246,7 @@ def _open(file: BinaryIO, name: str, max_pixels: int, allow_truncated: bool, lon
         if longest is not None:
             image.draft(None, _within(whole, longest))  # of JPEG alone; never smaller than that
             if image.size != whole:
-                return _decode(image, name, allow_truncated, _within(whole, longest))
+                return _decode(image, name, allow_truncated, _within(whole, longest), whole)
         return _decode(image, name, allow_truncated)
 
 
@@ -236,9 +298,17 @@ def _checked_jpeg(data: bytes, name: str, allow_truncated: bool) -> BinaryIO:
     return BytesIO(data + b"\xff\xd9" if allow_truncated else data)
 
 
-def _decode(image: Image.Image, name: str, allow_truncated: bool, size: tuple[int, int] | None = None) -> Image.Image:
+def _decode(
+    image: Image.Image,
+    name: str,
+    allow_truncated: bool,
+    size: tuple[int, int] | None = None,
+    whole: tuple[int, int] | None = None,
+) -> Image.Image:
+    """The photo as RGB or RGBA, at `size` if that is given; `whole` is its own size if it is decoded at another."""
     # Decoders answer damaged bytes with nearly any exception: OSError, SyntaxError, struct.error, zlib.error ...
     try:
+        _scale_transparent_color(image)
         try:
             image.load()
         except OSError:
@@ -249,15 +319,52 @@ def _decode(image: Image.Image, name: str, allow_truncated: bool, size: tuple[in
                 raise
         # Only now: PNG may keep its EXIF behind the pixels, and TIFF has turned itself (and dropped the tag) by now.
         turn = _TURNS.get(_orientation(image))
-        photo = to_rgb(image)
+        photo, dpi = to_rgb_or_rgba(image), _resolution(image)
+        photo.info.clear()
+        if dpi is not None:
+            photo.info["dpi"] = _scaled(dpi, whole or image.size, image.size)
         if size is not None:
-            photo = photo.resize(size, Image.Resampling.BICUBIC)
+            photo = resized(photo, size)
         if turn is not None:
             photo = photo.transpose(turn)
+            if dpi is not None and turn in _ON_ITS_SIDE:
+                photo.info["dpi"] = photo.info["dpi"][::-1]
     except Exception as error:
         raise _damaged(name, error) from error
-    photo.info.clear()
     return photo
+
+
+def _scale_transparent_color(image: Image.Image) -> None:
+    """Bring the colour that a PNG declares transparent to the 8 bits that Pillow scales its pixels to."""
+    key = image.info.get("transparency")
+    if image.format != "PNG" or not isinstance(image, ImageFile.ImageFile) or not image.tile:
+        return
+    raw_mode = image.tile[0].args
+    if isinstance(key, int) and raw_mode in ("L;2", "L;4"):
+        image.info["transparency"] = key * (85 if raw_mode == "L;2" else 17)
+    elif isinstance(key, tuple) and raw_mode == "RGB;16B":
+        image.info["transparency"] = tuple(value >> 8 for value in key)
+
+
+def _resolution(image: Image.Image) -> tuple[float, float] | None:
+    """Dots per inch (horizontal, vertical), if the picture tells them and they make sense."""
+    if image.format in ("JPEG", "MPO") and image.info.get("jfif_unit") not in (1, 2):
+        try:
+            if ExifTags.Base.XResolution not in image.getexif():
+                return None  # Pillow says 72
+        except Exception:  # damaged EXIF
+            return None
+    try:
+        across, down = (float(value) for value in image.info["dpi"])
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        return None
+    sound = all(math.isfinite(value) and 1 <= value <= MOST_DPI for value in (across, down))
+    return (across, down) if sound else None
+
+
+def _scaled(dpi: tuple[float, float], before: tuple[int, int], now: tuple[int, int]) -> tuple[float, float]:
+    """The resolution of a photo of the size `before` (width, height) that is now another size."""
+    return dpi[0] * now[0] / before[0], dpi[1] * now[1] / before[1]
 
 
 def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:

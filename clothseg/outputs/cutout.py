@@ -7,8 +7,9 @@ The steps, in the order in which `refine` takes them; each is a pure function on
 3. `grow`: the outline moves outwards, or inwards.
 4. soft edges: alpha follows the photo, and what lies behind is taken out of the colours (`clothseg.outputs.matting`).
 5. `feather`: the edge is blurred; colours beyond the outline go on from within it, so that nothing behind shows.
-6. crop: to what is visible, with a margin.
-7. `lay_on`: a colour, or another picture scaled to cover, goes behind.
+6. `limit_alpha`: where the photo is transparent, so is the cut-out.
+7. crop: to what is visible, with a margin.
+8. `lay_on`: a colour, or another picture scaled to cover, goes behind.
 """
 
 from typing import cast
@@ -34,13 +35,14 @@ HOLE = 0.01
 PLAIN = CutoutOptions()
 
 
-def refine(photo: Pixels, mask: Mask, options: CutoutOptions = PLAIN) -> Pixels:
+def refine(photo: Pixels, mask: Mask, options: CutoutOptions = PLAIN, alpha: Pixels | None = None) -> Pixels:
     """Cut a mask out of a photo.
 
     Args:
         photo: (H, W, 3) uint8 RGB.
         mask: (H, W) bool.
         options: the steps to take, and how far.
+        alpha: (H, W) uint8, how opaque the photo is; the cut-out is nowhere more so. None: opaque.
 
     Returns:
         (H, W, 4) uint8 RGBA whose pixels are transparent black where alpha is 0; (H, W, 3) RGB where a background was
@@ -54,6 +56,8 @@ def refine(photo: Pixels, mask: Mask, options: CutoutOptions = PLAIN) -> Pixels:
     made = matting.soft_cutout(photo, mask) if options.soft_edges else render.cutout(photo, mask)
     if options.feather:
         made = feather(made, options.feather)
+    if alpha is not None:
+        made = limit_alpha(made, alpha)
     if options.crop:
         made = crop(made, options.margin)
     background = cast(str | Image.Image, options.background)  # pictures were loaded with the options
@@ -112,6 +116,17 @@ def feather(cutout: Pixels, width: float) -> Pixels:
         made[tile][beyond, :3] = np.stack(onwards, axis=-1).clip(0, 255).astype(np.uint8)[inner][beyond]
         made[tile][..., 3] = levels
         made[tile][levels == 0] = 0
+    return made
+
+
+def limit_alpha(cutout: Pixels, alpha: Pixels) -> Pixels:
+    """(H, W, 4) uint8 that is nowhere more opaque than `alpha`, (H, W) uint8, and transparent black where it is 0.
+
+    The smaller of both, not their product: where the outline of a garment is that of the photo, they are one edge.
+    """
+    made = cutout.copy()
+    np.minimum(made[..., 3], alpha, out=made[..., 3])
+    made[made[..., 3] == 0] = 0
     return made
 
 

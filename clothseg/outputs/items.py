@@ -13,7 +13,6 @@ import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.errors import ConfigError
-from clothseg.images.atomic_files import whole
+from clothseg.images.atomic_files import encoded, whole
 from clothseg.labels import BACKGROUND, ID2LABEL, LABEL2ID, NAMES
 from clothseg.options import CutoutOptions
 from clothseg.outputs.coco import outlines, run_lengths, to_coco
@@ -175,15 +174,30 @@ def items_to_dict(items: Sequence[Item], photo: str | None = None) -> dict[str, 
     }
 
 
-def item_cutout(photo: Pixels, item: Item, options: CutoutOptions = PLAIN) -> Image.Image:
-    """An item alone, as `Segmentation.cutout` makes it of a class."""
-    return Image.fromarray(refine(photo, item.full_mask(), options))
+def item_cutout(photo: Pixels, item: Item, options: CutoutOptions = PLAIN, alpha: Pixels | None = None) -> Image.Image:
+    """An item alone, as `Segmentation.cutout` makes it of a class; `alpha` (H, W) uint8 is the photo's, or None."""
+    return Image.fromarray(refine(photo, item.full_mask(), options, alpha))
 
 
 def write_zip(
-    path: Path, photo: Pixels, items: Sequence[Item], options: CutoutOptions = PLAIN, name: str | None = None
+    path: Path,
+    photo: Pixels,
+    items: Sequence[Item],
+    options: CutoutOptions = PLAIN,
+    name: str | None = None,
+    alpha: Pixels | None = None,
+    dpi: tuple[float, float] | None = None,
 ) -> None:
     """Write a ZIP that appears whole or not at all: `items.json`, `coco.json` and cut-outs such as `03-Bag.png`.
+
+    Args:
+        path: of the ZIP.
+        photo: (H, W, 3) uint8 RGB.
+        items: of the photo.
+        options: how they are cut out.
+        name: the photo's file name.
+        alpha: (H, W) uint8, how opaque the photo is; None: opaque.
+        dpi: the photo's resolution, which cut-outs have as well.
 
     Raises:
         ConfigError: the folder does not exist.
@@ -198,9 +212,10 @@ def write_zip(
         for file, content in lists.items():
             archive.writestr(file, json.dumps(content, indent=2, ensure_ascii=False))
         for item in items:
-            picture = BytesIO()
-            item_cutout(photo, item, options).save(picture, format="PNG", compress_level=3)
-            archive.writestr(f"{item.index:02d}-{item.name}.png", picture.getvalue())
+            picture = item_cutout(photo, item, options, alpha)
+            if dpi is not None:
+                picture.info["dpi"] = dpi
+            archive.writestr(f"{item.index:02d}-{item.name}.png", encoded(picture, "PNG", compress_level=3))
 
 
 def _owners(label_map: Pixels, person_map: Pixels | None) -> tuple[Numbers, list[Box]]:

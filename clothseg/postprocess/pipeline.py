@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from clothseg.images.color_space import on_white
 from clothseg.labels import BACKGROUND
 from clothseg.options import SegmentOptions
 from clothseg.postprocess.back_view import swap_sides, swap_sides_if_back_view
@@ -24,6 +25,7 @@ from clothseg.postprocess.cleanup import apply_cleanup, drop_specks, without_leg
 from clothseg.postprocess.guided_edges import follow_edges
 from clothseg.postprocess.orientation import Orientation, find_layout, find_orientation, turn, turn_back
 from clothseg.postprocess.people import from_left_to_right, parse, partition_by_person
+from clothseg.postprocess.transparency import clear_transparent
 from clothseg.postprocess.upsample import best_classes, label_pixels, size_of_grid, winning_probability
 from clothseg.postprocess.zoom_crop import Box, blend_crop, confidences, find_zoom_crop, paste
 
@@ -73,24 +75,26 @@ def decode(
     """The prediction for a photo.
 
     Args:
-        photo: RGB.
+        photo: RGB, or RGBA: it is laid on white, and fully transparent pixels are Background.
         logits: (18, h, w) of the whole photo; with people "all", of one seen in `aspect_preserving_size`.
         options: what to do; `average` and `max_side` are done before.
         infer: the network, for crops.
         aspect: height over width of the network's input.
         infer_whole: the network for whole photos, where that is not `infer`: with people "all".
     """
+    opaque = on_white(photo)
     oriented: Orientation[Logits] = Orientation(0, logits)
     if options.orientation == "auto":
-        oriented = _orient(photo, logits, infer, infer_whole, aspect)
-    upright = turn(photo, oriented.rotation)
+        oriented = _orient(opaque, logits, infer, infer_whole, aspect)
+    upright = turn(opaque, oriented.rotation)
     if options.people == "all":
         prediction = decode_people(upright, oriented.logits, options, infer=infer, aspect=aspect)
     else:
         prediction = decode_single(
             upright, oriented.logits, options, infer=infer, aspect=aspect, crop_logits=oriented.crop
         )
-    return _turn_back(prediction, oriented.rotation)
+    prediction = _turn_back(prediction, oriented.rotation)
+    return clear_transparent(prediction, np.asarray(photo.getchannel("A"))) if photo.mode == "RGBA" else prediction
 
 
 def _orient(

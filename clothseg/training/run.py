@@ -17,7 +17,7 @@ from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import whole
 from clothseg.segmenter import Segmenter
 from clothseg.training.average import mix_in
-from clothseg.training.checkpoints import checkpoint_to_resume, writing
+from clothseg.training.checkpoints import checkpoint_to_resume, checkpoints, writing
 from clothseg.training.config import ParsingArguments
 from clothseg.training.data.copy_paste import Wardrobe
 from clothseg.training.data.dataset import ParsingDataset
@@ -27,6 +27,7 @@ from clothseg.training.data.loading import (
     load_splits,
     repeated,
 )
+from clothseg.training.data.mask_encoding import shares_text
 from clothseg.training.data.pseudo_labels import label_rows
 from clothseg.training.data.sources import load_labelled, load_unlabelled
 from clothseg.training.data.split import SPLIT_FILE
@@ -42,6 +43,10 @@ from clothseg.training.publish.card import write_card
 from clothseg.training.publish.push import prepare_push, push
 from clothseg.training.publish.report import write_pictures, write_report
 from clothseg.training.trainer import ClothesTrainer
+
+
+INCOMPLETE = "model.incomplete"
+"""The trained model's folder until figures, plots and card are in it."""
 
 
 def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str]) -> Path:
@@ -62,41 +67,49 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     check_precision(training.bf16, training.device)
     folder = Path(str(training.output_dir)) / "model"
     checkpoint = checkpoint_to_resume(training, averaged=parsing.ema_decay > 0)
-    if folder.exists() and checkpoint is None:
-        raise ConfigError(f"{folder} holds a finished model: choose another --output_dir, or move it away.")
+    if checkpoint is None:
+        refuse_earlier_run(Path(str(training.output_dir)))
     writes = training.process_index == 0
     repo_id = prepare_push(training) if training.push_to_hub and writes else None
     # What the Trainer would push by itself includes a pickle; we push a clean folder at the end.
     training.push_to_hub = False
 
     set_seed(training.seed)
-    splits = load_splits(
-        parsing.dataset_name,
-        parsing.dataset_revision,
-        parsing.test_fraction,
-        training.seed,
-        protocol=parsing.split_protocol,
-        split_file=parsing.split_file,
-        on_bad_row=parsing.on_bad_row,
-        check=True,
-    )
+    # Cheap before dear: the models are looked up before minutes go into decoding every row.
+    network = build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch)
+    processor = build_processor(parsing.size)
+    teacher = _teacher(parsing, processor, training.device)
+    labeller = _Labeller(parsing) if parsing.unlabelled_name and writes else None
+    with training.main_process_first(local=True, desc="check of the rows"):  # the others find it in the cache
+        splits = load_splits(
+            parsing.dataset_name,
+            parsing.dataset_revision,
+            parsing.test_fraction,
+            training.seed,
+            protocol=parsing.split_protocol,
+            split_file=parsing.split_file,
+            on_bad_row=parsing.on_bad_row,
+            check=True,
+        )
+    if writes:
+        sys.stdout.write(f"Shares of the classes:\n{shares_text(splits.masks)}\n")
     rows, counts = splits.train, splits.pixels
     if parsing.unlabelled_name:
         with training.main_process_first(desc="labels of the teacher"):
             file = Path(str(training.output_dir)) / "teacher_labels.parquet"
-            if writes and not (checkpoint and file.is_file()):  # a resumed run goes on with the very same labels
-                _teach(parsing, file)
+            if labeller and not (checkpoint and file.is_file()):  # a resumed run goes on with the very same labels
+                labeller.write(file)
+            labeller = None
             taught = load_labelled(file)
+            counts = np.concatenate([counts, inspect_rows(taught, "Counting the teacher's labels").pixels])
         rows = concatenate_datasets([rows, taught])
-        counts = np.concatenate([counts, inspect_rows(taught, "Counting the teacher's labels").pixels])
     rows = rows.select(repeated(counts, parsing.rare_sampling, training.seed))
-    processor = build_processor(parsing.size)
     trainer = ClothesTrainer(
-        build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch),
+        network,
         training,
         parsing=parsing,
         class_weights=_class_weights(parsing, counts),
-        teacher=_teacher(parsing, processor, training.device),
+        teacher=teacher,
         train_dataset=ParsingDataset(
             rows,
             processor,
@@ -119,7 +132,7 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     trainer.train(resume_from_checkpoint=checkpoint)
     seconds = time.monotonic() - started
     trainer.interruption.raise_if_stopped(trainer.state.global_step)
-    building = folder.with_name("model.incomplete")
+    building = folder.with_name(INCOMPLETE)
     if writes:  # before anything else can go wrong
         shutil.rmtree(building, ignore_errors=True)
         _save(trainer, processor, parsing.save_dtype, building)
@@ -141,13 +154,43 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     return folder
 
 
-def _teach(parsing: ParsingArguments, file: Path) -> None:
-    """Write the unlabelled photos with the teacher's labels to `file`."""
-    teacher = Segmenter.from_pretrained(parsing.teacher_model_name_or_path, revision=parsing.teacher_revision)
-    rows = load_unlabelled(str(parsing.unlabelled_name))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with whole(file) as building:
-        label_rows(teacher, rows, parsing.min_teacher_probability).to_parquet(building)
+def refuse_earlier_run(output: Path) -> None:
+    """Refuse an output folder in which an earlier run has left what a new one would replace or delete.
+
+    Raises:
+        ConfigError: says what is there and how to go on.
+    """
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"--output_dir {output} is a file: choose another one.")
+    away = "choose another --output_dir, or move it away."
+    if (output / "model").exists():
+        raise ConfigError(f"{output / 'model'} holds a finished model: {away}")
+    if found := checkpoints(output):
+        raise ConfigError(
+            f"{output} holds checkpoints of an earlier run, the last one {found[0].name}: go on from it with "
+            f"--resume_from_checkpoint true, {away}"
+        )
+    for name, what in (
+        (INCOMPLETE, "the trained model of a run that did not finish"),
+        (LOG_FILE, "an earlier run's log"),
+    ):
+        if (output / name).exists():
+            raise ConfigError(f"{output / name} is {what}: {away}")
+
+
+class _Labeller:
+    """A teacher and the unlabelled photos that it is to label, both looked up at once."""
+
+    def __init__(self, parsing: ParsingArguments) -> None:
+        self.rows = load_unlabelled(str(parsing.unlabelled_name))
+        self.least = parsing.min_teacher_probability
+        self.teacher = Segmenter.from_pretrained(parsing.teacher_model_name_or_path, revision=parsing.teacher_revision)
+
+    def write(self, file: Path) -> None:
+        """Write the photos with the teacher's labels to `file`."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with whole(file) as building:
+            label_rows(self.teacher, self.rows, self.least).to_parquet(building)
 
 
 def _teacher(parsing: ParsingArguments, processor: SegformerImageProcessorPil, device: torch.device) -> Teacher | None:

@@ -1,6 +1,6 @@
 """Clips in: whatever a stranger calls a clip becomes upright RGB frames with their times, or a clear error.
 
-PyAV reads them, which is optional: `pip install -r requirements-video.txt`.
+PyAV reads them, which is optional: `pip install "clothseg[video]"`.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.errors import ConfigError, ImageError
+from clothseg.errors import ImageError, needs_extra
 
 
 MAX_SECONDS = 600.0
@@ -153,10 +153,8 @@ def import_av() -> Any:
     Raises:
         ConfigError: it is not installed.
     """
-    try:
+    with needs_extra("Reading and writing clips", "video"):
         import av
-    except ImportError as error:
-        raise ConfigError("Clips need PyAV: run `pip install -r requirements-video.txt`.") from error
     return av
 
 

@@ -3,12 +3,14 @@
 import re
 
 import numpy as np
+import pytest
 from paper_dolls import draw
 from PIL import Image
 
 from clothseg import Segmentation
 from clothseg.app import html
 from clothseg.app.previews import names_found
+from clothseg.batch.to_zip import Progress
 from clothseg.labels import NAMES, PALETTE
 
 
@@ -51,3 +53,18 @@ def test_numbers_can_be_read_on_every_colour() -> None:
 
 def test_messages_cannot_carry_markup() -> None:
     assert "<script>" not in html.problem("<script>") + html.footer("<script>", "<script>", "<script>")
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "seconds", "words"),
+    [
+        (0, 200, 0, ""),
+        (200, 200, 99, ""),
+        (1, 3, 1.0, "a few seconds left"),
+        (1, 2, 41.0, "about 40 s left"),
+        (50, 150, 60.0, "about 2 min left"),
+        (1, 100, 60.0, "about 1 h 39 min left"),
+    ],
+)
+def test_time_left_is_told_in_words(done: int, total: int, seconds: float, words: str) -> None:
+    assert html.time_left(Progress(done, total), seconds) == words

@@ -10,7 +10,7 @@ import pytest
 
 from clothseg import labels
 from clothseg.app import about, i18n, selection, settings
-from clothseg.app.i18n import LANGUAGES, catalogue, percent, preferred, speaking, spoken, tr, undecided
+from clothseg.app.i18n import LANGUAGES, catalogue, deferred, percent, preferred, resolve, tr, use_language
 from clothseg.app.tabs import batch, compare
 from clothseg.models import loading
 from clothseg.outputs import color_names
@@ -85,18 +85,18 @@ def test_a_visitor_gets_the_language_asked_for(query: dict[str, str], header: st
     assert preferred(query, {"accept-language": header} if header else {}) == language
 
 
-def test_what_is_made_undecided_is_said_in_each_language() -> None:
-    with undecided():
+def test_deferred_texts_are_resolved_in_each_language() -> None:
+    with deferred():
         made = {"label": tr("Photo"), "rows": [(tr("Bag"), "Bag"), 3], "html": f"<b>{tr('Bag')}</b>, {percent(0.05)}"}
         made["nested"] = tr("{done} of {total} photos", done=tr("1 item"), total=2)
-    assert spoken(made) == {
+    assert resolve(made) == {
         "label": "Photo",
         "rows": [["Bag", "Bag"], 3],
         "html": "<b>Bag</b>, 5%",
         "nested": "1 item of 2 photos",
     }
-    with speaking("de"):
-        assert spoken(made) == {
+    with use_language("de"):
+        assert resolve(made) == {
             "label": "Foto",
             "rows": [["Tasche", "Bag"], 3],
             "html": "<b>Tasche</b>, 5 %",

@@ -14,7 +14,7 @@ from PIL import Image
 
 from clothseg import Segmenter
 from clothseg.app.blocks import build
-from clothseg.app.model_loader import Upcoming, failure, pending, soon
+from clothseg.app.model_loader import LazySegmenter, failure, load_with_head_start, pending
 from clothseg.app.translated_blocks import Page
 from clothseg.errors import ModelError
 
@@ -46,7 +46,7 @@ def after(gate: threading.Event, outcome: Segmenter | Exception) -> Any:
 
 
 def test_photos_wait_for_the_model(segmenter: Segmenter, gate: threading.Event) -> None:
-    coming = Upcoming("alice/clothes", after(gate, segmenter))
+    coming = LazySegmenter("alice/clothes", after(gate, segmenter))
     assert pending(coming) is coming and coming.asked == "alice/clothes" and failure(coming) is None
     with ThreadPoolExecutor() as pool:
         calls = [pool.submit(coming, PHOTO), pool.submit(coming.batch, [PHOTO]), pool.submit(lambda: coming.name)]
@@ -60,7 +60,7 @@ def test_photos_wait_for_the_model(segmenter: Segmenter, gate: threading.Event) 
 
 
 def test_a_failed_load_is_told_to_all_who_waited(gate: threading.Event) -> None:
-    coming = Upcoming(None, after(gate, ModelError("broken weights")))
+    coming = LazySegmenter(None, after(gate, ModelError("broken weights")))
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(coming, PHOTO)
         gate.set()
@@ -72,15 +72,15 @@ def test_a_failed_load_is_told_to_all_who_waited(gate: threading.Event) -> None:
 
 
 def test_a_quick_model_is_waited_for(segmenter: Segmenter, gate: threading.Event) -> None:
-    assert isinstance(soon("alice/clothes", after(gate, segmenter), 0.01), Upcoming)
+    assert isinstance(load_with_head_start("alice/clothes", after(gate, segmenter), 0.01), LazySegmenter)
     gate.set()
-    assert soon("alice/clothes", after(gate, segmenter), 60) is segmenter
+    assert load_with_head_start("alice/clothes", after(gate, segmenter), 60) is segmenter
     with pytest.raises(ModelError, match="no such model"):
-        soon(None, after(gate, ModelError("no such model")), 60)
+        load_with_head_start(None, after(gate, ModelError("no such model")), 60)
 
 
 def test_where_a_folder_lies_is_nobodys_business(gate: threading.Event, segmenter: Segmenter) -> None:
-    assert Upcoming("/home/alice/./clothes", after(gate, segmenter)).asked == "clothes"
+    assert LazySegmenter("/home/alice/./clothes", after(gate, segmenter)).asked == "clothes"
 
 
 def told(page: Page) -> str:
@@ -90,7 +90,7 @@ def told(page: Page) -> str:
 
 
 def test_the_page_says_what_it_knows_of_the_model(segmenter: Segmenter, gate: threading.Event) -> None:
-    coming = Upcoming("alice/clothes", after(gate, segmenter))
+    coming = LazySegmenter("alice/clothes", after(gate, segmenter))
     page = build(coming)
     assert any(part["type"] == "timer" and part["props"]["active"] for part in page.config["components"])
     assert "alice/clothes</code> is being loaded" in told(page)

@@ -6,8 +6,18 @@ from paper_dolls import draw
 from PIL import Image
 
 from clothseg import Segmentation
-from clothseg.app.i18n import speaking
-from clothseg.app.previews import PREVIEW, annotate, before_and_after, difference, legend, named, names_found, numbered
+from clothseg.app.i18n import use_language
+from clothseg.app.previews import (
+    PREVIEW,
+    annotate,
+    before_and_after,
+    difference,
+    legend,
+    named,
+    names_found,
+    numbered,
+    reduced,
+)
 from clothseg.labels import NAMES
 
 
@@ -37,6 +47,19 @@ def test_before_and_after_are_of_one_size_and_differ_by_the_regions(doll: Segmen
     assert changed[colored].mean() > 0.95 and changed[~colored].mean() < 0.01  # a number may reach over its region
 
 
+def test_previews_of_a_transparent_photo_have_its_alpha_and_lie_on_white(doll: Segmentation) -> None:
+    pixels = np.dstack([np.asarray(doll.photo), np.full(doll.label_map.shape, 255, np.uint8)])
+    pixels[: pixels.shape[0] // 2, :, 3], pixels[:, : pixels.shape[1] // 2, 3] = 0, 90
+    pixels[: pixels.shape[0] // 3] = 0, 0, 0, 0
+    clear = Segmentation(pixels, doll.label_map)  # type: ignore[arg-type]
+    small = reduced(clear)
+    assert small.alpha is not None and not small.label_map[small.alpha == 0].any()
+    cutout = np.asarray(small.cutout(*names_found(small)))
+    assert (cutout[..., 3] <= small.alpha).all() and 0 < np.count_nonzero(cutout[..., 3] == 90)
+    assert (np.asarray(before_and_after(clear, 0.6)[0])[:50] == 255).all()
+    assert (np.asarray(annotate(clear)[0])[:50] == 255).all()
+
+
 def test_a_number_stands_in_its_region_if_it_has_room() -> None:
     label_map = np.zeros((200, 200), np.uint8)
     label_map[40:160, 20:90] = 5
@@ -49,7 +72,7 @@ def test_a_number_stands_in_its_region_if_it_has_room() -> None:
 
 def test_the_legend_says_number_and_name() -> None:
     assert legend("Bag") == "16 Bag"
-    with speaking("de"):
+    with use_language("de"):
         assert legend("Bag") == "16 Tasche"
         assert [named(legend(name)) for name in NAMES] == list(NAMES)
 

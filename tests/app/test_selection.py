@@ -18,7 +18,7 @@ from clothseg.app import selection
 from clothseg.app.downloads import new_file
 from clothseg.app.previews import PREVIEW, names_found
 from clothseg.app.settings import cutout_values
-from clothseg.app.tabs.segment import Seen, Wish
+from clothseg.app.tabs.segment import CutoutRequest, PhotoResult
 from clothseg.labels import GROUPS, LABEL2ID
 from clothseg.options import CutoutOptions
 
@@ -31,8 +31,8 @@ def doll() -> Segmentation:
 
 
 @pytest.fixture
-def seen(doll: Segmentation) -> Seen:
-    return Seen("doll.webp", doll)
+def seen(doll: Segmentation) -> PhotoResult:
+    return PhotoResult("doll.webp", doll)
 
 
 def read(path: str) -> np.ndarray:
@@ -41,11 +41,11 @@ def read(path: str) -> np.ndarray:
 
 
 def test_cut_shows_a_preview_first_and_then_offers_the_file(
-    seen: Seen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seen: PhotoResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     options = CutoutOptions(background="#ff0000", grow=8, feather=4)
-    (preview, waiting), (_, ready) = selection.cut(Wish(seen, ("Skirt", "Hat"), options))
+    (preview, waiting), (_, ready) = selection.cut(CutoutRequest(seen, ("Skirt", "Hat"), options))
     shown = read(preview)
     assert shown.shape[2] == 3 and max(shown.shape) == PREVIEW
     assert waiting["value"] is None and not waiting["interactive"]
@@ -56,31 +56,31 @@ def test_cut_shows_a_preview_first_and_then_offers_the_file(
     assert np.abs(small - shown).mean() < 3, "the preview is the file, but smaller"
 
 
-def test_no_wish_is_taken_for_an_earlier_one(seen: Seen) -> None:
+def test_no_wish_is_taken_for_an_earlier_one(seen: PhotoResult) -> None:
     # As gradio does, to tell whether a state has changed; by their places in memory, these would be but two or three.
-    assert len({deep_hash(Wish(seen)) for _ in range(50)}) == len(
-        {deep_hash(Seen("", seen.result)) for _ in range(50)}
+    assert len({deep_hash(CutoutRequest(seen)) for _ in range(50)}) == len(
+        {deep_hash(PhotoResult("", seen.result)) for _ in range(50)}
     )
-    assert len({deep_hash(Wish(seen)) for _ in range(50)}) == 50
+    assert len({deep_hash(CutoutRequest(seen)) for _ in range(50)}) == 50
 
 
 @pytest.mark.parametrize("names", [(), ("Hat",)])
-def test_cut_without_photo_or_pick_offers_nothing(seen: Seen, names: tuple[str, ...]) -> None:
-    ((preview, button),) = selection.cut(Wish(None if names else seen, names))
+def test_cut_without_photo_or_pick_offers_nothing(seen: PhotoResult, names: tuple[str, ...]) -> None:
+    ((preview, button),) = selection.cut(CutoutRequest(None if names else seen, names))
     assert preview is None and button["value"] is None and not button["interactive"]
 
 
-def test_want_withdraws_the_old_file_only_if_something_else_is_wanted(seen: Seen) -> None:
+def test_want_withdraws_the_old_file_only_if_something_else_is_wanted(seen: PhotoResult) -> None:
     plain, other = cutout_values(CutoutOptions()), cutout_values(CutoutOptions(crop=True))
-    before = Wish(seen, ("Hat",))
-    assert selection.want(seen, ["Hat"], before, *plain) == (gr.skip(), gr.skip())
+    before = CutoutRequest(seen, ("Hat",))
+    assert selection.request_cutout(seen, ["Hat"], before, *plain) == (gr.skip(), gr.skip())
     for names, values in ((["Skirt"], plain), (["Hat"], other)):
-        wish, button = selection.want(seen, names, before, *values)
+        wish, button = selection.request_cutout(seen, names, before, *values)
         assert (wish.seen, wish.names, wish.options.crop) == (seen, tuple(names), values is other)
         assert button["interactive"] is False
 
 
-def test_a_click_on_the_photo_adds_and_takes_away(seen: Seen) -> None:
+def test_a_click_on_the_photo_adds_and_takes_away(seen: PhotoResult) -> None:
     y, x = np.argwhere(seen.result.label_map == LABEL2ID["Skirt"])[0].tolist()
 
     def click(names: list[str], x: int, y: int) -> Any:
@@ -124,7 +124,9 @@ def test_presets_name_what_is_there() -> None:
     }
 
 
-def test_the_list_and_its_files_say_the_same(seen: Seen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_list_and_its_files_say_the_same(
+    seen: PhotoResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     table, items, coco = selection.describe(seen)
     listed = re.findall(r"</i>([\w-]+)</th>", table)
@@ -136,15 +138,15 @@ def test_the_list_and_its_files_say_the_same(seen: Seen, tmp_path: Path, monkeyp
 
 
 def test_each_item_of_the_classes_picked_is_a_file(
-    seen: Seen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seen: PhotoResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    path = selection.each_item(seen, Wish(seen, ("Left-shoe", "Right-shoe"), CutoutOptions(crop=True)))
+    path = selection.each_item(seen, CutoutRequest(seen, ("Left-shoe", "Right-shoe"), CutoutOptions(crop=True)))
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     assert names == ["items.json", "coco.json", "01-Left-shoe.png", "02-Right-shoe.png"]
     with pytest.raises(gr.Error, match="Pick something first"):
-        selection.each_item(seen, Wish(seen))
+        selection.each_item(seen, CutoutRequest(seen))
 
 
 def test_files_lie_in_folders_that_cannot_be_guessed(

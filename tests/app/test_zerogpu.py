@@ -51,9 +51,9 @@ sys.modules["spaces.zero.torch"] = cuda
 from clothseg.engines import torch_engine
 torch_engine.pick_device = lambda device: torch.device("cpu")
 from clothseg.app import zerogpu
-from clothseg.app.model_loader import first_segmenter
-segmenter = first_segmenter(sys.argv[1])
-assert isinstance(segmenter.engine, zerogpu.BorrowedGpu)
+from clothseg.app.model_loader import load_served_model
+segmenter = load_served_model(sys.argv[1])
+assert isinstance(segmenter.engine, zerogpu.ZeroGpuEngine)
 segmenter(sys.argv[2]).save_label_map(sys.argv[3])
 """
 
@@ -94,7 +94,7 @@ def test_where_it_is(setting: str, expected: bool, monkeypatch: pytest.MonkeyPat
 def test_the_real_package_is_without_effect_elsewhere() -> None:
     import spaces
 
-    engine = zerogpu.BorrowedGpu(lambda pixels: pixels + 1, lambda pixels: pixels + 2)
+    engine = zerogpu.ZeroGpuEngine(lambda pixels: pixels + 1, lambda pixels: pixels + 2)
     assert (engine(np.zeros(3, np.float32)) == 1).all()
     assert spaces.GPU(duration=5)(abs) is abs
 
@@ -116,9 +116,16 @@ def test_the_gpu_is_used_while_it_is_to_be_had(
         return decorate
 
     monkeypatch.setitem(sys.modules, "spaces", SimpleNamespace(GPU=gpu))
-    engine = zerogpu.BorrowedGpu(lambda pixels: pixels + 1, lambda pixels: pixels + 2)
+    engine = zerogpu.ZeroGpuEngine(lambda pixels: pixels + 1, lambda pixels: pixels + 2)
     pixels = np.zeros(3, np.float32)
     assert (engine(pixels) == 1).all() and capsys.readouterr().err == ""
     failures.append(ConnectionError("the scheduler is away"))
+    told: list[str] = []
+    monkeypatch.setattr("gradio.Info", told.append)
     assert (engine(pixels) == 2).all() and "(ConnectionError)" in capsys.readouterr().err
+    failures.append(RuntimeError("You have exceeded your GPU quota"))
+    assert (engine(pixels) == 2).all() and [text[:22] for text in told] == [
+        "The GPU is not availab",
+        "Your GPU time is used ",
+    ]
     assert (engine(pixels) == 1).all(), "the next photo tries again"

@@ -17,7 +17,7 @@ from PIL import Image
 
 from clothseg import ConfigError, Segmentation, Segmenter, UnknownClassError
 from clothseg.batch.photo_files import Wanted
-from clothseg.batch.to_zip import Progress, segment_to_zip, time_left
+from clothseg.batch.to_zip import segment_to_zip
 from clothseg.images.decode import load_photo
 from clothseg.images.zip_archive import Limits
 from clothseg.labels import NAMES
@@ -228,18 +228,3 @@ def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
         tracemalloc.stop()
         assert len(seen) == count + 1 and not any(progress.error for progress in seen)
     assert peaks[2] - peaks[1] < 2 * 2**20
-
-
-@pytest.mark.parametrize(
-    ("done", "total", "seconds", "words"),
-    [
-        (0, 200, 0, ""),
-        (200, 200, 99, ""),
-        (1, 3, 1.0, "a few seconds left"),
-        (1, 2, 41.0, "about 40 s left"),
-        (50, 150, 60.0, "about 2 min left"),
-        (1, 100, 60.0, "about 1 h 39 min left"),
-    ],
-)
-def test_time_left_is_told_in_words(done: int, total: int, seconds: float, words: str) -> None:
-    assert time_left(Progress(done, total), seconds) == words

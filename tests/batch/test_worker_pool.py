@@ -100,7 +100,7 @@ def test_errors_reach_the_caller_at_their_turn_and_the_crew_goes_on(
             workers.batch([photo])  # type: ignore[list-item]
     with pytest.raises(ConfigError, match="edges can be"):
         workers.batch(paths, edges="soft")
-    with pytest.raises(TypeError, match="colour") as found:
+    with pytest.raises(ConfigError, match="no option 'colour'") as found:
         workers.batch(paths, colour="red")
     assert "In a worker: traceback" in found.value.__notes__[0]
     with pytest.raises(ConfigError, match="at least 1, not 0"):

@@ -130,7 +130,7 @@ def test_what_cannot_be_read_or_is_stopped_leaves_nothing(
 ) -> None:
     out = ["--out", str(tmp_path / "out.webm")]
     assert main(["video", __file__, *out, *model]) == 1
-    assert "test_video_command.py is not a readable clip" in capsys.readouterr().err
+    assert "test_video.py is not a readable clip" in capsys.readouterr().err
     assert main(["video", str(clip), *out, "--max_seconds", "0.3", *model]) == 1
     assert "longer than the 0.3 seconds" in capsys.readouterr().err
     monkeypatch.setattr("clothseg.commands.video._picture", _stop)

@@ -55,7 +55,7 @@ def test_a_model_that_fails_late_ends_the_app(
 
     launch = app.serve
     monkeypatch.setattr(app, "serve", lambda *args, **options: (served.set(), launch(*args, **options))[1])
-    monkeypatch.setattr(app, "first_segmenter", load)
+    monkeypatch.setattr(app, "load_served_model", load)
     monkeypatch.setattr(app, "HEAD_START", 0.01)
     monkeypatch.setenv("GRADIO_SERVER_PORT", str(free_port()))
     with pytest.raises(SystemExit, match="The app cannot start: that is all"):

@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from clothseg import Segmenter
-from clothseg.app.i18n import NAME, catalogue, speaking
+from clothseg.app.i18n import NAME, catalogue, use_language
 from clothseg.app.previews import legend, names_found
 from clothseg.labels import NAMES
 
@@ -66,7 +66,7 @@ def test_a_photo_in_german(german: Page, tiny_model: Path, tmp_path: Path) -> No
     expect(german.locator("#save")).to_have_text("urlaub-cutout.png herunterladen")
     present, said = names_found(Segmenter.from_pretrained(tiny_model)(photo)), catalogue("de")
     assert german.locator("#picker label").all_inner_texts() == [said[name] for name in present]
-    with speaking("de"):
+    with use_language("de"):
         assert german.locator("#regions .legend-item").all_inner_texts() == [legend(name) for name in present]
     german.get_by_role("button", name="Leeren").click()
     german.locator("#regions .legend-item").first.click()

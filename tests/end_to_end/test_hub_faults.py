@@ -17,7 +17,7 @@ from local_hub import LocalHub
 from safetensors.torch import load_file, save_file
 
 from clothseg import HubError, ModelError, Segmenter
-from clothseg.app.model_loader import first_segmenter
+from clothseg.app.model_loader import load_served_model
 from clothseg.labels import NAMES
 from clothseg.models import hub
 from clothseg.training.model import build_model
@@ -73,7 +73,7 @@ def test_a_failing_hub(case: str, server: LocalHub, model: Path, tmp_path: Path)
     with pytest.raises(HubError, match=said) as refused:
         Segmenter.from_pretrained(NAME)
     assert "\n" not in str(refused.value) and TOKEN not in str(refused.value)
-    instead = first_segmenter(NAME)
+    instead = load_served_model(NAME)
     assert (instead.name, instead.revision) == ("clothseg-lite", None)
     assert said in instead.notice and instead.notice.endswith("the weights that come with the app are used.")
 
@@ -89,7 +89,7 @@ def test_a_failing_hub(case: str, server: LocalHub, model: Path, tmp_path: Path)
     (model / "config.json").write_text(json.dumps(config | {"_note": "second"}))
     second = upload(server, model)
     server.misbehave(fault, pattern)
-    older = first_segmenter(NAME)
+    older = load_served_model(NAME)
     assert (older.name, older.revision) == (NAME, first.revision)
     assert (
         older.notice == f"The Hub could not be asked for {NAME} ({trouble}); this is the copy from an earlier start."
@@ -159,7 +159,7 @@ def test_a_pickle_is_not_read(server: LocalHub, model: Path, tmp_path: Path) -> 
     for name in (NAME, str(model)):
         with pytest.raises(ModelError, match=r"no model\.safetensors, only pytorch_model\.bin: a pickle"):
             Segmenter.from_pretrained(name)
-    assert first_segmenter(NAME).name == "clothseg-lite"
+    assert load_served_model(NAME).name == "clothseg-lite"
     assert not [line for line in server.requests if "pytorch_model" in line and "resolve" in line]
     assert not (tmp_path / "exploded").exists()
 
@@ -185,7 +185,7 @@ def test_other_labels_are_refused_before_the_weights_come(server: LocalHub, mode
     (model / "config.json").write_text(json.dumps(config | {"id2label": renamed}))
     upload(server, model)
     before = len(server.requests)
-    instead = first_segmenter(NAME)
+    instead = load_served_model(NAME)
     assert "class 16 is 'Purse' instead of 'Bag'" in instead.notice and instead.name == "clothseg-lite"
     assert not [line for line in server.requests[before:] if line.startswith("GET /lfs/")]
 

@@ -15,7 +15,7 @@ from waiting_engine import Waiting
 
 from clothseg import Segmenter
 from clothseg.app.blocks import build, launch_options
-from clothseg.app.photo_input import MODEL_LIMIT
+from clothseg.app.limits import MODEL_LIMIT
 
 
 @pytest.fixture

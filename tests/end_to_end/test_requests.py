@@ -13,7 +13,7 @@ from pictures import encoded
 from PIL import Image
 from strangers import META, call, upload
 
-from clothseg.app.photo_input import MAX_UPLOAD_BYTES
+from clothseg.app.limits import MAX_UPLOAD_BYTES
 from clothseg.app.server.request_limits import FAILED, UNUSABLE
 
 

@@ -183,7 +183,7 @@ def test_auto_takes_pytorch_where_conversion_fails(
         ({"engine": "tensorrt"}, "no engine 'tensorrt'; use one of auto, torch, openvino, onnx"),
         ({"precision": "int8"}, "no precision 'int8'; use one of exact, fast"),
         ({"engine": "openvino", "device": "cuda"}, "openvino engine runs on CPUs"),
-        ({"engine": "onnx"}, "not installed: pip install onnxruntime onnx"),
+        ({"engine": "onnx"}, "not installed: pip install onnx onnxruntime"),
         ({"engine": "openvino"}, "not installed: pip install openvino"),
     ],
 )

@@ -103,7 +103,7 @@ def test_the_photo_is_a_copy_without_metadata() -> None:
     ("array", "said"),
     [
         (np.zeros((4, 5), np.uint8), r"shape \(4, 5\)"),
-        (np.zeros((4, 5, 4), np.uint8), r"shape \(4, 5, 4\)"),
+        (np.zeros((4, 5, 2), np.uint8), r"shape \(4, 5, 2\)"),
         (np.zeros((3, 4, 5), np.uint8), r"shape \(3, 4, 5\)"),
         (np.zeros((4, 5, 3), np.float32), "float32"),
         (np.zeros((0, 5, 3), np.uint8), r"shape \(0, 5, 3\)"),
@@ -140,6 +140,73 @@ def test_broken_files_are_named_in_one_sentence(name: str, tmp_path: Path) -> No
     assert name in message and message.endswith(".") and "\n" not in message
     with pytest.raises(ImageError, match=said):
         load_photo(data)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "gif"])
+def test_a_closed_picture_is_called_closed(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"photo.{suffix}"
+    quarters().save(path)
+    with Image.open(path) as left:
+        pass
+    closed, drawn, file = Image.open(path), quarters(), path.open("rb")
+    closed.close()
+    drawn.close()
+    of_file = Image.open(file)
+    file.close()
+    for image in (left, closed, drawn, of_file):
+        with pytest.raises(ImageError, match=r"a PIL image that has been closed; use it inside"):
+            load_photo(image)
+    with Image.open(path) as read:
+        read.load()
+    assert load_photo(read).size == quarters().size
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("https://example.org/photo.jpg", "is an address, not the path of a file; download it first"),
+        (Path("http://example.org/photo.jpg"), "is an address"),
+        ("s3://bucket/photo.jpg", "is an address"),
+        ("data:image/png;base64," + "A" * 5000, "decode it and pass the bytes"),
+        ("file:///home/me/photo.jpg", "give the path alone"),
+    ],
+)
+def test_an_address_is_called_one(address: str | Path, said: str) -> None:
+    with pytest.raises(ImageError, match=said) as raised:
+        load_photo(address)
+    assert len(str(raised.value)) < 200
+
+
+def test_a_path_that_looks_like_an_address_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    quarters().save("data:1.png")
+    assert load_photo("data:1.png").size == quarters().size
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF", "BMP"])
+def test_the_resolution_is_kept(format: str, tmp_path: Path) -> None:
+    data = encoded(quarters(), format, dpi=(300, 150))
+    for longest, share in ((None, 1), (32, 32 / 48)):
+        found = load_photo(data, longest=longest).info["dpi"]
+        assert found == pytest.approx((300 * share, 150 * share), rel=0.02)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    if format in ("PNG", "JPEG"):
+        turned = load_photo(encoded(quarters(), format, dpi=(300, 150), exif=exif)).info["dpi"]
+        assert turned == pytest.approx((150, 300), abs=0.02)
+
+
+def test_a_resolution_that_is_none_is_left_out() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 1
+    assert "dpi" not in load_photo(encoded(quarters(), "JPEG", exif=exif)).info
+    exif[ExifTags.Base.XResolution] = exif[ExifTags.Base.YResolution] = 240
+    exif[ExifTags.Base.ResolutionUnit] = 2
+    assert load_photo(encoded(quarters(), "JPEG", exif=exif)).info["dpi"] == (240, 240)
+    for nonsense in ((0, 0), (float("nan"), 72), (1e9, 1e9), 300, "fine", (72,)):
+        image = quarters()
+        image.info["dpi"] = nonsense
+        assert "dpi" not in load_photo(image).info
 
 
 @pytest.mark.parametrize("format", ["JPEG", "progressive JPEG", "PNG", "16-bit PNG", "GIF", "BMP", "TIFF"])
@@ -322,8 +389,8 @@ def test_photos_are_made_smaller_as_they_are_read(orientation: int, format: str,
 
 def test_a_reduced_jpeg_is_not_decoded_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     decoded = []
-    to_rgb = decode.to_rgb
-    monkeypatch.setattr(decode, "to_rgb", lambda image: decoded.append(image.size) or to_rgb(image))
+    convert = decode.to_rgb_or_rgba
+    monkeypatch.setattr(decode, "to_rgb_or_rgba", lambda image: decoded.append(image.size) or convert(image))
     data = encoded(Image.new("RGB", (800, 600), BLUE), "JPEG")
     for longest in (None, 801, 500, 400, 399, 101, 50):
         load_photo(data, longest=longest)

@@ -1,6 +1,7 @@
 """clothseg.outputs.cutout: each step's properties on masks painted at random, and whole cut-outs."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,23 @@ def test_the_defaults_are_the_plain_cutout_in_every_pixel(seed: int) -> None:
     plain = render.cutout(doll.image, result.mask("Pants", "Dress"))
     for options in (None, CutoutOptions(), CutoutOptions.of({}), CutoutOptions(margin=5)):
         np.testing.assert_array_equal(np.asarray(result.cutout("Pants", "Dress", options=options)), plain)
+
+
+@settings(deadline=None, max_examples=60)
+@given(SEEDS, OPTIONS)
+def test_no_cutout_is_more_opaque_than_the_photo(seed: int, options: CutoutOptions) -> None:
+    photo, mask = blobs(seed)
+    alpha = np.random.default_rng(seed).integers(0, 256, mask.shape).astype(np.uint8)
+    alpha[:20] = 0
+    options = replace(options, background="none", crop=False)
+    made, opaque = refine(photo, mask, options, alpha), refine(photo, mask, options)
+    np.testing.assert_array_equal(made[..., 3], np.minimum(opaque[..., 3], alpha))
+    visible = made[..., 3] > 0
+    np.testing.assert_array_equal(made[visible, :3], opaque[visible, :3])
+    assert not made[~visible].any()
+    np.testing.assert_array_equal(refine(photo, mask, options, np.full_like(alpha, 255)), opaque)
+    cropped = refine(photo, mask, replace(options, crop=True), alpha)
+    np.testing.assert_array_equal(cropped, crop(made, options.margin))
 
 
 @settings(deadline=None, max_examples=60)

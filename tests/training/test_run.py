@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clothseg import Segmenter
-from clothseg.errors import ConfigError, DataError
+from clothseg.errors import ConfigError, DataError, ModelError
 from clothseg.training.arguments import parse_arguments
 from clothseg.training.data.dataset import ParsingDataset
 from clothseg.training.data.loading import load_splits
@@ -105,6 +105,45 @@ def test_impossible_resumes_are_explained(
     argv = arguments(doll_data, tiny_model, tmp_path, *flags)
     with pytest.raises(ConfigError, match=message):
         run(*parse_arguments(argv), argv)
+
+
+@pytest.mark.parametrize(
+    ("left", "message"),
+    [
+        ("model", "model holds a finished model: choose another --output_dir, or move it away"),
+        ("checkpoint-40", "the last one checkpoint-40: go on from it with --resume_from_checkpoint true, choose"),
+        ("model.incomplete", "is the trained model of a run that did not finish"),
+        ("training_log.csv", "is an earlier run's log"),
+    ],
+)
+def test_earlier_runs_are_left_alone(left: str, message: str, tmp_path: Path) -> None:
+    """A second start of the same command, before anything is looked up."""
+    earlier = tmp_path / left / "weights"
+    earlier.parent.mkdir()
+    earlier.write_bytes(b"hours of work")
+    argv = ["--output_dir", str(tmp_path), "--use_cpu", "true"]
+    with pytest.raises(ConfigError, match=message):
+        run(*parse_arguments(argv), argv)
+    assert earlier.read_bytes() == b"hours of work"
+
+
+def test_output_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    argv = ["--output_dir", str(tmp_path / "file"), "--use_cpu", "true"]
+    with pytest.raises(ConfigError, match="file is a file"):
+        run(*parse_arguments(argv), argv)
+
+
+def test_models_are_looked_up_before_rows_are_decoded(
+    doll_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clothseg.training.run.load_splits", lambda *_, **__: pytest.fail("rows first"))
+    teacher = ["--teacher_model_name_or_path", str(tmp_path), "--distillation_weight", "1"]
+    for flags in (["--model_name_or_path", str(tmp_path)], ["--model_name_or_path", "lite0", *teacher]):
+        argv = [*flags, "--from_scratch", "true", "--dataset_name", str(doll_data), "--use_cpu", "true"]
+        argv += ["--output_dir", str(tmp_path / "run")]
+        with pytest.raises(ModelError, match=r"config\.json"):
+            run(*parse_arguments(argv), argv)
 
 
 def test_training_rows_alone_are_repaired(

@@ -91,8 +91,8 @@ def test_frames_may_change_their_size(segmenter: Segmenter, clip: Clip) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"edges": "soft"}, "Edges can be plain or guided, not 'soft'"),
-        ({"zoom": "on"}, "Zoom can be auto or off, not 'on'"),
+        ({"edges": "soft"}, "edges can be plain or guided, not 'soft'"),
+        ({"zoom": "on"}, "zoom can be off or auto, not 'on'"),
         ({"batch_size": 0}, "The batch size must be at least 1, not 0"),
     ],
 )

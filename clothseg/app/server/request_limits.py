@@ -6,15 +6,14 @@ from functools import partial
 from typing import Any
 
 import gradio as gr
-from gradio import processing_utils
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from clothseg.app.server.gradio_internals import drop_sessions_of_single_calls, replace_download, wrap_calls
 from clothseg.app.server.safe_fetch import fetch
-from clothseg.app.server.state_cleanup import without_session
-from clothseg.app.server.temp_storage import NO_ROOM, Room
+from clothseg.app.server.temp_storage import NO_ROOM, TempStorageQuota
 from clothseg.errors import ClothsegError
 from clothseg.images.atomic_files import disk_trouble
 
@@ -49,13 +48,16 @@ def protect(page: gr.Blocks, max_file_bytes: int, max_temp_bytes: int) -> dict[s
     Returns:
         Options for its launch that bound the size of requests and close what is not needed.
     """
-    page.preprocess_data = _in_plain_words(page.preprocess_data, UNUSABLE, logged=False)  # type: ignore[method-assign, assignment]
-    page.process_api = _in_plain_words(without_session(page), FAILED, logged=True)  # type: ignore[method-assign, assignment]
-    processing_utils.async_ssrf_protected_download = partial(fetch, max_bytes=max_file_bytes)
+    wrap_calls(
+        page,
+        partial(_in_plain_words, message=UNUSABLE, logged=False),
+        lambda _: _in_plain_words(drop_sessions_of_single_calls(page), FAILED, logged=True),
+    )
+    replace_download(partial(fetch, max_bytes=max_file_bytes))
     # A third on top for base64, and a little for what stands around it.
     bounds = {"max_bytes": max_file_bytes * 4 // 3 + 2**20, "max_upload_bytes": FILES_AT_ONCE * max_file_bytes}
-    room = Middleware(Room, page=page, limit=max_temp_bytes, untold=bounds["max_upload_bytes"])
-    return {"app_kwargs": {"middleware": [Middleware(Bounded, **bounds), room]}, "enable_monitoring": False}
+    room = Middleware(TempStorageQuota, page=page, limit=max_temp_bytes, untold=bounds["max_upload_bytes"])
+    return {"app_kwargs": {"middleware": [Middleware(RequestLimits, **bounds), room]}, "enable_monitoring": False}
 
 
 def failed(error: Exception) -> JSONResponse:
@@ -87,7 +89,7 @@ def _in_plain_words(
     return wrapped
 
 
-class Bounded:
+class RequestLimits:
     """ASGI middleware: requests beyond a size, and those to `CLOSED`, are not read; those that fail are told so."""
 
     def __init__(self, app: ASGIApp, max_bytes: int, max_upload_bytes: int) -> None:

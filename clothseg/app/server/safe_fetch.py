@@ -11,10 +11,9 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import httpx
-from gradio import processing_utils
-from gradio_client.utils import strip_invalid_filename_characters
 from safehttpx import AsyncSecureTransport, matches_domain_whitelist
 
+from clothseg.app.server.gradio_internals import hub_hosts, safe_file_name, save_to_cache
 from clothseg.errors import ImageError
 
 
@@ -56,8 +55,8 @@ async def fetch(url: str, cache_dir: str, max_bytes: int) -> str:
                         continue
                     if answer.status_code != 200:
                         raise ImageError(f"{host} answers with the error {answer.status_code}; check the address.")
-                    name = strip_invalid_filename_characters(Path(address.path).name) or "photo"
-                    return processing_utils.save_bytes_to_cache(await _read(answer, max_bytes), name, cache_dir)
+                    name = safe_file_name(Path(address.path).name) or "photo"
+                    return save_to_cache(await _read(answer, max_bytes), name, cache_dir)
     except TimeoutError as error:
         raise ImageError(f"{host} did not send the picture within {SECONDS} seconds; upload it instead.") from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
@@ -80,7 +79,7 @@ async def _transport(host: str) -> httpx.AsyncBaseTransport | None:
     Raises:
         ImageError: It has no address, or one that is not public.
     """
-    if matches_domain_whitelist(host, processing_utils.PUBLIC_HOSTNAME_WHITELIST):
+    if matches_domain_whitelist(host, hub_hosts()):
         return None  # the Hub's hosts: within a Space their names stand for addresses of the Hub's own network
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)

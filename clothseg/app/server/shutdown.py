@@ -16,6 +16,8 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from clothseg.app.server.gradio_internals import unfinished_calls
+
 
 LIMIT_SECONDS = 25.0
 """For what was accepted; Kubernetes, for one, kills 5 s later."""
@@ -26,7 +28,7 @@ SETTLE_SECONDS = 1.0
 REFUSAL = "The app is being restarted and takes no new photos; try again in a minute."
 
 
-class Door:
+class DrainState:
     """Counts the requests inside, and once closed refuses those that would bring new work."""
 
     def __init__(self) -> None:
@@ -39,10 +41,10 @@ class Door:
         return not self.closed or scope["method"] in ("GET", "HEAD") or scope["path"].endswith("/cancel")
 
 
-class Doorkeeper:
+class DrainMiddleware:
     """The door as ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, door: Door) -> None:
+    def __init__(self, app: ASGIApp, door: DrainState) -> None:
         """Stand before `app`."""
         self.app, self.door = app, door
 
@@ -84,7 +86,7 @@ def serve(
         where it is `broken`.
         Where the limit passes, or a second SIGTERM comes, the process ends at once with 143.
     """
-    door, heard = Door(), []
+    door, heard = DrainState(), []
 
     def hear(signum: int, frame: FrameType | None) -> None:
         heard.append(signum)
@@ -94,7 +96,7 @@ def serve(
     former = signal.signal(signal.SIGTERM, hear)
     try:
         of_server = options.pop("app_kwargs", {})
-        of_server["middleware"] = [Middleware(Doorkeeper, door), *of_server.get("middleware", [])]
+        of_server["middleware"] = [Middleware(DrainMiddleware, door), *of_server.get("middleware", [])]
         page.launch(prevent_thread_lock=True, app_kwargs=of_server, **options)
         while not heard:
             if broken():
@@ -120,13 +122,12 @@ def serve(
         signal.signal(signal.SIGTERM, former)
 
 
-def _unanswered(page: gr.Blocks, door: Door) -> int:
+def _unanswered(page: gr.Blocks, door: DrainState) -> int:
     """Requests that wait in the queue, are computed or are being answered.
 
     A caller who listens for the result is counted once; one who only left the photo counts until that is done.
     """
-    queue = page._queue
-    return max(door.inside, len(queue) + queue.get_active_worker_count())
+    return max(door.inside, unfinished_calls(page))
 
 
 def _say(text: str) -> None:

@@ -6,18 +6,17 @@ import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 from anyio import to_thread
-from gradio.utils import get_upload_folder
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from clothseg.app.server.state_cleanup import Finished
-from clothseg.app.tabs.segment import KEEP_SECONDS
+from clothseg.app.limits import KEEP_SECONDS
+from clothseg.app.server.gradio_internals import queued_data, shown_files, tracked_files, upload_folder
+from clothseg.app.server.state_cleanup import StateCleanup
 from clothseg.errors import ConfigError
-from clothseg.process_settings import give_back
+from clothseg.process_settings import trim_heap
 
 
 MAX_MEGABYTES = 4096
@@ -134,20 +133,17 @@ def _walk(folder: Path) -> Iterator[tuple[Path, bool]]:
 
 def in_use(page: gr.Blocks) -> set[str]:
     """Files that calls name which wait or are computed, and those that the page itself shows, its examples."""
-    queue, found = page._queue, set[str]()
-    waiting = [event for line in list(queue.event_queue_per_concurrency_id.values()) for event in list(line.queue)]
-    running = [event for job in list(queue.active_jobs) for event in job or ()]
-    values: list[Any] = [event.data.data for event in (*waiting, *running) if event.data is not None]
+    found, values = shown_files(page), queued_data(page)
     while values:
         value = values.pop()
         if isinstance(value, str):
             found.add(value)
         elif isinstance(value, list | dict):
             values += value.values() if isinstance(value, dict) else value
-    return found.union(*(getattr(block, "keep_in_cache", ()) for block in list(page.blocks.values())))
+    return found
 
 
-class Room:
+class TempStorageQuota:
     """ASGI middleware: what would bring more than there is room for is refused with 507, after old files have gone."""
 
     def __init__(self, app: ASGIApp, page: gr.Blocks, limit: int, untold: int) -> None:
@@ -160,7 +156,7 @@ class Room:
             untold: bytes that a request is taken to bring that does not say how many they are.
         """
         self.app, self.page, self.limit, self.untold = app, page, limit, untold
-        self.stored, self.looked, self.finished = 0, float("-inf"), Finished(page)
+        self.stored, self.looked, self.finished = 0, float("-inf"), StateCleanup(page)
         self.trimmed = time.monotonic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -179,11 +175,10 @@ class Room:
             self.looked = time.monotonic()
             if self.looked - self.trimmed > TRIM_SECONDS:
                 self.trimmed = self.looked
-                await to_thread.run_sync(give_back)
+                await to_thread.run_sync(trim_heap)
             self.finished.forget()
-            folder, used = Path(get_upload_folder()), in_use(self.page)
-            # gradio would keep the names for ever: it strikes only those of files that it deletes itself.
-            lists = tuple(self.page.temp_file_sets)
+            folder, used = Path(upload_folder()), in_use(self.page)
+            lists = tracked_files(self.page)
             self.stored = await to_thread.run_sync(clear, folder, self.limit - size, used, None, lists)
         if self.stored + size > self.limit:
             return False

@@ -10,13 +10,11 @@ import gradio as gr
 from clothseg.app import html
 from clothseg.app.downloads import new_path
 from clothseg.app.i18n import tr
-from clothseg.app.photo_input import BATCH_QUEUE
+from clothseg.app.limits import BATCH_QUEUE
 from clothseg.app.settings import LOOK, cutout_inputs, cutout_options, look_inputs, look_options
 from clothseg.batch.photo_files import Wanted
-from clothseg.batch.to_zip import Progress, segment_to_zip, time_left
+from clothseg.batch.to_zip import Progress, segment_to_zip
 from clothseg.errors import ClothsegError
-from clothseg.images.sources import SUFFIXES
-from clothseg.images.zip_archive import SUFFIX
 from clothseg.labels import GROUPS, NAMES
 from clothseg.segmenter import Segmenter
 
@@ -46,7 +44,6 @@ def batch_tab(segmenter: Segmenter) -> None:
             files = gr.File(
                 label=tr("Photos or ZIPs"),
                 file_count="multiple",
-                file_types=[*SUFFIXES, SUFFIX],
                 height=190,
                 elem_id="batch-files",
             )
@@ -102,7 +99,7 @@ def batch_tab(segmenter: Segmenter) -> None:
                         return
                     problems += [progress.error] if progress.error else []
                     yield (
-                        html.batch_progress(progress, time_left(progress, time.monotonic() - began), problems),
+                        html.batch_progress(progress, html.time_left(progress, time.monotonic() - began), problems),
                         *busy,
                     )
         except ClothsegError as error:

@@ -9,7 +9,8 @@ from PIL import Image
 
 from clothseg.app import html, zerogpu
 from clothseg.app.i18n import tr
-from clothseg.app.photo_input import MODEL_LIMIT, MODEL_QUEUE, photo_input
+from clothseg.app.limits import MODEL_LIMIT, MODEL_QUEUE
+from clothseg.app.photo_input import photo_input
 from clothseg.app.previews import before_and_after, difference, reduced
 from clothseg.app.settings import LOOK, look_inputs, look_options
 from clothseg.errors import ClothsegError, ConfigError
@@ -113,7 +114,7 @@ def compare_tab(segmenter: Segmenter, models: Models) -> None:
             **{card: gr.update(visible=True) for card in cards},
             first: before_and_after(one, OPACITY)[1],
             second: before_and_after(two, OPACITY)[1],
-            apart: difference(np.asarray(small.photo), differs),
+            apart: difference(np.asarray(small.on_white), differs),
             table: html.agreement(found),
         }
 

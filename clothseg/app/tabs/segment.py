@@ -8,12 +8,13 @@ import gradio as gr
 from clothseg.app import html
 from clothseg.app.downloads import save_labels, save_summary
 from clothseg.app.i18n import tr
-from clothseg.app.photo_input import MODEL_LIMIT, MODEL_QUEUE, photo_input
+from clothseg.app.limits import KEEP_SECONDS, MODEL_LIMIT, MODEL_QUEUE
+from clothseg.app.photo_input import photo_input
 from clothseg.app.previews import colors_of_legends, names_found
 from clothseg.app.selection import (
     VIEWS,
-    Seen,
-    Wish,
+    CutoutRequest,
+    PhotoResult,
     cut,
     describe,
     each_item,
@@ -23,17 +24,14 @@ from clothseg.app.selection import (
     pick_named,
     picks,
     preset,
+    request_cutout,
     show,
-    want,
 )
 from clothseg.app.settings import LOOK, OPACITY, cutout_inputs, cutout_options, look_inputs, look_options
 from clothseg.errors import ClothsegError
 from clothseg.labels import GROUPS
 from clothseg.segmenter import Segmenter
 
-
-KEEP_SECONDS = 3600
-"""Photos, files and a session's result are deleted after this time."""
 
 EXAMPLES = ("astronaut.jpg", "doll-skirt.jpg", "doll-trousers.jpg", "photographer.jpg")
 
@@ -133,19 +131,19 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
 
     cards = [picker_card, cutout_card, items_card, view_row]
 
-    def analyse(path: str | bytes | None, before: Seen | None, *values: Any) -> dict[Any, Any]:
+    def analyse(path: str | bytes | None, before: PhotoResult | None, *values: Any) -> dict[Any, Any]:
         picked, kept, shown_as, strength, *rest = values
         found, message = None, html.start()
         if path is not None:
             try:
                 options = cutout_options(*rest[len(LOOK) :])
-                found = Seen(path, segmenter(path, **look_options(rest[: len(LOOK)])))
+                found = PhotoResult(path, segmenter(path, **look_options(rest[: len(LOOK)])))
             except ClothsegError as error:
                 message = html.problem(str(error))
         shown: dict[Any, Any] = {card: gr.update(visible=found is not None) for card in cards}
         shown |= {start: gr.update(value=message, visible=found is None), seen: found}
         if found is None:
-            hidden = {picker: gr.update(choices=[], value=[]), wish: Wish()}
+            hidden = {picker: gr.update(choices=[], value=[]), wish: CutoutRequest()}
             return shown | hidden | {regions: gr.update(visible=False), slider: gr.update(visible=False)}
         present = names_found(found.result)
         names = picks(present, kept, picked if before and before.path == path else None)
@@ -156,7 +154,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
             regions: as_regions,
             slider: as_slider,
             picker: gr.update(choices=[(tr(name), name) for name in present], value=names),
-            wish: Wish(found, tuple(names), options),
+            wish: CutoutRequest(found, tuple(names), options),
             labels_file: save_labels(found.result),
             summary_file: save_summary(found.result),
         }
@@ -206,7 +204,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
     # Queued, unlike those above: gradio reports a state's change only from there.
     gr.on(
         [picker.change, *(part.release if isinstance(part, gr.Slider) else part.change for part in cutout_settings)],
-        want,
+        request_cutout,
         [seen, picker, wish, *cutout_settings],
         [wish, save],
         show_progress="hidden",

@@ -18,10 +18,10 @@ from waiting_engine import Waiting
 
 from clothseg import Segmenter
 from clothseg.app.blocks import build, launch_options
+from clothseg.app.limits import KEEP_SECONDS
 from clothseg.app.server import temp_storage
 from clothseg.app.server.request_limits import protect
-from clothseg.app.server.state_cleanup import SETTLED_SECONDS, Finished
-from clothseg.app.tabs.segment import KEEP_SECONDS
+from clothseg.app.server.state_cleanup import SETTLED_SECONDS, StateCleanup
 
 
 META = {"meta": {"_type": "gradio.FileData"}}
@@ -77,7 +77,7 @@ def ended(page: gr.Blocks, but: int = 0) -> None:
 def test_nothing_of_a_call_stays_that_adds_up(served: tuple[gr.Blocks, httpx.Client], photo: bytes) -> None:
     """Photos, a file that is none, and one answer in five that nobody fetches."""
     page, client = served
-    finished = Finished(page)
+    finished = StateCleanup(page)
     held = []
     for _ in range(3):
         for number in range(30):
@@ -104,7 +104,7 @@ def test_nothing_of_a_call_stays_that_adds_up(served: tuple[gr.Blocks, httpx.Cli
 
 def test_answers_can_be_fetched_for_as_long_as_their_files(served: tuple[gr.Blocks, httpx.Client]) -> None:
     page, client = served
-    finished, unread = Finished(page), begin(client)
+    finished, unread = StateCleanup(page), begin(client)
     ended(page)
     for now in (0, SETTLED_SECONDS + 1, KEEP_SECONDS - 1):
         finished.forget(now)
@@ -134,7 +134,7 @@ def test_who_waits_is_not_driven_out(
         for _ in range(8):
             begin(client)
             ended(page, 1)
-            Finished(page).forget()
+            StateCleanup(page).forget()
     finally:
         page.engine.released.set()
     assert "event: complete" in client.get(f"/call/segment/{waiting}").text
@@ -144,11 +144,11 @@ def test_only_so_many_answers_wait_for_somebody(
     served: tuple[gr.Blocks, httpx.Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page, client = served
-    assert page._queue.pending_messages_per_session.max_size == 2000, "docs/load.md says so"
+    assert page._queue.pending_messages_per_session.max_size == 2000, "docs/experiments/load.md says so"
     monkeypatch.setattr(page._queue.pending_messages_per_session, "max_size", 4)
     calls = [begin(client) for _ in range(9)]
     ended(page)
-    finished = Finished(page)
+    finished = StateCleanup(page)
     finished.forget(0)
     finished.forget(SETTLED_SECONDS)
     assert list(page._queue.pending_messages_per_session) == calls[-4:]

@@ -1,0 +1,203 @@
+"""Every use of what Gradio does not document, each with its reason. Tested with gradio 6.31.0.
+
+Nothing else in the package reaches into Gradio's private parts. `tests/app/server/test_gradio_internals.py` has a test
+for each function here, so that a Gradio release that changes one of these parts fails by name.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, NamedTuple
+
+import gradio as gr
+from gradio import processing_utils
+from gradio.data_classes import FileData, ImageData
+from gradio.mcp import GradioMCPServer
+from gradio.routes import file_upload_statuses
+from gradio.utils import get_upload_folder
+from gradio_client.utils import strip_invalid_filename_characters
+
+
+TESTED_WITH = "6.31.0"
+"""The Gradio release that all of this was tested with."""
+
+upload_folder: Callable[[], str] = get_upload_folder
+"""The folder in which Gradio keeps uploads: files for download must lie there, and its size is limited by us."""
+
+safe_file_name: Callable[[str], str] = strip_invalid_filename_characters
+"""A file name as Gradio's cache takes it."""
+
+save_to_cache: Callable[[bytes, str, str], str] = processing_utils.save_bytes_to_cache
+"""Write bytes to Gradio's cache, in a folder that is named after the content; returns the path."""
+
+StoredImage = ImageData
+"""What an image component is given: `path` of an upload, or `url` with a data: URL."""
+
+
+def hub_hosts() -> list[str]:
+    """Hosts of the Hub that resolve to private addresses within a Space, as Gradio lists them."""
+    return list(processing_utils.PUBLIC_HOSTNAME_WHITELIST)
+
+
+def replace_download(download: Callable[..., Awaitable[str]]) -> None:
+    """Have all of Gradio in this process fetch web addresses with `download(url, cache_dir)`.
+
+    Gradio's own function has no limit of size or time and takes the shared range 100.64.0.0/10 for public.
+    """
+    processing_utils.async_ssrf_protected_download = download  # type: ignore[assignment]
+
+
+def wrap_calls(
+    page: gr.Blocks,
+    preprocess: Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]],
+    process: Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]],
+) -> None:
+    """Wrap the two functions through which every call of `page` passes, to answer errors in plain words.
+
+    Gradio has no hook for errors: what preprocessing raises reaches the caller as a Python exception's text.
+    """
+    page.preprocess_data = preprocess(page.preprocess_data)  # type: ignore[method-assign, assignment]
+    page.process_api = process(page.process_api)  # type: ignore[method-assign, assignment]
+
+
+def replace_preprocess(component: gr.Image, preprocess: Callable[[ImageData | None], Any]) -> None:
+    """Give an image component another `preprocess`.
+
+    Gradio's own opens the file first and fails in Pillow's words, or encodes a data: URL anew, with loss. A subclass
+    does not do: Gradio writes a .pyi file beside the module of each.
+    """
+    component.preprocess = preprocess  # type: ignore[method-assign, assignment]
+
+
+def replace_schema(component: Any, schema: dict[str, Any]) -> None:
+    """Describe a component by `schema` on the API page and to MCP.
+
+    Gradio's own schema of gr.JSON, {"type": {}}, is none: MCP refuses every call of a tool that has it; that of a
+    list of files refers to definitions that MCP does not find.
+    """
+    component.api_info = lambda: schema
+
+
+def file_list_schema() -> dict[str, Any]:
+    """JSON schema of a list of files, without references."""
+    schema: dict[str, Any] = {"type": "array", "items": FileData.model_json_schema()}
+    schema["items"]["properties"]["meta"] = schema["items"].pop("$defs")["FileDataMeta"]
+    return schema
+
+
+_convert = GradioMCPServer.convert_strings_to_filedata
+
+
+def accept_file_lists_in_mcp() -> None:
+    """Let MCP tools fetch the files of a list as they do single ones; Gradio's take only the latter.
+
+    This holds for all of Gradio in this process.
+    """
+
+    def convert(server: GradioMCPServer, value: Any, positions: list[list[str | int]]) -> Any:
+        found: list[list[str | int]] = []
+        for position in positions:
+            *place, last = position
+            given = value.get(place[0]) if last == "items" and len(place) == 1 else None
+            found += [[*place, number] for number in range(len(given))] if isinstance(given, list) else [position]
+        return _convert(server, value, found)
+
+    GradioMCPServer.convert_strings_to_filedata = convert  # type: ignore[method-assign, assignment]
+
+
+def render_config(page: gr.Blocks) -> Any:
+    """What a browser is sent of the page, built anew: needed where components changed after the page was built."""
+    return page.get_config_file()
+
+
+def queued_data(page: gr.Blocks) -> list[Any]:
+    """Data of the calls that wait or are computed, to know which uploaded files are still needed."""
+    queue = page._queue
+    waiting = [event for line in list(queue.event_queue_per_concurrency_id.values()) for event in list(line.queue)]
+    running = [event for job in list(queue.active_jobs) for event in job or ()]
+    return [event.data.data for event in (*waiting, *running) if event.data is not None]
+
+
+def shown_files(page: gr.Blocks) -> set[str]:
+    """Files that the page itself shows, such as its examples."""
+    return set().union(*(getattr(block, "keep_in_cache", ()) for block in list(page.blocks.values())))
+
+
+def tracked_files(page: gr.Blocks) -> tuple[set[str], ...]:
+    """Gradio's sets of the files it made, which grow for ever: it strikes only those that it deletes itself."""
+    return tuple(page.temp_file_sets)
+
+
+def unfinished_calls(page: gr.Blocks) -> int:
+    """Number of calls that wait in the queue or are computed, for an orderly shutdown."""
+    return len(page._queue) + page._queue.get_active_worker_count()
+
+
+class OpenSession(NamedTuple):
+    """A session with answers that Gradio keeps: its name, whether calls run, and whether an answer is unread."""
+
+    name: str
+    running: bool
+    unread: bool
+
+
+def open_sessions(page: gr.Blocks) -> list[OpenSession]:
+    """Sessions of which Gradio keeps events or answers; it never lets go of either by itself."""
+    queue = page._queue
+    answers, expected = queue.pending_messages_per_session, queue.pending_event_ids_session
+    found = []
+    for session in [*expected, *(name for name in answers if name not in expected)]:
+        events = expected.get(session, ())
+        running = any(event in queue.event_ids_to_events for event in events)
+        found.append(OpenSession(session, running, bool(events) and session in answers))
+    return found
+
+
+def keep_answers(page: gr.Blocks, session: str) -> None:
+    """Move a running session's answers to the end: of too many, Gradio drops the first, which a batch can be."""
+    answers = page._queue.pending_messages_per_session
+    if session in answers:
+        answers.move_to_end(session)
+
+
+def drop_session_answers(page: gr.Blocks, session: str) -> None:
+    """Forget the events and answers of a session."""
+    page._queue.pending_messages_per_session.pop(session, None)
+    page._queue.pending_event_ids_session.pop(session, None)
+
+
+def finished_uploads() -> list[str]:
+    """Uploads that are done but whose progress Gradio still keeps, for all pages of this process."""
+    uploads = file_upload_statuses
+    known = [*uploads._signals, *uploads._statuses]
+    return [upload for upload in known if upload not in uploads._statuses or uploads.is_done(upload)]
+
+
+def drop_upload(upload: str) -> None:
+    """Forget the progress of an upload."""
+    file_upload_statuses._signals.pop(upload, None)
+    file_upload_statuses.stop_tracking(upload)
+
+
+def drop_sessions_of_single_calls(page: gr.Blocks) -> Callable[..., Awaitable[Any]]:
+    """`page.process_api`, but the session that Gradio makes for a call without one goes when the call is over.
+
+    Gradio keeps a fixed number of sessions; those of programs would drive out those of visitors, who would have to
+    send their photo again.
+    """
+    process_api = page.process_api
+
+    @wraps(process_api)
+    async def process(*args: Any, **kwargs: Any) -> Any:
+        goes_on = False
+        try:
+            output = await process_api(*args, **kwargs)
+            goes_on = output["is_generating"]
+            return output
+        finally:
+            session = kwargs.get("session_hash")
+            # The name of such a session is its only call's.
+            if session and session == kwargs.get("event_id") and not goes_on:
+                page.state_holder.session_data.pop(session, None)
+                page.state_holder.time_last_used.pop(session, None)
+
+    return process

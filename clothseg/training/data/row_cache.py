@@ -1,0 +1,107 @@
+"""What a look at every row of a data set has found, kept on disk by the rows' content.
+
+Decoding ATR's 17,706 rows takes minutes of all cores, and neither another run, nor a resumed one, nor the other
+processes of a run would find anything else in the same bytes.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from datasets import Dataset
+
+from clothseg.engines.cache import cache_folder
+from clothseg.images.atomic_files import whole
+from clothseg.images.decode import pixel_limit
+
+
+KEPT = 12
+"""Files that stay: of more, those that have been unused for longest are removed."""
+
+_CODE = Path(__file__).parents[2]
+_DEPENDS_ON = (
+    "training/data/loading.py",
+    "training/data/duplicates.py",
+    "training/data/mask_encoding.py",
+    "images/decode.py",
+    "labels.py",
+)
+_PACKAGES = ("pillow", "imagehash", "numpy")
+
+
+def rows_key(rows: Dataset) -> str:
+    """A name for what an inspection of these rows depends on: their pictures' bytes, our code, the decoders.
+
+    Args:
+        rows: undecoded rows with `image` and `mask`. A picture that is a file stands for itself by path, size and
+            time of the last change.
+    """
+    digest = hashlib.sha256(str(pixel_limit()).encode())
+    for package in _PACKAGES:
+        digest.update(f"{package} {version(package)}\n".encode())
+    for name in _DEPENDS_ON:
+        digest.update((_CODE / name).read_bytes())
+    for batch in rows.select_columns(["image", "mask"]).iter(256):
+        for stored in (picture for pair in zip(batch["image"], batch["mask"], strict=True) for picture in pair):
+            digest.update(_content(stored))
+    return digest.hexdigest()[:32]
+
+
+def _content(stored: dict[str, Any] | None) -> bytes:
+    """Bytes that differ where pictures do; the length before them, so that two rows never run into each other."""
+    if not stored or not (stored["bytes"] or stored["path"]):
+        return b"none\n"
+    if stored["bytes"]:
+        return b"%d\n" % len(stored["bytes"]) + stored["bytes"]
+    try:
+        found = os.stat(stored["path"])
+        return f"{stored['path']} {found.st_size} {found.st_mtime_ns}\n".encode()
+    except OSError:
+        return f"{stored['path']} missing\n".encode()
+
+
+def remembered(rows: Dataset, inspect: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What `inspect` finds in `rows`, or what it found in the same rows before.
+
+    Where the cache cannot be read or written, the rows are inspected.
+
+    Args:
+        rows: as for `rows_key`.
+        inspect: gives arrays, and texts by row number, under names of their own.
+    """
+    file = cache_folder() / "rows" / f"{rows_key(rows)}.npz"
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            found = {name: _texts(stored[name]) if stored[name].dtype.kind == "U" else stored[name] for name in stored}
+        os.utime(file)
+        return found
+    except Exception:  # noqa: S110 - missing, cut short or read-only: inspecting is the cure
+        pass
+    found = inspect()
+    arrays: dict[str, Any] = {
+        name: value if isinstance(value, np.ndarray) else json.dumps(value) for name, value in found.items()
+    }
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with whole(file) as building, building.open("wb") as target:
+            np.savez_compressed(target, **arrays)
+        _prune(file.parent)
+    except OSError:  # a full or read-only disk: the next run inspects again
+        pass
+    return found
+
+
+def _texts(stored: npt.NDArray[Any]) -> dict[int, str]:
+    return {int(row): text for row, text in json.loads(str(stored)).items()}
+
+
+def _prune(folder: Path) -> None:
+    files = sorted(folder.glob("*.npz"), key=lambda path: path.stat().st_mtime)
+    for path in files[:-KEPT]:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,76 @@
+"""What a look at every row has found is kept by the rows' content, and by nothing else."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from datasets import Dataset
+
+from clothseg.training.data import loading
+from clothseg.training.data.loading import inspect_rows
+from clothseg.training.data.row_cache import KEPT, remembered, rows_key
+from clothseg.training.data.sources import load_parts
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CLOTHSEG_CACHE", str(tmp_path))
+    return tmp_path / "rows"
+
+
+@pytest.fixture
+def rows(doll_data: Path) -> Dataset:
+    return load_parts(str(doll_data), None)[0]
+
+
+def test_rows_are_decoded_once(rows: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    damaged = rows.select([*range(4)]).to_list()
+    damaged[2]["mask"] = {"bytes": b"no picture", "path": None}
+    table = Dataset.from_list(damaged, features=rows.features)
+    first = inspect_rows(table, "rows")
+    assert list(first.problems) == [2] and first.pixels[0].any()
+    monkeypatch.setattr(loading, "decode_row", lambda row: pytest.fail("decoded again"))
+    again = inspect_rows(Dataset.from_list(damaged, features=rows.features), "rows")
+    assert again.problems == first.problems
+    for name in ("pixels", "hashes"):
+        assert (getattr(again, name) == getattr(first, name)).all()
+        assert getattr(again, name).dtype == getattr(first, name).dtype
+
+
+def test_key_follows_the_content(rows: Dataset, tmp_path: Path) -> None:
+    part = rows.select([0, 1, 2])
+    assert rows_key(part) == rows_key(Dataset.from_list(part.to_list(), features=rows.features))
+    changed = part.to_list()
+    changed[1]["image"] = {"bytes": changed[1]["image"]["bytes"] + b"\0", "path": None}
+    picture = tmp_path / "photo.jpg"
+    picture.write_bytes(b"photo")
+    on_disk = part.to_list()
+    on_disk[1]["image"] = {"bytes": None, "path": str(picture)}
+    others = [
+        rows.select([0, 2, 1]),
+        rows.select([0, 1]),
+        *(Dataset.from_list(listed, features=rows.features) for listed in (changed, on_disk)),
+    ]
+    keys = {rows_key(table) for table in (part, *others)}
+    picture.write_bytes(b"another photo")
+    keys.add(rows_key(others[-1]))
+    assert len(keys) == 6
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"PK\x03\x04 cut short"])
+def test_damaged_files_are_made_anew(spoilt: bytes, rows: Dataset, cache: Path) -> None:
+    found = {"pixels": np.arange(3), "problems": {1: "torn"}}
+    remembered(rows, lambda: found)
+    (file,) = cache.iterdir()
+    file.write_bytes(spoilt)
+    again: list[Any] = [remembered(rows, lambda: found) for _ in range(2)]
+    assert again[1]["problems"] == {1: "torn"} and (again[1]["pixels"] == np.arange(3)).all()
+
+
+def test_read_only_cache_and_old_files(rows: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(KEPT + 2):
+        remembered(rows.select([number]), lambda: {"problems": {}})
+    assert len(list(cache.iterdir())) == KEPT
+    monkeypatch.setenv("CLOTHSEG_CACHE", "/proc/nowhere")
+    assert remembered(rows, lambda: {"problems": {0: "torn"}}) == {"problems": {0: "torn"}}
