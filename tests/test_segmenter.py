@@ -257,7 +257,7 @@ def test_transparent_photos(tiny_model: Path) -> None:
     alpha[:70], alpha[70:90], alpha[:, 90:] = 0, 120, 0
     photo = np.dstack([doll.image, alpha])
     segmenter = Segmenter.from_pretrained(tiny_model)
-    for options in ({}, {"edges": "plain"}, {"people": "all"}, {"average": True, "rules": True}, {"longest": 90}):
+    for options in ({}, {"edges": "plain"}, {"people": "all"}, {"average": True, "rules": True}, {"max_side": 90}):
         result, flat = segmenter(photo, **options), segmenter(load_photo(photo), **options)
         assert result.alpha is not None and flat.alpha is None
         if "longest" not in options:

@@ -1,8 +1,8 @@
 """Rules on what is too small to mean anything, and on what cannot be where it is.
 
 Those of `apply_cleanup` work on finished label maps: a rejected piece takes the class that most of the pixels around
-it have. `without_legs` works on logits. docs/experiments/edges.md lists what each rule brought, and those that were left
-out.
+it have. `without_legs` works on logits. docs/experiments/edges.md lists what each rule brought, and those that were
+left out.
 """
 
 from collections.abc import Iterator
