@@ -193,7 +193,9 @@ class Segmentation:
             ConfigError: the folder does not exist.
         """
         found = self.items(*names)
-        write_zip(Path(path), np.asarray(self.photo), found, options or PLAIN, self.name, self.alpha, self.dpi)
+        write_zip(
+            Path(path), np.asarray(self.photo), found, options or PLAIN, self.name, self.alpha, self.dpi, self.notes
+        )
         return found
 
     def overlay(self, opacity: float = 0.6) -> Image.Image:

@@ -56,8 +56,9 @@ def add_endpoints(segmenter: Segmenter) -> None:
 
         Returns:
             The photo with coloured regions (JPEG); the label map (PNG of the photo's size whose pixel values are the
-            class ids); and a summary with each class's id, name, share of the photo (0..1), mean confidence (0..1)
-            and box [x, y, width, height] in pixels.
+            class ids); and a summary: rotation (by how many degrees clockwise the photo was turned to be segmented,
+            because it did not look upright), notes (sentences, such as that nobody seems to be in the photo), and each
+            class's id, name, share of the photo (0..1), mean confidence (0..1) and box [x, y, width, height] in pixels.
         """
         result = run(photo, people, edges, zoom, average, rules)
         return save_overlay(result), save_labels(result), result.to_dict()
@@ -116,7 +117,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
             options: How these are made, as for cutout.
 
         Returns:
-            The number of items of each class, and for each item its index, class id, name, area in pixels, share of
+            Notes as from segment, the number of items of each class, and for each item its index, class id, name, area in pixels, share of
             the photo (0..1), box [x, y, width, height], mean confidence (0..1), dominant colours with names, and
             wearer (1 is the leftmost; null unless people is "all"); the same with exact masks as a COCO data set (JSON
             file, run lengths); and the ZIP, or null.
@@ -126,7 +127,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
         result = run(photo, people, edges, zoom, average, rules)
         found = result.items(*names)
         archive = save_each_item(result, names, made) if cutouts else None
-        return items_to_dict(found, result.name), save_coco(result, found), archive
+        return items_to_dict(found, result.name, result.notes), save_coco(result, found), archive
 
     @plain_errors
     @described

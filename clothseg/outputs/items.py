@@ -164,11 +164,12 @@ def find_items(
     return tuple(found)
 
 
-def items_to_dict(items: Sequence[Item], photo: str | None = None) -> dict[str, Any]:
-    """JSON-ready list of items, with the number of each class: {"photo", "counts", "items"}."""
+def items_to_dict(items: Sequence[Item], photo: str | None = None, notes: Sequence[str] = ()) -> dict[str, Any]:
+    """JSON-ready list of items, with the number of each class: {"photo", "notes", "counts", "items"}."""
     counts = {name: sum(item.name == name for item in items) for name in NAMES}
     return {
         "photo": photo,
+        "notes": list(notes),
         "counts": {name: count for name, count in counts.items() if count},
         "items": [item.to_dict() for item in items],
     }
@@ -187,6 +188,7 @@ def write_zip(
     name: str | None = None,
     alpha: Pixels | None = None,
     dpi: tuple[float, float] | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
     """Write a ZIP that appears whole or not at all: `items.json`, `coco.json` and cut-outs such as `03-Bag.png`.
 
@@ -205,7 +207,7 @@ def write_zip(
     if not path.parent.is_dir():
         raise ConfigError(f"There is no folder {path.parent}; create it first.")
     lists = {
-        "items.json": items_to_dict(items, name),
+        "items.json": items_to_dict(items, name, notes),
         "coco.json": to_coco(items, (photo.shape[0], photo.shape[1]), name),
     }
     with whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
