@@ -121,8 +121,8 @@ class SegmentOptions:
             at a higher resolution, and says whose each pixel is (`person_map` and `people` of the result): one more
             pass of the network for each person.
         edges: "guided" (the default) lets borders follow the photo's edges, and removes legs where the photo is
-            cropped above them. "plain" interpolates the network's logits, to the pixel as transformers does.
-            docs/edges.md has the figures.
+            cropped above them. "plain" interpolates the network's logits: with zoom "off" and orientation "upright" to
+            the pixel as transformers does. docs/experiments/edges.md has the figures.
         zoom: "auto" (the default) crops a small figure, or someone standing in a wide photo, and segments it again at
             a higher resolution. "off" never does.
         average: test-time augmentation: average over the photo, its mirror image and a larger input size. Finer
