@@ -16,11 +16,13 @@ from PIL import Image
 from clothseg.errors import ConfigError, UnknownClassError
 from clothseg.images.atomic_files import save_picture
 from clothseg.images.color_space import WHITE
+from clothseg.images.file_names import escaped
 from clothseg.labels import GROUPS, ID2LABEL, NAMES, NUM_CLASSES, ids_of
 from clothseg.options import CutoutOptions
 from clothseg.outputs import render
 from clothseg.outputs.cutout import PLAIN, refine
-from clothseg.outputs.items import MIN_SHARE, Item, find_items, write_zip
+from clothseg.outputs.item_files import write_zip
+from clothseg.outputs.items import MIN_SHARE, Item, find_items
 from clothseg.outputs.notes import find_notes
 from clothseg.postprocess.people import Person, people_of
 from clothseg.postprocess.transparency import background_where_transparent
@@ -183,10 +185,20 @@ class Segmentation:
         )
 
     def save_items(
-        self, path: str | os.PathLike[str], *names: str, options: CutoutOptions | None = None
+        self,
+        path: str | os.PathLike[str],
+        *names: str,
+        options: CutoutOptions | None = None,
+        polygons: bool = False,
     ) -> tuple[Item, ...]:
         """Write a ZIP of the items' cut-outs and lists of them, whole or not at all
-        (`clothseg.outputs.items.write_zip`).
+        (`clothseg.outputs.item_files.write_zip`).
+
+        Args:
+            path: of the ZIP.
+            names: classes or groups of them; all garments and accessories if none is named.
+            options: how items are cut out.
+            polygons: write polygons to `coco.json`, which more tools take, not run lengths, which are exact.
 
         Raises:
             UnknownClassError: a name that is not among the 18.
@@ -194,7 +206,16 @@ class Segmentation:
         """
         found = self.items(*names)
         write_zip(
-            Path(path), np.asarray(self.photo), found, options or PLAIN, self.name, self.alpha, self.dpi, self.notes
+            Path(path),
+            np.asarray(self.photo),
+            found,
+            options or PLAIN,
+            self.name,
+            self.alpha,
+            self.dpi,
+            polygons,
+            self.model,
+            self.notes,
         )
         return found
 
@@ -246,7 +267,7 @@ class Segmentation:
 
     def to_json(self, indent: int | None = None) -> str:
         """`to_dict` as JSON text."""
-        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
+        return escaped(json.dumps(self.to_dict(), indent=indent, ensure_ascii=False))
 
     def _with_dpi(self, picture: Image.Image) -> Image.Image:
         if self.dpi is not None:

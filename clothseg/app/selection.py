@@ -80,12 +80,21 @@ def show(seen: PhotoResult | None, view: str, opacity: float) -> tuple[Any, Any]
 
 
 @plain_errors
-def describe(seen: PhotoResult | None) -> tuple[str, Any, Any]:
-    """The list of items, and the files that say the same."""
+def describe(seen: PhotoResult | None, polygons: bool) -> tuple[str, Any, Any]:
+    """The list of items, and the files that say the same; COCO's with polygons, or with run lengths."""
     if seen is None:
         return "", gr.update(value=None), gr.update(value=None)
     items = seen.result.items(*NAMES[BACKGROUND + 1 :])
-    return html.items_table(items, seen.result.people), save_items(seen.result, items), save_coco(seen.result, items)
+    files = save_items(seen.result, items), save_coco(seen.result, items, polygons)
+    return html.items_table(items, seen.result.people), *files
+
+
+@plain_errors
+def coco_file(seen: PhotoResult | None, polygons: bool) -> Any:
+    """COCO's file anew, with polygons or with run lengths."""
+    if seen is None:
+        return gr.update(value=None)
+    return save_coco(seen.result, seen.result.items(*NAMES[BACKGROUND + 1 :]), polygons)
 
 
 @plain_errors

@@ -82,6 +82,17 @@ def look_inputs() -> list[gr.Checkbox]:
     ]
 
 
+def polygons_input(elem_id: str) -> gr.Checkbox:
+    """The choice between polygons and run lengths in COCO's files."""
+    return gr.Checkbox(
+        False,
+        label=tr("COCO with polygons"),
+        info=tr("For tools that take no run lengths, such as Label Studio."),
+        elem_classes="tight",
+        elem_id=elem_id,
+    )
+
+
 def look_options(ticks: Sequence[bool]) -> dict[str, Any]:
     """Keyword arguments of `Segmenter.__call__` from the boxes of `look_inputs`."""
     return {switch.option: switch.on if tick else switch.off for switch, tick in zip(LOOK, ticks, strict=True)}

@@ -14,7 +14,7 @@ from clothseg.batch.worker_pool import Crew
 from clothseg.errors import ClothsegError, ConfigError
 from clothseg.images.file_names import escaped, system_path
 from clothseg.images.sources import Source
-from clothseg.labels import GROUPS, NAMES, ids_of
+from clothseg.labels import NAMES, class_names
 from clothseg.pipelining import in_order
 
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from clothseg.segmenter import Segmenter
 
 
-KINDS = {"labels": ".png", "cutouts": ".png", "overlays": ".jpg", "items": ".json"}
+KINDS = {"labels": ".png", "cutouts": ".png", "overlays": ".jpg", "items": ".json", "coco": ".json"}
 """What can be written, each into a folder of its name, and the suffix of its files."""
 
 THREADS = 2
@@ -42,6 +42,7 @@ class Wanted:
         kinds: some of `KINDS`.
         classes: of the cut-outs and items: classes, or groups of them such as "All garments".
         cutout: how cut-outs are made; None is the plain way.
+        polygons: write polygons in COCO's files, not run lengths.
 
     Raises:
         ConfigError: no kind, or one that does not exist.
@@ -51,14 +52,13 @@ class Wanted:
     kinds: tuple[str, ...] = ("labels", "cutouts")
     classes: tuple[str, ...] = ("All garments",)
     cutout: "CutoutOptions | None" = None
+    polygons: bool = False
 
     def __post_init__(self) -> None:
         unknown = [kind for kind in self.kinds if kind not in KINDS]
         if unknown or not self.kinds:
             raise ConfigError(f"What to write can be {', '.join(KINDS)}, not {', '.join(unknown) or 'nothing'}.")
-        names = {name for given in self.classes for name in GROUPS.get(given, (given,))}
-        ids_of(sorted(names))
-        object.__setattr__(self, "classes", tuple(name for name in NAMES if name in names))
+        object.__setattr__(self, "classes", class_names(self.classes))
 
 
 _Make = Callable[[Path | bytes, PurePosixPath], tuple[dict[str, bytes], dict[str, Any]]]
@@ -118,7 +118,11 @@ def _made(
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """A photo's files and summary."""
     result = replace(segmenter(photo, **options), name=name.name)
-    files = {kind: encoded(result, kind, wanted) for kind in wanted.kinds if not (given_up and given_up.is_set())}
+    files = {
+        kind: encoded(result, kind, wanted, name.as_posix())
+        for kind in wanted.kinds
+        if not (given_up and given_up.is_set())
+    }
     return files, result.to_dict()
 
 
@@ -144,10 +148,10 @@ def _failed(source: Source, message: str) -> Outcome:
     return Outcome(source, {}, {}, escaped(named))
 
 
-def encoded(result: "Segmentation", kind: str, wanted: Wanted) -> bytes:
-    """The bytes of one file made of a result; `kind` is one of `KINDS`."""
+def encoded(result: "Segmentation", kind: str, wanted: Wanted, path: str | None = None) -> bytes:
+    """The bytes of one file made of a result; `kind` is one of `KINDS`, `path` the photo's for COCO."""
     from clothseg.images import atomic_files
-    from clothseg.outputs import items, render
+    from clothseg.outputs import coco, items, render
 
     if kind == "labels":
         return atomic_files.encoded(result.label_picture(), "PNG", **render.PNG_OF_LABELS)
@@ -157,8 +161,12 @@ def encoded(result: "Segmentation", kind: str, wanted: Wanted) -> bytes:
         return atomic_files.encoded(picture, "PNG", compress_level=3)
     if kind == "overlays":
         return atomic_files.encoded(result.overlay(), "JPEG", quality=90)
-    found = items.items_to_dict(result.items(*wanted.classes), result.name, result.notes)
-    return escaped(json.dumps(found, indent=2, ensure_ascii=False)).encode()
+    things = result.items(*wanted.classes)
+    if kind == "items":
+        found, indent = items.items_to_dict(things, result.name, result.notes), 2
+    else:
+        found, indent = coco.to_coco(things, result.label_map.shape, path, wanted.polygons, result.model), None
+    return escaped(json.dumps(found, indent=indent, ensure_ascii=False)).encode()
 
 
 def line(source: Source, summary: dict[str, Any], error: str = "") -> dict[str, Any]:

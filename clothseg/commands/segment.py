@@ -46,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write", nargs="+", choices=KINDS, default=["labels", "cutouts"], help="default: the first two"
     )
     add_keep(parser, "cut-outs and items")
+    parser.add_argument(
+        "--polygons", action="store_true", help="write polygons in COCO files, which more tools take than run lengths"
+    )
     add_segment_options(parser)
     parser.add_argument(
         "--workers",
@@ -56,9 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="do photos again that are done")
     add_cutout_options(parser)
-    hub = parser.add_argument_group("a data set of the Hub, in place of PATH and --out")
-    hub.add_argument("--dataset", metavar="USER/NAME", help="whose photos to segment")
-    hub.add_argument("--split", help="of the data set (default: train)")
+    hub = parser.add_argument_group("a data set, in place of PATH and --out")
+    hub.add_argument(
+        "--dataset", metavar="USER/NAME", help="whose photos to segment; or a folder or file of parquet on disk"
+    )
+    hub.add_argument("--split", help="of the data set (default: the only one of a folder, else train)")
     hub.add_argument("--column", help="of its photos (default: image)")
     hub.add_argument("--push_to_hub", metavar="USER/OUT", help="data set to push, with columns image and mask")
     hub.add_argument("--private", action="store_true", help="make it private, if it is new")
@@ -88,7 +93,9 @@ def run(arguments: argparse.Namespace) -> int:
         return _segment_dataset(arguments, rank, processes)
     with ExitStack() as stack:
         with as_usage():
-            wanted = Wanted(tuple(arguments.write), tuple(arguments.keep), cutout_options(arguments))
+            wanted = Wanted(
+                tuple(arguments.write), tuple(arguments.keep), cutout_options(arguments), arguments.polygons
+            )
             leave_out = _ours(arguments.out, arguments.paths)
             photos = stack.enter_context(collected(arguments.paths, leave_out=leave_out, unpack=arguments.zip))
         return _segment(arguments, wanted, photos[rank::processes], rank, processes)
@@ -129,6 +136,8 @@ def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source]
     with as_usage():
         folder.prepare(rank, processes)
     todo = [photo for photo in photos if arguments.overwrite or not folder.holds(photo)]
+    if not arguments.overwrite:
+        _tell_of_replaced(folder, todo)
     done: list[Source] = []
     problems: dict[PurePosixPath, str] = {}
     stopped: BaseException | None = None
@@ -151,6 +160,17 @@ def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source]
     return 1 if problems and processes == 1 else 0
 
 
+def _tell_of_replaced(folder: OutputFolder, todo: list[Source]) -> None:
+    """Say on stderr what of an earlier run is going to be replaced, before it is."""
+    found = [differences for photo in todo if (differences := folder.differences(photo))]
+    if found:
+        which = "; ".join(sorted(set().union(*found)))
+        sys.stderr.write(
+            f"{folder.path} holds files of {len(found)} of these photos that were made in another way ({which}); they "
+            "are replaced. To keep both, stop this with Ctrl+C and give another --out.\n"
+        )
+
+
 def _segment_dataset(arguments: argparse.Namespace, rank: int, processes: int) -> int:
     from clothseg.batch.distributed import Processes
     from clothseg.batch.to_dataset import segment_dataset
@@ -164,7 +184,7 @@ def _segment_dataset(arguments: argparse.Namespace, rank: int, processes: int) -
                 _segmenter(arguments, load(arguments.model, arguments.revision), None, processes)
             ),
             asdict(segment_options(arguments)),
-            split=arguments.split or "train",
+            split=arguments.split,
             column=arguments.column or "image",
             private=arguments.private,
             processes=Processes(rank, processes),
@@ -240,6 +260,8 @@ def _check(arguments: argparse.Namespace) -> None:
     given = [name for name in CUTOUT if getattr(arguments, name)]
     if given and "cutouts" not in arguments.write:
         raise UsageError(f"--{given[0]} is of cut-outs: add cutouts to --write.")
+    if arguments.polygons and "coco" not in arguments.write:
+        raise UsageError("--polygons is of COCO files: add coco to --write.")
 
 
 def _ours(out: Path, paths: list[Path]) -> list[Path]:

@@ -28,7 +28,7 @@ from clothseg.commands.common import (
     segment_options,
 )
 from clothseg.errors import UsageError
-from clothseg.labels import GROUPS, NAMES, ids_of
+from clothseg.labels import class_names
 from clothseg.options import VIDEO_OPTIONS
 from clothseg.video.reader import FORMATS_TEXT, MAX_PIXELS, MAX_SECONDS, Clip, import_av, open_clip
 
@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     out: Path = arguments.out
     with as_usage():
-        keep, cutout = _classes(arguments.keep), cutout_options(arguments)
+        keep, cutout = class_names(arguments.keep), cutout_options(arguments)
     kind = _kind(out, arguments.write, cutout.background != "none")
     given = [name for name in CUTOUT if getattr(arguments, name, None)]
     if given and kind != "cutout":
@@ -187,9 +187,3 @@ def _kind(out: Path, wanted: str | None, grounded: bool) -> str:
             f"{' or '.join([*(f'NAME{name}' for name in fitting), 'NAME.zip', 'a folder'])}{ground}."
         )
     return wanted or only or "cutout"
-
-
-def _classes(names: list[str]) -> tuple[str, ...]:
-    wanted = {name for given in names for name in GROUPS.get(given, (given,))}
-    ids_of(sorted(wanted))
-    return tuple(name for name in NAMES if name in wanted)

@@ -128,7 +128,7 @@ def test_the_list_and_its_files_say_the_same(
     seen: PhotoResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    table, items, coco = selection.describe(seen)
+    table, items, coco = selection.describe(seen, False)
     listed = re.findall(r"</i>([\w-]+)</th>", table)
     assert {*listed} == {*names_found(seen.result)}
     told = json.loads(Path(items).read_text())

@@ -15,7 +15,8 @@ from PIL import Image
 
 from clothseg import ConfigError, CutoutOptions, Segmentation, UnknownClassError
 from clothseg.labels import GROUPS, LABEL2ID, NAMES
-from clothseg.outputs.items import Item, item_cutout, items_to_dict
+from clothseg.outputs.item_files import item_cutout
+from clothseg.outputs.items import Item, items_to_dict
 
 
 def painted(*boxes: tuple[str, int, int, int, int], person_map: np.ndarray | None = None) -> Segmentation:
@@ -188,7 +189,11 @@ def test_the_zip_holds_a_cutout_for_each_item(tmp_path: Path) -> None:
 def test_a_failed_zip_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "items.zip"
     path.write_bytes(b"older file")
-    monkeypatch.setattr("clothseg.outputs.items.item_cutout", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+
+    def full(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("clothseg.outputs.item_files.item_cutout", full)
     with pytest.raises(OSError, match="disk full"):
         painted(FIGURE).save_items(path)
     assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("items.zip", b"older file")]

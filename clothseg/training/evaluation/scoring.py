@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
 from PIL import Image
-from tqdm.auto import tqdm
 
 from clothseg.errors import ConfigError, DataError
 from clothseg.labels import NAMES, NUM_CLASSES
 from clothseg.options import EVALUATION_OPTIONS, SegmentKeywords, SegmentOptions, takes_options
 from clothseg.postprocess.upsample import strips, winners
 from clothseg.segmenter import Segmenter
+from clothseg.training.bars import progress_bar
 from clothseg.training.data.loading import decode_row
 from clothseg.training.evaluation.bootstrap import Figures, interval, resampled
 from clothseg.training.evaluation.boundary import TOLERANCES, boundary_f1
@@ -62,7 +62,8 @@ def score(
     Args:
         rows: undecoded rows with `id`, `image` and `mask`, as `load_splits` gives them.
         batch_size: photos in one pass of the network.
-        options: as of `Segmenter`. Edges "plain" with zoom "off" and orientation "upright" is what transformers' own post-processing gives.
+        options: as of `Segmenter`. Edges "plain", zoom "off" and orientation "upright" are what transformers'
+            own post-processing gives.
         keywords: single options by their names.
 
     Raises:
@@ -77,7 +78,7 @@ def score(
     boundary = np.zeros((count, len(TOLERANCES), NUM_CLASSES))
     calibration, class_calibration = np.zeros((count, BINS, 3)), np.zeros((NUM_CLASSES, BINS, 3))
     height, width = segmenter.image_size
-    with tqdm(total=count, desc=f"Evaluating {segmenter.name}", unit=" photos", leave=False) as progress:
+    with progress_bar(total=count, desc=f"Evaluating {segmenter.name}", unit=" photos", leave=False) as progress:
         for start in range(0, count, batch_size):
             decoded = [decode_row(rows[index]) for index in range(start, min(start + batch_size, count))]
             photos = [Image.fromarray(photo) for photo, _ in decoded]
