@@ -15,7 +15,7 @@ from PIL import ExifTags, Image
 from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation
 
 from clothseg import ConfigError, ImageError, ModelError, Segmentation, Segmenter
-from clothseg.engines import Engine
+from clothseg.engines.base import Engine
 from clothseg.images.decode import load_photo
 from clothseg.labels import NAMES, NUM_CLASSES
 
