@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, IGNORE, NAMES, NUM_CLASSES, mirror
-from clothseg.segmenter import ZOOM
+from clothseg.options import SegmentOptions, options_of
 from clothseg.training.data.loading import decode_row, load_splits
 from clothseg.training.evaluation.metrics import confusion_matrix, summarize
 
@@ -119,7 +119,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
-    parser.add_argument("--zoom", choices=ZOOM, default="auto", help="second looks at small figures (default auto)")
+    parser.add_argument(
+        "--zoom",
+        choices=options_of(SegmentOptions)["zoom"].choices,
+        default="auto",
+        help="second looks at small figures (default auto)",
+    )
     options = parser.parse_args()
     segmenter = Segmenter.from_pretrained(options.model)
     rows = load_splits(str(options.folder), None, 0.1, 0).validation

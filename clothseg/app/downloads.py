@@ -10,8 +10,9 @@ from PIL import Image
 from clothseg.app.server.gradio_internals import upload_folder
 from clothseg.images.atomic_files import save_picture, whole
 from clothseg.images.file_names import escaped
+from clothseg.options import CutoutOptions
 from clothseg.outputs.coco import to_coco
-from clothseg.outputs.cutout import PLAIN, CutoutOptions
+from clothseg.outputs.cutout import PLAIN
 from clothseg.outputs.items import Item, items_to_dict
 from clothseg.segmentation import Segmentation
 

@@ -17,10 +17,10 @@ from clothseg.batch.photo_files import KINDS, Wanted
 from clothseg.batch.to_zip import segment_to_zip
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
 from clothseg.labels import GROUPS, NAMES, hex_color
-from clothseg.outputs.cutout import CutoutOptions
+from clothseg.options import CutoutOptions, SegmentOptions, options_of
 from clothseg.outputs.items import items_to_dict
 from clothseg.segmentation import Segmentation
-from clothseg.segmenter import EDGES, PEOPLE, ZOOM, Segmenter
+from clothseg.segmenter import Segmenter
 
 
 def _names(classes: Any) -> list[str]:
@@ -243,11 +243,9 @@ def add_endpoints(segmenter: Segmenter) -> None:
         return photos
 
     look = [
-        choice("people", PEOPLE, "one"),
-        choice("edges", EDGES, "guided"),
-        choice("zoom", ZOOM, "auto"),
-        flag("average"),
-        flag("rules"),
+        choice(name, option.choices, option.default) if option.choices else flag(name)
+        for name, option in options_of(SegmentOptions).items()
+        if name in LOOK_NAMES
     ]
     photo, classes, options = picture("photo"), some("classes", (*GROUPS, *NAMES)), cutout_options()
     overlay = gr.Image(label="overlay", type="filepath", visible=False)

@@ -15,7 +15,8 @@ from clothseg.app.photo_input import plain_errors
 from clothseg.app.previews import annotate, before_and_after, named, names_found, reduced, reduction
 from clothseg.app.settings import LOOK, Settings, cutout_options, cutout_values, read_link, scaled, write_link
 from clothseg.labels import BACKGROUND, GROUPS, NAMES
-from clothseg.outputs.cutout import PLAIN, CutoutOptions
+from clothseg.options import CutoutOptions
+from clothseg.outputs.cutout import PLAIN
 from clothseg.segmentation import Segmentation
 
 

@@ -19,7 +19,7 @@ from clothseg.pipelining import in_order
 
 
 if TYPE_CHECKING:
-    from clothseg.outputs.cutout import CutoutOptions
+    from clothseg.options import CutoutOptions
     from clothseg.segmentation import Segmentation
     from clothseg.segmenter import Segmenter
 
@@ -87,7 +87,7 @@ def outcomes(
         segmenter: a loaded model; a crew makes the files, too, in its workers.
         sources: the photos.
         wanted: what to make of each.
-        options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`, `longest`.
+        options: as for one photo: the fields of `clothseg.SegmentOptions`.
 
     Raises:
         ConfigError: an option has no such value, which no other photo would change.
@@ -97,7 +97,7 @@ def outcomes(
     if isinstance(segmenter, Crew):
         make, threads = partial(segmenter.run, partial(_made, wanted, options)), segmenter.at_once
     else:
-        many = segmenter.for_many()
+        many = segmenter.with_streams()
         make, threads = partial(_made, wanted, options, many, given_up=given_up), max(THREADS, many.workers)
     results = in_order(partial(_outcome, make), sources, threads)
     try:

@@ -68,6 +68,17 @@ class OutputFolder:
             for kind, maker in self._makers(source).items()
         )
 
+    def differences(self, source: Source) -> set[str]:
+        """In a few words each, in what a photo's files that lie there were made otherwise than is wanted now."""
+        made = self._summary(source).get("made", {})
+        found = set()
+        for kind, maker in self._makers(source).items():
+            older = made.get(kind)
+            if isinstance(older, dict):
+                keys = [key for key in older.keys() | maker.keys() if older.get(key) != maker.get(key)]
+                found |= {_difference(key, older.get(key), maker.get(key)) for key in keys}
+        return found
+
     def store(self, outcome: Outcome) -> None:
         """Write what became of a photo; of one that could not be used no older files stay.
 
@@ -169,6 +180,18 @@ class OutputFolder:
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
+
+
+def _difference(key: str, before: Any, now: Any) -> str:
+    named = {
+        "photo": "photos that have changed, or others of the same names",
+        "digest": "other weights",
+        "classes": "other classes",
+        "cutout": "other options of cut-outs",
+    }
+    return (
+        named.get(key) or f"{key} {'unknown' if before is None else before}, now {'unknown' if now is None else now}"
+    )
 
 
 def merge(parts: list[Path], table: Path, then: Callable[[], None] = lambda: None) -> Path | None:

@@ -71,7 +71,7 @@ def segment_to_zip(
         out: path of the ZIP.
         wanted: what to write of each photo.
         limits: what to refuse of a ZIP; there may be no more photos in all than `limits.files` either.
-        options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`, `longest`.
+        options: as for one photo: the fields of `clothseg.SegmentOptions`.
 
     Yields:
         How far it is: at once, and after each photo.

@@ -15,8 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "dataset",
         metavar="DATASET",
-        help="Hub id, or folder with train.parquet and, where it has them, validation.parquet and test.parquet; with "
-        "columns image and mask",
+        help="Hub id, folder or parquet file, as for training, with columns image and mask",
     )
     parser.add_argument("--revision", help="branch, tag or commit of a data set on the Hub")
     parser.add_argument("--out", type=Path, metavar="FILE.html", help="write a report with pictures to this file")

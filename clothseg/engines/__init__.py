@@ -1,14 +1,12 @@
-"""What runs the network. Everything around it works on numpy arrays and does not care which engine it is."""
+"""From pixels to logits: builds the engine that is asked for, or the fastest that is installed for the device."""
 
 import logging
 import os
 import sys
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
+from clothseg.engines.base import Engine
 from clothseg.errors import ConfigError, ModelError, install_command
 
 
@@ -28,22 +26,6 @@ _GPU_NODES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """Of NVIDIA's driver, of AMD's, and of either in WSL."""
 
 _log = logging.getLogger(__name__)
-
-
-class Engine(Protocol):
-    """A loaded network. It need not be safe for calls from several threads at once: `Segmenter` takes turns.
-
-    One that can do several photos at once, each slower but all together quicker, may say so with an attribute
-    `streams`: another engine that is safe for threads and has a `count` of calls that run together, or None.
-
-    One on a GPU may have `see`, which makes there what the network sees of a photo (`clothseg.engines.device.pixels`).
-    It takes a list of such tensors then, and its logits stay there, where `clothseg.postprocess.pipeline` has label
-    maps drawn.
-    """
-
-    def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Normalised RGB pixels (N, 3, h, w) float32 to logits (N, 18, h / 4, w / 4) float32."""
-        ...
 
 
 def build_engine(

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clothseg.engines.base import Engine
 from clothseg.engines.cache import cache_key, cached
+from clothseg.engines.onnx_session import open_session
 from clothseg.models.loading import LoadedModel
 
 
@@ -16,8 +18,8 @@ PREPARED = 2
 """Input sizes that stay prepared at a time; each holds a copy of the weights and its own buffers."""
 
 
-class OnnxEngine:
-    """A network exported to ONNX, run on the processor by ONNX Runtime; an `Engine`.
+class OnnxEngine(Engine):
+    """A network exported to ONNX, run on the processor by ONNX Runtime.
 
     A session is prepared for each size of photo as it comes (0.1 s), because a graph that knows its shapes is up to a
     quarter quicker, and photos of a batch go through it one by one: that takes the memory of one and is no slower.
@@ -45,24 +47,6 @@ class OnnxEngine:
 
     def _prepare(self, height: int, width: int) -> Any:
         return open_session(self._file, {"batch": 1, "height": height, "width": width})
-
-
-def open_session(model: bytes | Path, sizes: dict[str, int] | None = None) -> Any:
-    """An `onnxruntime.InferenceSession` on the processor.
-
-    Args:
-        model: a file, or what is in one.
-        sizes: values for dimensions that the model names and leaves open.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    # Threads that wait must sleep: a spinning one steals the core of whatever else runs on a small machine.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    for name, value in (sizes or {}).items():
-        options.add_free_dimension_override_by_name(name, value)
-    source = model if isinstance(model, bytes) else str(model)
-    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
 def _read(folder: Path) -> bytes:

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 import numpy.typing as npt
 
+from clothseg.engines.base import Engine
 from clothseg.engines.cache import cache_key, cached
 from clothseg.models.loading import LoadedModel
 
@@ -27,8 +28,8 @@ MOST_STREAMS = 4
 and more."""
 
 
-class OpenVinoEngine:
-    """A network converted to OpenVINO, compiled for each size of photo that is asked for; an `Engine`.
+class OpenVinoEngine(Engine):
+    """A network converted to OpenVINO, compiled for each size of photo that is asked for.
 
     Sizes are compiled as they come (0.2 s for clothseg-lite, 0.6 s for SegFormer B2) because a graph that knows its
     shapes is up to twice as quick. All cores compute a photo that comes alone; of several each has a core of its own,
@@ -69,7 +70,7 @@ class OpenVinoEngine:
             return np.concatenate([request.infer([photo[None]])[0] for photo in pixels])
 
     @cached_property
-    def streams(self) -> "Streams | None":
+    def streams(self) -> "Streams | None":  # type: ignore[override]
         """The same network for several photos at once; None on a machine of one core."""
         count = min(_cores(), MOST_STREAMS)
         return Streams(self.compile, count) if count > 1 else None
@@ -87,8 +88,8 @@ class OpenVinoEngine:
         return self.compile((height, width), PERFORMANCE_HINT="LATENCY").create_infer_request()
 
 
-class Streams:
-    """A network that answers several calls at once, each on its share of the cores; an `Engine`, safe for threads.
+class Streams(Engine):
+    """A network that answers several calls at once, each on its share of the cores; a `StreamEngine`.
 
     A call takes longer than one on all cores, but cores that have a photo each do not wait for each other after every
     layer. For the network alone that brings nothing on two cores that nobody else uses, and 1.2 to 1.4 times as many

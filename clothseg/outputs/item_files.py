@@ -12,8 +12,9 @@ from PIL import Image
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import encoded, whole
 from clothseg.images.file_names import escaped
+from clothseg.options import CutoutOptions
 from clothseg.outputs.coco import to_coco
-from clothseg.outputs.cutout import PLAIN, CutoutOptions, refine
+from clothseg.outputs.cutout import PLAIN, refine
 from clothseg.outputs.items import Item, items_to_dict
 
 

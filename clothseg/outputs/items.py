@@ -112,7 +112,7 @@ def find_items(
     photo: Pixels,
     label_map: Pixels,
     probability: Pixels | None,
-    wearers: Pixels | None,
+    person_map: Pixels | None,
     class_ids: Sequence[int],
     min_share: float = MIN_SHARE,
 ) -> tuple[Item, ...]:
@@ -122,7 +122,7 @@ def find_items(
         photo: (H, W, 3) uint8 RGB.
         label_map: (H, W) uint8 class ids.
         probability: (h, w) uint8 grid over the photo, 255 times the winner's probability, or None.
-        wearers: (H, W) uint8 numbers of people, 0 for nobody's; or None.
+        person_map: (H, W) uint8 numbers of people, 0 for nobody's; or None.
         class_ids: classes that are wanted.
         min_share: share of the photo below which a thing is left out.
 
@@ -131,7 +131,7 @@ def find_items(
     """
     if not 0 <= min_share <= 1:
         raise ConfigError(f"min_share must lie between 0 and 1, not {min_share}.")
-    owners, boxes = _owners(label_map, wearers)
+    owners, boxes = _owners(label_map, person_map)
     found: list[Item] = []
     for class_id in sorted(set(class_ids)):
         things = _things(label_map, owners, boxes, class_id, min_share * label_map.size)
@@ -149,7 +149,7 @@ def find_items(
                     box=box,
                     confidence=_confidence(probability, label_map.shape, rows, columns, mask),
                     colors=dominant(photo[rows, columns], mask),
-                    wearer=owner if wearers is not None and owner else None,
+                    wearer=owner if person_map is not None and owner else None,
                     mask=mask,
                     size=(label_map.shape[0], label_map.shape[1]),
                 )
@@ -167,12 +167,12 @@ def items_to_dict(items: Sequence[Item], photo: str | None = None) -> dict[str, 
     }
 
 
-def _owners(label_map: Pixels, wearers: Pixels | None) -> tuple[Numbers, list[Box]]:
-    """Whose each pixel is: (H, W) numbers of wearers, or of connected figures; and the box of each number."""
-    if wearers is None:
+def _owners(label_map: Pixels, person_map: Pixels | None) -> tuple[Numbers, list[Box]]:
+    """Whose each pixel is: (H, W) numbers of people, or of connected figures; and the box of each number."""
+    if person_map is None:
         _, figures, stats, _ = cv2.connectedComponentsWithStats((label_map != BACKGROUND).view(np.uint8))
         return figures, [(x, y, width, height) for x, y, width, height, _ in stats.tolist()]
-    return wearers, [_box(wearers == number) for number in range(int(wearers.max()) + 1)]
+    return person_map, [_box(person_map == number) for number in range(int(person_map.max()) + 1)]
 
 
 def _things(

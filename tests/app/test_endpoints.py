@@ -26,7 +26,7 @@ from clothseg import Segmentation, Segmenter
 from clothseg.app import about
 from clothseg.app.mcp import LOOK_NAMES
 from clothseg.labels import GROUPS, NAMES, hex_color
-from clothseg.outputs.cutout import CutoutOptions
+from clothseg.options import CutoutOptions
 
 
 CUTOUT = ("photo", "classes", "options", "background")

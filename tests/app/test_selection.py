@@ -20,7 +20,7 @@ from clothseg.app.previews import PREVIEW, names_found
 from clothseg.app.settings import cutout_values
 from clothseg.app.tabs.segment import CutoutRequest, PhotoResult
 from clothseg.labels import GROUPS, LABEL2ID
-from clothseg.outputs.cutout import CutoutOptions
+from clothseg.options import CutoutOptions
 
 
 @pytest.fixture

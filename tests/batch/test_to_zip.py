@@ -36,7 +36,7 @@ class Pretended:
     def __call__(self, photo: Any, **options: Any) -> Segmentation:
         return self._function(photo, **options)
 
-    def for_many(self) -> "Pretended":
+    def with_streams(self) -> "Pretended":
         return self
 
 

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
 from PIL import Image as PILImage
-from tqdm.auto import tqdm
 
 from clothseg.errors import ClothsegError, DataError, ImageError
 from clothseg.images.decode import load_photo, open_image, pixel_limit
 from clothseg.labels import IGNORE, NAMES, NUM_CLASSES
+from clothseg.training.bars import progress_bar
 from clothseg.training.data.duplicates import WORDS, duplicate_groups, photo_hash
 from clothseg.training.data.mask_encoding import MaskStatistics, findings_about, only_class_of
 from clothseg.training.data.row_cache import remembered
@@ -26,6 +26,9 @@ from clothseg.training.data.split import PARTS, PROTOCOLS, SplitRecord, counts_o
 
 
 logger = logging.getLogger(__name__)
+
+FEW = 50
+"""Held-out photos below which a warning is due."""
 
 
 class Splits(NamedTuple):
@@ -74,7 +77,7 @@ def load_splits(
     is decoded first, so that near-duplicates go to one side, and rows that cannot be used to none.
 
     Args:
-        name: Hub id, or a folder with `train.parquet` and, where it has them, `validation.parquet`, `test.parquet`.
+        name: as for `load_parts`.
         revision: branch, tag or commit, for the Hub only; by default the split file's commit, or the newest.
         test_fraction: share of `train` held out by the protocol `fraction`.
         seed: decides which rows are held out.
@@ -105,6 +108,8 @@ def load_splits(
         )
     elif "validation" in parts:
         record = SplitRecord(own_name, commit, "own", None)
+    elif "train" not in parts:
+        raise DataError(f"{name} has no split train, only {' and '.join(parts)}.")
     else:
         record = SplitRecord(own_name, commit, protocol, seed)
         counts = counts_of(protocol, len(parts["train"]), test_fraction, name)
@@ -116,6 +121,7 @@ def load_splits(
         _report_duplicates(groups, parts, rows, record)
         masks = {part: measured.at(parts[part]) for part in PARTS if len(parts.get(part, []))}
         check_encoding(masks, own_name)
+        warn_of_few(len(parts.get("test", [])) or len(parts.get("validation", [])))
     selected = {part: rows.select(parts.get(part, [])) for part in PARTS}
     for part in ("train", "validation") if check or counts else ("validation",):
         if not len(selected[part]):
@@ -124,6 +130,50 @@ def load_splits(
         setattr(record, part, selected[part]["id"][:])
     test = selected["test"] if record.test else None
     return Splits(selected["train"], selected["validation"], commit, test, record, masks)
+
+
+def load_split(
+    name: str, revision: str | None = None, split: str | None = None, on_bad_row: str = "fail"
+) -> tuple[str, Dataset, str | None]:
+    """Load one split of a data set, to score on; the others are not touched.
+
+    Args:
+        name: as for `load_parts`.
+        revision: branch, tag or commit, for the Hub only.
+        split: `train`, `validation` or `test`; by default the only one, else `validation`, else `test`.
+        on_bad_row: `skip` leaves out rows that cannot be used; else they are found when they are decoded.
+
+    Returns:
+        The split, its rows, undecoded, and the data set's commit, None for what is on disk.
+
+    Raises:
+        DataError: there is no such split, or as `load_parts`.
+        HubError: the Hub cannot be reached or has no such data set or revision.
+    """
+
+    def choose(splits: list[str]) -> list[str]:
+        preferred = ("validation", "test") if split is None else (split,)
+        found = splits if split is None and len(splits) == 1 else [part for part in preferred if part in splits]
+        if not found:
+            raise DataError(f"{name} has no split {split}, only {' and '.join(splits)}.")
+        return found[:1]
+
+    rows, parts, commit = load_parts(name, revision, choose)
+    ((found, numbers),) = parts.items()
+    if on_bad_row == "skip":
+        numbers = _checked(rows, parts, SplitRecord(name, commit, "own", None), on_bad_row)[0][found]
+    return found, rows.select(numbers), commit
+
+
+def warn_of_few(count: int) -> None:
+    """Say that figures of so few photos mean little, where they do."""
+    if count < FEW:
+        logger.warning(
+            "Only %d %s to score on: figures of fewer than %d photos differ much from one draw to the next.",
+            count,
+            "row" if count == 1 else "rows",
+            FEW,
+        )
 
 
 def check_encoding(masks: dict[str, MaskStatistics], name: str) -> None:
@@ -324,7 +374,7 @@ def _inspect(rows: Dataset, description: str) -> Inspection:
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         looks = pool.map(look, range(len(rows)))
-        for _ in tqdm(looks, total=len(rows), desc=description, unit=" rows", leave=False):
+        for _ in progress_bar(looks, total=len(rows), desc=description, unit=" rows", leave=False):
             pass
     return Inspection(masks, hashes, problems)
 

@@ -145,7 +145,7 @@ def findings_about(masks: MaskStatistics) -> list[Finding]:
     Findings about no mask at all, and about photos of other things than whole people, are warnings at most.
     """
     shown = np.flatnonzero(masks.pixels.any(axis=0))
-    if not len(masks.pixels):
+    if not (masks.pixels.any() or masks.ignored.any()):
         return []
     found = [finding for finding in (_one_class(masks, shown), *_surroundings(masks)) if finding]
     order = _order(masks)

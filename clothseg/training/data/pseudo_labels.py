@@ -14,14 +14,15 @@ import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
 from PIL import Image
-from tqdm.auto import tqdm
 
 from clothseg.errors import DataError
 from clothseg.images.atomic_files import whole
 from clothseg.labels import BACKGROUND, GROUPS, IGNORE, ids_of
-from clothseg.postprocess.tta import SCALES, as_logits, averaged_probabilities
+from clothseg.postprocess.softmax import as_logits
+from clothseg.postprocess.tta import SCALES, average_probabilities
 from clothseg.postprocess.upsample import sure_pixels
 from clothseg.segmenter import Segmenter
+from clothseg.training.bars import progress_bar
 from clothseg.training.data.loading import decode_photo
 from clothseg.training.data.sources import load_unlabelled, read_ids
 
@@ -71,9 +72,9 @@ def label_rows(
     """
     known = known_tags(rows) if "classes" in rows.column_names else ()
     masks, kept = [], []
-    for number, row in enumerate(tqdm(rows, desc="The teacher labels", unit=" photos", leave=False)):
+    for number, row in enumerate(progress_bar(rows, desc="The teacher labels", unit=" photos", leave=False)):
         photo = decode_photo(row["image"], row["id"])
-        shares = averaged_probabilities(segmenter.logits, segmenter.image_size, photo, scales)
+        shares = average_probabilities(segmenter.logits, segmenter.image_size, photo, scales)
         size = photo.height, photo.width
         if not worn:
             label_map = _garment_alone(shares, row["classes"], size, min_probability)
