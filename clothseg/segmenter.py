@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clothseg.engines import Engine, as_engine
+from clothseg.engines.base import Engine, as_engine
 from clothseg.errors import ConfigError, ModelError
 from clothseg.images.color_space import on_white
 from clothseg.images.decode import Photo, load_photo, photo_name

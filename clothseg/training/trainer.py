@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from accelerate.data_loader import SeedableRandomSampler
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 from transformers import (
     EarlyStoppingCallback,
@@ -36,7 +36,7 @@ from clothseg.training.interruption import Interruption, outlive_signals
 from clothseg.training.losses import match_labels
 from clothseg.training.nan_guard import FiniteNumbers
 from clothseg.training.objective import Objective
-from clothseg.training.optimizer import parameter_groups
+from clothseg.training.optimizer import exponential_schedule, parameter_groups
 from clothseg.training.progress import Bar, Table
 
 
@@ -193,10 +193,10 @@ class ClothesTrainer(Trainer):
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LRScheduler:
-        """`lr_decay` to the power of the step, or with `lr_decay` 0 what `lr_scheduler_type` says."""
+        """`exponential_schedule` by `lr_decay`, or with `lr_decay` 0 what `lr_scheduler_type` says."""
         optimizer, decay = optimizer or self.optimizer, self.parsing.lr_decay
         if decay and optimizer is not None and self.lr_scheduler is None:
-            self.lr_scheduler = LambdaLR(optimizer, lambda step: decay**step)
+            self.lr_scheduler = exponential_schedule(optimizer, decay, self.args.get_warmup_steps(num_training_steps))
             self._created_lr_scheduler = True
         return super().create_scheduler(num_training_steps, optimizer)
 
@@ -232,7 +232,7 @@ class ClothesTrainer(Trainer):
     def _get_dataloader(self, *args: Any, **kwargs: Any) -> DataLoader:
         loader: Any = super()._get_dataloader(*args, **kwargs)
         return transformers_internals.initialize_workers(
-            loader, lambda initialize: functools.partial(outlive_signals, initialize)
+            loader, lambda initialize: functools.partial(outlive_signals, initialize), self.args.seed
         )
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
