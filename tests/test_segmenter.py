@@ -46,7 +46,7 @@ def test_agrees_with_transformers(segmenter: Segmenter, tiny_model: Path, height
         outputs = model(**inputs)
     expected = processor.post_process_semantic_segmentation(outputs, target_sizes=[(height, width)])[0].numpy()
 
-    result = segmenter(image, edges="plain")
+    result = segmenter(image, edges="plain", orientation="upright")
     np.testing.assert_array_equal(segmenter.pixels([image]), inputs["pixel_values"].numpy())
     assert np.mean(result.label_map == expected) >= 0.999
     if height > 300:
