@@ -59,6 +59,7 @@ class OpenVinoEngine:
         self.number_format = "bf16" if fast else "f32"
         self._compiled = lru_cache(maxsize=COMPILED)(self._compile)
         self._turn = threading.Lock()
+        self._process = os.getpid()
 
     def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         if len(pixels) > 1 and self.streams is not None:
@@ -68,9 +69,17 @@ class OpenVinoEngine:
             request = self._compiled(*pixels.shape[2:])
             return np.concatenate([request.infer([photo[None]])[0] for photo in pixels])
 
-    @cached_property
+    @property
     def streams(self) -> "Streams | None":
-        """The same network for several photos at once; None on a machine of one core."""
+        """The same network for several photos at once; None on a machine of one core, and in a forked process.
+
+        OpenVINO's threads for streams do not exist in a process that was forked from the one that started them: it
+        would wait for them forever.
+        """
+        return self._streams if os.getpid() == self._process else None
+
+    @cached_property
+    def _streams(self) -> "Streams | None":
         count = min(_cores(), MOST_STREAMS)
         return Streams(self.compile, count) if count > 1 else None
 

@@ -1,6 +1,11 @@
-"""The PyTorch engine: runs a transformers model on the processor or a GPU."""
+"""The PyTorch engine: runs a transformers model on the processor or a GPU.
+
+In a process that is forked from one that has used torch (as `multiprocessing` does on Linux), OpenMP waits forever for
+threads that are not there. One thread needs none of them, so forked processes get one, as torch's DataLoader has it.
+"""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
@@ -111,6 +116,10 @@ def has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 def pick_device(device: str) -> torch.device:

@@ -178,6 +178,7 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
     from av.codec.codec import UnknownCodecError
 
     name = _ALPHA_DECODERS[stream.codec_context.name]
+    decoder: Any
     try:
         decoder = av.CodecContext.create(name, "r")
     except UnknownCodecError as error:
