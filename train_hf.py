@@ -53,11 +53,13 @@ def main() -> int:
     try:
         from clothseg.errors import ClothsegError, Interrupted
         from clothseg.images.atomic_files import disk_trouble
+        from clothseg.images.file_names import tolerate_any_name
         from clothseg.process_settings import tune
     except ModuleNotFoundError:
         sys.exit(f"error: {ALONE}")
 
     tune()  # before torch is imported
+    tolerate_any_name()
     main_process = os.environ.get("RANK", "0") == "0"  # as accelerate launch and torchrun set it
     try:
         from transformers.utils.logging import disable_progress_bar

@@ -32,8 +32,9 @@ from clothseg import Segmenter
 from clothseg.labels import LABEL2ID, NAMES, NUM_CLASSES, SWAP_SIDES
 from clothseg.postprocess import cleanup, guided_edges
 from clothseg.postprocess.guided_edges import follow_edges
-from clothseg.postprocess.pipeline import read
-from clothseg.postprocess.tta import as_logits, averaged_probabilities, probabilities
+from clothseg.postprocess.pipeline import decode_logits
+from clothseg.postprocess.softmax import as_logits, softmax
+from clothseg.postprocess.tta import average_probabilities
 from clothseg.postprocess.upsample import winners
 from clothseg.training.data.loading import decode_mask, decode_row, load_splits
 from clothseg.training.evaluation.bootstrap import interval, resampled
@@ -57,7 +58,7 @@ def rank(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Labels:
     The expectations of a ratio are taken as the ratio of expectations, and pixels that several classes want go to
     the one whose Dice gains most, as in Wang and Dai, "RankSEG-RMA" (NeurIPS 2025).
     """
-    shares = probabilities(np.stack([cv2.resize(plane, size[::-1]) for plane in logits])).reshape(len(logits), -1)
+    shares = softmax(np.stack([cv2.resize(plane, size[::-1]) for plane in logits])).reshape(len(logits), -1)
     gains = np.full_like(shares, -np.inf)
     for gain, share in zip(gains, shares, strict=True):
         if share.max() <= 0.5:
@@ -103,8 +104,8 @@ def variants(segmenter: Segmenter, photo: Labels, weights: npt.NDArray[np.float3
     """The photo's label map by each way; the first is the plain one."""
     size, picture = photo.shape[:2], Image.fromarray(photo)
     logits = segmenter.logits([picture])[0]
-    mirror = as_logits(averaged_probabilities(segmenter.logits, segmenter.image_size, picture, (1.0,)))
-    average = as_logits(averaged_probabilities(segmenter.logits, segmenter.image_size, picture))
+    mirror = as_logits(average_probabilities(segmenter.logits, segmenter.image_size, picture, (1.0,)))
+    average = as_logits(average_probabilities(segmenter.logits, segmenter.image_size, picture))
     plain, guided = winners(logits, size), follow_edges(logits, photo)
     both = follow_edges(average, photo)
     priors = np.log(weights)[:, None, None]
@@ -113,10 +114,10 @@ def variants(segmenter: Segmenter, photo: Labels, weights: npt.NDArray[np.float3
         "edges": guided,
         "average": winners(average, size),
         "average, one size": winners(mirror, size),
-        "rules": cleanup.tidy(plain),
-        "edges + rules": cleanup.tidy(guided),
+        "rules": cleanup.apply_cleanup(plain),
+        "edges + rules": cleanup.apply_cleanup(guided),
         "edges + average": both,
-        "edges + average + rules": cleanup.tidy(both),
+        "edges + average + rules": cleanup.apply_cleanup(both),
         "rule: specks": by_rule(plain, cleanup.drop_specks),
         "rule: strays": by_rule(plain, cleanup.drop_strays),
         "rule: hats and glasses": by_rule(plain, cleanup.keep_on_head),
@@ -258,11 +259,11 @@ def print_times(segmenter: Segmenter, others: list[Segmenter], photo: Labels, me
     steps = {
         f"pass of {segmenter.name}": partial(segmenter.logits, [picture]),
         **passes,
-        plain: partial(read, picture, logits, False),
-        guided: partial(read, picture, logits, True),
+        plain: partial(decode_logits, picture, logits, guided=False),
+        guided: partial(decode_logits, picture, logits, guided=True),
         "guided edges alone": partial(follow_edges, logits, picture),
-        "rules": partial(cleanup.tidy, label_map),
-        "average": partial(averaged_probabilities, segmenter.logits, segmenter.image_size, picture),
+        "rules": partial(cleanup.apply_cleanup, label_map),
+        "average": partial(average_probabilities, segmenter.logits, segmenter.image_size, picture),
     }
     taken: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(ROUNDS):

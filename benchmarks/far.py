@@ -21,8 +21,8 @@ from benchmarks.photos import arguments, shots
 from benchmarks.views import Labels, Pixels, View, shrunk
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, IGNORE
-from clothseg.postprocess.pipeline import read
-from clothseg.postprocess.zoom_crop import Box, faded, paste, window
+from clothseg.postprocess.pipeline import decode_logits
+from clothseg.postprocess.zoom_crop import Box, blend_crop, paste, window
 from clothseg.training.evaluation.bootstrap import draws, interval
 from clothseg.training.evaluation.metrics import confusion_matrix
 
@@ -60,8 +60,13 @@ def surely(segmenter: Segmenter, view: View, shown: Labels) -> Labels:
     figure = Box(left + columns.min(), top + rows.min(), left + columns.max() + 1, top + rows.max() + 1)
     box = window(figure, segmenter.image_size[0] / segmenter.image_size[1], size)
     part = whole.crop(box)
-    nearer = faded(segmenter.logits([part])[0], logits, box, size)
-    return paste(read(whole, logits, guided=True).label_map, read(part, nearer, guided=True).label_map, box, size)
+    nearer = blend_crop(segmenter.logits([part])[0], logits, box, size)
+    return paste(
+        decode_logits(whole, logits, guided=True).label_map,
+        decode_logits(part, nearer, guided=True).label_map,
+        box,
+        size,
+    )
 
 
 def _figure(truth: Labels) -> npt.NDArray[np.bool_]:

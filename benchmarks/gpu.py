@@ -138,9 +138,9 @@ def ways(name: str, size: int, device: torch.device) -> tuple[dict[str, Way], To
         )
         found["pipeline"] = Way(lambda batch: pipeline([photo] * batch * 4, batch_size=batch), 4)
     engine = TorchEngine(model, str(device), "fast")
-    engine.see = partial(there.pixels, device=device)
+    engine.preprocess = partial(there.preprocess, device=device)
     aside = copy.copy(engine)
-    aside.see = None
+    aside.preprocess = lambda *_: None
 
     def whole(engine: TorchEngine, edges: str) -> Way:
         segmenter = Segmenter(engine, processor, name=name)

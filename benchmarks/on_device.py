@@ -23,7 +23,8 @@ from PIL import Image
 from clothseg import Segmenter
 from clothseg.engines import device as there
 from clothseg.engines.torch_engine import pick_device
-from clothseg.postprocess.back_view import turned
+from clothseg.postprocess import on_gpu
+from clothseg.postprocess.back_view import swap_sides_if_back_view
 from clothseg.postprocess.cleanup import without_legs
 from clothseg.postprocess.guided_edges import follow_edges
 from clothseg.postprocess.upsample import label_pixels, winning_probability
@@ -39,17 +40,17 @@ def steps(segmenter: Segmenter, photo: Image.Image, device: torch.device) -> lis
     """Preparing, drawing with plain and with guided edges: by the CPU, and on the device."""
     size, bytes_of = (photo.height, photo.width), np.array(photo)
     (logits,) = segmenter.logits([photo])
-    ruled = turned(without_legs(logits))
+    ruled = swap_sides_if_back_view(without_legs(logits))
     lying, ruled_lying = (there.upload(each, device) for each in (logits, ruled))
-    see = partial(there.pixels, photo, segmenter.image_size, segmenter._resample, segmenter._values, device)
+    see = partial(there.preprocess, photo, segmenter.image_size, segmenter._resample, segmenter._values, device)
     return [
         (lambda: segmenter.pixels([photo]), lambda: see().cpu().numpy()),
-        (lambda: label_pixels(logits, size)[0], lambda: there.label_pixels(lying, size)[0]),
+        (lambda: label_pixels(logits, size)[0], lambda: on_gpu.label_pixels(lying, size)[0]),
         (
             lambda: follow_edges(ruled, bytes_of),
-            lambda: there.follow_edges(ruled_lying, there.upload(bytes_of, device)),
+            lambda: on_gpu.follow_edges(ruled_lying, there.upload(bytes_of, device)),
         ),
-        (lambda: winning_probability(logits, size), lambda: there.winning_probability(lying, size)),
+        (lambda: winning_probability(logits, size), lambda: on_gpu.winning_probability(lying, size)),
     ]
 
 

@@ -41,7 +41,7 @@ class Picture(NamedTuple):
 
     photo: Pixels
     truth: Labels
-    wearers: Labels
+    person_map: Labels
 
 
 def side_by_side(shots: list[tuple[Pixels, Labels]], rng: np.random.Generator) -> Picture:
@@ -95,23 +95,23 @@ def _worn(truth: Labels, numbers: Labels) -> Labels:
     return np.where((truth == BACKGROUND) | (truth == IGNORE), np.uint8(0), numbers)
 
 
-def items(picture: Picture, labels: Labels, wearers: Labels) -> tuple[int, int, int]:
+def items(picture: Picture, labels: Labels, person_map: Labels) -> tuple[int, int, int]:
     """How many items the picture has, how many were found, and how many of these have their wearer."""
-    people, found = int(picture.wearers.max()), max(1, int(wearers.max()))
+    people, found = int(picture.person_map.max()), max(1, int(person_map.max()))
     shared = np.zeros((people, found))
     for one in range(people):
-        shared[one] = np.bincount(wearers[picture.wearers == one + 1], minlength=found + 1)[1 : found + 1]
+        shared[one] = np.bincount(person_map[picture.person_map == one + 1], minlength=found + 1)[1 : found + 1]
     match = dict(zip(*linear_sum_assignment(-shared), strict=True))
     counts = [0, 0, 0]
     for one in range(people):
         for class_id in range(1, NUM_CLASSES):
-            item = (picture.wearers == one + 1) & (picture.truth == class_id)
+            item = (picture.person_map == one + 1) & (picture.truth == class_id)
             size = np.count_nonzero(item)
             if size < 5e-4 * item.size:
                 continue
             seen = item & (labels == class_id)
             known = np.count_nonzero(seen) >= 0.1 * size
-            right = known and np.mean(wearers[seen] == match.get(one, -2) + 1) > 0.5
+            right = known and np.mean(person_map[seen] == match.get(one, -2) + 1) > 0.5
             counts = [total + value for total, value in zip(counts, (1, known, right), strict=True)]
     return counts[0], counts[1], counts[2]
 
@@ -138,12 +138,12 @@ def main() -> None:
                 chosen = rng.choice(len(shots), people, replace=False)
                 picture = make([shots[index] for index in chosen], rng)
                 one, every = segmenter(picture.photo), segmenter(picture.photo, people="all")
-                assert every.wearers is not None
+                assert every.person_map is not None
                 right += len(every.people) == people
-                counts += items(picture, every.label_map, every.wearers)
+                counts += items(picture, every.label_map, every.person_map)
                 matrices.append([confusion_matrix(picture.truth, each.label_map) for each in (one, every)])
                 if options.save:
-                    _save(options.save / f"{kind} {people} {number}.png".replace(" ", "-"), picture, every.wearers)
+                    _save(options.save / f"{kind} {people} {number}.png".replace(" ", "-"), picture, every.person_map)
             pair = np.array(matrices)  # (pictures, 2, 18, 18)
             before, after = (_mean_iou(matrix) for matrix in pair.sum(axis=0))
             weights = np.concatenate(list(draws(len(pair), 1000, 0)))
@@ -161,10 +161,10 @@ def _mean_iou(matrix: npt.NDArray[np.float64] | npt.NDArray[np.int64]) -> float:
     return summarize(np.rint(matrix).astype(np.int64))["mean_iou"]
 
 
-def _save(path: Path, picture: Picture, wearers: Labels) -> None:
-    """The picture, and the wearers found as colours over it."""
+def _save(path: Path, picture: Picture, person_map: Labels) -> None:
+    """The picture, and the person_map found as colours over it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    shown = overlay(picture.photo, (wearers * 4 % NUM_CLASSES).astype(np.uint8), 0.6)
+    shown = overlay(picture.photo, (person_map * 4 % NUM_CLASSES).astype(np.uint8), 0.6)
     Image.fromarray(np.hstack([picture.photo, shown])).save(path)
 
 

@@ -33,7 +33,7 @@ def measure(segmenter: Segmenter, paths: list[str], rounds: int) -> tuple[np.nda
             maps = []
             for way, longest in enumerate(LONGEST):
                 started = time.perf_counter()
-                maps.append(segmenter(path, longest=longest).label_map)
+                maps.append(segmenter(path, max_side=longest).label_map)
                 seconds[turn, place, way] = time.perf_counter() - started
             for way, found in enumerate(maps):
                 full = cv2.resize(maps[0], found.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)

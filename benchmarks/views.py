@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, IGNORE, NAMES, NUM_CLASSES, mirror
-from clothseg.segmenter import ZOOM
+from clothseg.options import SegmentOptions, options_of
 from clothseg.training.data.loading import decode_row, load_splits
 from clothseg.training.evaluation.metrics import confusion_matrix, summarize
 
@@ -40,8 +40,17 @@ class View(NamedTuple):
 
 def half_length(photo: Pixels, truth: Labels) -> View:
     """Cropped at the waist: the upper 45 % of the figure, as wide as it is high, or as the figure."""
+    return _upper(photo, truth, 0.45)
+
+
+def portrait(photo: Pixels, truth: Labels) -> View:
+    """Head and shoulders: the upper 25 % of the figure, likewise."""
+    return _upper(photo, truth, 0.25)
+
+
+def _upper(photo: Pixels, truth: Labels, share: float) -> View:
     rows, columns = np.nonzero((truth != BACKGROUND) & (truth != IGNORE))
-    bottom = int(rows.min() + 0.45 * (rows.max() - rows.min()))
+    bottom = int(rows.min() + share * (rows.max() - rows.min()))
     upper = columns[rows <= bottom]
     half = max(bottom, int(upper.max() - upper.min())) / 2
     middle = (int(upper.max()) + int(upper.min())) / 2
@@ -94,6 +103,7 @@ def mirrored(photo: Pixels, truth: Labels) -> View:
 
 
 VIEWS: dict[str, Callable[[Pixels, Labels], View]] = {
+    "portrait, head and shoulders": portrait,
     "half-length, cropped at the waist": half_length,
     "a third of the size, on grey": small(128),
     "a third of the size, on white": small(255),
@@ -109,7 +119,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
-    parser.add_argument("--zoom", choices=ZOOM, default="auto", help="second looks at small figures (default auto)")
+    parser.add_argument(
+        "--zoom",
+        choices=options_of(SegmentOptions)["zoom"].choices,
+        default="auto",
+        help="second looks at small figures (default auto)",
+    )
     options = parser.parse_args()
     segmenter = Segmenter.from_pretrained(options.model)
     rows = load_splits(str(options.folder), None, 0.1, 0).validation

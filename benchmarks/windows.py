@@ -18,7 +18,7 @@ from PIL import Image
 from benchmarks.photos import arguments, shots
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, LABEL2ID
-from clothseg.postprocess.tta import probabilities
+from clothseg.postprocess.softmax import softmax
 from clothseg.postprocess.zoom_crop import Box
 from clothseg.training.evaluation.bootstrap import draws, interval
 from clothseg.training.evaluation.metrics import confusion_matrix
@@ -44,7 +44,7 @@ def windows(figure: Box, share: float, size: tuple[int, int]) -> list[Box]:
 
 def _planes(segmenter: Segmenter, photo: Image.Image) -> Planes:
     """Probabilities (H, W, 18) at the photo's size."""
-    shares = probabilities(segmenter.logits([photo])[0])
+    shares = softmax(segmenter.logits([photo])[0])
     return np.stack([cv2.resize(plane, photo.size) for plane in shares], axis=-1)
 
 

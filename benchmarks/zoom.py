@@ -26,8 +26,8 @@ from PIL import Image
 from benchmarks.photos import arguments, shots
 from benchmarks.views import Labels, mean_iou, small
 from clothseg import Segmenter
-from clothseg.postprocess.pipeline import read
-from clothseg.postprocess.zoom_crop import FADE, Box, faded, paste, surroundings
+from clothseg.postprocess.pipeline import decode_logits
+from clothseg.postprocess.zoom_crop import FADE, Box, blend_crop, find_zoom_crop, paste
 from clothseg.training.evaluation.bootstrap import draws, interval
 from clothseg.training.evaluation.metrics import confusion_matrix
 
@@ -53,14 +53,14 @@ def main() -> None:
             view = small(128, size)(photo, truth)
             whole = Image.fromarray(view.photo)
             logits = segmenter.logits([whole])[0]
-            first = read(whole, logits, guided=True).label_map
-            box = surroundings(logits, first.shape, aspect, below=1.0)
+            first = decode_logits(whole, logits, guided=True).label_map
+            box = find_zoom_crop(logits, first.shape, aspect, below=1.0)
             if box is None:
                 continue
             part = whole.crop(box)
             nearer = segmenter.logits([part])[0]
-            hard = read(part, nearer, guided=True).label_map
-            soft = read(part, faded(nearer, logits, box, first.shape), guided=True).label_map
+            hard = decode_logits(part, nearer, guided=True).label_map
+            soft = decode_logits(part, blend_crop(nearer, logits, box, first.shape), guided=True).label_map
             ways = [first, paste(first, hard, box, first.shape), paste(first, soft, box, first.shape)]
             filled.append(_filled(box, first.shape))
             seams.append([seam(first, hard, way, box) > 0.01 * max(hard.shape) for way in ways[1:]])

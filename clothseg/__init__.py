@@ -25,7 +25,7 @@ from clothseg.errors import (
 
 if TYPE_CHECKING:
     from clothseg.batch.worker_pool import Crew
-    from clothseg.outputs.cutout import CutoutOptions
+    from clothseg.options import CutoutOptions, SegmentOptions
     from clothseg.segmentation import Segmentation
     from clothseg.segmenter import Segmenter
 
@@ -40,6 +40,7 @@ __all__ = [
     "HubError",
     "ImageError",
     "ModelError",
+    "SegmentOptions",
     "Segmentation",
     "Segmenter",
     "UnknownClassError",
@@ -49,7 +50,8 @@ __all__ = [
 
 _LAZY = {
     "Crew": "clothseg.batch.worker_pool",
-    "CutoutOptions": "clothseg.outputs.cutout",
+    "CutoutOptions": "clothseg.options",
+    "SegmentOptions": "clothseg.options",
     "Segmentation": "clothseg.segmentation",
     "Segmenter": "clothseg.segmenter",
 }

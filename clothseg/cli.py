@@ -9,6 +9,7 @@ from pathlib import Path
 from clothseg.commands import audit, check, deploy, evaluate, export, segment, video
 from clothseg.errors import ClothsegError, UsageError, needs_extra
 from clothseg.images.atomic_files import disk_trouble
+from clothseg.images.file_names import tolerate_any_name
 
 
 COMMANDS = {
@@ -38,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         ours or of the file system, 2 on arguments that cannot be meant, 130 after Ctrl+C. Arguments that argparse
         refuses exit with 2.
     """
+    tolerate_any_name()
     parser = argparse.ArgumentParser(
         prog="clothseg" if Path(sys.argv[0]).stem == "clothseg" else "python -m clothseg",
         description="Clothes segmentation of photos.",

@@ -105,15 +105,26 @@ def mirror(label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def ids_of(names: tuple[str, ...] | list[str]) -> list[int]:
-    """Class ids of `names`.
+    """Class ids of `names`, each once; the name of one of `GROUPS` stands for its classes.
 
     Raises:
-        UnknownClassError: a name is not one of the 18; the message lists them.
+        UnknownClassError: a name is neither one of the 18 nor a group's; the message lists them.
     """
     from clothseg.errors import UnknownClassError
 
-    unknown = [name for name in names if not isinstance(name, str) or name not in LABEL2ID]
+    unknown = [name for name in names if not isinstance(name, str) or not (name in LABEL2ID or name in GROUPS)]
     if unknown:
         few = ", ".join(repr(name)[:50] for name in unknown[:5]) + (" ..." if len(unknown) > 5 else "")
-        raise UnknownClassError(f"Unknown class {few}; the classes are: {', '.join(NAMES)}.")
-    return [LABEL2ID[name] for name in names]
+        raise UnknownClassError(
+            f"Unknown class {few}; the classes are: {', '.join(NAMES)}; groups of them: {', '.join(GROUPS)}."
+        )
+    return list(dict.fromkeys(LABEL2ID[each] for name in names for each in GROUPS.get(name, (name,))))
+
+
+def class_names(names: tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    """Names of classes in the order of their ids, for names of classes and groups.
+
+    Raises:
+        UnknownClassError: as `ids_of`.
+    """
+    return tuple(ID2LABEL[class_id] for class_id in sorted(ids_of(names)))

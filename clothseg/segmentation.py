@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +16,13 @@ from PIL import Image
 from clothseg.errors import ConfigError, UnknownClassError
 from clothseg.images.atomic_files import save_picture
 from clothseg.images.color_space import WHITE
+from clothseg.images.file_names import escaped
 from clothseg.labels import GROUPS, ID2LABEL, NAMES, NUM_CLASSES, ids_of
+from clothseg.options import CutoutOptions
 from clothseg.outputs import render
-from clothseg.outputs.cutout import PLAIN, CutoutOptions, refine
-from clothseg.outputs.items import MIN_SHARE, Item, find_items, write_zip
+from clothseg.outputs.cutout import PLAIN, refine
+from clothseg.outputs.item_files import write_zip
+from clothseg.outputs.items import MIN_SHARE, Item, find_items
 from clothseg.postprocess.people import Person, people_of
 from clothseg.postprocess.transparency import background_where_transparent
 
@@ -38,14 +42,14 @@ class Segmentation:
         model: Name of the model that made the label map, if one did.
         probability: (h, w) uint8, 255 times the winning class's probability, on a grid of any size that covers the
             whole photo; read-only. None where it is not known.
-        wearers: (H, W) uint8, whose each pixel is: 0 for nobody's, then 1, 2 ... from left to right; read-only. None
-            where people were not told apart.
+        person_map: (H, W) uint8, whose each pixel is: 0 for nobody's, then 1, 2 ... from left to right; read-only.
+            None where people were not told apart.
         alpha: (H, W) uint8, how opaque the photo is; read-only. None if it is opaque everywhere. No cut-out is more
             opaque than that.
 
     Raises:
         ValueError: The label map is not (H, W) uint8 of the photo's size, or holds an id beyond the 18 classes; the
-            probability is not (h, w) uint8; the wearers or the alpha are not (H, W) uint8.
+            probability is not (h, w) uint8; the person map or the alpha are not (H, W) uint8.
     """
 
     photo: Image.Image = field(repr=False)
@@ -54,7 +58,7 @@ class Segmentation:
     name: str | None = None
     model: str | None = None
     probability: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
-    wearers: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
+    person_map: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
     alpha: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -70,28 +74,34 @@ class Segmentation:
         probability = self.probability
         if probability is not None and (probability.ndim != 2 or probability.dtype != np.uint8):
             raise ValueError(f"The probability must be (h, w) uint8, not {probability.shape} {probability.dtype}.")
-        wearers = self.wearers
-        if wearers is not None and (wearers.shape != size or wearers.dtype != np.uint8):
-            raise ValueError(f"The wearers must be {size} uint8, not {wearers.shape} {wearers.dtype}.")
+        person_map = self.person_map
+        if person_map is not None and (person_map.shape != size or person_map.dtype != np.uint8):
+            raise ValueError(f"The person map must be {size} uint8, not {person_map.shape} {person_map.dtype}.")
         if alpha is not None:
             if alpha.shape != size or alpha.dtype != np.uint8:
                 raise ValueError(f"The alpha must be {size} uint8, not {alpha.shape} {alpha.dtype}.")
             label_map = background_where_transparent(label_map, alpha)
-            wearers = None if wearers is None else background_where_transparent(wearers, alpha)
+            person_map = None if person_map is None else background_where_transparent(person_map, alpha)
         object.__setattr__(self, "photo", photo)
         object.__setattr__(self, "alpha", None if alpha is None else _frozen(alpha))
         object.__setattr__(self, "label_map", _frozen(label_map))
         object.__setattr__(self, "probability", None if probability is None else _frozen(probability))
-        object.__setattr__(self, "wearers", None if wearers is None else _frozen(wearers))
+        object.__setattr__(self, "person_map", None if person_map is None else _frozen(person_map))
         confidence = {name: float(self.confidence[name]) for name in self.areas if name in self.confidence}
         object.__setattr__(self, "confidence", confidence)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Read-only again after pickle, which forgets that of arrays."""
         self.__dict__.update(state)
-        for array in (self.label_map, self.probability, self.wearers, self.alpha):
+        for array in (self.label_map, self.probability, self.person_map, self.alpha):
             if array is not None:
                 array.flags.writeable = False
+
+    @property
+    def wearers(self) -> npt.NDArray[np.uint8] | None:
+        """The old name of `person_map`, for one release."""
+        warnings.warn("Segmentation.wearers is now called person_map.", DeprecationWarning, stacklevel=2)
+        return self.person_map
 
     @cached_property
     def _counts(self) -> npt.NDArray[np.int64]:
@@ -117,7 +127,7 @@ class Segmentation:
     @cached_property
     def people(self) -> tuple[Person, ...]:
         """Who is in the photo, from left to right; empty where people were not told apart."""
-        return () if self.wearers is None else people_of(self.wearers)
+        return () if self.person_map is None else people_of(self.person_map)
 
     @property
     def areas(self) -> dict[str, float]:
@@ -160,23 +170,43 @@ class Segmentation:
             np.asarray(self.photo),
             self.label_map,
             self.probability,
-            self.wearers,
+            self.person_map,
             ids_of(names or GROUPS["All garments"]),
             min_share,
         )
 
     def save_items(
-        self, path: str | os.PathLike[str], *names: str, options: CutoutOptions | None = None
+        self,
+        path: str | os.PathLike[str],
+        *names: str,
+        options: CutoutOptions | None = None,
+        polygons: bool = False,
     ) -> tuple[Item, ...]:
         """Write a ZIP of the items' cut-outs and lists of them, whole or not at all
-        (`clothseg.outputs.items.write_zip`).
+        (`clothseg.outputs.item_files.write_zip`).
+
+        Args:
+            path: of the ZIP.
+            names: classes or groups of them; all garments and accessories if none is named.
+            options: how items are cut out.
+            polygons: write polygons to `coco.json`, which more tools take, not run lengths, which are exact.
 
         Raises:
             UnknownClassError: a name that is not among the 18.
             ConfigError: the folder does not exist.
         """
         found = self.items(*names)
-        write_zip(Path(path), np.asarray(self.photo), found, options or PLAIN, self.name, self.alpha, self.dpi)
+        write_zip(
+            Path(path),
+            np.asarray(self.photo),
+            found,
+            options or PLAIN,
+            self.name,
+            self.alpha,
+            self.dpi,
+            polygons,
+            self.model,
+        )
         return found
 
     def overlay(self, opacity: float = 0.6) -> Image.Image:
@@ -225,7 +255,7 @@ class Segmentation:
 
     def to_json(self, indent: int | None = None) -> str:
         """`to_dict` as JSON text."""
-        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
+        return escaped(json.dumps(self.to_dict(), indent=indent, ensure_ascii=False))
 
     def _with_dpi(self, picture: Image.Image) -> Image.Image:
         if self.dpi is not None:

@@ -2,30 +2,32 @@
 
 import copy
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, Unpack
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clothseg.engines import Engine
+from clothseg.engines import Engine, as_engine
 from clothseg.errors import ConfigError, ModelError
 from clothseg.images.color_space import on_white
 from clothseg.images.decode import Photo, load_photo, photo_name
 from clothseg.labels import NAMES
+from clothseg.options import SegmentKeywords, SegmentOptions, takes_options
 from clothseg.pickling import Origin, restore, to_pickle
 from clothseg.pipelining import in_order, overlapped
-from clothseg.postprocess.pipeline import Logits, Reading, read_each, read_one, wide_size
-from clothseg.postprocess.transparency import clear_transparent
-from clothseg.postprocess.tta import as_logits, averaged_probabilities
+from clothseg.postprocess.pipeline import Logits, Prediction, aspect_preserving_size, decode
+from clothseg.postprocess.softmax import as_logits
+from clothseg.postprocess.tta import average_probabilities
 from clothseg.segmentation import Segmentation
 
 
 class _Prepared(NamedTuple):
-    """A photo on white, what the network sees of it, and the photo itself.
+    """A photo on white, the network's input for it, and the photo itself.
 
     `pixels` is (1, 3, h, w), an array, or a tensor where the engine works on a GPU. `original` is RGBA where the photo
     is not opaque.
@@ -42,24 +44,14 @@ _Steps = tuple[
     Callable[[Photo, _Prepared, Logits], Segmentation],
 ]
 
-EDGES = ("plain", "guided")
-"""Values of the option `edges`."""
-
-ZOOM = ("auto", "off")
-"""Values of the option `zoom`."""
-
-PEOPLE = ("one", "all")
-"""Values of the option `people`."""
-
 
 class Segmenter:
     """A loaded model. Calls from several threads are safe: the network itself runs one call at a time.
 
     That is the quickest for one photo, since a forward pass uses all cores, and keeps memory to one pass. Of many
-    photos, `for_many` does more in the same time, and `clothseg.Crew`, by several processes, more yet.
+    photos, `with_streams` does more in the same time, and `clothseg.Crew`, by several processes, more yet.
 
     Attributes:
-        engine: What runs the network.
         workers: How many threads may call the network at once; others wait.
         name: Hub name, or the folder's own name.
         revision: Commit of a model from the Hub, else None.
@@ -71,12 +63,18 @@ class Segmenter:
     """
 
     def __init__(
-        self, engine: Engine, processor: Any, *, name: str, revision: str | None = None, license_note: str = ""
+        self,
+        engine: Engine | Callable[..., Any],
+        processor: Any,
+        *,
+        name: str,
+        revision: str | None = None,
+        license_note: str = "",
     ) -> None:
         """Put a segmenter together by hand; `from_pretrained` is the usual way.
 
         Args:
-            engine: Pixels to logits.
+            engine: Pixels to logits; a function will do.
             processor: A transformers image processor (PIL backend) with a fixed height and width.
             name: Shown to users and kept in results.
             revision: Commit of the weights.
@@ -98,6 +96,15 @@ class Segmenter:
         self._values = np.asarray(made, dtype=np.float32).reshape(3, 256)
         self.workers = 1
         self._turn = threading.Semaphore(self.workers)
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the network. A function from pixels to logits can be assigned, too."""
+        return self._engine
+
+    @engine.setter
+    def engine(self, engine: Engine | Callable[..., Any]) -> None:
+        self._engine = as_engine(engine)
 
     @classmethod
     def from_pretrained(
@@ -153,41 +160,33 @@ class Segmenter:
         copied.__dict__.update(self.__dict__)
         return copied
 
+    @takes_options()
     def __call__(
-        self,
-        photo: Photo,
-        *,
-        edges: str = "guided",
-        zoom: str = "auto",
-        people: str = "one",
-        average: bool = False,
-        rules: bool = False,
-        longest: int | None = None,
+        self, photo: Photo, options: SegmentOptions | None = None, **keywords: Unpack[SegmentKeywords]
     ) -> Segmentation:
         """Segment one photo: a path, the bytes of a file, a PIL image or an (H, W, 3) uint8 RGB array.
 
         Args:
-            edges: "guided" (the default) lets borders follow the photo's, sees no legs in half-lengths, and swaps the
-                sides of someone seen from behind; "plain" interpolates what the network says, to the pixel as
-                transformers does. docs/experiments/edges.md has the figures.
-            zoom: "auto" (the default) looks once more, from closer, at a small figure, and at someone who stands in a
-                wide photo; "off" never does.
-            people: "one" (the default) takes the photo as it is; "all" tells people apart, looks at each on their own,
-                and says whose each pixel is: `wearers` and `people` of the result. One more pass for each person.
-            average: look four times, mirrored and larger, too: finer borders and belts at five times the work or more.
-            rules: drop specks, and what cannot be in a photo of one person: `clothseg.postprocess.cleanup`.
-            longest: be content with a result of so many pixels on the longer side: a larger photo is made smaller as
-                it is read, and the result carries the smaller one. docs/performance.md says what that gains and costs.
+            photo: to segment.
+            options: how; `clothseg.SegmentOptions` has a description of each.
+            keywords: single options by their names, such as `edges="plain"`; they take precedence over `options`.
 
         Raises:
             ImageError: the photo cannot be used.
-            ConfigError: an option has no such value.
+            ConfigError: an option does not exist, or has no such value.
         """
-        prepare, run, finish = self._steps(edges, zoom, people, average, rules, longest)
+        prepare, run, finish = self._steps(SegmentOptions.of(keywords, options))
         prepared = prepare(photo)
         return finish(photo, prepared, *run([prepared]))
 
-    def batch(self, photos: Iterable[Photo], batch_size: int = 8, **options: Any) -> list[Segmentation]:
+    @takes_options()
+    def batch(
+        self,
+        photos: Iterable[Photo],
+        batch_size: int = 8,
+        options: SegmentOptions | None = None,
+        **keywords: Unpack[SegmentKeywords],
+    ) -> list[Segmentation]:
         """Segment photos of any sizes, `batch_size` in one pass; equal to one by one but for the last float digit.
 
         The list holds every photo and label map; use `iter_batch` for more of them than memory holds.
@@ -195,40 +194,54 @@ class Segmenter:
         Args:
             photos: as for one.
             batch_size: how many go through the network together, or are in hand where each goes by itself.
-            options: as for one: `edges`, `zoom`, `people`, `average`, `rules`, `longest`.
+            options: as for one photo.
+            keywords: as for one photo.
 
         Raises:
             ImageError: a photo cannot be used.
-            ConfigError: `batch_size` is below 1, or an option has no such value.
+            ConfigError: `batch_size` is below 1, or as for one photo.
         """
-        return list(self.iter_batch(photos, batch_size, **options))
+        return list(self.iter_batch(photos, batch_size, options, **keywords))
 
-    def iter_batch(self, photos: Iterable[Photo], batch_size: int = 8, **options: Any) -> Iterator[Segmentation]:
+    @takes_options()
+    def iter_batch(
+        self,
+        photos: Iterable[Photo],
+        batch_size: int = 8,
+        options: SegmentOptions | None = None,
+        **keywords: Unpack[SegmentKeywords],
+    ) -> Iterator[Segmentation]:
         """Like `batch`, lazily: no more than two batches are in hand at a time.
 
-        Where the engine answers several calls at once (`for_many`), each photo goes its way by itself, and
+        Where the engine answers several calls at once (`with_streams`), each photo goes its way by itself, and
         `batch_size` says how many may be in hand beside the one that is handed out.
 
         Close the iterator, or drop it, if you do not take all results: its threads end then.
         """
         if batch_size < 1:
             raise ConfigError(f"The batch size must be at least 1, not {batch_size}.")
-        steps, many = self._steps(**options), self.for_many()
+        options = SegmentOptions.of(keywords, options)
+        steps, many = self._steps(options), self.with_streams()
         if batch_size > 1 and many.workers > 1:
-            return in_order(partial(many, **options), photos, many.workers, max(many.workers, batch_size))
+            return in_order(partial(many, options=options), photos, many.workers, max(many.workers, batch_size))
         return overlapped(photos, batch_size, *steps)
 
-    def for_many(self) -> Self:
+    def with_streams(self) -> Self:
         """This model for calls from as many threads as it has `workers`: each takes longer, all together less time.
 
         Itself, with one worker, where the engine or the machine has no more to give.
         """
-        streams = getattr(self.engine, "streams", None)
+        streams = self.engine.streams
         if streams is None:
             return self
         many = copy.copy(self)
         many.engine, many.workers, many._turn = streams, streams.count, threading.Semaphore(streams.count)
         return many
+
+    def for_many(self) -> Self:
+        """The old name of `with_streams`, for one release."""
+        warnings.warn("Segmenter.for_many is now called with_streams.", DeprecationWarning, stacklevel=2)
+        return self.with_streams()
 
     def pixels(self, photos: list[Image.Image], size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
         """What the network sees of RGB photos: (N, 3, h, w) float32, exactly as the stock processor makes it.
@@ -260,41 +273,35 @@ class Segmenter:
             raise ModelError(f"{self.name} does not answer with finite logits of 18 classes: its weights are broken.")
         return logits
 
+    def decode(self, photo: Image.Image, logits: Logits, options: SegmentOptions) -> Prediction:
+        """What logits (18, h, w) of an RGB or RGBA photo say: `postprocess.pipeline.decode` by this network."""
+        prepare, run = self._inference(options)
+        aspect = self.image_size[0] / self.image_size[1]
+        return decode(photo, logits, options, infer=lambda crop: next(iter(run([prepare(crop)]))), aspect=aspect)
+
     # The three steps from a source to its result
 
-    def _steps(
-        self,
-        edges: str = "guided",
-        zoom: str = "auto",
-        people: str = "one",
-        average: bool = False,
-        rules: bool = False,
-        longest: int | None = None,
-    ) -> _Steps:
-        for name, value, values in (("Edges", edges, EDGES), ("Zoom", zoom, ZOOM), ("People", people, PEOPLE)):
-            if value not in values:
-                raise ConfigError(f"{name} can be {' or '.join(values)}, not {value!r}.")
-        # Only then decoded at a reduced scale, as JPEG allows: the result carries the photo, for cut-outs of its size.
-        load = partial(load_photo, longest=longest, keep_alpha=True)
-        prepare, run = (_prepare_later, self._run_averaged) if average else (self._prepare, self._run)
+    def _steps(self, options: SegmentOptions) -> _Steps:
+        # JPEG is only then decoded at a reduced scale: the result carries the photo, for cut-outs of its size.
+        load = partial(load_photo, longest=options.max_side, keep_alpha=True)
+        prepare, run = self._inference(options)
+        if options.people == "all":
+            prepare, run = self._prepare_wide, self._run_each
+        return lambda source: prepare(load(source)), run, partial(self._finish, options)
 
-        def closer(photo: Image.Image) -> Logits:
-            return next(iter(run([prepare(photo)])))
-
-        aspect, guided = self.image_size[0] / self.image_size[1], edges == "guided"
-        if people == "all":
-            read = partial(read_each, closer=closer, aspect=aspect, guided=guided, zoom=zoom == "auto", rules=rules)
-            return lambda source: self._prepare_wide(load(source)), self._run_each, partial(self._finish, read)
-        read = partial(read_one, closer=closer if zoom == "auto" else None, aspect=aspect, guided=guided, rules=rules)
-        return lambda source: prepare(load(source)), run, partial(self._finish, read)
+    def _inference(
+        self, options: SegmentOptions
+    ) -> tuple[Callable[[Image.Image], _Prepared], Callable[[list[_Prepared]], Iterable[Logits]]]:
+        """From photos of single people, or crops, to logits."""
+        return (_prepare_later, self._run_averaged) if options.average else (self._prepare, self._run)
 
     def _prepare(self, photo: Image.Image, size: tuple[int, int] | None = None) -> _Prepared:
-        see, size, flat = getattr(self.engine, "see", None), size or self.image_size, on_white(photo)
-        pixels = see(flat, size, self._resample, self._values) if see else self.pixels([flat], size)
-        return _Prepared(flat, pixels, photo)
+        size, flat = size or self.image_size, on_white(photo)
+        pixels = self.engine.preprocess(flat, size, self._resample, self._values)
+        return _Prepared(flat, self.pixels([flat], size) if pixels is None else pixels, photo)
 
     def _prepare_wide(self, photo: Image.Image) -> _Prepared:
-        return self._prepare(photo, wide_size(photo.size, self.image_size))
+        return self._prepare(photo, aspect_preserving_size(photo.size, self.image_size))
 
     def _run(self, prepared: list[_Prepared]) -> Iterable[Logits]:
         parts = [each.pixels for each in prepared]
@@ -304,27 +311,28 @@ class Segmenter:
         return [logits for each in prepared for logits in self._run([each])]
 
     def _run_averaged(self, prepared: list[_Prepared]) -> Iterable[Logits]:
-        return [as_logits(averaged_probabilities(self.logits, self.image_size, each.photo)) for each in prepared]
+        return [as_logits(average_probabilities(self.logits, self.image_size, each.photo)) for each in prepared]
 
-    def _finish(
-        self, read: Callable[..., Reading], source: Photo, prepared: _Prepared, logits: Logits
-    ) -> Segmentation:
-        seen = read(prepared.photo, logits)
-        if prepared.original.mode == "RGBA":
-            seen = clear_transparent(seen, np.asarray(prepared.original.getchannel("A")))
-        for array in (seen.label_map, seen.probability):
-            array.flags.writeable = False  # or the result would copy it
-        return Segmentation(
-            prepared.original,
-            seen.label_map,
-            dict(zip(NAMES, seen.means.tolist(), strict=True)),
-            name=photo_name(source),
-            model=self.name,
-            probability=seen.probability,
-            wearers=seen.wearers,
-        )
+    def _finish(self, options: SegmentOptions, source: Photo, prepared: _Prepared, logits: Logits) -> Segmentation:
+        prediction = self.decode(prepared.original, logits, options)
+        return as_segmentation(prediction, prepared.original, name=photo_name(source), model=self.name)
+
+
+def as_segmentation(prediction: Prediction, photo: Image.Image, *, name: str | None, model: str) -> Segmentation:
+    """The public result: a prediction with its photo."""
+    for array in (prediction.label_map, prediction.probability):
+        array.flags.writeable = False  # or the result would copy it
+    return Segmentation(
+        photo,
+        prediction.label_map,
+        dict(zip(NAMES, prediction.confidence.tolist(), strict=True)),
+        name=name,
+        model=model,
+        probability=prediction.probability,
+        person_map=prediction.person_map,
+    )
 
 
 def _prepare_later(photo: Image.Image) -> _Prepared:
-    """For looks at several sizes, which are made when it is known which."""
+    """For inputs of several sizes, which are made when it is known which."""
     return _Prepared(on_white(photo), np.empty(0, np.float32), photo)

@@ -50,3 +50,10 @@ def test_palette_has_a_colour_of_its_own_for_each_class() -> None:
 def test_unknown_name_is_refused_by_name() -> None:
     with pytest.raises(UnknownClassError, match=r"'Toga'.*Upper-clothes"):
         labels.ids_of(["Hat", "Toga"])
+
+
+def test_a_group_stands_for_its_classes() -> None:
+    assert labels.ids_of(["Hat", "Lower", "Dress"]) == [1, 5, 6, 7, 8]
+    assert labels.class_names(("Lower", "Hat")) == ("Hat", "Skirt", "Pants", "Dress", "Belt")
+    with pytest.raises(UnknownClassError, match="groups of them: All garments, Upper"):
+        labels.class_names(("Lower", "Shirts"))

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 from paper_dolls import draw
-from safetensors.numpy import load_file, save_file
+from safetensors.torch import load_file, save_file
 
 from clothseg import ConfigError, ModelError, Segmenter
-from clothseg.pickling import KEPT
 
 
 PATIENCE = 90
@@ -27,21 +27,21 @@ PATIENCE = 90
 PHOTOS = [draw(seed, 120, 80).image for seed in range(4)]
 
 
-def in_a_fork(function: Callable[[], Any]) -> Any:
+def in_a_fork(function: Callable[[], Any], folder: Path) -> Any:
     """What a function returns in a process forked from this one, which must end by itself."""
-    source, target = os.pipe()
+    answer = folder / "answer"
     child = os.fork()
     if not child:
         try:
-            os.write(target, pickle.dumps(function()))
+            answer.write_bytes(pickle.dumps(function()))
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(0)
-    os.close(target)
     ends = time.monotonic() + PATIENCE
     while time.monotonic() < ends:
         if os.waitpid(child, os.WNOHANG)[0]:
-            with os.fdopen(source, "rb") as answer:
-                return pickle.loads(answer.read())
+            return pickle.loads(answer.read_bytes())
         time.sleep(0.05)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -49,7 +49,7 @@ def in_a_fork(function: Callable[[], Any]) -> Any:
 
 
 @pytest.mark.parametrize("engine", ["torch", "openvino", "onnx"])
-def test_a_forked_process_can_use_the_model_and_load_it_anew(tiny_model: Path, engine: str) -> None:
+def test_a_forked_process_can_use_the_model_and_load_it_anew(tiny_model: Path, tmp_path: Path, engine: str) -> None:
     segmenter = Segmenter.from_pretrained(tiny_model, engine=engine)
     expected = [result.label_map for result in segmenter.batch(PHOTOS, batch_size=4)]  # starts all of its threads
 
@@ -59,7 +59,7 @@ def test_a_forked_process_can_use_the_model_and_load_it_anew(tiny_model: Path, e
         results = [*segmenter.batch(PHOTOS, batch_size=4), segmenter(PHOTOS[0]), *anew.batch(PHOTOS, batch_size=4)]
         return [result.label_map for result in results]
 
-    found = in_a_fork(both)
+    found = in_a_fork(both, tmp_path)
     for label_map, other in zip(found, [*expected, expected[0], *expected], strict=True):
         assert np.mean(label_map == other) > 0.999
 
@@ -83,7 +83,7 @@ def test_another_process_loads_it_from_its_folder(tiny_model: Path, tmp_path: Pa
     Path("segmenter.pickle").write_bytes(pickle.dumps([segmenter, Segmenter.from_pretrained()]))
     code = (
         "import pickle, numpy; tiny, embedded = pickle.load(open('segmenter.pickle', 'rb'))\n"
-        "assert tiny.origin.precision == 'fast' and embedded.name == 'segformer' or embedded.name == 'clothseg-lite'\n"
+        "assert (tiny.origin.precision, embedded.origin.name_or_path) == ('fast', None)\n"
         "numpy.save('found.npy', tiny(numpy.load('photo.npy')).label_map)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)
@@ -134,4 +134,3 @@ def test_weights_that_have_changed_are_noticed(tiny_model: Path, tmp_path: Path)
     save_file({name: 2 * value for name, value in weights.items()}, folder / "model.safetensors", {"format": "pt"})
     with pytest.raises(ModelError, match=r"not those that the Segmenter was pickled with.*Load it anew"):
         pickle.loads(data)
-    assert KEPT >= 1

@@ -115,13 +115,13 @@ def clear() -> Segmentation:
     """A result of a photo that is transparent in parts: fully in its first two rows, half in the third."""
     alpha = np.full((4, 5), 255, np.uint8)
     alpha[:2], alpha[2] = 0, 100
-    wearers = np.ones((4, 5), np.uint8)
-    return Segmentation(np.dstack([PHOTO, alpha]), LABEL_MAP, {"Dress": 0.9}, wearers=wearers)  # type: ignore[arg-type]
+    person_map = np.ones((4, 5), np.uint8)
+    return Segmentation(np.dstack([PHOTO, alpha]), LABEL_MAP, {"Dress": 0.9}, person_map=person_map)  # type: ignore[arg-type]
 
 
 def test_what_is_fully_transparent_is_background_everywhere(clear: Segmentation) -> None:
     np.testing.assert_array_equal(clear.label_map, [[0] * 5, [0] * 5, LABEL_MAP[2], LABEL_MAP[3]])
-    assert clear.wearers is not None and not clear.wearers[:2].any() and clear.wearers[2:].all()
+    assert clear.person_map is not None and not clear.person_map[:2].any() and clear.person_map[2:].all()
     assert clear.areas["Dress"] == 2 / 20
     assert [item.area for item in clear.items("Dress", min_share=0)] == [2]
     again = dataclasses.replace(clear, label_map=LABEL_MAP)

@@ -15,6 +15,7 @@ from PIL import ExifTags, Image
 from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation
 
 from clothseg import ConfigError, ImageError, ModelError, Segmentation, Segmenter
+from clothseg.engines import Engine
 from clothseg.images.decode import load_photo
 from clothseg.labels import NAMES, NUM_CLASSES
 
@@ -128,13 +129,13 @@ def test_many_photos_go_through_the_network_together(tiny_model: Path) -> None:
     segmenter(photo(0))
     segmenter.batch([photo(0)] * 2, batch_size=1)
     assert segmenter.engine.most == 1
-    many = segmenter.for_many()
+    many = segmenter.with_streams()
     assert (segmenter.workers, many.workers, many.name) == (1, 2, segmenter.name)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(many, [photo(0)] * 16))
     assert segmenter.engine.streams.most == 2
     alone = with_engine(FakeEngine(), tiny_model)
-    assert alone.for_many() is alone
+    assert alone.with_streams() is alone
 
 
 def test_streams_give_the_same_results(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -169,16 +170,16 @@ def test_an_unusable_photo_is_named(segmenter: Segmenter, tmp_path: Path) -> Non
 def test_a_reduced_result_is_one_of_the_reduced_photo(segmenter: Segmenter) -> None:
     large = photo(0, 300, 200).resize((800, 1200), Image.Resampling.BICUBIC)
     for options in ({}, {"people": "all"}, {"average": True}):
-        result = segmenter(large, longest=300, **options)
+        result = segmenter(large, max_side=300, **options)
         assert result.photo.size == (200, 300) and result.label_map.shape == (300, 200)
         assert_same(result, segmenter(result.photo, **options))
-    assert segmenter.batch([large] * 2, longest=300)[1].photo.size == (200, 300)
-    assert segmenter(large, longest=5000).photo.size == large.size
-    with pytest.raises(ConfigError, match="32 pixels or more"):
-        segmenter(large, longest=0)
+    assert segmenter.batch([large] * 2, max_side=300)[1].photo.size == (200, 300)
+    assert segmenter(large, max_side=5000).photo.size == large.size
+    with pytest.raises(ConfigError, match="max_side can be a whole number from 32"):
+        segmenter(large, max_side=0)
 
 
-class FakeEngine:
+class FakeEngine(Engine):
     """Answers with Background everywhere and notices when two calls overlap."""
 
     def __init__(self, value: float = 1.0, classes: int = NUM_CLASSES) -> None:
@@ -256,7 +257,7 @@ def test_transparent_photos(tiny_model: Path) -> None:
     alpha[:70], alpha[70:90], alpha[:, 90:] = 0, 120, 0
     photo = np.dstack([doll.image, alpha])
     segmenter = Segmenter.from_pretrained(tiny_model)
-    for options in ({}, {"edges": "plain"}, {"people": "all"}, {"average": True, "rules": True}, {"longest": 90}):
+    for options in ({}, {"edges": "plain"}, {"people": "all"}, {"average": True, "rules": True}, {"max_side": 90}):
         result, flat = segmenter(photo, **options), segmenter(load_photo(photo), **options)
         assert result.alpha is not None and flat.alpha is None
         if "longest" not in options:

@@ -9,8 +9,10 @@ from PIL import Image
 
 from clothseg.app.server.gradio_internals import upload_folder
 from clothseg.images.atomic_files import save_picture, whole
+from clothseg.images.file_names import escaped
+from clothseg.options import CutoutOptions
 from clothseg.outputs.coco import to_coco
-from clothseg.outputs.cutout import PLAIN, CutoutOptions
+from clothseg.outputs.cutout import PLAIN
 from clothseg.outputs.items import Item, items_to_dict
 from clothseg.segmentation import Segmentation
 
@@ -68,21 +70,25 @@ def save_items(result: Segmentation, items: Sequence[Item]) -> str:
     """Write the list of items as JSON and return its path."""
     path = new_file(result, "-items.json")
     with whole(path) as file:
-        file.write_text(json.dumps(items_to_dict(items, result.name), indent=2, ensure_ascii=False), encoding="utf-8")
+        found = json.dumps(items_to_dict(items, result.name), indent=2, ensure_ascii=False)
+        file.write_text(escaped(found), encoding="utf-8")
     return str(path)
 
 
-def save_coco(result: Segmentation, items: Sequence[Item]) -> str:
-    """Write the items as a COCO data set of one photo and return its path."""
+def save_coco(result: Segmentation, items: Sequence[Item], polygons: bool = False) -> str:
+    """Write the items as a COCO data set of one photo, with run lengths or polygons, and return its path."""
     path = new_file(result, "-coco.json")
     size = (result.photo.height, result.photo.width)
     with whole(path) as file:
-        file.write_text(json.dumps(to_coco(items, size, result.name), ensure_ascii=False), encoding="utf-8")
+        found = json.dumps(to_coco(items, size, result.name, polygons, result.model), ensure_ascii=False)
+        file.write_text(escaped(found), encoding="utf-8")
     return str(path)
 
 
-def save_each_item(result: Segmentation, names: Sequence[str] = (), options: CutoutOptions = PLAIN) -> str:
+def save_each_item(
+    result: Segmentation, names: Sequence[str] = (), options: CutoutOptions = PLAIN, polygons: bool = False
+) -> str:
     """Write a ZIP with a cut-out of each item of the named classes (all garments if none) and return its path."""
     path = new_file(result, "-items.zip")
-    result.save_items(path, *names, options=options)
+    result.save_items(path, *names, options=options, polygons=polygons)
     return str(path)

@@ -17,10 +17,10 @@ from clothseg.batch.photo_files import KINDS, Wanted
 from clothseg.batch.to_zip import segment_to_zip
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
 from clothseg.labels import GROUPS, NAMES, hex_color
-from clothseg.outputs.cutout import CutoutOptions
+from clothseg.options import CutoutOptions, SegmentOptions, options_of
 from clothseg.outputs.items import items_to_dict
 from clothseg.segmentation import Segmentation
-from clothseg.segmenter import EDGES, PEOPLE, ZOOM, Segmenter
+from clothseg.segmenter import Segmenter
 
 
 def _names(classes: Any) -> list[str]:
@@ -80,7 +80,8 @@ def add_endpoints(segmenter: Segmenter) -> None:
         Args:
             photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
             classes: One or more of Background, Hat, Hair, Sunglasses, Upper-clothes, Skirt, Pants, Dress, Belt,
-                Left-shoe, Right-shoe, Face, Left-leg, Right-leg, Left-arm, Right-arm, Bag, Scarf.
+                Left-shoe, Right-shoe, Face, Left-leg, Right-leg, Left-arm, Right-arm, Bag, Scarf, or of the groups
+                All garments, Upper, Lower, Shoes and accessories, Body.
             options: How the cut-out is made, a JSON object with any of: background ("none" or a colour such as
                 "#ff8800"), crop (true or false: down to what is kept), margin (pixels about it, 0 to 1000), grow
                 (pixels, -64 to 64; negative shrinks), feather (pixels over which the edge fades, 0 to 64), soft_edges,
@@ -106,6 +107,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
         zoom: str = "auto",
         average: bool = False,
         rules: bool = False,
+        polygons: bool = False,
     ) -> tuple[dict[str, Any], str, str | None]:
         """List the garments and accessories in a photo one by one: two bags are two items.
 
@@ -114,19 +116,20 @@ def add_endpoints(segmenter: Segmenter) -> None:
             classes: Classes to list, as for cutout; none for all garments and accessories.
             cutouts: Make a ZIP with a cut-out PNG of each item, too.
             options: How these are made, as for cutout.
+            polygons: Write polygons in the COCO file, which more tools take, not run lengths, which are exact.
 
         Returns:
             The number of items of each class, and for each item its index, class id, name, area in pixels, share of
             the photo (0..1), box [x, y, width, height], mean confidence (0..1), dominant colours with names, and
-            wearer (1 is the leftmost; null unless people is "all"); the same with exact masks as a COCO data set (JSON
-            file, run lengths); and the ZIP, or null.
+            wearer (1 is the leftmost; null unless people is "all"); the same with masks as a COCO data set (JSON file,
+            run lengths or polygons); and the ZIP, or null.
         """
         names = _names(classes)
         made = _cutout_options(options, None)
         result = run(photo, people, edges, zoom, average, rules)
         found = result.items(*names)
-        archive = save_each_item(result, names, made) if cutouts else None
-        return items_to_dict(found, result.name), save_coco(result, found), archive
+        archive = save_each_item(result, names, made, polygons) if cutouts else None
+        return items_to_dict(found, result.name), save_coco(result, found, polygons), archive
 
     @plain_errors
     @described
@@ -140,23 +143,26 @@ def add_endpoints(segmenter: Segmenter) -> None:
         zoom: str = "auto",
         average: bool = False,
         rules: bool = False,
+        polygons: bool = False,
     ) -> Iterator[tuple[dict[str, Any], str | None]]:
         """Segment many photos, or ZIPs of photos, into one ZIP; a photo that cannot be used stops no other.
 
         Args:
             photos: Photos and ZIPs of photos, in any mix.
             kinds: What to make of each photo: labels (PNG), cutouts (PNG), overlays (JPEG), items (JSON
-                list of garments and accessories, as from items). Without it, the first two.
-            classes: What the cut-outs keep: classes as for cutout, or the groups All garments, Upper, Lower, Shoes and
-                accessories, Body. Without it, All garments.
+                list of garments and accessories, as from items), coco (one COCO data set of all photos). Without it,
+                the first two.
+            classes: What the cut-outs keep, and which items are listed: classes or groups as for cutout. Without it,
+                All garments.
             options: How the cut-outs are made, as for cutout.
+            polygons: Write polygons in the COCO file, which more tools take, not run lengths, which are exact.
 
         Returns:
             How far it is, which is told again after each photo: done and total, the number of photos, and errors, why
             photos could not be used; and at the end the ZIP, with a folder for each kind of file and results.csv.
         """
         made = _cutout_options(options, None)
-        written = Wanted(tuple(kinds or Wanted.kinds), tuple(classes or Wanted.classes), made)
+        written = Wanted(tuple(kinds or Wanted.kinds), tuple(_names(classes) or Wanted.classes), made, polygons)
         look: dict[str, Any] = dict(zip(LOOK_NAMES, (people, edges, zoom, average, rules), strict=True))
         out = new_path("clothseg.zip")
         report: dict[str, Any] = {"done": 0, "total": 0, "errors": []}
@@ -237,13 +243,11 @@ def add_endpoints(segmenter: Segmenter) -> None:
         return photos
 
     look = [
-        choice("people", PEOPLE, "one"),
-        choice("edges", EDGES, "guided"),
-        choice("zoom", ZOOM, "auto"),
-        flag("average"),
-        flag("rules"),
+        choice(name, option.choices, option.default) if option.choices else flag(name)
+        for name, option in options_of(SegmentOptions).items()
+        if name in LOOK_NAMES
     ]
-    photo, classes, options = picture("photo"), some("classes", NAMES), cutout_options()
+    photo, classes, options = picture("photo"), some("classes", (*GROUPS, *NAMES)), cutout_options()
     overlay = gr.Image(label="overlay", type="filepath", visible=False)
     event: dict[str, Any] = {"concurrency_id": MODEL_QUEUE, "concurrency_limit": MODEL_LIMIT}
     trigger = gr.Button(visible=False)
@@ -257,7 +261,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
     )
     trigger.click(
         items,
-        [photo, classes, flag("cutouts"), options, *look],
+        [photo, classes, flag("cutouts"), options, *look, flag("polygons")],
         [json("items"), file("coco"), file("cut-outs")],
         api_name="items",
         **event,
@@ -270,6 +274,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
             some("classes", (*GROUPS, *NAMES)),
             cutout_options(),
             *look,
+            flag("polygons"),
         ],
         [json("progress"), file("zip")],
         api_name="batch",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from inspect import getdoc, signature
 from typing import Any
 
-from clothseg.outputs.cutout import MOST_FEATHER, MOST_GROWTH, MOST_MARGIN
+from clothseg.options import MAX_FEATHER, MAX_GROWTH, MAX_MARGIN
 
 
 LOOK_NAMES = ("people", "edges", "zoom", "average", "rules")
@@ -24,13 +24,13 @@ OPTIONS_SCHEMA: dict[str, Any] = {
     "properties": {
         "background": {"type": "string", "description": '"none" (transparent) or a colour such as "#ff8800"'},
         "crop": {"type": "boolean", "description": "cut down to what is kept"},
-        "margin": {"type": "integer", "minimum": 0, "maximum": MOST_MARGIN, "description": "pixels left when cropped"},
+        "margin": {"type": "integer", "minimum": 0, "maximum": MAX_MARGIN, "description": "pixels left when cropped"},
         "grow": {
-            "type": "integer", "minimum": -MOST_GROWTH, "maximum": MOST_GROWTH,
+            "type": "integer", "minimum": -MAX_GROWTH, "maximum": MAX_GROWTH,
             "description": "pixels by which the outline moves outwards, or inwards if negative",
         },
         "feather": {
-            "type": "number", "minimum": 0, "maximum": MOST_FEATHER,
+            "type": "number", "minimum": 0, "maximum": MAX_FEATHER,
             "description": "pixels over which the edge fades",
         },
         "soft_edges": {"type": "boolean", "description": "let the edge follow hair and fringes"},

@@ -15,7 +15,8 @@ from clothseg.app.photo_input import plain_errors
 from clothseg.app.previews import annotate, before_and_after, named, names_found, reduced, reduction
 from clothseg.app.settings import LOOK, Settings, cutout_options, cutout_values, read_link, scaled, write_link
 from clothseg.labels import BACKGROUND, GROUPS, NAMES
-from clothseg.outputs.cutout import PLAIN, CutoutOptions
+from clothseg.options import CutoutOptions
+from clothseg.outputs.cutout import PLAIN
 from clothseg.segmentation import Segmentation
 
 
@@ -79,12 +80,21 @@ def show(seen: PhotoResult | None, view: str, opacity: float) -> tuple[Any, Any]
 
 
 @plain_errors
-def describe(seen: PhotoResult | None) -> tuple[str, Any, Any]:
-    """The list of items, and the files that say the same."""
+def describe(seen: PhotoResult | None, polygons: bool) -> tuple[str, Any, Any]:
+    """The list of items, and the files that say the same; COCO's with polygons, or with run lengths."""
     if seen is None:
         return "", gr.update(value=None), gr.update(value=None)
     items = seen.result.items(*NAMES[BACKGROUND + 1 :])
-    return html.items_table(items, seen.result.people), save_items(seen.result, items), save_coco(seen.result, items)
+    files = save_items(seen.result, items), save_coco(seen.result, items, polygons)
+    return html.items_table(items, seen.result.people), *files
+
+
+@plain_errors
+def coco_file(seen: PhotoResult | None, polygons: bool) -> Any:
+    """COCO's file anew, with polygons or with run lengths."""
+    if seen is None:
+        return gr.update(value=None)
+    return save_coco(seen.result, seen.result.items(*NAMES[BACKGROUND + 1 :]), polygons)
 
 
 @plain_errors

@@ -14,7 +14,7 @@ from clothseg.app.i18n import tr
 from clothseg.app.photo_input import photo_input
 from clothseg.errors import ClothsegError
 from clothseg.labels import NAMES
-from clothseg.outputs.cutout import MOST_FEATHER, MOST_GROWTH, CutoutOptions
+from clothseg.options import MAX_FEATHER, MAX_GROWTH, CutoutOptions
 
 
 class Switch(NamedTuple):
@@ -82,6 +82,17 @@ def look_inputs() -> list[gr.Checkbox]:
     ]
 
 
+def polygons_input(elem_id: str) -> gr.Checkbox:
+    """The choice between polygons and run lengths in COCO's files."""
+    return gr.Checkbox(
+        False,
+        label=tr("COCO with polygons"),
+        info=tr("For tools that take no run lengths, such as Label Studio."),
+        elem_classes="tight",
+        elem_id=elem_id,
+    )
+
+
 def look_options(ticks: Sequence[bool]) -> dict[str, Any]:
     """Keyword arguments of `Segmenter.__call__` from the boxes of `look_inputs`."""
     return {switch.option: switch.on if tick else switch.off for switch, tick in zip(LOOK, ticks, strict=True)}
@@ -115,8 +126,8 @@ def cutout_inputs(prefix: str = "") -> list[Any]:
     with gr.Row():
         fill_holes = gr.Checkbox(plain.fill_holes, label=tr("Fill holes"), info=tr("Small ones."))
         drop_specks = gr.Checkbox(plain.drop_specks, label=tr("Drop specks"), info=tr("Pieces of a few pixels."))
-    grow = gr.Slider(-MOST_GROWTH, MOST_GROWTH, plain.grow, step=1, label=tr("Grow or shrink, pixels"))
-    feather = gr.Slider(0, MOST_FEATHER, plain.feather, step=0.5, label=tr("Fade the edge, pixels"))
+    grow = gr.Slider(-MAX_GROWTH, MAX_GROWTH, plain.grow, step=1, label=tr("Grow or shrink, pixels"))
+    feather = gr.Slider(0, MAX_FEATHER, plain.feather, step=0.5, label=tr("Fade the edge, pixels"))
     margin = gr.Slider(0, MARGIN, plain.margin, step=1, label=tr("Margin when cropped, pixels"))
     return [ground, color, picture, crop, margin, grow, feather, soft_edges, fill_holes, drop_specks]
 

@@ -24,8 +24,8 @@ def here() -> bool:
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true") and find_spec("spaces") is not None
 
 
-class ZeroGpuEngine:
-    """An `Engine` that computes on a borrowed GPU, and on the CPU when none is to be had.
+class ZeroGpuEngine(Engine):
+    """An engine that computes on a borrowed GPU, and on the CPU when none is to be had.
 
     It must be made before the app is launched: only then does ZeroGPU take the model's weights over.
     """

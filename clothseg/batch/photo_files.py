@@ -2,27 +2,29 @@
 
 import csv
 import json
+import logging
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from threading import Event
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from clothseg.batch.worker_pool import Crew
 from clothseg.errors import ClothsegError, ConfigError
+from clothseg.images.file_names import escaped, system_path
 from clothseg.images.sources import Source
-from clothseg.labels import GROUPS, NAMES, ids_of
+from clothseg.labels import NAMES, class_names
 from clothseg.pipelining import in_order
 
 
 if TYPE_CHECKING:
-    from clothseg.outputs.cutout import CutoutOptions
+    from clothseg.options import CutoutOptions
     from clothseg.segmentation import Segmentation
     from clothseg.segmenter import Segmenter
 
 
-KINDS = {"labels": ".png", "cutouts": ".png", "overlays": ".jpg", "items": ".json"}
+KINDS = {"labels": ".png", "cutouts": ".png", "overlays": ".jpg", "items": ".json", "coco": ".json"}
 """What can be written, each into a folder of its name, and the suffix of its files."""
 
 THREADS = 2
@@ -40,6 +42,7 @@ class Wanted:
         kinds: some of `KINDS`.
         classes: of the cut-outs and items: classes, or groups of them such as "All garments".
         cutout: how cut-outs are made; None is the plain way.
+        polygons: write polygons in COCO's files, not run lengths.
 
     Raises:
         ConfigError: no kind, or one that does not exist.
@@ -49,18 +52,19 @@ class Wanted:
     kinds: tuple[str, ...] = ("labels", "cutouts")
     classes: tuple[str, ...] = ("All garments",)
     cutout: "CutoutOptions | None" = None
+    polygons: bool = False
 
     def __post_init__(self) -> None:
         unknown = [kind for kind in self.kinds if kind not in KINDS]
         if unknown or not self.kinds:
             raise ConfigError(f"What to write can be {', '.join(KINDS)}, not {', '.join(unknown) or 'nothing'}.")
-        names = {name for given in self.classes for name in GROUPS.get(given, (given,))}
-        ids_of(sorted(names))
-        object.__setattr__(self, "classes", tuple(name for name in NAMES if name in names))
+        object.__setattr__(self, "classes", class_names(self.classes))
 
 
-_Make = Callable[[Path | bytes, str], tuple[dict[str, bytes], dict[str, Any]]]
+_Make = Callable[[Path | bytes, PurePosixPath], tuple[dict[str, bytes], dict[str, Any]]]
 """A photo and its name to the bytes of its files by kind, and its summary."""
+
+_log = logging.getLogger(__name__)
 
 
 class Outcome(NamedTuple):
@@ -83,7 +87,7 @@ def outcomes(
         segmenter: a loaded model; a crew makes the files, too, in its workers.
         sources: the photos.
         wanted: what to make of each.
-        options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`, `longest`.
+        options: as for one photo: the fields of `clothseg.SegmentOptions`.
 
     Raises:
         ConfigError: an option has no such value, which no other photo would change.
@@ -93,7 +97,7 @@ def outcomes(
     if isinstance(segmenter, Crew):
         make, threads = partial(segmenter.run, partial(_made, wanted, options)), segmenter.at_once
     else:
-        many = segmenter.for_many()
+        many = segmenter.with_streams()
         make, threads = partial(_made, wanted, options, many, given_up=given_up), max(THREADS, many.workers)
     results = in_order(partial(_outcome, make), sources, threads)
     try:
@@ -109,18 +113,22 @@ def _made(
     options: dict[str, Any],
     segmenter: "Segmenter",
     photo: Path | bytes,
-    name: str,
+    name: PurePosixPath,
     given_up: Event | None = None,
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """A photo's files and summary."""
-    result = replace(segmenter(photo, **options), name=name)
-    files = {kind: encoded(result, kind, wanted) for kind in wanted.kinds if not (given_up and given_up.is_set())}
+    result = replace(segmenter(photo, **options), name=name.name)
+    files = {
+        kind: encoded(result, kind, wanted, name.as_posix())
+        for kind in wanted.kinds
+        if not (given_up and given_up.is_set())
+    }
     return files, result.to_dict()
 
 
 def _outcome(make: _Make, source: Source) -> Outcome:
     try:
-        return Outcome(source, *make(source.read(), source.name.name), "")
+        return Outcome(source, *make(source.read(), source.name), "")
     except ConfigError:
         raise
     except ClothsegError as error:
@@ -128,19 +136,22 @@ def _outcome(make: _Make, source: Source) -> Outcome:
     except MemoryError:
         return _failed(source, "it needs more memory than there is; make the picture smaller first.")
     except Exception as error:  # one photo must not stop the others, whatever it meets
+        _log.exception("%s could not be segmented", source.name)
         detail = getattr(error, "strerror", None) or str(error).partition("\n")[0] or "no message"
         return _failed(source, f"it could not be segmented ({type(error).__name__}: {detail}).")
 
 
 def _failed(source: Source, message: str) -> Outcome:
-    named = message if source.name.name in message else f"{source.name}: {message}"
-    return Outcome(source, {}, {}, named)
+    name = source.name.name
+    message = message.replace(system_path(name), name)
+    named = message if name in message else f"{source.name}: {message}"
+    return Outcome(source, {}, {}, escaped(named))
 
 
-def encoded(result: "Segmentation", kind: str, wanted: Wanted) -> bytes:
-    """The bytes of one file made of a result; `kind` is one of `KINDS`."""
+def encoded(result: "Segmentation", kind: str, wanted: Wanted, path: str | None = None) -> bytes:
+    """The bytes of one file made of a result; `kind` is one of `KINDS`, `path` the photo's for COCO."""
     from clothseg.images import atomic_files
-    from clothseg.outputs import items, render
+    from clothseg.outputs import coco, items, render
 
     if kind == "labels":
         return atomic_files.encoded(result.label_picture(), "PNG", **render.PNG_OF_LABELS)
@@ -150,8 +161,12 @@ def encoded(result: "Segmentation", kind: str, wanted: Wanted) -> bytes:
         return atomic_files.encoded(picture, "PNG", compress_level=3)
     if kind == "overlays":
         return atomic_files.encoded(result.overlay(), "JPEG", quality=90)
-    found = items.items_to_dict(result.items(*wanted.classes), result.name)
-    return json.dumps(found, indent=2, ensure_ascii=False).encode()
+    things = result.items(*wanted.classes)
+    if kind == "items":
+        found, indent = items.items_to_dict(things, result.name), 2
+    else:
+        found, indent = coco.to_coco(things, result.label_map.shape, path, wanted.polygons, result.model), None
+    return escaped(json.dumps(found, indent=indent, ensure_ascii=False)).encode()
 
 
 def line(source: Source, summary: dict[str, Any], error: str = "") -> dict[str, Any]:
@@ -165,12 +180,13 @@ def line(source: Source, summary: dict[str, Any], error: str = "") -> dict[str, 
 
 
 def write_table(stream: IO[str], lines: Iterable[dict[str, Any]]) -> None:
-    """Write lines as CSV, under a head; `stream` was opened with newline=""."""
+    """Write lines as CSV, under a head; `stream` was opened with newline="" and takes UTF-8."""
     table = csv.DictWriter(stream, COLUMNS)
     table.writeheader()
     table.writerows(lines)
 
 
 def _harmless(text: str) -> str:
-    """A photo's name, or what begins with one, so that no spreadsheet takes it for a formula; it is the same path."""
-    return f"./{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    """A photo's name, or what begins with one, as UTF-8 can hold it, and so that no spreadsheet
+    takes it for a formula; it is the same path."""
+    return escaped(f"./{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text)

@@ -1,4 +1,4 @@
-"""A data set of the Hub segmented: its photos with label maps as masks, pushed as another data set.
+"""A data set, of the Hub or on disk, segmented: its photos with label maps as masks, pushed as another data set.
 
 Rows are streamed in and written as parquet files to a temporary folder, which is pushed when it is whole. Several
 processes take turns at the rows and share the folder; the first of them pushes it.
@@ -18,6 +18,7 @@ from clothseg.batch.distributed import Processes
 from clothseg.batch.parquet import number_files, write_rows
 from clothseg.batch.photo_files import Wanted, outcomes
 from clothseg.errors import ConfigError, HubError, UsageError, needs_extra
+from clothseg.images.dataset_folder import LAYOUTS, read_split, split_names, split_names_on_disk
 from clothseg.images.sources import Source
 from clothseg.labels import NAMES
 from clothseg.models.hub import patiently
@@ -37,12 +38,11 @@ task_categories:
 ---
 # {target}
 
-Photos of the data set [{name}](https://huggingface.co/datasets/{name}) (commit `{commit}`, split `{split}`) with label
-maps by clothseg, model {model}: a model's answers, not a person's work.
+Photos of the data set {origin}, with label maps by clothseg, model {model}: a model's answers, not a person's work.
 
 `mask` is a PNG of the upright photo's size whose pixel values are class ids: {classes}.
 
-{license_note} The terms of {name} hold for its photos.
+{license_note} The terms of that data set hold for its photos.
 """
 
 
@@ -52,22 +52,22 @@ def segment_dataset(
     load_segmenter: Callable[[], "Segmenter | Crew"],
     options: dict[str, Any],
     *,
-    split: str = "train",
+    split: str | None = None,
     column: str = "image",
     private: bool = False,
     processes: Processes | None = None,
 ) -> int:
-    """Segment a split of a data set of the Hub, and push it with columns `image` (its bytes) and `mask` (PNG).
+    """Segment a split of a data set, and push it with columns `image` (its bytes) and `mask` (PNG).
 
     What the target holds of the same split is replaced. Memory does not grow with the data set; the temporary folder
     takes about as much space as the split.
 
     Args:
-        name: the data set.
+        name: the data set: a Hub id; or a folder or parquet file, in a layout that `dataset_folder` knows.
         target: the data set to push, created if it is new.
         load_segmenter: gives the model, or a crew that has it, once the data set is found and may be written.
         options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`.
-        split: of the data set.
+        split: of the data set; by default the only one of a folder, else `train`.
         column: of its photos.
         private: make the target private, if it is new.
         processes: that share the work; each of them calls this.
@@ -77,7 +77,8 @@ def segment_dataset(
 
     Raises:
         ConfigError: libraries are missing, the disk is full, or another process has failed.
-        UsageError: the names are of one data set, or there is no such column.
+        UsageError: the names are of one data set, or there is no such split or column.
+        DataError: a folder holds no data set that can be read.
         HubError: the data set cannot be read, or the target not be written.
     """
     with needs_extra("--dataset", "train"):
@@ -87,7 +88,7 @@ def segment_dataset(
         _help(name, load_segmenter, options, split, column, processes)
         return 0
     try:
-        rows, commit = _rows(name, split, column)
+        rows, split, commit = _rows(name, split, column)
         target = _prepared(target, name, private)
         segmenter = load_segmenter()
         folder, keep = Path(tempfile.mkdtemp(prefix="clothseg-")), False
@@ -105,7 +106,8 @@ def segment_dataset(
             raise ConfigError(f"None of the photos of {name}, split {split}, could be used; nothing was pushed.")
         keep = True  # it took long to make: should the push fail, it can be pushed later
         number_files(folder, split)
-        _push(folder, {"target": target, "name": name, "commit": commit, "split": split}, segmenter)
+        shown = name if commit else Path(name).resolve().name
+        _push(folder, {"target": target, "name": shown, "commit": commit, "split": split}, segmenter)
         keep = False
     except OSError as error:
         raise _full(folder, error) from error
@@ -120,7 +122,7 @@ def _help(
     name: str,
     load_segmenter: Callable[[], "Segmenter | Crew"],
     options: dict[str, Any],
-    split: str,
+    split: str | None,
     column: str,
     processes: Processes,
 ) -> None:
@@ -130,7 +132,7 @@ def _help(
     try:
         if not folder.is_dir():
             raise ConfigError(f"This machine does not see {folder} of another: set TMPDIR to a folder that all share.")
-        rows, _ = _rows(name, split, column, work["commit"])
+        rows, _, _ = _rows(name, split, column, work["commit"])
         segmented = _segmented(load_segmenter(), _read(rows, name, processes), options, quiet=True)
         count, problems = write_rows(segmented, folder, processes.rank)
     except BaseException as error:
@@ -146,23 +148,45 @@ def _full(folder: Path, error: OSError) -> ConfigError:
     return ConfigError(f"The data set cannot be written to {folder}: {why}. Set TMPDIR to a folder with more room.")
 
 
-def _rows(name: str, split: str, column: str, commit: str | None = None) -> "tuple[IterableDataset, str | None]":
-    """The photos of a split, streamed, as rows of `image` with bytes and path; and the data set's commit, if None."""
-    from datasets import Image, load_dataset
-    from huggingface_hub import HfApi
+def _rows(
+    name: str, split: str | None, column: str, commit: str | None = None
+) -> "tuple[IterableDataset, str, str | None]":
+    """The photos of a split, streamed, as rows of `image` with bytes and path; the split's name; and the data set's
+    commit, None for a folder."""
+    from datasets import Image
 
-    try:
-        commit = commit or HfApi().dataset_info(name).sha
-        rows = load_dataset(name, revision=commit, split=split, streaming=True)
-        features = rows.features or dict.fromkeys(next(iter(rows)))
-    except Exception as error:  # the Hub's client and datasets raise all sorts
-        raise HubError(str(explain(error, name, None, kind="data set"))) from error
+    rows, split, commit = _on_disk(name, split) if Path(name).exists() else _on_hub(name, split or "train", commit)
+    features = rows.features or dict.fromkeys(next(iter(rows)))
     if column not in features:
         raise UsageError(f"{name} has no column {column}, only {', '.join(features)}; name its photos by --column.")
     if rows.features and not isinstance(features[column], Image):
         raise UsageError(f"The column {column} of {name} is not one of pictures; name its photos by --column.")
     rows = rows.select_columns([column]).cast_column(column, Image(decode=False))
-    return rows.rename_column(column, "image") if column != "image" else rows, commit
+    return rows.rename_column(column, "image") if column != "image" else rows, split, commit
+
+
+def _on_disk(name: str, split: str | None) -> "tuple[IterableDataset, str, None]":
+    """A split of a folder or parquet file: the one that is named, the only one, or `train`."""
+    found = split_names_on_disk(Path(name))
+    spelled = split or (found[0] if len(found) == 1 else "train")
+    spelled = spelled if spelled in found else split_names(found).get(spelled, spelled)
+    if spelled not in found:
+        raise UsageError(f"{name} has no split {spelled}, only {', '.join(found)}; name one by --split.")
+    rows: Any = read_split(Path(name), spelled, streaming=True)
+    return rows, spelled, None
+
+
+def _on_hub(name: str, split: str, commit: str | None) -> "tuple[IterableDataset, str, str | None]":
+    from datasets import load_dataset
+    from huggingface_hub import HfApi
+
+    if name.count("/") > 1 or name.startswith((".", "/", "~")):
+        raise UsageError(f"--dataset {name} does not exist; {LAYOUTS}. A data set on the Hub is named user/name.")
+    try:
+        commit = commit or HfApi().dataset_info(name).sha
+        return load_dataset(name, revision=commit, split=split, streaming=True), split, commit
+    except Exception as error:  # the Hub's client and datasets raise all sorts
+        raise HubError(str(explain(error, name, None, kind="data set"))) from error
 
 
 def _prepared(target: str, name: str, private: bool) -> str:
@@ -220,6 +244,13 @@ def _content(photo: dict[str, Any]) -> bytes:
     return content or b""
 
 
+def _origin(name: str, split: str, commit: str | None, **_: str) -> str:
+    """A data set as a card names it; what is on disk by its own name alone."""
+    if commit is None:
+        return f"{name} (split `{split}`)"
+    return f"[{name}](https://huggingface.co/datasets/{name}) (commit `{commit}`, split `{split}`)"
+
+
 def _push(folder: Path, about: dict[str, Any], segmenter: "Segmenter | Crew") -> None:
     from huggingface_hub import HfApi
 
@@ -229,7 +260,13 @@ def _push(folder: Path, about: dict[str, Any], segmenter: "Segmenter | Crew") ->
     def upload() -> None:
         if not api.file_exists(target, "README.md", repo_type="dataset"):  # else it is its owner's
             classes = ", ".join(f"{number} {label}" for number, label in enumerate(NAMES))
-            text = CARD.format(**about, model=model, classes=classes, license_note=segmenter.license_note)
+            text = CARD.format(
+                target=target,
+                origin=_origin(**about),
+                model=model,
+                classes=classes,
+                license_note=segmenter.license_note,
+            )
             (folder / "README.md").write_text(text, encoding="utf-8")
         api.upload_folder(
             folder_path=folder,

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import Any
 from clothseg.batch.photo_files import KINDS, Outcome, Wanted, line, write_table
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import clear_leftovers, whole
+from clothseg.images.file_names import escaped, system_path
 from clothseg.images.sources import Source
 
 
@@ -20,7 +22,10 @@ SUMMARIES = "summaries"
 
 TABLE = "results.csv"
 
-_CHOSEN = ("cutouts", "items")
+COCO = "coco.json"
+"""One data set of all photos, beside the folder with one for each."""
+
+_CHOSEN = ("cutouts", "items", "coco")
 """Kinds that are made of chosen classes."""
 
 
@@ -63,6 +68,17 @@ class OutputFolder:
             for kind, maker in self._makers(source).items()
         )
 
+    def differences(self, source: Source) -> set[str]:
+        """In a few words each, in what a photo's files that lie there were made otherwise than is wanted now."""
+        made = self._summary(source).get("made", {})
+        found = set()
+        for kind, maker in self._makers(source).items():
+            older = made.get(kind)
+            if isinstance(older, dict):
+                keys = [key for key in older.keys() | maker.keys() if older.get(key) != maker.get(key)]
+                found |= {_difference(key, older.get(key), maker.get(key)) for key in keys}
+        return found
+
     def store(self, outcome: Outcome) -> None:
         """Write what became of a photo; of one that could not be used no older files stay.
 
@@ -80,7 +96,7 @@ class OutputFolder:
                 self._file(source, kind).unlink(missing_ok=True)
         if outcome.error:
             return
-        summary = json.dumps({**outcome.summary, "made": kept | makers}, ensure_ascii=False)
+        summary = escaped(json.dumps({**outcome.summary, "made": kept | makers}, ensure_ascii=False))
         for kind, content in {**outcome.files, SUMMARIES: summary.encode()}.items():
             path = self._file(source, kind)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,8 +122,28 @@ class OutputFolder:
                 (line(source, self._summary(source), error) for source, error in found if error or self.holds(source)),
             )
         if processes == 1:
+            self._write_coco()
             return table
-        return merge([self._part(number, processes) for number in range(processes)], self.path / TABLE) or table
+        parts = [self._part(number, processes) for number in range(processes)]
+        return merge(parts, self.path / TABLE, self._write_coco) or table
+
+    def _write_coco(self) -> None:
+        """One COCO data set of all photos that are in the table."""
+        from clothseg.outputs.coco import write_merged
+
+        if "coco" not in self.wanted.kinds:
+            return
+        with (self.path / TABLE).open(newline="", encoding="utf-8") as stream:
+            names = [found["files"] for found in csv.DictReader(stream) if not found["error"]]
+        paths = [self.path / "coco" / system_path(f"{name}{KINDS['coco']}") for name in names]
+        paths = [path for path in paths if path.exists()]  # of another process's table of an earlier run, some may not
+
+        def parts() -> Iterator[dict[str, Any]]:
+            for path in paths:
+                yield json.loads(path.read_text(encoding="utf-8"))
+
+        with whole(self.path / COCO) as file, file.open("w", encoding="utf-8") as stream:
+            write_merged(stream, parts, self.about.get("model"))
 
     def _part(self, rank: int, processes: int) -> Path:
         return self.path / f"results-{rank}-of-{processes}.csv"
@@ -120,6 +156,8 @@ class OutputFolder:
             makers[kind] = {**common, "classes": list(self.wanted.classes)}
         if "cutouts" in makers:
             makers["cutouts"]["cutout"] = self._cutout
+        if "coco" in makers:
+            makers["coco"] |= {"polygons": self.wanted.polygons, "file_name": source.name.as_posix()}
         return makers
 
     @cached_property
@@ -134,7 +172,7 @@ class OutputFolder:
         return found
 
     def _file(self, source: Source, kind: str) -> Path:
-        return self.path / kind / f"{source.files.as_posix()}{KINDS.get(kind, '.json')}"
+        return self.path / kind / system_path(f"{source.files.as_posix()}{KINDS.get(kind, '.json')}")
 
     def _summary(self, source: Source) -> dict[str, Any]:
         try:
@@ -144,12 +182,24 @@ class OutputFolder:
         return found if isinstance(found, dict) else {}
 
 
-def merge(parts: list[Path], table: Path) -> Path | None:
+def _difference(key: str, before: Any, now: Any) -> str:
+    named = {
+        "photo": "photos that have changed, or others of the same names",
+        "digest": "other weights",
+        "classes": "other classes",
+        "cutout": "other options of cut-outs",
+    }
+    return (
+        named.get(key) or f"{key} {'unknown' if before is None else before}, now {'unknown' if now is None else now}"
+    )
+
+
+def merge(parts: list[Path], table: Path, then: Callable[[], None] = lambda: None) -> Path | None:
     """Put the tables of several processes together, sorted by photo; None while some are not there.
 
     Every process calls this when it has written its own table, and the last to finish merges all of them. A table of
     an earlier run may lie there still: who merges looks again afterwards, whether one was written meanwhile, so that
-    the table is right when the last process has ended, whatever their order.
+    the table is right when the last process has ended, whatever their order, and so is what `then` makes of it.
 
     Raises:
         OSError: it cannot be written.
@@ -162,6 +212,7 @@ def merge(parts: list[Path], table: Path) -> Path | None:
         lines.sort(key=lambda found: PurePosixPath(found["photo"]))
         with whole(table) as file, file.open("w", newline="", encoding="utf-8") as stream:
             write_table(stream, lines)
+        then()
         if _times(parts) == before:
             return table
     return None

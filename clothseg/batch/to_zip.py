@@ -2,19 +2,25 @@
 
 import csv
 import errno
+import json
+import time
 import zipfile
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from io import StringIO
+from functools import partial
+from io import StringIO, TextIOWrapper
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from clothseg.batch.photo_files import COLUMNS, KINDS, Wanted, line, outcomes
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import clear_leftovers, whole
+from clothseg.images.file_names import escaped
 from clothseg.images.sources import collected
 from clothseg.images.zip_archive import Limits
+from clothseg.outputs.coco import write_merged
 
 
 if TYPE_CHECKING:
@@ -24,6 +30,9 @@ if TYPE_CHECKING:
 
 TABLE = "results.csv"
 """Name of the table in the ZIP."""
+
+COCO = "coco.json"
+"""Name of the data set of all photos in the ZIP."""
 
 
 class Progress(NamedTuple):
@@ -49,7 +58,8 @@ def segment_to_zip(
 ) -> Generator[Progress]:
     """Segment photos and write one ZIP, which is there, whole, when the iterator ends, and not before.
 
-    The ZIP holds a folder for each kind of file and `results.csv`, with a line for each photo: its size and each
+    The ZIP holds a folder for each kind of file, but for COCO's, of which there is one for all, `coco.json`; and
+    `results.csv`, with a line for each photo: its size and each
     class's share of it, or why it could not be used; that of one photo stops no other. Photos are read, segmented and
     packed one after the other, so that memory does not grow with their number. Close the iterator to give up: that
     waits for the step that photos in hand are at, and leaves no file. A process that is killed leaves a hidden one,
@@ -61,7 +71,7 @@ def segment_to_zip(
         out: path of the ZIP.
         wanted: what to write of each photo.
         limits: what to refuse of a ZIP; there may be no more photos in all than `limits.files` either.
-        options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`, `longest`.
+        options: as for one photo: the fields of `clothseg.SegmentOptions`.
 
     Yields:
         How far it is: at once, and after each photo.
@@ -87,15 +97,29 @@ def segment_to_zip(
             with (
                 whole(out) as temporary,
                 zipfile.ZipFile(temporary, "w") as archive,
+                TemporaryFile() as coco,
                 closing(outcomes(segmenter, photos, wanted, options)) as results,
             ):
                 for done, (photo, files, summary, problem) in enumerate(results, 1):
+                    if "coco" in files:
+                        coco.write(files.pop("coco") + b"\n")
                     for kind, content in files.items():
                         # stored: PNG and JPEG are packed already
                         archive.writestr(f"{kind}/{photo.files.as_posix()}{KINDS[kind]}", content)
                     table.writerow(line(photo, summary, problem))
-                    yield Progress(done, len(photos), photo.name.as_posix(), problem)
+                    yield Progress(done, len(photos), escaped(photo.name.as_posix()), problem)
+                if "coco" in wanted.kinds:
+                    about = zipfile.ZipInfo(COCO, time.localtime()[:6])
+                    about.compress_type = zipfile.ZIP_DEFLATED
+                    with archive.open(about, "w", force_zip64=True) as file, TextIOWrapper(file, "utf-8") as stream:
+                        write_merged(stream, partial(_read_lines, coco), segmenter.name)
                 archive.writestr(TABLE, text.getvalue(), zipfile.ZIP_DEFLATED)
         except OSError as error:
             why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or error
             raise ConfigError(f"The ZIP {out.name} cannot be written: {why}.") from error
+
+
+def _read_lines(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """The JSON objects that a file holds, one a line, from its start."""
+    file.seek(0)
+    yield from map(json.loads, file)

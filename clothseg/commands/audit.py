@@ -15,8 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "dataset",
         metavar="DATASET",
-        help="Hub id, or folder with train.parquet and, where it has them, validation.parquet and test.parquet; with "
-        "columns image and mask",
+        help="Hub id, folder or parquet file, as for training, with columns image and mask",
     )
     parser.add_argument("--revision", help="branch, tag or commit of a data set on the Hub")
     parser.add_argument("--out", type=Path, metavar="FILE.html", help="write a report with pictures to this file")
@@ -35,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="exit with status 1 if there are bad rows, pairs that do not match, or near-duplicates across splits",
+        help="exit with status 1 if there are bad rows, pairs that do not match, near-duplicates across splits, or "
+        "masks that do not seem to hold ATR's class ids",
     )
 
 

@@ -1,8 +1,15 @@
 """Arguments that commands share."""
 
 import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
+from clothseg.errors import ConfigError, ImageError, UnknownClassError, UsageError
 from clothseg.labels import GROUPS
+from clothseg.options import CutoutOptions, Option, SegmentOptions, options_of
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -20,3 +27,91 @@ def add_keep(parser: argparse.ArgumentParser, of: str) -> None:
         default=["All garments"],
         help=f"classes of {of}, or groups of them ({', '.join(GROUPS)}); default: All garments",
     )
+
+
+CUTOUT = tuple(options_of(CutoutOptions))
+"""Names of the arguments for cut-outs."""
+
+SEGMENT = tuple(options_of(SegmentOptions))
+"""Names of the arguments for segmentations."""
+
+
+def add_segment_options(
+    parser: argparse.ArgumentParser, names: tuple[str, ...] = tuple(options_of(SegmentOptions))
+) -> None:
+    """Add an argument for each of the named fields of `SegmentOptions`; `segment_options` reads them."""
+    known = options_of(SegmentOptions)
+    for name in names:
+        _add(parser, known[name])
+    for old, new in SegmentOptions.RENAMED.items():
+        if new in names:
+            settings: dict[str, Any] = {"type": str} if known[new].kind is not bool else {"nargs": 0}
+            parser.add_argument(f"--{old}", dest=new, action=_Renamed, help=argparse.SUPPRESS, **settings)
+
+
+def segment_options(arguments: argparse.Namespace) -> SegmentOptions:
+    """What the arguments of `add_segment_options` say.
+
+    Raises:
+        ConfigError: a value that is not allowed.
+    """
+    return SegmentOptions.of(
+        {name: getattr(arguments, name) for name in options_of(SegmentOptions) if hasattr(arguments, name)}
+    )
+
+
+def add_cutout_options(parser: argparse.ArgumentParser, leave_out: tuple[str, ...] = ()) -> None:
+    """Add an argument for each field of `CutoutOptions`, but for those that are left out."""
+    group = parser.add_argument_group("cut-outs")
+    for name, option in options_of(CutoutOptions).items():
+        if name == "background":
+            group.add_argument("--background", help=f"{option.help}, or the path of a photo")
+        elif name not in leave_out:
+            _add(group, option)
+
+
+def cutout_options(arguments: argparse.Namespace) -> CutoutOptions:
+    """What the arguments of `add_cutout_options` say; a background that is no colour is a photo's path.
+
+    Raises:
+        ConfigError: a value that is not allowed.
+        ImageError: the background is a photo that cannot be used.
+    """
+    values = {name: getattr(arguments, name, None) for name in CUTOUT}
+    background = values["background"]
+    if background not in (None, "none") and not background.startswith("#"):
+        values["background"] = Path(background)
+    return CutoutOptions.of(values)
+
+
+@contextmanager
+def as_usage() -> Iterator[None]:
+    """What is wrong while arguments are looked at is wrong with the arguments."""
+    try:
+        yield
+    except (ConfigError, ImageError, UnknownClassError) as error:
+        raise UsageError(str(error)) from error
+
+
+def _add(parser: "argparse._ActionsContainer", option: Option) -> None:
+    """An argument for an option; numbers have no default, which tells a given 0 from none."""
+    if option.kind is bool:
+        parser.add_argument(f"--{option.name}", action="store_true", help=option.help)
+    elif option.choices:
+        parser.add_argument(
+            f"--{option.name}",
+            choices=option.choices,
+            default=option.default,
+            help=f"{option.help} (default: {option.default})",
+        )
+    else:
+        limits = "" if option.maximum is None else f", {option.minimum:g} to {option.maximum:g}"
+        parser.add_argument(f"--{option.name}", type=option.kind, metavar="PIXELS", help=option.help + limits)
+
+
+class _Renamed(argparse.Action):
+    """Takes an argument's old name, and says the new one."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
+        sys.stderr.write(f"{option_string} is now called --{self.dest}; the old name works for one release.\n")
+        setattr(namespace, self.dest, True if values == [] else int(values))

@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clothseg.commands.common import add_segment_options, segment_options
 from clothseg.errors import ConfigError, DataError, ModelError
+from clothseg.options import EVALUATION_OPTIONS
 
 
 if TYPE_CHECKING:
@@ -23,22 +25,22 @@ EMBEDDED = "embedded"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     parser.add_argument("model", metavar="MODEL", help=f"Hub id or folder; `{EMBEDDED}`: the one that ships with us")
-    parser.add_argument("dataset", metavar="DATASET", help="Hub id, or folder with parquet files, as for training")
+    parser.add_argument("dataset", metavar="DATASET", help="Hub id, folder or parquet file, as for training")
     parser.add_argument("--against", metavar="OTHER", help="a second model to compare with, on the same photos")
     parser.add_argument("--revision", help="branch, tag or commit of MODEL on the Hub")
     parser.add_argument("--against_revision", help="branch, tag or commit of OTHER on the Hub")
     parser.add_argument("--dataset_revision", help="branch, tag or commit of DATASET on the Hub")
-    parser.add_argument("--split", choices=("validation", "test", "train"), default="validation")
+    parser.add_argument(
+        "--split",
+        choices=("validation", "test", "train"),
+        help="the only one that there is, else validation (or val, valid, dev), else test. validation of a data set "
+        "that has train alone is what train_hf.py holds out of it by default",
+    )
     parser.add_argument("--split_file", help="split.json of a training run, to score on the very rows it held out")
     parser.add_argument(
         "--on_bad_row", choices=("fail", "skip"), default="fail", help="rows that cannot be scored: stop, or leave out"
     )
-    parser.add_argument(
-        "--edges",
-        choices=("guided", "plain"),
-        default="guided",
-        help="own size: borders that follow the photo, as users see them (default), or as transformers interpolates",
-    )
+    add_segment_options(parser, EVALUATION_OPTIONS)
     parser.add_argument("--out", type=Path, help="folder for figures.json, tables as CSV, and plots")
     parser.add_argument(
         "--pictures",
@@ -63,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     from clothseg.training.publish import plots
     from clothseg.training.publish.report import difference_text, report_text, write_pictures, write_report
 
-    rows, commit = _rows(arguments)
+    split, rows, commit = _rows(arguments)
     segmenter = _load(arguments.model, arguments.revision)
     other = _load(arguments.against, arguments.against_revision) if arguments.against else None
     if arguments.out:
@@ -73,8 +75,10 @@ def run(arguments: argparse.Namespace) -> int:
     scores = _score(segmenter, rows, arguments)
     found = report(scores, **resampling)
     about = {**_about(segmenter), "dataset": _shown(arguments.dataset), "dataset_commit": commit}
-    about |= {"split": arguments.split, "edges": arguments.edges}
-    where = f"{arguments.dataset}, split {arguments.split}, edges {arguments.edges}"
+    options = {name: getattr(arguments, name) for name in EVALUATION_OPTIONS}
+    about |= {"split": split, **options}
+    said = [f"{name} {value}" for name, value in options.items() if value not in (False, "one")]
+    where = ", ".join([arguments.dataset, f"split {split}", *said])
     _say(f"{arguments.model} on {where}: {report_text(found)}")
     if other is not None:
         their_scores = _score(other, rows, arguments)
@@ -117,31 +121,42 @@ def _load(name: str, revision: str | None) -> "Segmenter":
     return Segmenter.from_pretrained(None if name == EMBEDDED else name, revision=revision)
 
 
-def _rows(arguments: argparse.Namespace) -> "tuple[Dataset, str | None]":
-    """The rows to score on, undecoded, and the data set's commit."""
-    from clothseg.training.data.loading import load_splits
+def _rows(arguments: argparse.Namespace) -> "tuple[str, Dataset, str | None]":
+    """The split that is scored, its rows, undecoded, and the data set's commit."""
+    from clothseg.training.data.loading import check_encoding, load_split, load_splits, measure_masks, warn_of_few
+    from clothseg.training.data.sources import splits_of
 
-    splits = load_splits(
-        arguments.dataset,
-        arguments.dataset_revision,
-        split_file=arguments.split_file,
-        on_bad_row=arguments.on_bad_row,
-        check=arguments.on_bad_row == "skip",
-    )
-    rows = getattr(splits, arguments.split)
-    if not rows:
-        raise DataError(
-            f"{arguments.dataset} has no rows for {arguments.split}; choose another --split, or a --split_file that "
-            "lists some."
+    dataset, revision, split = arguments.dataset, arguments.dataset_revision, arguments.split
+    if arguments.split_file or (split == "validation" and splits_of(dataset, revision) == ["train"]):
+        splits = load_splits(
+            dataset,
+            revision,
+            split_file=arguments.split_file,
+            on_bad_row=arguments.on_bad_row,
+            check=arguments.on_bad_row == "skip",
         )
-    return rows, splits.commit
+        split = split or "validation"
+        rows, commit = getattr(splits, split), splits.commit
+        if not rows:
+            raise DataError(f"--split_file {arguments.split_file} lists no rows for {split}; choose another --split.")
+    else:
+        split, rows, commit = load_split(dataset, revision, split, arguments.on_bad_row)
+    if split == "train" and arguments.split is None:
+        sys.stderr.write(
+            f"Scoring all {len(rows):,} rows of train, the only split of {dataset}. A model that was trained on them "
+            "scores too well: --split validation scores what train_hf.py holds out by default, --split_file what a "
+            "run has held out.\n"
+        )
+    check_encoding({split: measure_masks(rows)}, _shown(dataset))
+    warn_of_few(len(rows))
+    return split, rows, commit
 
 
 def _score(segmenter: "Segmenter", rows: "Dataset", arguments: argparse.Namespace) -> "Scores":
     """The model's scores, unless it answers everything with one class: no figure of such a model means anything."""
     from clothseg.training.evaluation.scoring import only_class, score
 
-    scores = score(segmenter, rows, arguments.batch_size, arguments.edges)
+    scores = score(segmenter, rows, arguments.batch_size, segment_options(arguments))
     only = only_class(scores)
     if only is not None:
         raise ModelError(

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -13,25 +14,26 @@ from clothseg import __version__
 from clothseg.batch.photo_files import KINDS, Wanted, outcomes
 from clothseg.batch.to_folder import SUMMARIES, OutputFolder
 from clothseg.batch.worker_pool import MANY, MOST_WORKERS, Crew, paying_workers
-from clothseg.commands.common import add_keep, add_model
-from clothseg.errors import ConfigError, ImageError, UnknownClassError, UsageError
-from clothseg.images.decode import LEAST_LONGEST
+from clothseg.commands.common import (
+    CUTOUT,
+    add_cutout_options,
+    add_keep,
+    add_model,
+    add_segment_options,
+    as_usage,
+    cutout_options,
+    segment_options,
+)
+from clothseg.errors import ConfigError, UsageError
 from clothseg.images.sources import Source, collected
 
 
 if TYPE_CHECKING:
     from clothseg.models.loading import LoadedModel
-    from clothseg.outputs.cutout import CutoutOptions
     from clothseg.segmenter import Segmenter
 
 
 HELP = "segment photos, folders and ZIPs of photos, or a data set"
-
-OPTIONS = ("edges", "zoom", "people", "average", "rules", "longest")
-"""Of the segmentation."""
-
-CUTOUT = ("background", "crop", "margin", "grow", "feather", "soft_edges", "fill_holes", "drop_specks")
-"""Of the cut-outs: the fields of `clothseg.outputs.cutout.CutoutOptions`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,16 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write", nargs="+", choices=KINDS, default=["labels", "cutouts"], help="default: the first two"
     )
     add_keep(parser, "cut-outs and items")
-    parser.add_argument("--edges", choices=("guided", "plain"), default="guided", help="borders that follow the photo")
-    parser.add_argument("--zoom", choices=("auto", "off"), default="auto", help="look at small figures once more")
-    parser.add_argument("--people", choices=("one", "all"), default="one", help="tell several people apart")
     parser.add_argument(
-        "--average", action="store_true", help="look four times, mirrored and larger: five times slower"
+        "--polygons", action="store_true", help="write polygons in COCO files, which more tools take than run lengths"
     )
-    parser.add_argument("--rules", action="store_true", help="drop specks and what one person cannot wear there")
-    parser.add_argument(
-        "--longest", type=int, metavar="PIXELS", help="reduce larger photos, and what is made of them: quicker"
-    )
+    add_segment_options(parser)
     parser.add_argument(
         "--workers",
         type=_workers,
@@ -62,31 +58,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"cores, up to {MOST_WORKERS}, for {MANY} photos and more and a small model on a CPU, and 1 else",
     )
     parser.add_argument("--overwrite", action="store_true", help="do photos again that are done")
-    add_cutout_arguments(parser)
-    hub = parser.add_argument_group("a data set of the Hub, in place of PATH and --out")
-    hub.add_argument("--dataset", metavar="USER/NAME", help="whose photos to segment")
-    hub.add_argument("--split", help="of the data set (default: train)")
+    add_cutout_options(parser)
+    hub = parser.add_argument_group("a data set, in place of PATH and --out")
+    hub.add_argument(
+        "--dataset", metavar="USER/NAME", help="whose photos to segment; or a folder or file of parquet on disk"
+    )
+    hub.add_argument("--split", help="of the data set (default: the only one of a folder, else train)")
     hub.add_argument("--column", help="of its photos (default: image)")
     hub.add_argument("--push_to_hub", metavar="USER/OUT", help="data set to push, with columns image and mask")
     hub.add_argument("--private", action="store_true", help="make it private, if it is new")
-
-
-def add_cutout_arguments(parser: argparse.ArgumentParser, leave_out: tuple[str, ...] = ()) -> None:
-    """Add the arguments of `CUTOUT` to a command's parser, but for those that are left out."""
-    cutouts = parser.add_argument_group("cut-outs")
-    settings: dict[str, dict[str, Any]] = {
-        "background": {"help": "none (transparent, the default), a colour such as #ff8800, or a photo"},
-        "crop": {"action": "store_true", "help": "cut down to what is visible"},
-        "margin": {"type": int, "metavar": "PIXELS", "help": "left about what was cropped"},
-        "grow": {"type": int, "metavar": "PIXELS", "help": "move the outline outwards, -64 to 64"},
-        "feather": {"type": float, "metavar": "PIXELS", "help": "blur the edge, 0 to 64"},
-        "soft_edges": {"action": "store_true", "help": "let the edge follow hair and fringes"},
-        "fill_holes": {"action": "store_true", "help": "fill small holes"},
-        "drop_specks": {"action": "store_true", "help": "drop small pieces"},
-    }
-    for name in CUTOUT:
-        if name not in leave_out:
-            cutouts.add_argument(f"--{name}", **settings[name])
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -107,30 +87,18 @@ def run(arguments: argparse.Namespace) -> int:
     """
     rank, processes = _processes()
     _check(arguments)
+    with as_usage():
+        segment_options(arguments)
     if arguments.dataset:
         return _segment_dataset(arguments, rank, processes)
     with ExitStack() as stack:
         with as_usage():
-            wanted = Wanted(tuple(arguments.write), tuple(arguments.keep), cutout_options(arguments))
+            wanted = Wanted(
+                tuple(arguments.write), tuple(arguments.keep), cutout_options(arguments), arguments.polygons
+            )
             leave_out = _ours(arguments.out, arguments.paths)
             photos = stack.enter_context(collected(arguments.paths, leave_out=leave_out, unpack=arguments.zip))
         return _segment(arguments, wanted, photos[rank::processes], rank, processes)
-
-
-def cutout_options(arguments: argparse.Namespace) -> "CutoutOptions":
-    """What the arguments of `CUTOUT` say; a background that is no colour is a photo's path.
-
-    Raises:
-        ConfigError: a value that is not allowed.
-        ImageError: the background is a photo that cannot be used.
-    """
-    from clothseg.outputs.cutout import CutoutOptions
-
-    values = {name: getattr(arguments, name, None) for name in CUTOUT}
-    background = values["background"]
-    if background not in (None, "none") and not background.startswith("#"):
-        values["background"] = Path(background)
-    return CutoutOptions.of(values)
 
 
 def _workers(text: str) -> int | None:
@@ -162,12 +130,14 @@ def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source]
     from clothseg.models.loading import load
 
     loaded = load(arguments.model, arguments.revision)
-    options = {name: getattr(arguments, name) for name in OPTIONS}
+    options = asdict(segment_options(arguments))
     about = {"clothseg": __version__, "model": loaded.name, "revision": loaded.revision, "digest": loaded.digest}
     folder = OutputFolder(arguments.out, wanted, about | options)
     with as_usage():
         folder.prepare(rank, processes)
     todo = [photo for photo in photos if arguments.overwrite or not folder.holds(photo)]
+    if not arguments.overwrite:
+        _tell_of_replaced(folder, todo)
     done: list[Source] = []
     problems: dict[PurePosixPath, str] = {}
     stopped: BaseException | None = None
@@ -190,6 +160,17 @@ def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source]
     return 1 if problems and processes == 1 else 0
 
 
+def _tell_of_replaced(folder: OutputFolder, todo: list[Source]) -> None:
+    """Say on stderr what of an earlier run is going to be replaced, before it is."""
+    found = [differences for photo in todo if (differences := folder.differences(photo))]
+    if found:
+        which = "; ".join(sorted(set().union(*found)))
+        sys.stderr.write(
+            f"{folder.path} holds files of {len(found)} of these photos that were made in another way ({which}); they "
+            "are replaced. To keep both, stop this with Ctrl+C and give another --out.\n"
+        )
+
+
 def _segment_dataset(arguments: argparse.Namespace, rank: int, processes: int) -> int:
     from clothseg.batch.distributed import Processes
     from clothseg.batch.to_dataset import segment_dataset
@@ -202,8 +183,8 @@ def _segment_dataset(arguments: argparse.Namespace, rank: int, processes: int) -
             lambda: stack.enter_context(
                 _segmenter(arguments, load(arguments.model, arguments.revision), None, processes)
             ),
-            {name: getattr(arguments, name) for name in OPTIONS},
-            split=arguments.split or "train",
+            asdict(segment_options(arguments)),
+            split=arguments.split,
             column=arguments.column or "image",
             private=arguments.private,
             processes=Processes(rank, processes),
@@ -238,15 +219,6 @@ def _store(
             done.append(outcome.source)
 
 
-@contextmanager
-def as_usage() -> Iterator[None]:
-    """What is wrong while arguments are looked at is wrong with the arguments."""
-    try:
-        yield
-    except (ConfigError, ImageError, UnknownClassError) as error:
-        raise UsageError(str(error)) from error
-
-
 def _processes() -> tuple[int, int]:
     """This process's number, and how many share the work."""
     rank, processes = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
@@ -277,19 +249,19 @@ def _check(arguments: argparse.Namespace) -> None:
             raise UsageError("--dataset segments a data set and pushes another: leave out PATH and --out.")
         if not arguments.push_to_hub:
             raise UsageError("--dataset needs --push_to_hub USER/OUT, the data set to push.")
-        if arguments.longest is not None:
-            raise UsageError("--longest is not for --dataset: its masks have the photos' own size.")
+        if arguments.max_side is not None:
+            raise UsageError("--max_side is not for --dataset: its masks have the photos' own size.")
         return
     alone = [name for name in ("split", "column", "push_to_hub", "private") if getattr(arguments, name)]
     if alone:
         raise UsageError(f"--{alone[0]} goes with --dataset alone.")
     if not arguments.paths or not arguments.out:
         raise UsageError("Give photos or folders as PATH, and --out for what is written.")
-    if arguments.longest is not None and arguments.longest < LEAST_LONGEST:
-        raise UsageError(f"--longest can be {LEAST_LONGEST} pixels or more, not {arguments.longest}.")
     given = [name for name in CUTOUT if getattr(arguments, name)]
     if given and "cutouts" not in arguments.write:
         raise UsageError(f"--{given[0]} is of cut-outs: add cutouts to --write.")
+    if arguments.polygons and "coco" not in arguments.write:
+        raise UsageError("--polygons is of COCO files: add coco to --write.")
 
 
 def _ours(out: Path, paths: list[Path]) -> list[Path]:

@@ -17,10 +17,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from clothseg.commands.common import add_keep, add_model
-from clothseg.commands.segment import CUTOUT, add_cutout_arguments, as_usage, cutout_options
+from clothseg.commands.common import (
+    CUTOUT,
+    add_cutout_options,
+    add_keep,
+    add_model,
+    add_segment_options,
+    as_usage,
+    cutout_options,
+    segment_options,
+)
 from clothseg.errors import UsageError
-from clothseg.labels import GROUPS, NAMES, ids_of
+from clothseg.labels import class_names
+from clothseg.options import VIDEO_OPTIONS
 from clothseg.video.reader import FORMATS_TEXT, MAX_PIXELS, MAX_SECONDS, Clip, import_av, open_clip
 
 
@@ -29,7 +38,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from PIL import Image
 
-    from clothseg.outputs.cutout import CutoutOptions
+    from clothseg.options import CutoutOptions
     from clothseg.segmentation import Segmentation
     from clothseg.video.writer import Write
 
@@ -60,14 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--smooth", action=argparse.BooleanOptionalAction, default=True, help="mix frames, so that nothing flickers"
     )
-    parser.add_argument("--zoom", choices=("auto", "off"), default="auto", help="look where people are")
-    parser.add_argument("--edges", choices=("guided", "plain"), default="guided", help="borders that follow the frame")
-    parser.add_argument("--rules", action="store_true", help="drop specks and what one person cannot wear there")
+    add_segment_options(parser, VIDEO_OPTIONS)
     add_model(parser)
     parser.add_argument("--max_seconds", type=float, default=MAX_SECONDS, help=f"longest clip ({MAX_SECONDS:g})")
     parser.add_argument("--max_pixels", type=int, default=MAX_PIXELS, help=f"largest frame ({MAX_PIXELS:,} pixels)")
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
-    add_cutout_arguments(parser, leave_out=PHOTOS_ONLY)
+    add_cutout_options(parser, leave_out=PHOTOS_ONLY)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -84,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     out: Path = arguments.out
     with as_usage():
-        keep, cutout = _classes(arguments.keep), cutout_options(arguments)
+        keep, cutout = class_names(arguments.keep), cutout_options(arguments)
     kind = _kind(out, arguments.write, cutout.background != "none")
     given = [name for name in CUTOUT if getattr(arguments, name, None)]
     if given and kind != "cutout":
@@ -131,8 +138,8 @@ def _segment(clip: Clip, write: "Write", wanted: _Wanted, arguments: argparse.Na
             yield frame.pixels
 
     steadiness, began, count = Steadiness(), time.monotonic(), 0
-    options = {name: getattr(arguments, name) for name in ("smooth", "zoom", "edges", "rules")}
-    with closing(segment_frames(segmenter, frames(), **options)) as results:  # type: ignore[type-var]
+    options = segment_options(arguments)
+    with closing(segment_frames(segmenter, frames(), options, smooth=arguments.smooth)) as results:  # type: ignore[type-var]
         for result in tqdm(results, total=clip.frames, unit=" frames"):
             if not count:
                 wanted = _scaled(wanted, result.photo.size)
@@ -180,9 +187,3 @@ def _kind(out: Path, wanted: str | None, grounded: bool) -> str:
             f"{' or '.join([*(f'NAME{name}' for name in fitting), 'NAME.zip', 'a folder'])}{ground}."
         )
     return wanted or only or "cutout"
-
-
-def _classes(names: list[str]) -> tuple[str, ...]:
-    wanted = {name for given in names for name in GROUPS.get(given, (given,))}
-    ids_of(sorted(wanted))
-    return tuple(name for name in NAMES if name in wanted)

@@ -3,8 +3,9 @@
 import logging
 import os
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ from clothseg.errors import ConfigError, ModelError, install_command
 
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from clothseg.models.loading import LoadedModel
 
 ENGINES = ("auto", "torch", "openvino", "onnx")
@@ -30,20 +33,80 @@ _GPU_NODES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 _log = logging.getLogger(__name__)
 
 
+def _use_one_thread() -> None:
+    """Have torch, if it is there, use one thread, as its own DataLoader does in the processes that it forks.
+
+    OpenMP waits forever for threads of the process before, which do not exist in the forked one. One needs none.
+    """
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_use_one_thread)
+
+
 class Engine(Protocol):
-    """A loaded network. It need not be safe for calls from several threads at once: `Segmenter` takes turns.
+    """A loaded network. Subclasses need `__call__` alone; the rest has defaults.
 
-    One that can do several photos at once, each slower but all together quicker, may say so with an attribute
-    `streams`: another engine that is safe for threads and has a `count` of calls that run together, or None.
+    It need not be safe for calls from several threads at once: `Segmenter` takes turns.
 
-    One on a GPU may have `see`, which makes there what the network sees of a photo (`clothseg.engines.device.pixels`).
-    It takes a list of such tensors then, and its logits stay there, where `clothseg.postprocess.pipeline` has label
-    maps drawn.
+    Attributes:
+        streams: the same network for several calls at once, each slower but all together faster; None if it has none.
     """
 
-    def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Normalised RGB pixels (N, 3, h, w) float32 to logits (N, 18, h / 4, w / 4) float32."""
+    streams: "StreamEngine | None" = None
+
+    def __call__(self, pixels: Any) -> Any:
+        """Normalised RGB pixels (N, 3, h, w) float32 to logits (N, 18, h / 4, w / 4) float32.
+
+        A list of what `preprocess` returned gives a tensor on the engine's device, where
+        `clothseg.postprocess.pipeline` draws label maps.
+        """
         ...
+
+    def preprocess(
+        self, photo: "Image.Image", size: tuple[int, int], resample: int, values: npt.NDArray[np.float32]
+    ) -> Any:
+        """The network's input for an RGB photo, a tensor (1, 3, h, w) made on the engine's device.
+
+        Args:
+            photo: RGB.
+            size: (h, w) to resize to.
+            resample: PIL's filter.
+            values: (3, 256), what each level of a channel is to the network.
+
+        Returns:
+            None where the engine leaves that to `Segmenter.pixels`.
+        """
+        return None
+
+
+class StreamEngine(Engine, Protocol):
+    """An engine that is safe for threads.
+
+    Attributes:
+        count: how many calls run at once; others wait.
+    """
+
+    count: int
+
+
+class FunctionEngine(Engine):
+    """A function from pixels to logits as an engine."""
+
+    def __init__(self, function: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]) -> None:
+        """Wrap a function."""
+        self._function = function
+
+    def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return self._function(pixels)
+
+
+def as_engine(engine: Engine | Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]) -> Engine:
+    """An engine as it is, or a function as one."""
+    # Not isinstance: of a protocol it would evaluate `streams`.
+    return cast(Engine, engine) if Engine in type(engine).__mro__ else FunctionEngine(engine)
 
 
 def build_engine(
@@ -96,9 +159,13 @@ def _quicker(model_type: str, device: str) -> list[str]:
 
 def _converted(loaded: "LoadedModel", engine: str, precision: str) -> Engine:
     if engine == "openvino":
-        from clothseg.engines.openvino_engine import OpenVinoEngine
+        from clothseg.engines.openvino_engine import OpenVinoEngine, is_usable
 
-        return OpenVinoEngine(loaded, precision)
+        if is_usable():
+            return OpenVinoEngine(loaded, precision)
+        from clothseg.engines.torch_engine import TorchEngine
+
+        return TorchEngine(loaded.model, "cpu", precision)
     from clothseg.engines.onnx_engine import OnnxEngine
 
     return OnnxEngine(loaded)

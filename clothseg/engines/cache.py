@@ -65,11 +65,13 @@ def cached(key: str, make: Callable[[Path], object], read: Callable[[Path], Read
             open, but must not open more of them later: the folder is moved, or gone, by then.
     """
     folder = cache_folder() / key
-    if _is_whole(folder):
+    if folder.exists() and not _is_whole(folder):
+        logger.warning("The converted model in %s is damaged: it is converted again.", folder)
+    elif folder.exists():
         try:
             found = read(folder)
-        except Exception:  # noqa: S110 - whatever is wrong with it, a new one is the cure
-            pass
+        except Exception as error:  # whatever is wrong with it, a new one is the cure
+            logger.warning("The converted model in %s cannot be read (%s): it is converted again.", folder, error)
         else:
             _mark_as_used(folder)
             return found

@@ -12,7 +12,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from clothseg.errors import ModelError
-from clothseg.models.decode_head import freeze
+from clothseg.models.decode_head import fuse_for_inference
 
 
 TOLERANCE = 1e-3
@@ -21,11 +21,11 @@ TOLERANCE = 1e-3
 
 class Network(nn.Module):
     """A model with tensors for input and output, rewritten for inference in place (see
-    `clothseg.models.decode_head.freeze`)."""
+    `clothseg.models.decode_head.fuse_for_inference`)."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
-        self.model = freeze(model)
+        self.model = fuse_for_inference(model)
         self.eval()
 
     def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:

@@ -1,9 +1,7 @@
-"""What a GPU does beside the network: from a photo's bytes to pixels, and from logits to label maps.
+"""Prepare photos for the network on its own device: only uint8 photos are transferred there.
 
-The results are those of the modules that do it on the CPU, which say what is done and why: `Segmenter.pixels`,
-`clothseg.postprocess.upsample` and `clothseg.postprocess.guided_edges`. All of it is plain PyTorch for any device,
-so that it can be compared with
-them on a CPU, where they are many times quicker. On a GPU it has never run: there was none to try it on.
+The result is that of `Segmenter.pixels`, to the bit. All of it is plain PyTorch for any device, so that it can be
+compared on a CPU. `clothseg.postprocess.on_gpu` draws label maps there.
 """
 
 import logging
@@ -14,20 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from torch.nn import functional
 
-from clothseg.postprocess import guided_edges
-from clothseg.postprocess.guided_edges import EPS, FIT_SIDE, LEAST, RADIUS
-from clothseg.postprocess.upsample import size_of_grid
-
-
-_STRIP_VALUES = 1 << 23
-"""Values of a strip of full-size planes that are held at once: 32 MB, and its temporaries as much again."""
 
 _BITS = 22
 """Of fractions in PIL's whole numbers."""
-
-Bytes = npt.NDArray[np.uint8]
 
 Tensor = torch.Tensor
 
@@ -42,8 +30,13 @@ def upload(array: npt.NDArray[Any], device: torch.device) -> Tensor:
     return tensor.to(device)
 
 
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error of torch says that the device's memory, or the host's for transfers, is full."""
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
+
+
 @torch.inference_mode()
-def pixels(
+def preprocess(
     photo: Image.Image,
     size: tuple[int, int],
     resample: int,
@@ -67,7 +60,9 @@ def pixels(
             small = upload(np.asarray(photo.resize(size[::-1], resample)), device)
         places = small.int() + torch.arange(3, dtype=torch.int32, device=device) * 256
         levels = upload(values, device).flatten().index_select(0, places.flatten()).view(1, *size, 3)
-    except RuntimeError as error:  # a photo that does not fit, mostly
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         _log.warning("The photo is prepared by the CPU instead of the GPU: %s", error)
         levels = upload(values[range(3), np.asarray(photo.resize(size[::-1], resample))][None], device)
     return levels.permute(0, 3, 1, 2)
@@ -108,135 +103,3 @@ def _taps(source: int, target: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[
     places = first + np.arange((last - first).max())[:, None]
     factors = np.maximum(1 - np.abs((places - centre + 0.5) / reach), 0) * (places < last)
     return first, (factors / factors.sum(axis=0) * (1 << _BITS) + 0.5).astype(np.int32)
-
-
-@torch.inference_mode()
-def label_pixels(logits: Tensor, size: tuple[int, int]) -> tuple[Bytes, npt.NDArray[np.float64], Bytes]:
-    """As `clothseg.postprocess.upsample.label_pixels` of logits (C, h, w) float32, the means exact whatever the
-    photo's size."""
-    classes, (height, width) = len(logits), size
-    label_map = torch.empty(size, dtype=torch.uint8, device=logits.device)
-    totals = torch.zeros(2, classes, dtype=torch.float64, device=logits.device)
-    step = max(1, _STRIP_VALUES // (classes * width))
-    for start in range(0, height, step):
-        rows = slice(start, min(start + step, height))
-        strip = _along(_along(logits, 1, height, rows), 2, width)
-        best, labels = strip.max(dim=0)  # of equal logits the lower id wins
-        label_map[rows] = labels
-        share = 1 / (strip - best).exp().sum(dim=0)
-        for total, weights in zip(totals, (None, share.flatten().double()), strict=True):
-            total += torch.bincount(labels.flatten(), weights, minlength=classes)
-    counts, shares = totals.cpu().numpy()
-    return label_map.cpu().numpy(), shares / np.maximum(counts, 1), winning_probability(logits, size)
-
-
-@torch.inference_mode()
-def winning_probability(logits: Tensor, size: tuple[int, int]) -> Bytes:
-    """As `clothseg.postprocess.upsample.winning_probability` of logits (C, h, w) float32."""
-    height, width = size_of_grid(size)
-    shares = _along(_along(logits, 1, height), 2, width).softmax(dim=0)
-    return (255 * shares.amax(dim=0)).round().to(torch.uint8).cpu().numpy()
-
-
-@torch.inference_mode()
-def follow_edges(logits: Tensor, photo: Tensor) -> Bytes:
-    """As `clothseg.postprocess.guided_edges.follow_edges` without its windows: every class that wins somewhere is
-    drawn everywhere.
-
-    Args:
-        logits: (C, h, w) float32.
-        photo: (H, W, 3) uint8 RGB on the same device.
-
-    Returns:
-        (H, W) uint8 class ids.
-    """
-    height, width = photo.shape[:2]
-    shrink = max(1, round(max(height, width) / FIT_SIDE))
-    rows, columns = height // shrink, width // shrink
-    if rows < logits.shape[1] or columns < logits.shape[2]:  # a sliver, or tiny
-        return guided_edges.follow_edges(logits.cpu().numpy(), photo.cpu().numpy())
-    winners = logits.argmax(dim=0).unique()
-    if len(winners) == 1:
-        return np.full((height, width), int(winners), np.uint8)
-
-    bands = photo.permute(2, 0, 1)
-    copy = functional.avg_pool2d(bands[None, :, : rows * shrink, : columns * shrink].float(), shrink)[0]
-    planes = logits.softmax(dim=0)[winners]
-    planes = _along(_along(planes, 1, height / shrink, slice(0, rows)), 2, width / shrink, slice(0, columns))
-    planes *= planes > LEAST
-    planes /= planes.sum(dim=0).clamp(min=LEAST)
-    lines = _lines(copy.round() / 255, planes, max(1, round(RADIUS * max(rows, columns))))
-
-    label_map = torch.empty((height, width), dtype=torch.uint8, device=logits.device)
-    step = max(1, _STRIP_VALUES // (lines.shape[0] * lines.shape[1] * width))
-    for start in range(0, height, step):
-        strip = slice(start, min(start + step, height))
-        # cells of the copy are a whole number of pixels: what is left over at the end goes on as the last cell
-        there = _along(_along(lines, 2, rows * shrink, strip), 3, columns * shrink, slice(0, width))
-        guide = torch.cat([bands[:, strip].float() / 255, torch.ones_like(bands[:1, strip])])
-        label_map[strip] = winners[(there * guide).sum(dim=1).argmax(dim=0)]
-    return label_map.cpu().numpy()
-
-
-def _lines(guide: Tensor, planes: Tensor, radius: int) -> Tensor:
-    """As `clothseg.postprocess.guided_filter.fits`: each plane's functions (C, B + 1, h, w) of the guide (B, h, w).
-
-    Planes that add up to 1 have functions that do: the largest plane's are what the others leave.
-    """
-
-    def mean(values: Tensor) -> Tensor:
-        """Mean over each place's window, as far as it lies in the picture; of (..., h, w)."""
-        flat = values.reshape(1, -1, *values.shape[-2:])
-        for way in ((1, 0), (0, 1)):
-            side, border = [1 + 2 * radius * along for along in way], [radius * along for along in way]
-            flat = functional.avg_pool2d(flat, side, stride=1, padding=border, count_include_pad=False)
-        return flat.view(values.shape)
-
-    bands, largest = len(guide), int(planes.sum(dim=(1, 2)).argmax())
-    offset = guide.mean(dim=(1, 2), keepdim=True)
-    guide = guide - offset  # variances are differences of squares: small numbers lose less
-    centre = mean(guide)
-    spread = mean(guide[:, None] * guide) - centre[:, None] * centre
-    spread += EPS * torch.eye(bands, device=guide.device)[:, :, None, None]
-    level = mean(planes)
-    target = mean(planes[:, None] * guide) - level[:, None] * centre
-    _solve(spread, target)
-    level -= (target * centre).sum(dim=1)
-    lines = mean(torch.cat([target, level[:, None]], dim=1))
-    lines[:, -1] -= (lines[:, :-1] * offset).sum(dim=1)
-    whole = torch.zeros_like(lines[0])
-    whole[-1] = 1
-    lines[largest] = 0
-    lines[largest] = whole - lines.sum(dim=0)
-    return lines
-
-
-def _solve(matrix: Tensor, target: Tensor) -> None:
-    """Put in place of targets (C, B, h, w) the solutions of a symmetric system (B, B, h, w), place by place.
-
-    Elimination without pivots, for the system is positive definite; `matrix` is overwritten.
-    """
-    bands = len(matrix)
-    for pivot in range(bands):
-        for row in range(pivot + 1, bands):
-            share = matrix[row, pivot] / matrix[pivot, pivot]
-            matrix[row] -= share * matrix[pivot]
-            target[:, row] -= share * target[:, pivot]
-    for row in reversed(range(bands)):
-        target[:, row] /= matrix[row, row]
-        for above in range(row):
-            target[:, above] -= matrix[above, row] * target[:, row]
-
-
-def _along(values: Tensor, dim: int, side: float, part: slice | None = None) -> Tensor:
-    """Interpolate linearly along a dimension to `side` pixels with half-pixel centres; those of `part` alone.
-
-    As torch's own `interpolate` with `align_corners=False`, but for a part, and past the last pixel where asked to.
-    """
-    source, part = values.shape[dim], part or slice(0, int(side))
-    pixels = torch.arange(part.start, part.stop, dtype=torch.float64, device=values.device)
-    position = ((pixels + 0.5) * (source / side) - 0.5).clamp(0, source - 1)
-    above = position.int()
-    share = (position - above).float().view([-1 if place == dim else 1 for place in range(values.ndim)])
-    first, second = (values.index_select(dim, each) for each in (above, (above + 1).clamp(max=source - 1)))
-    return first.lerp_(second, share)

@@ -1,5 +1,6 @@
 """The ONNX Runtime engine: for machines that have no OpenVINO; computes in float32 only."""
 
+import os
 import threading
 from functools import lru_cache
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clothseg.engines import Engine
 from clothseg.engines.cache import cache_key, cached
 from clothseg.models.loading import LoadedModel
 
@@ -16,8 +18,8 @@ PREPARED = 2
 """Input sizes that stay prepared at a time; each holds a copy of the weights and its own buffers."""
 
 
-class OnnxEngine:
-    """A network exported to ONNX, run on the processor by ONNX Runtime; an `Engine`.
+class OnnxEngine(Engine):
+    """A network exported to ONNX, run on the processor by ONNX Runtime.
 
     A session is prepared for each size of photo as it comes (0.1 s), because a graph that knows its shapes is up to a
     quarter quicker, and photos of a batch go through it one by one: that takes the memory of one and is no slower.
@@ -37,8 +39,12 @@ class OnnxEngine:
         self._file = cached(f"onnx-{key}", lambda folder: _export(loaded, folder / "model.onnx"), _read)
         self._prepared = lru_cache(maxsize=PREPARED)(self._prepare)
         self._turn = threading.Lock()
+        self._process = os.getpid()
 
     def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        if os.getpid() != self._process:  # forked: the sessions' threads are not here, nor may they be waited for
+            self._inherited, self._prepared = self._prepared, lru_cache(maxsize=PREPARED)(self._prepare)
+            self._process, self._turn = os.getpid(), threading.Lock()
         with self._turn:
             session = self._prepared(*pixels.shape[2:])
             return np.concatenate([session.run(None, {"pixel_values": photo[None]})[0] for photo in pixels])

@@ -1,33 +1,31 @@
-"""The PyTorch engine: runs a transformers model on the processor or a GPU.
-
-In a process that is forked from one that has used torch (as `multiprocessing` does on Linux), OpenMP waits forever for
-threads that are not there. One thread needs none of them, so forked processes get one, as torch's DataLoader has it.
-"""
+"""The PyTorch engine: runs a transformers model on the processor or a GPU."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
+from PIL import Image
 from transformers import PreTrainedModel
 
-from clothseg.engines.device import pixels, upload
+from clothseg.engines import Engine
+from clothseg.engines.device import preprocess, upload
 from clothseg.errors import ConfigError
-from clothseg.models.decode_head import FrozenDecodeHead, freeze
+from clothseg.models.decode_head import FrozenDecodeHead, fuse_for_inference
 
 
-class TorchEngine:
-    """A semantic-segmentation model in evaluation mode on one device; an `Engine`.
+class TorchEngine(Engine):
+    """A semantic-segmentation model in evaluation mode on one device.
 
     The model is taken over: it is moved to the device and rewritten for inference (see
     `clothseg.models.decode_head`), which gives the same logits to rounding in 40 % of the time.
 
     Attributes:
         device: Where it runs.
-        see: `clothseg.engines.device.pixels` on a GPU: photos are prepared, and label maps drawn, there as well.
 
     Raises:
         ConfigError: "cuda" was asked for and torch sees no GPU, or the device's name is unknown.
@@ -43,20 +41,25 @@ class TorchEngine:
                 bfloat16 where the device has instructions for it.
         """
         self.device = pick_device(device)
-        self.see = partial(pixels, device=self.device) if self.device.type == "cuda" else None
         self.fast = precision == "fast"
         # On CPUs this layout takes a fifth off SegFormer in float32 and half in bfloat16; tensor cores want it too.
-        self.model = freeze(model).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = fuse_for_inference(model).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.fast and has_bfloat16(self.device):
             keep_first_layers_exact(self.model)
             round_weights(self.model)
 
     def __call__(self, pixels: Any) -> Any:
-        """An array to an array; parts of a batch that `see` made, in a list, to a tensor that stays on the device."""
+        """An array to an array; a list of what `preprocess` made to a tensor that stays on the device."""
         with torch.inference_mode(), self._number_format():
             inputs = torch.cat(pixels) if isinstance(pixels, list) else upload(pixels, self.device)
             logits = self.model(pixel_values=inputs.contiguous(memory_format=torch.channels_last)).logits.float()
         return logits if isinstance(pixels, list) else logits.cpu().numpy()
+
+    def preprocess(
+        self, photo: Image.Image, size: tuple[int, int], resample: int, values: npt.NDArray[np.float32]
+    ) -> torch.Tensor | None:
+        """On a GPU photos are prepared, and label maps drawn, there as well."""
+        return preprocess(photo, size, resample, values, self.device) if self.device.type == "cuda" else None
 
     def _number_format(self) -> contextlib.AbstractContextManager[object]:
         if self.fast:
@@ -116,10 +119,6 @@ def has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 def pick_device(device: str) -> torch.device:

@@ -11,6 +11,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clothseg.images.file_names import temporary_beside
+
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -30,7 +32,7 @@ def whole(path: Path) -> Iterator[Path]:
     A reader never sees half a file, and a writer that fails or is killed leaves what was there before.
     """
     # Not tempfile: its files are readable by their owner alone, and would stay so. The suffix tells Pillow the format.
-    temporary = path.with_name(f".{uuid.uuid4().hex}.{path.name}")
+    temporary = temporary_beside(path, uuid.uuid4().hex)
     try:
         yield temporary
         os.replace(temporary, path)

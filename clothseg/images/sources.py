@@ -8,23 +8,18 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from unicodedata import normalize
 
-from clothseg.errors import ConfigError
+from clothseg.errors import ConfigError, ImageError
+from clothseg.images.file_names import as_utf8, portable
+from clothseg.images.file_types import HEAD_BYTES, RAW, SUFFIXES, is_photo, without_suffix
 from clothseg.images.zip_archive import SUFFIX, Archive, Limits
-
-
-SUFFIXES = (
-    *(".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"),
-    *(".heic", ".heif"),  # told of in the table where they cannot be read, which is better than left out
-)
-"""What is taken from a folder or ZIP for a photo; a file that is named is always taken."""
 
 
 class Source(NamedTuple):
     """A photo to be read.
 
-    `name` is its path within the folder or ZIP that was given, or its file's name. `files` is the name for what is
-    made of it, without a suffix, and differs from those of all others. `read` gives what `load_photo` takes.
-    `stamp` changes when the photo does.
+    `name` is its path within the folder or ZIP that was given, or its file's name, as `file_names.as_utf8` has it.
+    `files` is the name for what is made of it, without a suffix, and differs from those of all others; UTF-8 can hold
+    it. `read` gives what `load_photo` takes. `stamp` changes when the photo does.
     """
 
     name: PurePosixPath
@@ -39,7 +34,7 @@ def collected(
 ) -> Iterator[list[Source]]:
     """Give the photos of files and folders, sorted by name; ZIPs are open for as long as the context.
 
-    What macOS puts beside photos, `._*` and `__MACOSX`, is left out.
+    A file that is named is always taken; of a folder or ZIP, what `file_types.is_photo` takes for a photo.
 
     Args:
         paths: photos, folders with photos and, with `unpack`, ZIPs of photos.
@@ -58,20 +53,26 @@ def collected(
             if path.suffix.lower() == SUFFIX and path.is_file():
                 if not unpack:
                     raise ConfigError(f"{path} is a ZIP: give --zip to take the photos in it.")
-                inside = _in_archive(stack.enter_context(Archive(path, _is_photo, limits)))
+                inside = _in_archive(stack.enter_context(Archive(path, is_photo, limits)))
             else:
-                inside = _in_folder(path, leave_out) if path.is_dir() else [_file(path, PurePosixPath(path.name))]
+                inside = (
+                    _in_folder(path, leave_out) if path.is_dir() else [_file(path, PurePosixPath(as_utf8(path.name)))]
+                )
             if not inside:
                 kind = "folder" if path.is_dir() else "ZIP"
-                raise ConfigError(f"The {kind} {path} holds no photos ({', '.join(SUFFIXES)}).")
+                raise ConfigError(f"The {kind} {path} holds no photos ({', '.join(SUFFIXES)}, or the like).")
             found += inside
         found.sort(key=lambda source: source.name)
         names = _distinct([source.name for source in found])
         yield [source._replace(files=files) for source, files in zip(found, names, strict=True)]
 
 
-def _is_photo(name: PurePosixPath) -> bool:
-    return name.suffix.lower() in SUFFIXES and not name.name.startswith("._") and "__MACOSX" not in name.parts
+def _source(name: PurePosixPath, read: Callable[[], Path | bytes], stamp: tuple[int, ...]) -> Source:
+    return Source(name, name, partial(_refuse_raw, name) if name.suffix.lower() in RAW else read, stamp)
+
+
+def _refuse_raw(name: PurePosixPath) -> bytes:
+    raise ImageError(f"{name} is a camera's raw file, which is not read; export it as JPEG or PNG.")
 
 
 def _file(path: Path, name: PurePosixPath) -> Source:
@@ -79,40 +80,50 @@ def _file(path: Path, name: PurePosixPath) -> Source:
     with suppress(OSError):  # reading will say why
         status = path.stat()
         stamp = status.st_size, status.st_mtime_ns
-    return Source(name, name, lambda: path, stamp)
+    return _source(name, lambda: path, stamp)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD_BYTES)
+    except OSError:
+        return b""
 
 
 def _in_folder(folder: Path, leave_out: Sequence[Path]) -> list[Source]:
     barred = [path.resolve() for path in leave_out]
     found = []
     for path in sorted(folder.rglob("*")):
-        name = PurePosixPath(path.relative_to(folder).as_posix())
-        if _is_photo(name) and path.is_file() and not any(map(path.resolve().is_relative_to, barred)):
+        name = PurePosixPath(as_utf8(path.relative_to(folder).as_posix()))
+        if (
+            path.is_file()
+            and is_photo(name, partial(_head, path))
+            and not any(map(path.resolve().is_relative_to, barred))
+        ):
             found.append(_file(path, name))
     return found
 
 
 def _in_archive(archive: Archive) -> list[Source]:
-    return [
-        Source(photo.name, photo.name, partial(archive.read, photo), (photo.size, photo.crc))
-        for photo in archive.photos
-    ]
+    return [_source(photo.name, partial(archive.read, photo), (photo.size, photo.crc)) for photo in archive.photos]
 
 
 def _distinct(names: Sequence[PurePosixPath]) -> list[PurePosixPath]:
     """A name for what is made of each photo, the same for the same list.
 
     It is the photo's without its suffix; with it where another's differs in that alone; and with a number where the
-    name is taken. Capital letters do not count: on many disks they make no other file.
+    name is taken; `file_names.portable` in each case. Capital letters do not count: on many disks they make no other
+    file.
     """
     sharing: defaultdict[str, set[str]] = defaultdict(set)
     for name in names:
-        sharing[_folded(name.with_suffix(""))].add(_folded(name))
+        sharing[_folded(portable(without_suffix(name)))].add(_folded(name))
     taken: Counter[str] = Counter()
     found = []
     for name in names:
-        stem = name.with_suffix("")
-        wanted = name if len(sharing[_folded(stem)]) > 1 else stem
+        stem = portable(without_suffix(name))
+        wanted = portable(name) if len(sharing[_folded(stem)]) > 1 else stem
         free = wanted
         while _folded(free) in taken:
             taken[_folded(wanted)] += 1

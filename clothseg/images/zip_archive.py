@@ -6,11 +6,13 @@ import threading
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from io import BufferedReader, FileIO
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
 from clothseg.errors import ConfigError, ImageError
+from clothseg.images.file_types import HEAD_BYTES
 
 
 SUFFIX = ".zip"
@@ -67,12 +69,14 @@ class Archive:
             out; of two with one name both are there. Those that cannot be read are listed too: reading says why.
     """
 
-    def __init__(self, path: Path, is_photo: Callable[[PurePosixPath], bool], limits: Limits | None = None) -> None:
+    def __init__(
+        self, path: Path, is_photo: Callable[[PurePosixPath, Callable[[], bytes]], bool], limits: Limits | None = None
+    ) -> None:
         """Read the ZIP's directory.
 
         Args:
             path: the ZIP.
-            is_photo: whether a file of this name is taken for a photo.
+            is_photo: whether a file of this name is taken for a photo; its first bytes are given when asked for.
             limits: what to refuse.
 
         Raises:
@@ -93,7 +97,7 @@ class Archive:
             if len(entries) > limits.files:
                 raise ConfigError(_too_many(name, limits))
             members = (_member(entry, limits) for entry in entries if not entry.is_dir())
-            self.photos = tuple(member for member in members if is_photo(member.name))
+            self.photos = tuple(member for member in members if is_photo(member.name, partial(self._head, member)))
             total = sum(member.size for member in self.photos if not member._problem)
             if total > limits.total_bytes:
                 raise ConfigError(
@@ -122,6 +126,16 @@ class Archive:
         if len(data) < member.size:
             raise ImageError(f"{member.name} is incomplete in the ZIP; pack it anew.")
         return data
+
+    def _head(self, member: Member) -> bytes:
+        """The first bytes of a member, none of one that is not to be read or cannot be."""
+        if member._problem:
+            return b""
+        try:
+            with self._zip.open(member._info) as file:
+                return file.read(HEAD_BYTES)
+        except Exception:  # as in `read`
+            return b""
 
     def close(self) -> None:
         """Close the file."""

@@ -89,7 +89,7 @@ class FrozenDecodeHead(nn.Module):
         return self.classifier(torch.relu(fused))
 
 
-def freeze(model: nn.Module) -> nn.Module:
+def fuse_for_inference(model: nn.Module) -> nn.Module:
     """Rewrite a model for inference in place, and return it: the same logits to rounding from less work.
 
     A SegFormer decode head becomes a `FrozenDecodeHead`, and a convolution of a `Sequential` takes in the batch norm

@@ -138,7 +138,7 @@ def _processor(folder: Path, model_type: str) -> Any:
 
 def _model(folder: Path, name: str) -> Any:
     import torch
-    from transformers import AutoModelForSemanticSegmentation
+    from transformers import AutoModelForSemanticSegmentation, PreTrainedModel
 
     model, report = AutoModelForSemanticSegmentation.from_pretrained(
         folder,
@@ -154,6 +154,10 @@ def _model(folder: Path, name: str) -> Any:
             f"The weights of {name} lack {len(absent)} of the model's tensors ({absent[0]}, ...); "
             "save the whole model again."
         )
+    for module in model.modules():
+        # torch's tracer asks each part for its loss function, and those without one would warn of the language models'
+        if isinstance(module, PreTrainedModel):
+            module.loss_type = module.loss_type or model.loss_type or "ForSemanticSegmentation"
     return model
 
 

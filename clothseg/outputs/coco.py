@@ -1,101 +1,89 @@
-"""Items in COCO's format: masks as run lengths or polygons, and a data set of one photo that COCO's tools load.
+"""Items as a COCO data set, of one photo or of many, as COCO's tools load it.
 
-The format: https://cocodataset.org/#format-data; run lengths are made by pycocotools.
+The format: https://cocodataset.org/#format-data. Besides COCO's keys, annotations have our `confidence`, `colors` and
+`wearer`.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-
+from clothseg import __version__
+from clothseg.images.file_names import escaped
 from clothseg.labels import BACKGROUND, NAMES
+from clothseg.outputs.items import Item
 
 
-if TYPE_CHECKING:
-    from clothseg.outputs.items import Item
-
-Mask = npt.NDArray[np.bool_]
+_LICENCE = {"id": 1, "name": "not known: that of the photo", "url": ""}
 
 
 def to_coco(
-    items: Sequence["Item"], size: tuple[int, int], photo: str | None = None, outlines: bool = False
+    items: Sequence[Item],
+    size: tuple[int, int],
+    photo: str | None = None,
+    polygons: bool = False,
+    model: str | None = None,
 ) -> dict[str, Any]:
     """A COCO data set of one photo, JSON-ready, as `pycocotools.coco.COCO` loads it.
-
-    Besides COCO's keys, annotations have our `confidence`, `colors` and `wearer`.
 
     Args:
         items: of the photo.
         size: (height, width) of the photo.
         photo: its file name.
-        outlines: write polygons, which more tools take; else run lengths, which are exact.
+        polygons: write polygons, which more tools take; else run lengths, which are exact.
+        model: name of the model that found them.
     """
+    image = {"id": 1, "file_name": photo or "photo", "height": size[0], "width": size[1], "license": _LICENCE["id"]}
+    return {**_head(model), "images": [image], "annotations": [_annotation(item, polygons) for item in items]}
+
+
+def write_merged(stream: IO[str], parts: Callable[[], Iterator[dict[str, Any]]], model: str | None = None) -> None:
+    """Write one data set of many photos' as JSON, with ids that are unique in it; no more than one is held.
+
+    Args:
+        stream: takes UTF-8.
+        parts: gives the data sets of `to_coco`, the same ones in the same order each time it is called: it is called
+            twice, since images come before annotations.
+        model: name of the model that found the items.
+    """
+    head = json.dumps(_head(model), ensure_ascii=False)
+    stream.write(f'{head[:-1]}, "images": [')
+    for number, part in enumerate(parts(), 1):
+        _write_one(stream, number == 1, {**part["images"][0], "id": number})
+    stream.write('], "annotations": [')
+    annotations = 0
+    for number, part in enumerate(parts(), 1):
+        for annotation in part["annotations"]:
+            annotations += 1
+            _write_one(stream, annotations == 1, {**annotation, "id": annotations, "image_id": number})
+    stream.write("]}\n")
+
+
+def _head(model: str | None) -> dict[str, Any]:
+    description = "Items of clothing found by clothseg" + (f", model {model}" if model else "")
     return {
-        "images": [{"id": 1, "file_name": photo or "photo", "height": size[0], "width": size[1]}],
+        "info": {"description": description, "version": __version__},
+        "licenses": [_LICENCE],
         "categories": [
             {"id": number, "name": name, "supercategory": "person"}
             for number, name in enumerate(NAMES)
             if number != BACKGROUND
         ],
-        "annotations": [
-            {
-                "id": item.index,
-                "image_id": 1,
-                "category_id": item.class_id,
-                "area": item.area,
-                "bbox": list(item.box),
-                "iscrowd": 0,
-                "segmentation": item.polygons if outlines else item.rle,
-                **{key: value for key, value in item.to_dict().items() if key in ("confidence", "colors", "wearer")},
-            }
-            for item in items
-        ],
     }
 
 
-def run_lengths(mask: Mask) -> dict[str, Any]:
-    """COCO's compressed run lengths of an (H, W) bool mask: `size` [height, width] and `counts`, as text."""
-    from pycocotools import mask as coco_mask
-
-    encoded = coco_mask.encode(np.asfortranarray(mask.view(np.uint8)))
-    return {"size": list(mask.shape), "counts": encoded["counts"].decode("ascii")}
-
-
-def outlines(mask: Mask, offset: tuple[int, int] = (0, 0), tolerance: float = 0.5) -> list[list[float]]:
-    """COCO's polygons [x0, y0, x1, y1, ...] of an (h, w) bool mask, one for each connected piece.
-
-    COCO has no holes in polygons: a hole is joined to the outline around it by a cut of no width.
-
-    Args:
-        mask: (h, w) bool.
-        offset: (x, y) added to all points.
-        tolerance: how far an outline may stray, in pixels, for the sake of fewer points.
-    """
-    # Twice as large: OpenCV's outlines run through the middles of pixels, which so lie only a quarter within the edge.
-    double = cv2.resize(mask.view(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
-    contours, tree = cv2.findContours(double, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    rings = [_simpler(np.asarray(contour), 2 * tolerance) for contour in contours]
-    made = []
-    for number, (_, _, hole, parent) in enumerate(tree[0] if tree is not None else ()):
-        if parent >= 0:
-            continue
-        ring = rings[number]
-        while hole >= 0:
-            ring = _joined(ring, rings[hole])
-            hole = tree[0][hole][0]
-        made.append(((ring + 0.5) / 2 + offset).ravel().tolist())
-    return made
+def _annotation(item: Item, polygons: bool) -> dict[str, Any]:
+    return {
+        "id": item.index,
+        "image_id": 1,
+        "category_id": item.class_id,
+        "area": item.area,
+        "bbox": list(item.box),
+        "iscrowd": 0,
+        "segmentation": item.polygons if polygons else item.rle,
+        **{key: value for key, value in item.to_dict().items() if key in ("confidence", "colors", "wearer")},
+    }
 
 
-def _simpler(contour: npt.NDArray[Any], tolerance: float) -> npt.NDArray[np.int32]:
-    """(N, 2) points of a contour, fewer where three remain at least."""
-    fewer = cv2.approxPolyDP(contour, tolerance, True)
-    return np.asarray(fewer if len(fewer) > 2 else contour, np.int32)[:, 0]
-
-
-def _joined(ring: npt.NDArray[np.int32], hole: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """One ring that runs along another, from where it is nearest to a hole's first point around the hole and back."""
-    here = int(((ring - hole[0]) ** 2).sum(1).argmin())
-    return np.concatenate([ring[: here + 1], hole, hole[:1], ring[here:]])
+def _write_one(stream: IO[str], first: bool, value: dict[str, Any]) -> None:
+    stream.write(("" if first else ",") + "\n" + escaped(json.dumps(value, ensure_ascii=False)))

@@ -12,109 +12,25 @@ The steps, in the order in which `refine` takes them; each is a pure function on
 8. `lay_on`: a colour, or another picture scaled to cover, goes behind.
 """
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Self, cast
+from typing import cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clothseg.errors import ConfigError
-from clothseg.images.decode import Photo, load_photo
+from clothseg.options import CutoutOptions
 from clothseg.outputs import matting, render
 
 
 Mask = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
 
-MOST_GROWTH = 64
-"""Furthest that an outline is moved, in pixels."""
-
-MOST_FEATHER = 64.0
-"""Widest feather, in pixels."""
-
-MOST_MARGIN = 1000
-"""Widest margin about a cropped cut-out, in pixels."""
-
 SPECK = 3e-4
 """Pieces below this share of the photo are specks, as `clothseg.postprocess.cleanup.drop_specks` has it."""
 
 HOLE = 0.01
 """Holes below this share of the mask are filled; through larger ones, as by an arm on a hip, one is to see."""
-
-_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
-
-
-def _number(name: str, value: Any, least: float, most: float, kind: str = "a number") -> float:
-    numeric = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not numeric or not least <= value <= most or (kind == "a whole number" and value != int(value)):
-        raise ConfigError(f"The option {name} can be {kind} from {least} to {most:g}, not {value!r}.")
-    return float(value)
-
-
-@dataclass(frozen=True)
-class CutoutOptions:
-    """How a cut-out is made; the defaults are the plain one. The page, the API and the command line have the same.
-
-    Attributes:
-        background: "none" (transparent), a colour such as "#ff8800", or a picture as
-        `clothseg.images.decode.load_photo`
-            takes it. A path must be a `pathlib.Path`, so that no text from outside opens a file.
-        crop: cut the picture down to what is visible.
-        margin: pixels left about a cropped cut-out on each side, 0 to 1000; beyond the photo's edge they are empty.
-        grow: pixels by which the outline moves outwards, or inwards if negative: -64 to 64.
-        feather: pixels on both sides of the outline over which it fades, 0 to 64.
-        soft_edges: let alpha follow hair, fringes and blur, and take the colours behind out of the edge.
-        fill_holes: fill holes below 1 % of the cut-out's area.
-        drop_specks: drop pieces below 0.03 % of the photo; the largest always stays.
-
-    Raises:
-        ConfigError: a value of another kind or out of its range.
-        ImageError: the background is a picture that cannot be used.
-    """
-
-    background: str | Photo = "none"
-    crop: bool = False
-    margin: int = 0
-    grow: int = 0
-    feather: float = 0.0
-    soft_edges: bool = False
-    fill_holes: bool = False
-    drop_specks: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("crop", "soft_edges", "fill_holes", "drop_specks"):
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise ConfigError(f"The option {name} can be true or false, not {getattr(self, name)!r}.")
-        for name, least, most in (("margin", 0, MOST_MARGIN), ("grow", -MOST_GROWTH, MOST_GROWTH)):
-            object.__setattr__(self, name, int(_number(name, getattr(self, name), least, most, "a whole number")))
-        object.__setattr__(self, "feather", float(_number("feather", self.feather, 0, MOST_FEATHER)))
-        background = self.background
-        if isinstance(background, str):
-            if background != "none" and not _COLOR.fullmatch(background):
-                raise ConfigError(
-                    f'The background can be "none", a colour such as "#ff8800" or a picture, not {background!r}.'
-                )
-            object.__setattr__(self, "background", background.lower())
-        else:
-            object.__setattr__(self, "background", load_photo(background))
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Self:
-        """Options from a mapping such as a JSON object; what it lacks, or has as None, is as by default.
-
-        Raises:
-            ConfigError: a name that is no option, or a value that is not allowed.
-        """
-        known = [field.name for field in fields(cls)]
-        unknown = [name for name in values if name not in known]
-        if unknown:
-            raise ConfigError(f"A cut-out has no option {unknown[0]!r}; the options are: {', '.join(known)}.")
-        return cls(**{name: value for name, value in values.items() if value is not None})
-
 
 PLAIN = CutoutOptions()
 

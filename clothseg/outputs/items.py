@@ -9,24 +9,18 @@ they are two items. What is below `MIN_SHARE` of the photo with all its pieces i
 pieces below a tenth of that.
 """
 
-import json
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from clothseg.errors import ConfigError
-from clothseg.images.atomic_files import encoded, whole
 from clothseg.labels import BACKGROUND, ID2LABEL, LABEL2ID, NAMES
-from clothseg.outputs.coco import outlines, run_lengths, to_coco
 from clothseg.outputs.color_names import Color, dominant
-from clothseg.outputs.cutout import PLAIN, CutoutOptions, refine
+from clothseg.outputs.mask_encoding import polygons, run_lengths
 
 
 Mask = npt.NDArray[np.bool_]
@@ -97,7 +91,7 @@ class Item:
     @property
     def polygons(self) -> list[list[float]]:
         """COCO's polygons [x0, y0, x1, y1, ...] in pixels of the photo, one for each connected piece."""
-        return outlines(self.mask, self.box[:2])
+        return polygons(self.mask, self.box[:2])
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; `box` is [x, y, width, height] in pixels."""
@@ -118,7 +112,7 @@ def find_items(
     photo: Pixels,
     label_map: Pixels,
     probability: Pixels | None,
-    wearers: Pixels | None,
+    person_map: Pixels | None,
     class_ids: Sequence[int],
     min_share: float = MIN_SHARE,
 ) -> tuple[Item, ...]:
@@ -128,7 +122,7 @@ def find_items(
         photo: (H, W, 3) uint8 RGB.
         label_map: (H, W) uint8 class ids.
         probability: (h, w) uint8 grid over the photo, 255 times the winner's probability, or None.
-        wearers: (H, W) uint8 numbers of people, 0 for nobody's; or None.
+        person_map: (H, W) uint8 numbers of people, 0 for nobody's; or None.
         class_ids: classes that are wanted.
         min_share: share of the photo below which a thing is left out.
 
@@ -137,7 +131,7 @@ def find_items(
     """
     if not 0 <= min_share <= 1:
         raise ConfigError(f"min_share must lie between 0 and 1, not {min_share}.")
-    owners, boxes = _owners(label_map, wearers)
+    owners, boxes = _owners(label_map, person_map)
     found: list[Item] = []
     for class_id in sorted(set(class_ids)):
         things = _things(label_map, owners, boxes, class_id, min_share * label_map.size)
@@ -155,7 +149,7 @@ def find_items(
                     box=box,
                     confidence=_confidence(probability, label_map.shape, rows, columns, mask),
                     colors=dominant(photo[rows, columns], mask),
-                    wearer=owner if wearers is not None and owner else None,
+                    wearer=owner if person_map is not None and owner else None,
                     mask=mask,
                     size=(label_map.shape[0], label_map.shape[1]),
                 )
@@ -173,56 +167,12 @@ def items_to_dict(items: Sequence[Item], photo: str | None = None) -> dict[str, 
     }
 
 
-def item_cutout(photo: Pixels, item: Item, options: CutoutOptions = PLAIN, alpha: Pixels | None = None) -> Image.Image:
-    """An item alone, as `Segmentation.cutout` makes it of a class; `alpha` (H, W) uint8 is the photo's, or None."""
-    return Image.fromarray(refine(photo, item.full_mask(), options, alpha))
-
-
-def write_zip(
-    path: Path,
-    photo: Pixels,
-    items: Sequence[Item],
-    options: CutoutOptions = PLAIN,
-    name: str | None = None,
-    alpha: Pixels | None = None,
-    dpi: tuple[float, float] | None = None,
-) -> None:
-    """Write a ZIP that appears whole or not at all: `items.json`, `coco.json` and cut-outs such as `03-Bag.png`.
-
-    Args:
-        path: of the ZIP.
-        photo: (H, W, 3) uint8 RGB.
-        items: of the photo.
-        options: how they are cut out.
-        name: the photo's file name.
-        alpha: (H, W) uint8, how opaque the photo is; None: opaque.
-        dpi: the photo's resolution, which cut-outs have as well.
-
-    Raises:
-        ConfigError: the folder does not exist.
-    """
-    if not path.parent.is_dir():
-        raise ConfigError(f"There is no folder {path.parent}; create it first.")
-    lists = {
-        "items.json": items_to_dict(items, name),
-        "coco.json": to_coco(items, (photo.shape[0], photo.shape[1]), name),
-    }
-    with whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for file, content in lists.items():
-            archive.writestr(file, json.dumps(content, indent=2, ensure_ascii=False))
-        for item in items:
-            picture = item_cutout(photo, item, options, alpha)
-            if dpi is not None:
-                picture.info["dpi"] = dpi
-            archive.writestr(f"{item.index:02d}-{item.name}.png", encoded(picture, "PNG", compress_level=3))
-
-
-def _owners(label_map: Pixels, wearers: Pixels | None) -> tuple[Numbers, list[Box]]:
-    """Whose each pixel is: (H, W) numbers of wearers, or of connected figures; and the box of each number."""
-    if wearers is None:
+def _owners(label_map: Pixels, person_map: Pixels | None) -> tuple[Numbers, list[Box]]:
+    """Whose each pixel is: (H, W) numbers of people, or of connected figures; and the box of each number."""
+    if person_map is None:
         _, figures, stats, _ = cv2.connectedComponentsWithStats((label_map != BACKGROUND).view(np.uint8))
         return figures, [(x, y, width, height) for x, y, width, height, _ in stats.tolist()]
-    return wearers, [_box(wearers == number) for number in range(int(wearers.max()) + 1)]
+    return person_map, [_box(person_map == number) for number in range(int(person_map.max()) + 1)]
 
 
 def _things(

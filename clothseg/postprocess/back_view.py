@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels import LABEL2ID, NUM_CLASSES, SWAP_SIDES
-from clothseg.postprocess.tta import probabilities
+from clothseg.postprocess.softmax import softmax
 from clothseg.postprocess.upsample import best_classes
 
 
@@ -60,10 +60,10 @@ def from_behind(logits: npt.NDArray[np.float32]) -> bool:
     # a head that the photo cuts off may have its face beyond the edge
     if top == 0 or area < HEAD_LEAST * labels.size or np.count_nonzero(hair) < HAIR_LEAST * area:
         return False
-    if probabilities(logits[:, hair])[LABEL2ID["Hair"]].mean() < HAIR_SURE:
+    if softmax(logits[:, hair])[LABEL2ID["Hair"]].mean() < HAIR_SURE:
         return False
     seen = np.isin(labels, _FACE)
-    face = probabilities(logits[:, seen])[_FACE].sum(axis=0)
+    face = softmax(logits[:, seen])[_FACE].sum(axis=0)
     surely = np.count_nonzero(face >= SURE) / area
     if surely < FACE_LEAST and (not len(face) or face.mean() < FACE_DOUBTED):
         return True
@@ -71,7 +71,12 @@ def from_behind(logits: npt.NDArray[np.float32]) -> bool:
     return bool(surely < NECK_SURE and len(rows) and rows.mean() - top >= NECK_LOW * high)
 
 
-def turned(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def swap_sides(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """A copy of logits (18, h, w) float32 with shoes, legs and arms of the other side."""
+    return logits[SWAP_SIDES[:NUM_CLASSES]]
+
+
+def swap_sides_if_back_view(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Let left and right trade places if the person is seen from behind.
 
     Args:
@@ -80,4 +85,4 @@ def turned(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     Returns:
         The same array, or a copy with shoes, legs and arms of the other side.
     """
-    return logits[SWAP_SIDES[:NUM_CLASSES]] if from_behind(logits) else logits
+    return swap_sides(logits) if from_behind(logits) else logits

@@ -1,7 +1,8 @@
 """Rules on what is too small to mean anything, and on what cannot be where it is.
 
-Those of `tidy` work on finished label maps: a rejected piece takes the class that most of the pixels around it have.
-`without_legs` works on logits. docs/experiments/edges.md lists what each rule brought, and those that were left out.
+Those of `apply_cleanup` work on finished label maps: a rejected piece takes the class that most of the pixels around
+it have. `without_legs` works on logits. docs/experiments/edges.md lists what each rule brought, and those that were
+left out.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels import BACKGROUND, LABEL2ID, NUM_CLASSES
-from clothseg.postprocess.tta import probabilities
+from clothseg.postprocess.softmax import softmax
 from clothseg.postprocess.upsample import best_classes
 
 
@@ -35,7 +36,7 @@ LEGS_SURE = 0.75
 """Mean probability of their pixels from which on it is."""
 
 
-def tidy(label_map: Labels) -> Labels:
+def apply_cleanup(label_map: Labels) -> Labels:
     """Apply all rules to a copy.
 
     Args:
@@ -116,7 +117,7 @@ def without_legs(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     share = float(legs.sum()) / max(1, int((labels != BACKGROUND).sum()))
     if not 0 < share < LEGS_DOUBTED:
         return logits
-    if share >= LEGS_LEAST and probabilities(logits[:, legs])[_LEGS].sum(axis=0).mean() >= LEGS_SURE:
+    if share >= LEGS_LEAST and softmax(logits[:, legs])[_LEGS].sum(axis=0).mean() >= LEGS_SURE:
         return logits
     faces = list(pieces(labels, (LABEL2ID["Face"], LABEL2ID["Sunglasses"])))
     faces = [face for face in faces if face.area >= 0.1 * faces[0].area]  # a hand may be taken for a face
@@ -164,4 +165,4 @@ def dissolve(label_map: Labels, piece: Piece) -> None:
 
 
 RULES = (drop_specks, drop_strays, keep_on_head)
-"""In the order in which `tidy` applies them. Each changes an (H, W) uint8 label map in place."""
+"""In the order in which `apply_cleanup` applies them. Each changes an (H, W) uint8 label map in place."""

@@ -12,7 +12,7 @@ from PIL import Image
 
 from clothseg.postprocess.cell_argmax import Fit, best_of, gaps_of
 from clothseg.postprocess.guided_filter import Array, apply, as_bands, fits
-from clothseg.postprocess.tta import probabilities
+from clothseg.postprocess.softmax import softmax
 from clothseg.postprocess.upsample import best_classes
 
 
@@ -58,11 +58,11 @@ def follow_edges(logits: Array, photo: Image.Image | npt.NDArray[np.uint8]) -> n
     rows, columns = (max(1, side // shrink) for side in size)
     copy = picture.reduce(shrink, (0, 0, min(columns * shrink, picture.width), min(rows * shrink, picture.height)))
     guide = as_bands(np.asarray(copy))
-    fitted = _fitted(guide, shares(probabilities(logits)[classes], size, shrink))
+    fitted = _fitted(guide, resize_probabilities(softmax(logits)[classes], size, shrink))
     return best_of(fitted, _hopes(fitted, guide, gaps_of(size, shrink)), classes, picture, shrink)
 
 
-def shares(probability: Array, size: tuple[int, int], shrink: int) -> Array:
+def resize_probabilities(probability: Array, size: tuple[int, int], shrink: int) -> Array:
     """Probabilities of the classes that compete, at the copy's size, so that they add up to 1.
 
     Args:

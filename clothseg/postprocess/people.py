@@ -1,4 +1,4 @@
-"""Several people in a photo: who is where, each looked at on their own, and whose each pixel is.
+"""Several people in a photo: who is where, each segmented by themselves, and whose each pixel is.
 
 Heads tell how many there are. People stand upright: of two whose clothes touch, each gets what is below their own
 head. No detector is needed, and nobody is found whose head the network does not see, unless they stand apart.
@@ -17,8 +17,8 @@ from clothseg.postprocess.zoom_crop import Box, paste, window
 
 Labels = npt.NDArray[np.uint8]
 
-Look = Callable[[Box], tuple[Labels, Labels]]
-"""A closer look at a part of the photo: the part's (h, w) uint8 class ids, and its probability on any grid."""
+DecodeCrop = Callable[[Box], tuple[Labels, Labels]]
+"""A crop of the photo, segmented at its higher resolution: (h, w) uint8 class ids, and its probability on any grid."""
 
 MOST = 20
 """People that are told apart, the largest heads first."""
@@ -47,7 +47,7 @@ class Person(NamedTuple):
     """Someone in a photo.
 
     Attributes:
-        number: their value in the map of wearers, from 1, left to right.
+        number: their value in the person map, from 1, left to right.
         box: that holds their pixels.
     """
 
@@ -55,7 +55,7 @@ class Person(NamedTuple):
     box: Box
 
 
-def territories(label_map: Labels) -> Labels:
+def partition_by_person(label_map: Labels) -> Labels:
     """Divide a photo among its people.
 
     Args:
@@ -69,7 +69,7 @@ def territories(label_map: Labels) -> Labels:
     scale = min(1.0, _SIDE / max(height, width))
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
     labels = _nearest(label_map, small)
-    seeds = _seeds(labels)
+    seeds = _seed_masks(labels)
     if not seeds:
         return np.zeros_like(label_map)
     seeds.sort(key=lambda seed: float(np.nonzero(seed)[1].mean()))
@@ -87,26 +87,27 @@ def territories(label_map: Labels) -> Labels:
 
 
 def parse(
-    label_map: Labels, probability: Labels, divided: Labels, aspect: float, look: Look
+    label_map: Labels, probability: Labels, divided: Labels, aspect: float, decode_crop: DecodeCrop
 ) -> tuple[Labels, Labels, Labels]:
-    """Look at each person on their own, and let each pixel be what the look at its nearest person says.
+    """Segment each person by themselves; each pixel is what the crop about its nearest person gives.
 
-    What that look takes for background gets the class that the look at another person sees there, if it hangs on them;
-    it stays the nearest person's all the same, which is right more often.
+    Where that is Background, it takes the class that the crop about another person gives there, if it is connected to
+    them. The pixel stays the nearest person's all the same, which is right more often.
 
     Args:
-        label_map: (H, W) uint8 class ids of a first look at the whole photo.
+        label_map: (H, W) uint8 class ids of the whole photo.
         probability: (h, w) uint8, a grid over the photo.
-        divided: (H, W) uint8, as from `territories`.
+        divided: (H, W) uint8, as from `partition_by_person`.
         aspect: height over width of the network's input.
-        look: at a part of the photo.
+        decode_crop: of the photo.
 
     Returns:
-        Label map, probability and wearers (0 at the background, numbers without gaps), new arrays of the same shapes.
+        Label map, probability and person map (0 at the background, numbers without gaps), new arrays of the same
+        shapes.
     """
     size = label_map.shape
-    looks: list[tuple[int, Box, Labels]] = []
-    sure = probability.copy()
+    crops: list[tuple[int, Box, Labels]] = []
+    merged_probability = probability.copy()
     labels = np.zeros_like(label_map)
     grid = _nearest(divided, probability.shape[::-1])
     for number in range(1, int(divided.max()) + 1):
@@ -115,28 +116,28 @@ def parse(
         if figure is None:
             continue
         box = window(figure, aspect, size)
-        nearer, nearer_sure = look(box)
-        looks.append((number, box, nearer))
+        crop_labels, crop_probability = decode_crop(box)
+        crops.append((number, box, crop_labels))
         part = slice(box.top, box.bottom), slice(box.left, box.right)
-        np.copyto(labels[part], nearer, where=theirs[part])
-        pasted = paste(sure, nearer_sure, box, size)
-        np.copyto(sure, pasted, where=grid == number)
-    for number, box, nearer in looks:
+        np.copyto(labels[part], crop_labels, where=theirs[part])
+        pasted = paste(merged_probability, crop_probability, box, size)
+        np.copyto(merged_probability, pasted, where=grid == number)
+    for number, box, crop_labels in crops:
         part = slice(box.top, box.bottom), slice(box.left, box.right)
-        _, figures = cv2.connectedComponents((nearer != BACKGROUND).view(np.uint8))
-        own = np.bincount(figures[(divided[part] == number) & (nearer != BACKGROUND)], minlength=1)
+        _, figures = cv2.connectedComponents((crop_labels != BACKGROUND).view(np.uint8))
+        own = np.bincount(figures[(divided[part] == number) & (crop_labels != BACKGROUND)], minlength=1)
         if not own.any():
             continue
         free = (figures == own.argmax()) & (labels[part] == BACKGROUND)
-        np.copyto(labels[part], nearer, where=free)
-    return labels, sure, _without_gaps(np.where(labels != BACKGROUND, divided, np.uint8(0)))
+        np.copyto(labels[part], crop_labels, where=free)
+    return labels, merged_probability, _without_gaps(np.where(labels != BACKGROUND, divided, np.uint8(0)))
 
 
-def people_of(wearers: Labels) -> tuple[Person, ...]:
-    """The people of an (H, W) uint8 map of wearers, with their boxes, in the order of their numbers."""
+def people_of(person_map: Labels) -> tuple[Person, ...]:
+    """The people of an (H, W) uint8 person map, with their boxes, in the order of their numbers."""
     people = []
-    for number in range(1, int(wearers.max(initial=0)) + 1):
-        left, top, wide, high = cv2.boundingRect((wearers == number).view(np.uint8))
+    for number in range(1, int(person_map.max(initial=0)) + 1):
+        left, top, wide, high = cv2.boundingRect((person_map == number).view(np.uint8))
         if wide:
             people.append(Person(number, Box(left, top, left + wide, top + high)))
     return tuple(people)
@@ -156,14 +157,14 @@ def _figure(mask: npt.NDArray[np.bool_]) -> Box | None:
     return Box(left, top, right, bottom)
 
 
-def _without_gaps(wearers: Labels) -> Labels:
+def _without_gaps(person_map: Labels) -> Labels:
     numbers = np.zeros(256, np.uint8)
-    present = np.setdiff1d(np.unique(wearers), [0])
+    present = np.setdiff1d(np.unique(person_map), [0])
     numbers[present] = np.arange(1, len(present) + 1)
-    return numbers[wearers]
+    return numbers[person_map]
 
 
-def _seeds(labels: Labels) -> list[npt.NDArray[np.bool_]]:
+def _seed_masks(labels: Labels) -> list[npt.NDArray[np.bool_]]:
     """A mask for each person: their head, or all of a figure that has none; the largest first."""
     _, figures, stats, _ = cv2.connectedComponentsWithStats((labels != BACKGROUND).view(np.uint8))
     heads = _heads(labels)

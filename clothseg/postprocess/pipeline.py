@@ -1,21 +1,30 @@
-"""From the network's answer to what is known of a photo: labels, a closer look, people told apart, rules."""
+"""From the network's logits to a prediction: the only way there, for photos, people, clips, evaluation and GPUs.
+
+1. `decode_logits`: rules on legs and on people seen from behind, then labels at the photo's own size.
+2. `decode_single`: a small figure is cropped and segmented again at a higher resolution (`clothseg.postprocess.
+   zoom_crop`), then `clothseg.postprocess.cleanup`.
+   `decode_people`: people are told apart, and each is segmented by themselves (`clothseg.postprocess.people`).
+   `decode_window`: of a clip's frame, through the window that follows its people.
+"""
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Union
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from clothseg.images.color_space import on_white
 from clothseg.labels import BACKGROUND
-from clothseg.postprocess.back_view import turned
-from clothseg.postprocess.cleanup import drop_specks, tidy, without_legs
+from clothseg.options import SegmentOptions
+from clothseg.postprocess.back_view import swap_sides, swap_sides_if_back_view
+from clothseg.postprocess.cleanup import apply_cleanup, drop_specks, without_legs
 from clothseg.postprocess.guided_edges import follow_edges
-from clothseg.postprocess.people import parse, territories
-from clothseg.postprocess.upsample import best_classes, label_pixels, winning_probability
-from clothseg.postprocess.zoom_crop import Box, confidences, faded, paste, surroundings
+from clothseg.postprocess.people import parse, partition_by_person
+from clothseg.postprocess.transparency import clear_transparent
+from clothseg.postprocess.upsample import best_classes, label_pixels, size_of_grid, winning_probability
+from clothseg.postprocess.zoom_crop import Box, blend_crop, confidences, find_zoom_crop, paste
 
 
 if TYPE_CHECKING:
@@ -24,8 +33,8 @@ if TYPE_CHECKING:
 Logits = Union[npt.NDArray[np.float32], "torch.Tensor"]
 """Of a photo, (18, h, w) float32; a tensor of a GPU's engine, which draws label maps there."""
 
-Closer = Callable[[Image.Image], Logits]
-"""The network: a photo, or a part of one, to its logits (18, h, w)."""
+CropInference = Callable[[Image.Image], Logits]
+"""The network: a photo, or a crop of one, to its logits (18, h, w)."""
 
 _log = logging.getLogger(__name__)
 
@@ -33,55 +42,184 @@ WIDE = 2.5
 """How many times as many pixels as usual the network sees of wide photos, where it looks for people."""
 
 
-class Reading(NamedTuple):
+class Prediction(NamedTuple):
     """What is known of a photo.
 
     Attributes:
         label_map: (H, W) uint8 class ids.
-        means: (18,) float64, each class's mean probability.
+        confidence: (18,) float64, each class's mean probability over its pixels, 0 for absent classes.
         probability: (h, w) uint8, a grid over the photo; 255 times the winner's probability.
-        wearers: (H, W) uint8, whose each pixel is, where people were told apart.
+        person_map: (H, W) uint8, whose each pixel is, where people were told apart.
     """
 
     label_map: npt.NDArray[np.uint8]
-    means: npt.NDArray[np.float64]
+    confidence: npt.NDArray[np.float64]
     probability: npt.NDArray[np.uint8]
-    wearers: npt.NDArray[np.uint8] | None = None
+    person_map: npt.NDArray[np.uint8] | None = None
 
 
-def read(photo: Image.Image, logits: Logits, guided: bool) -> Reading:
-    """What the logits (18, h, w) of a photo say.
+def decode(
+    photo: Image.Image, logits: Logits, options: SegmentOptions, *, infer: CropInference, aspect: float
+) -> Prediction:
+    """The prediction for a photo.
 
-    `guided`: borders follow it, legs beyond its end are ruled out, and sides trade places in someone seen from behind.
+    Args:
+        photo: RGB, or RGBA: it is laid on white, and fully transparent pixels are Background.
+        logits: (18, h, w) of the whole photo; with people "all", of one seen in `aspect_preserving_size`.
+        options: what to do; `average` and `max_side` are done before.
+        infer: the network, for crops.
+        aspect: height over width of the network's input.
+    """
+    decode_as = decode_people if options.people == "all" else decode_single
+    prediction = decode_as(on_white(photo), logits, options, infer=infer, aspect=aspect)
+    return clear_transparent(prediction, np.asarray(photo.getchannel("A"))) if photo.mode == "RGBA" else prediction
+
+
+def decode_logits(photo: Image.Image, logits: Logits, *, guided: bool, back_view: bool | None = None) -> Prediction:
+    """What the logits (18, h, w) of a photo, or of a crop, say by themselves.
+
+    Args:
+        photo: RGB.
+        logits: of it.
+        guided: let borders follow the photo, remove legs beyond its end, and swap the sides of someone seen from
+            behind; else interpolate the logits.
+        back_view: whether the person is seen from behind, where that is known; None to decide by the logits.
     """
     if not isinstance(logits, np.ndarray):
-        try:
-            return _read_there(photo, logits, guided)
-        except RuntimeError as error:  # no memory left on the GPU, mostly
-            _log.warning("The label map is drawn by the CPU instead of the GPU: %s", error)
-            logits = _as_array(logits)
+        return _decode_on_gpu(photo, logits, guided, back_view)
     size = (photo.height, photo.width)
     if not guided:
-        return Reading(*label_pixels(logits, size))
-    logits = turned(without_legs(logits))
+        return Prediction(*label_pixels(logits, size))
+    logits = apply_logit_rules(logits, back_view)
     label_map, probability = follow_edges(logits, photo), winning_probability(logits, size)
-    return Reading(label_map, confidences(label_map, probability, np.unique(best_classes(logits))), probability)
+    return Prediction(label_map, confidences(label_map, probability, np.unique(best_classes(logits))), probability)
 
 
-def _read_there(photo: Image.Image, logits: "torch.Tensor", guided: bool) -> Reading:
-    """`read`, where the logits are. Two rules look at them here: they are small, beside photo and label map."""
-    from clothseg.engines import device
+def apply_logit_rules(logits: npt.NDArray[np.float32], back_view: bool | None = None) -> npt.NDArray[np.float32]:
+    """The logits (18, h, w) after the rules on legs and on sides; the same array where none applies."""
+    logits = without_legs(logits)
+    if back_view is None:
+        return swap_sides_if_back_view(logits)
+    return swap_sides(logits) if back_view else logits
+
+
+def _decode_on_gpu(photo: Image.Image, logits: "torch.Tensor", guided: bool, back_view: bool | None) -> Prediction:
+    """`decode_logits` where the logits are; by the CPU if the GPU's memory does not suffice."""
+    from clothseg.engines.device import is_out_of_memory, upload
+    from clothseg.postprocess import on_gpu
 
     size = (photo.height, photo.width)
-    if not guided:
-        return Reading(*device.label_pixels(logits, size))
-    said = _as_array(logits)
-    ruled = turned(without_legs(said))
-    if ruled is not said:
-        logits = device.upload(ruled, logits.device)
-    label_map = device.follow_edges(logits, device.upload(np.asarray(photo), logits.device))
-    probability = device.winning_probability(logits, size)
-    return Reading(label_map, confidences(label_map, probability), probability)
+    try:
+        if not guided:
+            return Prediction(*on_gpu.label_pixels(logits, size))
+        # The rules look at logits here: they are small, beside photo and label map.
+        here = _as_array(logits)
+        ruled = apply_logit_rules(here, back_view)
+        if ruled is not here:
+            logits = upload(ruled, logits.device)
+        label_map = on_gpu.follow_edges(logits, upload(np.asarray(photo), logits.device))
+        probability = on_gpu.winning_probability(logits, size)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        _log.warning("The label map is drawn by the CPU instead of the GPU: %s", error)
+        return decode_logits(photo, _as_array(logits), guided=guided, back_view=back_view)
+    return Prediction(label_map, confidences(label_map, probability), probability)
+
+
+def decode_single(
+    photo: Image.Image, logits: Logits, options: SegmentOptions, *, infer: CropInference, aspect: float
+) -> Prediction:
+    """Take a photo as one of a single person; arguments as of `decode`."""
+    guided = options.edges == "guided"
+    label_map, confidence, probability, _ = decode_logits(photo, logits, guided=guided)
+    size = label_map.shape
+    if options.zoom == "auto" and (box := find_zoom_crop(whole := _as_array(logits), size, aspect)):
+        closer = infer_crop(photo, box, infer, guided=guided, around=whole)
+        label_map = paste(label_map, closer.label_map, box, size)
+        probability = paste(probability, closer.probability, box, size)
+        confidence = confidences(label_map, probability)
+    return Prediction(apply_cleanup(label_map) if options.rules else label_map, confidence, probability)
+
+
+def decode_people(
+    photo: Image.Image, logits: Logits, options: SegmentOptions, *, infer: CropInference, aspect: float
+) -> Prediction:
+    """Tell people apart and segment each by themselves; arguments as of `decode`."""
+    guided = options.edges == "guided"
+    label_map, _, probability, _ = decode_logits(photo, logits, guided=guided)
+    divided = partition_by_person(label_map)
+    if divided.max() <= 1:  # as without the option: specks and all are the one person's
+        alone = decode_single(photo, infer(photo), options, infer=infer, aspect=aspect)
+        return alone._replace(person_map=(alone.label_map != BACKGROUND).view(np.uint8))
+
+    def decode_crop(box: Box) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+        crop = infer_crop(photo, box, infer, guided=guided)
+        return crop.label_map, crop.probability
+
+    label_map, probability, person_map = parse(label_map, probability, divided, aspect, decode_crop)
+    if options.rules:
+        drop_specks(label_map)
+        person_map = np.where(label_map == BACKGROUND, np.uint8(0), np.where(person_map > 0, person_map, divided))
+    return Prediction(label_map, confidences(label_map, probability), probability, person_map)
+
+
+def decode_window(
+    photo: Image.Image, logits: Logits, box: Box, options: SegmentOptions, *, back_view: bool | None = None
+) -> Prediction:
+    """The prediction for a clip's frame, of which only a window was segmented: beyond it all is Background.
+
+    Args:
+        photo: RGB, the whole frame.
+        logits: (18, h, w) of the window.
+        box: the window, in pixels of the frame.
+        options: `edges` and `rules`.
+        back_view: as of `decode_logits`.
+
+    Returns:
+        Confidences are means over the window; the probability is 0 beyond it.
+    """
+    inside = decode_logits(photo.crop(box), logits, guided=options.edges == "guided", back_view=back_view)
+    size = photo.height, photo.width
+    label_map = paste(np.zeros(size, np.uint8), inside.label_map, box, size)
+    probability = paste(np.zeros(size_of_grid(size), np.uint8), inside.probability, box, size)
+    return Prediction(apply_cleanup(label_map) if options.rules else label_map, inside.confidence, probability)
+
+
+def aspect_preserving_size(photo_size: tuple[int, int], usual: tuple[int, int]) -> tuple[int, int]:
+    """(h, w) in which to look for people in a photo of (W, H), where the network usually sees `usual` (h, w).
+
+    In the photo's proportions: side by side in the upright input, people would be squeezed out of recognition.
+    """
+    width, height = photo_size
+    stretch = min(max(height / width, 0.25), 4.0)
+    area = usual[0] * usual[1] * min(max(usual[0] / usual[1] / stretch, 1.0), WIDE)
+    high, wide = (round((area * factor) ** 0.5 / 32) * 32 for factor in (stretch, 1 / stretch))
+    return max(32, high), max(32, wide)
+
+
+def infer_crop(
+    photo: Image.Image,
+    box: Box,
+    infer: CropInference,
+    *,
+    guided: bool,
+    around: npt.NDArray[np.float32] | None = None,
+) -> Prediction:
+    """Crop a photo and segment the crop at its higher resolution.
+
+    Args:
+        photo: RGB.
+        box: of the crop.
+        infer: the network.
+        guided: as of `decode_logits`.
+        around: logits of the whole photo, into which those of the crop fade at its edges; None for none.
+    """
+    crop = photo.crop(box)
+    logits = infer(crop)
+    if around is not None:
+        logits = _beside(logits, blend_crop(_as_array(logits), around, box, (photo.height, photo.width)))
+    return decode_logits(crop, logits, guided=guided)
 
 
 def _as_array(logits: Logits) -> npt.NDArray[np.float32]:
@@ -95,69 +233,3 @@ def _beside(logits: Logits, array: npt.NDArray[np.float32]) -> Logits:
     from clothseg.engines.device import upload
 
     return upload(array, logits.device)
-
-
-def read_one(
-    photo: Image.Image, logits: Logits, *, closer: Closer | None, aspect: float, guided: bool, rules: bool
-) -> Reading:
-    """Take a photo for one of a single person.
-
-    Args:
-        photo: RGB.
-        logits: (18, h, w) of the whole photo.
-        closer: looks at a small figure once more; None never does.
-        aspect: height over width of the network's input.
-        guided: let borders follow the photo's.
-        rules: apply `clothseg.postprocess.cleanup`.
-    """
-    label_map, means, probability, _ = read(photo, logits, guided)
-    if closer and (box := surroundings(said := _as_array(logits), label_map.shape, aspect)):
-        nearer, nearer_probability = _look(photo, box, closer, guided, said)
-        label_map = paste(label_map, nearer, box, label_map.shape)
-        probability = paste(probability, nearer_probability, box, label_map.shape)
-        means = confidences(label_map, probability)
-    return Reading(tidy(label_map) if rules else label_map, means, probability)
-
-
-def read_each(
-    photo: Image.Image, logits: Logits, *, closer: Closer, aspect: float, guided: bool, zoom: bool, rules: bool
-) -> Reading:
-    """Tell people apart and look at each; arguments as of `read_one`, `logits` of a look in `wide_size`."""
-    label_map, _, probability, _ = read(photo, logits, guided)
-    divided = territories(label_map)
-    if divided.max() <= 1:  # as without the option: specks and all are the one person's
-        alone = read_one(
-            photo, closer(photo), closer=closer if zoom else None, aspect=aspect, guided=guided, rules=rules
-        )
-        return alone._replace(wearers=(alone.label_map != BACKGROUND).view(np.uint8))
-
-    look = partial(_look, photo, closer=closer, guided=guided)
-    label_map, probability, wearers = parse(label_map, probability, divided, aspect, look)
-    if rules:
-        drop_specks(label_map)
-        wearers = np.where(label_map == BACKGROUND, np.uint8(0), np.where(wearers > 0, wearers, divided))
-    return Reading(label_map, confidences(label_map, probability), probability, wearers)
-
-
-def wide_size(size: tuple[int, int], usual: tuple[int, int]) -> tuple[int, int]:
-    """(h, w) in which to look for people in a photo of `size` (W, H), where the network usually sees `usual` (h, w).
-
-    In the photo's proportions: side by side in the upright input, people would be squeezed out of recognition.
-    """
-    width, height = size
-    stretch = min(max(height / width, 0.25), 4.0)
-    area = usual[0] * usual[1] * min(max(usual[0] / usual[1] / stretch, 1.0), WIDE)
-    high, wide = (round((area * factor) ** 0.5 / 32) * 32 for factor in (stretch, 1 / stretch))
-    return max(32, high), max(32, wide)
-
-
-def _look(
-    photo: Image.Image, box: Box, closer: Closer, guided: bool, said: npt.NDArray[np.float32] | None = None
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Label map and probability of a part of the photo from closer, fading into what a first look `said`, if any."""
-    part = photo.crop(box)
-    close = closer(part)
-    if said is not None:
-        close = _beside(close, faded(_as_array(close), said, box, (photo.height, photo.width)))
-    label_map, _, probability, _ = read(part, close, guided)
-    return label_map, probability

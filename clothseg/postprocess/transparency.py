@@ -1,12 +1,17 @@
 """What the photo itself says of transparent pixels: nothing is there, so they are Background."""
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels import BACKGROUND
-from clothseg.postprocess.pipeline import Reading
 from clothseg.postprocess.zoom_crop import confidences
+
+
+if TYPE_CHECKING:
+    from clothseg.postprocess.pipeline import Prediction
 
 
 def background_where_transparent(
@@ -20,11 +25,16 @@ def background_where_transparent(
     return np.where(hidden, np.uint8(BACKGROUND), label_map) if hidden.any() else label_map
 
 
-def clear_transparent(reading: Reading, alpha: npt.NDArray[np.uint8]) -> Reading:
-    """A reading in which fully transparent pixels are Background for certain, and nobody's; alpha is (H, W) uint8."""
-    height, width = reading.probability.shape
+def clear_transparent(prediction: "Prediction", alpha: npt.NDArray[np.uint8]) -> "Prediction":
+    """Make fully transparent pixels Background for certain, and nobody's; alpha is (H, W) uint8."""
+    height, width = prediction.probability.shape
     hidden = cv2.resize((alpha == 0).astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) >= 1
-    label_map = background_where_transparent(reading.label_map, alpha)
-    probability = np.where(hidden, np.uint8(255), reading.probability)
-    wearers = None if reading.wearers is None else background_where_transparent(reading.wearers, alpha)
-    return type(reading)(label_map, confidences(label_map, probability), probability, wearers)
+    label_map = background_where_transparent(prediction.label_map, alpha)
+    probability = np.where(hidden, np.uint8(255), prediction.probability)
+    person_map = prediction.person_map
+    return prediction._replace(
+        label_map=label_map,
+        confidence=confidences(label_map, probability),
+        probability=probability,
+        person_map=None if person_map is None else background_where_transparent(person_map, alpha),
+    )

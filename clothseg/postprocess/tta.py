@@ -1,4 +1,4 @@
-"""Several looks at a photo instead of one: more passes of the network for better probabilities."""
+"""Test-time augmentation (TTA): probabilities averaged over a photo, its mirror image and larger input sizes."""
 
 from collections.abc import Callable
 
@@ -8,6 +8,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.labels import NUM_CLASSES, SWAP_SIDES
+from clothseg.postprocess.softmax import softmax
 
 
 SCALES = (1.0, 1.25)
@@ -17,7 +18,7 @@ Logits = Callable[[list[Image.Image], tuple[int, int]], npt.NDArray[np.float32]]
 """RGB photos and a size (h, w) to (N, 18, h / 4, w / 4), as `Segmenter.logits`."""
 
 
-def averaged_probabilities(
+def average_probabilities(
     logits: Logits, image_size: tuple[int, int], photo: Image.Image, scales: tuple[float, ...] = SCALES
 ) -> npt.NDArray[np.float32]:
     """Class probabilities averaged over several input sizes, each with the photo as it is and mirrored.
@@ -38,20 +39,8 @@ def averaged_probabilities(
     total = np.zeros((NUM_CLASSES, height, width), np.float32)
     mirrored = photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     for rows, columns in sizes:
-        plain, flipped = map(probabilities, logits([photo, mirrored], (rows, columns)))
+        plain, flipped = map(softmax, logits([photo, mirrored], (rows, columns)))
         mean = (plain + flipped[SWAP_SIDES[:NUM_CLASSES], :, ::-1]) / 2
         for plane, other in zip(total, mean, strict=True):
             plane += cv2.resize(other, (width, height), interpolation=cv2.INTER_LINEAR)
     return total / np.float32(len(sizes))
-
-
-def probabilities(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Softmax over the first axis."""
-    shares = np.exp(logits - logits.max(axis=0))
-    shares /= shares.sum(axis=0)
-    return shares
-
-
-def as_logits(shares: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Logits whose softmax these probabilities are; what is below a millionth counts as that."""
-    return np.log(np.maximum(shares, 1e-6))

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels import BACKGROUND, NUM_CLASSES
-from clothseg.postprocess.tta import as_logits, probabilities
+from clothseg.postprocess.softmax import as_logits, softmax
 
 
 PAYS_BELOW = 0.9
@@ -52,7 +52,7 @@ class Box(NamedTuple):
     bottom: int
 
 
-def surroundings(
+def find_zoom_crop(
     logits: npt.NDArray[np.float32], size: tuple[int, int], aspect: float, below: float = PAYS_BELOW
 ) -> Box | None:
     """Where to look again: the figure with air about it, in the network's proportions where the photo allows.
@@ -87,7 +87,7 @@ def _figures(logits: npt.NDArray[np.float32], cell: float) -> npt.NDArray[np.int
         logits: (18, h, w) float32.
         cell: width over height of a cell, in pixels of the photo.
     """
-    figure = 1 - probabilities(logits)[BACKGROUND]
+    figure = 1 - softmax(logits)[BACKGROUND]
     seen = logits.argmax(axis=0) != BACKGROUND
     count, numbers, stats, _ = cv2.connectedComponentsWithStats((seen | (figure > FAINT)).view(np.uint8))
     area = np.bincount(numbers[seen], minlength=count)
@@ -115,7 +115,7 @@ def _extent(width: float, height: float, aspect: float) -> tuple[float, float]:
     return max(width, height / aspect), max(height, width * aspect)
 
 
-def faded(
+def blend_crop(
     nearer: npt.NDArray[np.float32], whole: npt.NDArray[np.float32], box: Box, size: tuple[int, int]
 ) -> npt.NDArray[np.float32]:
     """Let a closer look fade into the first one where its window ends inside the photo.
@@ -138,11 +138,11 @@ def faded(
     wide, high = across * (box.right - box.left) / columns, down * (box.bottom - box.top) / rows
     matrix = np.array([[wide, 0, box.left * across + wide / 2 - 0.5], [0, high, box.top * down + high / 2 - 0.5]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    shares = probabilities(nearer)
-    for share, plane in zip(shares, probabilities(whole), strict=True):
+    probabilities = softmax(nearer)
+    for share, plane in zip(probabilities, softmax(whole), strict=True):
         first = cv2.warpAffine(plane, matrix, share.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
         share += (1 - weight) * (first - share)
-    return as_logits(shares)
+    return as_logits(probabilities)
 
 
 def _rise(length: int, at_start: bool, at_end: bool) -> npt.NDArray[np.float32]:

@@ -17,12 +17,14 @@ from safetensors import SafetensorError, safe_open
 from transformers import TrainingArguments
 
 from clothseg.errors import ConfigError
+from clothseg.models.hub import is_hub_name
 from clothseg.training.average import FILE as AVERAGE
+from clothseg.training.publish import hub_checkpoints
+from clothseg.training.publish.hub_checkpoints import TRAINER_STATE
 
 
 MODEL_FILES = ("config.json", "model.safetensors")
 STATE_FILES = ("optimizer.pt", "scheduler.pt")
-TRAINER_STATE = "trainer_state.json"
 
 
 def fault(folder: Path, *, averaged: bool = False, processes: int = 1) -> str | None:
@@ -94,30 +96,57 @@ def usable_checkpoint(folder: Path, *, averaged: bool = False, processes: int = 
     )
 
 
-def checkpoint_to_resume(training: TrainingArguments, averaged: bool) -> str | None:
-    """The checkpoint that `--resume_from_checkpoint` stands for: a path, `true` for the last usable one, or none.
+def checkpoint_to_resume(training: TrainingArguments, averaged: bool, repo_id: str | None = None) -> str | None:
+    """The checkpoint that `--resume_from_checkpoint` stands for.
+
+    That is a folder; or the last usable one of the output folder, and where that has none the last one on the Hub, of
+    the model that is named or for `true` and `auto` of `repo_id`. `auto` starts anew where there is none at all.
+
+    Args:
+        repo_id: the model on the Hub that the run pushes to.
+
+    Returns:
+        A folder, or None to start anew.
 
     Raises:
         ConfigError: no checkpoint can be used, or not the one that is named.
+        HubError: the Hub does not give it.
     """
-    resume = training.resume_from_checkpoint
+    resume, output = training.resume_from_checkpoint, Path(str(training.output_dir))
     if resume in (None, "", "False", "false"):
         return None
-    if resume in ("True", "true"):
-        checkpoint, lines = usable_checkpoint(
-            Path(str(training.output_dir)), averaged=averaged, processes=training.world_size
-        )
-        if training.process_index == 0:
-            sys.stderr.writelines(f"{line}\n" for line in lines)
-        return str(checkpoint)
-    if not Path(resume).is_dir():
-        raise ConfigError(f"--resume_from_checkpoint {resume}: no such checkpoint folder.")
-    wrong = fault(Path(resume), averaged=averaged, processes=training.world_size)
+    if Path(resume).is_dir():
+        return _named_checkpoint(Path(resume), averaged, training.world_size)
+    if resume not in ("True", "true", "auto"):
+        if "/" not in resume or not is_hub_name(resume):
+            raise ConfigError(f"--resume_from_checkpoint {resume}: no such checkpoint folder.")
+        repo_id = resume
+    with training.main_process_first(local=True, desc="download of the checkpoint"):  # the others find it there
+        if repo_id and not checkpoints(output):
+            found = hub_checkpoints.download(repo_id, training.hub_revision, training.hub_token, output)
+            if found and training.process_index == 0:
+                sys.stderr.write(f"Going on from {found.name} of {repo_id} on the Hub.\n")
+    if not checkpoints(output):
+        if resume == "auto":
+            return None
+        if resume == repo_id:
+            places = f"{resume} is no folder, and no model on the Hub with a checkpoint that clothseg has pushed"
+        else:
+            places = f"{output} holds no checkpoint-N folder" + (f", and {repo_id} on the Hub none" if repo_id else "")
+        raise ConfigError(f"--resume_from_checkpoint: {places}.")
+    checkpoint, lines = usable_checkpoint(output, averaged=averaged, processes=training.world_size)
+    if training.process_index == 0:
+        sys.stderr.writelines(f"{line}\n" for line in lines)
+    return str(checkpoint)
+
+
+def _named_checkpoint(folder: Path, averaged: bool, processes: int) -> str:
+    wrong = fault(folder, averaged=averaged, processes=processes)
     if wrong == f"{AVERAGE} is missing":
         wrong += ", so it was saved without --ema_decay: drop that option"
     if wrong is not None:
-        raise ConfigError(f"--resume_from_checkpoint {resume} cannot be used: {wrong}.")
-    return resume
+        raise ConfigError(f"--resume_from_checkpoint {folder} cannot be used: {wrong}.")
+    return str(folder)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from clothseg.errors import ConfigError
+from clothseg.postprocess.tta import SCALES
 from clothseg.training.data.split import PROTOCOLS
 
 
@@ -73,7 +74,21 @@ class ParsingArguments:
         default=None,
         metadata={
             "help": "Photos without masks to train on as the teacher labels them: a Hub id, or a parquet file with "
-            "a column image."
+            "a column image. A column classes (ids or names of the garments that each photo shows) makes the labels "
+            "respect these tags."
+        },
+    )
+    flat_lay_name: str | None = field(
+        default=None,
+        metadata={
+            "help": "Photos of garments that nobody wears, with columns image and classes, as --unlabelled_name: the "
+            "teacher says where the garment is, classes which it is."
+        },
+    )
+    exclude_file: str | None = field(
+        default=None,
+        metadata={
+            "help": "Text file of ids, one a line: rows of --unlabelled_name and --flat_lay_name that are held out."
         },
     )
     teacher_model_name_or_path: str | None = field(
@@ -84,6 +99,13 @@ class ParsingArguments:
     min_teacher_probability: float = field(
         default=0.6,
         metadata={"help": "Pixels of unlabelled photos that the teacher is less sure of take no part in training."},
+    )
+    teacher_scales: list[float] = field(
+        default_factory=lambda: list(SCALES),
+        metadata={
+            "help": "Sizes, relative to the teacher's input, in which it looks at each unlabelled photo; one size "
+            "takes less than half the time of two."
+        },
     )
     image_size: list[int] = field(
         default_factory=lambda: [512],
@@ -216,14 +238,21 @@ class ParsingArguments:
         for name in ("rare_sampling", "look_closer", "borrow", "min_teacher_probability", "start_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"--{name} {getattr(self, name)}: give a share between 0 and 1.")
-        if self.unlabelled_name and not self.teacher_model_name_or_path:
-            raise ConfigError("--unlabelled_name needs --teacher_model_name_or_path, which labels the photos.")
+        for name in ("unlabelled_name", "flat_lay_name"):
+            if getattr(self, name) and not self.teacher_model_name_or_path:
+                raise ConfigError(f"--{name} needs --teacher_model_name_or_path, which labels the photos.")
+        if self.exclude_file and not (self.unlabelled_name or self.flat_lay_name):
+            raise ConfigError("--exclude_file holds rows of --unlabelled_name and --flat_lay_name out: give one.")
+        if not self.teacher_scales or not all(0.1 <= scale <= 4 for scale in self.teacher_scales):
+            raise ConfigError("--teacher_scales: give one or more numbers between 0.1 and 4, such as 1 1.25.")
         if self.distillation_weight and not self.teacher_model_name_or_path:
             raise ConfigError("--distillation_weight needs --teacher_model_name_or_path, the model to learn from.")
-        if self.teacher_model_name_or_path and not (self.distillation_weight or self.unlabelled_name):
+        if self.teacher_model_name_or_path and not (
+            self.distillation_weight or self.unlabelled_name or self.flat_lay_name
+        ):
             raise ConfigError(
                 "--teacher_model_name_or_path has nothing to teach: give --distillation_weight, or photos by "
-                "--unlabelled_name."
+                "--unlabelled_name or --flat_lay_name."
             )
         if self.distillation_temperature <= 0 or not 0 < self.layer_lr_decay <= 1:
             raise ConfigError("--distillation_temperature must be above 0, --layer_lr_decay above 0 and at most 1.")

@@ -56,8 +56,11 @@ class Interruption(TrainerCallback):
             else:
                 signal.raise_signal(self._heard)
 
-    def raise_if_stopped(self, step: int) -> None:
+    def raise_if_stopped(self, step: int, hub: str = "") -> None:
         """End the run if its training has been ended.
+
+        Args:
+            hub: of the checkpoint's way to the Hub, for the reader: ", also in user/name on the Hub".
 
         Raises:
             Interrupted: a signal stopped the training after `step`.
@@ -66,7 +69,7 @@ class Interruption(TrainerCallback):
             name = signal.Signals(self.signum).name
             raise Interrupted(
                 self.signum,
-                f"Stopped by {name} after step {step}, with a checkpoint: go on with the same command and "
+                f"Stopped by {name} after step {step}, with a checkpoint{hub}: go on with the same command and "
                 "--resume_from_checkpoint true.",
             )
 
@@ -93,6 +96,8 @@ class Interruption(TrainerCallback):
         """Stop here if told so, with a checkpoint; after an epoch's last step its evaluation comes first."""
         self.signum = self._agree(args)
         if self.signum:
+            if args.save_total_limit == 1:  # at its end the Trainer would delete all checkpoints but the best one
+                args.save_total_limit = 2
             control.should_training_stop = control.should_log = True
             control.should_save = control.should_save or not _due(state)
 

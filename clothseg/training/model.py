@@ -1,6 +1,8 @@
 """The network to train and its image processor: from the Hub, a folder, ImageNet weights, or at random."""
 
 import importlib
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from clothseg.labels import ID2LABEL, IGNORE, LABEL2ID
 from clothseg.models import hub
 from clothseg.models.clothseg_lite import VARIANTS, LiteConfig, LiteForSemanticSegmentation
 from clothseg.models.hub_errors import explain
+from clothseg.models.loading import OURS
+from clothseg.training.transformers_internals import use_published_names, without_load_report
 
 
 # depths, hidden sizes and decoder width of Mix-Transformers B0 to B5 (Xie et al., 2021, tables 6 and 7)
@@ -66,9 +70,11 @@ def build_model(name: str, revision: str | None = None, from_scratch: bool = Fal
         revision: branch, tag or commit, for the Hub only.
         from_scratch: keep the architecture only, with random weights.
 
+    What of it is new and starts from random numbers is said on stderr, by the main process.
+
     Raises:
         HubError: the Hub cannot be reached or has no such model or revision.
-        ModelError: it is not a model for semantic segmentation.
+        ModelError: it is not a model for semantic segmentation, or its file lacks tensors of the encoder.
     """
     if name in VARIANTS and not Path(name).is_dir():
         model = LiteForSemanticSegmentation(LiteConfig.of(name, semantic_loss_ignore_index=IGNORE, **_LABELS))
@@ -85,18 +91,53 @@ def build_model(name: str, revision: str | None = None, from_scratch: bool = Fal
             return AutoModelForSemanticSegmentation.from_config(config, dtype=torch.float32)
         # Older models have no safetensors; of a pickle transformers reads the tensors alone and runs none of its code.
         folder = name if Path(name).is_dir() else hub.model_folder(name, revision, None, pickles=True)[0]
-        # Its head may have another number of classes: a head that does not fit is made anew.
-        return AutoModelForSemanticSegmentation.from_pretrained(
-            folder,
-            ignore_mismatched_sizes=True,
-            dtype=torch.float32,
-            trust_remote_code=False,
-            **_LABELS,
-        )
+        with without_load_report():
+            # Its head may have another number of classes: a head that does not fit is made anew.
+            model, report = AutoModelForSemanticSegmentation.from_pretrained(
+                folder,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+                dtype=torch.float32,
+                trust_remote_code=False,
+                **_LABELS,
+            )
+        said = new_parts(model, report, name)
+        if said and os.environ.get("RANK", "0") == "0":
+            sys.stderr.write(f"{said}\n")
+        use_published_names(model)
+        return model
     except ClothsegError:
         raise
     except Exception as error:  # transformers, the Hub's client and safetensors raise all sorts
         raise explain(error, name, revision) from error
+
+
+def new_parts(model: PreTrainedModel, report: dict[str, Any], name: str) -> str:
+    """One sentence on the parts of a loaded model that start from random numbers; empty if there are none.
+
+    Args:
+        report: transformers' loading info: `missing_keys` and `mismatched_keys`.
+        name: the model's, for the reader.
+
+    Raises:
+        ModelError: tensors of the encoder are missing, so the file is incomplete or of another architecture.
+    """
+    head = "decode_head."
+    missing = set(report["missing_keys"])
+    encoder = sorted(key for key in missing if not key.startswith(head))
+    if encoder and model.config.model_type in OURS:
+        raise ModelError(
+            f"The weights of {name} lack {len(encoder)} of the encoder's tensors ({encoder[0]}, ...): training would "
+            "start from random numbers there. Download the model again, or give --from_scratch."
+        )
+    other = {key for key, *_ in report["mismatched_keys"]}
+    if missing >= {key for key in model.state_dict() if key.startswith(head)}:
+        return f"{name} has no decode head, as models for image classification have none: a new one is trained."
+    new = sorted(missing | other)
+    if not new:
+        return ""
+    listed = ", ".join(new[:4]) + (", ..." if len(new) > 4 else "")
+    return f"{name} does not have {listed} in the sizes needed: new ones are trained."
 
 
 def build_processor(size: tuple[int, int]) -> SegformerImageProcessorPil:

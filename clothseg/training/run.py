@@ -1,22 +1,24 @@
 """One training from arguments to a folder that can be used, and pushed."""
 
+import contextlib
 import copy
 import os
 import shutil
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from datasets import concatenate_datasets
-from transformers import PreTrainedModel, SegformerImageProcessorPil, TrainingArguments, set_seed
+from transformers import PreTrainedModel, SegformerImageProcessorPil, TrainerState, TrainingArguments, set_seed
 
-from clothseg.errors import ConfigError
-from clothseg.images.atomic_files import whole
+from clothseg.errors import ClothsegError, ConfigError
 from clothseg.segmenter import Segmenter
 from clothseg.training.average import mix_in
+from clothseg.training.bars import hide_bars
 from clothseg.training.checkpoints import checkpoint_to_resume, checkpoints, writing
 from clothseg.training.config import ParsingArguments
 from clothseg.training.data.copy_paste import Wardrobe
@@ -27,8 +29,9 @@ from clothseg.training.data.loading import (
     load_splits,
     repeated,
 )
-from clothseg.training.data.pseudo_labels import label_rows
-from clothseg.training.data.sources import load_labelled, load_unlabelled
+from clothseg.training.data.mask_encoding import shares_text
+from clothseg.training.data.pseudo_labels import Labelling
+from clothseg.training.data.sources import load_labelled
 from clothseg.training.data.split import SPLIT_FILE
 from clothseg.training.distillation import Teacher
 from clothseg.training.evaluation.scoring import only_class, report, score
@@ -39,7 +42,8 @@ from clothseg.training.progress import FILE as LOG_FILE
 from clothseg.training.progress import write_log
 from clothseg.training.publish import plots
 from clothseg.training.publish.card import write_card
-from clothseg.training.publish.push import prepare_push, push
+from clothseg.training.publish.progress_card import write_progress_card
+from clothseg.training.publish.push import TrainingUploads, prepare_push, push, repository
 from clothseg.training.publish.report import write_pictures, write_report
 from clothseg.training.trainer import ClothesTrainer
 
@@ -63,22 +67,25 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         ClothsegError: in one sentence what is wrong and what to do. Once training is done, the trained model is on
             disk whatever happens, and a failed push says how to push it later.
     """
+    hide_bars(bool(training.disable_tqdm))
     check_precision(training.bf16, training.device)
-    folder = Path(str(training.output_dir)) / "model"
-    checkpoint = checkpoint_to_resume(training, averaged=parsing.ema_decay > 0)
+    output = Path(str(training.output_dir))
+    folder = output / "model"
+    hub_name = repository(training) if training.push_to_hub else None
+    checkpoint = checkpoint_to_resume(training, averaged=parsing.ema_decay > 0, repo_id=hub_name)
     if checkpoint is None:
-        refuse_earlier_run(Path(str(training.output_dir)))
+        refuse_earlier_run(output, again=training.resume_from_checkpoint == "auto")
     writes = training.process_index == 0
     repo_id = prepare_push(training) if training.push_to_hub and writes else None
-    # What the Trainer would push by itself includes a pickle; we push a clean folder at the end.
-    training.push_to_hub = False
+    # The Trainer would push pickles, and the token among them: `publish.push` pushes clean folders in its place.
+    token, training.push_to_hub, training.hub_token = training.hub_token, False, None
 
     set_seed(training.seed)
     # Cheap before dear: the models are looked up before minutes go into decoding every row.
     network = build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch)
     processor = build_processor(parsing.size)
     teacher = _teacher(parsing, processor, training.device)
-    labeller = _Labeller(parsing) if parsing.unlabelled_name and writes else None
+    labellings = _labellings(parsing, output) if writes else []
     with training.main_process_first(local=True, desc="check of the rows"):  # the others find it in the cache
         splits = load_splits(
             parsing.dataset_name,
@@ -90,14 +97,15 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
             on_bad_row=parsing.on_bad_row,
             check=True,
         )
+    if writes:
+        sys.stdout.write(f"Shares of the classes:\n{shares_text(splits.masks)}\n")
     rows, counts = splits.train, splits.pixels
-    if parsing.unlabelled_name:
+    if parsing.unlabelled_name or parsing.flat_lay_name:
         with training.main_process_first(desc="labels of the teacher"):
-            file = Path(str(training.output_dir)) / "teacher_labels.parquet"
-            if labeller and not (checkpoint and file.is_file()):  # a resumed run goes on with the very same labels
-                labeller.write(file)
-            labeller = None
-            taught = load_labelled(file)
+            for labels in labellings:
+                labels.write()
+            labellings = []
+            taught = concatenate_datasets([load_labelled(file) for file in _label_files(parsing, output).values()])
             counts = np.concatenate([counts, inspect_rows(taught, "Counting the teacher's labels").pixels])
         rows = concatenate_datasets([rows, taught])
     rows = rows.select(repeated(counts, parsing.rare_sampling, training.seed))
@@ -125,10 +133,24 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     start: dict[str, torch.Tensor] = {}
     if parsing.start_share:
         start = {name: value.to("cpu", copy=True) for name, value in trainer.network.state_dict().items()}
+    uploads = None
+    if repo_id is not None:
+        uploads = TrainingUploads(repo_id, token, training, partial(_save_progress, trainer, parsing, repo_id))
+        trainer.add_callback(uploads)
     started = time.monotonic()
-    trainer.train(resume_from_checkpoint=checkpoint)
+    try:
+        trainer.train(resume_from_checkpoint=checkpoint)
+    except ClothsegError:
+        if uploads:
+            uploads.finish(superseded=False)
+        raise
     seconds = time.monotonic() - started
-    trainer.interruption.raise_if_stopped(trainer.state.global_step)
+    where = ""
+    if uploads:
+        uploads.finish(superseded=not trainer.interruption.signum)
+        where = uploads.whereabouts()
+    trainer.accelerator.wait_for_everyone()  # a launcher ends the main process soon after the others
+    trainer.interruption.raise_if_stopped(trainer.state.global_step, where)
     building = folder.with_name(INCOMPLETE)
     if writes:  # before anything else can go wrong
         shutil.rmtree(building, ignore_errors=True)
@@ -147,12 +169,16 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(building, folder)
         if repo_id is not None:
-            push(folder, repo_id, training)
+            push(folder, repo_id, token, training.hub_revision)
     return folder
 
 
-def refuse_earlier_run(output: Path) -> None:
+def refuse_earlier_run(output: Path, again: bool = False) -> None:
     """Refuse an output folder in which an earlier run has left what a new one would replace or delete.
+
+    Args:
+        output: the folder.
+        again: the same run starts again after a stop before its first checkpoint: its log may be replaced.
 
     Raises:
         ConfigError: says what is there and how to go on.
@@ -171,23 +197,32 @@ def refuse_earlier_run(output: Path) -> None:
         (INCOMPLETE, "the trained model of a run that did not finish"),
         (LOG_FILE, "an earlier run's log"),
     ):
-        if (output / name).exists():
+        if (output / name).exists() and not (again and name == LOG_FILE):
             raise ConfigError(f"{output / name} is {what}: {away}")
 
 
-class _Labeller:
-    """A teacher and the unlabelled photos that it is to label, both looked up at once."""
+def _label_files(parsing: ParsingArguments, output: Path) -> dict[str, Path]:
+    """Where the teacher's labels of each kind of photos go: name of the option -> file."""
+    options = [option for option in ("unlabelled_name", "flat_lay_name") if getattr(parsing, option)]
+    return {option: output / f"{option.removesuffix('_name')}_labels.parquet" for option in options}
 
-    def __init__(self, parsing: ParsingArguments) -> None:
-        self.rows = load_unlabelled(str(parsing.unlabelled_name))
-        self.least = parsing.min_teacher_probability
-        self.teacher = Segmenter.from_pretrained(parsing.teacher_model_name_or_path, revision=parsing.teacher_revision)
 
-    def write(self, file: Path) -> None:
-        """Write the photos with the teacher's labels to `file`."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with whole(file) as building:
-            label_rows(self.teacher, self.rows, self.least).to_parquet(building)
+def _labellings(parsing: ParsingArguments, output: Path) -> list[Labelling]:
+    """Photos for the teacher, each with what it needs, looked up at once."""
+    return [
+        Labelling(
+            file,
+            name=getattr(parsing, option),
+            option=option,
+            worn=option != "flat_lay_name",
+            teacher=str(parsing.teacher_model_name_or_path),
+            revision=parsing.teacher_revision,
+            min_probability=parsing.min_teacher_probability,
+            scales=tuple(parsing.teacher_scales),
+            exclude_file=parsing.exclude_file,
+        )
+        for option, file in _label_files(parsing, output).items()
+    ]
 
 
 def _teacher(parsing: ParsingArguments, processor: SegformerImageProcessorPil, device: torch.device) -> Teacher | None:
@@ -206,6 +241,16 @@ def _save(trainer: ClothesTrainer, processor: SegformerImageProcessorPil, dtype:
     with writing(folder):
         _in_format(trainer.network, dtype).save_pretrained(folder)
         processor.save_pretrained(folder)
+
+
+def _save_progress(
+    trainer: ClothesTrainer, parsing: ParsingArguments, repo_id: str, folder: Path, state: TrainerState
+) -> None:
+    """Write the model as it would be evaluated now, with the card of one that is still being trained."""
+    with trainer.average.applied(trainer.network) if trainer.average else contextlib.nullcontext():
+        _save(trainer, trainer.processor, parsing.save_dtype, folder)
+    write_log(state.log_history, folder / LOG_FILE)
+    write_progress_card(folder, repo_id, trainer.network, parsing, state)
 
 
 def _in_format(network: PreTrainedModel, name: str) -> PreTrainedModel:

@@ -24,6 +24,7 @@ from transformers import (
 from transformers.trainer_utils import TrainOutput
 
 from clothseg.models.decode_head import FoldedDecodeHead
+from clothseg.training import transformers_internals
 from clothseg.training.average import WeightAverage
 from clothseg.training.checkpoints import writing
 from clothseg.training.config import ParsingArguments
@@ -65,7 +66,11 @@ class ClothesTrainer(Trainer):
         Args:
             class_weights: (18,) float32, the cross-entropy's.
             teacher: whose probabilities to learn from, if `distillation_weight` is set.
+
+        Raises:
+            ConfigError: this release of transformers or accelerate lacks a part that we override.
         """
+        transformers_internals.check()
         metric, terms = ClothesMetric(), torch.zeros(4, dtype=torch.float64)
 
         def count(prediction: EvalPrediction, compute_result: bool = True) -> dict[str, float]:
@@ -219,29 +224,39 @@ class ClothesTrainer(Trainer):
         """
         if self.state.global_step >= self.state.max_steps:
             return
-        sampler = kwargs["train_dataloader"].batch_sampler
-        while hasattr(sampler, "batch_sampler"):
-            sampler = sampler.batch_sampler
-        for part in (self.train_dataset, sampler.sampler):
+        for part in (self.train_dataset, transformers_internals.innermost_sampler(kwargs["train_dataloader"])):
             if isinstance(part, ParsingDataset | SeedableRandomSampler):
                 part.set_epoch(kwargs["epoch"])
         super()._run_epoch(*args, **kwargs)
 
     def _get_dataloader(self, *args: Any, **kwargs: Any) -> DataLoader:
         loader: Any = super()._get_dataloader(*args, **kwargs)
-        inner = loader.base_dataloader  # of accelerate's, which takes the attribute and does nothing with it
-        inner.worker_init_fn = functools.partial(outlive_signals, inner.worker_init_fn)
-        return loader
+        return transformers_internals.initialize_workers(
+            loader, lambda initialize: functools.partial(outlive_signals, initialize)
+        )
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         with writing(Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"):
             super()._save_checkpoint(model, trial)
+            if self.args.world_size > 1:  # the random state of each process is a file of its own
+                self.accelerator.wait_for_everyone()
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
-        """Write the model, and its average before the checkpoint counts as saved and an older one is deleted."""
-        super()._save(output_dir, state_dict)
+        """Write the model, and its average before the checkpoint counts as saved and an older one is deleted.
+
+        The Trainer's training_args.bin is replaced by JSON: it is a pickle, and holds the Hub token.
+        """
+        folder, token = Path(str(output_dir or self.args.output_dir)), self.args.hub_token
+        self.args.hub_token = None
+        try:
+            super()._save(output_dir, state_dict)
+        finally:
+            self.args.hub_token = token
+        if self.args.should_save:
+            (folder / "training_args.bin").unlink(missing_ok=True)
+            (folder / "training_args.json").write_text(self.args.to_json_string(), encoding="utf-8")
         if self.average and self.args.should_save:
-            self.average.save(Path(str(output_dir or self.args.output_dir)))
+            self.average.save(folder)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         """Load a checkpoint's weights, whose names on disk are not SegFormer's names in memory.

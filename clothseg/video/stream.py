@@ -7,7 +7,7 @@ docs/video.md has what that brings.
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import cv2
 import numpy as np
@@ -16,17 +16,17 @@ from PIL import Image
 
 from clothseg.errors import ConfigError
 from clothseg.images.decode import load_photo
-from clothseg.labels import BACKGROUND, NAMES
+from clothseg.labels import BACKGROUND
+from clothseg.options import VIDEO_OPTIONS, SegmentOptions, VideoKeywords, options_of, takes_options
 from clothseg.pipelining import overlapped
-from clothseg.postprocess.cleanup import tidy, without_legs
-from clothseg.postprocess.guided_edges import follow_edges
-from clothseg.postprocess.people import territories
-from clothseg.postprocess.pipeline import wide_size
-from clothseg.postprocess.tta import as_logits, probabilities
-from clothseg.postprocess.upsample import label_pixels, winners
-from clothseg.postprocess.zoom_crop import LEAST_PIECE, Box, paste, window
+from clothseg.postprocess.back_view import from_behind
+from clothseg.postprocess.people import partition_by_person
+from clothseg.postprocess.pipeline import aspect_preserving_size, decode_window
+from clothseg.postprocess.softmax import as_logits, softmax
+from clothseg.postprocess.zoom_crop import LEAST_PIECE, Box
+from clothseg.postprocess.zoom_crop import window as zoom_window
 from clothseg.segmentation import Segmentation
-from clothseg.segmenter import EDGES, ZOOM, Segmenter
+from clothseg.segmenter import Segmenter, as_segmentation
 from clothseg.video.optical_flow import Array, Motion, from_frame, grey_copy, motion_between, places, remap, to_frame
 
 
@@ -35,6 +35,9 @@ Frame = Image.Image | npt.NDArray[np.uint8]
 
 PAST = 0.7
 """Weight of what was known before a frame, where the motion is trusted."""
+
+TURNED_AFTER = 8
+"""Frames in a row that must look otherwise before somebody is taken to have turned round."""
 
 WHOLE_EVERY = 32
 """Frames after which the whole frame is looked at again, for people who came in."""
@@ -48,15 +51,19 @@ _ROOMY = 1.7
 _WIDER = 1.25
 """How much wider than the network's proportions surroundings must be to be looked at in their own."""
 
-_GRID = 320
-"""Longer side of the grid on which a class's mean probability is taken."""
 
+class Window(NamedTuple):
+    """What is known of a part of a frame.
 
-class Look(NamedTuple):
-    """What is known of a part of a frame: `shares` (18, h, w) float32, the classes' probabilities over `box`."""
+    Attributes:
+        box: the part, in pixels of the frame.
+        probabilities: (18, h, w) float32, the classes' probabilities over the box.
+        back_view: whether the person in it is seen from behind; None where that is for the pipeline to say.
+    """
 
     box: Box
-    shares: Array
+    probabilities: Array
+    back_view: bool | None = None
 
 
 class Step(NamedTuple):
@@ -72,24 +79,29 @@ class Stream:
     def __init__(
         self,
         segmenter: Segmenter,
+        options: SegmentOptions | None = None,
         *,
         smooth: bool = True,
-        zoom: str = "auto",
-        edges: str = "guided",
-        rules: bool = False,
+        **keywords: Unpack[VideoKeywords],
     ) -> None:
         """Begin; the options are those of `segment_frames`.
 
         Raises:
             ConfigError: an option has no such value.
         """
-        for name, value, values in (("Edges", edges, EDGES), ("Zoom", zoom, ZOOM)):
-            if value not in values:
-                raise ConfigError(f"{name} can be {' or '.join(values)}, not {value!r}.")
+        self._options = SegmentOptions.of(keywords, options)
+        given = [
+            name
+            for name, option in options_of(SegmentOptions).items()
+            if name not in VIDEO_OPTIONS and getattr(self._options, name) != option.default
+        ]
+        if given:
+            raise ConfigError(f"Clips have no option {given[0]}; they have {', '.join(VIDEO_OPTIONS)} and smooth.")
         self._segmenter = segmenter
-        self._smooth, self._zoom, self._guided, self._rules = smooth, zoom == "auto", edges == "guided", rules
+        self._smooth, self._zoom = smooth, self._options.zoom == "auto"
+        self._side = SideVote()
         self._grey: npt.NDArray[np.uint8] | None = None
-        self._last: Look | None = None
+        self._last: Window | None = None
         self._box: Box | None = None
         self._several = False
         self._age = 0
@@ -101,8 +113,8 @@ class Stream:
             ImageError: the frame cannot be used.
         """
         step = prepare(self.pair(frame))
-        (look,) = self.looks([step])
-        return self.finish(step, look)
+        (window,) = self.windows([step])
+        return self.finish(step, window)
 
     def pair(self, frame: Frame) -> "_Pair":
         """The next frame, its grey copy, and that of the frame before: for `prepare`, in any thread."""
@@ -110,54 +122,48 @@ class Stream:
         before, self._grey = self._grey, grey_copy(np.asarray(photo))
         return photo, before, self._grey
 
-    def looks(self, steps: list[Step]) -> list[Look]:
+    def windows(self, steps: list[Step]) -> list[Window]:
         """What is known of the next frames: a pass of the network for each, and one more where a scene begins."""
         cuts = [index for index, step in enumerate(steps) if index and step.motion is None]
-        return [look for start, end in pairwise([0, *cuts, len(steps)]) for look in self._scene(steps[start:end])]
+        return [window for start, end in pairwise([0, *cuts, len(steps)]) for window in self._scene(steps[start:end])]
 
-    def finish(self, step: Step, look: Look) -> Segmentation:
-        """The labels at the frame's own size; beyond the look's box all is Background."""
-        photo, logits = step.photo, as_logits(look.shares)
-        part = photo.crop(look.box)
-        rows, columns = part.height, part.width
-        if self._guided:
-            logits = without_legs(logits)
-            labels = follow_edges(logits, part)
-        else:
-            labels = winners(logits, (rows, columns))
-        shrink = max(1.0, max(rows, columns) / _GRID)
-        _, means, _ = label_pixels(logits, (max(1, round(rows / shrink)), max(1, round(columns / shrink))))
-        size = photo.height, photo.width
-        label_map = paste(np.zeros(size, np.uint8), labels, look.box, size)
-        if self._rules:
-            label_map = tidy(label_map)
-        label_map.flags.writeable = False  # or the result would copy it
-        confidence = {name: mean for name, mean in zip(NAMES, means.tolist(), strict=True) if mean}
-        return Segmentation(photo, label_map, confidence, model=self._segmenter.name)
+    def finish(self, step: Step, window: Window) -> Segmentation:
+        """The labels at the frame's own size; beyond the window all is Background."""
+        prediction = decode_window(
+            step.photo, as_logits(window.probabilities), window.box, self._options, back_view=window.back_view
+        )
+        return as_segmentation(prediction, step.photo, name=None, model=self._segmenter.name)
 
-    def _scene(self, steps: list[Step]) -> list[Look]:
-        """Frames without a cut between them, looked at through one box."""
+    def _scene(self, steps: list[Step]) -> list[Window]:
+        """Frames without a cut between them, segmented through one window."""
         photo = steps[0].photo
         size = photo.height, photo.width
         if steps[0].motion is None:
             self._last = self._box = None
+            self._side = SideVote()
         if not self._zoom:
             self._box = _whole(size)
         elif self._box is None or self._age >= WHOLE_EVERY:
-            (shares,) = self._segmenter.logits([photo], wide_size(photo.size, self._segmenter.image_size))
+            (logits,) = self._segmenter.logits([photo], aspect_preserving_size(photo.size, self._segmenter.image_size))
             self._age = 0
-            self._several = territories(shares.argmax(axis=0).astype(np.uint8)).max() > 1
-            self._box = self._surroundings(Look(_whole(size), probabilities(shares)), self._box or _whole(size), size)
-        box, looks = self._box, []
-        logits = self._segmenter.logits([step.photo.crop(box) for step in steps], self._input_size(box))
-        for step, each in zip(steps, logits, strict=True):
-            now = Look(box, probabilities(each))
+            self._several = partition_by_person(logits.argmax(axis=0).astype(np.uint8)).max() > 1
+            self._box = self._next_box(Window(_whole(size), softmax(logits)), self._box or _whole(size), size)
+        box, windows = self._box, []
+        answers = self._segmenter.logits([step.photo.crop(box) for step in steps], self._input_size(box))
+        for step, each in zip(steps, answers, strict=True):
+            now = Window(box, softmax(each))
             self._last = mixed(now, self._last, step.motion, size) if self._smooth else now
-            looks.append(self._last)
+            windows.append(self._last._replace(back_view=self._back_view(self._last)))
         self._age += len(steps)
         if self._zoom:
-            self._box = self._surroundings(looks[-1], box, size)
-        return looks
+            self._box = self._next_box(windows[-1], box, size)
+        return windows
+
+    def _back_view(self, window: Window) -> bool | None:
+        """Whether the person is seen from behind, decided over time; of several people nobody is taken to be."""
+        if not self._smooth or self._options.edges == "plain":
+            return None
+        return not self._several and self._side.add(from_behind(as_logits(window.probabilities)))
 
     def _input_size(self, box: Box) -> tuple[int, int] | None:
         """Of what the network sees: where people stand side by side, the box's own proportions, and more pixels."""
@@ -165,18 +171,18 @@ class Stream:
         if not self._several:  # one person who fills a wide frame is large enough
             return None
         wide = (box.right - box.left) * height > _WIDER * (box.bottom - box.top) * width
-        return wide_size((box.right - box.left, box.bottom - box.top), (height, width)) if wide else None
+        return aspect_preserving_size((box.right - box.left, box.bottom - box.top), (height, width)) if wide else None
 
-    def _surroundings(self, look: Look, box: Box, size: tuple[int, int]) -> Box:
+    def _next_box(self, window: Window, box: Box, size: tuple[int, int]) -> Box:
         """Where to look next: through `box` again, so that the view stays calm, unless it is too narrow or wide."""
-        figure, whole = figure_of(look), _whole(size)
+        figure, whole = figure_of(window), _whole(size)
         if figure is None:
             return whole
         height, width = self._segmenter.image_size
-        wanted = window(figure, height / width, size)
+        wanted = zoom_window(figure, height / width, size)
         # where the frame ends no air is needed
         air = [abs(own - edge) for own, edge, end in zip(figure, box, whole, strict=True) if edge != end]
-        if air and min(air) == 0 and look.box == box:  # more of the people may lie beyond
+        if air and min(air) == 0 and window.box == box:  # more of the people may lie beyond
             self._age = WHOLE_EVERY
         outside = (
             figure.left < box.left or figure.top < box.top or figure.right > box.right or figure.bottom > box.bottom
@@ -185,15 +191,33 @@ class Stream:
         return wanted if narrow or _area(box) > _ROOMY * _area(wanted) else box
 
 
+class SideVote:
+    """Decides over time whether somebody is seen from behind: one frame that looks otherwise changes nothing."""
+
+    def __init__(self) -> None:
+        """Begin a scene; its first frame decides until others do."""
+        self._state: bool | None = None
+        self._against = 0
+
+    def add(self, back_view: bool) -> bool:
+        """What holds for the next frame, which by itself looks like `back_view`."""
+        if self._state is None:
+            self._state = back_view
+        self._against = self._against + 1 if back_view != self._state else 0
+        if self._against >= TURNED_AFTER:
+            self._state, self._against = back_view, 0
+        return self._state
+
+
+@takes_options(*VIDEO_OPTIONS)
 def segment_frames(
     segmenter: Segmenter,
     frames: Iterable[Frame],
+    options: SegmentOptions | None = None,
     *,
     smooth: bool = True,
-    zoom: str = "auto",
-    edges: str = "guided",
-    rules: bool = False,
     batch_size: int = 4,
+    **keywords: Unpack[VideoKeywords],
 ) -> Iterator[Segmentation]:
     """Segment the frames of a clip, lazily, in their order; at most two batches of frames are held.
 
@@ -202,12 +226,12 @@ def segment_frames(
     Args:
         segmenter: the network.
         frames: PIL images or (H, W, 3) uint8 RGB arrays, as many as there are.
-        smooth: mix each frame with those before it, so that labels do not flicker; False takes each as it is.
-        zoom: "auto" (the default) looks at the surroundings of all people together; "off" at the whole frame.
-        edges: as for photos: "guided" (the default) or "plain".
-        rules: as for photos, for clips of one person: drop specks, and what cannot be there
-        (`clothseg.postprocess.cleanup`).
-        batch_size: how many frames go through the network together, looked at through the same box.
+        options: as for photos, of which clips have `VIDEO_OPTIONS`. With zoom "auto" (the default) one window follows
+            all people; "off" takes the whole frame.
+        smooth: mix each frame with those before it, so that labels do not flicker, and decide over several frames
+            whether somebody is seen from behind; False takes each frame by itself.
+        batch_size: how many frames go through the network together, through the same window.
+        keywords: single options by their names.
 
     Raises:
         ImageError: a frame cannot be used.
@@ -215,12 +239,12 @@ def segment_frames(
     """
     if batch_size < 1:
         raise ConfigError(f"The batch size must be at least 1, not {batch_size}.")
-    stream = Stream(segmenter, smooth=smooth, zoom=zoom, edges=edges, rules=rules)
+    stream = Stream(segmenter, options, smooth=smooth, **keywords)
 
-    def finish(_: _Pair, step: Step, look: Look) -> Segmentation:
-        return stream.finish(step, look)
+    def finish(_: _Pair, step: Step, window: Window) -> Segmentation:
+        return stream.finish(step, window)
 
-    return overlapped(map(stream.pair, frames), batch_size, prepare, stream.looks, finish)
+    return overlapped(map(stream.pair, frames), batch_size, prepare, stream.windows, finish)
 
 
 _Pair = tuple[Image.Image, npt.NDArray[np.uint8] | None, npt.NDArray[np.uint8]]
@@ -233,7 +257,7 @@ def prepare(pair: _Pair) -> Step:
     return Step(photo, None if before is None else motion_between(before, after))
 
 
-def mixed(now: Look, before: Look | None, motion: Motion | None, size: tuple[int, int]) -> Look:
+def mixed(now: Window, before: Window | None, motion: Motion | None, size: tuple[int, int]) -> Window:
     """A frame's probabilities, mixed with those of the frame before, which were mixed so themselves.
 
     Args:
@@ -245,26 +269,28 @@ def mixed(now: Look, before: Look | None, motion: Motion | None, size: tuple[int
     if before is None or motion is None:
         return now
     small = motion.trust.shape
-    points = to_frame(places(now.shares.shape[1:]), now.box, now.shares.shape[1:])
+    points = to_frame(places(now.probabilities.shape[1:]), now.box, now.probabilities.shape[1:])
     on_small = from_frame(points, _whole(size), small)
     scale = np.array([size[1] / small[1], size[0] / small[0]], np.float32)
-    earlier = from_frame(points + remap(motion.flow, on_small) * scale, before.box, before.shares.shape[1:])
-    known = remap(np.ones(before.shares.shape[1:], np.float32), earlier, cv2.BORDER_CONSTANT)
+    earlier = from_frame(points + remap(motion.flow, on_small) * scale, before.box, before.probabilities.shape[1:])
+    known = remap(np.ones(before.probabilities.shape[1:], np.float32), earlier, cv2.BORDER_CONSTANT)
     weight = np.float32(PAST) * remap(motion.trust, on_small) * known
-    old = np.stack([remap(plane, earlier) for plane in before.shares])
-    return Look(now.box, now.shares + weight * (old - now.shares))
+    old = np.stack([remap(plane, earlier) for plane in before.probabilities])
+    return Window(now.box, now.probabilities + weight * (old - now.probabilities))
 
 
-def figure_of(look: Look) -> Box | None:
-    """The box, in pixels of the frame, that holds all people of a look; None where there is nobody."""
-    figure = (look.shares.argmax(axis=0) != BACKGROUND).view(np.uint8)
+def figure_of(window: Window) -> Box | None:
+    """The box, in pixels of the frame, that holds all people of a window; None where there is nobody."""
+    figure = (window.probabilities.argmax(axis=0) != BACKGROUND).view(np.uint8)
     _, _, pieces, _ = cv2.connectedComponentsWithStats(figure, connectivity=8)
     pieces = pieces[1:]
     if not len(pieces):
         return None
     pieces = pieces[pieces[:, cv2.CC_STAT_AREA] >= LEAST_PIECE * pieces[:, cv2.CC_STAT_AREA].max()]
     corners = np.stack([pieces[:, :2].min(axis=0), (pieces[:, :2] + pieces[:, 2:4]).max(axis=0)])
-    (left, top), (right, bottom) = np.rint(to_frame(corners - 0.5, look.box, figure.shape) + 0.5).astype(int).tolist()
+    (left, top), (right, bottom) = (
+        np.rint(to_frame(corners - 0.5, window.box, figure.shape) + 0.5).astype(int).tolist()
+    )
     return Box(left, top, right, bottom)
 
 

@@ -18,6 +18,7 @@ from PIL import Image
 
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import whole
+from clothseg.images.file_names import temporary_beside
 from clothseg.video.reader import import_av, safely
 
 
@@ -163,7 +164,7 @@ def _zip(path: Path) -> Iterator[Callable[[str, bytes], None]]:
 def _folder(path: Path) -> Iterator[Callable[[str, bytes], None]]:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ConfigError(f"{path} exists already; remove it, or give another name.")
-    temporary = path.with_name(f".{uuid.uuid4().hex}.{path.name}")
+    temporary = temporary_beside(path, uuid.uuid4().hex)
     temporary.mkdir()
     try:
         yield lambda name, data: _put(temporary / name, data)

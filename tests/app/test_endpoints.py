@@ -25,8 +25,8 @@ from PIL import Image
 from clothseg import Segmentation, Segmenter
 from clothseg.app import about
 from clothseg.app.mcp import LOOK_NAMES
-from clothseg.labels import NAMES, hex_color
-from clothseg.outputs.cutout import CutoutOptions
+from clothseg.labels import GROUPS, NAMES, hex_color
+from clothseg.options import CutoutOptions
 
 
 CUTOUT = ("photo", "classes", "options", "background")
@@ -89,6 +89,17 @@ def test_cutout_gives_what_the_library_gives(client: Client, photo: Path, expect
     assert Path(path).name == "holiday-cutout.png"
 
 
+def test_groups_of_classes_and_polygons(client: Client, photo: Path, expected: Segmentation) -> None:
+    path = client.predict(handle_file(photo), ["Lower", "Hair"], api_name="/cutout")
+    assert np.array_equal(read(path), np.asarray(expected.cutout(*GROUPS["Lower"], "Hair")))
+    found, coco, archive = client.predict(handle_file(photo), ["Body"], cutouts=True, polygons=True, api_name="/items")
+    items = expected.items(*GROUPS["Body"])
+    assert found["items"] == [item.to_dict() for item in items] != []
+    with zipfile.ZipFile(archive) as packed:
+        for written in (json.loads(Path(coco).read_text()), json.loads(packed.read("coco.json"))):
+            assert [each["segmentation"] for each in written["annotations"]] == [item.polygons for item in items]
+
+
 OTHERWISE = {"people": "all", "edges": "plain", "zoom": "off", "average": True, "rules": True}
 
 
@@ -147,7 +158,7 @@ def test_batch_gives_a_zip_and_says_which_photo_was_bad(
     ("photos", "message"),
     [
         (None, "No photos were given; give some, or a ZIP of some."),
-        ("photo", "What to write can be labels, cutouts, overlays, items, not masks."),
+        ("photo", "What to write can be labels, cutouts, overlays, items, coco, not masks."),
     ],
 )
 def test_a_batch_that_cannot_be_done_says_why(client: Client, photo: Path, photos: Any, message: str) -> None:
@@ -188,7 +199,11 @@ def test_only_the_named_endpoints_are_shown(client: Client) -> None:
         (None, ["Hat"], "No photo was given; send one."),
         (b"just text", ["Hat"], "holiday.jpg is not a readable image; use JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF."),
         (b"", ["Hat"], "holiday.jpg is empty: it has no bytes."),
-        ("photo", ["Cape", "Hat"], f"Unknown class 'Cape'; the classes are: {', '.join(NAMES)}."),
+        (
+            "photo",
+            ["Cape", "Hat"],
+            f"Unknown class 'Cape'; the classes are: {', '.join(NAMES)}; groups of them: {', '.join(GROUPS)}.",
+        ),
         ("photo", [], f"Name at least one class; the classes are: {', '.join(NAMES)}."),
     ],
 )

@@ -14,9 +14,9 @@ from clothseg.batch.to_zip import Progress
 from clothseg.labels import NAMES, PALETTE
 
 
-def result(wearers: bool = False) -> Segmentation:
+def result(person_map: bool = False) -> Segmentation:
     image, mask, _ = draw(3, 320, 220)
-    return Segmentation(Image.fromarray(image), mask, wearers=(mask > 0).astype(np.uint8) if wearers else None)
+    return Segmentation(Image.fromarray(image), mask, person_map=(mask > 0).astype(np.uint8) if person_map else None)
 
 
 def test_the_list_of_items_names_their_class_and_colours() -> None:
@@ -28,7 +28,7 @@ def test_the_list_of_items_names_their_class_and_colours() -> None:
 
 
 def test_the_list_of_items_says_whose_they_are_if_that_is_known() -> None:
-    doll = result(wearers=True)
+    doll = result(person_map=True)
     table = html.items_table(doll.items(), doll.people)
     assert '<th scope="col">Person</th>' in table and "<td>1</td>" in table
 
@@ -36,9 +36,9 @@ def test_the_list_of_items_says_whose_they_are_if_that_is_known() -> None:
 def test_items_of_several_people_stand_together_with_their_wearers() -> None:
     doll = result()
     right = np.arange(doll.label_map.shape[1]) > doll.label_map.shape[1] // 2
-    both = Segmentation(doll.photo, doll.label_map, wearers=(doll.label_map > 0) * (1 + right).astype(np.uint8))
-    wearers = re.findall("<td>([12])</td>", html.items_table(both.items(), both.people))
-    assert wearers == sorted(wearers) and {*wearers} == {"1", "2"}
+    both = Segmentation(doll.photo, doll.label_map, person_map=(doll.label_map > 0) * (1 + right).astype(np.uint8))
+    person_map = re.findall("<td>([12])</td>", html.items_table(both.items(), both.people))
+    assert person_map == sorted(person_map) and {*person_map} == {"1", "2"}
 
 
 def test_numbers_can_be_read_on_every_colour() -> None:

@@ -20,7 +20,7 @@ from clothseg.app.previews import PREVIEW, names_found
 from clothseg.app.settings import cutout_values
 from clothseg.app.tabs.segment import CutoutRequest, PhotoResult
 from clothseg.labels import GROUPS, LABEL2ID
-from clothseg.outputs.cutout import CutoutOptions
+from clothseg.options import CutoutOptions
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_the_list_and_its_files_say_the_same(
     seen: PhotoResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    table, items, coco = selection.describe(seen)
+    table, items, coco = selection.describe(seen, False)
     listed = re.findall(r"</i>([\w-]+)</th>", table)
     assert {*listed} == {*names_found(seen.result)}
     told = json.loads(Path(items).read_text())

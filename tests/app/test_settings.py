@@ -18,7 +18,7 @@ from clothseg.app.settings import (
     write_link,
 )
 from clothseg.errors import ImageError
-from clothseg.outputs.cutout import CutoutOptions
+from clothseg.options import CutoutOptions
 
 
 OTHER = Settings(

@@ -32,6 +32,10 @@ photos, commands, folder = map(json.loads, sys.argv[1:])
 features = Features({"title": Value("string"), "photo": Image()})
 rows = {"title": photos, "photo": [{"bytes": open(photo, "rb").read(), "path": None} for photo in photos]}
 Dataset.from_dict(rows, features=features).push_to_hub("alice/photos", split="test")
+os.makedirs(f"{folder}/shards/data")
+for number in range(2):
+    part = {name: values[2 * number : 2 * number + 2] for name, values in rows.items()}
+    Dataset.from_dict(part, features=features).to_parquet(f"{folder}/shards/data/test-0000{number}-of-00002.parquet")
 said = {}
 for name, (token, argv) in commands.items():
     os.environ["HF_TOKEN"] = token
@@ -84,6 +88,11 @@ def ran(
     commands = {case: (token, argv) for case, (token, argv, _, _) in MISTAKES.items()}
     commands |= {name: ("hf_alice", [*good, f"alice/{name}"]) for name in ("late", "masks")}
     commands["masks"][1].append("--private")
+    shards = str(folder / "shards")
+    commands["from a folder"] = ("hf_alice", [*good, "alice/from-a-folder", "--dataset", shards])
+    for case, path in {"no data set in it": str(folder), "no path": "./nowhere", "no split in it": shards}.items():
+        commands[case] = ("hf_alice", ["--push_to_hub", "alice/x", "--dataset", path])
+    commands["no split in it"][1].extend(["--split", "dev"])
     with LocalHub({"hf_alice": "alice", "hf_bob": "bob"}) as hub:
         hub.misbehave(403, r"^POST .*late/commit/")
         done = subprocess.run(
@@ -112,6 +121,34 @@ def test_masks_are_the_librarys_and_photos_keep_their_bytes(
     segmenter = Segmenter.from_pretrained(tiny_model)
     for number, path in enumerate(sound):
         np.testing.assert_array_equal(np.load(folder / f"{number}.npy"), segmenter(path, edges="plain").label_map)
+
+
+def test_folders_of_shards_are_segmented_and_named_without_their_path(
+    ran: tuple[LocalHub, dict[str, Any], Path],
+) -> None:
+    hub, said, folder = ran
+    assert "3 of 4 photos segmented and pushed to alice/from-a-folder, split test." in said["from a folder"]["out"]
+    files = hub.files("dataset", "alice/from-a-folder")
+    assert (
+        files["data/test-00000-of-00001.parquet"]
+        == hub.files("dataset", "alice/masks")["data/test-00000-of-00001.parquet"]
+    )
+    card = files["README.md"].decode()
+    assert (
+        "the data set shards (split `test`)" in card
+        and str(folder) not in card
+        and "huggingface.co/datasets" not in card
+    )
+
+
+def test_folders_that_cannot_be_used_say_why(ran: tuple[LocalHub, dict[str, Any], Path]) -> None:
+    _, said, _ = ran
+    for case, status, message in (
+        ("no data set in it", 1, "holds no data set: a data set on disk is a folder with train.parquet"),
+        ("no path", 2, "--dataset ./nowhere does not exist"),
+        ("no split in it", 2, "has no split dev, only test; name one by --split"),
+    ):
+        assert message in said[case]["err"] and said[case]["status"] == status, said[case]
 
 
 @pytest.mark.parametrize("case", MISTAKES)

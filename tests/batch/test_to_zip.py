@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from paper_dolls import draw
 from PIL import Image
+from pycocotools.coco import COCO
 
 from clothseg import ConfigError, Segmentation, Segmenter, UnknownClassError
 from clothseg.batch.photo_files import Wanted
@@ -27,6 +28,7 @@ class Pretended:
     """A function of a photo in place of a loaded model."""
 
     workers = 1
+    name = "pretended"
 
     def __init__(self, function: Callable[..., Segmentation]) -> None:
         self._function = function
@@ -34,7 +36,7 @@ class Pretended:
     def __call__(self, photo: Any, **options: Any) -> Segmentation:
         return self._function(photo, **options)
 
-    def for_many(self) -> "Pretended":
+    def with_streams(self) -> "Pretended":
         return self
 
 
@@ -95,6 +97,30 @@ def test_every_photo_is_in_the_zip_once_as_the_library_gives_it(segmenter: Segme
         ("june/c.png", names[2], False),
     ]  # fmt: skip
     assert sum(float(lines[1][name]) for name in NAMES) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("polygons", [False, True])
+def test_one_coco_data_set_for_all_photos(segmenter: Segmenter, tmp_path: Path, polygons: bool) -> None:
+    paths = [doll(tmp_path / "one" / "a.png"), doll(tmp_path / "b.png", 2), tmp_path / "broken.jpg"]
+    paths[2].write_bytes(b"\xff\xd8 no photo")
+    out, wanted = tmp_path / "out.zip", Wanted(("coco",), polygons=polygons)
+    list(segment_to_zip(segmenter, [tmp_path / "one", *paths[1:]], out, wanted))
+    with zipfile.ZipFile(out) as archive:
+        assert set(archive.namelist()) == {"coco.json", "results.csv"} and archive.testzip() is None
+        (tmp_path / "coco.json").write_bytes(archive.read("coco.json"))
+    coco = COCO(tmp_path / "coco.json")
+    images = coco.loadImgs(coco.getImgIds())
+    assert [image["file_name"] for image in images] == ["a.png", "b.png"]
+    for image, path in zip(images, paths, strict=False):
+        annotations = coco.loadAnns(coco.getAnnIds(imgIds=image["id"]))
+        found = segmenter(path).items()
+        assert [each["bbox"] for each in annotations] == [list(item.box) for item in found] != []
+        for annotation, item in zip(annotations, found, strict=True):
+            mask = coco.annToMask(annotation).astype(bool)
+            assert isinstance(annotation["segmentation"], list) == polygons
+            assert polygons or (mask == item.full_mask()).all()
+    ids = [annotation["id"] for annotation in coco.dataset["annotations"]]
+    assert ids == list(range(1, len(ids) + 1))
 
 
 def test_errors_that_are_not_ours_are_a_photos_own(
@@ -183,7 +209,7 @@ def test_nothing_more_is_made_of_photos_in_hand_when_it_is_given_up(
         assert photo == paths[0] or closing.wait(20)
         return segmenter(photo, **options)
 
-    def noting(result: Segmentation, kind: str, wanted: Wanted) -> bytes:
+    def noting(result: Segmentation, *_: Any) -> bytes:
         made.append(result.name)
         return b""
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from paper_dolls import write_parquet
+from paper_dolls import draw_many, write_parquet
 
 from clothseg.cli import main
 from clothseg.commands import evaluate
@@ -110,10 +110,52 @@ def test_mistakes_are_explained(
 def test_unknown_models_and_data_are_explained(data: Path, tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"config\.json"):
         run(tmp_path, data)
-    with pytest.raises(DataError, match=r"train\.parquet"):
+    with pytest.raises(DataError, match=r"holds no data set: .*train\.parquet"):
         run(tiny_model, tmp_path)
-    with pytest.raises(DataError, match="no rows for test; choose another --split"):
+    with pytest.raises(DataError, match="has no split test, only train and validation"):
         run(tiny_model, data, "--split", "test")
+
+
+@pytest.mark.parametrize(
+    ("files", "flags", "split", "photos"),
+    [
+        (("validation.parquet",), (), "validation", 3),
+        (("test.parquet",), (), "test", 3),
+        (("dev.parquet",), ("--split", "validation"), "validation", 3),
+        (("data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet"), (), "train", 6),
+        (("train.parquet",), ("--split", "validation", "--on_bad_row", "skip"), "validation", 1),  # as training draws
+        (("train.parquet", "test.parquet"), (), "test", 3),
+    ],
+)
+def test_only_the_split_that_is_scored_is_needed(
+    files: tuple[str, ...],
+    flags: tuple[str, ...],
+    split: str,
+    photos: int,
+    tiny_model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for number, name in enumerate(files):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_parquet(tmp_path / name, 3, seed=3 * number, height=64, width=48)
+    assert run(tiny_model, tmp_path, *flags) == 0
+    said = capsys.readouterr()
+    assert f"split {split}," in said.out and f"{photos} photo" in said.out
+    assert f"Only {photos} row" in caplog.text
+    assert ("the only split" in said.err) == (split == "train")
+
+
+def test_masks_that_cannot_be_right_are_not_scored(tiny_model: Path, tmp_path: Path) -> None:
+    dolls = [doll._replace(mask=(doll.mask > 0).astype(np.uint8)) for doll in draw_many(3, 0, 64, 48)]
+    write_parquet(tmp_path / "test.parquet", dolls)
+    with pytest.raises(DataError, match=r"cannot be right: they hold only 0 .Background. and 1 .Hat."):
+        run(tiny_model, tmp_path)
+    nobody = [doll._replace(mask=doll.mask * 0) for doll in dolls]
+    write_parquet(tmp_path / "test.parquet", nobody)
+    with pytest.raises(DataError, match="a single class"):
+        run(tiny_model, tmp_path)
 
 
 def test_split_file_decides_the_rows_and_bad_ones_can_be_left_out(

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from paper_dolls import draw
 from PIL import Image
+from pycocotools.coco import COCO
 from results import files, table
 
 from clothseg import Segmentation, Segmenter
 from clothseg.cli import main
 from clothseg.labels import GROUPS, NAMES
-from clothseg.outputs.cutout import CutoutOptions
+from clothseg.options import CutoutOptions
 
 
 pytestmark = pytest.mark.usefixtures("load_once")
@@ -55,15 +56,15 @@ def test_photos_can_be_reduced(
 ) -> None:
     out = tmp_path / "out"
     argv = ["segment", str(photos / "a.png"), "--out", str(out), "--model", str(tiny_model), "--write", "labels"]
-    assert main([*argv, "--longest", "75"]) == 0
+    assert main([*argv, "--max_side", "75"]) == 0
     assert Image.open(out / "labels" / "a.png").size == (50, 75)
     assert table(out / "results.csv")["a.png"]["height"] == "75"
     assert main(argv) == 0  # done again, since it is another way
     assert Image.open(out / "labels" / "a.png").size == (100, 150)
-    assert main([*argv, "--longest", "8"]) == 2
-    assert main(["segment", "--dataset", "a/b", "--push_to_hub", "a/c", "--longest", "75"]) == 2
+    assert main([*argv, "--max_side", "8"]) == 2
+    assert main(["segment", "--dataset", "a/b", "--push_to_hub", "a/c", "--max_side", "75"]) == 2
     said = capsys.readouterr().err
-    assert "32 pixels or more, not 8" in said and "--longest is not for --dataset" in said
+    assert "max_side can be a whole number from 32, not '8'" in said and "--max_side is not for --dataset" in said
 
 
 def test_what_is_done_is_not_done_again(
@@ -211,3 +212,47 @@ def test_exit_status_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
             main(argv)
         assert "2 for wrong arguments" in " ".join(capsys.readouterr().out.split())
+
+
+def test_one_coco_data_set_for_a_folder(
+    photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has all photos of the table, those that were done before as well."""
+    out = tmp_path / "out"
+    argv = ["segment", str(photos), "--out", str(out), "--model", str(tiny_model), "--write", "coco", "--polygons"]
+    assert main(argv) == 1
+    Image.fromarray(draw(3, 80, 80).image).save(photos / "c.png")
+    assert main(argv) == 1 and "1 of 2 photos segmented, 2 were done already" in capsys.readouterr().out
+    assert files(out) >= {"coco.json", "coco/a.json", "coco/c.json", "coco/june/b.json"}
+    coco, one = COCO(out / "coco.json"), COCO(out / "coco" / "june" / "b.json")
+    assert [image["file_name"] for image in coco.loadImgs(coco.getImgIds())] == ["a.png", "c.png", "june/b.JPG"]
+    ids = [annotation["id"] for annotation in coco.dataset["annotations"]]
+    assert len(ids) == len(set(ids)) > len(one.dataset["annotations"]) > 0
+    last = coco.loadAnns(coco.getAnnIds(imgIds=3))
+    alone = one.dataset["annotations"]
+    assert [each["segmentation"] for each in last] == [each["segmentation"] for each in alone]
+    assert all(isinstance(each["segmentation"], list) for each in last)
+    assert main(argv[:-1]) == 1  # run lengths: done again
+    assert isinstance(COCO(out / "coco.json").dataset["annotations"][0]["segmentation"], dict)
+    assert main([*argv[:-2], "labels", "--polygons"]) == 2 and "add coco to --write" in capsys.readouterr().err
+
+
+def test_what_an_earlier_run_made_is_not_replaced_without_a_word(
+    photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    argv = ["segment", str(photos / "a.png"), "--out", str(out), "--model", str(tiny_model)]
+
+    def told(*more: str) -> str:
+        assert main([*argv, *more]) == 0
+        lines = capsys.readouterr().err.splitlines()
+        return next((line for line in lines if line.startswith(str(out))), "")
+
+    assert told() == "" and told() == "" and told("--write", "overlays") == ""
+    said = told("--edges", "plain", "--keep", "Face")
+    assert said.startswith(f"{out} holds files of 1 of these photos that were made in another way (")
+    assert "edges guided, now plain" in said and "other classes" in said and "another --out" in said
+    assert told("--edges", "plain", "--keep", "Face") == ""
+    assert told("--overwrite") == "", "that is asked for"
+    Image.fromarray(draw(5, 150, 100).image).save(photos / "a.png")
+    assert "(photos that have changed, or others of the same names)" in told()

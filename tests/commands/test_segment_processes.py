@@ -1,6 +1,7 @@
 """`python -m clothseg segment` over several processes: every photo once, and one table."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -53,6 +54,7 @@ def test_two_processes_share_the_photos_and_merge_their_tables(tiny_model: Path,
     (folder / "broken.jpg").write_bytes(b"no photo")
     (out / "results-1-of-2.csv").write_text("photo,files\nolder.png,older\n")  # of an earlier run
     argv = [sys.executable, "-m", "clothseg", "segment", str(folder), "--out", str(out), "--model", str(tiny_model)]
+    argv += ["--write", "labels", "coco"]
     running = [
         subprocess.Popen(argv, cwd=ROOT, env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "2"}) for rank in (0, 1)
     ]
@@ -66,6 +68,9 @@ def test_two_processes_share_the_photos_and_merge_their_tables(tiny_model: Path,
         True
     ]
     assert {path.stem for path in (out / "labels").iterdir()} == {str(seed) for seed in range(5)}
+    coco = json.loads((out / "coco.json").read_text())
+    assert [(image["id"], image["file_name"]) for image in coco["images"]] == list(enumerate(names[:5], 1))
+    assert {annotation["image_id"] for annotation in coco["annotations"]} == set(range(1, 6))
 
 
 def test_a_table_that_comes_while_tables_are_merged_is_merged_too(

@@ -1,6 +1,12 @@
 """`python -m clothseg segment` where photos, disk or arguments are wrong: the rest is done, and all is told."""
 
+import csv
 import errno
+import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +19,8 @@ from clothseg import Segmenter
 from clothseg.batch.to_folder import OutputFolder
 from clothseg.cli import main
 
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.usefixtures("load_once")
 
@@ -136,3 +144,87 @@ def test_wrong_input_is_told_before_anything_is_done(
     argv = ["segment", *(str(tmp_path / path) for path in paths), "--out", str(tmp_path / "out"), *more]
     assert main([*argv, "--model", str(tiny_model)]) == 2
     assert message in capsys.readouterr().err and not (tmp_path / "out" / "results.csv").exists()
+
+
+NAMES = {
+    b"f\xfcr.png": "PNG",  # Latin-1
+    "für.jpg".encode(): "JPEG",
+    b"a" * 246 + b".jpeg": "JPEG",
+    "ü".encode() * 120: "PNG",
+    b"photo": "WEBP",
+    b"a.jpg_large": "JPEG",
+    b"b.jp2": "JPEG2000",
+    b"c.nef": "TIFF",
+    b"d.Mr. Smith": "BMP",
+}
+"""Of photos, and what each is."""
+
+
+def _photos_of_any_name(folder: Path) -> Path:
+    photos = folder / "photos"
+    photos.mkdir()
+    for seed, (name, kind) in enumerate(NAMES.items()):
+        with open(os.path.join(os.fsencode(photos), name), "wb") as file:
+            Image.fromarray(draw(seed, 64, 48).image).save(file, kind)
+    (photos / "notes.txt").write_text("no photo")
+    return photos
+
+
+def _check_names(out: Path) -> None:
+    """All are done, or in the table; the table, read as documented, has each name's bytes."""
+    with (out / "results.csv").open(newline="", encoding="utf-8") as stream:
+        lines = list(csv.DictReader(stream))
+    found = {}
+    for line in lines:
+        raw = re.sub(r"\\udc([89a-f][0-9a-f])", lambda byte: chr(0xDC00 + int(byte[1], 16)), line["photo"])
+        found[raw.encode("utf-8", "surrogateescape")] = line
+    assert set(found) == set(NAMES)
+    refused = {name for name, line in found.items() if line["error"]}
+    assert refused == {b"b.jp2", b"c.nef"}
+    assert "b.jp2 is not a readable image" in found[b"b.jp2"]["error"] and "raw file" in found[b"c.nef"]["error"]
+    held = set(os.listdir(os.fsencode(out / "labels")))
+    made = {f"{line['files']}.png".encode() for name, line in found.items() if name not in refused}
+    assert held == made and len(made) == len(NAMES) - 2
+    assert found[b"f\xfcr.png"]["files"] == "f%FCr" and found["für.jpg".encode()]["files"] == "für"
+    for name, line in found.items():
+        if name not in refused:
+            summary = os.path.join(os.fsencode(out), b"summaries", line["files"].encode() + b".json")
+            with open(summary, encoding="utf-8") as stream:
+                assert json.load(stream)["name"].encode("utf-8", "surrogateescape") == name
+
+
+def test_names_of_any_bytes_and_lengths(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos, out = _photos_of_any_name(tmp_path), tmp_path / "out"
+    argv = ["segment", str(photos), "--out", str(out), "--model", str(tiny_model)]
+    argv += ["--write", "labels", "cutouts", "overlays", "items"]
+    assert main(argv) == 1 and main(argv) == 1
+    assert "0 of 2 photos segmented, 7 were done already" in capsys.readouterr().out
+    _check_names(out)
+
+
+def test_names_in_the_c_locale(tiny_model: Path, tmp_path: Path) -> None:
+    photos, out = _photos_of_any_name(tmp_path), tmp_path / "gehäuse"
+    env = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
+    argv = ["segment", photos, "--out", out, "--model", tiny_model, "--write", "labels"]
+    done = subprocess.run(
+        [sys.executable, "-m", "clothseg", *argv],
+        cwd=ROOT, env=env, capture_output=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1 and b"Traceback" not in done.stderr, done.stderr.decode("utf-8", "replace")
+    assert b"7 of 9 photos segmented." in done.stdout
+    _check_names(out)
+
+
+def test_a_fault_of_ours_leaves_its_traceback_in_the_log(
+    photos: Path, tiny_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("by the test")
+
+    monkeypatch.setattr("clothseg.batch.photo_files.encoded", broken)
+    out = tmp_path / "out"
+    assert main(["segment", str(photos / "a.png"), "--out", str(out), "--model", str(tiny_model)]) == 1
+    assert "a.png could not be segmented" in caplog.text and "by the test" in caplog.text
+    assert "Traceback" in caplog.text and "in broken" in caplog.text
+    assert "ZeroDivisionError: by the test" in (out / "results.csv").read_text()

@@ -25,7 +25,7 @@ from playwright.sync_api import Page, expect
 from clothseg import Segmenter
 from clothseg.app.previews import legend
 from clothseg.labels import GROUPS, NAMES
-from clothseg.outputs.cutout import CutoutOptions
+from clothseg.options import CutoutOptions
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.request import urlopen
 
 import pytest
@@ -238,9 +237,8 @@ def test_a_push_is_tried_again(
     fault: int | str, times: int, server: LocalHub, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (model / "more.txt").write_text("more")
-    training = SimpleNamespace(hub_token=TOKEN, hub_revision=None)
     server.fail_next("^POST .*/commit/", fault, times)
-    push(model, NAME, training)
+    push(model, NAME, TOKEN, None)
     assert server.files("model", NAME)["more.txt"] == b"more"
     assert capsys.readouterr().err.count("Trying again in") == times
 
@@ -249,7 +247,7 @@ def test_a_refused_push_is_not_tried_again(server: LocalHub, model: Path) -> Non
     (model / "more.txt").write_text("more")
     server.misbehave(403, "^POST .*/commit/")
     with pytest.raises(HubError, match=r"refused to let this token write .* push it later with: hf upload alice/cl"):
-        push(model, NAME, SimpleNamespace(hub_token=TOKEN, hub_revision=None))
+        push(model, NAME, TOKEN, None)
     assert len([line for line in server.requests if "/commit/" in line]) == 2, "one of them made the model"
 
 

@@ -16,6 +16,8 @@ from local_hub import LocalHub
 from paper_dolls import draw, write_parquet
 from PIL import Image
 
+from clothseg.training.arguments import parse_arguments
+
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
@@ -72,7 +74,7 @@ def hub(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def test_training_and_plain_transformers_snippets(hub: LocalHub, work: Path) -> None:
     env = hub.env("hf_user", home=work / "home")
-    command = shlex.split(snippet("bash", "train_hf.py"))
+    command = shlex.split(snippet("bash", "python train_hf.py"))
     assert command[0] == "python"
     # As written, but for two cores without a GPU: the folder of the run, and no worker processes.
     run([sys.executable, *command[1:], "--output_dir", str(work / "run"), "--dataloader_num_workers", "0"], ROOT, env)
@@ -82,6 +84,21 @@ def test_training_and_plain_transformers_snippets(hub: LocalHub, work: Path) -> 
 
     told = run([sys.executable, "-c", snippet("python", "SegformerForSemanticSegmentation", TRAINING)], work, env)
     assert told.startswith("torch.Size([320, 240])")
+
+
+@pytest.mark.parametrize("text", [README, TRAINING], ids=["README", "docs"])
+def test_jobs_line_has_flags_that_exist(text: str, hub: LocalHub, work: Path) -> None:
+    """The Hub's own client resolves it, and the training script takes its arguments."""
+    line = shlex.split(snippet("bash", "hf jobs uv run", text).replace("\\\n", ""))
+    assert line[:4] == ["hf", "jobs", "uv", "run"]
+    command = [str(Path(sys.executable).with_name("hf")), *line[1:4], "--dry-run", *line[4:]]
+    told = run(command, ROOT, hub.env("hf_user", home=work / "home"))
+    told = " ".join(told.split())
+    assert "flavor a10g-small timeout 3h attempts 3 secrets HF_TOKEN=***" in told and "clothseg @ git+https" in told
+    arguments = line[line.index("train_hf.py") + 1 :]
+    training = parse_arguments([*arguments, "--use_cpu", "true"])[1]
+    assert training.push_to_hub and training.hub_strategy == "checkpoint"
+    assert training.resume_from_checkpoint == "auto" and training.hub_model_id == "user/name"
 
 
 def test_library_snippet(work: Path) -> None:

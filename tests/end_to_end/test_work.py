@@ -17,6 +17,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from clothseg import Segmenter
+from clothseg.engines import Engine
 from clothseg.engines.torch_engine import TorchEngine
 from clothseg.labels import NUM_CLASSES
 from clothseg.postprocess import cell_argmax, guided_edges
@@ -43,7 +44,7 @@ def test_the_embedded_network_stays_small() -> None:
     assert gigaflops(TorchEngine(model, "cpu").model, 256) <= 1.59
 
 
-class Plain:
+class Plain(Engine):
     """Answers with stripes of classes."""
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:

@@ -19,8 +19,8 @@ from PIL import Image
 from clothseg import Segmenter
 from clothseg.engines import device
 from clothseg.models.loading import EMBEDDED
-from clothseg.postprocess import guided_edges, upsample
-from clothseg.postprocess.back_view import turned
+from clothseg.postprocess import guided_edges, on_gpu, upsample
+from clothseg.postprocess.back_view import swap_sides_if_back_view
 from clothseg.postprocess.cleanup import without_legs
 
 
@@ -30,7 +30,7 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 def there(folder: Path, **options: str) -> Segmenter:
     """A model that does everything it can on the device, even if that is a CPU."""
     segmenter = Segmenter.from_pretrained(folder, engine="torch", device=DEVICE.type, **options)
-    segmenter.engine.see = partial(device.pixels, device=DEVICE)
+    segmenter.engine.preprocess = partial(device.preprocess, device=DEVICE)
     return segmenter
 
 
@@ -61,7 +61,7 @@ def test_pixels_are_the_segmenters_to_the_bit(resample: Image.Resampling, tiny_m
     segmenter = Segmenter.from_pretrained(tiny_model, engine="torch", device="cpu")
     segmenter._resample = resample
     for size in ((128, 128), (96, 160)):
-        found = device.pixels(doll(1), size, resample, segmenter._values, DEVICE)
+        found = device.preprocess(doll(1), size, resample, segmenter._values, DEVICE)
         np.testing.assert_array_equal(found.cpu().numpy(), segmenter.pixels([doll(1)], size))
         assert found.is_contiguous(memory_format=torch.channels_last)
 
@@ -75,10 +75,10 @@ def test_a_photo_that_does_not_fit_is_prepared_and_drawn_elsewhere(
     segmenter = there(tiny_model)
     expected, pixels = segmenter(doll(0)), segmenter.pixels([doll(0)])
     monkeypatch.setattr(device, "resized", fail)
-    found = segmenter.engine.see(doll(0), (128, 128), Image.Resampling.BILINEAR, segmenter._values)
+    found = segmenter.engine.preprocess(doll(0), (128, 128), Image.Resampling.BILINEAR, segmenter._values)
     np.testing.assert_array_equal(found.cpu().numpy(), pixels)
     assert found.is_contiguous(memory_format=torch.channels_last)
-    monkeypatch.setattr(device, "follow_edges", fail)
+    monkeypatch.setattr(on_gpu, "follow_edges", fail)
     with caplog.at_level(logging.WARNING):
         found = segmenter(doll(0))
     assert "prepared by the CPU instead of the GPU: no memory" in caplog.text
@@ -91,31 +91,31 @@ def test_a_photo_that_does_not_fit_is_prepared_and_drawn_elsewhere(
 def test_labels_are_those_of_the_cpu(
     size: tuple[int, int], values: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(device, "_STRIP_VALUES", values)
+    monkeypatch.setattr(on_gpu, "_STRIP_VALUES", values)
     logits = smooth(rng, (18, 32, 48))
     expected, means, grid = upsample.label_pixels(logits, size)
-    found, found_means, found_grid = device.label_pixels(lying(logits), size)
+    found, found_means, found_grid = on_gpu.label_pixels(lying(logits), size)
     assert (found.dtype, found_grid.dtype, found.shape) == (np.uint8, np.uint8, size)
     assert (found == expected).mean() >= 0.9999
     np.testing.assert_allclose(found_means, means, atol=1e-4 if max(size) <= 320 else 0.02)
     assert np.abs(found_grid.astype(int) - grid).max() <= 1
-    np.testing.assert_array_equal(device.winning_probability(lying(logits), size), found_grid)
+    np.testing.assert_array_equal(on_gpu.winning_probability(lying(logits), size), found_grid)
 
 
 def test_of_equal_logits_the_lower_id_wins() -> None:
     logits = np.zeros((18, 4, 4), np.float32)
     logits[[5, 9]] = 1
-    assert (device.label_pixels(lying(logits), (50, 60))[0] == 5).all()
+    assert (on_gpu.label_pixels(lying(logits), (50, 60))[0] == 5).all()
 
 
 @pytest.mark.parametrize("size", [(300, 200), (130, 700), (20, 900), (1300, 777), (333, 777), (3, 2), (1, 2000)])
 def test_borders_are_those_of_the_cpu(
     size: tuple[int, int], rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(device, "_STRIP_VALUES", 1 << 18)  # several strips
+    monkeypatch.setattr(on_gpu, "_STRIP_VALUES", 1 << 18)  # several strips
     photo = cv2.GaussianBlur(rng.integers(0, 256, (*size, 3), dtype=np.uint8), (5, 5), 2).reshape(*size, 3)
     logits = smooth(rng, (6, 30, 24))
-    found = device.follow_edges(lying(logits), lying(photo))
+    found = on_gpu.follow_edges(lying(logits), lying(photo))
     assert (found.dtype, found.shape) == (np.uint8, size)
     assert (found == guided_edges.follow_edges(logits, photo)).mean() >= 0.999
 
@@ -123,7 +123,7 @@ def test_borders_are_those_of_the_cpu(
 def test_one_class_fills_the_photo() -> None:
     logits = np.zeros((18, 8, 8), np.float32)
     logits[7] = 1
-    assert (device.follow_edges(lying(logits), lying(np.zeros((50, 70, 3), np.uint8))) == 7).all()
+    assert (on_gpu.follow_edges(lying(logits), lying(np.zeros((50, 70, 3), np.uint8))) == 7).all()
 
 
 def test_on_real_photos(shared_data: Path) -> None:
@@ -134,10 +134,10 @@ def test_on_real_photos(shared_data: Path) -> None:
         photo = Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB")
         (logits,) = segmenter.logits([photo])
         size, bytes_of = (photo.height, photo.width), np.array(photo)
-        found, *_ = device.label_pixels(lying(logits), size)
+        found, *_ = on_gpu.label_pixels(lying(logits), size)
         plain.append((found == upsample.winners(logits, size)).mean())
-        logits = turned(without_legs(logits))
-        borders = device.follow_edges(lying(logits), lying(bytes_of))
+        logits = swap_sides_if_back_view(without_legs(logits))
+        borders = on_gpu.follow_edges(lying(logits), lying(bytes_of))
         guided.append((borders == guided_edges.follow_edges(logits, bytes_of)).mean())
     assert min(plain) >= 0.9999 and min(guided) >= 0.999
 

@@ -153,7 +153,7 @@ def test_streams_wait_for_each_other_and_are_given_back(tiny_model: Path, monkey
 def test_one_core_has_no_streams(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clothseg.engines.openvino_engine._cores", lambda: 1)
     segmenter = Segmenter.from_pretrained(tiny_model, engine="openvino")
-    assert segmenter.engine.streams is None and segmenter.for_many() is segmenter
+    assert segmenter.engine.streams is None and segmenter.with_streams() is segmenter
     assert segmenter.logits(photos(2)).shape[0] == 2
 
 

@@ -8,22 +8,19 @@ import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clothseg.errors import ConfigError, ImageError
+from clothseg.images.file_types import is_photo
 from clothseg.images.zip_archive import Archive, Limits
 
 
 CONTENT = b"\xff\xd8 photo " * 20
 MB = 2**20
-
-
-def is_photo(name: PurePosixPath) -> bool:
-    return name.suffix == ".jpg"
 
 
 def packed(path: Path, *members: tuple[str | zipfile.ZipInfo, bytes], packing: int = zipfile.ZIP_DEFLATED) -> Path:
@@ -57,12 +54,14 @@ def test_photos_are_read_and_all_else_is_left_out(tmp_path: Path) -> None:
         tmp_path / "a.zip",
         ("june/", b""), ("june/a.jpg", CONTENT), ("b.jpg", b"b"), ("notes.txt", b"no"),
         ("inner.zip", inner.read_bytes()), ("folder.jpg/", b""), ("./c//d.jpg", b"d"), ("win\\e.jpg", b"e"),
+        ("photo", b"\xff\xd8\xff no suffix"), ("text", b"none"),
     )  # fmt: skip
     with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "a") as archive:
         archive.writestr("b.jpg", b"other")
     with Archive(path, is_photo) as archive:
         found = [(str(photo.name), archive.read(photo)) for photo in archive.photos]
-    expected = [("june/a.jpg", CONTENT), ("b.jpg", b"b"), ("c/d.jpg", b"d"), ("win/e.jpg", b"e"), ("b.jpg", b"other")]
+    expected = [("june/a.jpg", CONTENT), ("b.jpg", b"b"), ("c/d.jpg", b"d"), ("win/e.jpg", b"e")]
+    expected += [("photo", b"\xff\xd8\xff no suffix"), ("b.jpg", b"other")]
     assert found == expected
     assert [photo.crc for photo in archive.photos[:2]] == [zlib.crc32(CONTENT), zlib.crc32(b"b")]
     path.unlink()  # nothing holds it, which on Windows would not do otherwise
@@ -173,7 +172,7 @@ def test_photos_that_are_refused_while_others_are_read(case: str, tmp_path: Path
 
 def test_names_cannot_end_lines_or_be_empty(tmp_path: Path) -> None:
     path = packed(tmp_path / "a.zip", ("a\nb\x1b[2J\u202e.jpg", CONTENT), ("..", b""))
-    with Archive(path, lambda name: True) as archive:
+    with Archive(path, lambda name, head: True) as archive:
         assert [str(photo.name) for photo in archive.photos] == ["a_b_[2J_.jpg", "_"]
 
 

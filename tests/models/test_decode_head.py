@@ -9,7 +9,7 @@ from transformers import AutoModelForSemanticSegmentation, SegformerConfig, Segf
 from transformers.models.segformer.modeling_segformer import SegformerDecodeHead
 
 from clothseg.models.clothseg_lite import LiteConfig
-from clothseg.models.decode_head import FoldedDecodeHead, FrozenDecodeHead, freeze
+from clothseg.models.decode_head import FoldedDecodeHead, FrozenDecodeHead, fuse_for_inference
 
 
 def heads() -> tuple[SegformerDecodeHead, FoldedDecodeHead]:
@@ -82,7 +82,7 @@ def test_frozen_models_answer_the_same_without_batch_norms(name: str) -> None:
     pixels = torch.randn(2, 3, 64, 96, dtype=torch.float64)
     with torch.no_grad():
         expected = model(pixel_values=pixels).logits
-        frozen = freeze(copy.deepcopy(model))
+        frozen = fuse_for_inference(copy.deepcopy(model))
         found = frozen(pixel_values=pixels).logits
     assert (found - expected).abs().max() < 1e-10 * expected.abs().max()
     assert not any(isinstance(module, nn.BatchNorm2d) for module in frozen.modules())
@@ -90,7 +90,7 @@ def test_frozen_models_answer_the_same_without_batch_norms(name: str) -> None:
 
 
 def test_freezing_twice_changes_nothing_more() -> None:
-    frozen = freeze(models()["clothseg-lite"])
+    frozen = fuse_for_inference(models()["clothseg-lite"])
     before = {name: value.clone() for name, value in frozen.state_dict().items()}
-    after = freeze(frozen).state_dict()
+    after = fuse_for_inference(frozen).state_dict()
     assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)

@@ -15,16 +15,17 @@ from PIL import Image
 
 from clothseg import ConfigError, CutoutOptions, Segmentation, UnknownClassError
 from clothseg.labels import GROUPS, LABEL2ID, NAMES
-from clothseg.outputs.items import Item, item_cutout, items_to_dict
+from clothseg.outputs.item_files import item_cutout
+from clothseg.outputs.items import Item, items_to_dict
 
 
-def painted(*boxes: tuple[str, int, int, int, int], wearers: np.ndarray | None = None) -> Segmentation:
+def painted(*boxes: tuple[str, int, int, int, int], person_map: np.ndarray | None = None) -> Segmentation:
     """A 400 x 300 map with boxes (class, top, left, bottom, right), later ones over earlier ones."""
     label_map = np.zeros((400, 300), np.uint8)
     for name, top, left, bottom, right in boxes:
         label_map[top:bottom, left:right] = LABEL2ID[name]
     photo = np.random.default_rng(0).integers(0, 256, (400, 300, 3), dtype=np.uint8)
-    return Segmentation(photo, label_map, wearers=wearers)  # type: ignore[arg-type]
+    return Segmentation(photo, label_map, person_map=person_map)  # type: ignore[arg-type]
 
 
 def listed(result: Segmentation, *names: str) -> list[tuple[str, tuple[int, int, int, int]]]:
@@ -88,9 +89,9 @@ def test_what_is_an_item(boxes: list, expected: list) -> None:
 def test_people_who_touch_have_garments_of_their_own_where_they_are_told_apart() -> None:
     boxes = [("Dress", 100, 50, 300, 200), ("Bag", 180, 50, 220, 70)]
     assert len(painted(*boxes).items("Dress")) == 1
-    wearers = np.zeros((400, 300), np.uint8)
-    wearers[100:300, 50:120], wearers[100:300, 120:200] = 1, 2
-    items = painted(*boxes, wearers=wearers).items()
+    person_map = np.zeros((400, 300), np.uint8)
+    person_map[100:300, 50:120], person_map[100:300, 120:200] = 1, 2
+    items = painted(*boxes, person_map=person_map).items()
     assert [(item.name, item.wearer, item.box[0]) for item in items] == [
         ("Dress", 1, 50),
         ("Dress", 2, 120),
@@ -103,8 +104,8 @@ def test_people_who_touch_have_garments_of_their_own_where_they_are_told_apart()
 @pytest.mark.parametrize("told_apart", [False, True])
 def test_items_are_disjoint_parts_of_their_class_and_add_up(seed: int, told_apart: bool) -> None:
     doll = draw(seed)
-    wearers = np.where(np.arange(256) < 128, 1, 2).astype(np.uint8) * (doll.mask > 0) if told_apart else None
-    result = Segmentation(doll.image, doll.mask, wearers=wearers)
+    person_map = np.where(np.arange(256) < 128, 1, 2).astype(np.uint8) * (doll.mask > 0) if told_apart else None
+    result = Segmentation(doll.image, doll.mask, person_map=person_map)
     items = result.items(*NAMES[1:], min_share=0)
     taken = np.zeros(doll.mask.shape, int)
     for number, item in enumerate(items, 1):
@@ -116,7 +117,7 @@ def test_items_are_disjoint_parts_of_their_class_and_add_up(seed: int, told_apar
         assert item.area == np.count_nonzero(full) and item.share == item.area / full.size
         assert item.index == number and not item.mask.flags.writeable
         if told_apart:
-            assert wearers is not None and (wearers[full] == item.wearer).all()
+            assert person_map is not None and (person_map[full] == item.wearer).all()
         taken += full
     np.testing.assert_array_equal(taken, doll.mask > 0)  # without specks left out, every pixel is some item's
     for name, share in result.areas.items():
@@ -188,7 +189,11 @@ def test_the_zip_holds_a_cutout_for_each_item(tmp_path: Path) -> None:
 def test_a_failed_zip_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "items.zip"
     path.write_bytes(b"older file")
-    monkeypatch.setattr("clothseg.outputs.items.item_cutout", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+
+    def full(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("clothseg.outputs.item_files.item_cutout", full)
     with pytest.raises(OSError, match="disk full"):
         painted(FIGURE).save_items(path)
     assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("items.zip", b"older file")]

@@ -16,7 +16,7 @@ from clothseg.postprocess.back_view import (
     NECK_LOW,
     NECK_SURE,
     from_behind,
-    turned,
+    swap_sides_if_back_view,
 )
 
 
@@ -58,7 +58,7 @@ def test_sides_trade_places_in_a_back(head: tuple) -> None:
     before = logits.copy()
     assert from_behind(logits)
     np.testing.assert_array_equal(
-        turned(logits).argmax(axis=0), swap_sides(logits.argmax(axis=0).astype(np.uint8)).astype(int)
+        swap_sides_if_back_view(logits).argmax(axis=0), swap_sides(logits.argmax(axis=0).astype(np.uint8)).astype(int)
     )
     np.testing.assert_array_equal(logits, before)
 
@@ -81,7 +81,7 @@ def test_sides_trade_places_in_a_back(head: tuple) -> None:
 )
 def test_sides_stay(head: tuple) -> None:
     logits = seen(*BODY, *head)
-    assert turned(logits) is logits
+    assert swap_sides_if_back_view(logits) is logits
 
 
 def test_thresholds_are_shares_of_the_head() -> None:

@@ -7,10 +7,10 @@ from clothseg.labels import LABEL2ID
 from clothseg.postprocess.cleanup import (
     LEGS_DOUBTED,
     LEGS_LEAST,
+    apply_cleanup,
     drop_specks,
     drop_strays,
     keep_on_head,
-    tidy,
     without_legs,
 )
 
@@ -35,7 +35,7 @@ PERSON = (("Hair", 10, 30, 20, 50), ("Face", 15, 33, 30, 47), ("Upper-clothes", 
         (drop_strays, ("Bag", 80, 5, 84, 9), "Background"),
         (keep_on_head, ("Hat", 80, 5, 90, 20), "Background"),
         (keep_on_head, ("Sunglasses", 40, 30, 44, 40), "Upper-clothes"),
-        (tidy, ("Hat", 80, 5, 90, 20), "Background"),
+        (apply_cleanup, ("Hat", 80, 5, 90, 20), "Background"),
     ],
 )
 def test_rejects(rule, wrong: tuple, becomes: str) -> None:
@@ -51,19 +51,19 @@ def test_rejects(rule, wrong: tuple, becomes: str) -> None:
 )
 def test_leaves_what_can_be(right: tuple[str, int, int, int, int]) -> None:
     label_map = painted(*PERSON, right)
-    np.testing.assert_array_equal(tidy(label_map), label_map)
+    np.testing.assert_array_equal(apply_cleanup(label_map), label_map)
 
 
 @pytest.mark.parametrize("value", [0, 4])
 def test_one_class_alone_stays(value: int) -> None:
     label_map = np.full((30, 20), value, np.uint8)
-    np.testing.assert_array_equal(tidy(label_map), label_map)
+    np.testing.assert_array_equal(apply_cleanup(label_map), label_map)
 
 
 def test_twice_is_once_and_the_argument_stays(rng: np.random.Generator) -> None:
     label_map = rng.integers(0, 18, (12, 10), dtype=np.uint8).repeat(9, 0).repeat(9, 1)
     before = label_map.copy()
-    once = tidy(label_map)
+    once = apply_cleanup(label_map)
     np.testing.assert_array_equal(label_map, before)
     assert set(np.unique(once)) <= set(np.unique(before))
 

@@ -11,7 +11,7 @@ from PIL import Image
 from clothseg.postprocess import guided_edges
 from clothseg.postprocess.guided_filter import apply as apply_line
 from clothseg.postprocess.guided_filter import as_bands, fits
-from clothseg.postprocess.tta import probabilities
+from clothseg.postprocess.softmax import softmax
 
 
 def blobs(rng: np.random.Generator, classes: int, size: tuple[int, int]) -> np.ndarray:
@@ -38,7 +38,7 @@ def test_leaving_out_what_is_far_changes_nothing(size: tuple[int, int], rng: np.
     shrink = max(1, round(max(size) / guided_edges.FIT_SIDE))
     small = (max(1, size[0] // shrink), max(1, size[1] // shrink))
     won = np.unique(logits.argmax(0))
-    planes = guided_edges.shares(probabilities(logits)[won], size, shrink)
+    planes = guided_edges.resize_probabilities(softmax(logits)[won], size, shrink)
     within = Image.fromarray(photo[: small[0] * shrink, : small[1] * shrink])
     guide = as_bands(np.asarray(within.reduce(shrink)))
     expected = np.empty((len(won), *size), np.float32)

@@ -7,16 +7,16 @@ import pytest
 from paper_dolls import draw
 
 from clothseg import ConfigError, Segmenter
-from clothseg.postprocess.people import parse, people_of, territories
+from clothseg.postprocess.people import parse, partition_by_person, people_of
 from clothseg.postprocess.zoom_crop import Box
 
 
 def row_of_dolls(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Label map and wearers (0 for the background) of dolls next to each other."""
+    """Label map and person_map (0 for the background) of dolls next to each other."""
     masks = [draw(seed + number, 192, 128).mask % 255 for number in range(count)]
     masks = [np.where(mask >= 18, 0, mask).astype(np.uint8) for mask in masks]
-    wearers = [np.where(mask > 0, number, 0).astype(np.uint8) for number, mask in enumerate(masks, 1)]
-    return np.hstack(masks), np.hstack(wearers)
+    person_map = [np.where(mask > 0, number, 0).astype(np.uint8) for number, mask in enumerate(masks, 1)]
+    return np.hstack(masks), np.hstack(person_map)
 
 
 def agreement(found: np.ndarray, true: np.ndarray) -> float:
@@ -26,19 +26,19 @@ def agreement(found: np.ndarray, true: np.ndarray) -> float:
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 @pytest.mark.parametrize("seed", [0, 20])
 def test_everyone_is_found_from_left_to_right(count: int, seed: int) -> None:
-    labels, wearers = row_of_dolls(count, seed)
-    divided = territories(labels)
+    labels, person_map = row_of_dolls(count, seed)
+    divided = partition_by_person(labels)
     assert divided.min() == 1 and divided.max() == count
-    assert agreement(divided, wearers) > 0.99
+    assert agreement(divided, person_map) > 0.99
     middles = [box.left + box.right for _, box in people_of(np.where(labels > 0, divided, 0).astype(np.uint8))]
     assert len(middles) == count and middles == sorted(middles)
 
 
 def test_people_who_touch_are_told_apart() -> None:
-    labels, wearers = row_of_dolls(2, 3)
+    labels, person_map = row_of_dolls(2, 3)
     labels[90:110, 40:216] = 4  # their clothes hang together
-    divided = territories(labels)
-    assert divided.max() == 2 and agreement(divided, wearers) > 0.97
+    divided = partition_by_person(labels)
+    assert divided.max() == 2 and agreement(divided, person_map) > 0.97
 
 
 def test_specks_bags_and_hair_on_shoulders_are_nobody() -> None:
@@ -49,17 +49,17 @@ def test_specks_bags_and_hair_on_shoulders_are_nobody() -> None:
     labels[120:150, 170:210] = 16
     below = int(rows.max()) + 4
     labels[below : below + 6, 60:66] = 2
-    assert territories(labels).max() == 1
+    assert partition_by_person(labels).max() == 1
 
 
 def test_nobody() -> None:
-    divided = territories(np.zeros((40, 30), np.uint8))
+    divided = partition_by_person(np.zeros((40, 30), np.uint8))
     assert not divided.any() and people_of(divided) == ()
 
 
 def test_each_pixel_is_what_the_look_at_its_nearest_person_says() -> None:
     labels, _ = row_of_dolls(2)
-    divided = territories(labels)
+    divided = partition_by_person(labels)
     boxes: list[Box] = []
 
     def look(box: Box) -> tuple[np.ndarray, np.ndarray]:
@@ -67,12 +67,12 @@ def test_each_pixel_is_what_the_look_at_its_nearest_person_says() -> None:
         shape = box.bottom - box.top, box.right - box.left
         return np.full(shape, len(boxes), np.uint8), np.full((3, 2), 100 * len(boxes), np.uint8)
 
-    found, sure, wearers = parse(labels, np.zeros((96, 128), np.uint8), divided, 1.5, look)
+    found, sure, person_map = parse(labels, np.zeros((96, 128), np.uint8), divided, 1.5, look)
     assert len(boxes) == 2
     for number in (1, 2):
         person = (labels > 0) & (divided == number)
         assert (found[person] == number).all()
-    np.testing.assert_array_equal(wearers, found)
+    np.testing.assert_array_equal(person_map, found)
     assert set(np.unique(sure)) == {0, 100, 200}
 
 
@@ -88,10 +88,10 @@ def test_what_one_look_takes_for_background_another_may_see() -> None:
             seen[arm], seen[bag] = 14, 16
         return seen[box.top : box.bottom, box.left : box.right], np.full((2, 2), 200, np.uint8)
 
-    found, _, wearers = parse(labels, np.zeros((60, 60), np.uint8), divided, 1.0, look)
-    assert (found[arm] == 14).all() and (wearers[arm] == divided[arm]).all()
-    assert not found[bag].any() and not wearers[bag].any()
-    assert (wearers[labels == 6] == 2).all()
+    found, _, person_map = parse(labels, np.zeros((60, 60), np.uint8), divided, 1.0, look)
+    assert (found[arm] == 14).all() and (person_map[arm] == divided[arm]).all()
+    assert not found[bag].any() and not person_map[bag].any()
+    assert (person_map[labels == 6] == 2).all()
 
 
 def test_numbers_without_gaps() -> None:
@@ -102,8 +102,8 @@ def test_numbers_without_gaps() -> None:
     def look(box: Box) -> tuple[np.ndarray, np.ndarray]:
         return labels[box.top : box.bottom, box.left : box.right], np.zeros((2, 2), np.uint8)
 
-    _, _, wearers = parse(labels, np.zeros((8, 30), np.uint8), divided, 0.5, look)
-    assert set(np.unique(wearers)) == {0, 1, 2} and (wearers[:, 20:] == 2).all()
+    _, _, person_map = parse(labels, np.zeros((8, 30), np.uint8), divided, 0.5, look)
+    assert set(np.unique(person_map)) == {0, 1, 2} and (person_map[:, 20:] == 2).all()
 
 
 @pytest.mark.parametrize("rules", [False, True])
@@ -111,16 +111,16 @@ def test_result_tells_whose_each_pixel_is(tiny_model: Path, rules: bool) -> None
     segmenter = Segmenter.from_pretrained(str(tiny_model), engine="torch")
     photo = np.hstack([draw(seed, 96, 64).image for seed in range(3)])
     result = segmenter(photo, people="all", rules=rules)
-    assert result.wearers is not None and not result.wearers.flags.writeable
-    np.testing.assert_array_equal(result.wearers > 0, result.label_map > 0)
-    assert [person.number for person in result.people] == list(range(1, int(result.wearers.max()) + 1))
+    assert result.person_map is not None and not result.person_map.flags.writeable
+    np.testing.assert_array_equal(result.person_map > 0, result.label_map > 0)
+    assert [person.number for person in result.people] == list(range(1, int(result.person_map.max()) + 1))
     (batched,) = segmenter.batch([photo], people="all", rules=rules)
-    assert np.mean(batched.wearers == result.wearers) > 0.99
+    assert np.mean(batched.person_map == result.person_map) > 0.99
     assert segmenter(photo).people == ()
 
 
 def test_an_unknown_value_is_named(tiny_model: Path) -> None:
-    with pytest.raises(ConfigError, match="People can be one or all, not 'some'"):
+    with pytest.raises(ConfigError, match="people can be one or all, not 'some'"):
         Segmenter.from_pretrained(str(tiny_model), engine="torch")(draw(0, 32, 32).image, people="some")
 
 
@@ -129,7 +129,7 @@ def test_photos_of_one_person_hold_one(shared_data: Path) -> None:
 
     rows = load_splits(str(shared_data), None, 0.1, 0).validation
     masks = [decode_row(rows[index])[1] for index in range(0, 100, 4)]
-    counts = [int(territories(np.where(mask == 255, 0, mask).astype(np.uint8)).max()) for mask in masks]
+    counts = [int(partition_by_person(np.where(mask == 255, 0, mask).astype(np.uint8)).max()) for mask in masks]
     assert counts.count(1) >= 24
 
 
@@ -139,9 +139,9 @@ def test_a_face_that_a_band_cuts_in_two_is_one_head() -> None:
     labels[26:30, 32:44] = 11
     labels[32:42, 32:44] = 11  # below glasses that were not seen
     labels[50:110, 20:56] = 4
-    assert territories(labels).max() == 1
+    assert partition_by_person(labels).max() == 1
     labels[32:36, 30:46] = 2  # hair of its own: someone who sits in front
-    assert territories(labels).max() == 1 + 1
+    assert partition_by_person(labels).max() == 1 + 1
 
 
 def test_strays_far_off_do_not_widen_the_look_and_are_nobodys() -> None:
@@ -157,7 +157,7 @@ def test_strays_far_off_do_not_widen_the_look_and_are_nobodys() -> None:
             boxes.append(box)
             return each[box.top : box.bottom, box.left : box.right], np.full((3, 2), 200, np.uint8)
 
-        found, _, wearers = parse(each, np.zeros((96, 128), np.uint8), territories(each), 1.5, look)
+        found, _, person_map = parse(each, np.zeros((96, 128), np.uint8), partition_by_person(each), 1.5, look)
         seen.append(boxes)
-        assert (wearers[:, :256] > 0).sum() > 0.95 * (alone > 0).sum() and not found[:, 400:].any()
+        assert (person_map[:, :256] > 0).sum() > 0.95 * (alone > 0).sum() and not found[:, 400:].any()
     assert all(a.right - a.left <= b.right - b.left + 60 for a, b in zip(seen[1], seen[0], strict=True))

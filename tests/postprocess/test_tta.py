@@ -9,9 +9,10 @@ from PIL import Image
 
 from clothseg import ConfigError, Segmenter
 from clothseg.labels import SWAP_SIDES
-from clothseg.postprocess.cleanup import tidy
+from clothseg.postprocess.cleanup import apply_cleanup
 from clothseg.postprocess.guided_edges import follow_edges
-from clothseg.postprocess.tta import as_logits, averaged_probabilities, probabilities
+from clothseg.postprocess.softmax import as_logits, softmax
+from clothseg.postprocess.tta import average_probabilities
 from clothseg.postprocess.upsample import winners
 
 
@@ -22,8 +23,8 @@ def teacher(tiny_model: Path) -> Segmenter:
 
 def test_probabilities_of_the_mirrored_photo_are_mirrored_with_sides_swapped(teacher: Segmenter) -> None:
     photo = Image.fromarray(draw(1, 128, 128).image)
-    plain = averaged_probabilities(teacher.logits, teacher.image_size, photo, (1.0, 0.75))
-    mirrored = averaged_probabilities(
+    plain = average_probabilities(teacher.logits, teacher.image_size, photo, (1.0, 0.75))
+    mirrored = average_probabilities(
         teacher.logits, teacher.image_size, photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT), (1.0, 0.75)
     )
     assert plain.shape == (18, 32, 32) and np.allclose(plain.sum(axis=0), 1, atol=1e-5)
@@ -37,13 +38,13 @@ def test_one_size_is_the_mean_of_the_photo_and_its_mirror_image(teacher: Segment
     weights = np.exp(pair - pair.max(axis=1, keepdims=True))
     probabilities = weights / weights.sum(axis=1, keepdims=True)
     expected = (probabilities[0] + probabilities[1][SWAP_SIDES[:18]][..., ::-1]) / 2
-    assert np.allclose(averaged_probabilities(teacher.logits, teacher.image_size, photo, (1.0,)), expected, atol=1e-5)
+    assert np.allclose(average_probabilities(teacher.logits, teacher.image_size, photo, (1.0,)), expected, atol=1e-5)
 
 
 def test_logits_and_probabilities_are_each_others_inverse(rng: np.random.Generator) -> None:
-    shares = probabilities(rng.normal(size=(18, 4, 5)).astype(np.float32))
+    shares = softmax(rng.normal(size=(18, 4, 5)).astype(np.float32))
     np.testing.assert_allclose(shares.sum(axis=0), 1, atol=1e-5)
-    np.testing.assert_allclose(probabilities(as_logits(shares)), shares, atol=1e-5)
+    np.testing.assert_allclose(softmax(as_logits(shares)), shares, atol=1e-5)
 
 
 @pytest.mark.parametrize("options", [{}, {"edges": "plain"}, {"rules": True}, {"average": True}])
@@ -61,7 +62,7 @@ def test_options_do_what_they_say_alone_and_in_batches(teacher: Segmenter, optio
     elif not options:
         expected = [follow_edges(each, photo) for each, photo in zip(logits, photos, strict=True)]
     else:
-        expected = [tidy(each) for each in usual] if "rules" in options else made
+        expected = [apply_cleanup(each) for each in usual] if "rules" in options else made
     for one, other in zip(made, expected, strict=True):
         assert (one == other).mean() > 0.999
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from clothseg import Segmenter
 from clothseg.labels import NAMES
-from clothseg.postprocess.zoom_crop import FADE, PAYS_BELOW, Box, confidences, faded, paste, surroundings
+from clothseg.postprocess.zoom_crop import FADE, PAYS_BELOW, Box, blend_crop, confidences, find_zoom_crop, paste
 
 
 def figure(size: tuple[int, int], box: tuple[int, int, int, int]) -> np.ndarray:
@@ -25,7 +25,7 @@ def logits(label_map: np.ndarray, sure: float = 0.99) -> np.ndarray:
 
 
 def box_of(label_map: np.ndarray, aspect: float = 1.5) -> Box | None:
-    return surroundings(logits(label_map), label_map.shape, aspect)
+    return find_zoom_crop(logits(label_map), label_map.shape, aspect)
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,9 @@ def test_what_is_looked_at_is_a_small_part(rng: np.random.Generator) -> None:
 
 def test_a_box_is_in_pixels_whatever_the_grid() -> None:
     seen = logits(figure((60, 40), (18, 26, 22, 32)))
-    found = surroundings(seen, (600, 400), 1.5)
+    found = find_zoom_crop(seen, (600, 400), 1.5)
     assert found == Box(174, 251, 226, 329)
-    wide = surroundings(seen, (600, 800), 1.5)  # the same cells twice as wide
+    wide = find_zoom_crop(seen, (600, 800), 1.5)  # the same cells twice as wide
     assert wide is not None and (wide.left + wide.right, wide.top + wide.bottom) == (800, 580)
 
 
@@ -84,7 +84,7 @@ def test_what_is_faintly_seen_counts_where_it_hangs_on_the_figure() -> None:
     faint = np.log(np.array([0.55] + [0.45 / 17] * 17, np.float32))[:, None, None]
     seen[:, 32:36, 18:22] = faint
     seen[:, 5:10, 5:10] = faint
-    assert surroundings(seen, (60, 40), 1.5) == box_of(figure((60, 40), (18, 26, 22, 36)))
+    assert find_zoom_crop(seen, (60, 40), 1.5) == box_of(figure((60, 40), (18, 26, 22, 36)))
 
 
 @pytest.mark.parametrize(
@@ -105,27 +105,27 @@ def test_unsure_things_are_left_out_where_someone_surely_stands(
     shares = np.full(18, 1e-6, np.float32)
     shares[[0, 7]] = 1 - sure, sure
     seen[:, 10:20, 25:35] = np.log(shares)[:, None, None]
-    assert (surroundings(seen, (60, 40), 1.5) == box_of(standing)) == found
+    assert (find_zoom_crop(seen, (60, 40), 1.5) == box_of(standing)) == found
 
 
 def test_a_look_fades_into_the_first_one_but_not_at_the_photos_ends() -> None:
     first, closer = logits(np.full((20, 30), 4, np.uint8)), logits(np.full((100, 50), 7, np.uint8))
-    mixed = faded(closer, first, Box(0, 20, 60, 120), (120, 180))
+    mixed = blend_crop(closer, first, Box(0, 20, 60, 120), (120, 180))
     labels = mixed.argmax(axis=0)
     half = FADE / 2
     assert (labels[round(100 * half) + 1 :, : -round(50 * half) - 1] == 7).all()
     assert (labels[: round(100 * half) - 1] == 4).all() and (labels[:, -1] == 4).all()
     np.testing.assert_allclose(np.exp(mixed).sum(axis=0), 1, atol=1e-4)
-    upright = faded(closer, first, Box(0, 0, 60, 120), (120, 180)).argmax(axis=0)  # as high as the photo
+    upright = blend_crop(closer, first, Box(0, 0, 60, 120), (120, 180)).argmax(axis=0)  # as high as the photo
     assert (upright[:, : -round(50 * half) - 1] == 7).all() and (upright[:, -1] == 4).all()
-    assert faded(closer, first, Box(0, 0, 180, 120), (120, 180)) is closer
+    assert blend_crop(closer, first, Box(0, 0, 180, 120), (120, 180)) is closer
 
 
 def test_the_first_look_is_taken_from_where_the_window_is() -> None:
     first = np.zeros((18, 60, 90), np.float32)
     first[3], first[5] = np.linspace(0, 8, 90), np.linspace(0, 4, 60)[:, None]
     box, size = Box(60, 40, 120, 80), (120, 180)  # two pixels a cell
-    mixed = faded(np.zeros((18, 20, 30), np.float32), first, box, size)
+    mixed = blend_crop(np.zeros((18, 20, 30), np.float32), first, box, size)
     expected = softmax(first)[:, 20:40, 30:60]
     edge = np.exp(mixed)[:, 0, 10:20]
     weight = 0.5 / (FADE * 20)

@@ -4,8 +4,10 @@ import threading
 
 import numpy as np
 
+from clothseg.engines import Engine
 
-class Waiting:
+
+class Waiting(Engine):
     """An engine that answers when it may."""
 
     def __init__(self) -> None:

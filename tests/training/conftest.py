@@ -13,3 +13,22 @@ def doll_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_parquet(folder / "train.parquet", 12, seed=0, height=128, width=96)
     write_parquet(folder / "validation.parquet", 5, seed=100, height=128, width=96)
     return folder
+
+
+@pytest.fixture(scope="session")
+def image_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a tiny SegFormer that classifies images, as nvidia/mit-b0 to mit-b5 do: it has no decode head."""
+    import torch
+    from transformers import SegformerConfig, SegformerForImageClassification
+
+    torch.manual_seed(0)
+    config = SegformerConfig(
+        depths=[1, 1, 1, 1],
+        hidden_sizes=[8, 16, 24, 32],
+        num_attention_heads=[1, 1, 2, 2],
+        decoder_hidden_size=32,
+        num_labels=7,
+    )
+    folder = tmp_path_factory.mktemp("classifier") / "mit"
+    SegformerForImageClassification(config).save_pretrained(folder)
+    return folder

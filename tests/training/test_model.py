@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from small_trainer import make_trainer
 from transformers import SegformerForSemanticSegmentation
 
 from clothseg.errors import ClothsegError, ConfigError, ModelError
@@ -75,3 +78,72 @@ def test_slow_bfloat16_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         check_precision(True, torch.device("cpu"))
     check_precision(False, torch.device("cpu"))
     check_precision(True, torch.device("cuda"))
+
+
+def stored_names(folder: Path) -> set[str]:
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        return set(file.keys())
+
+
+def assert_published(names: set[str]) -> None:
+    """SegFormer's names as all transformers releases know them, and none of those that 5.9 introduced."""
+    head = {name.split(".")[1] for name in names if name.startswith("decode_head.")}
+    assert head == {"linear_c", "linear_fuse", "batch_norm", "classifier"}
+    encoder = {name for name in names if not name.startswith("decode_head.")}
+    parts = {".".join(name.split(".")[:3]) for name in encoder}
+    blocks = {"segformer.encoder.patch_embeddings", "segformer.encoder.block", "segformer.encoder.layer_norm"}
+    assert parts == blocks
+    assert any(".attention.self.query." in name for name in encoder)
+    assert not any(new in name for name in names for new in ("projections", "stages", "q_proj", "fc1", "layernorm"))
+
+
+def test_what_is_trained_from_an_image_classifier_has_the_names_that_all_releases_know(
+    image_classifier: Path, doll_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--max_steps", "1", "--save_strategy", "steps", "--save_steps", "1", "--ema_decay", "0.5")
+    trainer = make_trainer(doll_data, image_classifier, tmp_path, *flags)
+    said = capsys.readouterr().err
+    assert said.count(f"{image_classifier} has no decode head, as models for image classification have none") == 1
+    assert "LOAD REPORT" not in said
+    trainer.train()
+    assert_published(stored_names(tmp_path / "checkpoint-1"))
+    trainer.keep_better()
+    trainer.network.save_pretrained(tmp_path / "final")
+    assert_published(stored_names(tmp_path / "final"))
+    again, report = SegformerForSemanticSegmentation.from_pretrained(tmp_path / "final", output_loading_info=True)
+    assert not any(report[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"))
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in trainer.network.state_dict().items())
+
+
+def test_models_saved_under_newer_names_load_and_are_saved_under_the_published_ones(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As clothseg 0.x wrote them: the head alone under new names, or with transformers' own option all of it."""
+    old = load_file(tiny_model / "model.safetensors")
+    base = SegformerForSemanticSegmentation.from_pretrained(tiny_model)
+    mixed, new = tmp_path / "mixed", tmp_path / "new"
+    for folder in (mixed, new):
+        base.save_pretrained(folder, save_original_format=folder is mixed)
+    save_file(
+        {name.replace("linear_c", "linear_projections"): value for name, value in old.items()},
+        mixed / "model.safetensors",
+        {"format": "pt"},
+    )
+    assert "decode_head.linear_projections.0.proj.weight" in stored_names(mixed) & stored_names(new)
+    for folder in (mixed, new):
+        capsys.readouterr()
+        model = build_model(str(folder))
+        said = capsys.readouterr().err
+        assert "trained" not in said and "LOAD REPORT" not in said
+        model.save_pretrained(folder / "again")
+        again = load_file(folder / "again" / "model.safetensors")
+        assert again.keys() == old.keys() and all(torch.equal(again[name], old[name]) for name in old)
+
+
+def test_a_file_that_lacks_parts_of_the_encoder_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    SegformerForSemanticSegmentation.from_pretrained(tiny_model).save_pretrained(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    whole = {name: value for name, value in tensors.items() if "block.2." not in name}
+    save_file(whole, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match=r"lack 22 of the encoder's tensors \(segformer\.stages\.2\."):
+        build_model(str(tmp_path))

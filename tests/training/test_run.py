@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors import safe_open
 
 from clothseg import Segmenter
 from clothseg.errors import ConfigError, DataError, ModelError
@@ -29,11 +30,19 @@ def arguments(data: Path, model: Path, output: Path, *flags: str) -> list[str]:
     return [*names, *small, "--disable_tqdm", "true", "--logging_steps", "1", *flags]
 
 
-def test_whole_run_with_average_and_half_precision(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
-    argv = arguments(doll_data, tiny_model, tmp_path, "--ema_decay", "0.5", "--save_dtype", "float16")
+def test_whole_run_with_average_and_half_precision(
+    doll_data: Path, image_classifier: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    flags = ["--ema_decay", "0.5", "--save_dtype", "float16", "--start_share", "0.1"]
+    argv = arguments(doll_data, image_classifier, tmp_path, *flags)
     folder = run(*parse_arguments(argv), argv)
     assert folder == tmp_path / "model"
     assert (folder / "model.safetensors").stat().st_size < 0.6 * (tiny_model / "model.safetensors").stat().st_size
+    with (
+        safe_open(folder / "model.safetensors", "pt") as saved,
+        safe_open(tiny_model / "model.safetensors", "pt") as published,
+    ):  # which was made anew, so with the names that all releases of transformers know
+        assert set(saved.keys()) == set(published.keys())
     assert Segmenter.from_pretrained(folder).image_size == (64, 64)
     figures = json.loads((folder / "figures.json").read_text())
     assert set(FILES) <= {path.name for path in folder.iterdir()} and not list(folder.glob("*_photos.png"))
@@ -63,7 +72,7 @@ def test_photos_without_masks_are_learnt_from_a_teacher(doll_data: Path, tiny_mo
     folder = run(*parse_arguments(argv), argv)
     assert {"best_photos.png", "worst_photos.png"} <= {path.name for path in folder.iterdir()}
     assert Segmenter.from_pretrained(folder).image_size == (64, 64)
-    assert len(load_labelled(tmp_path / "teacher_labels.parquet")) == 5
+    assert len(load_labelled(tmp_path / "unlabelled_labels.parquet")) == 5
 
 
 def test_test_rows_are_reported_and_bad_ones_left_out(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:

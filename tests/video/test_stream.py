@@ -11,10 +11,10 @@ from paper_dolls import draw
 
 from clothseg import ConfigError, ImageError, Segmenter
 from clothseg.labels import LABEL2ID, NUM_CLASSES
-from clothseg.postprocess.pipeline import wide_size
+from clothseg.postprocess.pipeline import aspect_preserving_size
 from clothseg.postprocess.zoom_crop import Box
 from clothseg.video.optical_flow import Motion, consistency
-from clothseg.video.stream import PAST, Look, Stream, figure_of, mixed, segment_frames
+from clothseg.video.stream import PAST, Stream, Window, figure_of, mixed, segment_frames
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def still(height: int, width: int) -> Motion:
     return Motion(np.zeros((height, width, 2), np.float32), np.ones((height, width), np.float32))
 
 
-def shares(rng: np.random.Generator, height: int = 12, width: int = 8) -> np.ndarray:
+def random_probabilities(rng: np.random.Generator, height: int = 12, width: int = 8) -> np.ndarray:
     return rng.dirichlet(np.ones(NUM_CLASSES), (height, width)).transpose(2, 0, 1).astype(np.float32)
 
 
@@ -91,8 +91,8 @@ def test_frames_may_change_their_size(segmenter: Segmenter, clip: Clip) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"edges": "soft"}, "Edges can be plain or guided, not 'soft'"),
-        ({"zoom": "on"}, "Zoom can be auto or off, not 'on'"),
+        ({"edges": "soft"}, "edges can be plain or guided, not 'soft'"),
+        ({"zoom": "on"}, "zoom can be off or auto, not 'on'"),
         ({"batch_size": 0}, "The batch size must be at least 1, not 0"),
     ],
 )
@@ -112,30 +112,34 @@ def test_what_is_no_frame_is_said(segmenter: Segmenter) -> None:
 
 def test_a_still_scene_is_averaged(rng: np.random.Generator) -> None:
     box = Box(0, 0, 80, 120)
-    now, before = Look(box, shares(rng)), Look(box, shares(rng))
+    now, before = Window(box, random_probabilities(rng)), Window(box, random_probabilities(rng))
     both = mixed(now, before, still(60, 40), (120, 80))
-    np.testing.assert_allclose(both.shares, PAST * before.shares + (1 - PAST) * now.shares, atol=1e-5)
-    np.testing.assert_allclose(both.shares.sum(axis=0), 1, atol=1e-5)
+    np.testing.assert_allclose(
+        both.probabilities, PAST * before.probabilities + (1 - PAST) * now.probabilities, atol=1e-5
+    )
+    np.testing.assert_allclose(both.probabilities.sum(axis=0), 1, atol=1e-5)
 
 
 def test_the_network_is_believed_where_motion_is_not(rng: np.random.Generator) -> None:
     box, motion = Box(0, 0, 80, 120), still(60, 40)
-    now, before = Look(box, shares(rng)), Look(box, shares(rng))
+    now, before = Window(box, random_probabilities(rng)), Window(box, random_probabilities(rng))
     assert mixed(now, None, motion, (120, 80)) is now and mixed(now, before, None, (120, 80)) is now
     untrusted = motion._replace(trust=np.zeros_like(motion.trust))
-    np.testing.assert_allclose(mixed(now, before, untrusted, (120, 80)).shares, now.shares)
+    np.testing.assert_allclose(mixed(now, before, untrusted, (120, 80)).probabilities, now.probabilities)
 
 
 def test_what_was_known_moves_along_and_between_boxes(rng: np.random.Generator) -> None:
     """The scene goes right by 10 pixels, a cell of the grid, and is then seen through another box."""
-    size, grid = (120, 80), shares(rng)
+    size, grid = (120, 80), random_probabilities(rng)
     motion = Motion(np.full((120, 80, 2), (-10, 0), np.float32), np.ones((120, 80), np.float32))
     nothing = np.zeros_like(grid)
-    moved = mixed(Look(Box(0, 0, 80, 120), nothing), Look(Box(0, 0, 80, 120), grid), motion, size).shares
+    moved = mixed(Window(Box(0, 0, 80, 120), nothing), Window(Box(0, 0, 80, 120), grid), motion, size).probabilities
     np.testing.assert_allclose(moved[:, :, 1:], PAST * grid[:, :, :-1], atol=1e-4)
     assert not moved[:, :, 0].any()  # came in from outside
-    part = mixed(Look(Box(20, 30, 60, 90), nothing[:, :6, :4]), Look(Box(0, 0, 80, 120), grid), still(120, 80), size)
-    np.testing.assert_allclose(part.shares, PAST * grid[:, 3:9, 2:6], atol=1e-4)
+    part = mixed(
+        Window(Box(20, 30, 60, 90), nothing[:, :6, :4]), Window(Box(0, 0, 80, 120), grid), still(120, 80), size
+    )
+    np.testing.assert_allclose(part.probabilities, PAST * grid[:, 3:9, 2:6], atol=1e-4)
 
 
 # Surroundings.
@@ -145,9 +149,9 @@ def test_the_figure_is_found_in_pixels_of_the_frame() -> None:
     labels = np.zeros((12, 8), np.uint8)
     labels[3:9, 2:5] = 4
     labels[0, 7] = 3  # a speck
-    look = Look(Box(100, 200, 180, 320), np.eye(NUM_CLASSES, dtype=np.float32)[labels].transpose(2, 0, 1))
-    assert figure_of(look) == Box(120, 230, 150, 290)
-    assert figure_of(Look(look.box, np.eye(NUM_CLASSES, dtype=np.float32)[0 * labels].transpose(2, 0, 1))) is None
+    window = Window(Box(100, 200, 180, 320), np.eye(NUM_CLASSES, dtype=np.float32)[labels].transpose(2, 0, 1))
+    assert figure_of(window) == Box(120, 230, 150, 290)
+    assert figure_of(Window(window.box, np.eye(NUM_CLASSES, dtype=np.float32)[0 * labels].transpose(2, 0, 1))) is None
 
 
 class Seeing:
@@ -211,7 +215,10 @@ def test_surroundings_follow_the_figure_calmly() -> None:
 
 def test_people_far_apart_are_not_squeezed() -> None:
     apart = np.where(scene(60) != scene(0, seen=False), scene(60), scene(400))
-    for zoom, sizes in (("auto", {wide_size((480, 240), Seeing.image_size)}), ("off", {Seeing.image_size})):
+    for zoom, sizes in (
+        ("auto", {aspect_preserving_size((480, 240), Seeing.image_size)}),
+        ("off", {Seeing.image_size}),
+    ):
         seeing = Seeing()
         results = list(segment_frames(seeing, [apart] * 3, zoom=zoom, batch_size=1))  # type: ignore[arg-type]
         assert set(seeing.sizes) == sizes and all(result.mask("Upper-clothes")[120, 80] for result in results)
@@ -223,7 +230,7 @@ def test_one_who_fills_a_wide_frame_is_seen_at_the_usual_size() -> None:
     cv2.rectangle(large, (60, 20), (420, 239), (230, 20, 20), -1)
     seeing = Seeing()
     list(segment_frames(seeing, [large] * 3, batch_size=1))  # type: ignore[arg-type]
-    assert seeing.sizes == [wide_size((480, 240), Seeing.image_size), *[Seeing.image_size] * 3]
+    assert seeing.sizes == [aspect_preserving_size((480, 240), Seeing.image_size), *[Seeing.image_size] * 3]
 
 
 def test_rules_and_half_lengths_are_as_for_photos() -> None:

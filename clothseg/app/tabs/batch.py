@@ -11,12 +11,10 @@ from clothseg.app import html
 from clothseg.app.downloads import new_path
 from clothseg.app.i18n import tr
 from clothseg.app.limits import BATCH_QUEUE
-from clothseg.app.settings import LOOK, cutout_inputs, cutout_options, look_inputs, look_options
+from clothseg.app.settings import LOOK, cutout_inputs, cutout_options, look_inputs, look_options, polygons_input
 from clothseg.batch.photo_files import Wanted
 from clothseg.batch.to_zip import Progress, segment_to_zip
 from clothseg.errors import ClothsegError
-from clothseg.images.sources import SUFFIXES
-from clothseg.images.zip_archive import SUFFIX
 from clothseg.labels import GROUPS, NAMES
 from clothseg.segmenter import Segmenter
 
@@ -26,6 +24,7 @@ KINDS = (
     ("Label maps (PNG)", "labels"),
     ("Photos with regions (JPEG)", "overlays"),
     ("Lists of items (JSON)", "items"),
+    ("One COCO data set (JSON)", "coco"),
 )
 """What can be written, as the page calls it and as `clothseg.batch.photo_files.KINDS` does."""
 
@@ -46,7 +45,6 @@ def batch_tab(segmenter: Segmenter) -> None:
             files = gr.File(
                 label=tr("Photos or ZIPs"),
                 file_count="multiple",
-                file_types=[*SUFFIXES, SUFFIX],
                 height=190,
                 elem_id="batch-files",
             )
@@ -55,6 +53,7 @@ def batch_tab(segmenter: Segmenter) -> None:
                 value=["cutouts", "labels"],
                 label=tr("What to make of each"),
             )
+            polygons = polygons_input("batch-polygons")
             classes = gr.Dropdown(
                 [(tr(name), name) for name in (*GROUPS, *NAMES[1:])],
                 value=["All garments"],
@@ -82,7 +81,12 @@ def batch_tab(segmenter: Segmenter) -> None:
         return gr.update(value=tr("Stopping…"), interactive=False)
 
     def run(
-        request: gr.Request, paths: list[str] | None, written: list[str], kept: list[str], *values: Any
+        request: gr.Request,
+        paths: list[str] | None,
+        written: list[str],
+        as_polygons: bool,
+        kept: list[str],
+        *values: Any,
     ) -> Iterator[tuple[Any, ...]]:
         under_way[request.session_hash] = False
         none = gr.update(visible=False, value=None)
@@ -91,7 +95,7 @@ def batch_tab(segmenter: Segmenter) -> None:
         idle = gr.update(visible=True, variant="primary"), gone, none
         try:
             yield html.batch_progress(Progress(0, 0), "", []), *busy
-            wanted = Wanted(tuple(written), tuple(kept), cutout_options(*values[len(LOOK) :]))
+            wanted = Wanted(tuple(written), tuple(kept), cutout_options(*values[len(LOOK) :]), as_polygons)
             out = new_path("clothseg.zip")
             began, problems, progress = time.monotonic(), [], Progress(0, 0)
             steps = segment_to_zip(segmenter, paths or [], out, wanted, **look_options(values[: len(LOOK)]))
@@ -125,7 +129,7 @@ def batch_tab(segmenter: Segmenter) -> None:
     )
     start.click(
         run,
-        [files, kinds, classes, *look, *settings],
+        [files, kinds, polygons, classes, *look, *settings],
         [status, start, cancel, save],
         concurrency_id=BATCH_QUEUE,
         concurrency_limit=1,

@@ -15,6 +15,7 @@ from clothseg.app.selection import (
     VIEWS,
     CutoutRequest,
     PhotoResult,
+    coco_file,
     cut,
     describe,
     each_item,
@@ -27,7 +28,15 @@ from clothseg.app.selection import (
     request_cutout,
     show,
 )
-from clothseg.app.settings import LOOK, OPACITY, cutout_inputs, cutout_options, look_inputs, look_options
+from clothseg.app.settings import (
+    LOOK,
+    OPACITY,
+    cutout_inputs,
+    cutout_options,
+    look_inputs,
+    look_options,
+    polygons_input,
+)
 from clothseg.errors import ClothsegError
 from clothseg.labels import GROUPS
 from clothseg.segmenter import Segmenter
@@ -127,7 +136,8 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
             table = gr.HTML()
             with gr.Row(elem_id="items-files"):
                 items_file = gr.DownloadButton(tr("Items (JSON)"), size="sm", elem_id="save-items")
-                coco_file = gr.DownloadButton(tr("COCO annotations (JSON)"), size="sm", elem_id="save-coco")
+                coco = gr.DownloadButton(tr("COCO annotations (JSON)"), size="sm", elem_id="save-coco")
+                polygons = polygons_input("polygons")
 
     cards = [picker_card, cutout_card, items_card, view_row]
 
@@ -176,9 +186,18 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
     # Two lists of one result, so that the slow one keeps nobody waiting for the quick one.
     seen.change(
         describe,
-        seen,
-        [table, items_file, coco_file],
+        [seen, polygons],
+        [table, items_file, coco],
         show_progress_on=table,
+        concurrency_limit=2,
+        trigger_mode="always_last",
+        **private,
+    )
+    polygons.input(
+        coco_file,
+        [seen, polygons],
+        coco,
+        show_progress_on=coco,
         concurrency_limit=2,
         trigger_mode="always_last",
         **private,

@@ -19,6 +19,7 @@ from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES
 from clothseg.segmenter import Segmenter
 from clothseg.training.data.duplicates import duplicate_groups, photo_hash
 from clothseg.training.data.loading import decode_row
+from clothseg.training.data.mask_encoding import Finding, MaskStatistics, findings_about
 from clothseg.training.data.repair import Repair, repair
 
 
@@ -71,7 +72,8 @@ class BadRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Audit:
-    """Findings. `groups` are near-duplicates as numbers of `rows`; `pixels` and `photos` are (18,) int64 per split."""
+    """Findings. `groups` are near-duplicates as numbers of `rows`; `pixels` and `photos` are (18,) int64 per split;
+    `encoding` is what speaks against the masks holding ATR's class ids."""
 
     counts: dict[str, int]
     rows: list[Row]
@@ -79,6 +81,7 @@ class Audit:
     groups: list[list[int]]
     pixels: dict[str, npt.NDArray[np.int64]]
     photos: dict[str, npt.NDArray[np.int64]]
+    encoding: list[Finding]
 
     @property
     def suspects(self) -> list[Row]:
@@ -93,8 +96,9 @@ class Audit:
 
     @property
     def is_clean(self) -> bool:
-        """No bad row, no suspect, and no copies across splits; copies within a split and repairs are no fault."""
-        return not (self.bad or self.suspects or self.crossing)
+        """No bad row, no suspect, no odd encoding, and no copies across splits; copies within a split and repairs are
+        no fault."""
+        return not (self.bad or self.suspects or self.crossing or self.encoding)
 
 
 def audit(splits: dict[str, Dataset], segmenter: Segmenter | None = None) -> Audit:
@@ -109,6 +113,7 @@ def audit(splits: dict[str, Dataset], segmenter: Segmenter | None = None) -> Aud
     hashes: list[npt.NDArray[np.uint64]] = []
     pixels = {split: np.zeros(NUM_CLASSES, np.int64) for split in splits}
     photos = {split: np.zeros(NUM_CLASSES, np.int64) for split in splits}
+    masks = MaskStatistics.empty(sum(map(len, splits.values())))
     for split, place, stored in _progress(splits):
         try:
             photo, mask = decode_row(stored)
@@ -116,7 +121,8 @@ def audit(splits: dict[str, Dataset], segmenter: Segmenter | None = None) -> Aud
             row_id = str(stored["id"])
             bad.append(BadRow(split, row_id, str(error).removeprefix(f"Row {row_id}: ")))
             continue
-        counts = np.bincount(mask[mask != IGNORE], minlength=NUM_CLASSES)
+        masks.measure(len(rows), mask)
+        counts = masks.pixels[len(rows)]
         pixels[split] += counts
         photos[split] += counts > 0
         hashes.append(photo_hash(Image.fromarray(photo)))
@@ -125,7 +131,8 @@ def audit(splits: dict[str, Dataset], segmenter: Segmenter | None = None) -> Aud
         height, width = mask.shape
         rows.append(Row(split, place, str(stored["id"]), width, height, fit, iou, changes))
     groups = duplicate_groups(np.stack(hashes)) if hashes else []
-    return Audit({split: len(part) for split, part in splits.items()}, rows, bad, groups, pixels, photos)
+    encoding = findings_about(masks.at(range(len(rows))))
+    return Audit({split: len(part) for split, part in splits.items()}, rows, bad, groups, pixels, photos, encoding)
 
 
 def _progress(splits: dict[str, Dataset]) -> Iterator[tuple[str, int, dict[str, object]]]:

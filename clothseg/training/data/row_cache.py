@@ -25,7 +25,13 @@ KEPT = 12
 """Files that stay: of more, those that have been unused for longest are removed."""
 
 _CODE = Path(__file__).parents[2]
-_DEPENDS_ON = ("training/data/loading.py", "training/data/duplicates.py", "images/decode.py", "labels.py")
+_DEPENDS_ON = (
+    "training/data/loading.py",
+    "training/data/duplicates.py",
+    "training/data/mask_encoding.py",
+    "images/decode.py",
+    "labels.py",
+)
 _PACKAGES = ("pillow", "imagehash", "numpy")
 
 

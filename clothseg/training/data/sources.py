@@ -1,54 +1,99 @@
 """Where rows come from: parquet files and the Hub, brought into one form."""
 
+import logging
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from datasets import Dataset, DatasetDict, Image, concatenate_datasets, load_dataset
+from datasets import Dataset, DatasetDict, Image, List, Value, concatenate_datasets, load_dataset
 from huggingface_hub import HfApi
 
 from clothseg.errors import DataError, HubError
+from clothseg.images.dataset_folder import LAYOUTS, read_split, split_names, split_names_on_disk
+from clothseg.labels import BACKGROUND, NAMES, NUM_CLASSES, SIDE_PAIRS
 from clothseg.models.hub_errors import explain
-from clothseg.training.data.split import PARTS
 
 
-def load_parts(name: str, revision: str | None) -> tuple[Dataset, dict[str, npt.NDArray[np.int64]], str | None]:
-    """All labelled rows of a data set, and which of its splits they belong to.
+logger = logging.getLogger(__name__)
+
+_TAGS: dict[str, tuple[int, ...]] = {name.casefold(): (index,) for index, name in enumerate(NAMES)} | {
+    NAMES[left].casefold().removeprefix("left-") + "s": (left, right) for left, right in SIDE_PAIRS
+}
+
+
+def load_parts(
+    name: str, revision: str | None, choose: Callable[[list[str]], list[str]] = list
+) -> tuple[Dataset, dict[str, npt.NDArray[np.int64]], str | None]:
+    """Labelled rows of a data set, and which of its splits they belong to.
+
+    Splits may be called `val`, `valid` or `dev` as well; here they are `validation`.
 
     Args:
-        name: Hub id, or a folder with `train.parquet` and, where it has them, `validation.parquet`, `test.parquet`.
+        name: Hub id; or a folder or parquet file, in a layout that `dataset_folder` knows.
         revision: branch, tag or commit, for the Hub only.
+        choose: picks the splits to load from those of `train`, `validation` and `test` that there are; the others
+            need neither the columns nor be whole.
 
     Returns:
         Undecoded rows with `id`, `image` and `mask`, no id twice: the data set's own ids where it has such, else row
-        numbers. Numbers of the rows of `train` and, where it has them, `validation` and `test`. The commit, None for
-        a folder.
+        numbers. Numbers of the rows of each split chosen. The commit, None for what is on disk.
 
     Raises:
         DataError: no such folder or files, or columns missing.
         HubError: the Hub cannot be reached or has no such data set or revision.
     """
-    if Path(name).is_dir():
-        return *_joined(_from_folder(Path(name)), name), None
-    if name.count("/") > 1 or name.startswith((".", "/", "~")) or Path(name).exists():
-        raise DataError(
-            f"{name} is no folder; --dataset_name takes a folder with train.parquet, or a Hub id user/name."
-        )
-    found, commit = _from_hub(name, revision)
-    return *_joined(found, name), commit
+    names, read, commit = _opened(name, revision)
+    chosen = {split: read(names[split]) for split in choose(list(names))}
+    return *_joined(chosen, name), commit
 
 
-def load_unlabelled(name: str) -> Dataset:
+def splits_of(name: str, revision: str | None) -> list[str]:
+    """Which of `train`, `validation` and `test` a data set has; arguments and errors as of `load_parts`."""
+    return list(_opened(name, revision)[0])
+
+
+def _opened(name: str, revision: str | None) -> tuple[dict[str, str], Callable[[str], Dataset], str | None]:
+    """A data set's splits and how they are spelled there, what reads one of that spelling, and the commit."""
+    path, commit = Path(name), None
+    read: Callable[[str], Dataset]
+    if path.exists():
+        spelled, read = split_names_on_disk(path), partial(_on_disk, path)
+    elif name.count("/") > 1 or name.startswith((".", "/", "~")):
+        raise DataError(f"{name} does not exist; {LAYOUTS}. A data set on the Hub is named user/name.")
+    else:
+        on_hub, commit = _from_hub(name, revision)
+        spelled, read = list(on_hub), on_hub.__getitem__
+    names = split_names(spelled)
+    others = [split for split in spelled if split not in names.values()]
+    known = "splits are called train, validation (or val, valid, dev) and test"
+    if not names:
+        raise DataError(f"{name} has no split that we know, only {', '.join(others)}: {known}.")
+    if others and "validation" not in names:
+        logger.warning("%s: left aside %s: %s.", name, ", ".join(others), known)
+    return names, read, commit
+
+
+def load_unlabelled(name: str, excluded: Collection[str] = (), option: str = "unlabelled_name") -> Dataset:
     """Photos without masks, undecoded, with `id` and `image`: all rows of a parquet file or of a Hub data set.
 
+    Args:
+        name: file or Hub id.
+        excluded: ids of rows to leave out.
+        option: that gave the name, for messages.
+
+    Returns:
+        The rows; with `classes`, a list of class ids each, where the data has such a column of ids or names.
+
     Raises:
-        DataError: no such file, or it has no column `image`.
+        DataError: no such file, no column `image`, tags that are no classes, or no rows left.
         HubError: the Hub cannot be reached or has no such data set.
     """
     if Path(name).is_file():
         found = _from_parquet({"train": Path(name)})
     elif name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise DataError(f"{name} is no file; --unlabelled_name takes a parquet file or a Hub id user/name.")
+        raise DataError(f"{name} is no file; --{option} takes a parquet file or a Hub id user/name.")
     else:
         found, _ = _from_hub(name, None)
     rows = concatenate_datasets(list(found.values()))
@@ -56,7 +101,60 @@ def load_unlabelled(name: str) -> Dataset:
         raise DataError(f"{name} has no column image; it has {', '.join(rows.column_names)}.")
     if "id" not in rows.column_names:
         rows = rows.add_column("id", [f"unlabelled-{number}" for number in range(len(rows))])
-    return rows.select_columns(["id", "image"]).cast_column("image", Image(decode=False))
+    if excluded:
+        left_out = set(excluded)
+        rows = rows.select([number for number, row_id in enumerate(rows["id"]) if str(row_id) not in left_out])
+        if not len(rows):
+            raise DataError(f"{name} has no rows but those that --exclude_file lists.")
+    rows = rows.cast_column("image", Image(decode=False))
+    if "classes" not in rows.column_names:
+        return rows.select_columns(["id", "image"])
+    tags = [
+        tag_ids(row_tags, f"{name}, row {row_id}")
+        for row_id, row_tags in zip(rows["id"], rows["classes"], strict=True)
+    ]
+    rows = rows.select_columns(["id", "image"])
+    return rows.add_column("classes", tags, feature=List(Value("uint8")))
+
+
+def tag_ids(tags: object, place: str) -> list[int]:
+    """Class ids of a photo's tags: ids, or names in any case; `shoes`, `legs` and `arms` stand for both sides.
+
+    Args:
+        tags: a list of them, or None where a photo has none.
+        place: where they stand, for messages.
+
+    Raises:
+        DataError: a tag is no class; the message names it.
+    """
+    if tags is None:
+        return []
+    if not isinstance(tags, list):
+        raise DataError(f"{place}: classes must be a list of class ids or names, not {str(tags)[:50]!r}.")
+    found: set[int] = set()
+    for tag in tags:
+        ids = _TAGS.get(tag.strip().casefold(), ()) if isinstance(tag, str) else (tag,)
+        if not ids or not all(isinstance(index, int) and 0 <= index < NUM_CLASSES for index in ids):
+            raise DataError(
+                f"{place}: {str(tag)[:50]!r} in classes is no class; give ids 0 to {NUM_CLASSES - 1} or names: "
+                f"{', '.join(NAMES)}, and Shoes, Legs, Arms for both sides."
+            )
+        found.update(ids)
+    return sorted(found - {BACKGROUND})
+
+
+def read_ids(file: str) -> list[str]:
+    """Row ids of a text file, one a line; empty lines and lines that begin with `#` are skipped.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text file"
+        raise DataError(f"--exclude_file {file} cannot be read: {reason}.") from error
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
 def load_labelled(file: Path) -> Dataset:
@@ -64,11 +162,10 @@ def load_labelled(file: Path) -> Dataset:
     return _undecoded(_from_parquet({"train": file})["train"].select_columns(["id", "image", "mask"]), str(file))
 
 
-def _from_folder(folder: Path) -> DatasetDict:
-    files = {part: folder / f"{part}.parquet" for part in PARTS}
-    if not files["train"].is_file():
-        raise DataError(f"The folder {folder} has no train.parquet; --dataset_name takes a folder that has one.")
-    return _from_parquet({part: file for part, file in files.items() if file.is_file()})
+def _on_disk(path: Path, split: str) -> Dataset:
+    rows = read_split(path, split)
+    assert isinstance(rows, Dataset)
+    return rows
 
 
 def _from_parquet(files: dict[str, Path]) -> DatasetDict:
@@ -87,11 +184,8 @@ def _from_hub(name: str, revision: str | None) -> tuple[DatasetDict, str | None]
         raise HubError(str(explain(error, name, revision, kind="data set"))) from error
 
 
-def _joined(found: DatasetDict, name: str) -> tuple[Dataset, dict[str, npt.NDArray[np.int64]]]:
+def _joined(splits: dict[str, Dataset], name: str) -> tuple[Dataset, dict[str, npt.NDArray[np.int64]]]:
     """All rows with ids that differ, undecoded, and the row numbers of each split."""
-    if "train" not in found:
-        raise DataError(f"{name} has no split `train`, only {', '.join(found)}.")
-    splits = {part: found[part] for part in PARTS if part in found}
     for part, rows in splits.items():
         missing = {"image", "mask"} - set(rows.column_names)
         if missing:

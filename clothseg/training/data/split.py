@@ -118,7 +118,7 @@ def counts_of(protocol: str, rows: int, fraction: float, name: str) -> Counts:
     needed = counts.validation + counts.test + (counts.train or 1)
     if rows < needed:
         raise DataError(
-            f"{name} has {rows} rows: too few for --split_protocol {protocol}, which needs {needed:,} to train on and "
+            f"{name} has {rows} rows: too few for the protocol {protocol}, which needs {needed:,} to train on and "
             f"hold {counts.validation + counts.test:,} out."
         )
     return counts

@@ -3,22 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
 from PIL import Image
-from tqdm.auto import tqdm
 
-from clothseg.errors import DataError
+from clothseg.errors import ConfigError, DataError
 from clothseg.labels import NAMES, NUM_CLASSES
-from clothseg.postprocess.back_view import turned
-from clothseg.postprocess.cleanup import without_legs
-from clothseg.postprocess.guided_edges import follow_edges
+from clothseg.options import EVALUATION_OPTIONS, SegmentKeywords, SegmentOptions, takes_options
 from clothseg.postprocess.upsample import strips, winners
 from clothseg.segmenter import Segmenter
+from clothseg.training.bars import progress_bar
 from clothseg.training.data.loading import decode_row
 from clothseg.training.evaluation.bootstrap import Figures, interval, resampled
 from clothseg.training.evaluation.boundary import TOLERANCES, boundary_f1
@@ -47,34 +45,45 @@ class Scores:
     class_calibration: npt.NDArray[np.float64]
 
 
-def score(segmenter: Segmenter, rows: Dataset, batch_size: int = 8, edges: str = "guided") -> Scores:
+@takes_options(*EVALUATION_OPTIONS)
+def score(
+    segmenter: Segmenter,
+    rows: Dataset,
+    batch_size: int = 8,
+    options: SegmentOptions | None = None,
+    **keywords: Unpack[SegmentKeywords],
+) -> Scores:
     """Run a model over rows, `batch_size` photos held at a time.
 
-    At own size the logits are upsampled to the photo, by default with borders that follow it, as users see them, save
-    the second look at small figures: figures are the model's, not the zoom's. At the network's size they are upsampled
-    to that, and the truth is sampled down to it (nearest pixel), which is what training sees. Calibration is of the
-    network's own probabilities, whatever the edges.
+    At own size the label maps are those that `Segmenter` gives with the same options, to the pixel. At the network's
+    size the logits are upsampled to that, and the truth is sampled down to it (nearest pixel), which is what training
+    sees. Calibration is of the network's own probabilities, whatever the options.
 
     Args:
         rows: undecoded rows with `id`, `image` and `mask`, as `load_splits` gives them.
-        edges: as in `Segmenter`; "plain" is what transformers' own post-processing gives.
+        batch_size: photos in one pass of the network.
+        options: as of `Segmenter`. Edges "plain" with zoom "off" is what transformers' own post-processing gives.
+        keywords: single options by their names.
 
     Raises:
+        ConfigError: an option has no such value, or is `max_side`: the truth has the photo's own size.
         DataError: a row does not decode, or no row has an annotated pixel.
     """
+    options = SegmentOptions.of(keywords, options)
+    if options.max_side is not None:
+        raise ConfigError("Models are scored at the photos' own size, without the option max_side.")
     count = len(rows)
     own_size, network_size = (np.zeros((count, NUM_CLASSES, NUM_CLASSES), np.int64) for _ in range(2))
     boundary = np.zeros((count, len(TOLERANCES), NUM_CLASSES))
     calibration, class_calibration = np.zeros((count, BINS, 3)), np.zeros((NUM_CLASSES, BINS, 3))
     height, width = segmenter.image_size
-    with tqdm(total=count, desc=f"Evaluating {segmenter.name}", unit=" photos", leave=False) as progress:
+    with progress_bar(total=count, desc=f"Evaluating {segmenter.name}", unit=" photos", leave=False) as progress:
         for start in range(0, count, batch_size):
             decoded = [decode_row(rows[index]) for index in range(start, min(start + batch_size, count))]
-            batch = segmenter.logits([Image.fromarray(photo) for photo, _ in decoded])
-            for index, (photo, truth), logits in zip(range(start, count), decoded, batch, strict=False):
-                label_map, histogram = _labels(logits, truth)
-                if edges == "guided":
-                    label_map = follow_edges(turned(without_legs(logits)), photo)
+            photos = [Image.fromarray(photo) for photo, _ in decoded]
+            batch = segmenter.logits(photos)
+            for index, photo, (_, truth), logits in zip(range(start, count), photos, decoded, batch, strict=False):
+                label_map, histogram = _label_map(segmenter, photo, logits, options), _histogram(logits, truth)
                 own_size[index] = confusion_matrix(truth, label_map)
                 boundary[index] = boundary_f1(truth, label_map)
                 calibration[index] = histogram.sum(axis=0)
@@ -96,15 +105,21 @@ def only_class(scores: Scores) -> str | None:
     return NAMES[found[0]] if len(found) == 1 and set(true) - set(found) else None
 
 
-def _labels(
-    logits: npt.NDArray[np.float32], truth: npt.NDArray[np.uint8]
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
-    """Plain label map at the truth's size, and its reliability histogram (18, 15, 3)."""
-    label_map, histogram = np.empty(truth.shape, np.uint8), np.zeros((NUM_CLASSES, BINS, 3))
+def _label_map(
+    segmenter: Segmenter, photo: Image.Image, logits: npt.NDArray[np.float32], options: SegmentOptions
+) -> npt.NDArray[np.uint8]:
+    """What users see of a photo whose `logits` are known, where those are what the options begin with."""
+    if options.average or options.people == "all":
+        return segmenter(photo, options).label_map
+    return segmenter.decode(photo, logits, options).label_map
+
+
+def _histogram(logits: npt.NDArray[np.float32], truth: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Reliability histogram (18, 15, 3) of the interpolated logits at the truth's size."""
+    histogram = np.zeros((NUM_CLASSES, BINS, 3))
     for window, labels, probability in strips(logits, truth.shape):
-        label_map[window] = labels
         histogram += reliability(truth[window], labels, probability)
-    return label_map, histogram
+    return histogram
 
 
 # Figures of sets of photos: `weights` (r, N) says how often each photo is in each of r sets

@@ -115,35 +115,23 @@ def write_card(
         split: `SplitRecord.summary`, and as `reported` the part that the figures are of.
         averaged: whether the weights kept are a moving average.
     """
-    figures = report["own_size"]
-    local_data = Path(parsing.dataset_name).is_dir()
-    dataset = Path(parsing.dataset_name).resolve().name if local_data else parsing.dataset_name
+    figures, dataset = report["own_size"], dataset_name(parsing)
     licence = licence_of(parsing.model_name_or_path, parsing.from_scratch, model)
-    hub_base = "/" in parsing.model_name_or_path and not Path(parsing.model_name_or_path).exists()
     shown = {"mean_iou": "mean IoU", "mean_accuracy": "mean accuracy", "overall_accuracy": "overall accuracy"}
-    data = ModelCardData(
-        library_name="transformers",
-        pipeline_tag="image-segmentation",
-        license=licence.identifier,
-        license_name=licence.name,
-        license_link=licence.link,
-        base_model=parsing.model_name_or_path if hub_base and not parsing.from_scratch else None,
-        datasets=None if local_data else [dataset],
-        tags=["clothseg", "image-segmentation", "human-parsing", "fashion", model.config.model_type],
-        model_name=repo_id.split("/")[-1],
-        eval_results=[
-            EvalResult(
-                task_type="image-segmentation",
-                dataset_type=dataset,
-                dataset_name=f"{dataset}, {rows[1]} held-out photos at their own size",
-                dataset_revision=dataset_commit,
-                metric_type=key,
-                metric_name=label,
-                metric_value=round(figures[key], 4),
-            )
-            for key, label in shown.items()
-        ],
-    )
+    data = front_matter(repo_id, model, parsing)
+    data.model_name = repo_id.split("/")[-1]
+    data.eval_results = [
+        EvalResult(
+            task_type="image-segmentation",
+            dataset_type=dataset,
+            dataset_name=f"{dataset}, {rows[1]} held-out photos at their own size",
+            dataset_revision=dataset_commit,
+            metric_type=key,
+            metric_name=label,
+            metric_value=round(figures[key], 4),
+        )
+        for key, label in shown.items()
+    ]
     card = ModelCard.from_template(
         data,
         template_path=str(TEMPLATE),
@@ -179,6 +167,28 @@ def write_card(
     )
     with whole(folder / "README.md") as file:
         card.save(file)
+
+
+def dataset_name(parsing: ParsingArguments) -> str:
+    """The data set's name on the Hub, or that of its folder without where this lies."""
+    local = Path(parsing.dataset_name).is_dir()
+    return Path(parsing.dataset_name).resolve().name if local else parsing.dataset_name
+
+
+def front_matter(repo_id: str, model: PreTrainedModel, parsing: ParsingArguments) -> ModelCardData:
+    """What the Hub shows and searches by, without figures."""
+    licence = licence_of(parsing.model_name_or_path, parsing.from_scratch, model)
+    hub_base = "/" in parsing.model_name_or_path and not Path(parsing.model_name_or_path).exists()
+    return ModelCardData(
+        library_name="transformers",
+        pipeline_tag="image-segmentation",
+        license=licence.identifier,
+        license_name=licence.name,
+        license_link=licence.link,
+        base_model=parsing.model_name_or_path if hub_base and not parsing.from_scratch else None,
+        datasets=None if Path(parsing.dataset_name).is_dir() else [dataset_name(parsing)],
+        tags=["clothseg", "image-segmentation", "human-parsing", "fashion", model.config.model_type],
+    )
 
 
 class Group(NamedTuple):

@@ -1,15 +1,59 @@
-"""Send a finished model folder to the Hub; find out before training whether that will be allowed."""
+"""What goes to the Hub: the finished model; and during training, as `--hub_strategy` says, the model and checkpoints.
 
+transformers' Trainer would push its output folder with `training_args.bin`, a pickle that holds the Hub token, and
+checkpoints made of pickles. Here only data goes: safetensors, JSON, images and text.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import sys
+import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import HFValidationError
-from transformers import TrainingArguments
+from huggingface_hub.utils import disable_progress_bars
+from safetensors import SafetensorError
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import HubStrategy
 
 from clothseg.errors import ConfigError, HubError
 from clothseg.models.hub import patiently
 from clothseg.models.hub_errors import explain_write
+from clothseg.training.portable_state import PATTERNS, pack
+from clothseg.training.publish.hub_checkpoints import BEST, LAST, TRAINER_STATE
+
+
+LOCAL = ("training_args.json", TRAINER_STATE)
+"""Files of a checkpoint that name folders of this machine."""
+
+
+def require_token(training: TrainingArguments) -> None:
+    """Raise HubError if there is no Hub token."""
+    if not (training.hub_token or get_token()):
+        raise HubError("--push_to_hub needs a Hub token with write permission: run `hf auth login` or set HF_TOKEN.")
+
+
+def repository(training: TrainingArguments) -> str:
+    """The full name of the repository to push to: `--hub_model_id`, by default the output folder's name.
+
+    Raises:
+        HubError: there is no token, or the Hub does not say whose it is.
+    """
+    require_token(training)
+    name = training.hub_model_id or Path(str(training.output_dir)).resolve().name
+    if "/" in name:
+        return name
+    try:
+        return f"{HfApi(token=training.hub_token).whoami()['name']}/{name}"
+    except Exception as error:
+        raise HubError(f"--push_to_hub: {explain_write(error, name)}") from error
 
 
 def prepare_push(training: TrainingArguments) -> str:
@@ -22,8 +66,7 @@ def prepare_push(training: TrainingArguments) -> str:
         HubError: no token, or the Hub refuses it or cannot be reached.
         ConfigError: the name is not one the Hub allows.
     """
-    if not (training.hub_token or get_token()):
-        raise HubError("--push_to_hub needs a Hub token with write permission: run `hf auth login` or set HF_TOKEN.")
+    require_token(training)
     api = HfApi(token=training.hub_token)
     name = training.hub_model_id or Path(str(training.output_dir)).resolve().name
     try:
@@ -36,18 +79,17 @@ def prepare_push(training: TrainingArguments) -> str:
         raise HubError(f"--push_to_hub: {explain_write(error, name)}") from error
 
 
-def push(folder: Path, repo_id: str, training: TrainingArguments) -> None:
-    """Upload `folder` in one commit, with patience where the Hub is at fault: files that it has are not sent again.
+def push(folder: Path, repo_id: str, token: str | None, revision: str | None) -> None:
+    """Upload a finished model in one commit, with patience where the Hub is at fault: known files are not sent again.
 
     Raises:
         HubError: says what went wrong, where the trained model is and how to push it later.
     """
-    api = HfApi(token=training.hub_token)
     upload = partial(
-        api.upload_folder,
+        HfApi(token=token).upload_folder,
         folder_path=folder,
         repo_id=repo_id,
-        revision=training.hub_revision,
+        revision=revision,
         commit_message="Train with clothseg",
     )
     try:
@@ -57,3 +99,150 @@ def push(folder: Path, repo_id: str, training: TrainingArguments) -> None:
             f"The push failed: {explain_write(error, repo_id)} The trained model is whole in {folder}; "
             f"push it later with: hf upload {repo_id} {folder}"
         ) from error
+
+
+def pushes_checkpoints(strategy: HubStrategy | str) -> bool:
+    """Whether runs with this `--hub_strategy` can be resumed from the Hub."""
+    return strategy in (HubStrategy.CHECKPOINT, HubStrategy.ALL_CHECKPOINTS)
+
+
+class TrainingUploads(TrainerCallback):
+    """Pushes what `--hub_strategy` asks for after each save, from a thread, so that training does not wait.
+
+    While one upload runs, only the newest of the saves that come meanwhile waits for its turn, unless every one is
+    wanted (`all_checkpoints`, `--hub_always_push`). A failed upload is told and does not end the training: the next
+    one, or the push at the end, brings what it lacked.
+    """
+
+    def __init__(
+        self,
+        repo_id: str,
+        token: str | None,
+        training: TrainingArguments,
+        save_model: Callable[[Path, TrainerState], None],
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            save_model: writes the model as it is now into a folder, with image processor and card.
+        """
+        self.repo_id, self.strategy, self.revision = repo_id, training.hub_strategy, training.hub_revision
+        self._save_model = save_model
+        self._every = training.hub_always_push or self.strategy == HubStrategy.ALL_CHECKPOINTS
+        self._api = HfApi(token=token)
+        disable_progress_bars()  # which would tear the training's table apart
+        self._staged = Path(str(training.output_dir)) / "to_hub"
+        self._waiting: queue.Queue[Path | None] = queue.Queue()
+        self._thread: threading.Thread | None = None
+        self.failed = ""
+        """What went wrong with the last upload; empty if nothing did."""
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Put the checkpoint just written aside, where later ones do not delete it, and have it uploaded."""
+        if self.strategy == HubStrategy.END or not state.is_world_process_zero:
+            return
+        staged = self._staged / f"step-{state.global_step}"
+        try:
+            self._stage(staged, args, state)
+        except (OSError, RuntimeError, SafetensorError) as error:  # of a full disk, as in `checkpoints.writing`
+            shutil.rmtree(staged, ignore_errors=True)
+            self._tell(staged, f"{staged} could not be written ({error}).")
+            return
+        if not self._every:  # the newest one alone
+            self._drop_waiting()
+        self._waiting.put(staged)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="uploads", daemon=True)
+            self._thread.start()
+
+    def finish(self, superseded: bool) -> None:
+        """Wait until what was saved is on the Hub, or has failed.
+
+        Args:
+            superseded: the finished model is pushed next, so a model that still waits for its turn can be left out.
+        """
+        if superseded and not self._every and not pushes_checkpoints(self.strategy):
+            self._drop_waiting()
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join()
+            self._thread = None
+        shutil.rmtree(self._staged, ignore_errors=True)
+
+    def whereabouts(self) -> str:
+        """Of the last checkpoint, for the message of a run that was stopped; empty where none is pushed."""
+        if not pushes_checkpoints(self.strategy):
+            return ""
+        return f" (which is not on the Hub: {self.failed})" if self.failed else f", also in {self.repo_id} on the Hub"
+
+    def _stage(self, staged: Path, args: TrainingArguments, state: TrainerState) -> None:
+        shutil.rmtree(staged, ignore_errors=True)
+        self._save_model(staged, state)
+        if pushes_checkpoints(self.strategy):
+            checkpoint = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
+            name = LAST if self.strategy == HubStrategy.CHECKPOINT else checkpoint.name
+            stage_checkpoint(checkpoint, staged / name, with_best=bool(args.load_best_model_at_end))
+
+    def _drop_waiting(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while (folder := self._waiting.get_nowait()) is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _tell(self, staged: Path, why: str) -> None:
+        self.failed = f"What was saved at {staged.name.replace('-', ' ')} is not on the Hub: {why}"
+        sys.stderr.write(f"{self.failed} The training goes on.\n")
+
+    def _work(self) -> None:
+        while (staged := self._waiting.get()) is not None:
+            try:
+                self._upload(staged)
+                self.failed = ""
+            except Exception as error:  # the training is worth more than its copy
+                self._tell(
+                    staged, str(error) if isinstance(error, ConfigError) else explain_write(error, self.repo_id)
+                )
+            shutil.rmtree(staged, ignore_errors=True)
+
+    def _upload(self, staged: Path) -> None:
+        for checkpoint in (path for path in staged.iterdir() if path.is_dir()):
+            pack(checkpoint, checkpoint)
+            for path in [path for pattern in PATTERNS for path in checkpoint.glob(pattern)]:
+                path.unlink()
+        upload = partial(
+            self._api.upload_folder,
+            folder_path=staged,
+            repo_id=self.repo_id,
+            revision=self.revision,
+            commit_message=f"Training in progress, {staged.name.replace('-', ' ')}",
+            delete_patterns=f"{LAST}/*" if self.strategy == HubStrategy.CHECKPOINT else None,
+        )
+        patiently(upload, "checkpoint")
+
+
+def stage_checkpoint(checkpoint: Path, folder: Path, with_best: bool) -> None:
+    """Copy a checkpoint, as links where the disk can, without what tells of this machine.
+
+    Args:
+        folder: is made.
+        with_best: with the weights of the best evaluation, which are another checkpoint's as a rule.
+    """
+    folder.mkdir(parents=True)
+    for path in checkpoint.iterdir():
+        if path.is_file() and path.name not in LOCAL:
+            _link(path, folder / path.name)
+    stored = json.loads((checkpoint / TRAINER_STATE).read_text(encoding="utf-8"))
+    best = Path(stored["best_model_checkpoint"]) if stored.get("best_model_checkpoint") and with_best else None
+    stored["best_model_checkpoint"] = best.name if best else None
+    if best and best.name != checkpoint.name:
+        (folder / BEST).mkdir()
+        for path in best.iterdir():
+            if path.suffix in (".json", ".safetensors") and path.name not in LOCAL:
+                _link(path, folder / BEST / path.name)
+    (folder / TRAINER_STATE).write_text(json.dumps(stored, indent=2), encoding="utf-8")
+
+
+def _link(path: Path, at: Path) -> None:
+    try:
+        os.link(path, at)
+    except OSError:  # a disk without hard links
+        shutil.copy2(path, at)

@@ -63,7 +63,7 @@ def test_every_row_is_drawn_equally_often() -> None:
         (
             "atr-standard",
             17_699,
-            r"data has 17699 rows: too few for --split_protocol atr-standard, which needs 17,700",
+            r"data has 17699 rows: too few for the protocol atr-standard, which needs 17,700",
         ),
         ("first-version", 106, "needs 107"),
         ("fraction", 1, "has 1 rows"),

@@ -1,0 +1,327 @@
+"""What can be asked of a segmentation and of a cut-out: each option once, with its type, values, default and help.
+
+Signatures, endpoints and their schemas, MCP tools, command line, the page's switches, video and evaluation take their
+options from here; `tests/test_options.py` compares all of them.
+"""
+
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields, replace
+from functools import cache
+from inspect import Parameter, Signature, signature
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict, TypeVar
+
+import numpy as np
+
+from clothseg.errors import ConfigError
+
+
+if TYPE_CHECKING:
+    from clothseg.images.decode import Photo
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is known of an option.
+
+    Attributes:
+        name: of the field, the keyword and the parameter.
+        kind: type of its values: bool, int, float or str.
+        default: its value where nothing is said.
+        help: one line for command line and API page.
+        choices: all values of a text; of two, what the page's switch is when off, and when on.
+        minimum: least value of a number.
+        maximum: largest value of a number; None is no limit.
+        optional: whether None is a value, too.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    optional: bool = False
+
+    def check(self, value: Any) -> Any:
+        """The value, as the option's own type.
+
+        Raises:
+            ConfigError: it is of another type, none of the choices, or out of range.
+        """
+        if value is None and self.optional:
+            return None
+        if self.kind is bool and isinstance(value, bool | np.bool_):
+            return bool(value)
+        if self.kind is str and isinstance(value, str) and value in self.choices:
+            return value
+        if self.kind in (int, float) and self._in_range(value):
+            return self.kind(value)
+        raise ConfigError(f"The option {self.name} can be {self.values}, not {repr(value)[:100]}.")
+
+    def _in_range(self, value: Any) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or value != value:
+            return False
+        least, most = self.minimum, self.maximum
+        inside = (least is None or value >= least) and (most is None or value <= most)
+        return bool(inside and (self.kind is float or (np.isfinite(value) and value == int(value))))
+
+    @property
+    def values(self) -> str:
+        """In words, which values it takes."""
+        if self.kind is bool:
+            return "true or false"
+        if self.choices:
+            return f"{', '.join(self.choices[:-1])} or {self.choices[-1]}"
+        what = "a number" if self.kind is float else "a whole number"
+        if self.maximum is None:
+            return f"{what} from {self.minimum:g}"
+        return f"{what} from {self.minimum:g} to {self.maximum:g}"
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of its values."""
+        made: dict[str, Any] = {"type": {bool: "boolean", int: "integer", float: "number", str: "string"}[self.kind]}
+        made |= {"enum": list(self.choices)} if self.choices else {}
+        made |= {"minimum": self.minimum} if self.minimum is not None else {}
+        made |= {"maximum": self.maximum} if self.maximum is not None else {}
+        return made | {"description": self.help}
+
+
+def _option(default: Any, help_: str, **limits: Any) -> Any:
+    """A dataclass field with an `Option` in its metadata."""
+    return field(default=default, metadata={"help": help_, **limits})
+
+
+def options_of(cls: "type[SegmentOptions | CutoutOptions]") -> Mapping[str, Option]:
+    """Name -> option, in the order of the fields."""
+    return _options_of(cls)  # type: ignore[arg-type]
+
+
+@cache
+def _options_of(cls: type[Any]) -> Mapping[str, Option]:
+    return MappingProxyType({each.name: _as_option(each) for each in fields(cls)})
+
+
+def _as_option(each: "Field[Any]") -> Option:
+    about: dict[str, Any] = dict(each.metadata)
+    kind = about.pop("kind", None) or type(each.default)
+    return Option(each.name, kind, each.default, about.pop("help"), **about)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentOptions:
+    """How a photo is segmented.
+
+    Attributes:
+        people: "one" (the default) takes the photo as one of a single person. "all" tells people apart, segments each
+            at a higher resolution, and says whose each pixel is (`person_map` and `people` of the result): one more
+            pass of the network for each person.
+        edges: "guided" (the default) lets borders follow the photo's edges, removes legs where the photo is cropped
+            above them, and swaps left and right of a person seen from behind. "plain" interpolates the network's
+            logits, to the pixel as transformers does. docs/edges.md has the figures.
+        zoom: "auto" (the default) crops a small figure, or someone standing in a wide photo, and segments it again at
+            a higher resolution. "off" never does.
+        average: test-time augmentation: average over the photo, its mirror image and a larger input size. Finer
+            borders and belts at five times the work or more.
+        rules: drop specks, and what cannot be in a photo of one person: `clothseg.postprocess.cleanup`.
+        max_side: reduce a photo whose longer side has more pixels before it is segmented; the result carries the
+            reduced photo. docs/speed.md says what that gains and costs.
+
+    Raises:
+        ConfigError: an option has no such value.
+    """
+
+    people: Literal["one", "all"] = _option(
+        "one",
+        "one takes the photo as one of a single person; all tells people apart and segments each by themselves",
+        choices=("one", "all"),
+    )
+    edges: Literal["guided", "plain"] = _option(
+        "guided",
+        "guided lets borders follow the photo's edges; plain interpolates the network's logits as transformers does",
+        choices=("plain", "guided"),
+    )
+    zoom: Literal["auto", "off"] = _option(
+        "auto",
+        "auto crops a small figure and segments it again at a higher resolution; off never does",
+        choices=("off", "auto"),
+    )
+    average: bool = _option(
+        False, "average over the photo, its mirror image and a larger size: more accurate, five times slower"
+    )
+    rules: bool = _option(False, "drop specks, and what cannot be in a photo of one person")
+    max_side: int | None = _option(
+        None,
+        "reduce larger photos to so many pixels on their longer side: faster",
+        kind=int,
+        minimum=32,
+        optional=True,
+    )
+
+    RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"longest": "max_side"})
+    """Old names, which work for one release, and the new ones."""
+
+    def __post_init__(self) -> None:
+        for name, option in options_of(type(self)).items():
+            object.__setattr__(self, name, option.check(getattr(self, name)))
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], base: "SegmentOptions | None" = None) -> "SegmentOptions":
+        """Options from names and values, such as a call's keywords or a JSON object; others are as in `base`.
+
+        Raises:
+            ConfigError: an option that does not exist, or has no such value.
+        """
+        base = base or cls()
+        if not isinstance(base, SegmentOptions):
+            raise ConfigError(f"The options are a SegmentOptions, not {base!r}; give single ones by their names.")
+        return replace(base, **_known(cls, values, "a segmentation", cls.RENAMED)) if values else base
+
+
+class VideoKeywords(TypedDict, total=False):
+    """The fields of `SegmentOptions` that clips have, as keywords of a call; for type checkers."""
+
+    edges: Literal["guided", "plain"]
+    zoom: Literal["auto", "off"]
+    rules: bool
+
+
+class SegmentKeywords(VideoKeywords, total=False):
+    """The fields of `SegmentOptions`, as keywords of a call; for type checkers."""
+
+    people: Literal["one", "all"]
+    average: bool
+    max_side: int | None
+
+
+VIDEO_OPTIONS = ("edges", "zoom", "rules")
+"""Options of photos that clips have. Not `people`: numbers from left to right would change as people pass each other,
+and each person in each frame would take one more pass. Not `average`: each frame is averaged with those before it. Not
+`max_side`: a clip's reader limits its frames."""
+
+ENDPOINT_OPTIONS = ("people", "edges", "zoom", "average", "rules")
+"""Options of the app's endpoints and page, in the order of the parameters. Not `max_side`: files have the photo's own
+size there."""
+
+EVALUATION_OPTIONS = ENDPOINT_OPTIONS
+"""Options with which a model is scored. Not `max_side`: the truth has the photo's own size."""
+
+
+MAX_GROWTH = 64
+"""Furthest that an outline is moved, in pixels."""
+
+MAX_FEATHER = 64.0
+"""Widest feather, in pixels."""
+
+MAX_MARGIN = 1000
+"""Widest margin about a cropped cut-out, in pixels."""
+
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+@dataclass(frozen=True)
+class CutoutOptions:
+    """How a cut-out is made; the defaults are the plain one. The page, the API and the command line have the same.
+
+    Attributes:
+        background: "none" (transparent), a colour such as "#ff8800", or a picture as
+            `clothseg.images.decode.load_photo` takes it. A path must be a `pathlib.Path`, so that no text from outside
+            opens a file.
+        crop: cut the picture down to what is visible.
+        margin: pixels left about a cropped cut-out on each side, 0 to 1000; beyond the photo's edge they are empty.
+        grow: pixels by which the outline moves outwards, or inwards if negative: -64 to 64.
+        feather: pixels on both sides of the outline over which it fades, 0 to 64.
+        soft_edges: let alpha follow hair, fringes and blur, and take the colours behind out of the edge.
+        fill_holes: fill holes below 1 % of the cut-out's area.
+        drop_specks: drop pieces below 0.03 % of the photo; the largest always stays.
+
+    Raises:
+        ConfigError: a value of another kind or out of its range.
+        ImageError: the background is a picture that cannot be used.
+    """
+
+    background: "str | Photo" = _option("none", '"none" (transparent) or a colour such as "#ff8800"')  # noqa: RUF009
+    crop: bool = _option(False, "cut down to what is kept")
+    margin: int = _option(0, "pixels left when cropped", minimum=0, maximum=MAX_MARGIN)
+    grow: int = _option(
+        0, "pixels by which the outline moves outwards; negative: inwards", minimum=-MAX_GROWTH, maximum=MAX_GROWTH
+    )
+    feather: float = _option(0.0, "pixels over which the edge fades", minimum=0, maximum=MAX_FEATHER)
+    soft_edges: bool = _option(False, "let the edge follow hair and fringes")
+    fill_holes: bool = _option(False, "fill small holes")
+    drop_specks: bool = _option(False, "drop small pieces")
+
+    def __post_init__(self) -> None:
+        for name, option in options_of(type(self)).items():
+            if name != "background":
+                object.__setattr__(self, name, option.check(getattr(self, name)))
+        background = self.background
+        if isinstance(background, str):
+            if background != "none" and not _COLOR.fullmatch(background):
+                raise ConfigError(
+                    f'The background can be "none", a colour such as "#ff8800" or a picture, not {background!r}.'
+                )
+            object.__setattr__(self, "background", background.lower())
+        else:
+            from clothseg.images.decode import load_photo
+
+            object.__setattr__(self, "background", load_photo(background))
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Options from a mapping such as a JSON object; what it lacks, or has as None, is as by default.
+
+        Raises:
+            ConfigError: a name that is no option, or a value that is not allowed.
+        """
+        return cls(**_known(cls, {name: value for name, value in values.items() if value is not None}, "a cut-out"))
+
+
+def _known(
+    cls: "type[SegmentOptions | CutoutOptions]",
+    values: Mapping[str, Any],
+    whose: str,
+    renamed: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The values under today's names."""
+    known = options_of(cls)
+    made = {}
+    for name, value in values.items():
+        new = renamed.get(name, name)
+        if new not in known:
+            raise ConfigError(f"{whose.capitalize()} has no option {name!r}; the options are: {', '.join(known)}.")
+        if new != name:
+            warnings.warn(f"The option {name} is now called {new}.", DeprecationWarning, stacklevel=4)
+        made[new] = value
+    return made
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def takes_options(*names: str) -> Callable[[Function], Function]:
+    """Let `help` and `inspect.signature` show options of `SegmentOptions` in place of a function's `**keywords`.
+
+    Args:
+        names: which; none for all.
+    """
+
+    def decorate(function: Function) -> Function:
+        given = signature(function)
+        known = options_of(SegmentOptions)
+        own = [each for each in given.parameters.values() if each.kind is not Parameter.VAR_KEYWORD]
+        annotations = VideoKeywords.__annotations__ | SegmentKeywords.__annotations__
+        options = [
+            Parameter(name, Parameter.KEYWORD_ONLY, default=known[name].default, annotation=annotations[name])
+            for name in names or known
+        ]
+        function.__signature__ = Signature(  # type: ignore[attr-defined]
+            [*own, *options], return_annotation=given.return_annotation
+        )
+        return function
+
+    return decorate

@@ -1,0 +1,69 @@
+"""Files made of single items: a ZIP with a cut-out of each, and lists of them."""
+
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from clothseg.errors import ConfigError
+from clothseg.images.atomic_files import encoded, whole
+from clothseg.images.file_names import escaped
+from clothseg.options import CutoutOptions
+from clothseg.outputs.coco import to_coco
+from clothseg.outputs.cutout import PLAIN, refine
+from clothseg.outputs.items import Item, items_to_dict
+
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def item_cutout(photo: Pixels, item: Item, options: CutoutOptions = PLAIN, alpha: Pixels | None = None) -> Image.Image:
+    """An item alone, as `Segmentation.cutout` makes it of a class; `alpha` (H, W) uint8 is the photo's, or None."""
+    return Image.fromarray(refine(photo, item.full_mask(), options, alpha))
+
+
+def write_zip(
+    path: Path,
+    photo: Pixels,
+    items: Sequence[Item],
+    options: CutoutOptions = PLAIN,
+    name: str | None = None,
+    alpha: Pixels | None = None,
+    dpi: tuple[float, float] | None = None,
+    polygons: bool = False,
+    model: str | None = None,
+) -> None:
+    """Write a ZIP that appears whole or not at all: `items.json`, `coco.json` and cut-outs such as `03-Bag.png`.
+
+    Args:
+        path: of the ZIP.
+        photo: (H, W, 3) uint8 RGB.
+        items: of the photo.
+        options: how they are cut out.
+        name: the photo's file name.
+        alpha: (H, W) uint8, how opaque the photo is; None: opaque.
+        dpi: the photo's resolution, which cut-outs have as well.
+        polygons: write polygons to `coco.json`, not run lengths.
+        model: name of the model that found the items.
+
+    Raises:
+        ConfigError: the folder does not exist.
+    """
+    if not path.parent.is_dir():
+        raise ConfigError(f"There is no folder {path.parent}; create it first.")
+    lists = {
+        "items.json": items_to_dict(items, name),
+        "coco.json": to_coco(items, (photo.shape[0], photo.shape[1]), name, polygons, model),
+    }
+    with whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for file, content in lists.items():
+            archive.writestr(file, escaped(json.dumps(content, indent=2, ensure_ascii=False)))
+        for item in items:
+            picture = item_cutout(photo, item, options, alpha)
+            if dpi is not None:
+                picture.info["dpi"] = dpi
+            archive.writestr(f"{item.index:02d}-{item.name}.png", encoded(picture, "PNG", compress_level=3))

@@ -1,0 +1,56 @@
+"""Masks as COCO writes them: run lengths, which are exact, and polygons, which more tools take."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+
+Mask = npt.NDArray[np.bool_]
+
+
+def run_lengths(mask: Mask) -> dict[str, Any]:
+    """COCO's compressed run lengths of an (H, W) bool mask: `size` [height, width] and `counts`, as text."""
+    from pycocotools import mask as coco_mask
+
+    encoded = coco_mask.encode(np.asfortranarray(mask.view(np.uint8)))
+    return {"size": list(mask.shape), "counts": encoded["counts"].decode("ascii")}
+
+
+def polygons(mask: Mask, offset: tuple[int, int] = (0, 0), tolerance: float = 0.5) -> list[list[float]]:
+    """COCO's polygons [x0, y0, x1, y1, ...] of an (h, w) bool mask, one for each connected piece.
+
+    COCO has no holes in polygons: a hole is joined to the outline around it by a cut of no width.
+
+    Args:
+        mask: (h, w) bool.
+        offset: (x, y) added to all points.
+        tolerance: how far an outline may stray, in pixels, for the sake of fewer points.
+    """
+    # Twice as large: OpenCV's outlines run through the middles of pixels, which so lie only a quarter within the edge.
+    double = cv2.resize(mask.view(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+    contours, tree = cv2.findContours(double, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    rings = [_simpler(np.asarray(contour), 2 * tolerance) for contour in contours]
+    made = []
+    for number, (_, _, hole, parent) in enumerate(tree[0] if tree is not None else ()):
+        if parent >= 0:
+            continue
+        ring = rings[number]
+        while hole >= 0:
+            ring = _joined(ring, rings[hole])
+            hole = tree[0][hole][0]
+        made.append(((ring + 0.5) / 2 + offset).ravel().tolist())
+    return made
+
+
+def _simpler(contour: npt.NDArray[Any], tolerance: float) -> npt.NDArray[np.int32]:
+    """(N, 2) points of a contour, fewer where three remain at least."""
+    fewer = cv2.approxPolyDP(contour, tolerance, True)
+    return np.asarray(fewer if len(fewer) > 2 else contour, np.int32)[:, 0]
+
+
+def _joined(ring: npt.NDArray[np.int32], hole: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """One ring that runs along another, from where it is nearest to a hole's first point around the hole and back."""
+    here = int(((ring - hole[0]) ** 2).sum(1).argmin())
+    return np.concatenate([ring[: here + 1], hole, hole[:1], ring[here:]])

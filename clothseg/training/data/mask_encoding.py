@@ -1,0 +1,296 @@
+"""Whether masks hold ATR's class ids: what a wrong encoding looks like, found before a training learns it.
+
+Masks of another encoding often decode without an error: 0 and 255 for ground and figure, LIP's ids, ids shifted by
+one. A model trained on them gets good figures and is useless. What gives them away is where classes lie in the photos.
+
+The limits were measured on the 799 rows of CCP-as-ATR `train.parquet`: along the borders of every photo at least 94 %
+of the pixels are Background; of the orders in `ORDER` 99.8 % hold over all photos, and at least 87 % in each single
+photo. LIP's ids read as ATR's keep 75 % of them at best, ids shifted by one 64 to 71 %, permuted ids 70 % (median).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from clothseg.labels import BACKGROUND, IGNORE, LABEL2ID, NAMES, NUM_CLASSES, SIDE_PAIRS
+
+
+GRID = 128
+"""Longest side, in pixels, of the copy in which places are measured."""
+MIN_PIXELS = 5
+"""Pixels of that copy from which on a class has a place."""
+
+_HEAD = ("Hat", "Hair", "Sunglasses", "Face")
+_LEGS = ("Left-leg", "Right-leg")
+_SHOES = ("Left-shoe", "Right-shoe")
+ORDER: tuple[tuple[str, str], ...] = (
+    *((upper, lower) for upper in _HEAD for lower in ("Upper-clothes", "Skirt", "Pants", "Dress", "Belt")),
+    *((upper, lower) for upper in (*_HEAD, "Upper-clothes", "Skirt", "Dress", "Belt", "Scarf") for lower in _LEGS),
+    *((upper, lower) for upper in (*_HEAD, *_LEGS, "Left-arm", "Right-arm") for lower in _SHOES),
+    *((upper, lower) for upper in ("Upper-clothes", "Skirt", "Pants", "Dress", "Belt", "Scarf") for lower in _SHOES),
+    *(("Upper-clothes", lower) for lower in ("Skirt", "Pants")),
+    ("Scarf", "Pants"),
+)
+"""Pairs of classes of which the first lies above the second on a standing person."""
+
+MIN_ORDERED = 0.8
+"""Share of the orders, in whichever direction suits each photo best, below which ids must be wrong."""
+MIN_ORDERS = 30
+"""Pairs seen from which on orders say anything: one or two photos of whole people."""
+MIN_OTHER, MIN_BETTER = 0.95, 0.1
+"""Share of the orders that hold when masks are read in another encoding, and by how much more than as ATR's ids,
+from which on that encoding is the likelier one."""
+MIN_UPRIGHT = 0.75
+"""The same share for upright photos, below which a warning is due."""
+MIN_SIDES, MIN_SIDES_SEEN = 0.35, 20
+"""Share of the pairs whose left one lies on the photo's right below which sides may be the viewer's, and how many
+pairs must be seen."""
+MIN_BORDER = 0.5
+"""Least share of Background along the borders; less takes close-ups, or wrong ids."""
+MIN_BACKGROUND = 0.02
+"""Least share of Background in all that is annotated."""
+MAX_IGNORED = 0.5
+"""Largest share of 255 in the photos' middle."""
+MAX_LONE_HAT = 0.1
+"""Largest share of the pixels that may be Hat where nothing else is annotated but Background."""
+BORDERLESS = (*_HEAD, *_LEGS, *_SHOES, "Belt", "Left-arm", "Right-arm", "Scarf")
+"""Classes that cannot surround photos, however close the camera: only large garments and bags can."""
+
+_LIP = {
+    "Hat": 1, "Hair": 2, "Sunglasses": 4, "Upper-clothes": 5, "Dress": 6, "Pants": 9, "Scarf": 11, "Skirt": 12,
+    "Face": 13, "Left-arm": 14, "Right-arm": 15, "Left-leg": 16, "Right-leg": 17,
+}  # fmt: skip
+OTHER_IDS: dict[str, dict[str, int]] = {
+    "the ids of LIP (or CIHP), whose 20 classes have another order": _LIP,
+    "ATR's ids plus one": {name: index + 1 for index, name in enumerate(NAMES[:-1])},
+    "ATR's ids minus one": {name: index - 1 for index, name in enumerate(NAMES) if index},
+}
+"""Other encodings: what they are called, and which id each class has in them."""
+
+
+class MaskStatistics(NamedTuple):
+    """What is kept of N masks to judge their encoding.
+
+    Attributes:
+        pixels: (N, 18) int64, each class's pixels.
+        ignored: (N,) int64, pixels of 255.
+        border: (N, 19) int64, pixels of each class and of 255 along the border of a small copy.
+        middle: (N, 2) int64, pixels and pixels of 255 in the middle (half as wide and high) of that copy.
+        places: (N, 2, 18) float32, mean row and column of each class in that copy, NaN where it has too few pixels.
+    """
+
+    pixels: npt.NDArray[np.int64]
+    ignored: npt.NDArray[np.int64]
+    border: npt.NDArray[np.int64]
+    middle: npt.NDArray[np.int64]
+    places: npt.NDArray[np.float32]
+
+    @classmethod
+    def empty(cls, count: int) -> "MaskStatistics":
+        """Room for `count` masks, as if they held no pixel."""
+        return cls(
+            np.zeros((count, NUM_CLASSES), np.int64),
+            np.zeros(count, np.int64),
+            np.zeros((count, NUM_CLASSES + 1), np.int64),
+            np.zeros((count, 2), np.int64),
+            np.full((count, 2, NUM_CLASSES), np.nan, np.float32),
+        )
+
+    def measure(self, index: int, mask: npt.NDArray[np.uint8]) -> None:
+        """Fill in row `index` from a mask (H, W) uint8 of class ids and 255."""
+        counts = np.bincount(mask.ravel(), minlength=IGNORE + 1)
+        self.pixels[index], self.ignored[index] = counts[:NUM_CLASSES], counts[IGNORE]
+        step = max(1, -(-max(mask.shape) // GRID))
+        small = np.minimum(mask[::step, ::step], NUM_CLASSES)  # 255 becomes 18
+        height, width = small.shape
+        rim = max(1, min(small.shape) // 32)
+        ring = np.concatenate(
+            [small[:rim].ravel(), small[-rim:].ravel(), small[:, :rim].ravel(), small[:, -rim:].ravel()]
+        )
+        self.border[index] = np.bincount(ring, minlength=NUM_CLASSES + 1)
+        middle = small[height // 4 : height - height // 4, width // 4 : width - width // 4]
+        self.middle[index] = middle.size, np.count_nonzero(middle == NUM_CLASSES)
+        flat = small.ravel()
+        known = np.bincount(flat, minlength=NUM_CLASSES + 1)[:NUM_CLASSES]
+        for axis, along in enumerate(np.indices(small.shape).reshape(2, -1)):
+            sums = np.bincount(flat, weights=along, minlength=NUM_CLASSES + 1)[:NUM_CLASSES]
+            self.places[index, axis] = np.where(known >= MIN_PIXELS, sums / np.maximum(known, 1), np.nan)
+
+    def at(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> "MaskStatistics":
+        """The statistics of some rows."""
+        chosen = np.asarray(rows, np.int64)
+        return MaskStatistics(
+            self.pixels[chosen], self.ignored[chosen], self.border[chosen], self.middle[chosen], self.places[chosen]
+        )
+
+    def put(self, rows: Sequence[int] | npt.NDArray[np.int64], others: "MaskStatistics") -> None:
+        """Replace the statistics of some rows by those of as many others."""
+        chosen = np.asarray(rows, np.int64)
+        self.pixels[chosen], self.ignored[chosen], self.border[chosen] = others.pixels, others.ignored, others.border
+        self.middle[chosen], self.places[chosen] = others.middle, others.places
+
+
+class Finding(NamedTuple):
+    """What is wrong or odd about masks. `refused`: it cannot be right, so that a training would be wasted."""
+
+    text: str
+    refused: bool
+
+
+def findings_about(masks: MaskStatistics) -> list[Finding]:
+    """What speaks against masks holding ATR's ids, the worst first; an empty list for sound ones.
+
+    Findings about no mask at all, and about photos of other things than whole people, are warnings at most.
+    """
+    shown = np.flatnonzero(masks.pixels.any(axis=0))
+    if not (masks.pixels.any() or masks.ignored.any()):
+        return []
+    found = [finding for finding in (_one_class(masks, shown), *_surroundings(masks)) if finding]
+    order = _order(masks)
+    rest = (order,) if order and order.refused else (order, _sides(masks), _absent(shown))
+    if len(shown) > 2:
+        found += [finding for finding in rest if finding]
+    return sorted(found, key=lambda finding: not finding.refused)
+
+
+def only_class_of(pixels: npt.NDArray[np.int64]) -> str | None:
+    """Name of the only class that masks with these pixels (..., 18) show, or None where they show none or several."""
+    shown = np.flatnonzero(pixels.reshape(-1, NUM_CLASSES).any(axis=0))
+    return NAMES[shown[0]] if len(shown) == 1 else None
+
+
+def _one_class(masks: MaskStatistics, shown: npt.NDArray[np.int64]) -> Finding | None:
+    """Masks of a figure before a ground, or of nothing."""
+    total, ignored = int(masks.pixels.sum()), int(masks.ignored.sum())
+    if not len(shown):
+        return Finding(f"all pixels are {IGNORE}, which means not annotated: there is nothing to learn", True)
+    if len(shown) == 1:
+        beside = f" and {IGNORE} (not annotated)" if ignored else ""
+        guess = (
+            f"; masks of 0 and {IGNORE} for ground and figure must be given class ids first"
+            if ignored and shown[0] == BACKGROUND
+            else ""
+        )
+        return Finding(f"they hold only {shown[0]} ({NAMES[shown[0]]}){beside}: a single class{guess}", True)
+    if len(shown) > 2 or BACKGROUND not in shown:
+        return None
+    share = masks.pixels[:, shown[1]].sum() / total
+    text = f"they hold only 0 (Background) and {shown[1]} ({NAMES[shown[1]]}), the latter in {share:.0%} of the pixels"
+    if shown[1] == LABEL2ID["Hat"] and share > MAX_LONE_HAT:
+        return Finding(f"{text}: masks of 0 and 1 for ground and figure must be given class ids first", True)
+    return Finding(f"{text}: a model trained on them knows no other class", False)
+
+
+def _surroundings(masks: MaskStatistics) -> list[Finding | None]:
+    """What lies along the photos' borders and in their middle."""
+    border, middle = masks.border.sum(axis=0), masks.middle.sum(axis=0)
+    annotated, around = masks.pixels.sum(), max(int(border[:NUM_CLASSES].sum()), 1)
+    found: list[Finding | None] = []
+    if annotated and around > border[NUM_CLASSES]:
+        share, most = border[BACKGROUND] / around, int(border[:NUM_CLASSES].argmax())
+        background = masks.pixels[:, BACKGROUND].sum() / annotated
+        if share < MIN_BORDER:
+            impossible = border[most] / around > MIN_BORDER and (
+                NAMES[most] in BORDERLESS or (most != BACKGROUND and background < MIN_BACKGROUND)
+            )
+            guess = " (ids shifted by one?)" if most == 1 else ""
+            text = (
+                f"along the photos' borders {share:.0%} of the pixels are Background and {border[most] / around:.0%} "
+                f"{NAMES[most]}{guess}"
+            )
+            found.append(Finding(text, impossible))
+    elif annotated and (background := masks.pixels[:, BACKGROUND].sum() / annotated) < MIN_BACKGROUND:
+        text = f"{background:.1%} of the annotated pixels are Background: a model trained on them hardly finds it"
+        found.append(Finding(text, False))
+    if annotated and middle[0] and middle[1] / middle[0] > MAX_IGNORED:
+        text = f"in the photos' middle {middle[1] / middle[0]:.0%} of the pixels are {IGNORE} (not annotated)"
+        found.append(Finding(text, False))
+    return found
+
+
+def ordered_share(
+    places: npt.NDArray[np.float32], ids: Mapping[str, int] = LABEL2ID
+) -> tuple[float, float, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """How well the places of classes fit a standing person.
+
+    Args:
+        places: (N, 2, 18) of `MaskStatistics`.
+        ids: name -> id; names that it lacks take no part.
+
+    Returns:
+        The share of the pairs of `ORDER` that hold in upright photos; the share that hold in the direction that suits
+        each photo best, which photos lying on their sides fulfil as well; (P,) how often each pair was seen and how
+        often it held upright. The shares are NaN where no pair was seen.
+    """
+    upper, lower = np.array([(ids.get(upper, -1), ids.get(lower, -1)) for upper, lower in ORDER]).T
+    apart = places[:, :, lower] - places[:, :, upper]
+    known = ~np.isnan(apart[:, 0]) & (np.minimum(upper, lower) >= 0)
+    with np.errstate(invalid="ignore"):
+        held = np.stack([sign * apart[:, axis] > 0 for axis in (0, 1) for sign in (1, -1)]) & known
+    seen = known.sum()
+    if not seen:
+        return float("nan"), float("nan"), known.sum(axis=0), held[0].sum(axis=0)
+    best = held.sum(axis=2).max(axis=0).sum()
+    return held[0].sum() / seen, best / seen, known.sum(axis=0), held[0].sum(axis=0)
+
+
+def _order(masks: MaskStatistics) -> Finding | None:
+    """Whether the classes lie where a person has them."""
+    upright, best, seen, held = ordered_share(masks.places)
+    if seen.sum() < MIN_ORDERS:
+        return None
+    likely = {name: ordered_share(masks.places, ids) for name, ids in OTHER_IDS.items()}
+    held_in = {name: int(reading[3].sum()) for name, reading in likely.items() if reading[2].sum() >= MIN_ORDERS}
+    fitting = {name: count for name, count in held_in.items() if likely[name][1] > max(MIN_OTHER, best + MIN_BETTER)}
+    if best >= MIN_ORDERED and not fitting:
+        return None if upright >= MIN_UPRIGHT else Finding("many photos seem to lie on their side or head", False)
+    worst = sorted(np.flatnonzero(seen), key=lambda pair: held[pair] - seen[pair])[:2]
+    examples = " and ".join(
+        f"{ORDER[pair][0]} lies below {ORDER[pair][1]} in {seen[pair] - held[pair]} of {seen[pair]} photos"
+        for pair in worst
+    )
+    guess = f"; they look like {max(fitting, key=lambda key: fitting[key])}" if fitting else ""
+    return Finding(f"the classes do not lie where a person has them: {examples}{guess}", True)
+
+
+def _sides(masks: MaskStatistics) -> Finding | None:
+    """Whether left is the wearer's own left."""
+    left, right = np.array(SIDE_PAIRS).T
+    apart = masks.places[:, 1, left] - masks.places[:, 1, right]
+    seen = int((~np.isnan(apart)).sum())
+    with np.errstate(invalid="ignore"):
+        share = (apart > 0).sum() / max(seen, 1)
+    if seen < MIN_SIDES_SEEN or share >= MIN_SIDES:
+        return None
+    return Finding(
+        f"left arms, legs and shoes lie on the photo's left in {1 - share:.0%} of the cases: left is the wearer's "
+        "own, which is the photo's right when somebody faces the camera",
+        False,
+    )
+
+
+def _absent(shown: npt.NDArray[np.int64]) -> Finding | None:
+    if 2 * len(shown) >= NUM_CLASSES:
+        return None
+    names = ", ".join(NAMES[index] for index in shown)
+    return Finding(f"they show {len(shown)} of the {NUM_CLASSES} classes: {names}", False)
+
+
+def shares_text(parts: Mapping[str, MaskStatistics]) -> str:
+    """A table of each class's share of the annotated pixels and of the photos, for each part of a data set."""
+    lines = [["", *(f"{part}, {what}" for part in parts for what in ("pixels", "photos"))]]
+    for index, name in enumerate(NAMES):
+        cells = []
+        for masks in parts.values():
+            pixels, photos = masks.pixels[:, index], max(len(masks.pixels), 1)
+            cells += [f"{pixels.sum() / max(masks.pixels.sum(), 1):.2%}", f"{np.count_nonzero(pixels) / photos:.0%}"]
+        lines.append([name, *cells])
+    ignored = [masks.ignored.sum() / max((masks.pixels.sum() + masks.ignored.sum()), 1) for masks in parts.values()]
+    lines.append(["Not annotated (255)", *(cell for share in ignored for cell in (f"{share:.2%}", ""))])
+    first, *others = (max(map(len, column)) for column in zip(*lines, strict=True))
+    return "\n".join(
+        "  ".join([line[0].ljust(first), *(c.rjust(w) for c, w in zip(line[1:], others, strict=True))]).rstrip()
+        for line in lines
+    )
