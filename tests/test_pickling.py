@@ -24,6 +24,8 @@ from clothseg import ConfigError, ModelError, Segmenter
 PATIENCE = 90
 """Seconds after which a process that should have answered is taken to wait forever."""
 
+ROOT = Path(__file__).parents[1]
+
 PHOTOS = [draw(seed, 120, 80).image for seed in range(4)]
 
 
@@ -78,16 +80,17 @@ def test_another_process_loads_it_from_its_folder(tiny_model: Path, tmp_path: Pa
     """The file of `pickle.dump` is all that the other process gets, and its working folder is another."""
     monkeypatch.chdir(tiny_model.parent)
     segmenter = Segmenter.from_pretrained(tiny_model.name, precision="fast")
-    monkeypatch.chdir(tmp_path)
-    np.save("photo.npy", PHOTOS[0])
-    Path("segmenter.pickle").write_bytes(pickle.dumps([segmenter, Segmenter.from_pretrained()]))
+    monkeypatch.undo()
+    np.save(tmp_path / "photo.npy", PHOTOS[0])
+    (tmp_path / "segmenter.pickle").write_bytes(pickle.dumps(segmenter))
     code = (
-        "import pickle, numpy; tiny, embedded = pickle.load(open('segmenter.pickle', 'rb'))\n"
-        "assert (tiny.origin.precision, embedded.origin.name_or_path) == ('fast', None)\n"
-        "numpy.save('found.npy', tiny(numpy.load('photo.npy')).label_map)"
+        "import pathlib, pickle, sys, numpy; folder = pathlib.Path(sys.argv[1])\n"
+        "segmenter = pickle.loads((folder / 'segmenter.pickle').read_bytes())\n"
+        "assert segmenter.origin.precision == 'fast'\n"
+        "numpy.save(folder / 'found.npy', segmenter(numpy.load(folder / 'photo.npy')).label_map)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=PATIENCE)
-    np.testing.assert_array_equal(np.load("found.npy"), segmenter(PHOTOS[0]).label_map)
+    subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, check=True, timeout=PATIENCE)
+    np.testing.assert_array_equal(np.load(tmp_path / "found.npy"), segmenter(PHOTOS[0]).label_map)
 
 
 def test_data_sets_are_mapped_by_several_processes(tiny_model: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
+from clothseg.engines import forking  # noqa: F401 - for what it registers
 from clothseg.errors import ConfigError, ModelError, install_command
 
 
@@ -31,19 +32,6 @@ _GPU_NODES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """Of NVIDIA's driver, of AMD's, and of either in WSL."""
 
 _log = logging.getLogger(__name__)
-
-
-def _use_one_thread() -> None:
-    """Have torch, if it is there, use one thread, as its own DataLoader does in the processes that it forks.
-
-    OpenMP waits forever for threads of the process before, which do not exist in the forked one. One needs none.
-    """
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(1)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_use_one_thread)
 
 
 class Engine(Protocol):
