@@ -78,3 +78,23 @@ def duplicate_groups(hashes: npt.NDArray[np.uint64], distance: int = DISTANCE) -
     order = np.argsort(group_of, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(group_of[order])) + 1)
     return sorted(group.tolist() for group in groups if len(group) > 1)
+
+
+def near_duplicates(
+    hashes: npt.NDArray[np.uint64], others: npt.NDArray[np.uint64], distance: int = DISTANCE
+) -> npt.NDArray[np.bool_]:
+    """Which photos are near-duplicates of one of `others`.
+
+    Args:
+        hashes: (N, 2, 4), of `photo_hash`.
+        others: (M, 2, 4), likewise.
+        distance: bits in which copies differ at most.
+
+    Returns:
+        (N,) bool.
+    """
+    found = np.zeros(len(hashes), bool)
+    for group in duplicate_groups(np.concatenate([hashes, others]), distance):
+        if group[-1] >= len(hashes):
+            found[[row for row in group if row < len(hashes)]] = True
+    return found

@@ -10,7 +10,7 @@ import pytest
 from paper_dolls import draw
 from PIL import Image, ImageEnhance, ImageOps
 
-from clothseg.training.data.duplicates import CHUNK, DISTANCE, WORDS, duplicate_groups, photo_hash
+from clothseg.training.data.duplicates import CHUNK, DISTANCE, WORDS, duplicate_groups, near_duplicates, photo_hash
 
 
 def recompressed(photo: Image.Image) -> Image.Image:
@@ -96,3 +96,12 @@ def test_thousands_of_equal_photos_are_one_group(rng: np.random.Generator) -> No
     hashes[17] = rng.integers(0, 2**64, (2, WORDS), dtype=np.uint64)
     assert duplicate_groups(hashes) == [[index for index in range(5000) if index != 17]]
     assert duplicate_groups(hashes[:0]) == []
+
+
+def test_copies_of_other_photos_are_told() -> None:
+    photos = [Image.fromarray(draw(seed, 96, 64).image) for seed in range(6)]
+    others = [ImageOps.mirror(photos[1]), recompressed(photos[4]), Image.fromarray(draw(50, 96, 64).image)]
+    found = near_duplicates(hashes_of(photos), hashes_of(others))
+    assert np.flatnonzero(found).tolist() == [1, 4]
+    twice = near_duplicates(hashes_of([photos[0], photos[0]]), hashes_of(others))  # copies of each other alone
+    assert not twice.any() and near_duplicates(hashes_of(photos)[:0], hashes_of(others)).shape == (0,)
