@@ -12,7 +12,7 @@ from clothseg.errors import ConfigError, ModelError
 
 
 if TYPE_CHECKING:
-    from clothseg.engines import Engine
+    from clothseg.engines.base import Engine
     from clothseg.models.loading import LoadedModel
     from clothseg.segmenter import Segmenter
 

@@ -43,6 +43,8 @@ LOOK = (
     Switch("people", "one", "all", "Tell people apart", "Several people: one more look at each of them.", False),
     Switch("average", False, True, "Look four times", "More accurate, at five times the time.", False),
     Switch("rules", False, True, "Tidy up", "Drops specks, and what one person cannot wear there.", False),
+    Switch("orientation", "upright", "auto", "Turn photos", "More looks if nobody stands upright.", True),
+    Switch("back_view", "off", "auto", "Swap sides of backs", "For people seen from behind; may err.", False),
 )
 """How a photo is looked at, in the page's order."""
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from datasets import concatenate_datasets
 from transformers import PreTrainedModel, SegformerImageProcessorPil, TrainerState, TrainingArguments, set_seed
+from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from clothseg.errors import ClothsegError, ConfigError
 from clothseg.segmenter import Segmenter
@@ -25,18 +26,16 @@ from clothseg.training.data.copy_paste import Wardrobe
 from clothseg.training.data.dataset import ParsingDataset
 from clothseg.training.data.loading import (
     Splits,
-    inspect_rows,
     load_splits,
     repeated,
 )
 from clothseg.training.data.mask_encoding import shares_text
-from clothseg.training.data.pseudo_labels import Labelling
-from clothseg.training.data.sources import load_labelled
 from clothseg.training.data.split import SPLIT_FILE
 from clothseg.training.distillation import Teacher
 from clothseg.training.evaluation.scoring import only_class, report, score
 from clothseg.training.losses import class_weights, frequency_weights
-from clothseg.training.model import build_model, build_processor, check_precision
+from clothseg.training.model import build_model, build_processor
+from clothseg.training.precision import check_precision
 from clothseg.training.process_exit import keep_for_good
 from clothseg.training.progress import FILE as LOG_FILE
 from clothseg.training.progress import write_log
@@ -45,6 +44,7 @@ from clothseg.training.publish.card import write_card
 from clothseg.training.publish.progress_card import write_progress_card
 from clothseg.training.publish.push import TrainingUploads, prepare_push, push, repository
 from clothseg.training.publish.report import write_pictures, write_report
+from clothseg.training.self_training import labellings, taught_rows
 from clothseg.training.trainer import ClothesTrainer
 
 
@@ -67,6 +67,8 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         ClothsegError: in one sentence what is wrong and what to do. Once training is done, the trained model is on
             disk whatever happens, and a failed push says how to push it later.
     """
+    if training.process_index == 0:
+        sys.stderr.writelines(f"{notice}\n" for notice in parsing.notices)
     hide_bars(bool(training.disable_tqdm))
     check_precision(training.bf16, training.device)
     output = Path(str(training.output_dir))
@@ -83,9 +85,14 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     set_seed(training.seed)
     # Cheap before dear: the models are looked up before minutes go into decoding every row.
     network = build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch)
+    if training.activation_checkpointing and not network.supports_gradient_checkpointing:
+        raise ConfigError(
+            f"--activation_checkpointing: {network.config.model_type} cannot do it; leave the option out and lower "
+            "--per_device_train_batch_size where memory is short."
+        )
     processor = build_processor(parsing.size)
     teacher = _teacher(parsing, processor, training.device)
-    labellings = _labellings(parsing, output) if writes else []
+    labels_to_make = labellings(parsing, output) if writes else []
     with training.main_process_first(local=True, desc="check of the rows"):  # the others find it in the cache
         splits = load_splits(
             parsing.dataset_name,
@@ -102,13 +109,14 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     rows, counts = splits.train, splits.pixels
     if parsing.unlabelled_name or parsing.flat_lay_name:
         with training.main_process_first(desc="labels of the teacher"):
-            for labels in labellings:
+            for labels in labels_to_make:
                 labels.write()
-            labellings = []
-            taught = concatenate_datasets([load_labelled(file) for file in _label_files(parsing, output).values()])
-            counts = np.concatenate([counts, inspect_rows(taught, "Counting the teacher's labels").pixels])
-        rows = concatenate_datasets([rows, taught])
+            labels_to_make = []  # the teacher's memory is free for the training
+            taught, taught_counts = taught_rows(parsing, output, splits)
+        rows, counts = concatenate_datasets([rows, taught]), np.concatenate([counts, taught_counts])
     rows = rows.select(repeated(counts, parsing.rare_sampling, training.seed))
+    if parsing.evaluates_by_default:
+        evaluate_each_short_epoch(training, len(rows))
     trainer = ClothesTrainer(
         network,
         training,
@@ -173,6 +181,13 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     return folder
 
 
+def evaluate_each_short_epoch(training: TrainingArguments, rows: int) -> None:
+    """Evaluate after each epoch where it has fewer steps than lie between two evaluations."""
+    batch = training.train_batch_size * training.gradient_accumulation_steps * training.world_size
+    if rows / batch < float(training.eval_steps or 0):
+        training.eval_strategy, training.save_strategy = IntervalStrategy.EPOCH, SaveStrategy.EPOCH
+
+
 def refuse_earlier_run(output: Path, again: bool = False) -> None:
     """Refuse an output folder in which an earlier run has left what a new one would replace or delete.
 
@@ -199,30 +214,6 @@ def refuse_earlier_run(output: Path, again: bool = False) -> None:
     ):
         if (output / name).exists() and not (again and name == LOG_FILE):
             raise ConfigError(f"{output / name} is {what}: {away}")
-
-
-def _label_files(parsing: ParsingArguments, output: Path) -> dict[str, Path]:
-    """Where the teacher's labels of each kind of photos go: name of the option -> file."""
-    options = [option for option in ("unlabelled_name", "flat_lay_name") if getattr(parsing, option)]
-    return {option: output / f"{option.removesuffix('_name')}_labels.parquet" for option in options}
-
-
-def _labellings(parsing: ParsingArguments, output: Path) -> list[Labelling]:
-    """Photos for the teacher, each with what it needs, looked up at once."""
-    return [
-        Labelling(
-            file,
-            name=getattr(parsing, option),
-            option=option,
-            worn=option != "flat_lay_name",
-            teacher=str(parsing.teacher_model_name_or_path),
-            revision=parsing.teacher_revision,
-            min_probability=parsing.min_teacher_probability,
-            scales=tuple(parsing.teacher_scales),
-            exclude_file=parsing.exclude_file,
-        )
-        for option, file in _label_files(parsing, output).items()
-    ]
 
 
 def _teacher(parsing: ParsingArguments, processor: SegformerImageProcessorPil, device: torch.device) -> Teacher | None:
@@ -304,4 +295,5 @@ def _report(
         seconds=seconds,
         split=split,
         averaged=weights["kept"] == "averaged",
+        log=log,
     )

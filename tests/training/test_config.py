@@ -6,6 +6,7 @@ import pytest
 
 from clothseg.errors import ConfigError
 from clothseg.training.arguments import PRESETS, parse_arguments, preset_flags
+from clothseg.training.run import evaluate_each_short_epoch
 
 
 def test_defaults_are_the_first_versions_recipe(tmp_path: Path) -> None:
@@ -19,6 +20,36 @@ def test_defaults_are_the_first_versions_recipe(tmp_path: Path) -> None:
     assert training.optim.startswith("adamw") and training.gradient_accumulation_steps == 1
 
 
+def test_gpu_trains_in_its_format_and_is_evaluated_every_200_iterations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is chosen where there is a GPU; the rest of the run is told to use the CPU, as there is none here."""
+    chosen_for = {"gpu_to_train_on": lambda given: True, "gpu_capability": lambda: (8, 0), "has_tf32": lambda: True}
+    for name, answer in chosen_for.items():
+        monkeypatch.setattr(f"clothseg.training.arguments.{name}", answer)
+    cpu = ["--use_cpu", "true", "--output_dir", str(tmp_path)]
+    parsing, training = parse_arguments(cpu)
+    assert training.bf16 and "bfloat16 mixed precision" in parsing.notices[0]
+    assert training.eval_strategy == training.save_strategy == "steps" and parsing.evaluates_by_default
+    assert (training.eval_steps, training.save_steps) == (200, 1000)
+    evaluate_each_short_epoch(training, 1600)  # 200 steps
+    assert training.eval_strategy == "steps"
+    evaluate_each_short_epoch(training, 1500)
+    assert training.eval_strategy == training.save_strategy == "epoch"
+    _, training = parse_arguments([*cpu, "--early_stopping_patience", "3", "--bf16", "false", "--tf32", "false"])
+    assert (training.eval_steps, training.save_steps) == (200, 200) and not training.bf16
+    parsing, training = parse_arguments([*cpu, "--eval_strategy", "epoch"])
+    assert training.save_strategy == "epoch" and not parsing.evaluates_by_default
+
+
+def test_help_lists_options_and_presets(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        parse_arguments(["--preset", "lite", "--help"])
+    shown = capsys.readouterr().out
+    assert end.value.code == 0 and "--class_weighting" in shown and "--learning_rate" in shown
+    assert "atr-standard, better, lite" in " ".join(shown.split())
+
+
 def test_flags_override_the_preset_wherever_they_stand(tmp_path: Path) -> None:
     flags = ["--num_train_epochs", "2", "--output_dir", str(tmp_path), "--preset", "lite", "--image_size", "64", "32"]
     parsing, training = parse_arguments(flags)
@@ -28,7 +59,7 @@ def test_flags_override_the_preset_wherever_they_stand(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("preset", [path.stem for path in PRESETS.glob("*.yaml")])
 def test_every_preset_parses_and_gives_each_flag_its_reason(preset: str, tmp_path: Path) -> None:
-    parse_arguments(["--preset", preset, "--output_dir", str(tmp_path), "--bf16", "false"])  # any machine
+    parse_arguments(["--preset", preset, "--output_dir", str(tmp_path)])  # on any machine
     lines = (PRESETS / f"{preset}.yaml").read_text().splitlines()
     assert lines[0].startswith("#")
     assert sum("#" in line for line in lines[1:]) >= len(lines[1:]) // 2
@@ -45,13 +76,16 @@ def test_every_preset_parses_and_gives_each_flag_its_reason(preset: str, tmp_pat
         (["--class_weight_cap", "0.5"], "--class_weight_cap 0.5: give 1 or more"),
         (["--rare_sampling", "2"], "--rare_sampling 2.0: give a share between 0 and 1"),
         (["--unlabelled_name", "a/b"], "--unlabelled_name needs --teacher_model_name_or_path"),
+        (["--flat_lay_name", "a/b"], "--flat_lay_name needs --teacher_model_name_or_path"),
+        (["--exclude_file", "ids.txt"], "--exclude_file holds rows of --unlabelled_name and --flat_lay_name out"),
+        (["--teacher_scales", "1", "0"], "--teacher_scales: give one or more numbers between"),
         (["--distillation_weight", "1"], "needs --teacher_model_name_or_path, the model to learn from"),
         (["--teacher_model_name_or_path", "a/b"], "has nothing to teach"),
         (["--layer_lr_decay", "0"], "--layer_lr_decay above 0"),
         (["--lr_decay", "2"], "between 0 and 1"),
         (["--loss_stride", "3"], "give 1, 2 or 4"),
         (["--learning_speed", "1"], "Unknown option --learning_speed 1: .* --help"),
-        (["--preset", "worse"], "no such preset or file; the presets are: better, lite, lite-taught"),
+        (["--preset", "worse"], "the presets are: atr-standard, better, lite, lite-large, lite-taught"),
     ],
 )
 def test_impossible_options_are_explained(flags: list[str], message: str) -> None:

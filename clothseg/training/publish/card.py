@@ -16,6 +16,8 @@ from clothseg.images.atomic_files import whole
 from clothseg.labels import NAMES
 from clothseg.models.clothseg_lite import VARIANTS
 from clothseg.training.config import ParsingArguments
+from clothseg.training.precision import precision_words
+from clothseg.training.progress import COLUMNS, evaluation_rows, shown_cells
 from clothseg.training.publish.report import TOTALS
 
 
@@ -28,7 +30,7 @@ GROUPS = {
     "shoes and bag": ("Left-shoe", "Right-shoe", "Bag"),
     "small and rare": ("Hat", "Sunglasses", "Belt", "Scarf"),
 }
-PACKAGES = ("torch", "transformers", "datasets", "accelerate", "albumentations")
+PACKAGES = ("torch", "transformers", "datasets", "accelerate", "opencv-python-headless")
 
 
 class Licence(NamedTuple):
@@ -99,6 +101,7 @@ def write_card(
     seconds: float,
     split: dict[str, Any],
     averaged: bool,
+    log: list[dict[str, Any]],
 ) -> None:
     """Write `README.md` into a saved model's folder.
 
@@ -114,21 +117,22 @@ def write_card(
         seconds: how long training took.
         split: `SplitRecord.summary`, and as `reported` the part that the figures are of.
         averaged: whether the weights kept are a moving average.
+        log: the Trainer's `log_history`, of which the card shows a line for each evaluation.
     """
     figures, dataset = report["own_size"], dataset_name(parsing)
     licence = licence_of(parsing.model_name_or_path, parsing.from_scratch, model)
     shown = {"mean_iou": "mean IoU", "mean_accuracy": "mean accuracy", "overall_accuracy": "overall accuracy"}
     data = front_matter(repo_id, model, parsing)
     data.model_name = repo_id.split("/")[-1]
-    data.eval_results = [
+    data.eval_results = [  # what anybody gets from transformers' pipeline; ours stand beside them in the text
         EvalResult(
             task_type="image-segmentation",
             dataset_type=dataset,
-            dataset_name=f"{dataset}, {rows[1]} held-out photos at their own size",
+            dataset_name=f"{dataset}, {rows[1]} held-out photos at their own size, plain transformers",
             dataset_revision=dataset_commit,
             metric_type=key,
             metric_name=label,
-            metric_value=round(figures[key], 4),
+            metric_value=round(report["plain"][key], 4),
         )
         for key, label in shown.items()
     ]
@@ -148,6 +152,8 @@ def write_card(
         rows=rows,
         split=split,
         figures=figures,
+        plain_figures=report["plain"],
+        plain_intervals=report["intervals"]["plain"],
         network_figures=report["network_size"],
         intervals=report["intervals"]["own_size"],
         calibration_error=report["calibration"]["ece"],
@@ -156,6 +162,8 @@ def write_card(
         confusions=confusions(matrix),
         teacher=public_name(parsing.teacher_model_name_or_path or ""),
         averaged=averaged,
+        log_columns=[heading for heading, _ in COLUMNS.values()],
+        log_rows=[shown_cells(row) for row in evaluation_rows(log)],
         classes=[(name, figures.get(f"accuracy_{name}"), figures.get(f"iou_{name}")) for name in NAMES],
         batch=training.per_device_train_batch_size * training.gradient_accumulation_steps * training.world_size,
         parameters=f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.1f}",
@@ -260,7 +268,8 @@ def without_token(argv: list[str]) -> list[str]:
 
 
 def hardware(training: TrainingArguments) -> str:
-    """What the run used, in words: the GPU's name or the number of CPU cores."""
+    """What the run used, in words: the GPU's name or the number of CPU cores, and the number format."""
+    device = f"{torch.get_num_threads()} CPU cores ({platform.machine()})"
     if training.device.type == "cuda":
-        return f"{training.world_size} x {torch.cuda.get_device_name()}"
-    return f"{torch.get_num_threads()} CPU cores ({platform.machine()})"
+        device = f"{training.world_size} x {torch.cuda.get_device_name()}"
+    return f"{device}, in {precision_words(training)}"
