@@ -89,9 +89,7 @@ class ClothesTrainer(Trainer):
         if isinstance(network, SegformerForSemanticSegmentation):
             network.decode_head.__class__ = FoldedDecodeHead  # same parameters and names, a cheaper forward
         if network.config.model_type in OURS and args.ddp_find_unused_parameters is None:
-            args.ddp_find_unused_parameters = (
-                False  # they have none, and looking for them takes time
-            )
+            args.ddp_find_unused_parameters = False  # they have none, and looking for them takes time
         super().__init__(network, args, compute_metrics=count, **kwargs)
         self.network, self.parsing = network, parsing
         self.processor: SegformerImageProcessorPil = kwargs["processing_class"]
