@@ -30,7 +30,7 @@ from clothseg.training.average import WeightAverage
 from clothseg.training.checkpoints import writing
 from clothseg.training.config import ParsingArguments
 from clothseg.training.data.dataset import ParsingDataset
-from clothseg.training.data.transforms import normalise
+from clothseg.training.data.network_input import normalise
 from clothseg.training.distillation import Teacher
 from clothseg.training.evaluation.metrics import ClothesMetric
 from clothseg.training.interruption import Interruption, outlive_signals

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from paper_dolls import write_parquet
 from safetensors import safe_open
 
 from clothseg import Segmenter
@@ -63,9 +64,10 @@ def test_whole_run_with_average_and_half_precision(
 
 
 def test_photos_without_masks_are_learnt_from_a_teacher(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    write_parquet(tmp_path / "photos.parquet", 5, seed=200, height=128, width=96)
     taught = [
         "--unlabelled_name",
-        str(doll_data / "validation.parquet"),
+        str(tmp_path / "photos.parquet"),
         "--teacher_model_name_or_path",
         str(tiny_model),
     ]

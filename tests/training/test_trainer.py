@@ -10,7 +10,7 @@ from transformers import TrainingArguments
 
 from clothseg.errors import ConfigError
 from clothseg.training.average import FILE, interpolate_weights
-from clothseg.training.data.transforms import normalise
+from clothseg.training.data.network_input import normalise
 from clothseg.training.evaluation.metrics import confusion_matrix, summarize
 from clothseg.training.model import build_model
 from clothseg.training.trainer import predicted_classes
