@@ -49,6 +49,17 @@ def test_copies_are_found_and_nothing_else(change: Callable[[Image.Image], Image
     assert found == [[index, index + len(photos)] for index in range(len(photos))]
 
 
+def test_hashes_are_imagehashs() -> None:
+    """Of a pattern and its mirror image; the bits are those of `imagehash.phash(picture, hash_size=16)`, 4.3.2."""
+    rows, columns = np.indices((64, 64))
+    waves = np.sin(columns / 5 + rows / 9) + np.cos(rows / 3 - columns / 17)
+    found = photo_hash(Image.fromarray((waves * 60 + 128).astype(np.uint8)))
+    assert [side.tobytes().hex() for side in found] == [
+        "d800ad55d800d2aac5559000c4006aaa3fff72aa2fff72a82fff72a82fff72a2",
+        "8d55f8008d5587ff9000c55590503fff6aaa27fd7aaa27d87aaa27d07aa827e0",
+    ]
+
+
 def test_dolls_in_many_poses_are_different() -> None:
     assert duplicate_groups(hashes_of([Image.fromarray(draw(seed, 96, 64).image) for seed in range(60)])) == []
 
