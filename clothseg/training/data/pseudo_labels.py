@@ -226,7 +226,7 @@ def _read(record: Path) -> object:
         return None
 
 
-def _write(made_of: dict[str, object], record: Path) -> None:
+def _write(made_of: object, record: Path) -> None:
     with whole(record) as building:
         building.write_text(json.dumps(made_of, indent=1) + "\n", encoding="utf-8")
 
