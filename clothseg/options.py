@@ -137,17 +137,17 @@ class SegmentOptions:
 
     people: Literal["one", "all"] = _option(
         "one",
-        "one takes the photo as one of a single person; all tells people apart and segments each by themselves",
+        '"one" takes the photo as one of a single person; "all" tells people apart and segments each by themselves',
         choices=("one", "all"),
     )
     edges: Literal["guided", "plain"] = _option(
         "guided",
-        "guided lets borders follow the photo's edges; plain interpolates the network's logits as transformers does",
+        '"guided" lets borders follow the photo; "plain" interpolates the network\'s logits as transformers does',
         choices=("plain", "guided"),
     )
     zoom: Literal["auto", "off"] = _option(
         "auto",
-        "auto crops a small figure and segments it again at a higher resolution; off never does",
+        '"auto" crops a small figure and segments it again at a higher resolution; "off" never does',
         choices=("off", "auto"),
     )
     average: bool = _option(
