@@ -81,10 +81,12 @@ def hashes(data: Path, photos: int, every_option: bool) -> dict[str, dict[str, s
     segmenter = Segmenter.from_pretrained(device="cpu")
     known = inspect.signature(Segmenter.__call__).parameters
     renamed = {"max_side": "max_side" if "max_side" in known else "longest"}
+    # Checkouts without these options take photos as upright, and look for people seen from behind.
+    fixed = {key: value for key, value in {"orientation": "upright", "back_view": "auto"}.items() if key in known}
     made = {}
     for settings in EVERY_OPTION if every_option else DEFAULTS:
         for name, picture in pictures.items():
-            result = segmenter(picture, **{renamed.get(key, key): value for key, value in settings.items()})
+            result = segmenter(picture, **fixed, **{renamed.get(key, key): value for key, value in settings.items()})
             people = result.person_map if hasattr(result, "person_map") else result.wearers
             parts = {"label map": result.label_map, "probability": result.probability, "person map": people}
             found = {part: digest(array.tobytes()) for part, array in parts.items() if array is not None}

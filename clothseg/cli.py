@@ -6,7 +6,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from clothseg.commands import audit, check, deploy, evaluate, export, segment, video
+from clothseg.commands import app, audit, check, deploy, evaluate, export, segment, video
 from clothseg.errors import ClothsegError, UsageError, needs_extra
 from clothseg.images.atomic_files import disk_trouble
 from clothseg.images.file_names import tolerate_any_name
@@ -19,10 +19,11 @@ COMMANDS = {
     "audit": audit,
     "export": export,
     "check": check,
+    "app": app,
     "deploy": deploy,
 }
 
-NEEDS = {"video": "video", "evaluate": "train", "audit": "train", "export": "onnx"}
+NEEDS = {"app": "app", "video": "video", "evaluate": "train", "audit": "train", "export": "onnx"}
 """Commands that the light core cannot run, and the extra of the package that each of them needs."""
 
 EXIT_STATUS = (

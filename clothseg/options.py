@@ -120,16 +120,21 @@ class SegmentOptions:
         people: "one" (the default) takes the photo as one of a single person. "all" tells people apart, segments each
             at a higher resolution, and says whose each pixel is (`person_map` and `people` of the result): one more
             pass of the network for each person.
-        edges: "guided" (the default) lets borders follow the photo's edges, removes legs where the photo is cropped
-            above them, and swaps left and right of a person seen from behind. "plain" interpolates the network's
-            logits, to the pixel as transformers does. docs/edges.md has the figures.
+        edges: "guided" (the default) lets borders follow the photo's edges, and removes legs where the photo is
+            cropped above them. "plain" interpolates the network's logits: with zoom "off" and orientation "upright" to
+            the pixel as transformers does. docs/experiments/edges.md has the figures.
         zoom: "auto" (the default) crops a small figure, or someone standing in a wide photo, and segments it again at
             a higher resolution. "off" never does.
         average: test-time augmentation: average over the photo, its mirror image and a larger input size. Finer
             borders and belts at five times the work or more.
         rules: drop specks, and what cannot be in a photo of one person: `clothseg.postprocess.cleanup`.
+        orientation: "auto" (the default) segments a photo again turned by 90, 180 and 270 degrees if the first pass
+            does not look like one of somebody upright. Label map and all else lie over the photo as it is, and
+            `rotation` of the result says how it was turned. "upright" takes every photo as upright.
+        back_view: "auto" swaps left and right of a person who seems to be seen from behind; with edges "guided" only.
+            "off" (the default) never does: a front that is taken for a back has all sides wrong.
         max_side: reduce a photo whose longer side has more pixels before it is segmented; the result carries the
-            reduced photo. docs/speed.md says what that gains and costs.
+            reduced photo. docs/performance.md says what that gains and costs.
 
     Raises:
         ConfigError: an option has no such value.
@@ -154,6 +159,16 @@ class SegmentOptions:
         False, "average over the photo, its mirror image and a larger size: more accurate, five times slower"
     )
     rules: bool = _option(False, "drop specks, and what cannot be in a photo of one person")
+    orientation: Literal["auto", "upright"] = _option(
+        "auto",
+        '"auto" segments photos that do not look upright again, turned; "upright" takes every photo as upright',
+        choices=("upright", "auto"),
+    )
+    back_view: Literal["off", "auto"] = _option(
+        "off",
+        '"auto" swaps left and right of a person who seems to be seen from behind; "off" never does',
+        choices=("off", "auto"),
+    )
     max_side: int | None = _option(
         None,
         "reduce larger photos to so many pixels on their longer side: faster",
@@ -188,6 +203,7 @@ class VideoKeywords(TypedDict, total=False):
     edges: Literal["guided", "plain"]
     zoom: Literal["auto", "off"]
     rules: bool
+    back_view: Literal["off", "auto"]
 
 
 class SegmentKeywords(VideoKeywords, total=False):
@@ -195,15 +211,16 @@ class SegmentKeywords(VideoKeywords, total=False):
 
     people: Literal["one", "all"]
     average: bool
+    orientation: Literal["auto", "upright"]
     max_side: int | None
 
 
-VIDEO_OPTIONS = ("edges", "zoom", "rules")
+VIDEO_OPTIONS = ("edges", "zoom", "rules", "back_view")
 """Options of photos that clips have. Not `people`: numbers from left to right would change as people pass each other,
 and each person in each frame would take one more pass. Not `average`: each frame is averaged with those before it. Not
-`max_side`: a clip's reader limits its frames."""
+`orientation`: a clip says itself how it is turned. Not `max_side`: a clip's reader limits its frames."""
 
-ENDPOINT_OPTIONS = ("people", "edges", "zoom", "average", "rules")
+ENDPOINT_OPTIONS = ("people", "edges", "zoom", "average", "rules", "orientation", "back_view")
 """Options of the app's endpoints and page, in the order of the parameters. Not `max_side`: files have the photo's own
 size there."""
 

@@ -23,6 +23,7 @@ from clothseg.outputs import render
 from clothseg.outputs.cutout import PLAIN, refine
 from clothseg.outputs.item_files import write_zip
 from clothseg.outputs.items import MIN_SHARE, Item, find_items
+from clothseg.outputs.notes import find_notes
 from clothseg.postprocess.people import Person, people_of
 from clothseg.postprocess.transparency import background_where_transparent
 
@@ -46,6 +47,8 @@ class Segmentation:
             None where people were not told apart.
         alpha: (H, W) uint8, how opaque the photo is; read-only. None if it is opaque everywhere. No cut-out is more
             opaque than that.
+        rotation: by how many degrees clockwise the photo was turned to be segmented, because it did not look upright:
+            0, 90, 180 or 270. Label map and all else lie over the photo as it is.
 
     Raises:
         ValueError: The label map is not (H, W) uint8 of the photo's size, or holds an id beyond the 18 classes; the
@@ -60,6 +63,7 @@ class Segmentation:
     probability: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
     person_map: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
     alpha: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
+    rotation: int = 0
 
     def __post_init__(self) -> None:
         photo, alpha = _opaque(self.photo, self.alpha)
@@ -128,6 +132,11 @@ class Segmentation:
     def people(self) -> tuple[Person, ...]:
         """Who is in the photo, from left to right; empty where people were not told apart."""
         return () if self.person_map is None else people_of(self.person_map)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What to know before using the result: nobody seems to be in the photo, or it was turned. Mostly empty."""
+        return find_notes(self.label_map, self.probability, self.rotation)
 
     @property
     def areas(self) -> dict[str, float]:
@@ -206,6 +215,7 @@ class Segmentation:
             self.dpi,
             polygons,
             self.model,
+            self.notes,
         )
         return found
 
@@ -250,6 +260,8 @@ class Segmentation:
             "model": self.model,
             "width": self.photo.width,
             "height": self.photo.height,
+            "rotation": self.rotation,
+            "notes": list(self.notes),
             "classes": [self._class_summary(name, share) for name, share in self.areas.items()],
         }
 

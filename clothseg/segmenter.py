@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clothseg.engines import Engine, as_engine
+from clothseg.engines.base import Engine, as_engine
 from clothseg.errors import ConfigError, ModelError
 from clothseg.images.color_space import on_white
 from clothseg.images.decode import Photo, load_photo, photo_name
@@ -36,6 +36,8 @@ class _Prepared(NamedTuple):
     pixels: Any
     original: Image.Image
 
+
+_Inference = tuple[Callable[[Image.Image], _Prepared], Callable[[list[_Prepared]], Iterable[Logits]]]
 
 _Steps = tuple[
     Callable[[Photo], _Prepared],
@@ -260,8 +262,14 @@ class Segmenter:
     def decode(self, photo: Image.Image, logits: Logits, options: SegmentOptions) -> Prediction:
         """What logits (18, h, w) of an RGB or RGBA photo say: `postprocess.pipeline.decode` by this network."""
         prepare, run = self._inference(options)
-        aspect = self.image_size[0] / self.image_size[1]
-        return decode(photo, logits, options, infer=lambda crop: next(iter(run([prepare(crop)]))), aspect=aspect)
+        return decode(
+            photo,
+            logits,
+            options,
+            infer=lambda crop: next(iter(run([prepare(crop)]))),
+            aspect=self.image_size[0] / self.image_size[1],
+            infer_whole=self._infer_wide if options.people == "all" else None,
+        )
 
     # The three steps from a source to its result
 
@@ -273,9 +281,7 @@ class Segmenter:
             prepare, run = self._prepare_wide, self._run_each
         return lambda source: prepare(load(source)), run, partial(self._finish, options)
 
-    def _inference(
-        self, options: SegmentOptions
-    ) -> tuple[Callable[[Image.Image], _Prepared], Callable[[list[_Prepared]], Iterable[Logits]]]:
+    def _inference(self, options: SegmentOptions) -> _Inference:
         """From photos of single people, or crops, to logits."""
         return (_prepare_later, self._run_averaged) if options.average else (self._prepare, self._run)
 
@@ -286,6 +292,9 @@ class Segmenter:
 
     def _prepare_wide(self, photo: Image.Image) -> _Prepared:
         return self._prepare(photo, aspect_preserving_size(photo.size, self.image_size))
+
+    def _infer_wide(self, photo: Image.Image) -> Logits:
+        return next(iter(self._run([self._prepare_wide(photo)])))
 
     def _run(self, prepared: list[_Prepared]) -> Iterable[Logits]:
         parts = [each.pixels for each in prepared]
@@ -314,6 +323,7 @@ def as_segmentation(prediction: Prediction, photo: Image.Image, *, name: str | N
         model=model,
         probability=prediction.probability,
         person_map=prediction.person_map,
+        rotation=prediction.rotation,
     )
 
 

@@ -1,4 +1,7 @@
-"""The command line from arguments to exit status; the evaluate command has tests of its own."""
+"""The command line from arguments to exit status; the evaluate command has tests of its own.
+
+Covers `clothseg.commands.common`.
+"""
 
 from pathlib import Path
 
@@ -45,7 +48,7 @@ def test_audit_of_nothing_but_damaged_rows(tmp_path: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["nowhere/at/all"], "nowhere/at/all is no folder"),
+        (["nowhere/at/all"], "nowhere/at/all does not exist"),
         (["DATA", "--limit", "0"], "--limit 0: give 1 or more"),
         (["DATA", "--examples", "-1"], "--examples -1: give 1 or more"),
         (["DATA", "--out", "/nowhere/audit.html"], "--out /nowhere/audit.html: give a file in a folder that exists"),

@@ -16,6 +16,7 @@ from PIL import Image
 from clothseg import ConfigError, Segmentation, UnknownClassError
 from clothseg.batch.photo_files import Wanted, encoded
 from clothseg.labels import LABEL2ID, NUM_CLASSES, PALETTE
+from clothseg.outputs.notes import NOBODY
 
 
 DRESS, BELT = LABEL2ID["Dress"], LABEL2ID["Belt"]
@@ -191,6 +192,8 @@ def test_json(result: Segmentation) -> None:
         "model": "tiny",
         "width": 5,
         "height": 4,
+        "rotation": 0,
+        "notes": [NOBODY],
         "classes": [
             {"id": 0, "name": "Background", "share": 0.65, "confidence": 1.0, "box": [0, 0, 5, 4]},
             {"id": 7, "name": "Dress", "share": 0.2, "confidence": 0.9, "box": [1, 1, 2, 3]},

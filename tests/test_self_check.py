@@ -1,4 +1,7 @@
-"""The check at start-up: engines that agree with PyTorch pass it, one that does not keeps the app from serving."""
+"""The check at start-up: engines that agree with PyTorch pass it, one that does not keeps the app from serving.
+
+Covers `clothseg.commands.check`, `clothseg.app.launch`.
+"""
 
 import re
 from pathlib import Path
@@ -6,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import app
 from clothseg import ModelError, Segmenter, cli
+from clothseg.app import launch
 from clothseg.app.model_loader import load_served_model
 from clothseg.engines.openvino_engine import OpenVinoEngine
 from clothseg.self_check import self_check
@@ -52,14 +55,14 @@ def test_the_app_checks_when_asked(asked: str, tmp_path: Path, monkeypatch: pyte
         seen.append(check)
         raise ModelError("that is all")
 
-    monkeypatch.setattr(app, "load_served_model", noted)
+    monkeypatch.setattr(launch, "load_served_model", noted)
     if asked == "variable":
         monkeypatch.setenv("CLOTHSEG_SELF_CHECK", "1")
     with pytest.raises(SystemExit, match="The app cannot start: that is all"):
-        app.main(["--self-check"] if asked == "flag" else [])
+        launch.main(["--self-check"] if asked == "flag" else [])
     monkeypatch.delenv("CLOTHSEG_SELF_CHECK", raising=False)
     with pytest.raises(SystemExit):
-        app.main([])
+        launch.main([])
     assert seen == [True, False]
 
 

@@ -70,7 +70,7 @@ def save_items(result: Segmentation, items: Sequence[Item]) -> str:
     """Write the list of items as JSON and return its path."""
     path = new_file(result, "-items.json")
     with whole(path) as file:
-        found = json.dumps(items_to_dict(items, result.name), indent=2, ensure_ascii=False)
+        found = json.dumps(items_to_dict(items, result.name, result.notes), indent=2, ensure_ascii=False)
         file.write_text(escaped(found), encoding="utf-8")
     return str(path)
 

@@ -56,8 +56,10 @@ def add_endpoints(segmenter: Segmenter) -> None:
 
         Returns:
             The photo with coloured regions (JPEG); the label map (PNG of the photo's size whose pixel values are the
-            class ids); and a summary with each class's id, name, share of the photo (0..1), mean confidence (0..1)
-            and box [x, y, width, height] in pixels.
+            class ids); and a summary: rotation (by how many degrees clockwise the photo was turned to be segmented,
+            because it did not look upright), notes (sentences, such as that nobody seems to be in the photo), and
+            each class's id, name, share of the photo (0..1), mean confidence (0..1) and box [x, y, width, height] in
+            pixels.
         """
         result = run(photo, look)
         return save_overlay(result), save_labels(result), result.to_dict()
@@ -109,17 +111,17 @@ def add_endpoints(segmenter: Segmenter) -> None:
             polygons: Write polygons in the COCO file, which more tools take, not run lengths, which are exact.
 
         Returns:
-            The number of items of each class, and for each item its index, class id, name, area in pixels, share of
-            the photo (0..1), box [x, y, width, height], mean confidence (0..1), dominant colours with names, and
-            wearer (1 is the leftmost; null unless people is "all"); the same with masks as a COCO data set (JSON file,
-            run lengths or polygons); and the ZIP, or null.
+            Notes as from segment, the number of items of each class, and for each item its index, class id, name, area
+            in pixels, share of the photo (0..1), box [x, y, width, height], mean confidence (0..1), dominant colours
+            with names, and wearer (1 is the leftmost; null unless people is "all"); the same with masks as a COCO data
+            set (JSON file, run lengths or polygons); and the ZIP, or null.
         """
         names = _names(classes)
         made = _cutout_options(options, None)
         result = run(photo, look)
         found = result.items(*names)
         archive = save_each_item(result, names, made, polygons) if cutouts else None
-        return items_to_dict(found, result.name), save_coco(result, found, polygons), archive
+        return items_to_dict(found, result.name, result.notes), save_coco(result, found, polygons), archive
 
     @plain_errors
     @described

@@ -70,6 +70,12 @@ def problem(message: str, title: str = "") -> str:
 <p>{escape(message)}</p></div></section>"""
 
 
+def notes(texts: Sequence[str]) -> str:
+    """What to know of a result, above it: `Segmentation.notes`."""
+    listed = "".join(f"<p>{tr(text)}</p>" for text in texts)
+    return f'<section class="notes" role="status">{listed}</section>' if listed else ""
+
+
 def items_table(items: Sequence[Item], people: Sequence[Person] = ()) -> str:
     """The items of a photo with colours, share, box, confidence and, where people were told apart, by their wearer."""
     if not items:

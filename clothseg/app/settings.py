@@ -54,6 +54,8 @@ LOOK = (
     Switch("people", "Tell people apart", "Several people: one more look at each of them."),
     Switch("average", "Look four times", "More accurate, at five times the time."),
     Switch("rules", "Tidy up", "Drops specks, and what one person cannot wear there."),
+    Switch("orientation", "Turn photos", "More looks if nobody stands upright."),
+    Switch("back_view", "Swap sides of backs", "For people seen from behind; may err."),
 )
 """How a photo is looked at, in the page's order."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.app.i18n import tr
-from clothseg.engines import Engine
+from clothseg.engines.base import Engine
 
 
 logger = logging.getLogger(__name__)

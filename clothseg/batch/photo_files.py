@@ -30,7 +30,7 @@ KINDS = {"labels": ".png", "cutouts": ".png", "overlays": ".jpg", "items": ".jso
 THREADS = 2
 """Photos in hand, at least: while one is in the network, the other is read or written."""
 
-COLUMNS = ("photo", "files", "error", "width", "height", *NAMES)
+COLUMNS = ("photo", "files", "error", "width", "height", "rotation", "notes", *NAMES)
 """Of the table: the photo's name, that of its files without suffix, why it could not be used, and shares (0..1)."""
 
 
@@ -163,7 +163,7 @@ def encoded(result: "Segmentation", kind: str, wanted: Wanted, path: str | None 
         return atomic_files.encoded(result.overlay(), "JPEG", quality=90)
     things = result.items(*wanted.classes)
     if kind == "items":
-        found, indent = items.items_to_dict(things, result.name), 2
+        found, indent = items.items_to_dict(things, result.name, result.notes), 2
     else:
         found, indent = coco.to_coco(things, result.label_map.shape, path, wanted.polygons, result.model), None
     return escaped(json.dumps(found, indent=indent, ensure_ascii=False)).encode()
@@ -176,6 +176,8 @@ def line(source: Source, summary: dict[str, Any], error: str = "") -> dict[str, 
         return found
     shares = {part["name"]: part["share"] for part in summary["classes"]}
     found |= {"files": _harmless(source.files.as_posix()), "width": summary["width"], "height": summary["height"]}
+    # Summaries that an earlier release left in a folder lack these.
+    found |= {"rotation": summary.get("rotation", 0), "notes": " ".join(summary.get("notes", []))}
     return found | {name: shares.get(name, 0) for name in NAMES}
 
 

@@ -84,7 +84,7 @@ def export(loaded: "LoadedModel", out: Path, photos: "list[Image.Image]") -> flo
         ModelError: the model cannot be exported, or the file answers otherwise than PyTorch.
     """
     from clothseg.engines.conversion import Network, export_onnx
-    from clothseg.engines.onnx_engine import open_session
+    from clothseg.engines.onnx_session import open_session
     from clothseg.engines.torch_engine import TorchEngine
     from clothseg.segmenter import Segmenter
 

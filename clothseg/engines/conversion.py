@@ -82,7 +82,7 @@ def export_onnx(network: Network, path: Path, name: str) -> None:
     """
     import onnx  # noqa: F401 - torch needs it, and would wrap its absence
 
-    from clothseg.engines.onnx_engine import open_session
+    from clothseg.engines.onnx_session import open_session
 
     with converting(name, "ONNX"):
         torch.onnx.export(

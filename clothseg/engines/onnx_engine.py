@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.engines import Engine
+from clothseg.engines.base import Engine
 from clothseg.engines.cache import cache_key, cached
+from clothseg.engines.onnx_session import open_session
 from clothseg.models.loading import LoadedModel
 
 
@@ -46,24 +47,6 @@ class OnnxEngine(Engine):
 
     def _prepare(self, height: int, width: int) -> Any:
         return open_session(self._file, {"batch": 1, "height": height, "width": width})
-
-
-def open_session(model: bytes | Path, sizes: dict[str, int] | None = None) -> Any:
-    """An `onnxruntime.InferenceSession` on the processor.
-
-    Args:
-        model: a file, or what is in one.
-        sizes: values for dimensions that the model names and leaves open.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    # Threads that wait must sleep: a spinning one steals the core of whatever else runs on a small machine.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    for name, value in (sizes or {}).items():
-        options.add_free_dimension_override_by_name(name, value)
-    source = model if isinstance(model, bytes) else str(model)
-    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
 def _read(folder: Path) -> bytes:

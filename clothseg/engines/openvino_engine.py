@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.engines import Engine
+from clothseg.engines.base import Engine
 from clothseg.engines.cache import cache_key, cached
 from clothseg.models.loading import LoadedModel
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from transformers import PreTrainedModel
 
-from clothseg.engines import Engine
+from clothseg.engines.base import Engine
 from clothseg.engines.device import preprocess, upload
 from clothseg.errors import ConfigError
 from clothseg.models.decode_head import FrozenDecodeHead, fuse_for_inference

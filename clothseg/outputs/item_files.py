@@ -36,6 +36,7 @@ def write_zip(
     dpi: tuple[float, float] | None = None,
     polygons: bool = False,
     model: str | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
     """Write a ZIP that appears whole or not at all: `items.json`, `coco.json` and cut-outs such as `03-Bag.png`.
 
@@ -49,6 +50,7 @@ def write_zip(
         dpi: the photo's resolution, which cut-outs have as well.
         polygons: write polygons to `coco.json`, not run lengths.
         model: name of the model that found the items.
+        notes: on the result, `Segmentation.notes`.
 
     Raises:
         ConfigError: the folder does not exist.
@@ -56,7 +58,7 @@ def write_zip(
     if not path.parent.is_dir():
         raise ConfigError(f"There is no folder {path.parent}; create it first.")
     lists = {
-        "items.json": items_to_dict(items, name),
+        "items.json": items_to_dict(items, name, notes),
         "coco.json": to_coco(items, (photo.shape[0], photo.shape[1]), name, polygons, model),
     }
     with whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:

@@ -157,11 +157,12 @@ def find_items(
     return tuple(found)
 
 
-def items_to_dict(items: Sequence[Item], photo: str | None = None) -> dict[str, Any]:
-    """JSON-ready list of items, with the number of each class: {"photo", "counts", "items"}."""
+def items_to_dict(items: Sequence[Item], photo: str | None = None, notes: Sequence[str] = ()) -> dict[str, Any]:
+    """JSON-ready list of items, with the number of each class: {"photo", "notes", "counts", "items"}."""
     counts = {name: sum(item.name == name for item in items) for name in NAMES}
     return {
         "photo": photo,
+        "notes": list(notes),
         "counts": {name: count for name, count in counts.items() if count},
         "items": [item.to_dict() for item in items],
     }

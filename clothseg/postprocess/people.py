@@ -143,6 +143,14 @@ def people_of(person_map: Labels) -> tuple[Person, ...]:
     return tuple(people)
 
 
+def from_left_to_right(person_map: Labels) -> Labels:
+    """The (H, W) uint8 person map with its people numbered from left to right by the middle of their boxes."""
+    people = sorted(people_of(person_map), key=lambda person: person.box.left + person.box.right)
+    numbers = np.zeros(256, np.uint8)
+    numbers[[person.number for person in people]] = np.arange(1, len(people) + 1)
+    return numbers[person_map]
+
+
 def _figure(mask: npt.NDArray[np.bool_]) -> Box | None:
     """The box of someone's pieces but for strays, which would make the look at them one from far off."""
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))

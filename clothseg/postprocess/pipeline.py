@@ -1,5 +1,6 @@
 """From the network's logits to a prediction: the only way there, for photos, people, clips, evaluation and GPUs.
 
+0. `decode`: a photo that is not upright is turned (`clothseg.postprocess.orientation`); what follows is turned back.
 1. `decode_logits`: rules on legs and on people seen from behind, then labels at the photo's own size.
 2. `decode_single`: a small figure is cropped and segmented again at a higher resolution (`clothseg.postprocess.
    zoom_crop`), then `clothseg.postprocess.cleanup`.
@@ -9,6 +10,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Union
 
 import numpy as np
@@ -21,7 +23,8 @@ from clothseg.options import SegmentOptions
 from clothseg.postprocess.back_view import swap_sides, swap_sides_if_back_view
 from clothseg.postprocess.cleanup import apply_cleanup, drop_specks, without_legs
 from clothseg.postprocess.guided_edges import follow_edges
-from clothseg.postprocess.people import parse, partition_by_person
+from clothseg.postprocess.orientation import Orientation, find_layout, find_orientation, turn, turn_back
+from clothseg.postprocess.people import from_left_to_right, parse, partition_by_person
 from clothseg.postprocess.transparency import clear_transparent
 from clothseg.postprocess.upsample import best_classes, label_pixels, size_of_grid, winning_probability
 from clothseg.postprocess.zoom_crop import Box, blend_crop, confidences, find_zoom_crop, paste
@@ -50,16 +53,24 @@ class Prediction(NamedTuple):
         confidence: (18,) float64, each class's mean probability over its pixels, 0 for absent classes.
         probability: (h, w) uint8, a grid over the photo; 255 times the winner's probability.
         person_map: (H, W) uint8, whose each pixel is, where people were told apart.
+        rotation: by how many degrees clockwise the photo was turned for its people to stand upright.
     """
 
     label_map: npt.NDArray[np.uint8]
     confidence: npt.NDArray[np.float64]
     probability: npt.NDArray[np.uint8]
     person_map: npt.NDArray[np.uint8] | None = None
+    rotation: int = 0
 
 
 def decode(
-    photo: Image.Image, logits: Logits, options: SegmentOptions, *, infer: CropInference, aspect: float
+    photo: Image.Image,
+    logits: Logits,
+    options: SegmentOptions,
+    *,
+    infer: CropInference,
+    aspect: float,
+    infer_whole: CropInference | None = None,
 ) -> Prediction:
     """The prediction for a photo.
 
@@ -69,10 +80,47 @@ def decode(
         options: what to do; `average` and `max_side` are done before.
         infer: the network, for crops.
         aspect: height over width of the network's input.
+        infer_whole: the network for whole photos, where that is not `infer`: with people "all".
     """
-    decode_as = decode_people if options.people == "all" else decode_single
-    prediction = decode_as(on_white(photo), logits, options, infer=infer, aspect=aspect)
+    opaque = on_white(photo)
+    oriented: Orientation[Logits] = Orientation(0, logits)
+    if options.orientation == "auto":
+        oriented = _orient(opaque, logits, infer, infer_whole, aspect)
+    upright = turn(opaque, oriented.rotation)
+    if options.people == "all":
+        prediction = decode_people(upright, oriented.logits, options, infer=infer, aspect=aspect)
+    else:
+        prediction = decode_single(
+            upright, oriented.logits, options, infer=infer, aspect=aspect, crop_logits=oriented.crop
+        )
+    prediction = _turn_back(prediction, oriented.rotation)
     return clear_transparent(prediction, np.asarray(photo.getchannel("A"))) if photo.mode == "RGBA" else prediction
+
+
+def _orient(
+    photo: Image.Image, logits: Logits, infer: CropInference, infer_whole: CropInference | None, aspect: float
+) -> Orientation[Logits]:
+    """The photo's orientation and its logits in it; arguments as of `decode`."""
+    if infer_whole is None:
+        return find_orientation(photo, logits, infer=infer, as_array=_as_array, aspect=aspect)
+    if find_layout(_as_array(logits)).is_upright:
+        return Orientation(0, logits)
+    # The network is less sure of photos in their own proportions, so that orientations are compared without them.
+    rotation = find_orientation(photo, infer(photo), infer=infer, as_array=_as_array, aspect=aspect).rotation
+    return Orientation(rotation, infer_whole(turn(photo, rotation)) if rotation else logits)
+
+
+def _turn_back(prediction: Prediction, rotation: int) -> Prediction:
+    """The prediction for a photo from that for the photo turned clockwise by `rotation`."""
+    if not rotation:
+        return prediction
+    person_map = prediction.person_map
+    return prediction._replace(
+        label_map=turn_back(prediction.label_map, rotation),
+        probability=turn_back(prediction.probability, rotation),
+        person_map=None if person_map is None else from_left_to_right(turn_back(person_map, rotation)),
+        rotation=rotation,
+    )
 
 
 def decode_logits(photo: Image.Image, logits: Logits, *, guided: bool, back_view: bool | None = None) -> Prediction:
@@ -81,9 +129,9 @@ def decode_logits(photo: Image.Image, logits: Logits, *, guided: bool, back_view
     Args:
         photo: RGB.
         logits: of it.
-        guided: let borders follow the photo, remove legs beyond its end, and swap the sides of someone seen from
-            behind; else interpolate the logits.
-        back_view: whether the person is seen from behind, where that is known; None to decide by the logits.
+        guided: let borders follow the photo, remove legs beyond its end, and heed `back_view`; else interpolate the
+            logits.
+        back_view: whether to swap sides, as of a person seen from behind; None to decide by the logits.
     """
     if not isinstance(logits, np.ndarray):
         return _decode_on_gpu(photo, logits, guided, back_view)
@@ -128,33 +176,54 @@ def _decode_on_gpu(photo: Image.Image, logits: "torch.Tensor", guided: bool, bac
 
 
 def decode_single(
-    photo: Image.Image, logits: Logits, options: SegmentOptions, *, infer: CropInference, aspect: float
+    photo: Image.Image,
+    logits: Logits,
+    options: SegmentOptions,
+    *,
+    infer: CropInference,
+    aspect: float,
+    crop_logits: tuple[Box, Logits] | None = None,
 ) -> Prediction:
-    """Take a photo as one of a single person; arguments as of `decode`."""
-    guided = options.edges == "guided"
-    label_map, confidence, probability, _ = decode_logits(photo, logits, guided=guided)
+    """Take a photo as one of a single person; arguments as of `decode`.
+
+    `crop_logits` are those of the zoom crop, with its box, if they are known already.
+    """
+    guided, back_view = options.edges == "guided", _back_view(options)
+    label_map, confidence, probability, *_ = decode_logits(photo, logits, guided=guided, back_view=back_view)
     size = label_map.shape
     if options.zoom == "auto" and (box := find_zoom_crop(whole := _as_array(logits), size, aspect)):
-        closer = infer_crop(photo, box, infer, guided=guided, around=whole)
+        if crop_logits is not None and crop_logits[0] == box:
+            infer = partial(_known, crop_logits[1])
+        closer = infer_crop(photo, box, infer, guided=guided, around=whole, back_view=back_view)
         label_map = paste(label_map, closer.label_map, box, size)
         probability = paste(probability, closer.probability, box, size)
         confidence = confidences(label_map, probability)
     return Prediction(apply_cleanup(label_map) if options.rules else label_map, confidence, probability)
 
 
+def _known(logits: Logits, crop: Image.Image) -> Logits:
+    """In place of a `CropInference`, where its result is known."""
+    return logits
+
+
+def _back_view(options: SegmentOptions) -> bool | None:
+    """As of `decode_logits`."""
+    return None if options.back_view == "auto" else False
+
+
 def decode_people(
     photo: Image.Image, logits: Logits, options: SegmentOptions, *, infer: CropInference, aspect: float
 ) -> Prediction:
     """Tell people apart and segment each by themselves; arguments as of `decode`."""
-    guided = options.edges == "guided"
-    label_map, _, probability, _ = decode_logits(photo, logits, guided=guided)
+    guided, back_view = options.edges == "guided", _back_view(options)
+    label_map, _, probability, *_ = decode_logits(photo, logits, guided=guided, back_view=back_view)
     divided = partition_by_person(label_map)
     if divided.max() <= 1:  # as without the option: specks and all are the one person's
         alone = decode_single(photo, infer(photo), options, infer=infer, aspect=aspect)
         return alone._replace(person_map=(alone.label_map != BACKGROUND).view(np.uint8))
 
     def decode_crop(box: Box) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-        crop = infer_crop(photo, box, infer, guided=guided)
+        crop = infer_crop(photo, box, infer, guided=guided, back_view=back_view)
         return crop.label_map, crop.probability
 
     label_map, probability, person_map = parse(label_map, probability, divided, aspect, decode_crop)
@@ -179,6 +248,8 @@ def decode_window(
     Returns:
         Confidences are means over the window; the probability is 0 beyond it.
     """
+    if options.back_view == "off":
+        back_view = False
     inside = decode_logits(photo.crop(box), logits, guided=options.edges == "guided", back_view=back_view)
     size = photo.height, photo.width
     label_map = paste(np.zeros(size, np.uint8), inside.label_map, box, size)
@@ -205,6 +276,7 @@ def infer_crop(
     *,
     guided: bool,
     around: npt.NDArray[np.float32] | None = None,
+    back_view: bool | None = None,
 ) -> Prediction:
     """Crop a photo and segment the crop at its higher resolution.
 
@@ -214,12 +286,13 @@ def infer_crop(
         infer: the network.
         guided: as of `decode_logits`.
         around: logits of the whole photo, into which those of the crop fade at its edges; None for none.
+        back_view: as of `decode_logits`.
     """
     crop = photo.crop(box)
     logits = infer(crop)
     if around is not None:
         logits = _beside(logits, blend_crop(_as_array(logits), around, box, (photo.height, photo.width)))
-    return decode_logits(crop, logits, guided=guided)
+    return decode_logits(crop, logits, guided=guided, back_view=back_view)
 
 
 def _as_array(logits: Logits) -> npt.NDArray[np.float32]:

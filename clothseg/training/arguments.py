@@ -1,7 +1,12 @@
 """The command line of `train_hf.py`: our options, transformers' `TrainingArguments`, and presets of both."""
 
+import argparse
+import difflib
+import json
+import os
 import sys
 from pathlib import Path
+from typing import Any, NoReturn
 
 import yaml
 from transformers import HfArgumentParser, TrainingArguments
@@ -9,26 +14,88 @@ from transformers.trainer_utils import SaveStrategy
 
 from clothseg.errors import ConfigError
 from clothseg.training.config import ParsingArguments
+from clothseg.training.flag_rules import Given, check_needs, check_optimizer, check_values, one_line
+from clothseg.training.precision import (
+    choose_precision,
+    gpu_capability,
+    gpu_to_train_on,
+    has_tf32,
+    precision_notice,
+)
 
 
 PRESETS = Path(__file__).parent / "presets"
 
 
-def default_training_arguments() -> dict[str, object]:
-    """The values in which our defaults differ from those of `TrainingArguments`."""
+EVERY_STEPS = 200
+"""Iterations between evaluations on a GPU, as in the first version."""
+
+_FEW_WORKERS, _MANY_WORKERS = 2, 8
+
+
+class Parser(HfArgumentParser):
+    """One that knows flags by their full names only, and raises what argparse would print below pages of usage."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """All options of ours and of `TrainingArguments`, and `--preset`."""
+        super().__init__(
+            [ParsingArguments, TrainingArguments],  # type: ignore[list-item]
+            description="Train a clothes parser with ATR's 18 classes.",
+            allow_abbrev=False,
+            **kwargs,
+        )
+        self.add_argument(
+            "--preset",
+            action="append",
+            help="Name or path of a file of flags; later ones override earlier ones, and flags beside them all. The "
+            f"names are: {_preset_names()}.",
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse found.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(
+            f"{message.removeprefix('argument ').rstrip('.')}. `python train_hf.py --help` lists all options."
+        )
+
+
+def default_training_arguments(given: Given, gpu: bool) -> dict[str, object]:
+    """The values in which our defaults differ from those of `TrainingArguments`.
+
+    On a GPU the model is evaluated every 200 iterations, as in the first version, elsewhere after each epoch;
+    checkpoints come every fifth time, or each time where the best one is to be kept.
+
+    Args:
+        given: the flags that have been given, which some defaults follow.
+        gpu: whether the run will train on one.
+    """
+    evaluations = given.values.get("eval_strategy", "steps" if gpu else "epoch")
+    every = given.values.get("eval_steps", EVERY_STEPS)
+    best = given.values.get("load_best_model_at_end") or given.values.get("early_stopping_patience")
     return {
         "output_dir": "runs/clothseg",
         "per_device_train_batch_size": 8,
         "num_train_epochs": 6.0,
         "learning_rate": 1e-4,
-        "eval_strategy": "epoch",
-        "save_strategy": "epoch",
+        "eval_strategy": evaluations,
+        "eval_steps": every if evaluations == "steps" else None,
+        "save_strategy": "steps" if evaluations == "steps" else "epoch",
+        "save_steps": every if best or every < 1 else 5 * every,
         "save_total_limit": 2,
         "metric_for_best_model": "mean_iou",
         "logging_steps": 50,
-        "dataloader_num_workers": 2,
+        "dataloader_num_workers": _workers() if gpu else _FEW_WORKERS,
         "report_to": "none",
     }
+
+
+def _workers() -> int:
+    """Processes that decode photos for one GPU."""
+    share = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return min(_MANY_WORKERS, max(_FEW_WORKERS, share))
 
 
 def preset_flags(name: str) -> list[str]:
@@ -52,42 +119,48 @@ def preset_flags(name: str) -> list[str]:
         raise ConfigError(f"--preset {name}: {path} is no text file.") from error
     if not isinstance(options, dict):
         raise ConfigError(f"--preset {name}: {path} must hold lines of the form `flag: value`.")
+    if "preset" in options:
+        raise ConfigError(f"--preset {name}: {path} names another preset; give both on the command line.")
     flags: list[str] = []
     for flag, value in options.items():
-        flags += [f"--{flag}", *map(str, value if isinstance(value, list) else [value])]
+        values = value if isinstance(value, list) else [value]
+        flags += [f"--{flag}", *(json.dumps(one) if isinstance(one, dict) else str(one) for one in values)]
     return flags
 
 
 def parse_arguments(argv: list[str] | None = None) -> tuple[ParsingArguments, TrainingArguments]:
-    """Parse a command line; flags after `--preset NAME` override the preset's.
+    """Parse a command line; presets apply in their order, and the flags beside them override them all.
 
     Raises:
-        ConfigError: a flag is unknown, or a preset or an option's value cannot be used.
-        SystemExit: argparse found a value of the wrong type, or was asked for help.
+        ConfigError: a flag or preset is unknown, or a value cannot be used or would change nothing.
+        SystemExit: argparse was asked for help.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
-    parser = HfArgumentParser(
-        [ParsingArguments, TrainingArguments],  # type: ignore[list-item]
-        description="Train a clothes parser with ATR's 18 classes.",
-    )
-    parser.set_defaults(**default_training_arguments())
-    parser.add_argument("--preset", help=f"Name or path of a file of flags; the names are: {_preset_names()}.")
-    if "--preset" in argv:
-        at = argv.index("--preset")
-        if at + 1 == len(argv):
-            parser.error("--preset needs a name")
-        argv = preset_flags(argv[at + 1]) + argv[:at] + argv[at + 2 :]
+    given, layers = Given(), _layers(argv)
+    for layer in layers:
+        given.add(_given_in(layer))
+    check_values(given)
+    implied, notices = _implied(given)
+    for name, value in implied.items():
+        given.values[name] = value
+    gpu = gpu_to_train_on(given.values)
+    precision = choose_precision(given.values, gpu_capability() if gpu else None, gpu and has_tf32())
+    parser = Parser()
+    parser.set_defaults(**default_training_arguments(given, gpu) | precision)
+    flags = [flag for layer in layers for flag in layer]
+    flags += [part for name, value in implied.items() for part in (f"--{name}", str(value))]
     try:
-        parsing, training, _, unknown = parser.parse_args_into_dataclasses(
-            argv, look_for_args_file=False, return_remaining_strings=True
-        )
+        parsing, training, *_ = parser.parse_args_into_dataclasses(flags, look_for_args_file=False)
     except (ValueError, ArithmeticError, ImportError) as error:
         without = " Without such a GPU add --bf16 false." if "bf16" in str(error) else ""
-        raise ConfigError(f"{str(error).rstrip('.')}.{without}") from error
-    if unknown:
-        raise ConfigError(f"Unknown option {' '.join(unknown)}: python train_hf.py --help lists them all.")
+        raise ConfigError(one_line(error) + without) from error
+    check_needs(given, parsing, training)
     if parsing.early_stopping_patience:
-        _stop_early(training)
+        _stop_early(training, given)
+    if training.greater_is_better and training.lr_scheduler_type in ("reduce_lr_on_plateau", "greedy"):
+        # both take lower figures for better ones unless told otherwise
+        training.lr_scheduler_kwargs = {"mode": "max", **(training.lr_scheduler_kwargs or {})}
+    check_optimizer(parsing, training)
     training.logging_nan_inf_filter = False  # such a loss ends the training (see `finite`) and needs no disguise
     # These three are what our data and metrics rest on, not choices.
     training.remove_unused_columns = False
@@ -95,15 +168,86 @@ def parse_arguments(argv: list[str] | None = None) -> tuple[ParsingArguments, Tr
     training.batch_eval_metrics = True
     if training.device.type == "cpu":
         training.dataloader_pin_memory = False  # only a GPU gains by it
+    if training.n_gpu > 1:
+        notices.append(
+            f"Training on one of {training.n_gpu} GPUs: `accelerate launch --multi_gpu train_hf.py ...` takes all."
+        )
+        training._n_gpu = 1  # torch's DataParallel would multiply the batch
+    parsing.notices = [precision_notice(training, precision), *notices]
+    parsing.evaluates_by_default = gpu and not {"eval_strategy", "save_strategy"} & given.values.keys()
     return parsing, training
 
 
-def _stop_early(training: TrainingArguments) -> None:
+def _layers(argv: list[str]) -> list[list[str]]:
+    """The flags of each preset, and last those of the command line itself."""
+    parser = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    if {"-h", "--help"} & {*argv}:
+        helper = Parser()
+        helper.set_defaults(**default_training_arguments(Given(), gpu=False))
+        helper.parse_args(["--help"])
+    presets = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    presets.error = parser.error  # type: ignore[method-assign]
+    presets.add_argument("--preset", action="append", default=[])
+    found, own = presets.parse_known_args(argv)
+    return [*(preset_flags(name) for name in found.preset), own]
+
+
+def _given_in(flags: list[str]) -> dict[str, Any]:
+    """Names and values of the flags in a layer.
+
+    Raises:
+        ConfigError: one is unknown, or has a value of the wrong type.
+    """
+    parser = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    for action in parser._actions:
+        action.default = argparse.SUPPRESS
+        action.required = False
+    found, unknown = parser.parse_known_args(flags)
+    if unknown:
+        name = unknown[0].split("=")[0]
+        close = difflib.get_close_matches(
+            name.replace("-", "_"), [flag.replace("-", "_") for flag in parser._option_string_actions]
+        )
+        guess = f" Did you mean --{close[0].lstrip('_')}?" if close and name.startswith("--") else ""
+        raise ConfigError(f"Unknown option {' '.join(unknown)}: `python train_hf.py --help` lists all options.{guess}")
+    return vars(found)
+
+
+def _implied(given: Given) -> tuple[dict[str, Any], list[str]]:
+    """Flags that others bring along, and what to tell of it.
+
+    `--eval_steps 50` asks for evaluations by steps; a schedule takes the place of the default decay, and a decay that
+    of a preset's schedule.
+
+    Raises:
+        ConfigError: a decay and a schedule are asked for at once.
+    """
+    implied: dict[str, Any] = {}
+    notices: list[str] = []
+    for kind in ("eval", "save", "logging"):
+        if given.layer(f"{kind}_steps") > given.layer(f"{kind}_strategy"):
+            implied[f"{kind}_strategy"] = "steps"
+    if given.layer("lr_scheduler_type") > given.layer("lr_scheduler_kwargs") >= 0:
+        implied["lr_scheduler_kwargs"] = "{}"  # they were another schedule's
+    decay, schedule = given.layer("lr_decay"), given.layer("lr_scheduler_type", "lr_scheduler_kwargs")
+    if schedule > decay:
+        implied["lr_decay"] = 0
+        kind = given.values.get("lr_scheduler_type", "linear")
+        notices.append(f"The schedule {kind} takes the place of the decay of the learning rate by --lr_decay.")
+    elif schedule == decay >= 0 and given.values["lr_decay"]:
+        raise ConfigError("--lr_decay and --lr_scheduler_type are two schedules: give one, or --lr_decay 0.")
+    return implied, notices
+
+
+def _stop_early(training: TrainingArguments, given: Given) -> None:
     """Set what early stopping implies; transformers checks it only where its own option asks for it.
 
     Raises:
-        ConfigError: what is evaluated is not saved.
+        ConfigError: what is evaluated is not saved, or the best evaluation is not to be kept.
     """
+    for name in ("load_best_model_at_end", "restore_callback_states_from_checkpoint"):
+        if given.values.get(name) is False:
+            raise ConfigError(f"--{name} false: --early_stopping_patience rests on it; leave one of them out.")
     evaluates, saves = (str(SaveStrategy(name).value) for name in (training.eval_strategy, training.save_strategy))
     if evaluates == "no":
         raise ConfigError("--early_stopping_patience needs evaluations: set --eval_strategy to epoch or steps.")

@@ -175,8 +175,8 @@ class ParsingArguments:
     lr_decay: float = field(
         default=0.9998,
         metadata={
-            "help": "The learning rate is multiplied by this at each optimizer step. 0 hands the schedule over to "
-            "--lr_scheduler_type and --warmup_steps."
+            "help": "The learning rate is multiplied by this at each optimizer step, after --warmup_steps. 0, or "
+            "giving --lr_scheduler_type, hands the schedule over to the latter."
         },
     )
     encoder_lr_scale: float = field(default=1.0, metadata={"help": "Encoder's learning rate relative to the head's."})
@@ -210,6 +210,11 @@ class ParsingArguments:
         default="float32",
         metadata={"help": "Number format of the final model.", "choices": ["float32", "float16", "bfloat16"]},
     )
+
+    notices: list[str] = field(default_factory=list, init=False)
+    """What `parse_arguments` has decided, for the log."""
+    evaluates_by_default: bool = field(default=False, init=False)
+    """Whether the default rhythm of evaluations on a GPU is in force."""
 
     def __post_init__(self) -> None:
         if len(self.image_size) not in (1, 2) or any(size <= 0 or size % 32 for size in self.image_size):

@@ -16,7 +16,7 @@ from transformers import (
     SegformerImageProcessorPil,
 )
 
-from clothseg.errors import ClothsegError, ConfigError, ModelError
+from clothseg.errors import ClothsegError, ModelError
 from clothseg.labels import ID2LABEL, IGNORE, LABEL2ID
 from clothseg.models import hub
 from clothseg.models.clothseg_lite import VARIANTS, LiteConfig, LiteForSemanticSegmentation
@@ -146,13 +146,3 @@ def build_processor(size: tuple[int, int]) -> SegformerImageProcessorPil:
     The PIL variant, whether or not torchvision is there, so that training and serving resize alike.
     """
     return SegformerImageProcessorPil(size={"height": size[0], "width": size[1]}, do_reduce_labels=False)
-
-
-def check_precision(bf16: bool, device: torch.device) -> None:
-    """Refuse bfloat16 on a CPU without instructions for it, where it is emulated many times slower than float32.
-
-    Raises:
-        ConfigError: naming the flag to drop.
-    """
-    if bf16 and device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        raise ConfigError("--bf16: this CPU has no bfloat16 instructions and would be many times slower; drop --bf16.")

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 
 
 _STAGE = re.compile(r"\bstages\.(\d+)\.")
@@ -44,3 +46,8 @@ def parameter_groups(
         {"params": parameters, "lr": learning_rate * scale, "weight_decay": weight_decay if decay else 0.0}
         for (_, scale, decay), parameters in sorted(groups.items(), key=lambda group: group[0], reverse=True)
     ]
+
+
+def exponential_schedule(optimizer: Optimizer, decay: float, warmup: int) -> LambdaLR:
+    """A learning rate that rises over `warmup` steps from 0 and is then multiplied by `decay` at each step."""
+    return LambdaLR(optimizer, lambda step: step / warmup if step < warmup else decay ** (step - warmup))

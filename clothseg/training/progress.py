@@ -65,10 +65,20 @@ def write_log(log: list[dict[str, Any]], path: Path) -> None:
         building.write_text(text.getvalue())
 
 
+def shown_cells(row: dict[str, Any]) -> list[str]:
+    """The cells of a row, formatted, in the order of `COLUMNS`; – for what was not measured."""
+    return [
+        "–" if row[name] is None or row[name] != row[name] else format(row[name], style)
+        for name, (_, style) in COLUMNS.items()
+    ]
+
+
 def table_line(row: dict[str, Any]) -> str:
     """A row as it stands under `HEADER`."""
-    cells = (format(row[name], style).rjust(max(9, len(heading))) for name, (heading, style) in COLUMNS.items())
-    return "  ".join(cells)
+    headings = (heading for heading, _ in COLUMNS.values())
+    return "  ".join(
+        cell.rjust(max(9, len(heading))) for cell, heading in zip(shown_cells(row), headings, strict=True)
+    )
 
 
 class Table(TrainerCallback):

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from datasets import concatenate_datasets
 from transformers import PreTrainedModel, SegformerImageProcessorPil, TrainerState, TrainingArguments, set_seed
+from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from clothseg.errors import ClothsegError, ConfigError
 from clothseg.segmenter import Segmenter
@@ -36,7 +37,8 @@ from clothseg.training.data.split import SPLIT_FILE
 from clothseg.training.distillation import Teacher
 from clothseg.training.evaluation.scoring import only_class, report, score
 from clothseg.training.losses import class_weights, frequency_weights
-from clothseg.training.model import build_model, build_processor, check_precision
+from clothseg.training.model import build_model, build_processor
+from clothseg.training.precision import check_precision
 from clothseg.training.process_exit import keep_for_good
 from clothseg.training.progress import FILE as LOG_FILE
 from clothseg.training.progress import write_log
@@ -67,6 +69,8 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         ClothsegError: in one sentence what is wrong and what to do. Once training is done, the trained model is on
             disk whatever happens, and a failed push says how to push it later.
     """
+    if training.process_index == 0:
+        sys.stderr.writelines(f"{notice}\n" for notice in parsing.notices)
     hide_bars(bool(training.disable_tqdm))
     check_precision(training.bf16, training.device)
     output = Path(str(training.output_dir))
@@ -83,6 +87,11 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     set_seed(training.seed)
     # Cheap before dear: the models are looked up before minutes go into decoding every row.
     network = build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch)
+    if training.activation_checkpointing and not network.supports_gradient_checkpointing:
+        raise ConfigError(
+            f"--activation_checkpointing: {network.config.model_type} cannot do it; leave the option out and lower "
+            "--per_device_train_batch_size where memory is short."
+        )
     processor = build_processor(parsing.size)
     teacher = _teacher(parsing, processor, training.device)
     labellings = _labellings(parsing, output) if writes else []
@@ -109,6 +118,8 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
             counts = np.concatenate([counts, inspect_rows(taught, "Counting the teacher's labels").pixels])
         rows = concatenate_datasets([rows, taught])
     rows = rows.select(repeated(counts, parsing.rare_sampling, training.seed))
+    if parsing.evaluates_by_default:
+        evaluate_each_short_epoch(training, len(rows))
     trainer = ClothesTrainer(
         network,
         training,
@@ -171,6 +182,13 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         if repo_id is not None:
             push(folder, repo_id, token, training.hub_revision)
     return folder
+
+
+def evaluate_each_short_epoch(training: TrainingArguments, rows: int) -> None:
+    """Evaluate after each epoch where it has fewer steps than lie between two evaluations."""
+    batch = training.train_batch_size * training.gradient_accumulation_steps * training.world_size
+    if rows / batch < float(training.eval_steps or 0):
+        training.eval_strategy, training.save_strategy = IntervalStrategy.EPOCH, SaveStrategy.EPOCH
 
 
 def refuse_earlier_run(output: Path, again: bool = False) -> None:
@@ -304,4 +322,5 @@ def _report(
         seconds=seconds,
         split=split,
         averaged=weights["kept"] == "averaged",
+        log=log,
     )

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from accelerate.data_loader import SeedableRandomSampler
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 from transformers import (
     EarlyStoppingCallback,
@@ -36,7 +36,7 @@ from clothseg.training.interruption import Interruption, outlive_signals
 from clothseg.training.losses import match_labels
 from clothseg.training.nan_guard import FiniteNumbers
 from clothseg.training.objective import Objective
-from clothseg.training.optimizer import parameter_groups
+from clothseg.training.optimizer import exponential_schedule, parameter_groups
 from clothseg.training.progress import Bar, Table
 
 
@@ -91,7 +91,7 @@ class ClothesTrainer(Trainer):
         self.network, self.parsing = network, parsing
         self.processor: SegformerImageProcessorPil = kwargs["processing_class"]
         self.objective: Objective = Objective(parsing, class_weights.to(self.args.device), teacher)
-        self.numbers = FiniteNumbers(kwargs.get("train_dataset"))
+        self.numbers = FiniteNumbers(kwargs.get("train_dataset"), late=self.args.device.type == "cuda")
         self.add_callback(self.numbers)  # first of ours: nobody is to make anything of weights that are lost
         self.average = WeightAverage(parsing.ema_decay) if parsing.ema_decay else None
         if self.average:
@@ -193,10 +193,10 @@ class ClothesTrainer(Trainer):
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LRScheduler:
-        """`lr_decay` to the power of the step, or with `lr_decay` 0 what `lr_scheduler_type` says."""
+        """`exponential_schedule` by `lr_decay`, or with `lr_decay` 0 what `lr_scheduler_type` says."""
         optimizer, decay = optimizer or self.optimizer, self.parsing.lr_decay
         if decay and optimizer is not None and self.lr_scheduler is None:
-            self.lr_scheduler = LambdaLR(optimizer, lambda step: decay**step)
+            self.lr_scheduler = exponential_schedule(optimizer, decay, self.args.get_warmup_steps(num_training_steps))
             self._created_lr_scheduler = True
         return super().create_scheduler(num_training_steps, optimizer)
 
@@ -232,10 +232,11 @@ class ClothesTrainer(Trainer):
     def _get_dataloader(self, *args: Any, **kwargs: Any) -> DataLoader:
         loader: Any = super()._get_dataloader(*args, **kwargs)
         return transformers_internals.initialize_workers(
-            loader, lambda initialize: functools.partial(outlive_signals, initialize)
+            loader, lambda initialize: functools.partial(outlive_signals, initialize), self.args.seed
         )
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        self.numbers.settle()
         with writing(Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"):
             super()._save_checkpoint(model, trial)
             if self.args.world_size > 1:  # the random state of each process is a file of its own
@@ -272,6 +273,7 @@ class ClothesTrainer(Trainer):
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluate the averaged weights where an average is kept: they are what is saved at the end, as a rule."""
+        self.numbers.settle()
         with self.average.applied(self.network) if self.average else contextlib.nullcontext():
             if self.args.world_size > 1:
                 # batch statistics differ from process to process, and the main one's are those that are saved

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
+import torch
 from torch.utils.data import DataLoader, Sampler
 from transformers import PreTrainedModel
 
@@ -182,16 +183,19 @@ def innermost_sampler(loader: Any) -> Sampler:
     return sampler.sampler
 
 
-def initialize_workers(loader: Any, initialize: Callable[[Any], Callable[[int], None]]) -> DataLoader:
+def initialize_workers(loader: Any, initialize: Callable[[Any], Callable[[int], None]], seed: int) -> DataLoader:
     """Set what a loader's processes run first; accelerate's own loader takes the attribute and ignores it.
 
     Args:
         loader: of accelerate.
         initialize: is given the present function, or None, and returns the new one.
+        seed: of the random numbers that the loader draws for its processes. By default it takes them from torch's own,
+            which dropout draws from as well, and processes that persist would leave these where new ones do not.
 
     Returns:
         `loader`.
     """
     inner = loader.base_dataloader
     inner.worker_init_fn = initialize(inner.worker_init_fn)
+    inner.generator = torch.Generator().manual_seed(seed)
     return loader

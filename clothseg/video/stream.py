@@ -161,7 +161,7 @@ class Stream:
 
     def _back_view(self, window: Window) -> bool | None:
         """Whether the person is seen from behind, decided over time; of several people nobody is taken to be."""
-        if not self._smooth or self._options.edges == "plain":
+        if not self._smooth or self._options.edges == "plain" or self._options.back_view == "off":
             return None
         return not self._several and self._side.add(from_behind(as_logits(window.probabilities)))
 

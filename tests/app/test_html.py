@@ -9,9 +9,11 @@ from PIL import Image
 
 from clothseg import Segmentation
 from clothseg.app import html
+from clothseg.app.i18n import use_language
 from clothseg.app.previews import names_found
 from clothseg.batch.to_zip import Progress
 from clothseg.labels import NAMES, PALETTE
+from clothseg.outputs.notes import NOBODY, TURNED
 
 
 def result(person_map: bool = False) -> Segmentation:
@@ -68,3 +70,11 @@ def test_messages_cannot_carry_markup() -> None:
 )
 def test_time_left_is_told_in_words(done: int, total: int, seconds: float, words: str) -> None:
     assert html.time_left(Progress(done, total), seconds) == words
+
+
+def test_notes_stand_above_a_result_in_the_readers_language() -> None:
+    assert html.notes(()) == ""
+    said = html.notes((NOBODY, TURNED[90]))
+    assert NOBODY in said and TURNED[90] in said and 'role="status"' in said
+    with use_language("de"):
+        assert "Kein Gesicht" in html.notes((NOBODY,))

@@ -13,7 +13,7 @@ from clothseg.app import about, i18n, selection, settings
 from clothseg.app.i18n import LANGUAGES, catalogue, deferred, percent, preferred, resolve, tr, use_language
 from clothseg.app.tabs import batch, compare
 from clothseg.models import loading
-from clothseg.outputs import color_names
+from clothseg.outputs import color_names, notes
 
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
@@ -28,6 +28,7 @@ HELD = (  # what `tr` is given by name
     *about.MEANINGS.values(),
     *about.LIMITS,
     *compare.SIDES,
+    *notes.NOTES,
     loading.NVIDIA_NOTE,
     loading.UNSTATED,
     i18n.NAME,

@@ -18,11 +18,11 @@ from clothseg.app.settings import (
     write_link,
 )
 from clothseg.errors import ImageError
-from clothseg.options import CutoutOptions
+from clothseg.options import CutoutOptions, SegmentOptions
 
 
 OTHER = Settings(
-    look=(False, False, True, True, True),
+    look=(False, False, True, True, True, False, True),
     keep=("Dress", "Bag"),
     opacity=0.4,
     cutout=CutoutOptions("#ff8800", True, 12, -3, 1.5, True, True, True),
@@ -31,9 +31,17 @@ OTHER = Settings(
 
 def test_ticks_are_the_segmenters_options() -> None:
     at_first = look_options([switch.ticked for switch in LOOK])
-    assert at_first == {"edges": "guided", "zoom": "auto", "people": "one", "average": False, "rules": False}
+    assert SegmentOptions(**at_first) == SegmentOptions()
     others = look_options([not switch.ticked for switch in LOOK])
-    assert others == {"edges": "plain", "zoom": "off", "people": "all", "average": True, "rules": True}
+    assert others == {
+        "edges": "plain",
+        "zoom": "off",
+        "people": "all",
+        "average": True,
+        "rules": True,
+        "orientation": "upright",
+        "back_view": "auto",
+    }
 
 
 @pytest.mark.parametrize("settings", [Settings(), OTHER, Settings(keep=("Hat",)), Settings(opacity=0)])
@@ -44,7 +52,7 @@ def test_a_link_carries_all_settings(settings: Settings) -> None:
 
 
 def test_links_are_for_people_to_read() -> None:
-    settings = Settings(look=(True, True, True, False, False), keep=("Dress", "Bag"), opacity=0.4)
+    settings = Settings(look=(True, True, True, False, False, True, False), keep=("Dress", "Bag"), opacity=0.4)
     assert write_link(settings) == "?people=all&keep=Dress,Bag&opacity=0.4"
 
 

@@ -157,7 +157,7 @@ def test_names_are_no_formulas(segmenter: Segmenter, tmp_path: Path) -> None:
         ({"kinds": ()}, {}, "What to write"),
         ({"kinds": ("labels", "masks")}, {}, "not masks"),
         ({"classes": ("Trousers",)}, {}, "Trousers"),
-        ({}, {"edges": "soft"}, "Edges can be"),
+        ({}, {"edges": "soft"}, "edges can be"),
         ({}, {"paths": []}, "No photos were given"),
         ({}, {"paths": ["missing.png"]}, "There is no file"),
         ({}, {"out": "nowhere/out.zip"}, "cannot be written"),

@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 from app_server import free_port
 
-import app
+from clothseg.app import launch
 from clothseg.errors import ModelError
 
 
@@ -32,11 +32,11 @@ def test_wrong_settings_are_explained(
     monkeypatch.setattr("clothseg.engines.find_spec", lambda name: None)
     monkeypatch.setenv(variable, value)
     with pytest.raises(SystemExit, match=f"The app cannot start: .*{message}"):
-        app.main()
+        launch.main()
 
 
 def test_gradio_keeps_no_statistics_of_calls() -> None:
-    """By settings of gradio's that the import of `app` made."""
+    """By settings of gradio's that the import of `launch` made."""
     with gr.Blocks() as page:
         pass
     page.queue()
@@ -53,11 +53,11 @@ def test_a_model_that_fails_late_ends_the_app(
         assert served.wait(60)
         raise ModelError("that is all")
 
-    launch = app.serve
-    monkeypatch.setattr(app, "serve", lambda *args, **options: (served.set(), launch(*args, **options))[1])
-    monkeypatch.setattr(app, "load_served_model", load)
-    monkeypatch.setattr(app, "HEAD_START", 0.01)
+    serve = launch.serve
+    monkeypatch.setattr(launch, "serve", lambda *args, **options: (served.set(), serve(*args, **options))[1])
+    monkeypatch.setattr(launch, "load_served_model", load)
+    monkeypatch.setattr(launch, "HEAD_START", 0.01)
     monkeypatch.setenv("GRADIO_SERVER_PORT", str(free_port()))
     with pytest.raises(SystemExit, match="The app cannot start: that is all"):
-        app.main()
+        launch.main()
     assert "Running on local URL" in capsys.readouterr().out

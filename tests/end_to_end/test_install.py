@@ -1,4 +1,7 @@
-"""A wheel, installed alone where only what it declares is to be seen: it segments photos, and names missing extras."""
+"""A wheel, installed alone where only what it declares is to be seen: it segments photos, and names missing extras.
+
+Covers `clothseg.commands.app`.
+"""
 
 import re
 import shutil
@@ -129,6 +132,7 @@ def test_what_is_missing_is_said_in_one_sentence(environment: Path, tmp_path: Pa
     Image.fromarray(draw(7, 160, 120).image).save(tmp_path / "clip.mp4", "PNG")
     asked = {
         ("video", "clip.mp4", "--out", "clip.webm"): ("av", "video"),
+        ("app",): ("gradio", "app"),
         ("audit", "folder"): ("datasets", "train"),
         ("evaluate", "embedded", "folder"): ("datasets", "train"),
         ("segment", "--dataset", "a/b", "--push_to_hub", "a/c"): ("datasets", "train"),

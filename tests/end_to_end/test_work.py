@@ -17,7 +17,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from clothseg import Segmenter
-from clothseg.engines import Engine
+from clothseg.engines.base import Engine
 from clothseg.engines.torch_engine import TorchEngine
 from clothseg.labels import NUM_CLASSES
 from clothseg.postprocess import cell_argmax, guided_edges

@@ -178,7 +178,8 @@ def test_a_batch_is_one_pass(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) 
         "forward",
         lambda pixel_values: sizes.append(tuple(pixel_values.shape)) or forward(pixel_values=pixel_values),
     )
-    segmenter.batch([doll(0), doll(1, 150, 400), doll(2, 64, 64), doll(3)], batch_size=3, zoom="off")
+    photos = [doll(0), doll(1, 150, 400), doll(2, 64, 64), doll(3)]
+    segmenter.batch(photos, batch_size=3, zoom="off", orientation="upright")
     assert sizes == [(3, 3, 128, 128), (1, 3, 128, 128)]
 
 

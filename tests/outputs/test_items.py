@@ -162,7 +162,7 @@ def test_json_has_the_same_keys_always() -> None:
     assert [list(item) for item in listing["items"]] == [keys] * 3
     assert listing["items"][1]["box"] == [60, 200, 40, 40] and listing["items"][1]["share"] == round(1600 / 120000, 6)
     assert set(listing["items"][0]["colors"][0]) == {"name", "hex", "share"}
-    assert items_to_dict(()) == {"photo": None, "counts": {}, "items": []}
+    assert items_to_dict(()) == {"photo": None, "notes": [], "counts": {}, "items": []}
 
 
 def test_the_zip_holds_a_cutout_for_each_item(tmp_path: Path) -> None:

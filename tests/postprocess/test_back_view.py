@@ -106,13 +106,15 @@ def test_thresholds_are_shares_of_the_head() -> None:
         assert from_behind(small) == (3 * rows >= HEAD_LEAST * 8000)
 
 
-def test_a_back_is_turned_unless_edges_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sides_of_a_back_are_swapped_if_asked_for_and_edges_are_guided(monkeypatch: pytest.MonkeyPatch) -> None:
     segmenter = Segmenter.from_pretrained()
     monkeypatch.setattr(segmenter, "engine", lambda pixels: np.stack([seen(*BODY, HAIR)] * len(pixels)))
     photo = draw(0, 200, 160).image
     plain = segmenter(photo, edges="plain", zoom="off").label_map
-    guided = segmenter(photo, zoom="off").label_map
+    guided = segmenter(photo, zoom="off", back_view="auto").label_map
+    by_default = segmenter(photo, zoom="off").label_map
     sides = np.isin(
         plain, [LABEL2ID[f"{side}-{part}"] for side in ("Left", "Right") for part in ("arm", "leg", "shoe")]
     )
     assert sides.sum() > 3000 and (guided == swap_sides(plain))[sides].mean() > 0.95
+    assert (by_default == plain)[sides].mean() > 0.95

@@ -59,7 +59,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.mark.parametrize("edges", ["guided", "plain"])
 @pytest.mark.parametrize("rules", [False, True])
 def test_every_road_gives_the_same_labels(segmenter: Segmenter, rows: Dataset, edges: Any, rules: bool) -> None:
-    options = SegmentOptions(edges=edges, zoom="off", rules=rules)
+    options = SegmentOptions(edges=edges, zoom="off", rules=rules, orientation="upright")
     there = Segmenter.from_pretrained(segmenter.folder, engine="torch", device="cpu")
     there.engine = OnDevice(segmenter.engine)
     scores = score(segmenter, rows, 1, options)
@@ -91,7 +91,7 @@ def test_a_window_is_decoded_like_the_photo_that_it_is(segmenter: Segmenter) -> 
     box = pipeline.Box(30, 40, 150, 240)
     window = frame.crop(box)
     (logits,) = segmenter.logits([window])
-    options = SegmentOptions()
+    options = SegmentOptions(back_view="auto")
     whole = pipeline.decode_window(frame, logits, box, options)
     alone = pipeline.decode_logits(window, logits, guided=True)
     np.testing.assert_array_equal(whole.label_map[40:240, 30:150], alone.label_map)

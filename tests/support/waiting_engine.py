@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 
-from clothseg.engines import Engine
+from clothseg.engines.base import Engine
 
 
 class Waiting(Engine):

@@ -9,10 +9,10 @@ from safetensors.torch import load_file, save_file
 from small_trainer import make_trainer
 from transformers import SegformerForSemanticSegmentation
 
-from clothseg.errors import ClothsegError, ConfigError, ModelError
+from clothseg.errors import ClothsegError, ModelError
 from clothseg.labels import ID2LABEL
 from clothseg.models.clothseg_lite import LiteForSemanticSegmentation
-from clothseg.training.model import build_model, build_processor, check_precision, imagenet_weights, mit_config
+from clothseg.training.model import build_model, build_processor, imagenet_weights, mit_config
 
 
 @pytest.mark.parametrize(("size", "millions"), [(0, 3.7), (1, 13.7), (2, 27.4), (3, 47.2), (4, 64.0), (5, 84.6)])
@@ -70,14 +70,6 @@ def test_folder_without_a_model_is_refused(tmp_path: Path) -> None:
 def test_processor_squashes_and_keeps_background() -> None:
     processor = build_processor((64, 32))
     assert processor.size == {"height": 64, "width": 32} and not processor.do_reduce_labels
-
-
-def test_slow_bfloat16_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
-    with pytest.raises(ConfigError, match="drop --bf16"):
-        check_precision(True, torch.device("cpu"))
-    check_precision(False, torch.device("cpu"))
-    check_precision(True, torch.device("cuda"))
 
 
 def stored_names(folder: Path) -> set[str]:

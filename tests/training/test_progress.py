@@ -112,7 +112,7 @@ def test_trackio_gets_every_figure(
     [
         (["--eval_strategy", "no"], "needs evaluations: set --eval_strategy to epoch or steps"),
         (["--save_strategy", "no"], "set --save_strategy to epoch or best, not no"),
-        (["--eval_strategy", "steps", "--eval_steps", "5"], "set --save_strategy to steps or best, not epoch"),
+        (["--eval_steps", "5", "--save_strategy", "epoch"], "set --save_strategy to steps or best, not epoch"),
         (
             ["--eval_strategy", "steps", "--eval_steps", "5", "--save_strategy", "steps", "--save_steps", "7"],
             "--save_steps 7 must be a multiple of --eval_steps 5",

@@ -89,7 +89,7 @@ def test_test_rows_are_reported_and_bad_ones_left_out(doll_data: Path, tiny_mode
     earlier, reason = tmp_path / "split.json", record.skipped.pop("doll-000004")
     replace(record, train=[*record.train, "doll-000004"]).write(earlier)
 
-    flags = ["--split_file", str(earlier), "--eval_strategy", "no", "--test_fraction", "0.5"]
+    flags = ["--split_file", str(earlier), "--eval_strategy", "no"]
     argv = arguments(data, tiny_model, tmp_path / "run", *flags)
     with pytest.raises(DataError, match="doll-000004: the mask is no readable picture"):
         run(*parse_arguments(argv), argv)

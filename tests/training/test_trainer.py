@@ -46,6 +46,17 @@ def test_same_seed_same_weights(doll_data: Path, tiny_model: Path, tmp_path: Pat
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
+def test_workers_that_persist_serve_each_epoch_anew(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    """Each epoch has its own augmentation, and dropout draws the same numbers as with workers that do not persist."""
+    flags = ("--num_train_epochs", "2", "--augmentation", "strong", "--dataloader_num_workers", "1")
+    found = []
+    for persistent in ("false", "true"):
+        trainer = make_trainer(doll_data, tiny_model, tmp_path, *flags, "--dataloader_persistent_workers", persistent)
+        trainer.train()
+        found.append(losses(trainer))
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("dice", ["0", "1"])
 def test_accumulated_batch_equals_a_whole_one(dice: str, doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
     """The trap: SegFormer's forward takes **kwargs, so the stock Trainer believes that the loss is scaled."""
@@ -65,6 +76,14 @@ def test_default_rate_decays_by_step(doll_data: Path, tiny_model: Path, tmp_path
     trainer.train()
     rates = [entry["learning_rate"] for entry in trainer.state.log_history if "loss" in entry]
     assert rates == pytest.approx([1e-4, 5e-5, 2.5e-5])
+
+
+def test_warm_up_comes_before_the_decay(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    flags = ("--max_steps", "4", "--lr_decay", "0.5", "--warmup_steps", "2")
+    trainer = make_trainer(doll_data, tiny_model, tmp_path, *flags)
+    trainer.train()
+    rates = [entry["learning_rate"] for entry in trainer.state.log_history if "loss" in entry]
+    assert rates == pytest.approx([0, 5e-5, 1e-4, 5e-5])
 
 
 def test_schedule_by_name_and_encoder_rate(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:

@@ -151,7 +151,8 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
             except ClothsegError as error:
                 message = html.problem(str(error))
         shown: dict[Any, Any] = {card: gr.update(visible=found is not None) for card in cards}
-        shown |= {start: gr.update(value=message, visible=found is None), seen: found}
+        said = html.notes(found.result.notes) if found else message
+        shown |= {start: gr.update(value=said, visible=bool(said)), seen: found}
         if found is None:
             hidden = {picker: gr.update(choices=[], value=[]), wish: CutoutRequest()}
             return shown | hidden | {regions: gr.update(visible=False), slider: gr.update(visible=False)}
@@ -160,6 +161,9 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
         for name, button in presets.items():
             shown[button] = gr.update(interactive=bool(of_group(name, present)))
         as_regions, as_slider = show(found, shown_as, strength)
+        if not present:  # the photo twice would say nothing that the note does not
+            as_regions = as_slider = gr.update(visible=False)
+            shown |= {card: gr.update(visible=False) for card in (picker_card, cutout_card, view_row)}
         return shown | {
             regions: as_regions,
             slider: as_slider,

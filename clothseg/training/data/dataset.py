@@ -85,12 +85,19 @@ class ParsingDataset(torch.utils.data.Dataset):
             wardrobe: lends the items.
         """
         self.repair_masks, self.borrow, self.wardrobe = repair_masks, borrow, wardrobe
-        self.rows, self.processor, self.seed, self.epoch = rows, processor, seed, 0
+        self.rows, self.processor, self.seed = rows, processor, seed
+        # Shared with the loader's processes, which outlive an epoch under --dataloader_persistent_workers.
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
         self.augment = augmentation(kind, look_closer) if kind != "none" else None
 
+    @property
+    def epoch(self) -> int:
+        """The epoch whose augmentation is served, in whatever process."""
+        return int(self._epoch)
+
     def set_epoch(self, epoch: int) -> None:
-        """Called by the data loader at each epoch's start."""
-        self.epoch = int(epoch)
+        """Called by the trainer before each epoch."""
+        self._epoch.fill_(int(epoch))
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -62,7 +62,8 @@ def score(
     Args:
         rows: undecoded rows with `id`, `image` and `mask`, as `load_splits` gives them.
         batch_size: photos in one pass of the network.
-        options: as of `Segmenter`. Edges "plain" with zoom "off" is what transformers' own post-processing gives.
+        options: as of `Segmenter`. Edges "plain", zoom "off" and orientation "upright" are what transformers'
+            own post-processing gives.
         keywords: single options by their names.
 
     Raises:

@@ -16,6 +16,8 @@ from clothseg.images.atomic_files import whole
 from clothseg.labels import NAMES
 from clothseg.models.clothseg_lite import VARIANTS
 from clothseg.training.config import ParsingArguments
+from clothseg.training.precision import precision_words
+from clothseg.training.progress import COLUMNS, evaluation_rows, shown_cells
 from clothseg.training.publish.report import TOTALS
 
 
@@ -99,6 +101,7 @@ def write_card(
     seconds: float,
     split: dict[str, Any],
     averaged: bool,
+    log: list[dict[str, Any]],
 ) -> None:
     """Write `README.md` into a saved model's folder.
 
@@ -114,6 +117,7 @@ def write_card(
         seconds: how long training took.
         split: `SplitRecord.summary`, and as `reported` the part that the figures are of.
         averaged: whether the weights kept are a moving average.
+        log: the Trainer's `log_history`, of which the card shows a line for each evaluation.
     """
     figures, dataset = report["own_size"], dataset_name(parsing)
     licence = licence_of(parsing.model_name_or_path, parsing.from_scratch, model)
@@ -156,6 +160,8 @@ def write_card(
         confusions=confusions(matrix),
         teacher=public_name(parsing.teacher_model_name_or_path or ""),
         averaged=averaged,
+        log_columns=[heading for heading, _ in COLUMNS.values()],
+        log_rows=[shown_cells(row) for row in evaluation_rows(log)],
         classes=[(name, figures.get(f"accuracy_{name}"), figures.get(f"iou_{name}")) for name in NAMES],
         batch=training.per_device_train_batch_size * training.gradient_accumulation_steps * training.world_size,
         parameters=f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.1f}",
@@ -260,7 +266,8 @@ def without_token(argv: list[str]) -> list[str]:
 
 
 def hardware(training: TrainingArguments) -> str:
-    """What the run used, in words: the GPU's name or the number of CPU cores."""
+    """What the run used, in words: the GPU's name or the number of CPU cores, and the number format."""
+    device = f"{torch.get_num_threads()} CPU cores ({platform.machine()})"
     if training.device.type == "cuda":
-        return f"{training.world_size} x {torch.cuda.get_device_name()}"
-    return f"{torch.get_num_threads()} CPU cores ({platform.machine()})"
+        device = f"{training.world_size} x {torch.cuda.get_device_name()}"
+    return f"{device}, in {precision_words(training)}"

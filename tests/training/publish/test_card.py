@@ -88,6 +88,11 @@ def test_card_states_figures_recipe_and_licence(scores: Scores, tiny_model: Path
         seconds=90,
         split={"reported": "validation", "skipped": 3, "straddling_groups": 2},
         averaged=False,
+        log=[
+            {"epoch": 0.09, "step": 200, "loss": 1.5, "learning_rate": 9.6e-5},
+            {"epoch": 0.09, "step": 200, "eval_loss": 1.25, "eval_mean_iou": 0.25, "eval_mean_accuracy": 0.5}
+            | {"eval_overall_accuracy": 0.75},
+        ],
     )
     card = ModelCard.load(tmp_path / "README.md")
     assert card.data.license == "other" and card.data.license_name == "nvidia-segformer"
@@ -104,6 +109,9 @@ def test_card_states_figures_recipe_and_licence(scores: Scores, tiny_model: Path
     assert "moving average" not in text
     assert str(tmp_path) not in card.content and "--output_dir run" in text
     assert "17600 photos, 6 epochs in batches of 8, seed 7" in text and "1.5 minutes" in text
+    assert "| epoch | iteration | training loss | validation loss | mIoU | mean accuracy | overall accuracy |" in text
+    assert "\n| 0.09 | 200 | 1.5000 | 1.2500 | 0.2500 | 0.5000 | 0.7500 | 9.60e-05 |\n" in text
+    assert "CPU cores" in text and "in float32" in text
     assert "hf_secret" not in card.content and "--image_size 64" in text
     assert "{{" not in card.content and "{%" not in card.content
 

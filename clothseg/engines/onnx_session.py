@@ -1,0 +1,22 @@
+"""Sessions of ONNX Runtime."""
+
+from pathlib import Path
+from typing import Any
+
+
+def open_session(model: bytes | Path, sizes: dict[str, int] | None = None) -> Any:
+    """An `onnxruntime.InferenceSession` on the processor.
+
+    Args:
+        model: a file, or what is in one.
+        sizes: values for dimensions that the model names and leaves open.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # Threads that wait must sleep: a spinning one steals the core of whatever else runs on a small machine.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    for name, value in (sizes or {}).items():
+        options.add_free_dimension_override_by_name(name, value)
+    source = model if isinstance(model, bytes) else str(model)
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,65 @@
+"""What users are to know of a result beside its label map: nobody seems to be in the photo, or it was turned.
+
+docs/limits.md has the figures.
+"""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from clothseg.labels import BACKGROUND, GROUPS, ids_of
+
+
+HARDLY_ANYTHING = "Hardly anything was found: is somebody in the photo?"
+
+NOBODY = "No face, hair or limbs found: is somebody in the photo?"
+
+TURNED = {
+    90: "The photo was segmented turned by 90° clockwise: it did not look upright.",
+    180: "The photo was segmented turned by 180°: it did not look upright.",
+    270: "The photo was segmented turned by 90° counterclockwise: it did not look upright.",
+}
+"""By how many degrees clockwise the photo was turned -> what is said of it."""
+
+NOTES = (HARDLY_ANYTHING, NOBODY, *TURNED.values())
+"""All notes there are."""
+
+FIGURE_LEAST = 5e-4
+"""Share of the photo that is not Background, below which hardly anything was found."""
+
+BODY_LEAST = 0.02
+"""Share of that which is surely face, hair, arms and legs, below which nobody seems to be in the photo."""
+
+SURE = 0.8
+"""Probability from which on a pixel is surely of its class."""
+
+_BODY = ids_of(GROUPS["Body"])
+
+
+def find_notes(
+    label_map: npt.NDArray[np.uint8], probability: npt.NDArray[np.uint8] | None, rotation: int = 0
+) -> tuple[str, ...]:
+    """The notes on a result.
+
+    Args:
+        label_map: (H, W) uint8 class ids.
+        probability: (h, w) uint8, 255 times the winning class's probability, a grid over the photo; None counts every
+            pixel as sure.
+        rotation: by how many degrees clockwise the photo was turned to be segmented: 0, 90, 180 or 270.
+
+    Returns:
+        Any of `NOTES`.
+    """
+    turned = (TURNED[rotation],) if rotation else ()
+    if int(np.count_nonzero(label_map)) < FIGURE_LEAST * label_map.size:
+        return (HARDLY_ANYTHING, *turned)
+    body = np.zeros(256, np.uint8)
+    body[_BODY] = 1
+    if probability is None:
+        probability = np.full(label_map.shape, 255, np.uint8)
+    labels = cv2.resize(label_map, probability.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    sure = cv2.LUT(labels, body).view(np.bool_) & (probability >= SURE * 255)
+    # A figure of less than a cell of the grid is seen by nobody.
+    if np.count_nonzero(sure) < BODY_LEAST * max(1, int(np.count_nonzero(labels != BACKGROUND))):
+        return (NOBODY, *turned)
+    return turned

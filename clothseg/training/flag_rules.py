@@ -1,0 +1,390 @@
+"""What this script makes of the flags that transformers' `TrainingArguments` brings, and which flags need others.
+
+Each flag is honoured or refused with one sentence before anything is loaded: one that was accepted and did nothing
+would be found out after a night on a rented GPU, or never.
+"""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from transformers import SchedulerType, Trainer, TrainingArguments, get_scheduler
+from transformers.integrations import get_available_reporting_integrations
+from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+from transformers.trainer_utils import SaveStrategy
+from transformers.training_args import OptimizerNames
+
+from clothseg.errors import ConfigError
+from clothseg.models.clothseg_lite import VARIANTS
+from clothseg.training.config import ParsingArguments
+
+
+@dataclass
+class Given:
+    """Flags as they were given, in layers: each preset is one, the command line's own flags are the last.
+
+    `values` maps names to values, a later layer's in place of an earlier one's; `layers` to the layer's number.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    layers: dict[str, int] = field(default_factory=dict)
+
+    def add(self, values: dict[str, Any]) -> None:
+        """Put a layer upon those that are there."""
+        number = max(self.layers.values(), default=-1) + 1
+        self.values |= values
+        self.layers |= dict.fromkeys(values, number)
+
+    def layer(self, *names: str) -> int:
+        """The last layer that gives one of the flags; -1 if none does."""
+        return max(self.layers.get(name, -1) for name in names)
+
+
+_EVALUATION = "evaluations count pixels batch by batch and keep nothing else; leave the option out."
+_LANGUAGE = "it is for language models; leave the option out."
+_SHARDING = "these networks fit on one GPU and are not cut into shards; several GPUs: `accelerate launch --multi_gpu`."
+
+FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
+    "do_train": ((True,), "train_hf.py trains; `python -m clothseg evaluate` scores a model."),
+    "do_eval": ((True,), "--eval_strategy no turns evaluations off."),
+    "do_predict": ((False,), "`python -m clothseg segment` segments photos."),
+    "label_smoothing_factor": (
+        (0.0,),
+        "the loss has none; --focal_gamma, --dice_weight and --lovasz_weight change it.",
+    ),
+    "remove_unused_columns": ((False,), "rows are served just as network and losses take them; leave the option out."),
+    "label_names": ((["labels"],), "the labels are called labels; leave the option out."),
+    "logging_nan_inf_filter": ((False,), "a loss that is not a number ends the training; leave the option out."),
+    "batch_eval_metrics": ((True,), _EVALUATION),
+    "prediction_loss_only": ((False,), _EVALUATION),
+    "eval_do_concat_batches": ((True,), _EVALUATION),
+    "eval_use_gather_object": ((False,), _EVALUATION),
+    "eval_accumulation_steps": ((), _EVALUATION),
+    "include_for_metrics": (([],), _EVALUATION),
+    "bf16_full_eval": ((False,), "evaluations compute as the training does, see --bf16."),
+    "fp16_full_eval": ((False,), "evaluations compute as the training does, see --fp16."),
+    "average_tokens_across_devices": ((True,), "the loss is a mean over the photos of all processes in any case."),
+    "include_num_input_tokens_seen": (("no", "False", "false", False), "photos have no tokens."),
+    "use_liger_kernel": ((False,), _LANGUAGE),
+    "liger_kernel_config": ((), _LANGUAGE),
+    "use_cache": ((False,), _LANGUAGE),
+    "neftune_noise_alpha": ((), _LANGUAGE),
+    "optim_target_modules": ((), _LANGUAGE),
+    "auto_find_batch_size": (
+        (False,),
+        "the batch belongs to the recipe; lower --per_device_train_batch_size and raise "
+        "--gradient_accumulation_steps by the same factor, which trains alike.",
+    ),
+    "save_only_model": ((False,), "no run could go on from such a checkpoint; --save_total_limit 1 saves room."),
+    "enable_jit_checkpoint": ((False,), "SIGTERM and Ctrl-C leave a checkpoint in any case."),
+    "accelerator_config": ((), "the order of the rows rests on accelerate's defaults; leave the option out."),
+    "parallelism_config": ((), _SHARDING),
+    "fsdp": ((), _SHARDING),
+    "fsdp_config": ((), _SHARDING),
+    "deepspeed": ((), _SHARDING),
+    "train_sampling_strategy": (("random", "sequential"), "photos have no lengths; random and sequential are known."),
+    "length_column_name": ((), "photos have no lengths; leave the option out."),
+    "debug": (("", [], "underflow_overflow", ["underflow_overflow"]), "underflow_overflow alone is known here."),
+}
+"""Flag: the values that may be given, and what to say of others."""
+
+_ONE = (lambda value: value >= 1, "1 or more")
+_ABOVE = (lambda value: value > 0, "a number above 0")
+_NOT_NEGATIVE = (lambda value: value >= 0, "0 or more")
+_SEED = (lambda value: 0 <= value < 2**32, "a number from 0 to 4294967295")
+
+
+def _is_mapping(value: Any) -> bool:
+    try:
+        return isinstance(value, dict) or isinstance(json.loads(value), dict)
+    except ValueError:
+        return False
+
+
+LIMITS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "per_device_train_batch_size": _ONE,
+    "per_device_eval_batch_size": _ONE,
+    "gradient_accumulation_steps": _ONE,
+    "save_total_limit": _ONE,
+    "torch_empty_cache_steps": _ONE,
+    "max_steps": (lambda value: value == -1 or value >= 1, "1 or more, or -1 for --num_train_epochs"),
+    "num_train_epochs": _ABOVE,
+    "learning_rate": _ABOVE,
+    "logging_steps": _ABOVE,
+    "eval_steps": _ABOVE,
+    "save_steps": _ABOVE,
+    "max_grad_norm": _NOT_NEGATIVE,
+    "weight_decay": _NOT_NEGATIVE,
+    "warmup_steps": _NOT_NEGATIVE,
+    "eval_delay": _NOT_NEGATIVE,
+    "dataloader_num_workers": _NOT_NEGATIVE,
+    "seed": _SEED,
+    "data_seed": _SEED,
+    "lr_scheduler_kwargs": (_is_mapping, """JSON, such as '{"power": 2}'"""),
+    "activation_checkpointing_kwargs": (_is_mapping, """JSON, such as '{"use_reentrant": false}'"""),
+    "gradient_checkpointing_kwargs": (_is_mapping, """JSON, such as '{"use_reentrant": false}'"""),
+}
+"""Flag: which values it takes, and these in words."""
+
+
+class Need(NamedTuple):
+    """Flags that do something only if others, `beside`, say so."""
+
+    flags: tuple[str, ...]
+    beside: tuple[str, ...]
+    met: Callable[[ParsingArguments, TrainingArguments], bool]
+    words: str
+
+
+def _reports_to(*names: str) -> Callable[[ParsingArguments, TrainingArguments], bool]:
+    return lambda parsing, training: bool({*names} & {*(training.report_to or ())})
+
+
+def _strategy(name: str, *wanted: str) -> Callable[[ParsingArguments, TrainingArguments], bool]:
+    return lambda parsing, training: str(SaveStrategy(getattr(training, name)).value) in wanted
+
+
+def _schedule(training: TrainingArguments) -> str:
+    return str(SchedulerType(training.lr_scheduler_type).value)
+
+
+NEEDS = (
+    Need(("eval_steps",), ("eval_strategy",), _strategy("eval_strategy", "steps"), "--eval_strategy steps"),
+    Need(("save_steps",), ("save_strategy",), _strategy("save_strategy", "steps"), "--save_strategy steps"),
+    Need(
+        ("logging_steps",), ("logging_strategy",), _strategy("logging_strategy", "steps"), "--logging_strategy steps"
+    ),
+    Need(
+        ("eval_delay",),
+        ("eval_strategy",),
+        _strategy("eval_strategy", "steps", "epoch"),
+        "--eval_strategy steps or epoch",
+    ),
+    Need(
+        ("save_total_limit",),
+        ("save_strategy",),
+        _strategy("save_strategy", "steps", "epoch", "best"),
+        "--save_strategy steps, epoch or best",
+    ),
+    Need(
+        ("lr_scheduler_type", "lr_scheduler_kwargs"),
+        ("lr_decay",),
+        lambda p, t: not p.lr_decay,
+        "--lr_decay 0 (or none)",
+    ),
+    Need(
+        ("lr_scheduler_kwargs",),
+        ("lr_scheduler_type",),
+        lambda p, t: _schedule(t) not in ("constant", "constant_with_warmup"),
+        "an --lr_scheduler_type that has options, such as polynomial",
+    ),
+    Need(
+        ("warmup_steps",),
+        ("lr_scheduler_type", "lr_decay"),
+        lambda p, t: bool(p.lr_decay) or _schedule(t) not in ("constant", "reduce_lr_on_plateau", "greedy"),
+        "an --lr_scheduler_type with warm-up, such as constant_with_warmup",
+    ),
+    Need(
+        ("activation_checkpointing_kwargs", "gradient_checkpointing_kwargs"),
+        ("activation_checkpointing", "gradient_checkpointing"),
+        lambda p, t: bool(t.activation_checkpointing),
+        "--activation_checkpointing true",
+    ),
+    Need(
+        (
+            "dataloader_persistent_workers",
+            "dataloader_prefetch_factor",
+            "dataloader_multiprocessing_context",
+            "dataloader_in_order",
+        ),
+        ("dataloader_num_workers",),
+        lambda p, t: t.dataloader_num_workers > 0,
+        "--dataloader_num_workers above 0",
+    ),
+    Need(("fp16",), ("use_cpu",), lambda p, t: not t.fp16 or t.device.type != "cpu", "a GPU"),
+    Need(
+        ("dataloader_pin_memory",),
+        ("use_cpu",),
+        lambda p, t: t.device.type != "cpu",
+        "a GPU to copy to",
+    ),
+    Need(("run_name",), ("report_to",), lambda p, t: bool(t.report_to), "--report_to, which shows the name"),
+    Need(
+        ("project", "trackio_space_id", "trackio_bucket_id", "trackio_static_space_id"),
+        ("report_to",),
+        _reports_to("trackio"),
+        "--report_to trackio",
+    ),
+    Need(
+        ("hub_model_id", "hub_strategy", "hub_always_push", "hub_revision"),
+        ("push_to_hub",),
+        lambda p, t: bool(t.push_to_hub),
+        "--push_to_hub",
+    ),
+    Need(
+        ("hub_private_repo",),
+        ("push_to_hub", "report_to"),
+        lambda p, t: bool(t.push_to_hub or "trackio" in (t.report_to or ())),
+        "--push_to_hub",
+    ),
+    Need(
+        ("model_revision",),
+        ("model_name_or_path",),
+        lambda p, t: p.model_name_or_path not in VARIANTS and not Path(p.model_name_or_path).is_dir(),
+        "a model on the Hub",
+    ),
+    Need(("dataset_revision",), ("dataset_name",), lambda p, t: not Path(p.dataset_name).is_dir(), "data on the Hub"),
+    Need(
+        ("teacher_revision",),
+        ("teacher_model_name_or_path",),
+        lambda p, t: bool(p.teacher_model_name_or_path) and not Path(str(p.teacher_model_name_or_path)).is_dir(),
+        "a teacher on the Hub",
+    ),
+    Need(
+        ("test_fraction",),
+        ("split_protocol", "split_file"),
+        lambda p, t: p.split_protocol == "fraction" and not p.split_file,
+        "--split_protocol fraction, without --split_file",
+    ),
+    Need(
+        ("min_teacher_probability",),
+        ("unlabelled_name", "flat_lay_name"),
+        lambda p, t: bool(p.unlabelled_name or p.flat_lay_name),
+        "--unlabelled_name or --flat_lay_name",
+    ),
+    Need(
+        ("distillation_temperature",),
+        ("distillation_weight",),
+        lambda p, t: p.distillation_weight > 0,
+        "--distillation_weight above 0",
+    ),
+    Need(
+        ("background_weight", "class_weight"),
+        ("class_weighting",),
+        lambda p, t: p.class_weighting == "fixed",
+        "--class_weighting fixed",
+    ),
+    Need(
+        ("class_weight_cap",),
+        ("class_weighting",),
+        lambda p, t: p.class_weighting == "frequency",
+        "--class_weighting frequency",
+    ),
+    Need(
+        ("look_closer",), ("augmentation",), lambda p, t: p.augmentation != "none", "--augmentation standard or strong"
+    ),
+)
+"""Checked where a flag is given in the same layer as those beside it or in a later one, so that a command line may
+change what a preset's other flags rest on."""
+
+_IDLE = {"dataloader_in_order": True}
+"""What asks for nothing where it is not False."""
+
+METRICS = ("loss", "mean_iou", "mean_iou_no_background", "mean_accuracy", "overall_accuracy")
+"""What `--metric_for_best_model` may be: figures that every evaluation has. A class's own may be missing."""
+
+
+def check_values(given: Given) -> None:
+    """Refuse values that the script works without, before `TrainingArguments` makes anything of them.
+
+    Raises:
+        ConfigError: the flag, and what to use instead.
+    """
+    for name, value in given.values.items():
+        allowed, advice = FIXED.get(name, ((value,), ""))
+        if value not in allowed:
+            raise ConfigError(f"{_flag(name, value)}: {advice}")
+        fits, words = LIMITS.get(name, (lambda value: True, ""))
+        if value is not None and not fits(value):
+            raise ConfigError(f"{_flag(name, value)}: give {words}.")
+    metric = str(given.values.get("metric_for_best_model", "loss")).removeprefix("eval_")
+    if metric not in METRICS:
+        raise ConfigError(f"--metric_for_best_model {metric}: give one of {', '.join(METRICS)}.")
+    _check_reports(given.values.get("report_to") or [])
+    for variable in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"):
+        if os.environ.get(variable, "").lower() in ("1", "true", "yes"):
+            raise ConfigError(f"accelerate is set up by {variable}: {_SHARDING}")
+
+
+def _flag(name: str, value: Any) -> str:
+    values = value if isinstance(value, list) else [value]
+    shown = (
+        str(one).lower() if isinstance(one, bool) else f"{one:g}" if isinstance(one, float) else str(one)
+        for one in values
+    )
+    return " ".join([f"--{name}", *shown]).rstrip()
+
+
+def _check_reports(names: Sequence[str] | str) -> None:
+    wanted = {names} if isinstance(names, str) else {*names}
+    unknown = sorted(wanted - {"none", "all", *INTEGRATION_TO_CALLBACK})
+    if unknown:
+        known = ", ".join(sorted(INTEGRATION_TO_CALLBACK))
+        raise ConfigError(f"--report_to {unknown[0]}: no such place; transformers knows {known}.")
+    missing = sorted(wanted - {"none", "all", *get_available_reporting_integrations()})
+    if missing:
+        raise ConfigError(
+            f"--report_to {missing[0]}: its package is not installed; pip install {missing[0].replace('_', '-')}, or "
+            "leave the option out. training_log.csv holds the figures in any case."
+        )
+
+
+def check_needs(given: Given, parsing: ParsingArguments, training: TrainingArguments) -> None:
+    """Refuse flags that do nothing beside the others.
+
+    Raises:
+        ConfigError: the flag, and what it needs.
+    """
+    for need in NEEDS:
+        for name in need.flags:
+            value = given.values.get(name)
+            if value is None or value is _IDLE.get(name, False) or given.layer(name) < given.layer(*need.beside):
+                continue
+            if not need.met(parsing, training):
+                raise ConfigError(f"{_flag(name, value)} does nothing here: it needs {need.words}.")
+
+
+def check_optimizer(parsing: ParsingArguments, training: TrainingArguments) -> None:
+    """Make optimizer and schedule once for a parameter of their own.
+
+    Raises:
+        ConfigError: one of them cannot be made, or takes none of the options that were given.
+    """
+    name = f"--optim {OptimizerNames(training.optim).value}"
+    group = {"params": [torch.nn.Parameter(torch.zeros(1))], "weight_decay": training.weight_decay}
+    kind, options = _made(name, lambda: Trainer.get_optimizer_cls_and_kwargs(training))
+    optimizer = _made(name, lambda: kind([group], **options))
+    if training.optim_args:
+        given, training.optim_args = training.optim_args, None
+        plain = Trainer.get_optimizer_cls_and_kwargs(training)[1]
+        training.optim_args = given
+        if options == plain:
+            raise ConfigError(f"--optim_args {given} does nothing here: {name} takes none of it.")
+    if not parsing.lr_decay:
+        _made(
+            f"--lr_scheduler_type {_schedule(training)}",
+            lambda: get_scheduler(
+                training.lr_scheduler_type,
+                optimizer,
+                training.get_warmup_steps(1_000_000),
+                1_000_000,
+                training.lr_scheduler_kwargs,  # type: ignore[arg-type]
+            ),
+        )
+
+
+def _made(name: str, make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except Exception as error:  # of all sorts: the libraries check little themselves
+        raise ConfigError(f"{name}: {one_line(error)}") from error
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, in one line."""
+    text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return f"{text}."

@@ -1,0 +1,130 @@
+"""The package's layers: imports go one way, there are no circles, and nothing below the app knows Gradio."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import clothseg
+
+
+PACKAGE = Path(clothseg.__file__).parent
+
+BELOW = {
+    "errors": (),
+    "labels": ("errors",),
+    "process_settings": (),
+    "pipelining": (),
+    "images": ("errors",),
+    "options": ("errors", "images"),
+    "models": ("errors", "labels", "images"),
+    "engines": ("errors", "labels", "models"),
+    "postprocess": ("errors", "labels", "options", "images", "engines"),
+    "outputs": ("errors", "labels", "options", "images", "postprocess"),
+    "segmentation": ("errors", "labels", "options", "images", "postprocess", "outputs"),
+    "segmenter": (
+        *("errors", "labels", "options", "pipelining", "images", "models", "engines", "postprocess"),
+        "segmentation",
+    ),
+    "self_check": ("errors", "models", "engines", "segmenter"),
+}
+"""Room or module at the package's top -> what it may import of the package."""
+
+LIBRARY = (*BELOW, "outputs")
+
+BELOW |= {
+    "batch": (*LIBRARY, "batch"),
+    "video": LIBRARY,
+    "training": LIBRARY,
+    "app": (*LIBRARY, "batch", "video"),
+    "commands": (*LIBRARY, "batch", "video", "training", "app"),
+    "cli": ("errors", "images", "commands", "process_settings"),
+    "__main__": ("cli", "process_settings", "errors"),
+}
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Modules of the package that a module imports, at its top or within functions; not for types alone."""
+    known = modules()
+    tree = ast.parse(known[module].read_text(encoding="utf-8"))
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and id(node) not in for_types:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {name if name in known else node.module for name in names}
+        if isinstance(node, ast.Import) and id(node) not in for_types:
+            found |= {alias.name for alias in node.names}
+    return frozenset(name for name in found if name in known and name != "clothseg")
+
+
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def test_rooms_import_only_what_is_below_them() -> None:
+    wrong = [
+        f"{module} imports {other}"
+        for module in modules()
+        if module != "clothseg"
+        for other in imports(module)
+        if room(other) != room(module) and room(other) not in BELOW[room(module)]
+    ]
+    assert not wrong
+
+
+def test_there_are_no_circles() -> None:
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join([*path[path.index(module) :], module])
+        if module not in done:
+            for other in sorted(imports(module)):
+                visit(other, (*path, module))
+            done.add(module)
+
+    for module in modules():
+        visit(module, ())
+
+
+def test_at_the_top_stand_at_most_a_dozen_modules() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= 12
+
+
+def test_nothing_below_the_app_knows_gradio_or_translations() -> None:
+    for name, path in modules().items():
+        if name.startswith("clothseg.app"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            named += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not [each for each in named if each.split(".")[0] in ("gradio", "gradio_client")], name
+
+
+def test_every_module_has_a_test_of_its_name_or_is_named_in_one() -> None:
+    tests = PACKAGE.parent / "tests"
+    texts = {path: path.read_text(encoding="utf-8") for path in tests.rglob("test_*.py")}
+    untested = []
+    for module, path in modules().items():
+        place = path.relative_to(PACKAGE)
+        if path.name.startswith("__") or (tests / place.parent / f"test_{place.name}").exists():
+            continue
+        parent, _, name = module.rpartition(".")
+        named = re.compile(rf"{re.escape(module)}\b|from {re.escape(parent)} import [^\n]*\b{name}\b")
+        if not any(named.search(text) for text in texts.values()):
+            untested.append(module)
+    assert not untested
