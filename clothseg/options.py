@@ -220,11 +220,11 @@ VIDEO_OPTIONS = ("edges", "zoom", "rules", "back_view")
 and each person in each frame would take one more pass. Not `average`: each frame is averaged with those before it. Not
 `orientation`: a clip says itself how it is turned. Not `max_side`: a clip's reader limits its frames."""
 
-ENDPOINT_OPTIONS = ("people", "edges", "zoom", "average", "rules")
+ENDPOINT_OPTIONS = ("people", "edges", "zoom", "average", "rules", "orientation", "back_view")
 """Options of the app's endpoints and page, in the order of the parameters. Not `max_side`: files have the photo's own
 size there."""
 
-EVALUATION_OPTIONS = (*ENDPOINT_OPTIONS, "orientation", "back_view")
+EVALUATION_OPTIONS = ENDPOINT_OPTIONS
 """Options with which a model is scored. Not `max_side`: the truth has the photo's own size."""
 
 
