@@ -18,20 +18,35 @@ test: .venv/dev $(NODE) chromium
 	$(BIN)/bandit -q -ll -s B104,B301,B314,B615 -r clothseg app.py train_hf.py
 	CLOTHSEG_TEST_ALL=1 $(BIN)/python -m pytest
 
-# The embedded model from ImageNet weights: DATA is a folder with train.parquet and validation.parquet, UNLABELLED a
-# parquet file of more photos. Three more rounds go on from the model of the one before, which also labels the photos;
-# the last one sees them larger.
-lite: .venv/dev
-	$(BIN)/python train_hf.py --preset lite --dataset_name $(DATA) --output_dir runs/lite --save_dtype float16
-	last=runs/lite/model; for round in runs/lite-taught-1 runs/lite-taught-2; do \
-		$(BIN)/python train_hf.py --preset lite-taught --dataset_name $(DATA) --unlabelled_name $(UNLABELLED) \
-			--model_name_or_path $$last --teacher_model_name_or_path $$last \
-			--output_dir $$round --save_dtype float16 || exit 1; \
-		last=$$round/model; done
-	$(BIN)/python train_hf.py --preset lite-taught --dataset_name $(DATA) --unlabelled_name $(UNLABELLED) \
-		--model_name_or_path runs/lite-taught-2/model --teacher_model_name_or_path runs/lite-taught-2/model \
-		--image_size 576 384 --num_train_epochs 3 --learning_rate 3e-4 \
-		--output_dir runs/lite-taught-3 --save_dtype float16
+# The embedded model from ImageNet weights. DATA is a folder with train.parquet; SPLIT says which of its rows are trained
+# on and which choose (docs/experiments/development-split.json for CCP-as-ATR). TAGGED is a parquet file of photos without
+# masks, with their garments in a column classes; FLATLAY one of garments that nobody wears; EXCLUDE lists ids that are
+# held out of both. TEACHER is the first teacher: without it one is trained on the labelled photos alone.
+# A step that is finished is not repeated, one that was stopped goes on from its last checkpoint: run it again.
+# FLAGS are added to every step.
+LITE ?= runs/lite
+lite_step = $(BIN)/python train_hf.py --dataset_name $(DATA) $(if $(SPLIT),--split_file $(SPLIT)) \
+	--output_dir $(LITE)/$(1) --resume_from_checkpoint auto --save_dtype float16 $(2) $(FLAGS)
+lite_weak = $(if $(TAGGED),--unlabelled_name $(TAGGED)) $(if $(FLATLAY),--flat_lay_name $(FLATLAY)) \
+	$(if $(EXCLUDE),--exclude_file $(EXCLUDE))
+LITE_TEACHER = $(or $(TEACHER),$(LITE)/teacher/model)
+
+lite: $(LITE)/large/model/config.json
+
+.PHONY: lite-input
+lite-input:
+	@test -n "$(DATA)" || { echo 'make lite needs DATA=FOLDER with a train.parquet'; exit 1; }
+	@test -n "$(TAGGED)$(FLATLAY)" || { echo 'make lite needs TAGGED=FILE.parquet or FLATLAY=FILE.parquet'; exit 1; }
+
+$(LITE)/teacher/model/config.json: | .venv/dev lite-input
+	$(call lite_step,teacher,--preset lite)
+
+$(LITE)/student/model/config.json: $(if $(TEACHER),,$(LITE)/teacher/model/config.json) | .venv/dev lite-input
+	$(call lite_step,student,--preset lite-taught $(lite_weak) --teacher_model_name_or_path $(LITE_TEACHER))
+
+$(LITE)/large/model/config.json: $(LITE)/student/model/config.json | .venv/dev lite-input
+	$(call lite_step,large,--preset lite-large $(lite_weak) --model_name_or_path $(LITE)/student/model \
+		--teacher_model_name_or_path $(LITE)/student/model)
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

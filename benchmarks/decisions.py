@@ -189,7 +189,7 @@ def main() -> None:
 def scored(matrices: list[npt.NDArray[np.int64]], lines: list[npt.NDArray[np.float64]]) -> Scores:
     """What `evaluation` takes its figures from; what is not measured here is empty."""
     none = np.zeros(0)
-    return Scores(list(map(str, range(len(matrices)))), np.stack(matrices), none, np.stack(lines), none, none)
+    return Scores(list(map(str, range(len(matrices)))), np.stack(matrices), none, np.stack(lines), none, none, none)
 
 
 def compared(scores: Scores, plain: Scores) -> tuple[dict, dict]:

@@ -1,4 +1,7 @@
-"""The command line from arguments to exit status; the evaluate command has tests of its own."""
+"""The command line from arguments to exit status; the evaluate command has tests of its own.
+
+Covers `clothseg.commands.common`.
+"""
 
 from pathlib import Path
 

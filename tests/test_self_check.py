@@ -1,4 +1,7 @@
-"""The check at start-up: engines that agree with PyTorch pass it, one that does not keeps the app from serving."""
+"""The check at start-up: engines that agree with PyTorch pass it, one that does not keeps the app from serving.
+
+Covers `clothseg.commands.check`, `clothseg.app.launch`.
+"""
 
 import re
 from pathlib import Path

@@ -41,9 +41,13 @@ def match_labels(logits: torch.Tensor, labels: torch.Tensor, stride: int = 1) ->
 
 
 def weight_sum(labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Sum of the class weights over all annotated pixels: what a weighted mean divides by."""
-    counts = torch.bincount(labels[labels != IGNORE], minlength=len(weights))
-    return (counts * weights.to(counts.device)).sum()
+    """Sum of the class weights over all annotated pixels: what a weighted mean divides by.
+
+    Looked up, not counted: a GPU can do it without the host waiting for how many pixels there are of what.
+    """
+    of_value = torch.zeros(IGNORE + 1, device=labels.device)
+    of_value[: len(weights)] = weights.to(labels.device)
+    return of_value[labels.long()].sum()
 
 
 def weighted_cross_entropy(
@@ -87,7 +91,8 @@ def soft_dice(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """
     valid = (labels != IGNORE).unsqueeze(1)
     probabilities = logits.softmax(dim=1) * valid
-    target = functional.one_hot(labels.masked_fill(labels == IGNORE, 0), logits.shape[1]).movedim(-1, 1) * valid
+    # not one_hot, which is in int64, and on some devices waits to see that all ids are classes
+    target = labels.unsqueeze(1) == torch.arange(logits.shape[1], device=labels.device).view(1, -1, 1, 1)
     overlap = (probabilities * target).sum(dim=(2, 3))
     present = target.sum(dim=(2, 3))
     dice = (2 * overlap + 1) / (probabilities.sum(dim=(2, 3)) + present + 1)

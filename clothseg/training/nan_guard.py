@@ -5,7 +5,7 @@ the training goes on with weights that are lost.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -27,13 +27,43 @@ def finite(model: nn.Module) -> torch.Tensor:
     return nn.utils.get_total_norm(values).isfinite()
 
 
-class FiniteNumbers(TrainerCallback):
-    """Looks at the losses of each step and at the weights after it; all processes stop at the same step."""
+def _on_its_way(values: torch.Tensor) -> tuple[torch.Tensor, torch.cuda.Event | None]:
+    """A copy on the host, and the event after which it holds the values; None where it does already."""
+    if values.device.type != "cuda":
+        return values.cpu(), None
+    copy = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    copy.copy_(values, non_blocking=True)
+    copied = torch.cuda.Event()
+    copied.record()
+    return copy, copied
 
-    def __init__(self, rows: ParsingDataset | None) -> None:
-        """Name rows by their ids in `rows`, what the Trainer trains on."""
-        self._rows = rows
+
+class _Step(NamedTuple):
+    """What was seen of a step: its number, its parts' rows, and flags on the host once `copied` has happened.
+
+    `flags` is (2 + parts,) int32: whether any process's loss, and any process's weights, are lost; and which parts
+    of this process have a sound loss.
+    """
+
+    number: int
+    rows: list[torch.Tensor]
+    flags: torch.Tensor
+    copied: torch.cuda.Event | None
+
+
+class FiniteNumbers(TrainerCallback):
+    """Looks at the losses of each step and at the weights after it; all processes stop at the same step.
+
+    On a GPU it looks at a step when the next one has been queued, so that the GPU is never waited for, and before
+    anything is saved or evaluated.
+    """
+
+    def __init__(self, rows: ParsingDataset | None, late: bool) -> None:
+        """Name rows by their ids in `rows`, what the Trainer trains on; `late`: look one step later, as on a GPU."""
+        self._rows, self.late = rows, late
         self._seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._waiting: _Step | None = None
+        self._processes, self._output = 1, Path()
 
     def note(self, loss: torch.Tensor, rows: torch.Tensor) -> None:
         """Keep a part's loss (), and the positions (N,) of its rows, until its step ends."""
@@ -48,6 +78,8 @@ class FiniteNumbers(TrainerCallback):
             DivergedError: the model, or the checkpoint that is resumed, has weights that are not finite.
         """
         self._seen.clear()
+        self._waiting = None
+        self._processes, self._output = args.world_size, Path(str(args.output_dir))
         if not finite(kwargs["model"]):
             raise DivergedError(
                 "The model to start from has weights that are infinite or not a number: choose another "
@@ -57,27 +89,54 @@ class FiniteNumbers(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Look at the step; it is the first thing done after it.
+        """Look at the step, or the one before; it is the first thing done after it.
 
         Raises:
             DivergedError: names the step, its rows and the last checkpoint.
         """
         seen, self._seen = self._seen, []
-        sound = torch.stack([loss.isfinite().all() for loss, _ in seen])  # on a GPU, waits once
+        sound = torch.stack([loss.isfinite().all() for loss, _ in seen])
         both = torch.stack([~sound.all(), ~finite(kwargs["model"])]).to(torch.int32)
-        if args.world_size > 1:
+        if self._processes > 1:
             torch.distributed.all_reduce(both, op=torch.distributed.ReduceOp.MAX)
-        loss_is_lost, weights_are_lost = both.tolist()
+        flags, copied = _on_its_way(torch.cat([both, sound.to(torch.int32)]))
+        self.settle()
+        self._waiting = _Step(state.global_step, [rows for _, rows in seen], flags, copied)
+        if not self.late:
+            self.settle()
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Look at the last step.
+
+        Raises:
+            DivergedError: as `settle`.
+        """
+        self.settle()
+
+    def settle(self) -> None:
+        """Look at the step that has not been looked at yet; the trainer calls it before it saves or evaluates.
+
+        Raises:
+            DivergedError: names the step, its rows and the last checkpoint.
+        """
+        step, self._waiting = self._waiting, None
+        if step is None:
+            return
+        if step.copied is not None:
+            step.copied.synchronize()
+        loss_is_lost, weights_are_lost, *sound = step.flags.tolist()
         if not loss_is_lost and not weights_are_lost:
             return
         # of a loss its own part's rows; of weights alone, whose loss was sound, all of the step
-        parts = [rows for (_, rows), fine in zip(seen, sound.tolist(), strict=True) if not (loss_is_lost and fine)]
+        parts = [rows for rows, fine in zip(step.rows, sound, strict=True) if not (loss_is_lost and fine)]
         positions = sorted({int(row) for rows in parts for row in rows})
-        if args.world_size > 1:
-            gathered: list[list[int]] = [[] for _ in range(args.world_size)]
+        if self._processes > 1:
+            gathered: list[list[int]] = [[] for _ in range(self._processes)]
             torch.distributed.all_gather_object(gathered, positions)
             positions = sorted({row for found in gathered for row in found})
-        self._stop("loss" if loss_is_lost else "weights", state.global_step, positions, Path(str(args.output_dir)))
+        self._stop("loss" if loss_is_lost else "weights", step.number, positions, self._output)
 
     def _stop(self, what: str, step: int, positions: list[int], output: Path) -> None:
         ids = [str(self._rows.rows[row]["id"]) for row in positions[:SHOWN]] if self._rows else []

@@ -22,7 +22,7 @@ class Objective:
         """(2,) what a batch (N, H, W) adds to the divisors: its sum of class weights and its number of photos."""
         thinned = labels[:, :: self.parsing.loss_stride, :: self.parsing.loss_stride]
         weights = weight_sum(thinned, self.class_weights)
-        return torch.stack([weights, torch.tensor(float(len(labels)), device=weights.device)])
+        return torch.stack([weights, torch.full_like(weights, len(labels))])
 
     def __call__(
         self, outputs: torch.Tensor, labels: torch.Tensor, totals: torch.Tensor, pixels: torch.Tensor | None

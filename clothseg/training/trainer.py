@@ -91,7 +91,7 @@ class ClothesTrainer(Trainer):
         self.network, self.parsing = network, parsing
         self.processor: SegformerImageProcessorPil = kwargs["processing_class"]
         self.objective: Objective = Objective(parsing, class_weights.to(self.args.device), teacher)
-        self.numbers = FiniteNumbers(kwargs.get("train_dataset"))
+        self.numbers = FiniteNumbers(kwargs.get("train_dataset"), late=self.args.device.type == "cuda")
         self.add_callback(self.numbers)  # first of ours: nobody is to make anything of weights that are lost
         self.average = WeightAverage(parsing.ema_decay) if parsing.ema_decay else None
         if self.average:
@@ -236,6 +236,7 @@ class ClothesTrainer(Trainer):
         )
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        self.numbers.settle()
         with writing(Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"):
             super()._save_checkpoint(model, trial)
             if self.args.world_size > 1:  # the random state of each process is a file of its own
@@ -272,6 +273,7 @@ class ClothesTrainer(Trainer):
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
         """Evaluate the averaged weights where an average is kept: they are what is saved at the end, as a rule."""
+        self.numbers.settle()
         with self.average.applied(self.network) if self.average else contextlib.nullcontext():
             if self.args.world_size > 1:
                 # batch statistics differ from process to process, and the main one's are those that are saved

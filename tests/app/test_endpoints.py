@@ -1,4 +1,7 @@
-"""The app's endpoints, called as programs call them."""
+"""The app's endpoints, called as programs call them.
+
+Covers `clothseg.app.photo_input`, `clothseg.app.mcp`.
+"""
 
 import asyncio
 import base64

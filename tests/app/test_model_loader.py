@@ -1,4 +1,7 @@
-"""A model that comes while the page is already there."""
+"""A model that comes while the page is already there.
+
+Covers `clothseg.app.model_status`, `clothseg.app.translated_blocks`.
+"""
 
 import threading
 import time

@@ -212,7 +212,7 @@ def test_one_class_is_fine_where_there_is_no_other() -> None:
         for truth, found in cells:
             matrices[1, truth, found] = 3
         nothing = np.zeros(0)
-        return Scores(["a", "b"], matrices, matrices, nothing, nothing, nothing)
+        return Scores(["a", "b"], matrices, matrices, nothing, nothing, nothing, matrices)
 
     assert only_class(scores((0, 0))) is None
     assert only_class(scores((0, 4), (4, 4))) == "Upper-clothes"

@@ -1,4 +1,7 @@
-"""The page in a real browser: what people see, click and carry away."""
+"""The page in a real browser: what people see, click and carry away.
+
+Covers `clothseg.app.theme`, `clothseg.app.tabs.segment`.
+"""
 
 import json
 import re

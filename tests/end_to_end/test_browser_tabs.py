@@ -1,4 +1,7 @@
-"""The other tabs in a real browser, and what screen readers and eyes make of all of them."""
+"""The other tabs in a real browser, and what screen readers and eyes make of all of them.
+
+Covers `clothseg.app.tabs.about`, `clothseg.app.tabs.batch`.
+"""
 
 from base64 import b64decode
 from collections.abc import Callable

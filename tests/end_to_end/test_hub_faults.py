@@ -1,4 +1,7 @@
-"""A Hub that is down, slow, cut short or wrong, and models that are not what they should be: what is loaded then."""
+"""A Hub that is down, slow, cut short or wrong, and models that are not what they should be: what is loaded then.
+
+Covers `clothseg.models.hub`, `clothseg.models.hub_errors`.
+"""
 
 import json
 import pickle

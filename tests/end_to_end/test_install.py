@@ -1,4 +1,7 @@
-"""A wheel, installed alone where only what it declares is to be seen: it segments photos, and names missing extras."""
+"""A wheel, installed alone where only what it declares is to be seen: it segments photos, and names missing extras.
+
+Covers `clothseg.commands.app`.
+"""
 
 import re
 import shutil

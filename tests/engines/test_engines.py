@@ -1,4 +1,8 @@
-"""Every engine answers as plain transformers does, at any size and batch, and says what is wrong when it cannot."""
+"""Every engine answers as plain transformers does, at any size and batch, and says what is wrong when it cannot.
+
+Covers `clothseg.engines.conversion`, `clothseg.engines.onnx_session`, `clothseg.engines.onnx_engine`,
+`clothseg.engines.openvino_engine`, `clothseg.engines.torch_engine`.
+"""
 
 import subprocess
 import sys

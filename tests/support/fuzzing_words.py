@@ -112,7 +112,7 @@ def training(random: Random) -> list[str]:
     for _ in range(random.randint(1, 4)):
         arguments += [f"--{random.choice(flags)}", *(_text(random) for _ in range(random.randint(0, 2)))]
     if random.random() < 0.2:
-        arguments += ["--preset", random.choice(("lite", "lite-taught", _text(random)))]
+        arguments += ["--preset", random.choice(("lite", "lite-large", "lite-taught", _text(random)))]
     return arguments
 
 

@@ -45,13 +45,16 @@ def test_every_preset_parses_and_gives_each_flag_its_reason(preset: str, tmp_pat
         (["--class_weight_cap", "0.5"], "--class_weight_cap 0.5: give 1 or more"),
         (["--rare_sampling", "2"], "--rare_sampling 2.0: give a share between 0 and 1"),
         (["--unlabelled_name", "a/b"], "--unlabelled_name needs --teacher_model_name_or_path"),
+        (["--flat_lay_name", "a/b"], "--flat_lay_name needs --teacher_model_name_or_path"),
+        (["--exclude_file", "ids.txt"], "--exclude_file holds rows of --unlabelled_name and --flat_lay_name out"),
+        (["--teacher_scales", "1", "0"], "--teacher_scales: give one or more numbers between"),
         (["--distillation_weight", "1"], "needs --teacher_model_name_or_path, the model to learn from"),
         (["--teacher_model_name_or_path", "a/b"], "has nothing to teach"),
         (["--layer_lr_decay", "0"], "--layer_lr_decay above 0"),
         (["--lr_decay", "2"], "between 0 and 1"),
         (["--loss_stride", "3"], "give 1, 2 or 4"),
         (["--learning_speed", "1"], "Unknown option --learning_speed 1: .* --help"),
-        (["--preset", "worse"], "no such preset or file; the presets are: atr-standard, better, lite, lite-taught"),
+        (["--preset", "worse"], "the presets are: atr-standard, better, lite, lite-large, lite-taught"),
     ],
 )
 def test_impossible_options_are_explained(flags: list[str], message: str) -> None:

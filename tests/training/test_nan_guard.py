@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import torch
 from small_trainer import SMALL, make_trainer
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.data import default_collate
 from transformers import SegformerForSemanticSegmentation, TrainerCallback
 
 from clothseg.errors import DivergedError
@@ -29,12 +31,13 @@ class Spoil(TrainerCallback):
             next(kwargs["model"].parameters()).grad.fill_(float("inf"))
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize(("value", "late"), [(float("nan"), False), (float("inf"), True), (-float("inf"), False)])
 def test_lost_loss_names_step_rows_and_checkpoint(
-    value: float, doll_data: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    value: float, late: bool, doll_data: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The third step's second part of two is lost: its own two rows are named, and no others."""
     trainer = make_trainer(doll_data, tiny_model, tmp_path, *SAVES, "--gradient_accumulation_steps", "2")
+    trainer.numbers.late = late  # as on a GPU
     whole, parts = Objective.__call__, []
 
     def spoilt(self: Objective, *args: Any) -> torch.Tensor:
@@ -65,6 +68,55 @@ def test_lost_weights_are_not_saved_either(doll_data: Path, tiny_model: Path, tm
     with pytest.raises(DivergedError, match=r"weights became .* in step 1, at the rows .*There is no checkpoint yet"):
         trainer.train()
     assert checkpoints(tmp_path) == []
+
+
+def test_a_gpu_is_told_of_lost_weights_a_step_later(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    """By the step that made them, whether another one, a checkpoint or the end comes first."""
+    never = ("--max_grad_norm", "0", "--optim", "sgd", "--max_steps", "3", "--per_device_train_batch_size", "2")
+    for spoilt, saves, last in ((1, ("no",), 2), (1, ("steps", "--save_steps", "1"), 1), (3, ("no",), 3)):
+        trainer = make_trainer(doll_data, tiny_model, tmp_path, *never, "--save_strategy", *saves)
+        trainer.numbers.late = True
+        trainer.add_callback(Spoil(spoilt))
+        with pytest.raises(
+            DivergedError, match=rf"weights became .* in step {spoilt}, at the rows .*no checkpoint yet"
+        ):
+            trainer.train()
+        assert trainer.state.global_step == last and checkpoints(tmp_path) == []
+
+
+class Waits(TorchDispatchMode):
+    """Notes the operations that a GPU cannot do without the host waiting for a result, its values or its size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = function.overloadpacket.__name__
+        by_mask = name in ("index", "index_put", "index_put_") and any(
+            index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1]
+        )
+        if by_mask or name in ("_local_scalar_dense", "item", "nonzero", "bincount", "masked_select", "_unique2"):
+            self.found.append(name)
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("terms", [(), ("--dice_weight", "1", "--focal_gamma", "2", "--loss_stride", "2")])
+def test_host_never_waits_within_a_step(
+    terms: tuple[str, ...], doll_data: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    trainer = make_trainer(doll_data, tiny_model, tmp_path, *terms)
+    trainer.numbers.late = True
+    batch = default_collate([trainer.train_dataset[row] for row in range(4)])
+    with Waits() as waits:
+        totals = trainer._get_num_items_in_batch([batch], torch.device("cpu"))
+        inputs = trainer._prepare_inputs(batch)
+        trainer.compute_loss(trainer.network.train(), inputs, num_items_in_batch=totals).backward()
+        assert waits.found == []
+        trainer.numbers.on_step_end(trainer.args, trainer.state, trainer.control, model=trainer.network)
+        assert waits.found == []
+        batch["labels"][batch["labels"] != 255].sum().item()
+    assert waits.found == ["index", "_local_scalar_dense"]  # it does see what waits
 
 
 def test_lost_weights_are_not_trained_on(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:

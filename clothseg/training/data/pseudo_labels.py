@@ -135,7 +135,8 @@ class Labelling:
         excluded = read_ids(exclude_file) if exclude_file else []
         self.file, self.worn, self.min_probability, self.scales = file, worn, min_probability, scales
         self.record = file.with_name(f"{file.name}.json")
-        sources = [path for path in (Path(name), *sorted(Path(teacher).glob("*"))) if path.is_file()]
+        files = (Path(name), *sorted(Path(teacher).glob("*config.json")), *sorted(Path(teacher).glob("*.safetensors")))
+        sources = [path for path in files if path.is_file()]  # a card that changes changes no labels
         self.made_of = {
             "name": name,
             "teacher": teacher,

@@ -35,6 +35,7 @@ class Scores:
         boundary: (N, 2, 18) boundary F1 at `TOLERANCES`, own size; NaN for classes that a photo does not show.
         calibration: (N, 15, 3) reliability histograms at own size.
         class_calibration: (18, 15, 3) the same by predicted class, over all photos.
+        plain: (N, 18, 18) int64 at own size, of the interpolated logits alone: what transformers' own pipeline gives.
     """
 
     ids: list[str]
@@ -43,6 +44,7 @@ class Scores:
     boundary: npt.NDArray[np.float64]
     calibration: npt.NDArray[np.float64]
     class_calibration: npt.NDArray[np.float64]
+    plain: npt.NDArray[np.int64]
 
 
 @takes_options(*EVALUATION_OPTIONS)
@@ -57,7 +59,8 @@ def score(
 
     At own size the label maps are those that `Segmenter` gives with the same options, to the pixel. At the network's
     size the logits are upsampled to that, and the truth is sampled down to it (nearest pixel), which is what training
-    sees. Calibration is of the network's own probabilities, whatever the options.
+    sees. Calibration, and the figures that plain transformers would have, are of the network's own probabilities,
+    whatever the options.
 
     Args:
         rows: undecoded rows with `id`, `image` and `mask`, as `load_splits` gives them.
@@ -74,7 +77,7 @@ def score(
     if options.max_side is not None:
         raise ConfigError("Models are scored at the photos' own size, without the option max_side.")
     count = len(rows)
-    own_size, network_size = (np.zeros((count, NUM_CLASSES, NUM_CLASSES), np.int64) for _ in range(2))
+    own_size, plain, network_size = (np.zeros((count, NUM_CLASSES, NUM_CLASSES), np.int64) for _ in range(3))
     boundary = np.zeros((count, len(TOLERANCES), NUM_CLASSES))
     calibration, class_calibration = np.zeros((count, BINS, 3)), np.zeros((NUM_CLASSES, BINS, 3))
     height, width = segmenter.image_size
@@ -84,7 +87,8 @@ def score(
             photos = [Image.fromarray(photo) for photo, _ in decoded]
             batch = segmenter.logits(photos)
             for index, photo, (_, truth), logits in zip(range(start, count), photos, decoded, batch, strict=False):
-                label_map, histogram = _label_map(segmenter, photo, logits, options), _histogram(logits, truth)
+                label_map = _label_map(segmenter, photo, logits, options)
+                plain[index], histogram = _of_logits(logits, truth)
                 own_size[index] = confusion_matrix(truth, label_map)
                 boundary[index] = boundary_f1(truth, label_map)
                 calibration[index] = histogram.sum(axis=0)
@@ -96,7 +100,7 @@ def score(
         raise DataError(
             f"None of the {count} masks has an annotated pixel (other than 255): there is nothing to score."
         )
-    return Scores(list(map(str, rows["id"])), own_size, network_size, boundary, calibration, class_calibration)
+    return Scores(list(map(str, rows["id"])), own_size, network_size, boundary, calibration, class_calibration, plain)
 
 
 def only_class(scores: Scores) -> str | None:
@@ -115,12 +119,15 @@ def _label_map(
     return segmenter.decode(photo, logits, options).label_map
 
 
-def _histogram(logits: npt.NDArray[np.float32], truth: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """Reliability histogram (18, 15, 3) of the interpolated logits at the truth's size."""
-    histogram = np.zeros((NUM_CLASSES, BINS, 3))
+def _of_logits(
+    logits: npt.NDArray[np.float32], truth: npt.NDArray[np.uint8]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Confusion matrix (18, 18) and reliability histogram (18, 15, 3) of logits interpolated to the truth's size."""
+    matrix, histogram = np.zeros((NUM_CLASSES, NUM_CLASSES), np.int64), np.zeros((NUM_CLASSES, BINS, 3))
     for window, labels, probability in strips(logits, truth.shape):
+        matrix += confusion_matrix(truth[window], labels)
         histogram += reliability(truth[window], labels, probability)
-    return histogram
+    return matrix, histogram
 
 
 # Figures of sets of photos: `weights` (r, N) says how often each photo is in each of r sets
@@ -140,6 +147,10 @@ def _own_size(scores: Scores, weights: npt.NDArray[np.float64]) -> Figures:
         means = _weighted_mean(np.column_stack([of_photo, of_class]), weights)
         figures |= {key: means[:, 0]} | {f"{key}_{name}": means[:, 1 + index] for index, name in enumerate(NAMES)}
     return figures
+
+
+def _plain(scores: Scores, weights: npt.NDArray[np.float64]) -> Figures:
+    return figures_of(_summed(scores.plain, weights))
 
 
 def _network_size(scores: Scores, weights: npt.NDArray[np.float64]) -> Figures:
@@ -166,6 +177,7 @@ FiguresOf = Callable[[Scores, npt.NDArray[np.float64]], Figures]
 
 GROUPS: dict[str, FiguresOf] = {
     "own_size": _own_size,
+    "plain": _plain,
     "network_size": _network_size,
     "calibration": _calibration,
 }
@@ -175,9 +187,9 @@ def report(scores: Scores, resamples: int = 1000, seed: int = 0) -> dict[str, An
     """All figures with their bootstrap 95 % intervals over photos, ready for JSON.
 
     Returns:
-        `photos`, `resamples`, `seed`; `own_size`, `network_size` and `calibration`: name -> figure, undefined ones
-        left out; `intervals`: the same three groups, name -> [low, high]; `reliability`: `all` and class names -> a
-        line for each of 15 bins, [pixels, share of right ones, mean probability].
+        `photos`, `resamples`, `seed`; `own_size`, `plain`, `network_size` and `calibration`: name -> figure, undefined
+        ones left out; `intervals`: the same four groups, name -> [low, high]; `reliability`: `all` and class names ->
+        a line for each of 15 bins, [pixels, share of right ones, mean probability].
     """
     groups, intervals = {}, {}
     for group, figures in GROUPS.items():
@@ -203,7 +215,7 @@ def difference(scores: Scores, other: Scores, resamples: int = 1000, seed: int =
     Both models are resampled with the same photos, so that what is hard for both does not blur the difference.
 
     Returns:
-        `own_size`, `network_size`, `calibration` and `intervals`, as in `report`.
+        `own_size`, `plain`, `network_size`, `calibration` and `intervals`, as in `report`.
 
     Raises:
         ValueError: the scores are of different rows.

@@ -37,10 +37,13 @@ def report_text(report: dict[str, Any]) -> str:
     """Aligned tables of `evaluation.report`: totals at both sizes, left and right, and each class at own size."""
     own, intervals, errors = report["own_size"], report["intervals"], report["calibration"]
     totals = [
-        [label, *(_with_interval(report[size], intervals[size], key) for size in ("own_size", "network_size"))]
+        [
+            label,
+            *(_with_interval(report[size], intervals[size], key) for size in ("own_size", "plain", "network_size")),
+        ]
         for key, label in TOTALS.items()
     ]
-    totals.append(["calibration error (ECE)", _with_interval(errors, intervals["calibration"], "ece"), "–"])
+    totals.append(["calibration error (ECE)", _with_interval(errors, intervals["calibration"], "ece"), "–", "–"])
     sides = [
         [part_of(pair), *(_with_interval(own, intervals["own_size"], f"side_accuracy_{part}") for part in parts)]
         for pair in SIDE_PAIRS
@@ -59,7 +62,7 @@ def report_text(report: dict[str, Any]) -> str:
         (
             f"{report['photos']} photos; in brackets bootstrap 95 % intervals over photos, {report['resamples']} "
             f"resamples, seed {report['seed']}.",
-            table(["", "at the photos' own size", "at the network's size"], totals),
+            table(["", "at the photos' own size", "the same in plain transformers", "at the network's size"], totals),
             "On the right side, of the pixels predicted as the right part:",
             table(["", "both", "of the true left", "of the true right"], sides),
             "Each class, at the photos' own size:",

@@ -1,4 +1,7 @@
-"""The audit: planted faults are found, sound rows are not accused, and the report is one harmless file."""
+"""The audit: planted faults are found, sound rows are not accused, and the report is one harmless file.
+
+Covers `clothseg.commands.audit`, `clothseg.training.data.audit_report`.
+"""
 
 import io
 import re

@@ -16,10 +16,11 @@ from datasets import Dataset
 from paper_dolls import draw, write_parquet
 from PIL import Image
 from torch import Tensor, from_numpy
+from transformers import pipeline
 
 from clothseg import Segmenter
 from clothseg.errors import DataError
-from clothseg.labels import NAMES
+from clothseg.labels import LABEL2ID, NAMES
 from clothseg.postprocess.pipeline import decode
 from clothseg.training.data.loading import decode_row
 from clothseg.training.data.sources import load_labelled
@@ -61,6 +62,21 @@ def test_scores_are_of_the_librarys_label_maps_in_order(scores: Scores, segmente
         assert probability / pixels == pytest.approx(mean, abs=1e-3)
     np.testing.assert_allclose(scores.class_calibration.sum(axis=0), scores.calibration.sum(axis=0))
     assert (scores.class_calibration[..., 0].sum(axis=1) == scores.own_size.sum(axis=(0, 1))).all()
+
+
+def test_plain_figures_are_those_of_transformers_own_pipeline(
+    scores: Scores, tiny_model: Path, segmenter: Segmenter, rows: Dataset
+) -> None:
+    """Whatever the options; with plain edges and no zoom crop the library's figures are the same."""
+    assert (score(segmenter, rows).plain == scores.plain).all() and (scores.plain == scores.own_size).all()
+    stock = pipeline("image-segmentation", model=str(tiny_model), device="cpu")
+    for index, row in enumerate(rows):
+        photo, truth = decode_row(row)
+        label_map = np.zeros(truth.shape, np.uint8)
+        for part in stock(Image.fromarray(photo), subtask="semantic"):
+            label_map[np.asarray(part["mask"]) > 0] = LABEL2ID[part["label"]]
+        expected = confusion_matrix(truth, label_map)
+        assert np.abs(scores.plain[index] - expected).sum() <= 0.001 * truth.size
 
 
 def test_borders_follow_the_photo_as_users_see_them(scores: Scores, segmenter: Segmenter, rows: Dataset) -> None:
@@ -115,7 +131,7 @@ def test_pairing_tells_a_small_steady_gain_from_the_photos_own_differences(rng: 
     better[:, 0, 0] += 100  # one in a hundred more, in each
     better[:, 0, 4] -= 100
     counts, edges = rng.random((60, 15, 3)), rng.random((60, 2, 18))
-    one = Scores([str(i) for i in range(60)], better, better, edges, counts, rng.random((18, 15, 3)))
+    one = Scores([str(i) for i in range(60)], better, better, edges, counts, rng.random((18, 15, 3)), better)
     other = replace(one, own_size=matrices, network_size=matrices)
     less = difference(one, other, 500)
     low, high = less["intervals"]["own_size"]["overall_accuracy"]

@@ -35,7 +35,8 @@ def scores() -> Scores:
     boundary = rng.random((6, 2, 18))
     histograms = np.stack([np.full((6, 15), 10.0), np.full((6, 15), 6.0), np.full((6, 15), 7.0)], axis=-1)
     ids = [str(number) for number in range(6)]
-    return Scores(ids, matrices, matrices, boundary, histograms, rng.random((18, 15, 3)))
+    plain = matrices + 20  # a little worse everywhere
+    return Scores(ids, matrices, matrices, boundary, histograms, rng.random((18, 15, 3)), plain)
 
 
 @pytest.fixture(scope="module")
@@ -98,10 +99,17 @@ def test_card_states_figures_recipe_and_licence(scores: Scores, tiny_model: Path
     assert card.data.license == "other" and card.data.license_name == "nvidia-segformer"
     assert card.data.base_model == "nvidia/mit-b2" and card.data.datasets == ["mattmdjaga/human_parsing_dataset"]
     results = {result.metric_type: result for result in card.data.eval_results}
-    assert results["mean_iou"].metric_value == round(figures["mean_iou"], 4)
+    plain = report["plain"]  # what anybody gets from transformers' pipeline
+    assert plain["mean_iou"] < figures["mean_iou"]
+    assert results["mean_iou"].metric_value == round(plain["mean_iou"], 4)
+    assert "plain transformers" in results["mean_iou"].dataset_name
     assert results["mean_iou"].dataset_revision == "0123abc"
     text = card.text
-    assert f"| mean IoU | {figures['mean_iou']:.3f} (" in text and "106 photos" in text and "0123abc" in text
+    totals = next(line for line in text.splitlines() if line.startswith("| mean IoU |")).split("|")
+    assert totals[2].startswith(f" {plain['mean_iou']:.3f} (") and totals[3].startswith(
+        f" {figures['mean_iou']:.3f} ("
+    )
+    assert "106 photos" in text and "0123abc" in text
     assert f"| Hat | {figures['accuracy_Hat']:.3f} | {figures['iou_Hat']:.3f} (" in text
     assert "| Dress | not in these photos | 0.000 (0.000–0.000) |" in text
     assert "Belt for Upper-clothes 7" in text and "off by 10.0 points" in text

@@ -1,4 +1,7 @@
-"""Pushes during a training: what reaches the Hub when, and a run that goes on from there on another machine."""
+"""Pushes during a training: what reaches the Hub when, and a run that goes on from there on another machine.
+
+Covers `clothseg.training.publish.hub_checkpoints`, `clothseg.training.publish.progress_card`.
+"""
 
 import json
 import signal
