@@ -57,7 +57,8 @@ CONFIDENCE_OF_TURNED = 0.75
 without a wearer if they are turned, but hardly ever as sure as this."""
 
 SLACK = 0.1
-"""By how much the network may be less sure of a turned photo than of the photo as it is, if only that looks upright."""
+"""By how much the network may be less sure of a turned photo than of the photo as it is, if only the former looks
+upright."""
 
 FIGURE_LEAST = 0.002
 """Share of the picture that is not Background at least; below it, nobody was found."""
