@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, distribution
 
 
 EXTRAS = {
@@ -89,6 +88,8 @@ def needs_extra(what: str, extra: str) -> Iterator[None]:
 
 def install_command(extra: str) -> str:
     """The command that installs one of `EXTRAS` beside this package, whether that is installed or a clone."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
     try:
         distribution("clothseg")
     except PackageNotFoundError:

@@ -182,7 +182,7 @@ def test_a_clone_names_the_files_with_pins(monkeypatch: pytest.MonkeyPatch) -> N
     def absent(name: str) -> None:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(errors, "distribution", absent)
+    monkeypatch.setattr("importlib.metadata.distribution", absent)
     for extra in EXTRAS:
         *_, last = errors.install_command(extra).split()
         assert not last.endswith(".txt") or (ROOT / last).is_file()
