@@ -2,15 +2,15 @@
 
     python -m benchmarks.input_pipeline FOLDER [--size 512] [--rows 64] [--rounds 7] [--workers 0 2]
 
-FOLDER holds train.parquet. Three ways serve the same rows at the same size, augmented by the same steps with the same
-probabilities and ranges: `set_transform` as in transformers' run_semantic_segmentation.py (decoded with Pillow, one
-albumentations pipeline down to tensors), `set_transform` as in transformers' guide to semantic segmentation (the image
-processor resizes and normalises), and ours. Ours hands over bytes, which are normalised where the network is: `ours`
-is the time until the batch leaves the loader, which is all that the processor does beside a GPU, `to floats` includes
-the normalising, as beside a network on the same processor. The other two normalise in the loader.
-Milliseconds are the best round's, for each photo: of processor time in one process, of wall time with workers. Ratios
-are to `ours`, of the best rounds, and in brackets the median round's. Rounds alternate, so that other load hits all
-alike.
+FOLDER holds train.parquet; `pip install albumentations==2.0.8` brings what ours is compared with. Three ways serve
+the same rows at the same size, augmented by the same steps with the same probabilities and ranges: `set_transform` as
+in transformers' run_semantic_segmentation.py (decoded with Pillow, one albumentations pipeline down to tensors),
+`set_transform` as in transformers' guide to semantic segmentation (the image processor resizes and normalises), and
+ours. Ours hands over bytes, which are normalised where the network is: `ours` is the time until the batch leaves the
+loader, which is all that the processor does beside a GPU, `to floats` includes the normalising, as beside a network
+on the same processor. The other two normalise in the loader. Milliseconds are the best round's, for each photo: of
+processor time in one process, of wall time with workers. Ratios are to `ours`, of the best rounds, and in brackets
+the median round's. Rounds alternate, so that other load hits all alike.
 """
 
 import argparse
@@ -28,9 +28,10 @@ from PIL import Image as PILImage
 from torch.utils.data import DataLoader
 from transformers import SegformerImageProcessorPil, default_data_collator
 
+from benchmarks.albumentations_steps import A, GaussNoise, augmentation
 from clothseg.training.data.dataset import ParsingDataset
 from clothseg.training.data.loading import load_splits
-from clothseg.training.data.transforms import A, GaussNoise, augmentation, normalise
+from clothseg.training.data.network_input import normalise
 from clothseg.training.model import build_processor
 
 
@@ -38,7 +39,7 @@ BATCH = 8
 
 
 def stock_steps(kind: str) -> list[Any]:
-    """Our augmentation's steps with albumentations' own class where ours computes the same in another way."""
+    """The augmentation's steps in albumentations, with its own class for noise."""
     steps = augmentation(kind).transforms
     return [A.GaussNoise(**step.get_transform_init_args()) if type(step) is GaussNoise else step for step in steps]
 

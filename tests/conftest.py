@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 # Threads that wait must sleep: a spinning one steals the core of whatever else runs on a small machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 # No test leaves this machine: one that talks to a Hub starts its own and points a subprocess at it.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -206,7 +206,7 @@ def _given_in(flags: list[str]) -> dict[str, Any]:
     if unknown:
         name = unknown[0].split("=")[0]
         close = difflib.get_close_matches(
-            name.replace("-", "_"), [flag.replace("-", "_") for flag in parser._option_string_actions]
+            name.replace("-", "_"), [flag.replace("-", "_") for flag in parser._option_string_actions], cutoff=0.75
         )
         guess = f" Did you mean --{close[0].lstrip('_')}?" if close and name.startswith("--") else ""
         raise ConfigError(f"Unknown option {' '.join(unknown)}: `python train_hf.py --help` lists all options.{guess}")

@@ -18,7 +18,7 @@ from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from clothseg.errors import ClothsegError, ConfigError
 from clothseg.segmenter import Segmenter
-from clothseg.training.average import mix_in
+from clothseg.training.average import interpolate_weights
 from clothseg.training.bars import hide_bars
 from clothseg.training.checkpoints import checkpoint_to_resume, checkpoints, writing
 from clothseg.training.config import ParsingArguments
@@ -26,13 +26,10 @@ from clothseg.training.data.copy_paste import Wardrobe
 from clothseg.training.data.dataset import ParsingDataset
 from clothseg.training.data.loading import (
     Splits,
-    inspect_rows,
     load_splits,
     repeated,
 )
 from clothseg.training.data.mask_encoding import shares_text
-from clothseg.training.data.pseudo_labels import Labelling
-from clothseg.training.data.sources import load_labelled
 from clothseg.training.data.split import SPLIT_FILE
 from clothseg.training.distillation import Teacher
 from clothseg.training.evaluation.scoring import only_class, report, score
@@ -47,6 +44,7 @@ from clothseg.training.publish.card import write_card
 from clothseg.training.publish.progress_card import write_progress_card
 from clothseg.training.publish.push import TrainingUploads, prepare_push, push, repository
 from clothseg.training.publish.report import write_pictures, write_report
+from clothseg.training.self_training import labellings, taught_rows
 from clothseg.training.trainer import ClothesTrainer
 
 
@@ -94,7 +92,7 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         )
     processor = build_processor(parsing.size)
     teacher = _teacher(parsing, processor, training.device)
-    labellings = _labellings(parsing, output) if writes else []
+    labels_to_make = labellings(parsing, output) if writes else []
     with training.main_process_first(local=True, desc="check of the rows"):  # the others find it in the cache
         splits = load_splits(
             parsing.dataset_name,
@@ -111,12 +109,11 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     rows, counts = splits.train, splits.pixels
     if parsing.unlabelled_name or parsing.flat_lay_name:
         with training.main_process_first(desc="labels of the teacher"):
-            for labels in labellings:
+            for labels in labels_to_make:
                 labels.write()
-            labellings = []
-            taught = concatenate_datasets([load_labelled(file) for file in _label_files(parsing, output).values()])
-            counts = np.concatenate([counts, inspect_rows(taught, "Counting the teacher's labels").pixels])
-        rows = concatenate_datasets([rows, taught])
+            labels_to_make = []  # the teacher's memory is free for the training
+            taught, taught_counts = taught_rows(parsing, output, splits)
+        rows, counts = concatenate_datasets([rows, taught]), np.concatenate([counts, taught_counts])
     rows = rows.select(repeated(counts, parsing.rare_sampling, training.seed))
     if parsing.evaluates_by_default:
         evaluate_each_short_epoch(training, len(rows))
@@ -142,7 +139,7 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     if training.world_size > 1:
         keep_for_good(trainer)
     start: dict[str, torch.Tensor] = {}
-    if parsing.start_share:
+    if parsing.weight_interpolation:
         start = {name: value.to("cpu", copy=True) for name, value in trainer.network.state_dict().items()}
     uploads = None
     if repo_id is not None:
@@ -171,7 +168,7 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         found = " against ".join(f"{name} {value:.4f}" for name, value in candidates.items())
         sys.stdout.write(f"Kept the {next(iter(candidates))} weights: mIoU of {found}.\n")
     if start:
-        mix_in(trainer.network, start, parsing.start_share)
+        interpolate_weights(trainer.network, start, parsing.weight_interpolation)
     # Nothing below needs the other processes, and they would not wait for ever.
     trainer.end()
     if writes:
@@ -217,30 +214,6 @@ def refuse_earlier_run(output: Path, again: bool = False) -> None:
     ):
         if (output / name).exists() and not (again and name == LOG_FILE):
             raise ConfigError(f"{output / name} is {what}: {away}")
-
-
-def _label_files(parsing: ParsingArguments, output: Path) -> dict[str, Path]:
-    """Where the teacher's labels of each kind of photos go: name of the option -> file."""
-    options = [option for option in ("unlabelled_name", "flat_lay_name") if getattr(parsing, option)]
-    return {option: output / f"{option.removesuffix('_name')}_labels.parquet" for option in options}
-
-
-def _labellings(parsing: ParsingArguments, output: Path) -> list[Labelling]:
-    """Photos for the teacher, each with what it needs, looked up at once."""
-    return [
-        Labelling(
-            file,
-            name=getattr(parsing, option),
-            option=option,
-            worn=option != "flat_lay_name",
-            teacher=str(parsing.teacher_model_name_or_path),
-            revision=parsing.teacher_revision,
-            min_probability=parsing.min_teacher_probability,
-            scales=tuple(parsing.teacher_scales),
-            exclude_file=parsing.exclude_file,
-        )
-        for option, file in _label_files(parsing, output).items()
-    ]
 
 
 def _teacher(parsing: ParsingArguments, processor: SegformerImageProcessorPil, device: torch.device) -> Teacher | None:

@@ -49,7 +49,7 @@ def test_every_exported_name_exists() -> None:
 
 
 def test_no_installed_package_is_agpl() -> None:
-    """`albumentationsx`, for one, is AGPL and takes the import name of the albumentations that we pin."""
+    """`albumentationsx`, for one, is AGPL and takes the import name of albumentations."""
     for package in distributions():
         stated = [package.metadata.get("License", ""), package.metadata.get("License-Expression", "")]
         stated += package.metadata.get_all("Classifier") or []

@@ -6,6 +6,7 @@ import pytest
 
 from clothseg.errors import ConfigError
 from clothseg.training.arguments import PRESETS, parse_arguments, preset_flags
+from clothseg.training.run import evaluate_each_short_epoch
 
 
 def test_defaults_are_the_first_versions_recipe(tmp_path: Path) -> None:
@@ -17,6 +18,36 @@ def test_defaults_are_the_first_versions_recipe(tmp_path: Path) -> None:
     assert (training.per_device_train_batch_size, training.num_train_epochs) == (8, 6)
     assert (training.learning_rate, parsing.lr_decay) == (1e-4, 0.9998)
     assert training.optim.startswith("adamw") and training.gradient_accumulation_steps == 1
+
+
+def test_gpu_trains_in_its_format_and_is_evaluated_every_200_iterations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is chosen where there is a GPU; the rest of the run is told to use the CPU, as there is none here."""
+    chosen_for = {"gpu_to_train_on": lambda given: True, "gpu_capability": lambda: (8, 0), "has_tf32": lambda: True}
+    for name, answer in chosen_for.items():
+        monkeypatch.setattr(f"clothseg.training.arguments.{name}", answer)
+    cpu = ["--use_cpu", "true", "--output_dir", str(tmp_path)]
+    parsing, training = parse_arguments(cpu)
+    assert training.bf16 and "bfloat16 mixed precision" in parsing.notices[0]
+    assert training.eval_strategy == training.save_strategy == "steps" and parsing.evaluates_by_default
+    assert (training.eval_steps, training.save_steps) == (200, 1000)
+    evaluate_each_short_epoch(training, 1600)  # 200 steps
+    assert training.eval_strategy == "steps"
+    evaluate_each_short_epoch(training, 1500)
+    assert training.eval_strategy == training.save_strategy == "epoch"
+    _, training = parse_arguments([*cpu, "--early_stopping_patience", "3", "--bf16", "false", "--tf32", "false"])
+    assert (training.eval_steps, training.save_steps) == (200, 200) and not training.bf16
+    parsing, training = parse_arguments([*cpu, "--eval_strategy", "epoch"])
+    assert training.save_strategy == "epoch" and not parsing.evaluates_by_default
+
+
+def test_help_lists_options_and_presets(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        parse_arguments(["--preset", "lite", "--help"])
+    shown = capsys.readouterr().out
+    assert end.value.code == 0 and "--class_weighting" in shown and "--learning_rate" in shown
+    assert "atr-standard, better, lite" in " ".join(shown.split())
 
 
 def test_flags_override_the_preset_wherever_they_stand(tmp_path: Path) -> None:

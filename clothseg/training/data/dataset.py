@@ -1,7 +1,6 @@
 """Rows of a data set as the Trainer takes them: decoded, augmented, encoded."""
 
 import io
-import random
 from typing import Any
 
 import cv2
@@ -13,10 +12,11 @@ from PIL import ExifTags
 from PIL import Image as PILImage
 from transformers import SegformerImageProcessorPil
 
+from clothseg.training.data.augmentation import augment
 from clothseg.training.data.copy_paste import Wardrobe
 from clothseg.training.data.loading import decode_mask, decode_row
+from clothseg.training.data.network_input import encode
 from clothseg.training.data.repair import repair
-from clothseg.training.data.transforms import augmentation, encode
 
 
 def decode_quickly(row: dict[str, Any]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
@@ -72,7 +72,7 @@ class ParsingDataset(torch.utils.data.Dataset):
         borrow: float = 0.0,
         wardrobe: Wardrobe | None = None,
     ) -> None:
-        """Serve `rows` (undecoded, as `load_splits` gives them) augmented by `augmentation(kind, look_closer)`.
+        """Serve `rows` (undecoded, as `load_splits` gives them) augmented by `augment`.
 
         Args:
             rows: with `id`, `image` and `mask`.
@@ -88,7 +88,7 @@ class ParsingDataset(torch.utils.data.Dataset):
         self.rows, self.processor, self.seed = rows, processor, seed
         # Shared with the loader's processes, which outlive an epoch under --dataloader_persistent_workers.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
-        self.augment = augmentation(kind, look_closer) if kind != "none" else None
+        self.kind, self.look_closer = kind, look_closer
 
     @property
     def epoch(self) -> int:
@@ -116,10 +116,7 @@ class ParsingDataset(torch.utils.data.Dataset):
             rng = np.random.default_rng([number, 1])
             if rng.random() < self.borrow:
                 photo, mask = self.wardrobe.dress(photo, mask, rng)
-        if self.augment is None:
+        if self.kind == "none":
             return encode(photo, mask, self.processor)
-        # One stream for all steps. `set_random_seed` would give each step a stream of its own from the same number:
-        # all would draw the same first value, and every mirrored photo, and no other, would have its colours changed.
-        self.augment.set_random_state(np.random.default_rng(number), random.Random(number))  # noqa: S311
-        changed = self.augment(image=photo, mask=mask)
-        return encode(changed["image"], changed["mask"], self.processor, exact=False)
+        photo, mask = augment(photo, mask, np.random.default_rng(number), self.kind, self.look_closer)
+        return encode(photo, mask, self.processor, exact=False)

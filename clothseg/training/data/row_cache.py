@@ -32,7 +32,7 @@ _DEPENDS_ON = (
     "images/decode.py",
     "labels.py",
 )
-_PACKAGES = ("pillow", "imagehash", "numpy")
+_PACKAGES = ("pillow", "scipy", "numpy")
 
 
 def rows_key(rows: Dataset) -> str:

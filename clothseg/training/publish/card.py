@@ -30,7 +30,7 @@ GROUPS = {
     "shoes and bag": ("Left-shoe", "Right-shoe", "Bag"),
     "small and rare": ("Hat", "Sunglasses", "Belt", "Scarf"),
 }
-PACKAGES = ("torch", "transformers", "datasets", "accelerate", "albumentations")
+PACKAGES = ("torch", "transformers", "datasets", "accelerate", "opencv-python-headless")
 
 
 class Licence(NamedTuple):

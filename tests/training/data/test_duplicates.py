@@ -10,7 +10,7 @@ import pytest
 from paper_dolls import draw
 from PIL import Image, ImageEnhance, ImageOps
 
-from clothseg.training.data.duplicates import CHUNK, DISTANCE, WORDS, duplicate_groups, photo_hash
+from clothseg.training.data.duplicates import CHUNK, DISTANCE, WORDS, duplicate_groups, near_duplicates, photo_hash
 
 
 def recompressed(photo: Image.Image) -> Image.Image:
@@ -49,6 +49,17 @@ def test_copies_are_found_and_nothing_else(change: Callable[[Image.Image], Image
     assert found == [[index, index + len(photos)] for index in range(len(photos))]
 
 
+def test_hashes_are_imagehashs() -> None:
+    """Of a pattern and its mirror image; the bits are those of `imagehash.phash(picture, hash_size=16)`, 4.3.2."""
+    rows, columns = np.indices((64, 64))
+    waves = np.sin(columns / 5 + rows / 9) + np.cos(rows / 3 - columns / 17)
+    found = photo_hash(Image.fromarray((waves * 60 + 128).astype(np.uint8)))
+    assert [side.tobytes().hex() for side in found] == [
+        "d800ad55d800d2aac5559000c4006aaa3fff72aa2fff72a82fff72a82fff72a2",
+        "8d55f8008d5587ff9000c55590503fff6aaa27fd7aaa27d87aaa27d07aa827e0",
+    ]
+
+
 def test_dolls_in_many_poses_are_different() -> None:
     assert duplicate_groups(hashes_of([Image.fromarray(draw(seed, 96, 64).image) for seed in range(60)])) == []
 
@@ -85,3 +96,12 @@ def test_thousands_of_equal_photos_are_one_group(rng: np.random.Generator) -> No
     hashes[17] = rng.integers(0, 2**64, (2, WORDS), dtype=np.uint64)
     assert duplicate_groups(hashes) == [[index for index in range(5000) if index != 17]]
     assert duplicate_groups(hashes[:0]) == []
+
+
+def test_copies_of_other_photos_are_told() -> None:
+    photos = [Image.fromarray(draw(seed, 96, 64).image) for seed in range(6)]
+    others = [ImageOps.mirror(photos[1]), recompressed(photos[4]), Image.fromarray(draw(50, 96, 64).image)]
+    found = near_duplicates(hashes_of(photos), hashes_of(others))
+    assert np.flatnonzero(found).tolist() == [1, 4]
+    twice = near_duplicates(hashes_of([photos[0], photos[0]]), hashes_of(others))  # copies of each other alone
+    assert not twice.any() and near_duplicates(hashes_of(photos)[:0], hashes_of(others)).shape == (0,)

@@ -1,0 +1,78 @@
+"""Photos that a teacher labels, beside the labelled ones: which, by whom, and none that is held out."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from datasets import Dataset, concatenate_datasets
+
+from clothseg.errors import DataError
+from clothseg.training.config import ParsingArguments
+from clothseg.training.data.duplicates import near_duplicates
+from clothseg.training.data.loading import Splits, inspect_rows
+from clothseg.training.data.pseudo_labels import Labelling
+from clothseg.training.data.sources import load_labelled
+from clothseg.training.data.split import some
+
+
+logger = logging.getLogger(__name__)
+
+
+def label_files(parsing: ParsingArguments, output: Path) -> dict[str, Path]:
+    """Where the teacher's labels of each kind of photos go: name of the option -> file in the run's folder."""
+    options = [option for option in ("unlabelled_name", "flat_lay_name") if getattr(parsing, option)]
+    return {option: output / f"{option.removesuffix('_name')}_labels.parquet" for option in options}
+
+
+def labellings(parsing: ParsingArguments, output: Path) -> list[Labelling]:
+    """Photos for the teacher, each kind with what it needs, looked up at once.
+
+    Raises:
+        DataError, ModelError, HubError: as `Labelling`.
+    """
+    return [
+        Labelling(
+            file,
+            name=getattr(parsing, option),
+            option=option,
+            worn=option != "flat_lay_name",
+            teacher=str(parsing.teacher_model_name_or_path),
+            revision=parsing.teacher_revision,
+            min_probability=parsing.min_teacher_probability,
+            scales=tuple(parsing.teacher_scales),
+            exclude_file=parsing.exclude_file,
+        )
+        for option, file in label_files(parsing, output).items()
+    ]
+
+
+def taught_rows(parsing: ParsingArguments, output: Path, splits: Splits) -> tuple[Dataset, npt.NDArray[np.int64]]:
+    """Rows that the teacher has labelled, without near-duplicates of rows that are held out.
+
+    Args:
+        parsing: names the photos.
+        output: folder of the run, in which their labels lie.
+        splits: whose `validation` and `test` are held out.
+
+    Returns:
+        Rows of `id`, `image` and `mask`, undecoded, and their pixels (N, 18) of each class.
+
+    Raises:
+        DataError: none is left.
+    """
+    rows = concatenate_datasets([load_labelled(file) for file in label_files(parsing, output).values()])
+    found = inspect_rows(rows, "Counting the teacher's labels")
+    held_out = [part for part in (splits.validation, splits.test) if part is not None]
+    hashes = [inspect_rows(part, "Looking for copies of held-out photos").hashes for part in held_out]
+    copies = near_duplicates(found.hashes, np.concatenate(hashes))
+    if copies.any():
+        logger.warning(
+            "Left out %d photos for the teacher that are near-duplicates of held-out ones: %s.",
+            copies.sum(),
+            some(rows.select(np.flatnonzero(copies))["id"][:]),
+        )
+    kept = np.flatnonzero(~copies)
+    if not len(kept):
+        raise DataError("All photos for the teacher are near-duplicates of held-out rows: give it other photos.")
+    return rows.select(kept), found.pixels[kept]
