@@ -18,7 +18,7 @@ FILE = "average.safetensors"
 
 
 @torch.no_grad()
-def mix_in(model: nn.Module, start: dict[str, torch.Tensor], share: float) -> None:
+def interpolate_weights(model: nn.Module, start: dict[str, torch.Tensor], share: float) -> None:
     """Move a fine-tuned model back towards its starting weights: (1 - share) * weights + share * start.
 
     On the line between the two, a model often does better than at either end, most of all on what the fine-tuning

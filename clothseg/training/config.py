@@ -202,9 +202,12 @@ class ParsingArguments:
             "push; mind the data set's terms."
         },
     )
-    start_share: float = field(
+    weight_interpolation: float = field(
         default=0.0,
-        metadata={"help": "Share of the starting weights mixed into the final ones, for fine-tuning; 0: none."},
+        metadata={
+            "help": "Share of the starting weights mixed into the final ones, for fine-tuning; 0: none.",
+            "aliases": ["--start_share"],
+        },
     )
     save_dtype: str = field(
         default="float32",
@@ -240,7 +243,7 @@ class ParsingArguments:
             raise ConfigError(f"--class_weight_cap {self.class_weight_cap}: give 1 or more.")
         if self.split_file and self.split_protocol != "fraction":
             raise ConfigError("--split_file decides the rows: leave --split_protocol out.")
-        for name in ("rare_sampling", "look_closer", "borrow", "min_teacher_probability", "start_share"):
+        for name in ("rare_sampling", "look_closer", "borrow", "min_teacher_probability", "weight_interpolation"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"--{name} {getattr(self, name)}: give a share between 0 and 1.")
         for name in ("unlabelled_name", "flat_lay_name"):

@@ -18,7 +18,7 @@ from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from clothseg.errors import ClothsegError, ConfigError
 from clothseg.segmenter import Segmenter
-from clothseg.training.average import mix_in
+from clothseg.training.average import interpolate_weights
 from clothseg.training.bars import hide_bars
 from clothseg.training.checkpoints import checkpoint_to_resume, checkpoints, writing
 from clothseg.training.config import ParsingArguments
@@ -139,7 +139,7 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
     if training.world_size > 1:
         keep_for_good(trainer)
     start: dict[str, torch.Tensor] = {}
-    if parsing.start_share:
+    if parsing.weight_interpolation:
         start = {name: value.to("cpu", copy=True) for name, value in trainer.network.state_dict().items()}
     uploads = None
     if repo_id is not None:
@@ -168,7 +168,7 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
         found = " against ".join(f"{name} {value:.4f}" for name, value in candidates.items())
         sys.stdout.write(f"Kept the {next(iter(candidates))} weights: mIoU of {found}.\n")
     if start:
-        mix_in(trainer.network, start, parsing.start_share)
+        interpolate_weights(trainer.network, start, parsing.weight_interpolation)
     # Nothing below needs the other processes, and they would not wait for ever.
     trainer.end()
     if writes:

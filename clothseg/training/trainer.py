@@ -24,6 +24,7 @@ from transformers import (
 from transformers.trainer_utils import TrainOutput
 
 from clothseg.models.decode_head import FoldedDecodeHead
+from clothseg.models.loading import OURS
 from clothseg.training import transformers_internals
 from clothseg.training.average import WeightAverage
 from clothseg.training.checkpoints import writing
@@ -87,6 +88,8 @@ class ClothesTrainer(Trainer):
 
         if isinstance(network, SegformerForSemanticSegmentation):
             network.decode_head.__class__ = FoldedDecodeHead  # same parameters and names, a cheaper forward
+        if network.config.model_type in OURS and args.ddp_find_unused_parameters is None:
+            args.ddp_find_unused_parameters = False  # they have none, and looking for them takes time
         super().__init__(network, args, compute_metrics=count, **kwargs)
         self.network, self.parsing = network, parsing
         self.processor: SegformerImageProcessorPil = kwargs["processing_class"]

@@ -34,7 +34,8 @@ def arguments(data: Path, model: Path, output: Path, *flags: str) -> list[str]:
 def test_whole_run_with_average_and_half_precision(
     doll_data: Path, image_classifier: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    flags = ["--ema_decay", "0.5", "--save_dtype", "float16", "--start_share", "0.1"]
+    flags = ["--ema_decay", "0.5", "--save_dtype", "float16"]
+    flags += ["--start_share", "0.1"]  # the former name of --weight_interpolation
     argv = arguments(doll_data, image_classifier, tmp_path, *flags)
     folder = run(*parse_arguments(argv), argv)
     assert folder == tmp_path / "model"
@@ -47,7 +48,8 @@ def test_whole_run_with_average_and_half_precision(
     assert Segmenter.from_pretrained(folder).image_size == (64, 64)
     figures = json.loads((folder / "figures.json").read_text())
     assert set(FILES) <= {path.name for path in folder.iterdir()} and not list(folder.glob("*_photos.png"))
-    assert "![calibration](calibration.png)" in (folder / "README.md").read_text()
+    card = (folder / "README.md").read_text()
+    assert "![calibration](calibration.png)" in card and "mixed with the starting weights, 10 % of these" in card
     for size in ("own_size", "network_size"):
         low, high = figures["intervals"][size]["overall_accuracy"]
         assert 0 <= low <= figures[size]["overall_accuracy"] <= high <= 1

@@ -9,7 +9,7 @@ from small_trainer import keep_statistics, losses, make_trainer
 from transformers import TrainingArguments
 
 from clothseg.errors import ConfigError
-from clothseg.training.average import FILE, mix_in
+from clothseg.training.average import FILE, interpolate_weights
 from clothseg.training.data.network_input import normalise
 from clothseg.training.evaluation.metrics import confusion_matrix, summarize
 from clothseg.training.model import build_model
@@ -203,6 +203,6 @@ def test_mixing_lies_on_the_line_between(tiny_model: Path) -> None:
     with torch.no_grad():
         for value in model.state_dict().values():
             value.add_(1)  # counts of batches as well
-    mix_in(model, start, 0.25)
+    interpolate_weights(model, start, 0.25)
     for name, value in model.state_dict().items():
         assert torch.allclose(value.float(), start[name].float() + (0.75 if value.is_floating_point() else 1)), name
