@@ -93,10 +93,11 @@ class Stream:
             ConfigError: an option has no such value.
         """
         self._options = SegmentOptions.of(keywords, options)
+        own = (*VIDEO_OPTIONS, "orientation")  # either value: a clip says itself how it is turned
         given = [
             name
             for name, option in options_of(SegmentOptions).items()
-            if name not in VIDEO_OPTIONS and getattr(self._options, name) != option.default
+            if name not in own and getattr(self._options, name) != option.default
         ]
         if given:
             raise ConfigError(f"Clips have no option {given[0]}; they have {', '.join(VIDEO_OPTIONS)} and smooth.")
