@@ -134,7 +134,7 @@ class SegmentOptions:
         back_view: "auto" swaps left and right of a person who seems to be seen from behind; with edges "guided" only.
             "off" (the default) never does: a front that is taken for a back has all sides wrong.
         max_side: reduce a photo whose longer side has more pixels before it is segmented; the result carries the
-            reduced photo. docs/speed.md says what that gains and costs.
+            reduced photo. docs/performance.md says what that gains and costs.
 
     Raises:
         ConfigError: an option has no such value.
@@ -142,17 +142,17 @@ class SegmentOptions:
 
     people: Literal["one", "all"] = _option(
         "one",
-        "one takes the photo as one of a single person; all tells people apart and segments each by themselves",
+        '"one" takes the photo as one of a single person; "all" tells people apart and segments each by themselves',
         choices=("one", "all"),
     )
     edges: Literal["guided", "plain"] = _option(
         "guided",
-        "guided lets borders follow the photo's edges; plain interpolates the network's logits as transformers does",
+        '"guided" lets borders follow the photo; "plain" interpolates the network\'s logits as transformers does',
         choices=("plain", "guided"),
     )
     zoom: Literal["auto", "off"] = _option(
         "auto",
-        "auto crops a small figure and segments it again at a higher resolution; off never does",
+        '"auto" crops a small figure and segments it again at a higher resolution; "off" never does',
         choices=("off", "auto"),
     )
     average: bool = _option(
@@ -161,12 +161,12 @@ class SegmentOptions:
     rules: bool = _option(False, "drop specks, and what cannot be in a photo of one person")
     orientation: Literal["auto", "upright"] = _option(
         "auto",
-        "auto segments photos that do not look upright again, turned; upright takes every photo as upright",
+        '"auto" segments photos that do not look upright again, turned; "upright" takes every photo as upright',
         choices=("upright", "auto"),
     )
     back_view: Literal["off", "auto"] = _option(
         "off",
-        "auto swaps left and right of a person who seems to be seen from behind; off never does",
+        '"auto" swaps left and right of a person who seems to be seen from behind; "off" never does',
         choices=("off", "auto"),
     )
     max_side: int | None = _option(

@@ -4,7 +4,7 @@ import json
 import os
 import warnings
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any
 
@@ -303,3 +303,17 @@ def _frozen(array: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         array = array.copy()
         array.flags.writeable = False
     return array
+
+
+_init = Segmentation.__init__
+
+
+@wraps(_init)
+def _init_by_old_names(self: Segmentation, *args: Any, **kwargs: Any) -> None:
+    if "wearers" in kwargs:
+        warnings.warn("Segmentation's wearers are now called person_map.", DeprecationWarning, stacklevel=2)
+        kwargs["person_map"] = kwargs.pop("wearers")
+    _init(self, *args, **kwargs)
+
+
+Segmentation.__init__ = _init_by_old_names  # type: ignore[method-assign]

@@ -18,6 +18,7 @@ from clothseg.images.color_space import on_white
 from clothseg.images.decode import Photo, load_photo, photo_name
 from clothseg.labels import NAMES
 from clothseg.options import SegmentKeywords, SegmentOptions, takes_options
+from clothseg.pickling import Origin, restore, to_pickle
 from clothseg.pipelining import in_order, overlapped
 from clothseg.postprocess.pipeline import Logits, Prediction, aspect_preserving_size, decode
 from clothseg.postprocess.softmax import as_logits
@@ -59,6 +60,7 @@ class Segmenter:
         license_note: One sentence on the licence of the weights.
         notice: What users are to know about where the weights are from, such as that the Hub could not be asked.
         folder: Where its files lie, if they were loaded from files.
+        origin: What was loaded, and how: what is pickled of it. None if it was put together by hand.
         image_size: (height, width) that photos are resized to for the network.
     """
 
@@ -86,6 +88,8 @@ class Segmenter:
         self.license_note = license_note
         self.notice = ""
         self.folder: Path | None = None
+        self.origin: Origin | None = None
+        self._loaded_engine: Engine | None = None
         self.image_size: tuple[int, int] = (processor.size["height"], processor.size["width"])
         self._resample = processor.resample
         # Beyond resizing, processors only map values: found out once for all 256, instead of computed for each pixel.
@@ -144,7 +148,19 @@ class Segmenter:
             license_note=loaded.license_note,
         )
         segmenter.notice, segmenter.folder = loaded.notice, loaded.folder
+        segmenter.origin = Origin.of(loaded, name_or_path, device, engine, precision)
+        segmenter._loaded_engine = segmenter.engine
         return segmenter
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by model and options (`clothseg.pickling`)."""
+        return restore, (type(self), to_pickle(self, self.origin, self._loaded_engine))
+
+    def __copy__(self) -> Self:
+        """A second segmenter with the same engine, not loaded anew."""
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
 
     @takes_options()
     def __call__(

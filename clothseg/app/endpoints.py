@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import gradio as gr
 
 from clothseg.app.downloads import new_path, save_coco, save_cutout, save_each_item, save_labels, save_overlay
 from clothseg.app.limits import BATCH_QUEUE, MODEL_LIMIT, MODEL_QUEUE
-from clothseg.app.mcp import LOOK_NAMES, OPTIONS_SCHEMA, described
+from clothseg.app.mcp import OPTIONS_SCHEMA, described
 from clothseg.app.model_loader import pending
 from clothseg.app.photo_input import photo_input, plain_errors
 from clothseg.app.server.gradio_internals import accept_file_lists_in_mcp, file_list_schema, replace_schema
@@ -17,10 +18,13 @@ from clothseg.batch.photo_files import KINDS, Wanted
 from clothseg.batch.to_zip import segment_to_zip
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
 from clothseg.labels import GROUPS, NAMES, hex_color
-from clothseg.options import CutoutOptions, SegmentOptions, options_of
+from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, SegmentOptions, options_of
 from clothseg.outputs.items import items_to_dict
 from clothseg.segmentation import Segmentation
 from clothseg.segmenter import Segmenter
+
+
+DEFAULT = SegmentOptions()
 
 
 def _names(classes: Any) -> list[str]:
@@ -34,20 +38,16 @@ def add_endpoints(segmenter: Segmenter) -> None:
     """Add `/segment`, `/cutout`, `/items`, `/batch`, `/labels` and `/health` to the Blocks being built."""
     accept_file_lists_in_mcp()
 
-    def run(photo: str | bytes | None, *look: Any) -> Segmentation:
+    def run(photo: str | bytes | None, look: SegmentOptions) -> Segmentation:
         if photo is None:
             raise ImageError("No photo was given; send one.")
-        return segmenter(photo, **dict(zip(LOOK_NAMES, look, strict=True)))
+        return segmenter(photo, look)
 
     @plain_errors
     @described
     def segment(
         photo: str | bytes | None,
-        people: str = "one",
-        edges: str = "guided",
-        zoom: str = "auto",
-        average: bool = False,
-        rules: bool = False,
+        look: SegmentOptions = DEFAULT,
     ) -> tuple[str, str, dict[str, Any]]:
         """Find the clothes and body parts in a photo of a dressed person: 18 classes, left and right are the wearer's.
 
@@ -61,7 +61,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
             each class's id, name, share of the photo (0..1), mean confidence (0..1) and box [x, y, width, height] in
             pixels.
         """
-        result = run(photo, people, edges, zoom, average, rules)
+        result = run(photo, look)
         return save_overlay(result), save_labels(result), result.to_dict()
 
     @plain_errors
@@ -71,11 +71,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
         classes: list[str],
         options: dict[str, Any] | None = None,
         background: str | bytes | None = None,
-        people: str = "one",
-        edges: str = "guided",
-        zoom: str = "auto",
-        average: bool = False,
-        rules: bool = False,
+        look: SegmentOptions = DEFAULT,
     ) -> str:
         """Cut the named classes out of a photo of a dressed person; all else becomes transparent.
 
@@ -84,10 +80,8 @@ def add_endpoints(segmenter: Segmenter) -> None:
             classes: One or more of Background, Hat, Hair, Sunglasses, Upper-clothes, Skirt, Pants, Dress, Belt,
                 Left-shoe, Right-shoe, Face, Left-leg, Right-leg, Left-arm, Right-arm, Bag, Scarf, or of the groups
                 All garments, Upper, Lower, Shoes and accessories, Body.
-            options: How the cut-out is made, a JSON object with any of: background ("none" or a colour such as
-                "#ff8800"), crop (true or false: down to what is kept), margin (pixels about it, 0 to 1000), grow
-                (pixels, -64 to 64; negative shrinks), feather (pixels over which the edge fades, 0 to 64), soft_edges,
-                fill_holes, drop_specks (true or false each). Without it, the plain cut-out.
+            options: How the cut-out is made, a JSON object with any of: {cutout_options}. Without it, the plain
+                cut-out.
             background: A picture to lay behind the cut-out instead.
 
         Returns:
@@ -95,7 +89,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
         """
         names = _names(classes)
         made = _cutout_options(options, background)
-        return save_cutout(run(photo, people, edges, zoom, average, rules), names, made)
+        return save_cutout(run(photo, look), names, made)
 
     @plain_errors
     @described
@@ -104,11 +98,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
         classes: list[str] | None = None,
         cutouts: bool = False,
         options: dict[str, Any] | None = None,
-        people: str = "one",
-        edges: str = "guided",
-        zoom: str = "auto",
-        average: bool = False,
-        rules: bool = False,
+        look: SegmentOptions = DEFAULT,
         polygons: bool = False,
     ) -> tuple[dict[str, Any], str, str | None]:
         """List the garments and accessories in a photo one by one: two bags are two items.
@@ -128,7 +118,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
         """
         names = _names(classes)
         made = _cutout_options(options, None)
-        result = run(photo, people, edges, zoom, average, rules)
+        result = run(photo, look)
         found = result.items(*names)
         archive = save_each_item(result, names, made, polygons) if cutouts else None
         return items_to_dict(found, result.name, result.notes), save_coco(result, found, polygons), archive
@@ -140,11 +130,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
         kinds: list[str] | None = None,
         classes: list[str] | None = None,
         options: dict[str, Any] | None = None,
-        people: str = "one",
-        edges: str = "guided",
-        zoom: str = "auto",
-        average: bool = False,
-        rules: bool = False,
+        look: SegmentOptions = DEFAULT,
         polygons: bool = False,
     ) -> Iterator[tuple[dict[str, Any], str | None]]:
         """Segment many photos, or ZIPs of photos, into one ZIP; a photo that cannot be used stops no other.
@@ -165,10 +151,9 @@ def add_endpoints(segmenter: Segmenter) -> None:
         """
         made = _cutout_options(options, None)
         written = Wanted(tuple(kinds or Wanted.kinds), tuple(_names(classes) or Wanted.classes), made, polygons)
-        look: dict[str, Any] = dict(zip(LOOK_NAMES, (people, edges, zoom, average, rules), strict=True))
         out = new_path("clothseg.zip")
         report: dict[str, Any] = {"done": 0, "total": 0, "errors": []}
-        with closing(segment_to_zip(segmenter, photos or [], out, written, **look)) as steps:
+        with closing(segment_to_zip(segmenter, photos or [], out, written, **asdict(look))) as steps:
             for step in steps:
                 errors = [*report["errors"], step.error] if step.error else report["errors"]
                 report = {"done": step.done, "total": step.total, "errors": errors}
@@ -246,8 +231,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
 
     look = [
         choice(name, option.choices, option.default) if option.choices else flag(name)
-        for name, option in options_of(SegmentOptions).items()
-        if name in LOOK_NAMES
+        for name, option in ((name, options_of(SegmentOptions)[name]) for name in ENDPOINT_OPTIONS)
     ]
     photo, classes, options = picture("photo"), some("classes", (*GROUPS, *NAMES)), cutout_options()
     overlay = gr.Image(label="overlay", type="filepath", visible=False)

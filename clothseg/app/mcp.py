@@ -1,51 +1,77 @@
-"""Texts and schemas of the endpoints as MCP tools, in the form that an assistant can use."""
+"""Options, texts and schemas of the endpoints, in the form that API page and MCP tools can use."""
 
 import re
 from collections.abc import Callable
-from inspect import getdoc, signature
+from functools import wraps
+from inspect import Parameter, getdoc, isgeneratorfunction, signature
 from typing import Any
 
-from clothseg.options import MAX_FEATHER, MAX_GROWTH, MAX_MARGIN
+from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, SegmentOptions, options_of
 
-
-LOOK_NAMES = ("people", "edges", "zoom", "average", "rules")
-"""Options of `Segmenter.__call__`, in the order in which the endpoints take them."""
-
-LOOK_TEXT = """
-    people: "one" takes the photo as it is; "all" tells several people apart and looks at each on their own.
-    edges: "guided" lets borders follow the photo's edges; "plain" only interpolates what the network says.
-    zoom: "auto" looks at a small figure once more, from closer; "off" never does.
-    average: Look four times and average: more accurate, five times slower.
-    rules: Drop specks, and what cannot be in a photo of one person."""
-"""Of the parameters of these names in the endpoints' docstrings."""
 
 OPTIONS_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "properties": {
-        "background": {"type": "string", "description": '"none" (transparent) or a colour such as "#ff8800"'},
-        "crop": {"type": "boolean", "description": "cut down to what is kept"},
-        "margin": {"type": "integer", "minimum": 0, "maximum": MAX_MARGIN, "description": "pixels left when cropped"},
-        "grow": {
-            "type": "integer", "minimum": -MAX_GROWTH, "maximum": MAX_GROWTH,
-            "description": "pixels by which the outline moves outwards, or inwards if negative",
-        },
-        "feather": {
-            "type": "number", "minimum": 0, "maximum": MAX_FEATHER,
-            "description": "pixels over which the edge fades",
-        },
-        "soft_edges": {"type": "boolean", "description": "let the edge follow hair and fringes"},
-        "fill_holes": {"type": "boolean", "description": "fill small holes"},
-        "drop_specks": {"type": "boolean", "description": "drop small pieces"},
-    },
-}  # fmt: skip
+    "properties": {name: option.schema for name, option in options_of(CutoutOptions).items()},
+}
 """JSON schema of `CutoutOptions`, of which a picture as background is a parameter of its own."""
+
+CUTOUT_TEXT = ", ".join(
+    f"{name} ({option.help}{'' if option.kind is str else f': {option.values}'})"
+    for name, option in options_of(CutoutOptions).items()
+)
+"""What stands for `{cutout_options}` in the endpoints' docstrings."""
+
+LOOK = "look"
+"""Name of an endpoint's parameter in whose place callers see one for each of `ENDPOINT_OPTIONS`."""
 
 
 def described(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Complete a docstring for API page and MCP tools, where each line is a text by itself: none may be wrapped."""
+    """Complete an endpoint for API page and MCP tools.
+
+    Its parameter `look`, a `SegmentOptions`, becomes one parameter for each of `ENDPOINT_OPTIONS`. Each line of the
+    docstring is a text by itself: none may be wrapped.
+    """
     about, _, returns = (getdoc(function) or "").partition("\n\nReturns:")
-    if LOOK_NAMES[0] in signature(function).parameters:
-        about += LOOK_TEXT
+    about = about.replace("{cutout_options}", CUTOUT_TEXT)
+    if LOOK in signature(function).parameters:
+        for name in ENDPOINT_OPTIONS:
+            text = options_of(SegmentOptions)[name].help
+            about += f"\n    {name}: {text[:1].upper()}{text[1:]}."
+        function = _with_options(function)
     about = re.sub(r"\n {8,}", " ", about)
     function.__doc__ = f"{about}\n\nReturns:\n    {' '.join(returns.split())}"
     return function
+
+
+def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with a parameter for each option in place of `look`."""
+    known = options_of(SegmentOptions)
+    parameters: list[Parameter] = []
+    for each in signature(function).parameters.values():
+        if each.name != LOOK:
+            parameters.append(each)
+            continue
+        parameters += [
+            Parameter(name, each.kind, default=known[name].default, annotation=known[name].kind)
+            for name in ENDPOINT_OPTIONS
+        ]
+    shown = signature(function).replace(parameters=parameters)
+
+    def arguments(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        bound = shown.bind(*args, **kwargs)
+        bound.apply_defaults()
+        given = dict(bound.arguments)
+        options = {name: given.pop(name) for name in ENDPOINT_OPTIONS}
+        return given | {LOOK: SegmentOptions.of({name: value for name, value in options.items() if value is not None})}
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(**arguments(*args, **kwargs))
+
+    @wraps(function)
+    def steps(*args: Any, **kwargs: Any) -> Any:
+        yield from function(**arguments(*args, **kwargs))
+
+    made = steps if isgeneratorfunction(function) else call
+    made.__signature__ = shown  # type: ignore[attr-defined]
+    return made

@@ -14,37 +14,48 @@ from clothseg.app.i18n import tr
 from clothseg.app.photo_input import photo_input
 from clothseg.errors import ClothsegError
 from clothseg.labels import NAMES
-from clothseg.options import MAX_FEATHER, MAX_GROWTH, CutoutOptions
+from clothseg.options import MAX_FEATHER, MAX_GROWTH, CutoutOptions, SegmentOptions, options_of
 
 
 class Switch(NamedTuple):
-    """A choice of two in how photos are looked at.
+    """A choice of two in how photos are segmented.
 
     Attributes:
-        option: name in `Segmenter.__call__`, and in links.
-        off: the option's value when the box is empty.
-        on: the one when it is ticked.
+        option: name of the field of `SegmentOptions`, and in links.
         label: what the page calls it, in English.
         info: what it does, in plain words.
-        ticked: whether it is at first.
     """
 
     option: str
-    off: str | bool
-    on: str | bool
     label: str
     info: str
-    ticked: bool
+
+    @property
+    def off(self) -> str | bool:
+        """The option's value when the box is empty."""
+        choices = options_of(SegmentOptions)[self.option].choices
+        return choices[0] if choices else False
+
+    @property
+    def on(self) -> str | bool:
+        """The one when it is ticked."""
+        choices = options_of(SegmentOptions)[self.option].choices
+        return choices[1] if choices else True
+
+    @property
+    def ticked(self) -> bool:
+        """Whether it is at first."""
+        return bool(options_of(SegmentOptions)[self.option].default == self.on)
 
 
 LOOK = (
-    Switch("edges", "plain", "guided", "Follow the photo’s edges", "Borders end where the photo’s colours do.", True),
-    Switch("zoom", "off", "auto", "Look closer at small figures", "One more look if the person is small.", True),
-    Switch("people", "one", "all", "Tell people apart", "Several people: one more look at each of them.", False),
-    Switch("average", False, True, "Look four times", "More accurate, at five times the time.", False),
-    Switch("rules", False, True, "Tidy up", "Drops specks, and what one person cannot wear there.", False),
-    Switch("orientation", "upright", "auto", "Turn photos", "More looks if nobody stands upright.", True),
-    Switch("back_view", "off", "auto", "Swap sides of backs", "For people seen from behind; may err.", False),
+    Switch("edges", "Follow the photo’s edges", "Borders end where the photo’s colours do."),
+    Switch("zoom", "Look closer at small figures", "One more look if the person is small."),
+    Switch("people", "Tell people apart", "Several people: one more look at each of them."),
+    Switch("average", "Look four times", "More accurate, at five times the time."),
+    Switch("rules", "Tidy up", "Drops specks, and what one person cannot wear there."),
+    Switch("orientation", "Turn photos", "More looks if nobody stands upright."),
+    Switch("back_view", "Swap sides of backs", "For people seen from behind; may err."),
 )
 """How a photo is looked at, in the page's order."""
 
@@ -185,6 +196,7 @@ def cutout_values(options: CutoutOptions) -> list[Any]:
 def read_link(query: Mapping[str, str]) -> Settings:
     """Settings from a link's query; what is unknown there, or cannot be read, is as at first."""
     plain = Settings()
+    query = {SegmentOptions.RENAMED.get(name, name): value for name, value in query.items()}
     look = tuple(
         {str(switch.on).lower(): True, str(switch.off).lower(): False}.get(query.get(switch.option, ""), switch.ticked)
         for switch in LOOK

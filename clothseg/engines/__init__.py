@@ -6,6 +6,7 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from clothseg.engines import forking  # noqa: F401 - for what it registers
 from clothseg.engines.base import Engine
 from clothseg.errors import ConfigError, ModelError, install_command
 
@@ -78,9 +79,13 @@ def _quicker(model_type: str, device: str) -> list[str]:
 
 def _converted(loaded: "LoadedModel", engine: str, precision: str) -> Engine:
     if engine == "openvino":
-        from clothseg.engines.openvino_engine import OpenVinoEngine
+        from clothseg.engines.openvino_engine import OpenVinoEngine, is_usable
 
-        return OpenVinoEngine(loaded, precision)
+        if is_usable():
+            return OpenVinoEngine(loaded, precision)
+        from clothseg.engines.torch_engine import TorchEngine
+
+        return TorchEngine(loaded.model, "cpu", precision)
     from clothseg.engines.onnx_engine import OnnxEngine
 
     return OnnxEngine(loaded)

@@ -1,5 +1,6 @@
 """The ONNX Runtime engine: for machines that have no OpenVINO; computes in float32 only."""
 
+import os
 import threading
 from functools import lru_cache
 from pathlib import Path
@@ -39,8 +40,12 @@ class OnnxEngine(Engine):
         self._file = cached(f"onnx-{key}", lambda folder: _export(loaded, folder / "model.onnx"), _read)
         self._prepared = lru_cache(maxsize=PREPARED)(self._prepare)
         self._turn = threading.Lock()
+        self._process = os.getpid()
 
     def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        if os.getpid() != self._process:  # forked: the sessions' threads are not here, nor may they be waited for
+            self._inherited, self._prepared = self._prepared, lru_cache(maxsize=PREPARED)(self._prepare)
+            self._process, self._turn = os.getpid(), threading.Lock()
         with self._turn:
             session = self._prepared(*pixels.shape[2:])
             return np.concatenate([session.run(None, {"pixel_values": photo[None]})[0] for photo in pixels])

@@ -35,6 +35,9 @@ class OpenVinoEngine(Engine):
     shapes is up to twice as quick. All cores compute a photo that comes alone; of several each has a core of its own,
     since cores that share one wait for each other (see `Streams`). The conversion needs PyTorch and is kept on disk;
     from then on PyTorch is not even imported.
+
+    OpenVINO's threads do not exist in a process that is forked from one that has used it: it may wait for them
+    forever. There PyTorch computes in its place.
     """
 
     def __init__(self, loaded: LoadedModel, precision: str = "exact") -> None:
@@ -60,8 +63,12 @@ class OpenVinoEngine(Engine):
         self.number_format = "bf16" if fast else "f32"
         self._compiled = lru_cache(maxsize=COMPILED)(self._compile)
         self._turn = threading.Lock()
+        self._process, self._precision, self._load_model = os.getpid(), precision, loaded.load_model
 
     def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        if os.getpid() != self._process:
+            answer: npt.NDArray[np.float32] = self._in_a_fork(pixels)
+            return answer
         if len(pixels) > 1 and self.streams is not None:
             with ThreadPoolExecutor(self.streams.count) as pool:
                 return np.concatenate(list(pool.map(self.streams, pixels[:, None])))
@@ -69,11 +76,21 @@ class OpenVinoEngine(Engine):
             request = self._compiled(*pixels.shape[2:])
             return np.concatenate([request.infer([photo[None]])[0] for photo in pixels])
 
-    @cached_property
+    @property
     def streams(self) -> "Streams | None":  # type: ignore[override]
-        """The same network for several photos at once; None on a machine of one core."""
+        """The same network for several photos at once; None on a machine of one core, and in a forked process."""
+        return self._streams if os.getpid() == self._process else None
+
+    @cached_property
+    def _streams(self) -> "Streams | None":
         count = min(_cores(), MOST_STREAMS)
         return Streams(self.compile, count) if count > 1 else None
+
+    @cached_property
+    def _in_a_fork(self) -> Engine:
+        from clothseg.engines.torch_engine import TorchEngine
+
+        return TorchEngine(self._load_model(), "cpu", self._precision)
 
     def compile(self, size: tuple[int, int], **settings: Any) -> Any:
         """OpenVINO's compiled model for one photo of this size (h, w)."""
@@ -135,6 +152,11 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def is_usable() -> bool:
+    """False in a process that was forked from one that has used OpenVINO."""
+    return _user in (None, os.getpid())
+
+
 def import_openvino() -> Any:
     """Import OpenVINO without its telemetry, which otherwise reports the import itself to Google Analytics.
 
@@ -153,6 +175,10 @@ def import_openvino() -> Any:
     return openvino
 
 
+_user: int | None = None
+"""The process that has started OpenVINO, this one or one that it was forked from."""
+
+
 @cache
 def _core() -> Any:
     """The process's only core, with the plugin for CPUs loaded.
@@ -162,7 +188,8 @@ def _core() -> Any:
     and the next signal (SIGTERM, say) ends the process with a segmentation fault. So there is one, which a thread of
     its own loads.
     """
-    openvino = import_openvino()
+    global _user
+    openvino, _user = import_openvino(), os.getpid()
     # Its bindings look numpy up when they first need it; two threads that do so at once wait for each other forever.
     openvino.Tensor(np.zeros(1, np.float32)).data.copy()
     core = openvino.Core()

@@ -28,6 +28,10 @@ EPS = 3e-4
 LEAST = 0.05
 """Probabilities below count as none, which confines a class to the box that holds it."""
 
+FLAT = 0.26
+"""Probability of the likeliest class below which thresholds shrink in proportion: of a network that is hardly trained
+no class may reach them, and its best class is to win all the same."""
+
 _HOPE = 0.13
 """Probability from which on a class may win nearby."""
 
@@ -70,7 +74,7 @@ def resize_probabilities(probability: Array, size: tuple[int, int], shrink: int)
         shrink: how many pixels of the photo, a side, are one of the copy.
 
     Returns:
-        (C, max(1, H // shrink), max(1, W // shrink)) float32; what is small is 0.
+        (C, max(1, H // shrink), max(1, W // shrink)) float32; what is small beside the largest is 0.
     """
     rows, columns = (max(1, side // shrink) for side in size)
     down, across = (
@@ -79,9 +83,11 @@ def resize_probabilities(probability: Array, size: tuple[int, int], shrink: int)
     method = cv2.INTER_AREA if min(down, across) < 1 else cv2.INTER_LINEAR
     planes = np.empty((len(probability), rows, columns), np.float32)
     for plane, source in zip(planes, probability, strict=True):
-        larger = cv2.resize(source, None, fx=across, fy=down, interpolation=method)[:rows, :columns]
-        cv2.threshold(larger, LEAST, 0, cv2.THRESH_TOZERO, dst=plane)
-    planes /= np.maximum(planes.sum(axis=0), LEAST)
+        plane[...] = cv2.resize(source, None, fx=across, fy=down, interpolation=method)[:rows, :columns]
+    likeliest = planes.max(axis=0)
+    least = LEAST * np.minimum(1, likeliest / FLAT) if likeliest.min() < FLAT else LEAST
+    planes *= planes > least
+    planes /= np.maximum(planes.sum(axis=0), least)
     return planes
 
 
@@ -105,8 +111,13 @@ def _fitted(guide: Array, planes: Array) -> list[Fit]:
 def _hopes(fitted: list[Fit], guide: Array, gaps: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """(C, *gaps): 1 where a class may win: what is far from it on the small copy does not win on the photo."""
     hopes = np.zeros((len(fitted), *gaps), np.uint8)
-    for hope, (box, line) in zip(hopes, fitted, strict=True):
-        likely = (apply(line, guide[:, *box]) > _HOPE).view(np.uint8)
+    values = [apply(line, guide[:, *box]) for box, line in fitted]
+    likeliest = np.zeros(guide.shape[1:], np.float32)
+    for value, (box, _) in zip(values, fitted, strict=True):
+        np.maximum(likeliest[box], value, out=likeliest[box])
+    threshold = _HOPE * np.minimum(1, likeliest / FLAT)
+    for hope, value, (box, _) in zip(hopes, values, fitted, strict=True):
+        likely = (value > threshold[box]).view(np.uint8)
         # of the four cells around a gap, or next to these
         near = cv2.dilate(cv2.copyMakeBorder(likely, 0, 2, 0, 2, cv2.BORDER_CONSTANT), _NEAR, anchor=(2, 2))
         area = []

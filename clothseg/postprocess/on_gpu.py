@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from clothseg.postprocess import guided_edges
-from clothseg.postprocess.guided_edges import EPS, FIT_SIDE, LEAST, RADIUS
+from clothseg.postprocess.guided_edges import EPS, FIT_SIDE, FLAT, LEAST, RADIUS
 from clothseg.postprocess.upsample import size_of_grid
 
 
@@ -76,8 +76,9 @@ def follow_edges(logits: Tensor, photo: Tensor) -> Bytes:
     copy = functional.avg_pool2d(bands[None, :, : rows * shrink, : columns * shrink].float(), shrink)[0]
     planes = logits.softmax(dim=0)[winners]
     planes = _along(_along(planes, 1, height / shrink, slice(0, rows)), 2, width / shrink, slice(0, columns))
-    planes *= planes > LEAST
-    planes /= planes.sum(dim=0).clamp(min=LEAST)
+    least = LEAST * (planes.amax(dim=0) / FLAT).clamp(max=1)
+    planes *= planes > least
+    planes /= planes.sum(dim=0).maximum(least)
     lines = _lines(copy.round() / 255, planes, max(1, round(RADIUS * max(rows, columns))))
 
     label_map = torch.empty((height, width), dtype=torch.uint8, device=logits.device)

@@ -1,4 +1,4 @@
-"""Clips in: whatever a stranger calls a clip becomes upright RGB frames with their times, or a clear error.
+"""Clips in: whatever a stranger calls a clip becomes upright RGB or RGBA frames with their times, or a clear error.
 
 PyAV reads them, which is optional: `pip install "clothseg[video]"`.
 """
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.errors import ImageError, needs_extra
+from clothseg.errors import ConfigError, ImageError, needs_extra
 
 
 MAX_SECONDS = 600.0
@@ -25,12 +25,18 @@ FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,gif
 
 FORMATS_TEXT = "MP4, MOV, WebM, MKV, AVI, MPEG, WMV, FLV, OGV or GIF"
 
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Decoders that know the transparency of WebM and Matroska, by FFmpeg's names of the codecs."""
+
 _ENDS_EARLY = 0.9
 """Share of its header's duration up to which a clip that ends has lost something."""
 
 
 class Frame(NamedTuple):
-    """`pixels` (H, W, 3) uint8 RGB, shown from `time` on: seconds, with the clip's own beginning."""
+    """`pixels` are shown from `time` on: seconds, with the clip's own beginning.
+
+    They are (H, W, 3) uint8 RGB, or (H, W, 4) RGBA if the clip has transparency.
+    """
 
     pixels: npt.NDArray[np.uint8]
     time: Fraction
@@ -68,7 +74,7 @@ class Clip:
         first: Frame | None = None
         last: Frame | None = None
         try:
-            for decoded in self._container.decode(stream):
+            for decoded in _decoded(self._container, stream):
                 self._check(decoded.width, decoded.height)
                 time = decoded.time_base * decoded.pts if decoded.pts is not None else None
                 if last is not None and (time is None or time <= last.time):
@@ -163,11 +169,31 @@ def safely() -> dict[str, str]:
     return {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 
 
+def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """The stream's pictures as PyAV decodes them, with the transparency of WebM, which FFmpeg's own decoder drops."""
+    if stream.metadata.get("alpha_mode") != "1" or stream.codec_context.name not in _ALPHA_DECODERS:
+        yield from container.decode(stream)
+        return
+    import av
+    from av.codec.codec import UnknownCodecError
+
+    name = _ALPHA_DECODERS[stream.codec_context.name]
+    decoder: Any
+    try:
+        decoder = av.CodecContext.create(name, "r")
+    except UnknownCodecError as error:
+        raise ConfigError(f"PyAV here has no decoder {name}, which the clip's transparency needs.") from error
+    decoder.thread_type = "AUTO"
+    for packet in container.demux(stream):
+        yield from decoder.decode(packet)
+
+
 def _upright(decoded: Any, ratio: Fraction, first: Frame | None) -> npt.NDArray[np.uint8]:
     """The picture as it is to be seen: `ratio` is how wide its pixels are; all are of the first one's size."""
     turns = round(decoded.rotation / 90) % 4
     size = (decoded.height, max(1, round(decoded.width * ratio)))
     if first is not None:
         size = first.pixels.shape[:2] if turns % 2 == 0 else first.pixels.shape[1::-1]
-    pixels = decoded.to_ndarray(format="rgb24", width=size[1], height=size[0])
+    transparent = any(component.is_alpha for component in decoded.format.components)
+    pixels = decoded.to_ndarray(format="rgba" if transparent else "rgb24", width=size[1], height=size[0])
     return np.ascontiguousarray(np.rot90(pixels, turns))

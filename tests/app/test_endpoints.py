@@ -27,9 +27,8 @@ from PIL import Image
 
 from clothseg import Segmentation, Segmenter
 from clothseg.app import about
-from clothseg.app.mcp import LOOK_NAMES
 from clothseg.labels import GROUPS, NAMES, hex_color
-from clothseg.options import CutoutOptions
+from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions
 
 
 CUTOUT = ("photo", "classes", "options", "background")
@@ -189,7 +188,7 @@ def test_labels_and_health_say_what_the_label_map_means_and_who_made_it(client: 
 def test_only_the_named_endpoints_are_shown(client: Client) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(named) == {"/segment", "/cutout", "/items", "/batch", "/labels", "/health"}
-    assert [p["parameter_name"] for p in named["/cutout"]["parameters"]] == [*CUTOUT, *LOOK_NAMES]
+    assert [p["parameter_name"] for p in named["/cutout"]["parameters"]] == [*CUTOUT, *ENDPOINT_OPTIONS]
     assert [p["parameter_name"] for p in named["/segment"]["parameters"] if not p["parameter_has_default"]] == [
         "photo"
     ]
@@ -306,7 +305,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
         assert all(text.endswith(".") for text in about), "cut off, or missing"
         assert "Returns: " in tool.description
     inputs = {tool.name: tool.inputSchema for tool in tools}
-    assert set(inputs["cutout"]["properties"]) == {*CUTOUT, *LOOK_NAMES}
+    assert set(inputs["cutout"]["properties"]) == {*CUTOUT, *ENDPOINT_OPTIONS}
     assert inputs["cutout"]["required"] == ["photo"]
     assert set(inputs["cutout"]["properties"]["options"]["properties"]) == {
         field.name for field in dataclasses.fields(CutoutOptions)

@@ -12,6 +12,7 @@ from clothseg.postprocess import guided_edges
 from clothseg.postprocess.guided_filter import apply as apply_line
 from clothseg.postprocess.guided_filter import as_bands, fits
 from clothseg.postprocess.softmax import softmax
+from clothseg.postprocess.upsample import winners
 
 
 def blobs(rng: np.random.Generator, classes: int, size: tuple[int, int]) -> np.ndarray:
@@ -88,3 +89,17 @@ def test_memory_hardly_grows_with_the_photo(rng: np.random.Generator) -> None:
         beyond.append(tracemalloc.get_traced_memory()[1] - height * width)
         tracemalloc.stop()
     assert beyond[1] < beyond[0] + 2e6 and beyond[1] < 30e6
+
+
+@pytest.mark.parametrize("lead", [0.02, 0.2, 1.0, 8.0])
+def test_argmax_stays_argmax_where_no_class_is_likely(lead: float, rng: np.random.Generator) -> None:
+    """Of 18 classes that are nearly equally likely, as early in training, none reaches a fixed threshold."""
+    truth = np.repeat(np.repeat(np.arange(18).reshape(3, 6), 16, axis=0), 8, axis=1)
+    logits = rng.normal(scale=lead / 20, size=(18, *truth.shape)).astype(np.float32)
+    logits += lead * (truth == np.arange(18)[:, None, None])
+    photo = np.repeat(np.repeat(truth, 8, axis=0), 8, axis=1)
+    colors = rng.integers(0, 256, (18, 3), np.uint8)
+    for guide in (colors[photo], np.full((*photo.shape, 3), 128, np.uint8)):
+        found = guided_edges.follow_edges(logits, guide)
+        assert (found == winners(logits, photo.shape)).mean() > 0.97
+        assert (found == photo).mean() > 0.97

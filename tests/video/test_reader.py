@@ -1,15 +1,18 @@
 """Clips in: upright frames with their times, or a clear error."""
 
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from clip_maker import write_clip
 from paper_dolls import draw
+from PIL import Image
 
 from clothseg import ConfigError, ImageError
 from clothseg.video.reader import open_clip
+from clothseg.video.writer import clip_writer
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +48,30 @@ def test_turned_clips_are_set_upright(tmp_path: Path, frames: list[np.ndarray], 
     with open_clip(write_clip(tmp_path / "phone.mp4", lying, turned=turned)) as opened:
         first = next(iter(opened)).pixels
     assert first.shape == frames[0].shape and np.abs(first.astype(int) - frames[0]).mean() < 12
+
+
+@pytest.mark.parametrize("suffix", [".webm", ".mov", ".gif"])
+def test_transparent_clips_keep_their_alpha_and_colours(tmp_path: Path, suffix: str) -> None:
+    pixels = np.full((64, 96, 4), (200, 40, 60, 255), np.uint8)
+    pixels[:, 32:64, 3], pixels[:, 64:, 3] = 255 if suffix == ".gif" else 128, 0
+    path, picture = tmp_path / f"clear{suffix}", Image.fromarray(pixels)
+    if suffix == ".gif":
+        picture.save(path, save_all=True, append_images=[Image.fromarray(np.flip(pixels, 0)[:, ::-1].copy())])
+    else:
+        with clip_writer(path, Fraction(25)) as write:
+            for index in range(3):
+                write(picture, Fraction(index, 25))
+    with open_clip(path) as opened:
+        got = list(opened)
+    assert len(got) == (2 if suffix == ".gif" else 3)
+    assert [frame.time for frame in got] == sorted({frame.time for frame in got})
+    first = got[0].pixels.astype(int)
+    assert first.shape == pixels.shape
+    for left in (0, 32, 64):
+        found, expected = first[24:40, left + 12 : left + 20], pixels[24:40, left + 12 : left + 20]
+        assert np.abs(found[..., 3] - expected[..., 3]).max() <= 3
+        if expected[0, 0, 3]:
+            assert np.abs(found[..., :3] - expected[..., :3]).max() <= 8
 
 
 def test_limits(clip: Path) -> None:

@@ -1,0 +1,216 @@
+"""Options are declared once: signatures, endpoints, MCP tools, command line, page, clips and evaluation agree."""
+
+import argparse
+import inspect
+import warnings
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import gradio as gr
+import numpy as np
+import pytest
+from gradio.mcp import GradioMCPServer
+from paper_dolls import draw
+from PIL import Image
+
+from clothseg import ConfigError, CutoutOptions, Segmentation, Segmenter, SegmentOptions
+from clothseg.app.endpoints import add_endpoints
+from clothseg.app.settings import LOOK, LOOK_AT_FIRST, cutout_inputs, cutout_options, look_options, read_link
+from clothseg.commands import evaluate, segment, video
+from clothseg.images.decode import LEAST_LONGEST
+from clothseg.options import (
+    ENDPOINT_OPTIONS,
+    EVALUATION_OPTIONS,
+    VIDEO_OPTIONS,
+    Option,
+    SegmentKeywords,
+    VideoKeywords,
+    options_of,
+)
+from clothseg.training.evaluation.scoring import score
+from clothseg.video.stream import Stream, segment_frames
+
+
+SEGMENT, CUTOUT = options_of(SegmentOptions), options_of(CutoutOptions)
+
+
+def test_defaults_are_allowed_and_every_option_has_one_line_of_help() -> None:
+    for option in (*SEGMENT.values(), *(CUTOUT[name] for name in CUTOUT if name != "background")):
+        assert option.check(option.default) == option.default
+        assert option.help and "\n" not in option.help and not option.help.endswith(".")
+        assert option.kind in (bool, str, int, float)
+        assert (option.kind is str) == bool(option.choices)
+    assert SEGMENT["max_side"].minimum == LEAST_LONGEST
+
+
+@pytest.mark.parametrize(
+    ("function", "names"),
+    [
+        (Segmenter.__call__, tuple(SEGMENT)),
+        (Segmenter.batch, tuple(SEGMENT)),
+        (Segmenter.iter_batch, tuple(SEGMENT)),
+        (segment_frames, VIDEO_OPTIONS),
+        (score, EVALUATION_OPTIONS),
+    ],
+)
+def test_signatures(function: Callable[..., Any], names: tuple[str, ...]) -> None:
+    shown = inspect.signature(function).parameters
+    assert [name for name in shown if name in SEGMENT] == list(names)
+    for name in names:
+        assert shown[name].default == SEGMENT[name].default
+        assert set(get_args(shown[name].annotation)) >= set(SEGMENT[name].choices)
+    assert not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in shown.values())
+
+
+def test_keywords_of_type_checkers() -> None:
+    hints = get_type_hints(SegmentOptions)
+    assert get_type_hints(SegmentKeywords) == {name: hints[name] for name in get_type_hints(SegmentKeywords)}
+    assert set(get_type_hints(SegmentKeywords)) == set(SEGMENT)
+    assert set(get_type_hints(VideoKeywords)) == set(VIDEO_OPTIONS)
+
+
+def commands() -> list[tuple[Any, tuple[str, ...], tuple[str, ...]]]:
+    cutouts = tuple(CUTOUT)
+    kept = tuple(name for name in cutouts if name not in video.PHOTOS_ONLY)
+    return [(segment, tuple(SEGMENT), cutouts), (video, VIDEO_OPTIONS, kept), (evaluate, EVALUATION_OPTIONS, ())]
+
+
+@pytest.mark.parametrize(("command", "names", "cutouts"), commands(), ids=["segment", "video", "evaluate"])
+def test_command_line(command: Any, names: tuple[str, ...], cutouts: tuple[str, ...]) -> None:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    actions = {action.dest: action for action in parser._actions if action.help is not argparse.SUPPRESS}
+    assert {name for name in actions if name in SEGMENT} == set(names)
+    assert {name for name in actions if name in CUTOUT} == set(cutouts)
+    for option in [*(SEGMENT[name] for name in names), *(CUTOUT[name] for name in cutouts)]:
+        action = actions[option.name]
+        assert option.help in action.help
+        assert tuple(action.choices or ()) == option.choices
+        assert (action.nargs == 0) == (option.kind is bool)
+        if option.choices:
+            assert action.default == option.default
+
+
+@pytest.fixture(scope="module")
+def blocks() -> gr.Blocks:
+    """The endpoints alone, which need no model to be described."""
+    with gr.Blocks() as blocks:
+        add_endpoints(None)  # type: ignore[arg-type]
+    return blocks
+
+
+def test_endpoints(blocks: gr.Blocks) -> None:
+    named = blocks.get_api_info()["named_endpoints"]
+    for endpoint in ("/segment", "/cutout", "/items", "/batch"):
+        parameters = {each["parameter_name"]: each for each in named[endpoint]["parameters"]}
+        assert [name for name in parameters if name in SEGMENT] == list(ENDPOINT_OPTIONS)
+        for name in ENDPOINT_OPTIONS:
+            assert_schema(parameters[name]["type"], SEGMENT[name])
+            assert parameters[name]["parameter_has_default"]
+            assert parameters[name]["parameter_default"] == SEGMENT[name].default
+        if "options" in parameters:
+            schema = parameters["options"]["type"]["properties"]
+            assert list(schema) == list(CUTOUT)
+            for name, each in schema.items():
+                assert_schema(each, CUTOUT[name])
+                assert each["description"] == CUTOUT[name].help
+
+
+def test_mcp_tools(blocks: gr.Blocks) -> None:
+    server = GradioMCPServer(blocks)
+    for tool in ("segment", "cutout", "items", "batch"):
+        full_name = next(name for name in server.tool_to_endpoint if name.endswith(tool))
+        block_fn = server.get_block_fn_from_endpoint_name(server.tool_to_endpoint[full_name])
+        schema, _ = server.get_input_schema(full_name, server.get_fn_description(block_fn, full_name)[1])
+        for name in ENDPOINT_OPTIONS:
+            assert_schema(schema["properties"][name], SEGMENT[name])
+            said = schema["properties"][name]["description"]
+            assert SEGMENT[name].help[1:] in said and said.endswith(".")
+
+
+def assert_schema(schema: dict[str, Any], option: Option) -> None:
+    assert schema["type"] == option.schema["type"]
+    assert schema.get("enum", []) == option.schema.get("enum", [])
+    assert schema.get("minimum") == option.schema.get("minimum")
+    assert schema.get("maximum") == option.schema.get("maximum")
+
+
+def test_page() -> None:
+    assert {switch.option for switch in LOOK} == set(ENDPOINT_OPTIONS)
+    assert SegmentOptions.of(look_options(LOOK_AT_FIRST)) == SegmentOptions()
+    assert SegmentOptions.of(look_options([not tick for tick in LOOK_AT_FIRST])) != SegmentOptions()
+    with gr.Blocks():
+        inputs = cutout_inputs()
+    assert cutout_options(*(each.value for each in inputs)) == CutoutOptions()
+    limits = {(each.minimum, each.maximum) for each in inputs if isinstance(each, gr.Slider)}
+    assert {(CUTOUT[name].minimum, CUTOUT[name].maximum) for name in ("grow", "feather")} <= limits
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"edges": "soft"}, "The option edges can be plain or guided, not 'soft'"),
+        ({"edges": None}, "edges can be"),
+        ({"average": "false"}, "average can be true or false, not 'false'"),
+        ({"rules": 1}, "rules can be true or false, not 1"),
+        ({"max_side": 31}, "max_side can be a whole number from 32, not 31"),
+        ({"max_side": 100.5}, "whole number"),
+        ({"max_side": float("nan")}, "whole number"),
+        ({"max_side": True}, "whole number"),
+        ({"smooth": True}, "A segmentation has no option 'smooth'; the options are: people, edges"),
+    ],
+)
+def test_wrong_values_are_refused_with_the_right_ones(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        SegmentOptions.of(values)
+
+
+def test_options_cannot_change_and_are_of_their_own_type() -> None:
+    options = SegmentOptions(max_side=np.int64(300), average=np.True_)  # type: ignore[arg-type]
+    assert type(options.max_side) is int and options.average is True
+    assert SegmentOptions.of({"edges": "plain"}, options) == SegmentOptions(edges="plain", max_side=300, average=True)
+    with pytest.raises(FrozenInstanceError):
+        options.edges = "plain"  # type: ignore[misc]
+    with pytest.raises(ConfigError, match="by their names"):
+        SegmentOptions.of({}, "plain")  # type: ignore[arg-type]
+    assert {field.name for field in fields(CutoutOptions)} == set(CUTOUT)
+
+
+def test_options_and_keywords_together(tiny_model: Path) -> None:
+    segmenter = Segmenter.from_pretrained(tiny_model)
+    photo = draw(1, 120, 90).image
+    options = SegmentOptions(edges="plain", max_side=60)
+    assert segmenter(photo, options).photo.size == (45, 60)
+    (both,) = segmenter.batch([photo], 1, options, max_side=80)
+    np.testing.assert_array_equal(both.label_map, segmenter(photo, edges="plain", max_side=80).label_map)
+    with pytest.raises(ConfigError, match="Clips have no option people"):
+        Stream(segmenter, SegmentOptions(people="all"))
+    with pytest.raises(ConfigError, match="max_side"):
+        score(segmenter, [], max_side=60)  # type: ignore[arg-type]
+
+
+def test_old_names_work_for_one_release(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    segmenter = Segmenter.from_pretrained(tiny_model)
+    photo = draw(1, 120, 90).image
+    with pytest.warns(DeprecationWarning, match="longest is now called max_side") as caught:
+        assert segmenter(photo, longest=60).photo.size == (45, 60)  # type: ignore[call-arg]
+    assert caught[0].filename == __file__
+    with pytest.warns(DeprecationWarning, match="with_streams"):
+        segmenter.for_many()
+    result = segmenter(photo, people="all")
+    with pytest.warns(DeprecationWarning, match="person_map"):
+        assert result.wearers is result.person_map
+    with pytest.warns(DeprecationWarning, match="person_map"):
+        old = Segmentation(Image.fromarray(photo), result.label_map, wearers=result.person_map)  # type: ignore[call-arg]
+    np.testing.assert_array_equal(old.person_map, result.person_map)
+    parser = argparse.ArgumentParser()
+    segment.add_arguments(parser)
+    assert parser.parse_args(["--longest", "75"]).max_side == 75
+    assert "--longest is now called --max_side" in capsys.readouterr().err
+    assert "--longest" not in parser.format_help()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        segmenter(photo, max_side=60)
+        assert read_link({"people": "all"}).look != LOOK_AT_FIRST
