@@ -3,9 +3,9 @@
     python -m benchmarks.embedded FOLDER [MODEL ...] --split_file docs/experiments/development-split.json
         [--flat_lay flatlay.parquet --ids docs/experiments/development-flat-lay.txt] [--views]
 
-FOLDER holds the labelled rows; each MODEL is a Hub id, a folder, or embedded (the default). The first model is compared
-with the others: paired differences, bootstrap 95 % intervals over photos. A model that was trained on the development
-rows is flattered by them; this script cannot know.
+FOLDER holds the labelled rows; each MODEL is a Hub id, a folder, or embedded (the default). All others are compared
+with the first model: paired differences, bootstrap 95 % intervals over photos. A model that was trained on the
+development rows is flattered by them; this script cannot know.
 """
 
 import argparse
