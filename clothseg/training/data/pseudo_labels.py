@@ -6,6 +6,7 @@ the student will see it cropped, coloured and blurred, and learns from the pixel
 Where photos come with tags of their garments, the labels respect them: catalogues know what is in a photo.
 """
 
+import hashlib
 import io
 import json
 import shutil
@@ -167,7 +168,7 @@ class Labelling:
             "name": name,
             "teacher": teacher,
             "revision": revision,
-            "files": {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in sources},
+            "files": {str(path): _digest(path) for path in sources},
             "min_probability": min_probability,
             "scales": list(scales),
             "excluded": sorted(excluded),
@@ -217,6 +218,11 @@ class Labelling:
 
     def _is_made(self) -> bool:
         return self.file.is_file() and _read(self.record) == self.made_of
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _read(record: Path) -> object:
