@@ -270,6 +270,17 @@ def test_a_back_has_hair_for_a_face_and_its_sides_swapped() -> None:
     assert backs.back(doll.image, np.where(doll.mask == 2, 0, doll.mask), False, np.random.default_rng(0)) is None
 
 
+def test_a_face_like_the_wall_has_its_colour_and_nothing_else_changes() -> None:
+    doll = next(doll for doll in map(draw, range(20)) if (doll.mask == 11).sum() > 300)
+    face = np.isin(doll.mask, [3, 11])
+    made = backs.face_as_wall(doll.image, doll.mask)
+    assert made is not None
+    far = cv2.dilate(face.view(np.uint8), np.ones((13, 13), np.uint8)) == 0
+    np.testing.assert_array_equal(made[far], doll.image[far])
+    assert made[face].std(axis=0).max() < 10
+    assert backs.face_as_wall(doll.image, np.zeros_like(doll.mask)) is None
+
+
 def test_ranking_finds_the_best_dice_of_one_class() -> None:
     """A class of twelve pixels that is no pixel's likeliest but one's: Dice wants those of 0.45 as well."""
     shares = np.zeros((2, 2, 6), np.float32)
