@@ -43,6 +43,7 @@ class Wanted:
         classes: of the cut-outs and items: classes, or groups of them such as "All garments".
         cutout: how cut-outs are made; None is the plain way.
         polygons: write polygons in COCO's files, not run lengths.
+        grey: write label maps as grey PNGs, not with a palette: `Segmentation.label_picture`.
 
     Raises:
         ConfigError: no kind, or one that does not exist.
@@ -53,6 +54,7 @@ class Wanted:
     classes: tuple[str, ...] = ("All garments",)
     cutout: "CutoutOptions | None" = None
     polygons: bool = False
+    grey: bool = False
 
     def __post_init__(self) -> None:
         unknown = [kind for kind in self.kinds if kind not in KINDS]
@@ -154,7 +156,7 @@ def encoded(result: "Segmentation", kind: str, wanted: Wanted, path: str | None 
     from clothseg.outputs import coco, items, render
 
     if kind == "labels":
-        return atomic_files.encoded(result.label_picture(), "PNG", **render.PNG_OF_LABELS)
+        return atomic_files.encoded(result.label_picture(grey=wanted.grey), "PNG", **render.PNG_OF_LABELS)
     if kind == "cutouts":
         # Level 3 is several times faster than Pillow's default, and the file hardly larger.
         picture = result.cutout(*wanted.classes, options=wanted.cutout)

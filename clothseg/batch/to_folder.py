@@ -156,6 +156,8 @@ class OutputFolder:
             makers[kind] = {**common, "classes": list(self.wanted.classes)}
         if "cutouts" in makers:
             makers["cutouts"]["cutout"] = self._cutout
+        if "labels" in makers and self.wanted.grey:
+            makers["labels"] = {**common, "grey": True}
         if "coco" in makers:
             makers["coco"] |= {"polygons": self.wanted.polygons, "file_name": source.name.as_posix()}
         return makers

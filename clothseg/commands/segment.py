@@ -47,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_keep(parser, "cut-outs and items")
     parser.add_argument(
+        "--grey", action="store_true", help="write label maps as grey PNG, whose ids tools without palettes read, too"
+    )
+    parser.add_argument(
         "--polygons", action="store_true", help="write polygons in COCO files, which more tools take than run lengths"
     )
     add_segment_options(parser)
@@ -94,7 +97,11 @@ def run(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         with as_usage():
             wanted = Wanted(
-                tuple(arguments.write), tuple(arguments.keep), cutout_options(arguments), arguments.polygons
+                tuple(arguments.write),
+                tuple(arguments.keep),
+                cutout_options(arguments),
+                arguments.polygons,
+                arguments.grey,
             )
             leave_out = _ours(arguments.out, arguments.paths)
             photos = stack.enter_context(collected(arguments.paths, leave_out=leave_out, unpack=arguments.zip))
@@ -262,6 +269,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError(f"--{given[0]} is of cut-outs: add cutouts to --write.")
     if arguments.polygons and "coco" not in arguments.write:
         raise UsageError("--polygons is of COCO files: add coco to --write.")
+    if arguments.grey and "labels" not in arguments.write:
+        raise UsageError("--grey is of label maps: add labels to --write.")
 
 
 def _ours(out: Path, paths: list[Path]) -> list[Path]:

@@ -144,7 +144,7 @@ def _segment(clip: Clip, write: "Write", wanted: _Wanted, arguments: argparse.Na
             if not count:
                 wanted = _scaled(wanted, result.photo.size)
             write(_picture(result, wanted), times.popleft())
-            steadiness.add(np.asarray(result.photo), result.label_map)
+            steadiness.add(np.asarray(result.on_white), result.label_map)
             count += 1
     rate = count / max(1e-9, time.monotonic() - began)
     kept = "" if np.isnan(steadiness.mean) else f"; from frame to frame {steadiness.mean:.1%} of the labels stay"

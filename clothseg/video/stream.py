@@ -15,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.errors import ConfigError
+from clothseg.images.color_space import on_white
 from clothseg.images.decode import load_photo
 from clothseg.labels import BACKGROUND
 from clothseg.options import VIDEO_OPTIONS, SegmentOptions, VideoKeywords, options_of, takes_options
@@ -31,7 +32,7 @@ from clothseg.video.optical_flow import Array, Motion, from_frame, grey_copy, mo
 
 
 Frame = Image.Image | npt.NDArray[np.uint8]
-"""A PIL image or an (H, W, 3) uint8 RGB array."""
+"""A PIL image, or an (H, W, 3) RGB or (H, W, 4) RGBA uint8 array."""
 
 PAST = 0.7
 """Weight of what was known before a frame, where the motion is trusted."""
@@ -71,6 +72,8 @@ class Step(NamedTuple):
 
     photo: Image.Image
     motion: Motion | None
+    original: Image.Image
+    """The frame with its transparency, RGBA, or `photo` itself, which is on white."""
 
 
 class Stream:
@@ -119,8 +122,8 @@ class Stream:
 
     def pair(self, frame: Frame) -> "_Pair":
         """The next frame, its grey copy, and that of the frame before: for `prepare`, in any thread."""
-        photo = load_photo(frame)
-        before, self._grey = self._grey, grey_copy(np.asarray(photo))
+        photo = load_photo(frame, keep_alpha=True)
+        before, self._grey = self._grey, grey_copy(np.asarray(on_white(photo)))
         return photo, before, self._grey
 
     def windows(self, steps: list[Step]) -> list[Window]:
@@ -133,7 +136,7 @@ class Stream:
         prediction = decode_window(
             step.photo, as_logits(window.probabilities), window.box, self._options, back_view=window.back_view
         )
-        return as_segmentation(prediction, step.photo, name=None, model=self._segmenter.name)
+        return as_segmentation(prediction, step.original, name=None, model=self._segmenter.name)
 
     def _scene(self, steps: list[Step]) -> list[Window]:
         """Frames without a cut between them, segmented through one window."""
@@ -255,7 +258,7 @@ _Pair = tuple[Image.Image, npt.NDArray[np.uint8] | None, npt.NDArray[np.uint8]]
 def prepare(pair: _Pair) -> Step:
     """Find the motion that leads to a frame."""
     photo, before, after = pair
-    return Step(photo, None if before is None else motion_between(before, after))
+    return Step(on_white(photo), None if before is None else motion_between(before, after), photo)
 
 
 def mixed(now: Window, before: Window | None, motion: Motion | None, size: tuple[int, int]) -> Window:

@@ -37,6 +37,11 @@ def test_writes_what_the_library_gives_and_names_what_is_broken(
 
     result = Segmenter.from_pretrained(str(tiny_model))(photos / "june" / "b.JPG", rules=True)
     np.testing.assert_array_equal(np.asarray(Image.open(out / "labels" / "june" / "b.png")), result.label_map)
+    assert Image.open(out / "labels" / "june" / "b.png").mode == "P"
+    assert main([*argv, "--write", "labels", "--rules", "--grey"]) == 1
+    grey = Image.open(out / "labels" / "june" / "b.png")
+    assert grey.mode == "L" and "2 of 3 photos segmented." in capsys.readouterr().out
+    np.testing.assert_array_equal(np.asarray(grey), result.label_map)
     cutout = result.cutout("Upper-clothes", "Dress", "Face", "Scarf")
     np.testing.assert_array_equal(np.asarray(Image.open(out / "cutouts" / "june" / "b.png")), np.asarray(cutout))
     summary = json.loads((out / "summaries" / "june" / "b.json").read_text())

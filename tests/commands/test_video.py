@@ -84,7 +84,7 @@ def test_before_a_background_cutouts_go_into_plain_clips(clip: Path, model: list
         assert main(["video", str(clip), *out, *model]) == 0
         with open_clip(tmp_path / name) as opened:
             assert len(opened._container.streams.audio) == sounds
-            corner = next(iter(opened)).pixels[:8, :8].reshape(-1, 3).mean(axis=0)
+            corner = next(iter(opened)).pixels[:8, :8, :3].reshape(-1, 3).mean(axis=0)
         assert np.abs(corner - (0, 255, 0)).max() < 12
 
 

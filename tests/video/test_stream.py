@@ -10,6 +10,7 @@ from moving_pictures import Clip, handheld, waving
 from paper_dolls import draw
 
 from clothseg import ConfigError, ImageError, Segmenter
+from clothseg.images.decode import load_photo
 from clothseg.labels import LABEL2ID, NUM_CLASSES
 from clothseg.postprocess.pipeline import aspect_preserving_size
 from clothseg.postprocess.zoom_crop import Box
@@ -268,3 +269,19 @@ def test_a_moving_arm_does_not_lag(segmenter: Segmenter) -> None:
             [(own == now)[where].mean() for own, now, where in zip(maps[1:], clip.labels[1:], changed, strict=True)]
         )
     assert right[True] > right[False] - 0.06
+
+
+def test_transparent_frames_keep_their_alpha_and_are_background_where_they_are_clear(
+    segmenter: Segmenter, clip: Clip
+) -> None:
+    alpha = np.full(clip.frames[0].shape[:2], 255, np.uint8)
+    alpha[:60], alpha[60:90] = 0, 130
+    frames = [np.dstack([frame, alpha]) for frame in clip.frames[:3]]
+    flat = list(segment_frames(segmenter, [load_photo(frame) for frame in frames]))
+    for result, other, frame in zip(segment_frames(segmenter, frames), flat, frames, strict=True):
+        np.testing.assert_array_equal(result.alpha, alpha)
+        np.testing.assert_array_equal(result.label_map, np.where(alpha > 0, other.label_map, 0))
+        np.testing.assert_array_equal(result.on_white, other.photo)
+        cutout = np.asarray(result.cutout("Background", *result.areas))
+        np.testing.assert_array_equal(cutout[alpha > 0], frame[alpha > 0])
+        assert not cutout[alpha == 0].any()

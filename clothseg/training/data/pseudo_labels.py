@@ -3,17 +3,20 @@
 After Noisy Student (Xie et al., 2020) and its use in segmentation: the teacher sees the clean photo, several times;
 the student will see it cropped, coloured and blurred, and learns from the pixels that the teacher is sure of.
 
-Where the photos come with tags (`tags`), the labels respect them: catalogues know what is in a photo.
+Where photos come with tags of their garments, the labels respect them: catalogues know what is in a photo.
 """
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from datasets import Dataset
+from datasets import Dataset, concatenate_datasets
+from datasets import Image as ImageFeature
 from PIL import Image
+from tqdm.auto import tqdm
 
 from clothseg.errors import DataError
 from clothseg.images.atomic_files import whole
@@ -40,6 +43,11 @@ folds of a sheet look like cloth."""
 
 LEAST_GARMENT = 0.02
 """Least share of a photo that a garment without a wearer fills; where the teacher finds less, it missed it."""
+
+PART = 100
+"""Photos after which labels are written: a run that is stopped loses no more."""
+
+LABELLING = "The teacher labels"
 
 BODY = tuple(ids_of(GROUPS["Body"]))
 GARMENTS = tuple(ids_of(GROUPS["All garments"]))
@@ -71,35 +79,53 @@ def label_rows(
         DataError: a photo does not decode (the message names the row), or the teacher misses every garment.
     """
     known = known_tags(rows) if "classes" in rows.column_names else ()
-    masks, kept = [], []
-    for number, row in enumerate(progress_bar(rows, desc="The teacher labels", unit=" photos", leave=False)):
+    with progress_bar(total=len(rows), desc=LABELLING, unit=" photos", leave=False) as progress:
+        labelled = _with_masks(segmenter, rows, min_probability, scales, worn, known, progress)
+    return _without_missed(labelled, segmenter.name)
+
+
+def _with_masks(
+    segmenter: Segmenter,
+    rows: Dataset,
+    min_probability: float,
+    scales: tuple[float, ...],
+    worn: bool,
+    known: tuple[int, ...],
+    progress: tqdm,
+) -> Dataset:
+    """As `label_rows`; rows in which the teacher misses the garment have no mask."""
+    masks: list[dict[str, bytes | None] | None] = []
+    for row in rows:
         photo = decode_photo(row["image"], row["id"])
         shares = average_probabilities(segmenter.logits, segmenter.image_size, photo, scales)
         size = photo.height, photo.width
         if not worn:
             label_map = _garment_alone(shares, row["classes"], size, min_probability)
-            if (label_map[label_map != IGNORE] != BACKGROUND).sum() < LEAST_GARMENT * label_map.size:
-                continue
         elif known:
             label_map = _tagged(shares, row["classes"], known, size, min_probability)
         else:
             label_map = sure_pixels(as_logits(shares), size, min_probability)
+        missed = not worn and (label_map[label_map != IGNORE] != BACKGROUND).sum() < LEAST_GARMENT * label_map.size
         file = io.BytesIO()
         Image.fromarray(label_map).save(file, "PNG")
-        masks.append({"bytes": file.getvalue(), "path": None})
-        kept.append(number)
+        masks.append(None if missed else {"bytes": file.getvalue(), "path": None})
+        progress.update()
+    return rows.add_column("mask", masks, feature=ImageFeature(decode=False))
+
+
+def _without_missed(rows: Dataset, teacher: str) -> Dataset:
+    kept = [number for number, mask in enumerate(rows["mask"]) if mask is not None]
     if not kept and len(rows):
-        raise DataError(f"The teacher {segmenter.name} found no garment in any of the {len(rows)} flat-lay photos.")
-    if len(kept) < len(rows):
-        rows = rows.select(kept)
-    return rows.add_column("mask", masks)
+        raise DataError(f"The teacher {teacher} found no garment in any of the {len(rows)} flat-lay photos.")
+    return rows if len(kept) == len(rows) else rows.select(kept)
 
 
 class Labelling:
     """Photos that a teacher labels, and the file that the labels go to.
 
     What the labels were made of stands beside them, in a file of the same name with `.json` added: labelling takes a
-    while, and a run that was stopped, or is tried with another loss, goes on with the same labels.
+    while, and a run that was stopped, or is tried with another loss, uses the labels that are there. They are
+    written every `PART` photos, so that a run that is stopped while it labels does not begin anew.
     """
 
     def __init__(
@@ -161,19 +187,48 @@ class Labelling:
         """
         if self.segmenter is None:
             return
-        labelled = label_rows(self.segmenter, self.rows, self.min_probability, self.scales, worn=self.worn)
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        parts = self.file.with_name(f"{self.file.name}.parts")
+        if _read(parts / "made_of.json") != self.made_of:
+            shutil.rmtree(parts, ignore_errors=True)
+            parts.mkdir(parents=True)
+            _write(self.made_of, parts / "made_of.json")
+        known = known_tags(self.rows) if "classes" in self.rows.column_names else ()
+        options = self.min_probability, self.scales, self.worn, known
+        files = []
+        with progress_bar(total=len(self.rows), desc=LABELLING, unit=" photos", leave=False) as progress:
+            for start in range(0, len(self.rows), PART):
+                rows = self.rows.select(range(start, min(start + PART, len(self.rows))))
+                files.append(str(parts / f"{start:07d}.parquet"))
+                if Path(files[-1]).is_file():  # of a run that was stopped
+                    progress.update(len(rows))
+                    continue
+                labelled = _with_masks(self.segmenter, rows, *options, progress)
+                with whole(Path(files[-1])) as building:
+                    labelled.to_parquet(building)
+        labelled = concatenate_datasets([Dataset.from_parquet(file) for file in files])
+        for column in ("image", "mask"):
+            labelled = labelled.cast_column(column, ImageFeature(decode=False))
+        labelled = _without_missed(labelled, self.segmenter.name)
         self.record.unlink(missing_ok=True)
         with whole(self.file) as building:
             labelled.to_parquet(building)
-        with whole(self.record) as building:
-            building.write_text(json.dumps(self.made_of, indent=1) + "\n", encoding="utf-8")
+        _write(self.made_of, self.record)
+        shutil.rmtree(parts, ignore_errors=True)
 
     def _is_made(self) -> bool:
-        try:
-            return self.file.is_file() and json.loads(self.record.read_text(encoding="utf-8")) == self.made_of
-        except (OSError, ValueError):  # no record, or one cut short
-            return False
+        return self.file.is_file() and _read(self.record) == self.made_of
+
+
+def _read(record: Path) -> object:
+    try:
+        return json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # no record, or one cut short
+        return None
+
+
+def _write(made_of: object, record: Path) -> None:
+    with whole(record) as building:
+        building.write_text(json.dumps(made_of, indent=1) + "\n", encoding="utf-8")
 
 
 def known_tags(rows: Dataset) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from PIL import Image
 from clothseg import Segmenter
 from clothseg.errors import DataError
 from clothseg.labels import IGNORE, LABEL2ID, NUM_CLASSES, mirror
+from clothseg.training.data import pseudo_labels
 from clothseg.training.data.loading import decode_mask, load_splits
 from clothseg.training.data.pseudo_labels import (
     BODY,
@@ -214,6 +215,43 @@ def test_labels_are_made_once(tiny_model: Path, doll_data: Path, tmp_path: Path)
         label(option="flat_lay_name", worn=False)
     with pytest.raises(DataError, match=r"nowhere\.txt cannot be read"):
         label(exclude_file=str(tmp_path / "nowhere.txt"))
+
+
+def test_labelling_goes_on_where_it_was_stopped(
+    tiny_model: Path, doll_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pseudo_labels, "PART", 2)
+
+    def labelling(folder: str) -> Labelling:
+        given = {"option": "unlabelled_name", "worn": True, "teacher": str(tiny_model), "revision": None}
+        name = str(doll_data / "validation.parquet")
+        return Labelling(tmp_path / folder / "x.parquet", name=name, min_probability=0.1, scales=(1.0,), **given)
+
+    labelling("unbroken").write()
+    stopped, photos = labelling("stopped"), []
+    assert stopped.segmenter is not None
+    logits = stopped.segmenter.logits
+
+    def until_the_fourth(photos_given: list[Image.Image], size: tuple[int, int] | None = None) -> np.ndarray:
+        photos.append(photos_given)
+        if len(photos) == 4:
+            raise KeyboardInterrupt
+        return logits(photos_given, size)
+
+    monkeypatch.setattr(stopped.segmenter, "logits", until_the_fourth)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.write()
+    again = labelling("stopped")
+    assert again.segmenter is not None
+    logits = again.segmenter.logits
+    photos.append([])  # past the fourth
+    monkeypatch.setattr(again.segmenter, "logits", until_the_fourth)
+    again.write()
+    assert len(photos) == 4 + 1 + 3  # two of five photos were done
+    one, other = (Dataset.from_parquet(str(tmp_path / name / "x.parquet")) for name in ("unbroken", "stopped"))
+    assert [row["id"] for row in one] == [row["id"] for row in other]
+    assert all(np.array_equal(a["mask"], b["mask"]) for a, b in zip(one, other, strict=True))
+    assert sorted(path.name for path in (tmp_path / "stopped").iterdir()) == ["x.parquet", "x.parquet.json"]
 
 
 def test_unlabelled_photos_come_from_any_parquet_file(doll_data: Path, tmp_path: Path) -> None:
