@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from clothseg import Crew, Segmenter
@@ -37,8 +37,8 @@ def kill_oneself(_: Segmenter) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def killed_by_three(wanted: Wanted, options: dict[str, Any], segmenter: Segmenter, photo: Path, name: str) -> Any:
-    if name == "3.png":
+def killed_by_three(wanted: Wanted, options: dict[str, Any], segmenter: Segmenter, photo: Path, name: PurePath) -> Any:
+    if name.name == "3.png":
         os.kill(os.getpid(), signal.SIGKILL)
     return {"labels": b"x"}, {}
 
