@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Callable
 from itertools import pairwise
 from multiprocessing import Pipe
@@ -15,6 +16,7 @@ import httpx
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from markdown_tables import RATIO, table
 from paper_dolls import draw, write_parquet
 from PIL import Image
@@ -23,6 +25,7 @@ from benchmarks import (
     augmentation,
     back_view,
     contenders,
+    embedded,
     gpu,
     inference,
     items,
@@ -39,7 +42,7 @@ from benchmarks import (
     zoom,
 )
 from clothseg import Segmentation, Segmenter
-from clothseg.labels import swap_sides
+from clothseg.labels import mirror, swap_sides
 from clothseg.postprocess.zoom_crop import Box
 
 
@@ -263,11 +266,22 @@ def test_a_back_has_hair_for_a_face_and_its_sides_swapped() -> None:
         painted = face & (truth == 2)
         assert painted.sum() == face.sum() if not neck else 0 < painted.sum() < face.sum()
         np.testing.assert_array_equal(truth[~face], swap_sides(doll.mask)[~face])
-        small_figures = cv2.dilate(face.view(np.uint8), np.ones((13, 13), np.uint8)) == 0
-        np.testing.assert_array_equal(photo[small_figures], doll.image[small_figures])
+        far = cv2.dilate(face.view(np.uint8), np.ones((13, 13), np.uint8)) == 0
+        np.testing.assert_array_equal(photo[far], doll.image[far])
         hair = doll.image[doll.mask == 2].mean(axis=0)
         assert np.abs(photo[painted].mean(axis=0) - hair).max() < 25
     assert back_view.back(doll.image, np.where(doll.mask == 2, 0, doll.mask), False, np.random.default_rng(0)) is None
+
+
+def test_a_face_like_the_wall_has_its_colour_and_nothing_else_changes() -> None:
+    doll = next(doll for doll in map(draw, range(20)) if (doll.mask == 11).sum() > 300)
+    face = np.isin(doll.mask, [3, 11])
+    made = back_view.face_as_wall(doll.image, doll.mask)
+    assert made is not None
+    far = cv2.dilate(face.view(np.uint8), np.ones((13, 13), np.uint8)) == 0
+    np.testing.assert_array_equal(made[far], doll.image[far])
+    assert made[face].std(axis=0).max() < 10
+    assert back_view.face_as_wall(doll.image, np.zeros_like(doll.mask)) is None
 
 
 def test_ranking_finds_the_best_dice_of_one_class() -> None:
@@ -362,6 +376,37 @@ def test_figures_far_off_print_a_line_for_each_share_and_ground(
     small_figures.main([str(tmp_path), str(tiny_model), "--photos", "2"])
     _, *rows = table(capsys.readouterr().out)
     assert [row[:2] for row in rows] == [[share, kind] for share in ("30%",) for kind in ("grey", "own")]
+
+
+def test_models_are_compared_on_a_development_split(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, seed in (("train", 0), ("validation", 50)):
+        write_parquet(tmp_path / f"{name}.parquet", 3, seed=seed, height=192, width=128)
+    garments = Dataset.from_parquet(str(tmp_path / "validation.parquet")).remove_columns(["mask"])
+    garments.add_column("classes", [["Hat"], ["Shoes"], ["Dress"]]).to_parquet(tmp_path / "flat.parquet")
+    (tmp_path / "ids.txt").write_text("doll-000050\ndoll-000052\n")
+    other = shutil.copytree(tiny_model, tmp_path / "other" / "model")
+    flat = ["--flat_lay", str(tmp_path / "flat.parquet"), "--ids", str(tmp_path / "ids.txt")]
+    embedded.main([str(tmp_path), str(tiny_model), str(other), *flat, "--views"])
+    blocks = [block for block in capsys.readouterr().out.split("\n\n") if block.startswith("|")]
+    scores, views, flat_lay, portraits = map(table, blocks)
+    assert scores[0][1:] == [tiny_model.name, "other", f"less {tiny_model.name}"]
+    for _, first, second, less in scores[1:]:
+        assert first == second and less in ("+0.000 (+0.000 to +0.000)", "–")
+    assert len(views) == 1 + 2 * len(embedded.HARD_VIEWS) and flat_lay[0][0] == "2 flat-lay photos"
+    assert [row[1] for row in portraits[1:]] == [tiny_model.name] * 2 + ["other"] * 2
+
+
+def test_the_largest_garment_is_no_body_part_and_shoes_count_together() -> None:
+    for seed in range(20):
+        mask = draw(seed, 192, 128).mask
+        pixels = np.bincount(mask.ravel(), minlength=18)
+        pixels[9] += pixels[10]
+        found = embedded.largest_garment(mask)
+        assert found is not None and pixels[found] == max(pixels[index] for index in (1, 3, 4, 5, 6, 7, 8, 9, 16, 17))
+        assert embedded.largest_garment(mirror(mask)) == found
+    assert embedded.largest_garment(np.array([[0, 11, 2]], np.uint8)) is None
 
 
 def test_the_true_window_is_looked_at_again(tiny_model: Path) -> None:
