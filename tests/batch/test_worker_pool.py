@@ -100,8 +100,10 @@ def test_errors_reach_the_caller_at_their_turn_and_the_crew_goes_on(
             workers.batch([photo])  # type: ignore[list-item]
     with pytest.raises(ConfigError, match="edges can be"):
         workers.batch(paths, edges="soft")
-    with pytest.raises(ConfigError, match="no option 'colour'") as found:
+    with pytest.raises(ConfigError, match="no option 'colour'"):
         workers.batch(paths, colour="red")
+    with pytest.raises(TypeError, match="has no len") as found:
+        workers.run(len)
     assert "In a worker: traceback" in found.value.__notes__[0]
     with pytest.raises(ConfigError, match="at least 1, not 0"):
         workers.batch(paths, batch_size=0)
@@ -140,7 +142,7 @@ def test_files_are_those_of_threads(
     with collected([paths[0].parent, sent], unpack=True) as sources:
         one, other = (list(outcomes(model, sources, wanted, {"rules": True})) for model in (segmenter, workers))
     assert one == other
-    assert sum(bool(outcome.error) for outcome in one) == 2 and len(one[0].files) == 4
+    assert sum(bool(outcome.error) for outcome in one) == 2 and len(one[0].files) == len(KINDS)
 
 
 def test_the_command_writes_the_same_files(paths: list[Path], tiny_model: Path, tmp_path: Path) -> None:
