@@ -3,9 +3,9 @@
     python -m benchmarks.embedded FOLDER [MODEL ...] --split_file docs/experiments/development-split.json
         [--flat_lay flatlay.parquet --ids docs/experiments/development-flat-lay.txt] [--views]
 
-FOLDER holds the labelled rows, each MODEL is a Hub id or folder, by default the embedded weights alone. The others
-are compared with the first model: paired differences, bootstrap 95 % intervals over photos. A model that was trained
-on the development rows is flattered by them; this script cannot know.
+FOLDER holds the labelled rows; each MODEL is a Hub id, a folder, or embedded (the default). All others are compared
+with the first model: paired differences, bootstrap 95 % intervals over photos. A model that was trained on the
+development rows is flattered by them; this script cannot know.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from matplotlib.cbook import get_sample_data
 from PIL import Image
 from tqdm.auto import tqdm
 
-from benchmarks.views import VIEWS, mean_iou
+from benchmarks.robustness import VIEWS, mean_iou
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, GROUPS, NAMES, NUM_CLASSES, SIDE_PAIRS, ids_of
 from clothseg.training.data.loading import decode_photo, decode_row, load_splits
@@ -141,19 +141,26 @@ def print_scores(names: list[str], scores: list[Scores], seed: int) -> None:
         print(f"| {text} | {' | '.join(cells)} |")
 
 
-def main() -> None:
+def short_name(model: str) -> str:
+    """What tables call a model: a run's folder rather than the `model` in it."""
+    path = Path(model)
+    return path.parent.name if path.name == "model" else path.name
+
+
+def main(argv: list[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("models", nargs="*", help="Hub ids or folders; default: the embedded weights")
+    parser.add_argument("models", nargs="*", help="Hub ids, folders, or embedded; default: embedded")
     parser.add_argument("--split_file", help="whose validation rows are scored; default: the data's own validation")
     parser.add_argument("--flat_lay", help="parquet file of garments without a wearer")
     parser.add_argument("--ids", help="text file of the ids of --flat_lay that are scored; default: all")
     parser.add_argument("--views", action="store_true", help="score portraits, half-lengths and grey photos, too")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default 0)")
-    options = parser.parse_args()
-    segmenters = [Segmenter.from_pretrained(model) for model in options.models or [None]]
-    names = [Path(model).parent.name or model for model in options.models] or ["embedded"]
+    options = parser.parse_args(argv)
+    models = options.models or ["embedded"]
+    segmenters = [Segmenter.from_pretrained(None if model == "embedded" else model) for model in models]
+    names = [short_name(model) for model in models]
     rows = load_splits(str(options.folder), split_file=options.split_file).validation
     print(f"{len(rows)} photos of {options.folder.name}, validation of {options.split_file or 'the data set'}\n")
     print_scores(names, [score(segmenter, rows) for segmenter in segmenters], options.seed)

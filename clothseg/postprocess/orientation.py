@@ -50,11 +50,15 @@ LEGS_LEAST = 0.06
 """The same of legs and shoes."""
 
 GAIN = 0.02
-"""By how much the network must be surer of a turned photo than of the photo as it is."""
+"""By how much the network must be surer of a turned photo than of the photo as it is, if neither looks upright."""
 
 CONFIDENCE_OF_TURNED = 0.75
 """How sure the network must be of a turned photo that does not surely look upright. It is also surer of some clothes
 without a wearer if they are turned, but hardly ever as sure as this."""
+
+SLACK = 0.1
+"""By how much the network may be less sure of a turned photo than of the photo as it is, if only the former looks
+upright."""
 
 FIGURE_LEAST = 0.002
 """Share of the picture that is not Background at least; below it, nobody was found."""
@@ -201,8 +205,8 @@ def find_orientation(
     for rotation in (90, 270, 180) if photo.width > photo.height else (180, 90, 270):
         turned = turn(photo, rotation)
         layout, orientation = look(turned, rotation, infer(turned))
+        if layout.is_upright and layout.shows_person and layout.confidence > first.confidence - SLACK:
+            return orientation
         if layout.confidence > best_confidence and layout.may_be_upright:
             best, best_confidence = orientation, layout.confidence
-            if layout.is_upright:
-                break
     return best

@@ -69,7 +69,7 @@ def test_scores_are_of_the_librarys_label_maps_in_order(scores: Scores, segmente
 def test_plain_figures_are_those_of_transformers_own_pipeline(
     scores: Scores, tiny_model: Path, segmenter: Segmenter, rows: Dataset
 ) -> None:
-    """Whatever the options; with plain edges and no zoom crop the library's figures are the same."""
+    """Whatever the options; with plain edges, no zoom crop and no turning the library's figures are the same."""
     assert (score(segmenter, rows).plain == scores.plain).all() and (scores.plain == scores.own_size).all()
     stock = pipeline("image-segmentation", model=str(tiny_model), device="cpu")
     for index, row in enumerate(rows):

@@ -1,6 +1,6 @@
 """Left and right of people seen from behind: how often that is seen, what it brings, and whether it harms fronts.
 
-    python -m benchmarks.backs FOLDER [MODEL] [--split train] [--photos N]
+    python -m benchmarks.back_view FOLDER [MODEL] [--split train] [--photos N]
 
 FOLDER holds train.parquet, validation.parquet and, if its photos are to be counted, unlabelled.parquet; MODEL is a Hub
 id or folder, by default the embedded weights. All photos are of fronts. Backs are made of them: the outline of a back
@@ -23,7 +23,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from benchmarks.photos import arguments, shots
-from benchmarks.views import Labels, Pixels, grey, night
+from benchmarks.robustness import Labels, Pixels, grey, night
 from clothseg import Segmenter
 from clothseg.images.decode import load_photo
 from clothseg.labels import BACKGROUND, LABEL2ID, swap_sides
@@ -83,6 +83,26 @@ def back(photo: Pixels, truth: Labels, neck: bool, rng: np.random.Generator) -> 
     return made.round().astype(np.uint8), swap_sides(np.where(face, np.uint8(LABEL2ID["Hair"]), truth))
 
 
+def face_as_wall(photo: Pixels, truth: Labels) -> Pixels | None:
+    """The photo with the face painted in the colour of the background beside it, which the network takes for that.
+
+    It stands in for somebody in profile before a bright wall. None if there is no face, or no background beside it.
+    """
+    face = np.isin(truth, _FACE)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(face.view(np.uint8))
+    if len(stats) < 2:
+        return None
+    _, top, _, high, _ = stats[1 + stats[1:, cv2.CC_STAT_AREA].argmax()].tolist()
+    rows = slice(max(0, top - high // 2), top + high)
+    beside = photo[rows][truth[rows] == BACKGROUND]
+    if len(beside) < 50:
+        return None
+    share = np.maximum(face, cv2.GaussianBlur(face.astype(np.float32), (0, 0), 1.0))[..., None]
+    wall = np.median(beside, axis=0) + np.random.default_rng(0).normal(0, 3, photo.shape)
+    made: Pixels = (photo + (wall - photo) * share).clip(0, 255).astype(np.uint8)
+    return made
+
+
 def views(photo: Pixels, truth: Labels, number: int) -> Iterator[tuple[str, Pixels, Labels]]:
     """(name, photo, truth) of a photo as it is, in worse conditions, and from behind."""
     yield "front", photo, truth
@@ -95,6 +115,8 @@ def views(photo: Pixels, truth: Labels, number: int) -> Iterator[tuple[str, Pixe
         middle = int(np.median(faces))
         yield "front, cut", np.ascontiguousarray(photo[middle:]), truth[middle:]
     yield "front, half-length", photo[: len(photo) // 2], truth[: len(photo) // 2]
+    if (hidden := face_as_wall(photo, truth)) is not None:
+        yield "front, face like the wall behind", hidden, truth
     if made := back(photo, truth, number % 2 == 0, np.random.default_rng(number)):
         yield "back, neck in view" if number % 2 == 0 else "back", *made
 
