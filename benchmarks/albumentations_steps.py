@@ -47,7 +47,7 @@ class Window(A.DualTransform):
     apply_to_mask = apply
 
 
-class LookCloser(Window):
+class ClassCrop(Window):
     """Crop a window about a pixel of a class drawn evenly from those that the photo shows.
 
     Evenly over classes, not pixels: a pair of sunglasses is looked at as often as the trousers. The windows are
@@ -135,14 +135,14 @@ class GaussNoise(A.GaussNoise):
         return noisy
 
 
-def augmentation(kind: str, look_closer: float = 0.0) -> A.Compose:
+def augmentation(kind: str, class_crop: float = 0.0) -> A.Compose:
     """Random changes to a photo (H, W, 3) uint8 and its mask (H, W) uint8.
 
     Args:
         kind: `none`, `standard` (the first version's: flip, noise, colour, downscaling) or `strong` (also zoom,
             shift, rotation, small figures, half-lengths, blur, grey and dark photos; uncovered ground is Background
             in a plain colour).
-        look_closer: share of the photos of which a window about a class is taken, in place of the other geometry.
+        class_crop: share of the photos of which a window about a class is taken, in place of the other geometry.
     """
     colour = [
         A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.2, p=0.5),
@@ -173,9 +173,9 @@ def augmentation(kind: str, look_closer: float = 0.0) -> A.Compose:
     distance = [
         A.Affine(fill=fill, p=weight, **away, **ground) for fill, weight in ((MEAN_COLOR, 0.1), (0, 0.05), (255, 0.05))
     ]
-    elsewhere = A.OneOf([place, *distance, Portrait(p=0.14), A.NoOp(p=0.04)], p=1 - look_closer)
+    elsewhere = A.OneOf([place, *distance, Portrait(p=0.14), A.NoOp(p=0.04)], p=1 - class_crop)
     # exactly one of each choice: their p are shares of 1
-    closer = LookCloser(p=look_closer)
+    closer = ClassCrop(p=class_crop)
     view = A.OneOf([closer, elsewhere], p=1)
     soften = [
         A.GaussianBlur(blur_limit=(3, 7), p=0.1),

@@ -19,7 +19,7 @@ from matplotlib.cbook import get_sample_data
 from PIL import Image
 from tqdm.auto import tqdm
 
-from benchmarks.views import VIEWS, mean_iou
+from benchmarks.robustness import VIEWS, mean_iou
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, GROUPS, NAMES, NUM_CLASSES, SIDE_PAIRS, ids_of
 from clothseg.training.data.loading import decode_photo, decode_row, load_splits

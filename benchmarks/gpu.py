@@ -45,8 +45,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.contenders import EXAMPLES
 from benchmarks.training_speed import ON_GPUS, build_step, matrix_flops, seconds
-from benchmarks.ways import EXAMPLES
 from clothseg.engines import device as there
 from clothseg.engines.torch_engine import TorchEngine, has_bfloat16, pick_device
 from clothseg.models.loading import load

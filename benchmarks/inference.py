@@ -32,7 +32,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ways import STOCK, Worker, interleave, write_b2, write_photos
+from benchmarks.contenders import STOCK, Worker, interleave, write_b2, write_photos
 from clothseg.process_settings import tune
 
 

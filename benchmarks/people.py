@@ -26,7 +26,7 @@ from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES
 from clothseg.outputs.render import overlay
 from clothseg.training.data.loading import decode_row, load_splits
-from clothseg.training.evaluation.bootstrap import draws, interval
+from clothseg.training.evaluation.bootstrap import bootstrap_weights, interval
 from clothseg.training.evaluation.metrics import confusion_matrix, summarize
 
 
@@ -146,7 +146,7 @@ def main() -> None:
                     _save(options.save / f"{kind} {people} {number}.png".replace(" ", "-"), picture, every.person_map)
             pair = np.array(matrices)  # (pictures, 2, 18, 18)
             before, after = (_mean_iou(matrix) for matrix in pair.sum(axis=0))
-            weights = np.concatenate(list(draws(len(pair), 1000, 0)))
+            weights = np.concatenate(list(bootstrap_weights(len(pair), 1000, 0)))
             drawn = [np.tensordot(weight, pair, 1) for weight in weights]
             low, high = interval(np.array([_mean_iou(two[1]) - _mean_iou(two[0]) for two in drawn]))
             print(

@@ -43,7 +43,7 @@ ROWS: dict[str, dict[str, object]] = {
     "better, one rate for all stages": {**BETTER, "layer_lr_decay": 1, "encoder_lr_scale": 1},
     "better, 1e-4 and 0.9998 per step": {**BETTER, "learning_rate": 1e-4, "lr_decay": 0.9998, "warmup_steps": 0},
     "better, no average": {**BETTER, "ema_decay": 0},
-    "better, rare classes not sought": {**BETTER, "rare_sampling": 0, "look_closer": 0},
+    "better, rare classes not sought": {**BETTER, "rare_sampling": 0, "class_crop": 0},
     "better, the default's size": {**BETTER, "image_size": [160, 160]},
 }
 

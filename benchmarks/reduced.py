@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.ways import write_photos
+from benchmarks.contenders import write_photos
 from clothseg.process_settings import tune
 from clothseg.segmenter import Segmenter
 

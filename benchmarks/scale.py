@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from benchmarks.ways import Worker, interleave, write_photos
+from benchmarks.contenders import Worker, interleave, write_photos
 
 
 matplotlib.use("Agg")

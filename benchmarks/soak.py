@@ -28,9 +28,9 @@ import httpx
 import numpy as np
 
 from benchmarks import soak_memory
+from benchmarks.contenders import write_photos
 from benchmarks.soak_calls import App, Stopping, judge, leave
 from benchmarks.soak_photos import bad_files, digests, within_reach
-from benchmarks.ways import write_photos
 
 
 MEGAPIXELS = (0.3, 1, 3, 12)

@@ -24,11 +24,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.photos import arguments, shots
-from benchmarks.views import Labels, mean_iou, small
+from benchmarks.robustness import Labels, mean_iou, small
 from clothseg import Segmenter
 from clothseg.postprocess.pipeline import decode_logits
 from clothseg.postprocess.zoom_crop import FADE, Box, blend_crop, find_zoom_crop, paste
-from clothseg.training.evaluation.bootstrap import draws, interval
+from clothseg.training.evaluation.bootstrap import bootstrap_weights, interval
 from clothseg.training.evaluation.metrics import confusion_matrix
 
 
@@ -126,7 +126,7 @@ def seam(first: Labels, nearer: Labels, both: Labels, box: Box) -> int:
 def line(pairs: npt.NDArray[np.int64]) -> str:
     """How many pictures, mean IoU before and after, the difference and its interval, of matrices (N, 2, 18, 18)."""
     before, after = (mean_iou(matrix)[0] for matrix in pairs.sum(axis=0))
-    weights = np.concatenate(list(draws(len(pairs), 1000, 0)))
+    weights = np.concatenate(list(bootstrap_weights(len(pairs), 1000, 0)))
     drawn = [np.rint(np.tensordot(weight, pairs, 1)).astype(np.int64) for weight in weights]
     low, high = interval(np.array([mean_iou(two[1])[0] - mean_iou(two[0])[0] for two in drawn]))
     return f"{len(pairs)} | {before:.3f} | {after:.3f} | {after - before:+.3f} ({low:+.3f} to {high:+.3f})"

@@ -8,6 +8,7 @@
 `import clothseg` is light: torch, transformers and OpenCV are loaded with the first name that needs them.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from clothseg.errors import (
 
 
 if TYPE_CHECKING:
-    from clothseg.batch.worker_pool import Crew
+    from clothseg.batch.worker_pool import WorkerPool
     from clothseg.options import CutoutOptions, SegmentOptions
     from clothseg.segmentation import Segmentation
     from clothseg.segmenter import Segmenter
@@ -34,7 +35,6 @@ __version__ = "0.1.0"
 __all__ = [
     "ClothsegError",
     "ConfigError",
-    "Crew",
     "CutoutOptions",
     "DataError",
     "HubError",
@@ -45,11 +45,12 @@ __all__ = [
     "Segmenter",
     "UnknownClassError",
     "WorkerError",
+    "WorkerPool",
     "__version__",
 ]
 
 _LAZY = {
-    "Crew": "clothseg.batch.worker_pool",
+    "WorkerPool": "clothseg.batch.worker_pool",
     "CutoutOptions": "clothseg.options",
     "SegmentOptions": "clothseg.options",
     "Segmentation": "clothseg.segmentation",
@@ -57,7 +58,15 @@ _LAZY = {
 }
 
 
+_RENAMED = {"Crew": "WorkerPool"}
+"""Old names, which work for one release, and the new ones."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        new = _RENAMED[name]
+        warnings.warn(f"clothseg.{name} is now called clothseg.{new}.", DeprecationWarning, stacklevel=2)
+        name = new
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_LAZY[name]), name)

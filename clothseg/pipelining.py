@@ -18,7 +18,7 @@ _HELPERS = max(1, min(4, (os.cpu_count() or 1) // 2))
 """Threads that prepare and finish. The network has all cores already; more of these would only hold more memory."""
 
 
-def overlapped(
+def pipelined(
     items: Iterable[Item],
     batch_size: int,
     prepare: Callable[[Item], Prepared],

@@ -19,7 +19,7 @@ from clothseg.images.decode import Photo, load_photo, photo_name
 from clothseg.labels import NAMES
 from clothseg.options import SegmentKeywords, SegmentOptions, takes_options
 from clothseg.pickling import Origin, restore, to_pickle
-from clothseg.pipelining import in_order, overlapped
+from clothseg.pipelining import in_order, pipelined
 from clothseg.postprocess.pipeline import Logits, Prediction, aspect_preserving_size, decode
 from clothseg.postprocess.softmax import as_logits
 from clothseg.postprocess.tta import average_probabilities
@@ -51,7 +51,7 @@ class Segmenter:
     """A loaded model. Calls from several threads are safe: the network itself runs one call at a time.
 
     That is the quickest for one photo, since a forward pass uses all cores, and keeps memory to one pass. Of many
-    photos, `with_streams` does more in the same time, and `clothseg.Crew`, by several processes, more yet.
+    photos, `with_streams` does more in the same time, and `clothseg.WorkerPool`, by several processes, more yet.
 
     Attributes:
         workers: How many threads may call the network at once; others wait.
@@ -226,7 +226,7 @@ class Segmenter:
         steps, many = self._steps(options), self.with_streams()
         if batch_size > 1 and many.workers > 1:
             return in_order(partial(many, options=options), photos, many.workers, max(many.workers, batch_size))
-        return overlapped(photos, batch_size, *steps)
+        return pipelined(photos, batch_size, *steps)
 
     def with_streams(self) -> Self:
         """This model for calls from as many threads as it has `workers`: each takes longer, all together less time.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clothseg.pipelining import in_order, overlapped
+from clothseg.pipelining import in_order, pipelined
 
 
 def prepare(item: int) -> str:
@@ -31,7 +31,7 @@ def expected(count: int) -> list[tuple[int, str, int]]:
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 7, 100])
 @pytest.mark.parametrize("count", [0, 1, 6, 7])
 def test_results_are_in_order(count: int, batch_size: int) -> None:
-    assert list(overlapped(range(count), batch_size, prepare, run, finish)) == expected(count)
+    assert list(pipelined(range(count), batch_size, prepare, run, finish)) == expected(count)
 
 
 def test_batches_are_full_but_for_the_last() -> None:
@@ -41,7 +41,7 @@ def test_batches_are_full_but_for_the_last() -> None:
         sizes.append(len(prepared))
         return run(prepared)
 
-    list(overlapped(range(8), 3, prepare, noting, finish))
+    list(pipelined(range(8), 3, prepare, noting, finish))
     assert sizes == [3, 3, 2]
 
 
@@ -53,7 +53,7 @@ def test_the_next_batch_runs_while_one_is_handed_out() -> None:
             second.set()
         return run(prepared)
 
-    results = overlapped(range(9), 2, prepare, noting, finish)
+    results = pipelined(range(9), 2, prepare, noting, finish)
     next(results)
     assert second.wait(10)
     results.close()
@@ -68,7 +68,7 @@ def test_two_batches_are_held_and_endless_iterables_are_fine() -> None:
             taken += 1
             yield taken - 1
 
-    results = overlapped(items(), 4, prepare, run, finish)
+    results = pipelined(items(), 4, prepare, run, finish)
     for _ in range(50):
         next(results)
         given += 1
@@ -91,7 +91,7 @@ def fail_at(number: int, step: str) -> Callable[..., Any]:
 def test_an_error_comes_after_the_batches_before_it(step: str) -> None:
     steps = {"prepare": prepare, "run": run, "finish": finish} | {step: fail_at(5, step)}
     before = threading.active_count()
-    results = overlapped(range(100), 2, **steps)
+    results = pipelined(range(100), 2, **steps)
     assert [next(results) for _ in range(4)] == expected(4)
     with pytest.raises(ValueError, match=f"{step} fails"):
         list(results)
@@ -103,7 +103,7 @@ def test_an_error_of_the_iterable_comes_at_its_turn() -> None:
         yield from range(4)
         raise OSError("the folder is gone")
 
-    results = overlapped(items(), 2, prepare, run, finish)
+    results = pipelined(items(), 2, prepare, run, finish)
     assert [next(results) for _ in range(4)] == expected(4)
     with pytest.raises(OSError, match="the folder is gone"):
         next(results)
@@ -112,7 +112,7 @@ def test_an_error_of_the_iterable_comes_at_its_turn() -> None:
 @pytest.mark.parametrize("given", [0, 1, 5])
 def test_closing_early_ends_the_threads(given: int) -> None:
     before = threading.active_count()
-    results = overlapped(iter(range(1000)), 3, prepare, run, finish)
+    results = pipelined(iter(range(1000)), 3, prepare, run, finish)
     for _ in range(given):
         next(results)
     results.close()

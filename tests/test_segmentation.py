@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from clothseg import ConfigError, Segmentation, UnknownClassError
-from clothseg.batch.photo_files import Wanted, encoded
+from clothseg.batch.photo_files import OutputSpec, encoded
 from clothseg.labels import LABEL2ID, NUM_CLASSES, PALETTE
 from clothseg.outputs.notes import NOBODY
 
@@ -171,7 +171,7 @@ def test_the_resolution_of_the_photo_goes_into_what_is_written(result: Segmentat
     fine.save_items(tmp_path / "items.zip", "Belt")
     with zipfile.ZipFile(tmp_path / "items.zip") as archive:
         files = [tmp_path / "map.png", BytesIO(archive.read("01-Belt.png"))]
-    wanted = Wanted(("labels", "cutouts", "overlays"), ("Dress",))
+    wanted = OutputSpec(("labels", "cutouts", "overlays"), ("Dress",))
     files += [BytesIO(encoded(fine, kind, wanted)) for kind in wanted.kinds]
     for file in files:
         assert Image.open(file).info["dpi"] == pytest.approx((300, 200), abs=0.01)

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from clothseg.app.server.gradio_internals import upload_folder
-from clothseg.images.atomic_files import save_picture, whole
+from clothseg.images.atomic_files import atomic_path, save_picture
 from clothseg.images.file_names import escaped
 from clothseg.options import CutoutOptions
 from clothseg.outputs.coco import to_coco
@@ -54,7 +54,7 @@ def save_labels(result: Segmentation) -> str:
 def save_summary(result: Segmentation) -> str:
     """Write `result.to_json` and return its path."""
     path = new_file(result, ".json")
-    with whole(path) as file:
+    with atomic_path(path) as file:
         file.write_text(result.to_json(indent=2), encoding="utf-8")
     return str(path)
 
@@ -69,7 +69,7 @@ def save_overlay(result: Segmentation) -> str:
 def save_items(result: Segmentation, items: Sequence[Item]) -> str:
     """Write the list of items as JSON and return its path."""
     path = new_file(result, "-items.json")
-    with whole(path) as file:
+    with atomic_path(path) as file:
         found = json.dumps(items_to_dict(items, result.name, result.notes), indent=2, ensure_ascii=False)
         file.write_text(escaped(found), encoding="utf-8")
     return str(path)
@@ -79,7 +79,7 @@ def save_coco(result: Segmentation, items: Sequence[Item], polygons: bool = Fals
     """Write the items as a COCO data set of one photo, with run lengths or polygons, and return its path."""
     path = new_file(result, "-coco.json")
     size = (result.photo.height, result.photo.width)
-    with whole(path) as file:
+    with atomic_path(path) as file:
         found = json.dumps(to_coco(items, size, result.name, polygons, result.model), ensure_ascii=False)
         file.write_text(escaped(found), encoding="utf-8")
     return str(path)

@@ -14,7 +14,7 @@ from clothseg.app.mcp import OPTIONS_SCHEMA, described
 from clothseg.app.model_loader import pending
 from clothseg.app.photo_input import photo_input, plain_errors
 from clothseg.app.server.gradio_internals import accept_file_lists_in_mcp, file_list_schema, replace_schema
-from clothseg.batch.photo_files import KINDS, Wanted
+from clothseg.batch.photo_files import KINDS, OutputSpec
 from clothseg.batch.to_zip import segment_to_zip
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
 from clothseg.labels import GROUPS, NAMES, hex_color
@@ -150,7 +150,9 @@ def add_endpoints(segmenter: Segmenter) -> None:
             photos could not be used; and at the end the ZIP, with a folder for each kind of file and results.csv.
         """
         made = _cutout_options(options, None)
-        written = Wanted(tuple(kinds or Wanted.kinds), tuple(_names(classes) or Wanted.classes), made, polygons)
+        written = OutputSpec(
+            tuple(kinds or OutputSpec.kinds), tuple(_names(classes) or OutputSpec.classes), made, polygons
+        )
         out = new_path("clothseg.zip")
         report: dict[str, Any] = {"done": 0, "total": 0, "errors": []}
         with closing(segment_to_zip(segmenter, photos or [], out, written, **asdict(look))) as steps:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from threading import Event
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from clothseg.batch.worker_pool import Crew
+from clothseg.batch.worker_pool import WorkerPool
 from clothseg.errors import ClothsegError, ConfigError
 from clothseg.images.file_names import escaped, system_path
 from clothseg.images.sources import Source
@@ -35,7 +35,7 @@ COLUMNS = ("photo", "files", "error", "width", "height", "rotation", "notes", *N
 
 
 @dataclass(frozen=True)
-class Wanted:
+class OutputSpec:
     """What to write of each photo.
 
     Attributes:
@@ -79,14 +79,14 @@ class Outcome(NamedTuple):
 
 
 def outcomes(
-    segmenter: "Segmenter | Crew", sources: Iterable[Source], wanted: Wanted, options: dict[str, Any]
+    segmenter: "Segmenter | WorkerPool", sources: Iterable[Source], wanted: OutputSpec, options: dict[str, Any]
 ) -> Generator[Outcome]:
     """Segment photos and make their files, in order; whatever is the matter with one ends in its outcome.
 
     Close the generator if you do not take all: that waits for the step that photos in hand are at, and no more.
 
     Args:
-        segmenter: a loaded model; a crew makes the files, too, in its workers.
+        segmenter: a loaded model; a pool makes the files in its workers.
         sources: the photos.
         wanted: what to make of each.
         options: as for one photo: the fields of `clothseg.SegmentOptions`.
@@ -96,7 +96,7 @@ def outcomes(
     """
     given_up = Event()
     make: _Make
-    if isinstance(segmenter, Crew):
+    if isinstance(segmenter, WorkerPool):
         make, threads = partial(segmenter.run, partial(_made, wanted, options)), segmenter.at_once
     else:
         many = segmenter.with_streams()
@@ -111,7 +111,7 @@ def outcomes(
 
 
 def _made(
-    wanted: Wanted,
+    wanted: OutputSpec,
     options: dict[str, Any],
     segmenter: "Segmenter",
     photo: Path | bytes,
@@ -150,7 +150,7 @@ def _failed(source: Source, message: str) -> Outcome:
     return Outcome(source, {}, {}, escaped(named))
 
 
-def encoded(result: "Segmentation", kind: str, wanted: Wanted, path: str | None = None) -> bytes:
+def encoded(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | None = None) -> bytes:
     """The bytes of one file made of a result; `kind` is one of `KINDS`, `path` the photo's for COCO."""
     from clothseg.images import atomic_files
     from clothseg.outputs import coco, items, render

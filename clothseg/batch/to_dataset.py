@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 from clothseg.batch.distributed import Processes
 from clothseg.batch.parquet import number_files, write_rows
-from clothseg.batch.photo_files import Wanted, outcomes
+from clothseg.batch.photo_files import OutputSpec, outcomes
 from clothseg.errors import ConfigError, HubError, UsageError, needs_extra
 from clothseg.images.dataset_folder import LAYOUTS, read_split, split_names, split_names_on_disk
 from clothseg.images.sources import Source
 from clothseg.labels import NAMES
-from clothseg.models.hub import patiently
+from clothseg.models.hub import with_retries
 from clothseg.models.hub_errors import explain, explain_write
 
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
 
-    from clothseg.batch.worker_pool import Crew
+    from clothseg.batch.worker_pool import WorkerPool
     from clothseg.segmenter import Segmenter
 
 
@@ -49,7 +49,7 @@ Photos of the data set {origin}, with label maps by clothseg, model {model}: a m
 def segment_dataset(
     name: str,
     target: str,
-    load_segmenter: Callable[[], "Segmenter | Crew"],
+    load_segmenter: Callable[[], "Segmenter | WorkerPool"],
     options: dict[str, Any],
     *,
     split: str | None = None,
@@ -65,7 +65,7 @@ def segment_dataset(
     Args:
         name: the data set: a Hub id; or a folder or parquet file, in a layout that `dataset_folder` knows.
         target: the data set to push, created if it is new.
-        load_segmenter: gives the model, or a crew that has it, once the data set is found and may be written.
+        load_segmenter: gives the model, or a pool of workers, once the data set is found and may be written.
         options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`.
         split: of the data set; by default the only one of a folder, else `train`.
         column: of its photos.
@@ -120,7 +120,7 @@ def segment_dataset(
 
 def _help(
     name: str,
-    load_segmenter: Callable[[], "Segmenter | Crew"],
+    load_segmenter: Callable[[], "Segmenter | WorkerPool"],
     options: dict[str, Any],
     split: str | None,
     column: str,
@@ -219,12 +219,12 @@ def _read(rows: "IterableDataset", name: str, processes: Processes) -> Iterator[
 
 
 def _segmented(
-    segmenter: "Segmenter | Crew", photos: Iterator[Source], options: dict[str, Any], quiet: bool = False
+    segmenter: "Segmenter | WorkerPool", photos: Iterator[Source], options: dict[str, Any], quiet: bool = False
 ) -> Iterator[tuple[dict[str, Any] | None, str]]:
     """Each row as it is written, or None and why it is left out."""
     from tqdm.auto import tqdm
 
-    with closing(outcomes(segmenter, photos, Wanted(("labels",)), options)) as results:
+    with closing(outcomes(segmenter, photos, OutputSpec(("labels",)), options)) as results:
         for outcome in tqdm(results, unit=" photos", disable=quiet):
             if outcome.error:
                 yield None, outcome.error
@@ -251,7 +251,7 @@ def _origin(name: str, split: str, commit: str | None, **_: str) -> str:
     return f"[{name}](https://huggingface.co/datasets/{name}) (commit `{commit}`, split `{split}`)"
 
 
-def _push(folder: Path, about: dict[str, Any], segmenter: "Segmenter | Crew") -> None:
+def _push(folder: Path, about: dict[str, Any], segmenter: "Segmenter | WorkerPool") -> None:
     from huggingface_hub import HfApi
 
     api, target, split = HfApi(), about["target"], about["split"]
@@ -277,7 +277,7 @@ def _push(folder: Path, about: dict[str, Any], segmenter: "Segmenter | Crew") ->
         )
 
     try:
-        patiently(upload, "data set")
+        with_retries(upload, "data set")
     except Exception as error:
         raise HubError(
             f"The push failed: {explain_write(error, target)} The data set is whole in {folder}; push it later with: "

@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clothseg.batch.photo_files import KINDS, Outcome, Wanted, line, write_table
+from clothseg.batch.photo_files import KINDS, Outcome, OutputSpec, line, write_table
 from clothseg.errors import ConfigError
-from clothseg.images.atomic_files import clear_leftovers, whole
+from clothseg.images.atomic_files import atomic_path, clear_leftovers
 from clothseg.images.file_names import escaped, system_path
 from clothseg.images.sources import Source
 
@@ -40,7 +40,7 @@ class OutputFolder:
     """
 
     path: Path
-    wanted: Wanted
+    wanted: OutputSpec
     about: dict[str, Any]
 
     def prepare(self, rank: int, processes: int) -> None:
@@ -100,7 +100,7 @@ class OutputFolder:
         for kind, content in {**outcome.files, SUMMARIES: summary.encode()}.items():
             path = self._file(source, kind)
             path.parent.mkdir(parents=True, exist_ok=True)
-            with whole(path) as file:
+            with atomic_path(path) as file:
                 file.write_bytes(content)
 
     def write_table(
@@ -115,7 +115,7 @@ class OutputFolder:
             OSError: it cannot be written.
         """
         table = self.path / TABLE if processes == 1 else self._part(rank, processes)
-        with whole(table) as file, file.open("w", newline="", encoding="utf-8") as stream:
+        with atomic_path(table) as file, file.open("w", newline="", encoding="utf-8") as stream:
             found = ((source, problems.get(source.files, "")) for source in sources)
             write_table(
                 stream,
@@ -142,7 +142,7 @@ class OutputFolder:
             for path in paths:
                 yield json.loads(path.read_text(encoding="utf-8"))
 
-        with whole(self.path / COCO) as file, file.open("w", encoding="utf-8") as stream:
+        with atomic_path(self.path / COCO) as file, file.open("w", encoding="utf-8") as stream:
             write_merged(stream, parts, self.about.get("model"))
 
     def _part(self, rank: int, processes: int) -> Path:
@@ -212,7 +212,7 @@ def merge(parts: list[Path], table: Path, then: Callable[[], None] = lambda: Non
             with suppress(FileNotFoundError), part.open(newline="", encoding="utf-8") as stream:
                 lines += list(csv.DictReader(stream))
         lines.sort(key=lambda found: PurePosixPath(found["photo"]))
-        with whole(table) as file, file.open("w", newline="", encoding="utf-8") as stream:
+        with atomic_path(table) as file, file.open("w", newline="", encoding="utf-8") as stream:
             write_table(stream, lines)
         then()
         if _times(parts) == before:

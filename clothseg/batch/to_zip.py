@@ -14,9 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from clothseg.batch.photo_files import COLUMNS, KINDS, Wanted, line, outcomes
+from clothseg.batch.photo_files import COLUMNS, KINDS, OutputSpec, line, outcomes
 from clothseg.errors import ConfigError
-from clothseg.images.atomic_files import clear_leftovers, whole
+from clothseg.images.atomic_files import atomic_path, clear_leftovers
 from clothseg.images.file_names import escaped
 from clothseg.images.sources import collected
 from clothseg.images.zip_archive import Limits
@@ -24,7 +24,7 @@ from clothseg.outputs.coco import write_merged
 
 
 if TYPE_CHECKING:
-    from clothseg.batch.worker_pool import Crew
+    from clothseg.batch.worker_pool import WorkerPool
     from clothseg.segmenter import Segmenter
 
 
@@ -48,10 +48,10 @@ class Progress(NamedTuple):
 
 
 def segment_to_zip(
-    segmenter: "Segmenter | Crew",
+    segmenter: "Segmenter | WorkerPool",
     sources: Iterable[str | PathLike[str]],
     out: str | PathLike[str],
-    wanted: Wanted | None = None,
+    wanted: OutputSpec | None = None,
     *,
     limits: Limits | None = None,
     **options: Any,
@@ -66,7 +66,7 @@ def segment_to_zip(
     which the next batch into the same folder removes when it is an hour old.
 
     Args:
-        segmenter: a loaded model, or a crew that has it.
+        segmenter: a loaded model, or a pool of workers that has it.
         sources: paths of photos, of ZIPs with photos, and of folders with photos, in any mix.
         out: path of the ZIP.
         wanted: what to write of each photo.
@@ -80,7 +80,7 @@ def segment_to_zip(
         ConfigError: no photos, a path that does not exist, a ZIP that is damaged, more than the limits allow, an
             option without such a value, or a disk that is full.
     """
-    wanted, limits, out = wanted or Wanted(), limits or Limits(), Path(out)
+    wanted, limits, out = wanted or OutputSpec(), limits or Limits(), Path(out)
     with collected(map(Path, sources), unpack=True, limits=limits) as photos:
         if not photos:
             raise ConfigError("No photos were given; give some, or a ZIP of some.")
@@ -95,7 +95,7 @@ def segment_to_zip(
         clear_leftovers(out.parent)
         try:
             with (
-                whole(out) as temporary,
+                atomic_path(out) as temporary,
                 zipfile.ZipFile(temporary, "w") as archive,
                 TemporaryFile() as coco,
                 closing(outcomes(segmenter, photos, wanted, options)) as results,

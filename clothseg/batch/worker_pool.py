@@ -11,7 +11,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
-from clothseg.batch.worker_process import WaitedInVain, Worker
+from clothseg.batch.worker_process import Worker, WorkerTimeout
 from clothseg.errors import ConfigError, WorkerError
 from clothseg.pipelining import in_order
 
@@ -26,7 +26,7 @@ MOST_WORKERS = 4
 """How many are started where nobody says: each holds the model and photos of its own."""
 
 MANY = 200
-"""Photos from which on a crew makes up for its start."""
+"""Photos from which on a pool makes up for its start."""
 
 _AT_HAND = 2
 """Photos that a worker has: one to look at, and the next, so that it need not wait for that."""
@@ -35,11 +35,11 @@ _TRIES = 2
 """Workers that a photo may bring to their end."""
 
 
-class Crew:
+class WorkerPool:
     """A model in several processes, for many photos, by `batch` and `iter_batch`, or in `segment_to_zip`.
 
-        with Crew(2) as crew:
-            results = crew.batch(photos)
+        with WorkerPool(2) as pool:
+            results = pool.batch(photos)
 
     It is worth its start, about a second, from some hundred photos on, and where the network is small, so that much of
     the time goes into the work around it: docs/performance.md has figures. Results are those of threads. A worker
@@ -97,15 +97,15 @@ class Crew:
         self._idle: SimpleQueue[int] = SimpleQueue()
         try:
             # The first alone: should the model have to be converted, the others find that done.
-            self._hire(0)
+            self._spawn(0)
             good, error = self._hired[0].start()
             if not good:
                 raise error
             for place in range(1, self.workers):
-                self._hire(place)
+                self._spawn(place)
         except EOFError as error:
             self.close()
-            raise self._stillborn(self._hired[0]) from error
+            raise self._startup_error(self._hired[0]) from error
         except BaseException:
             self.close()
             raise
@@ -120,7 +120,7 @@ class Crew:
         """As `Segmenter.iter_batch`, and what it raises, when the first result is asked for.
 
         Raises:
-            ConfigError: `batch_size` is below 1, an option has no such value, or the crew is closed.
+            ConfigError: `batch_size` is below 1, an option has no such value, or the pool is closed.
             ImageError: a photo cannot be used.
             WorkerError: two workers have come to their end with a photo.
         """
@@ -144,7 +144,7 @@ class Crew:
 
         Raises:
             WorkerError: two workers have come to their end with it.
-            ConfigError: a worker cannot be started, or the crew is closed.
+            ConfigError: a worker cannot be started, or the pool is closed.
             Exception: whatever the function raises.
         """
         tries = 0
@@ -154,7 +154,7 @@ class Crew:
             try:
                 good, answer = worker.ask(function, arguments)
             except EOFError as error:
-                tries += not isinstance(error, WaitedInVain)
+                tries += not isinstance(error, WorkerTimeout)
                 ended = worker.ended()
                 self._replace(worker)
                 continue
@@ -181,7 +181,7 @@ class Crew:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _hire(self, place: int) -> None:
+    def _spawn(self, place: int) -> None:
         share = self._cores[place % len(self._cores) :: self.workers] if self._cores else []
         self._hired[place] = Worker(self._model, share, place)
 
@@ -189,14 +189,14 @@ class Crew:
         worker.end()
         with self._turn:
             if self._closed:
-                raise ConfigError("The crew of workers is closed.")
+                raise ConfigError("The worker pool is closed.")
             if self._hired[worker.place] is not worker:  # whoever else asked it has seen to that
                 return
             if not worker.ready:  # nor would the next one be
-                raise self._stillborn(worker)
-            self._hire(worker.place)
+                raise self._startup_error(worker)
+            self._spawn(worker.place)
 
-    def _stillborn(self, worker: "Worker") -> ConfigError:
+    def _startup_error(self, worker: "Worker") -> ConfigError:
         return ConfigError(
             f"A worker process ended before it had loaded the model ({worker.ended()}): if stderr does not say why, "
             f"memory is short; take fewer than {self.workers} workers."

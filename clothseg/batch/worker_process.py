@@ -31,7 +31,7 @@ _PIPE_BYTES = 2**20
 """Of the pipes to and from a worker, where that can be set: a photo with its result goes in without a wait."""
 
 
-class WaitedInVain(EOFError):
+class WorkerTimeout(EOFError):
     """The worker has ended before it was at the question."""
 
 
@@ -39,7 +39,7 @@ class Worker:
     """A worker process as those who ask see it; a question may wait there while another is being answered.
 
     Attributes:
-        place: its number in the crew.
+        place: its number in the pool.
         ready: whether it has loaded the model.
     """
 
@@ -49,7 +49,7 @@ class Worker:
         Args:
             model: arguments of `Segmenter.from_pretrained`.
             cores: that it may use; empty where the system cannot tie a process to some: then it has one thread.
-            place: its number in the crew.
+            place: its number in the pool.
 
         Raises:
             ConfigError: the system does not start it.
@@ -93,7 +93,7 @@ class Worker:
         """What the function gives, or not True and what it raised; for calls from several threads.
 
         Raises:
-            WaitedInVain: it has ended, but not with this question.
+            WorkerTimeout: it has ended, but not with this question.
             EOFError: it has ended.
         """
         question, done = pickle.dumps(arguments, -1), threading.Event()
@@ -105,12 +105,12 @@ class Worker:
                 self._say(pickle.dumps(None if function is self._function else function, -1))
                 self._say(question)
             except EOFError as error:
-                raise WaitedInVain from error
+                raise WorkerTimeout from error
             self._function, before, self._last = function, self._last, done
         before.wait()
         try:
             if self._lost:
-                raise WaitedInVain
+                raise WorkerTimeout
             answered: tuple[bool, Any] = pickle.loads(_receive(self._answers))  # noqa: S301
             return answered
         except EOFError:
@@ -167,7 +167,7 @@ def _receive(stream: IO[bytes]) -> bytes:
 
 def work() -> None:
     """Be a worker: load the model that is asked for first, and answer questions until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever stops the crew stops us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever stops the pool stops us
     questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not come between the answers
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from clothseg import __version__
-from clothseg.batch.photo_files import KINDS, Wanted, outcomes
+from clothseg.batch.photo_files import KINDS, OutputSpec, outcomes
 from clothseg.batch.to_folder import SUMMARIES, OutputFolder
-from clothseg.batch.worker_pool import MANY, MOST_WORKERS, Crew, paying_workers
+from clothseg.batch.worker_pool import MANY, MOST_WORKERS, WorkerPool, paying_workers
 from clothseg.commands.common import (
     CUTOUT,
     add_cutout_options,
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _segment_dataset(arguments, rank, processes)
     with ExitStack() as stack:
         with as_usage():
-            wanted = Wanted(
+            wanted = OutputSpec(
                 tuple(arguments.write),
                 tuple(arguments.keep),
                 cutout_options(arguments),
@@ -120,7 +120,7 @@ def _workers(text: str) -> int | None:
 @contextmanager
 def _segmenter(
     arguments: argparse.Namespace, loaded: "LoadedModel", photos: int | None, processes: int
-) -> "Iterator[Segmenter | Crew]":
+) -> "Iterator[Segmenter | WorkerPool]":
     """The model, in as many workers as are asked for, or pay for so many photos; None is many."""
     from clothseg.segmenter import Segmenter
 
@@ -129,11 +129,13 @@ def _segmenter(
     if workers == 1:
         yield Segmenter.from_pretrained(arguments.model, **options)
         return
-    with Crew(workers, arguments.model, **options) as crew:
-        yield crew
+    with WorkerPool(workers, arguments.model, **options) as pool:
+        yield pool
 
 
-def _segment(arguments: argparse.Namespace, wanted: Wanted, photos: list[Source], rank: int, processes: int) -> int:
+def _segment(
+    arguments: argparse.Namespace, wanted: OutputSpec, photos: list[Source], rank: int, processes: int
+) -> int:
     from clothseg.models.loading import load
 
     loaded = load(arguments.model, arguments.revision)

@@ -26,7 +26,7 @@ _BUILDING = re.compile(r"\.[0-9a-f]{32}\..+", re.DOTALL)
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """Give a path to write to in place of `path`, which is put there when all went well.
 
     A reader never sees half a file, and a writer that fails or is killed leaves what was there before.
@@ -41,7 +41,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def clear_leftovers(folder: Path, *, deep: bool = False) -> None:
-    """Remove what processes have left in a folder that were killed while they wrote in it by `whole`.
+    """Remove what processes have left in a folder that were killed while they wrote in it by `atomic_path`.
 
     Args:
         folder: need not exist.
@@ -63,7 +63,7 @@ def save_picture(picture: "Image.Image", path: Path, **options: Any) -> None:
     Pillow itself does not notice that a nearly full disk takes only a part of the last 64 KB.
     """
     data = encoded(picture, SUFFIXES[path.suffix.lower()], **options)
-    with whole(path) as building:
+    with atomic_path(path) as building:
         building.write_bytes(data)
 
 

@@ -150,23 +150,25 @@ def _load(source: Photo, limit: int, allow_truncated: bool, longest: int | None)
             raise ImageError("The photo is empty: it has no bytes.")
         return _open(BytesIO(source), "The photo", limit, allow_truncated, longest)
     if isinstance(source, str | os.PathLike):
-        _check_is_path(os.fspath(source))
+        if problem := address_problem(source):
+            raise ImageError(problem)
         return _from_path(Path(source), limit, allow_truncated, longest)
     raise ImageError(
         f"A photo must be a path, bytes, a PIL image or an (H, W, 3) uint8 array, not {type(source).__name__}."
     )
 
 
-def _check_is_path(path: str) -> None:
-    """Refuse an address, which is often given where a path is meant."""
-    address = _ADDRESS.match(path)
-    if address is None or os.path.exists(path):
-        return
+def address_problem(path: str | os.PathLike[str]) -> str | None:
+    """What to say of an address, which is often given where a path is meant; None for all else."""
+    text = os.fspath(path)
+    address = _ADDRESS.match(text)
+    if address is None or os.path.exists(text):
+        return None
     scheme = address[1].lower()
     cure = {"data": "decode it and pass the bytes", "file": "give the path alone"}.get(
         scheme, "download it first and pass the file or its bytes"
     )
-    raise ImageError(f"{path[:60]}{'...' * (len(path) > 60)} is an address, not the path of a file; {cure}.")
+    return f"{text[:60]}{'...' * (len(text) > 60)} is an address, not the path of a file; {cure}."
 
 
 def _is_closed(image: Image.Image) -> bool:

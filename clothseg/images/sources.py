@@ -9,6 +9,7 @@ from typing import NamedTuple
 from unicodedata import normalize
 
 from clothseg.errors import ConfigError, ImageError
+from clothseg.images.decode import address_problem
 from clothseg.images.file_names import as_utf8, portable
 from clothseg.images.file_types import HEAD_BYTES, RAW, SUFFIXES, is_photo, without_suffix
 from clothseg.images.zip_archive import SUFFIX, Archive, Limits
@@ -49,7 +50,7 @@ def collected(
         found: list[Source] = []
         for path in paths:
             if not path.exists():
-                raise ConfigError(f"There is no file or folder {path}; check the path.")
+                raise ConfigError(address_problem(path) or f"There is no file or folder {path}; check the path.")
             if path.suffix.lower() == SUFFIX and path.is_file():
                 if not unpack:
                     raise ConfigError(f"{path} is a ZIP: give --zip to take the photos in it.")

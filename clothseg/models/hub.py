@@ -81,7 +81,7 @@ def model_folder(
             return folder, ""
 
 
-def patiently(upload: Callable[[], object], what: str) -> None:
+def with_retries(upload: Callable[[], object], what: str) -> None:
     """Upload something that took hours to make; where the Hub is at fault, again after each of `UPLOAD_WAITS`.
 
     Raises:

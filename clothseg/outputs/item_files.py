@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.errors import ConfigError
-from clothseg.images.atomic_files import encoded, whole
+from clothseg.images.atomic_files import atomic_path, encoded
 from clothseg.images.file_names import escaped
 from clothseg.options import CutoutOptions
 from clothseg.outputs.coco import to_coco
@@ -61,7 +61,7 @@ def write_zip(
         "items.json": items_to_dict(items, name, notes),
         "coco.json": to_coco(items, (photo.shape[0], photo.shape[1]), name, polygons, model),
     }
-    with whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for file, content in lists.items():
             archive.writestr(file, escaped(json.dumps(content, indent=2, ensure_ascii=False)))
         for item in items:

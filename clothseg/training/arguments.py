@@ -13,7 +13,7 @@ from transformers import HfArgumentParser, TrainingArguments
 from transformers.trainer_utils import SaveStrategy
 
 from clothseg.errors import ConfigError
-from clothseg.training.config import ParsingArguments
+from clothseg.training.config import TrainArguments
 from clothseg.training.flag_rules import Given, check_needs, check_optimizer, check_values, one_line
 from clothseg.training.precision import (
     choose_precision,
@@ -39,7 +39,7 @@ class Parser(HfArgumentParser):
     def __init__(self, **kwargs: Any) -> None:
         """All options of ours and of `TrainingArguments`, and `--preset`."""
         super().__init__(
-            [ParsingArguments, TrainingArguments],  # type: ignore[list-item]
+            [TrainArguments, TrainingArguments],  # type: ignore[list-item]
             description="Train a clothes parser with ATR's 18 classes.",
             allow_abbrev=False,
             **kwargs,
@@ -128,7 +128,7 @@ def preset_flags(name: str) -> list[str]:
     return flags
 
 
-def parse_arguments(argv: list[str] | None = None) -> tuple[ParsingArguments, TrainingArguments]:
+def parse_arguments(argv: list[str] | None = None) -> tuple[TrainArguments, TrainingArguments]:
     """Parse a command line; presets apply in their order, and the flags beside them override them all.
 
     Raises:

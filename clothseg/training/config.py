@@ -8,7 +8,7 @@ from clothseg.training.data.split import PROTOCOLS
 
 
 @dataclass
-class ParsingArguments:
+class TrainArguments:
     """What to train on, from which weights, with which loss."""
 
     model_name_or_path: str = field(
@@ -119,17 +119,19 @@ class ParsingArguments:
             "choices": ["none", "standard", "strong"],
         },
     )
-    look_closer: float = field(
+    class_crop: float = field(
         default=0.0,
         metadata={
-            "help": "Share of the photos of which a window about a class is trained on; classes are drawn evenly, so "
-            "small and rare ones are looked at as often as large ones."
+            "help": "Share of the photos that are cropped to a window around a class; classes are drawn evenly, so "
+            "small and rare ones are seen as often as large ones.",
+            "aliases": ["--look_closer"],
         },
     )
-    borrow: float = field(
+    copy_paste: float = field(
         default=0.0,
         metadata={
-            "help": "Share of the photos that are trained on with a hat, sunglasses or scarf of another photo put on."
+            "help": "Share of the photos that get a hat, sunglasses or a scarf of another photo put on.",
+            "aliases": ["--borrow"],
         },
     )
     background_weight: float = field(default=1.0, metadata={"help": "Cross-entropy weight of Background."})
@@ -243,7 +245,7 @@ class ParsingArguments:
             raise ConfigError(f"--class_weight_cap {self.class_weight_cap}: give 1 or more.")
         if self.split_file and self.split_protocol != "fraction":
             raise ConfigError("--split_file decides the rows: leave --split_protocol out.")
-        for name in ("rare_sampling", "look_closer", "borrow", "min_teacher_probability", "weight_interpolation"):
+        for name in ("rare_sampling", "class_crop", "copy_paste", "min_teacher_probability", "weight_interpolation"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"--{name} {getattr(self, name)}: give a share between 0 and 1.")
         for name in ("unlabelled_name", "flat_lay_name"):

@@ -20,7 +20,7 @@ from transformers.training_args import OptimizerNames
 
 from clothseg.errors import ConfigError
 from clothseg.models.clothseg_lite import VARIANTS
-from clothseg.training.config import ParsingArguments
+from clothseg.training.config import TrainArguments
 
 
 @dataclass
@@ -136,15 +136,15 @@ class Need(NamedTuple):
 
     flags: tuple[str, ...]
     beside: tuple[str, ...]
-    met: Callable[[ParsingArguments, TrainingArguments], bool]
+    met: Callable[[TrainArguments, TrainingArguments], bool]
     words: str
 
 
-def _reports_to(*names: str) -> Callable[[ParsingArguments, TrainingArguments], bool]:
+def _reports_to(*names: str) -> Callable[[TrainArguments, TrainingArguments], bool]:
     return lambda parsing, training: bool({*names} & {*(training.report_to or ())})
 
 
-def _strategy(name: str, *wanted: str) -> Callable[[ParsingArguments, TrainingArguments], bool]:
+def _strategy(name: str, *wanted: str) -> Callable[[TrainArguments, TrainingArguments], bool]:
     return lambda parsing, training: str(SaveStrategy(getattr(training, name)).value) in wanted
 
 
@@ -275,7 +275,7 @@ NEEDS = (
         "--class_weighting frequency",
     ),
     Need(
-        ("look_closer",), ("augmentation",), lambda p, t: p.augmentation != "none", "--augmentation standard or strong"
+        ("class_crop",), ("augmentation",), lambda p, t: p.augmentation != "none", "--augmentation standard or strong"
     ),
 )
 """Checked where a flag is given in the same layer as those beside it or in a later one, so that a command line may
@@ -333,7 +333,7 @@ def _check_reports(names: Sequence[str] | str) -> None:
         )
 
 
-def check_needs(given: Given, parsing: ParsingArguments, training: TrainingArguments) -> None:
+def check_needs(given: Given, parsing: TrainArguments, training: TrainingArguments) -> None:
     """Refuse flags that do nothing beside the others.
 
     Raises:
@@ -348,7 +348,7 @@ def check_needs(given: Given, parsing: ParsingArguments, training: TrainingArgum
                 raise ConfigError(f"{_flag(name, value)} does nothing here: it needs {need.words}.")
 
 
-def check_optimizer(parsing: ParsingArguments, training: TrainingArguments) -> None:
+def check_optimizer(parsing: TrainArguments, training: TrainingArguments) -> None:
     """Make optimizer and schedule once for a parameter of their own.
 
     Raises:

@@ -20,7 +20,7 @@ SHOWN = 32
 """Row ids that a message lists at most."""
 
 
-def finite(model: nn.Module) -> torch.Tensor:
+def all_finite(model: nn.Module) -> torch.Tensor:
     """() bool on the model's device: whether all parameters and buffers are finite, found without waiting for it."""
     values = [value.detach() for value in model.state_dict().values() if value.is_floating_point()]
     # One norm of all: a few kernels on a GPU, not two for each of hundreds of tensors.
@@ -51,7 +51,7 @@ class _Step(NamedTuple):
     copied: torch.cuda.Event | None
 
 
-class FiniteNumbers(TrainerCallback):
+class NanGuard(TrainerCallback):
     """Looks at the losses of each step and at the weights after it; all processes stop at the same step.
 
     On a GPU it looks at a step when the next one has been queued, so that the GPU is never waited for, and before
@@ -80,7 +80,7 @@ class FiniteNumbers(TrainerCallback):
         self._seen.clear()
         self._waiting = None
         self._processes, self._output = args.world_size, Path(str(args.output_dir))
-        if not finite(kwargs["model"]):
+        if not all_finite(kwargs["model"]):
             raise DivergedError(
                 "The model to start from has weights that are infinite or not a number: choose another "
                 "--model_name_or_path or --resume_from_checkpoint."
@@ -96,7 +96,7 @@ class FiniteNumbers(TrainerCallback):
         """
         seen, self._seen = self._seen, []
         sound = torch.stack([loss.isfinite().all() for loss, _ in seen])
-        both = torch.stack([~sound.all(), ~finite(kwargs["model"])]).to(torch.int32)
+        both = torch.stack([~sound.all(), ~all_finite(kwargs["model"])]).to(torch.int32)
         if self._processes > 1:
             torch.distributed.all_reduce(both, op=torch.distributed.ReduceOp.MAX)
         flags, copied = _on_its_way(torch.cat([both, sound.to(torch.int32)]))

@@ -1,4 +1,4 @@
-"""What a training minimises, as `ParsingArguments` say: the losses of `losses.py` and `distillation.py`, put together.
+"""What a training minimises, as `TrainArguments` say: the losses of `losses.py` and `distillation.py`, put together.
 
 Everything is a sum over photos and divided late, by the totals of the whole accumulated batch over all processes; so
 no result depends on how a batch is cut into parts.
@@ -6,7 +6,7 @@ no result depends on how a batch is cut into parts.
 
 import torch
 
-from clothseg.training.config import ParsingArguments
+from clothseg.training.config import TrainArguments
 from clothseg.training.distillation import Teacher, soft_cross_entropy
 from clothseg.training.losses import lovasz_softmax, match_labels, soft_dice, weight_sum, weighted_cross_entropy
 
@@ -14,7 +14,7 @@ from clothseg.training.losses import lovasz_softmax, match_labels, soft_dice, we
 class Objective:
     """Weighted cross-entropy at the labels' size, 255 ignored, plus the terms by photo that are asked for."""
 
-    def __init__(self, parsing: ParsingArguments, class_weights: torch.Tensor, teacher: Teacher | None) -> None:
+    def __init__(self, parsing: TrainArguments, class_weights: torch.Tensor, teacher: Teacher | None) -> None:
         """Keep the weights (18,) float32 of the cross-entropy, and the teacher if there is one to learn from."""
         self.parsing, self.class_weights, self.teacher = parsing, class_weights, teacher
 

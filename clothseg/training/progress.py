@@ -9,7 +9,7 @@ from typing import Any
 from tqdm.auto import tqdm
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from clothseg.images.atomic_files import whole
+from clothseg.images.atomic_files import atomic_path
 
 
 FILE = "training_log.csv"
@@ -61,7 +61,7 @@ def write_log(log: list[dict[str, Any]], path: Path) -> None:
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(evaluation_rows(log))
-    with whole(path) as building:
+    with atomic_path(path) as building:
         building.write_text(text.getvalue())
 
 

@@ -21,13 +21,13 @@ from clothseg.segmenter import Segmenter
 from clothseg.training.average import interpolate_weights
 from clothseg.training.bars import hide_bars
 from clothseg.training.checkpoints import checkpoint_to_resume, checkpoints, writing
-from clothseg.training.config import ParsingArguments
-from clothseg.training.data.copy_paste import Wardrobe
+from clothseg.training.config import TrainArguments
+from clothseg.training.data.copy_paste import CopyPaste
 from clothseg.training.data.dataset import ParsingDataset
 from clothseg.training.data.loading import (
     Splits,
     load_splits,
-    repeated,
+    repeat_factor_indices,
 )
 from clothseg.training.data.mask_encoding import shares_text
 from clothseg.training.data.split import SPLIT_FILE
@@ -52,7 +52,7 @@ INCOMPLETE = "model.incomplete"
 """The trained model's folder until figures, plots and card are in it."""
 
 
-def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str]) -> Path:
+def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -> Path:
     """Train, evaluate, save to `<output_dir>/model`, and push where asked.
 
     All that can be wrong with arguments, data, model or access to the Hub is found before the first step.
@@ -114,7 +114,7 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
             labels_to_make = []  # the teacher's memory is free for the training
             taught, taught_counts = taught_rows(parsing, output, splits)
         rows, counts = concatenate_datasets([rows, taught]), np.concatenate([counts, taught_counts])
-    rows = rows.select(repeated(counts, parsing.rare_sampling, training.seed))
+    rows = rows.select(repeat_factor_indices(counts, parsing.rare_sampling, training.seed))
     if parsing.evaluates_by_default:
         evaluate_each_short_epoch(training, len(rows))
     trainer = ClothesTrainer(
@@ -128,10 +128,10 @@ def run(parsing: ParsingArguments, training: TrainingArguments, argv: list[str])
             processor,
             parsing.augmentation,
             training.seed,
-            parsing.look_closer,
+            parsing.class_crop,
             parsing.repair_masks,
-            parsing.borrow,
-            Wardrobe(splits.train, splits.pixels) if parsing.borrow else None,
+            parsing.copy_paste,
+            CopyPaste(splits.train, splits.pixels) if parsing.copy_paste else None,
         ),
         eval_dataset=ParsingDataset(splits.validation, processor),
         processing_class=processor,
@@ -216,13 +216,13 @@ def refuse_earlier_run(output: Path, again: bool = False) -> None:
             raise ConfigError(f"{output / name} is {what}: {away}")
 
 
-def _teacher(parsing: ParsingArguments, processor: SegformerImageProcessorPil, device: torch.device) -> Teacher | None:
+def _teacher(parsing: TrainArguments, processor: SegformerImageProcessorPil, device: torch.device) -> Teacher | None:
     if not parsing.distillation_weight:
         return None
     return Teacher(str(parsing.teacher_model_name_or_path), parsing.teacher_revision, processor, device)
 
 
-def _class_weights(parsing: ParsingArguments, counts: npt.NDArray[np.int64]) -> torch.Tensor:
+def _class_weights(parsing: TrainArguments, counts: npt.NDArray[np.int64]) -> torch.Tensor:
     if parsing.class_weighting == "frequency":
         return frequency_weights(counts.sum(axis=0), parsing.class_weight_cap)
     return class_weights(parsing.background_weight, parsing.class_weight)
@@ -235,7 +235,7 @@ def _save(trainer: ClothesTrainer, processor: SegformerImageProcessorPil, dtype:
 
 
 def _save_progress(
-    trainer: ClothesTrainer, parsing: ParsingArguments, repo_id: str, folder: Path, state: TrainerState
+    trainer: ClothesTrainer, parsing: TrainArguments, repo_id: str, folder: Path, state: TrainerState
 ) -> None:
     """Write the model as it would be evaluated now, with the card of one that is still being trained."""
     with trainer.average.applied(trainer.network) if trainer.average else contextlib.nullcontext():
@@ -252,7 +252,7 @@ def _in_format(network: PreTrainedModel, name: str) -> PreTrainedModel:
 
 def _report(
     trainer: ClothesTrainer,
-    parsing: ParsingArguments,
+    parsing: TrainArguments,
     splits: Splits,
     candidates: dict[str, float],
     repo_id: str | None,

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from datasets import Dataset, concatenate_datasets
 
 from clothseg.errors import DataError
-from clothseg.training.config import ParsingArguments
+from clothseg.training.config import TrainArguments
 from clothseg.training.data.duplicates import near_duplicates
 from clothseg.training.data.loading import Splits, inspect_rows
 from clothseg.training.data.pseudo_labels import Labelling
@@ -19,13 +19,13 @@ from clothseg.training.data.split import some
 logger = logging.getLogger(__name__)
 
 
-def label_files(parsing: ParsingArguments, output: Path) -> dict[str, Path]:
+def label_files(parsing: TrainArguments, output: Path) -> dict[str, Path]:
     """Where the teacher's labels of each kind of photos go: name of the option -> file in the run's folder."""
     options = [option for option in ("unlabelled_name", "flat_lay_name") if getattr(parsing, option)]
     return {option: output / f"{option.removesuffix('_name')}_labels.parquet" for option in options}
 
 
-def labellings(parsing: ParsingArguments, output: Path) -> list[Labelling]:
+def labellings(parsing: TrainArguments, output: Path) -> list[Labelling]:
     """Photos for the teacher, each kind with what it needs, looked up at once.
 
     Raises:
@@ -47,7 +47,7 @@ def labellings(parsing: ParsingArguments, output: Path) -> list[Labelling]:
     ]
 
 
-def taught_rows(parsing: ParsingArguments, output: Path, splits: Splits) -> tuple[Dataset, npt.NDArray[np.int64]]:
+def taught_rows(parsing: TrainArguments, output: Path, splits: Splits) -> tuple[Dataset, npt.NDArray[np.int64]]:
     """Rows that the teacher has labelled, without near-duplicates of rows that are held out.
 
     Args:

@@ -28,14 +28,14 @@ from clothseg.models.loading import OURS
 from clothseg.training import transformers_internals
 from clothseg.training.average import WeightAverage
 from clothseg.training.checkpoints import writing
-from clothseg.training.config import ParsingArguments
+from clothseg.training.config import TrainArguments
 from clothseg.training.data.dataset import ParsingDataset
 from clothseg.training.data.network_input import normalise
 from clothseg.training.distillation import Teacher
 from clothseg.training.evaluation.metrics import ClothesMetric
 from clothseg.training.interruption import Interruption, outlive_signals
 from clothseg.training.losses import match_labels
-from clothseg.training.nan_guard import FiniteNumbers
+from clothseg.training.nan_guard import NanGuard
 from clothseg.training.objective import Objective
 from clothseg.training.optimizer import exponential_schedule, parameter_groups
 from clothseg.training.progress import Bar, Table
@@ -47,7 +47,7 @@ def predicted_classes(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tenso
 
 
 class ClothesTrainer(Trainer):
-    """Trains a semantic segmentation model on `pixel_values` and `labels` as `ParsingArguments` say."""
+    """Trains a semantic segmentation model on `pixel_values` and `labels` as `TrainArguments` say."""
 
     # The loss below is divided by the whole accumulated batch, so the Trainer must not divide it again.
     loss_is_scaled_for_ga = True
@@ -57,7 +57,7 @@ class ClothesTrainer(Trainer):
         network: PreTrainedModel,
         args: TrainingArguments,
         *,
-        parsing: ParsingArguments,
+        parsing: TrainArguments,
         class_weights: torch.Tensor,
         teacher: Teacher | None = None,
         **kwargs: Any,
@@ -94,7 +94,7 @@ class ClothesTrainer(Trainer):
         self.network, self.parsing = network, parsing
         self.processor: SegformerImageProcessorPil = kwargs["processing_class"]
         self.objective: Objective = Objective(parsing, class_weights.to(self.args.device), teacher)
-        self.numbers = FiniteNumbers(kwargs.get("train_dataset"), late=self.args.device.type == "cuda")
+        self.numbers = NanGuard(kwargs.get("train_dataset"), late=self.args.device.type == "cuda")
         self.add_callback(self.numbers)  # first of ours: nobody is to make anything of weights that are lost
         self.average = WeightAverage(parsing.ema_decay) if parsing.ema_decay else None
         if self.average:

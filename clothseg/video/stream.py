@@ -19,7 +19,7 @@ from clothseg.images.color_space import on_white
 from clothseg.images.decode import load_photo
 from clothseg.labels import BACKGROUND
 from clothseg.options import VIDEO_OPTIONS, SegmentOptions, VideoKeywords, options_of, takes_options
-from clothseg.pipelining import overlapped
+from clothseg.pipelining import pipelined
 from clothseg.postprocess.back_view import from_behind
 from clothseg.postprocess.people import partition_by_person
 from clothseg.postprocess.pipeline import aspect_preserving_size, decode_window
@@ -248,7 +248,7 @@ def segment_frames(
     def finish(_: _Pair, step: Step, window: Window) -> Segmentation:
         return stream.finish(step, window)
 
-    return overlapped(map(stream.pair, frames), batch_size, prepare, stream.windows, finish)
+    return pipelined(map(stream.pair, frames), batch_size, prepare, stream.windows, finish)
 
 
 _Pair = tuple[Image.Image, npt.NDArray[np.uint8] | None, npt.NDArray[np.uint8]]

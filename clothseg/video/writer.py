@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.errors import ConfigError
-from clothseg.images.atomic_files import whole
+from clothseg.images.atomic_files import atomic_path
 from clothseg.images.file_names import temporary_beside
 from clothseg.video.reader import import_av, safely
 
@@ -74,7 +74,7 @@ def clip_writer(path: Path, rate: Fraction, sound: Path | None = None) -> Iterat
     encoding = ENCODINGS[path.suffix.lower()]
     with ExitStack() as stack:
         try:
-            temporary = stack.enter_context(whole(path))
+            temporary = stack.enter_context(atomic_path(path))
             output = stack.enter_context(av.open(str(temporary), "w", format=path.suffix[1:].lower()))
             stream: Any = None
             copied: Iterator[tuple[float, Any]] = iter(())
@@ -156,7 +156,7 @@ def _name(number: int) -> str:
 
 @contextmanager
 def _zip(path: Path) -> Iterator[Callable[[str, bytes], None]]:
-    with whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:  # PNGs are compressed already
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:  # PNGs are compressed already
         yield archive.writestr
 
 

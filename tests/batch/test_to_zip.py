@@ -17,7 +17,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from clothseg import ConfigError, Segmentation, Segmenter, UnknownClassError
-from clothseg.batch.photo_files import Wanted
+from clothseg.batch.photo_files import OutputSpec
 from clothseg.batch.to_zip import segment_to_zip
 from clothseg.images.decode import load_photo
 from clothseg.images.zip_archive import Limits
@@ -74,7 +74,7 @@ def test_every_photo_is_in_the_zip_once_as_the_library_gives_it(segmenter: Segme
         {"june/c.png": doll(tmp_path / "c.png", 3).read_bytes(), "__MACOSX/june/._c.png": b"x", "notes.txt": b"x"},
     )
     out = tmp_path / "out.zip"
-    wanted = Wanted(("labels", "cutouts", "overlays"), ("Face", "Upper"))
+    wanted = OutputSpec(("labels", "cutouts", "overlays"), ("Face", "Upper"))
     seen = list(segment_to_zip(segmenter, [one, two, tmp_path / "broken.jpg", sent], out, wanted, rules=True))
 
     assert [progress[:3] for progress in seen] == [
@@ -103,7 +103,7 @@ def test_every_photo_is_in_the_zip_once_as_the_library_gives_it(segmenter: Segme
 def test_one_coco_data_set_for_all_photos(segmenter: Segmenter, tmp_path: Path, polygons: bool) -> None:
     paths = [doll(tmp_path / "one" / "a.png"), doll(tmp_path / "b.png", 2), tmp_path / "broken.jpg"]
     paths[2].write_bytes(b"\xff\xd8 no photo")
-    out, wanted = tmp_path / "out.zip", Wanted(("coco",), polygons=polygons)
+    out, wanted = tmp_path / "out.zip", OutputSpec(("coco",), polygons=polygons)
     list(segment_to_zip(segmenter, [tmp_path / "one", *paths[1:]], out, wanted))
     with zipfile.ZipFile(out) as archive:
         assert set(archive.namelist()) == {"coco.json", "results.csv"} and archive.testzip() is None
@@ -170,7 +170,7 @@ def test_wrong_options_are_told_at_once_and_leave_nothing(
     paths = [tmp_path / path for path in options.pop("paths", ["a.png"])]
     out = tmp_path / options.pop("out", "out.zip")
     with pytest.raises((ConfigError, UnknownClassError), match=error):
-        list(segment_to_zip(segmenter, paths, out, Wanted(**wanted), **options))
+        list(segment_to_zip(segmenter, paths, out, OutputSpec(**wanted), **options))
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 

@@ -1,4 +1,4 @@
-"""A crew of worker processes: what threads give, in order, and no worker outlives it."""
+"""A pool of worker processes: what threads give, in order, and no worker outlives it."""
 
 import errno
 import os
@@ -26,9 +26,9 @@ from worker_jobs import (
     when_there,
 )
 
-from clothseg import ConfigError, Crew, ImageError, ModelError, Segmentation, Segmenter, WorkerError, errors
+from clothseg import ConfigError, ImageError, ModelError, Segmentation, Segmenter, WorkerError, WorkerPool, errors
 from clothseg.batch import worker_pool
-from clothseg.batch.photo_files import KINDS, Wanted, outcomes
+from clothseg.batch.photo_files import KINDS, OutputSpec, outcomes
 from clothseg.batch.worker_process import _told
 from clothseg.cli import main
 from clothseg.images.sources import collected
@@ -45,10 +45,10 @@ def segmenter(tiny_model: Path) -> Segmenter:
 
 
 @pytest.fixture(scope="module")
-def workers(tiny_model: Path, segmenter: Segmenter) -> Iterator[Crew]:
+def workers(tiny_model: Path, segmenter: Segmenter) -> Iterator[WorkerPool]:
     """Of the converted model, which `segmenter` leaves."""
-    with Crew(2, tiny_model) as crew:
-        yield crew
+    with WorkerPool(2, tiny_model) as pool:
+        yield pool
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def assert_equal(one: Segmentation, other: Segmentation) -> None:
 
 
 def test_photos_of_all_kinds_come_back_in_order_as_one_by_one(
-    workers: Crew, segmenter: Segmenter, paths: list[Path]
+    workers: WorkerPool, segmenter: Segmenter, paths: list[Path]
 ) -> None:
     turned = Image.fromarray(draw(1, 80, 60).image)
     turned.getexif()[ExifTags.Base.Orientation] = 6
@@ -85,7 +85,7 @@ def test_photos_of_all_kinds_come_back_in_order_as_one_by_one(
 
 
 def test_errors_reach_the_caller_at_their_turn_and_the_crew_goes_on(
-    workers: Crew, segmenter: Segmenter, paths: list[Path]
+    workers: WorkerPool, segmenter: Segmenter, paths: list[Path]
 ) -> None:
     results = workers.iter_batch(paths)
     for path in paths[:2]:
@@ -100,8 +100,10 @@ def test_errors_reach_the_caller_at_their_turn_and_the_crew_goes_on(
             workers.batch([photo])  # type: ignore[list-item]
     with pytest.raises(ConfigError, match="edges can be"):
         workers.batch(paths, edges="soft")
-    with pytest.raises(ConfigError, match="no option 'colour'") as found:
+    with pytest.raises(ConfigError, match="no option 'colour'"):
         workers.batch(paths, colour="red")
+    with pytest.raises(TypeError, match="has no len") as found:
+        workers.run(len)
     assert "In a worker: traceback" in found.value.__notes__[0]
     with pytest.raises(ConfigError, match="at least 1, not 0"):
         workers.batch(paths, batch_size=0)
@@ -112,7 +114,7 @@ def test_errors_reach_the_caller_at_their_turn_and_the_crew_goes_on(
     assert_equal(workers.batch(paths[:1])[0], segmenter(paths[0]))
 
 
-def test_no_more_photos_are_taken_than_the_batch_size_allows(workers: Crew) -> None:
+def test_no_more_photos_are_taken_than_the_batch_size_allows(workers: WorkerPool) -> None:
     taken = 0
 
     def photos() -> Iterator[np.ndarray]:
@@ -129,16 +131,18 @@ def test_no_more_photos_are_taken_than_the_batch_size_allows(workers: Crew) -> N
     results.close()
 
 
-def test_files_are_those_of_threads(workers: Crew, segmenter: Segmenter, paths: list[Path], tmp_path: Path) -> None:
+def test_files_are_those_of_threads(
+    workers: WorkerPool, segmenter: Segmenter, paths: list[Path], tmp_path: Path
+) -> None:
     sent = tmp_path / "sent.zip"
     with zipfile.ZipFile(sent, "w") as archive:
         archive.write(paths[5], "june/a.png")
         archive.writestr("../evil.png", paths[6].read_bytes())
-    wanted = Wanted(tuple(KINDS), ("Face", "Upper"), CutoutOptions(paths[8], crop=True, feather=1.5))
+    wanted = OutputSpec(tuple(KINDS), ("Face", "Upper"), CutoutOptions(paths[8], crop=True, feather=1.5))
     with collected([paths[0].parent, sent], unpack=True) as sources:
         one, other = (list(outcomes(model, sources, wanted, {"rules": True})) for model in (segmenter, workers))
     assert one == other
-    assert sum(bool(outcome.error) for outcome in one) == 2 and len(one[0].files) == 4
+    assert sum(bool(outcome.error) for outcome in one) == 2 and len(one[0].files) == len(KINDS)
 
 
 def test_the_command_writes_the_same_files(paths: list[Path], tiny_model: Path, tmp_path: Path) -> None:
@@ -159,7 +163,7 @@ def test_numbers_of_workers_that_are_none(workers: str, capsys: pytest.CaptureFi
 
 
 def test_a_worker_that_is_killed_is_replaced_and_its_photo_done_again(
-    workers: Crew, segmenter: Segmenter, paths: list[Path], tmp_path: Path
+    workers: WorkerPool, segmenter: Segmenter, paths: list[Path], tmp_path: Path
 ) -> None:
     before = pids(workers)
     killer = threading.Thread(target=when_there, args=(tmp_path / "begun", lambda pid: os.kill(int(pid), 9)))
@@ -175,34 +179,34 @@ def test_a_worker_that_is_killed_is_replaced_and_its_photo_done_again(
 
 
 def test_a_photo_that_ends_every_worker_is_given_up_and_no_other(
-    workers: Crew, paths: list[Path], monkeypatch: pytest.MonkeyPatch
+    workers: WorkerPool, paths: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(WorkerError, match=r"came to its end, and so did another .*signal 9.* memory is short"):
         workers.run(kill_oneself)
     monkeypatch.setattr("clothseg.batch.photo_files._made", killed_by_three)
     with collected(paths[3:]) as sources:
-        found = list(outcomes(workers, sources, Wanted(("labels",)), {}))
+        found = list(outcomes(workers, sources, OutputSpec(("labels",)), {}))
     assert [bool(outcome.error) for outcome in found] == [True] + [False] * 5
     assert found[0].error.startswith("3.png: The worker process")
 
 
 def test_a_crew_that_cannot_be_is_told_of(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="at least 1 worker, not 0"):
-        Crew(0, tiny_model)
+        WorkerPool(0, tiny_model)
     with pytest.raises(ConfigError, match="no engine 'steam'"):
-        Crew(2, tiny_model, engine="steam")
+        WorkerPool(2, tiny_model, engine="steam")
     with pytest.raises(ModelError, match="no folder"):
-        Crew(2, tmp_path / "nowhere")
+        WorkerPool(2, tmp_path / "nowhere")
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ConfigError, match=r"ended before it had loaded the model \(exit status 1\)"):
-        Crew(2, tiny_model)
+        WorkerPool(2, tiny_model)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(ConfigError, match="cannot be started: No such file"):
-        Crew(2, tiny_model)
+        WorkerPool(2, tiny_model)
 
 
 def test_closing_ends_workers_in_the_midst_of_their_work(tiny_model: Path, tmp_path: Path) -> None:
-    with Crew(1, tiny_model) as short:
+    with WorkerPool(1, tiny_model) as short:
         found = pids(short)
         caught: list[Exception] = []
 
@@ -216,18 +220,18 @@ def test_closing_ends_workers_in_the_midst_of_their_work(tiny_model: Path, tmp_p
         asking.start()
         when_there(tmp_path / "begun", lambda _: None)
     asking.join(10)
-    assert not any(map(alive, found)) and "crew of workers is closed" in str(caught[0])
+    assert not any(map(alive, found)) and "worker pool is closed" in str(caught[0])
     with pytest.raises(ConfigError, match="closed"):
         short.batch([tmp_path / "a.png"])
 
 
 KILLED = """
 import sys, threading
-from clothseg import Crew
+from clothseg import WorkerPool
 from worker_jobs import pids, slow_at_first
-crew = Crew(2, sys.argv[1])
-print(*pids(crew), flush=True)
-threads = [threading.Thread(target=crew.run, args=(slow_at_first, f"{sys.argv[2]}-{number}")) for number in (0, 1)]
+pool = WorkerPool(2, sys.argv[1])
+print(*pids(pool), flush=True)
+threads = [threading.Thread(target=pool.run, args=(slow_at_first, f"{sys.argv[2]}-{number}")) for number in (0, 1)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 """
@@ -311,7 +315,7 @@ def test_workers_are_taken_where_they_pay(
     assert worker_pool.paying_workers(load(model and str(tiny_model)), photos) == workers
 
 
-def test_workers_have_cores_of_their_own(workers: Crew) -> None:
+def test_workers_have_cores_of_their_own(workers: WorkerPool) -> None:
     mine = os.sched_getaffinity(0)
     theirs = [os.sched_getaffinity(pid) for pid in sorted(pids(workers))]
     assert set.union(*theirs) == mine if len(mine) > 1 else theirs == [mine] * 2

@@ -69,7 +69,7 @@ def test_photos_can_be_reduced(
     assert main([*argv, "--max_side", "8"]) == 2
     assert main(["segment", "--dataset", "a/b", "--push_to_hub", "a/c", "--max_side", "75"]) == 2
     said = capsys.readouterr().err
-    assert "max_side can be a whole number from 32, not '8'" in said and "--max_side is not for --dataset" in said
+    assert "max_side can be a whole number from 32, not 8" in said and "--max_side is not for --dataset" in said
 
 
 def test_what_is_done_is_not_done_again(

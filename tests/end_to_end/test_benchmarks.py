@@ -23,22 +23,22 @@ from PIL import Image
 
 from benchmarks import (
     augmentation,
-    backs,
-    decisions,
+    back_view,
+    contenders,
     embedded,
-    far,
     gpu,
     inference,
     items,
     on_device,
+    postprocessing,
     reduced,
     scale,
+    sliding_window,
+    small_figures,
     soak,
     soak_calls,
     training_speed,
     video,
-    ways,
-    windows,
     zoom,
 )
 from clothseg import Segmentation, Segmenter
@@ -168,11 +168,11 @@ def test_reduced_results_are_compared_with_the_full_one(tiny_model: Path, capsys
 
 
 def test_folders_and_streams_are_ways(tiny_model: Path, tmp_path: Path) -> None:
-    paths = ways.write_photos(tmp_path / "photos", 96)
-    assert ways.build(f"{tiny_model.name} folder", tiny_model.parent)(paths) == [""] * len(paths)
+    paths = contenders.write_photos(tmp_path / "photos", 96)
+    assert contenders.build(f"{tiny_model.name} folder", tiny_model.parent)(paths) == [""] * len(paths)
     for way in ("crew folder", "guided folder"):
-        assert ways.build(f"{tiny_model.name} {way}", tiny_model.parent)(paths) == [""] * len(paths)
-    assert ways.build(f"{tiny_model.name} streams", tiny_model.parent)(paths) == (len(paths), 18, 32, 32)
+        assert contenders.build(f"{tiny_model.name} {way}", tiny_model.parent)(paths) == [""] * len(paths)
+    assert contenders.build(f"{tiny_model.name} streams", tiny_model.parent)(paths) == (len(paths), 18, 32, 32)
 
 
 def test_batches_and_folders_are_compared_in_threads_and_in_workers(
@@ -197,10 +197,10 @@ def test_batches_and_folders_are_compared_in_threads_and_in_workers(
 def test_a_worker_answers_with_the_label_map_and_what_it_took(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ways, "tune", lambda: None)  # what runs in its own process else, runs in ours here
-    (path, *_) = ways.write_photos(tmp_path / "photos", 320)
+    monkeypatch.setattr(contenders, "tune", lambda: None)  # what runs in its own process else, runs in ours here
+    (path, *_) = contenders.write_photos(tmp_path / "photos", 320)
     ours, theirs = Pipe()
-    thread = Thread(target=ways._serve, args=(theirs, f"{tiny_model.name} exact", tiny_model.parent, None))
+    thread = Thread(target=contenders._serve, args=(theirs, f"{tiny_model.name} exact", tiny_model.parent, None))
     thread.start()
     for message in ((path, True), (path, False), None):
         ours.send(message)
@@ -224,15 +224,15 @@ def test_ways_take_turns_and_the_first_round_is_left_out() -> None:
         return call
 
     jobs = [(worker("stock"), ["a", "b"]), (worker("ours"), ["a", "b"])]
-    assert ways.interleave(jobs, 2).tolist() == [[3, 4], [5, 6]]
+    assert contenders.interleave(jobs, 2).tolist() == [[3, 4], [5, 6]]
     assert calls == [(name, photo) for photo in "aba" for name in ("stock", "ours")]
     assert inference._ratio(np.array([4.0, 6.0]), np.array([1.0, 2.0])) == "3.50x (4.00x)"
 
 
 def test_photos_have_the_size_asked_for(tmp_path: Path) -> None:
-    for path in ways.write_photos(tmp_path / "small", 640):
+    for path in contenders.write_photos(tmp_path / "small", 640):
         assert max(Image.open(path).size) == 640
-    for path in ways.write_photos(tmp_path / "large", 0, 480_000):
+    for path in contenders.write_photos(tmp_path / "large", 0, 480_000):
         assert Image.open(path).size == (600, 800)
 
 
@@ -251,7 +251,7 @@ def test_scale_is_printed_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_decisions_try_every_way_on_a_photo(tiny_model: Path) -> None:
     segmenter = Segmenter.from_pretrained(str(tiny_model), device="cpu")
-    found = decisions.variants(segmenter, draw(1, 96, 64).image, np.full(18, 2, np.float32))
+    found = postprocessing.variants(segmenter, draw(1, 96, 64).image, np.full(18, 2, np.float32))
     assert next(iter(found)) == "plain" and all(each.shape == (96, 64) for each in found.values())
     assert (found["left out: priors"] == found["plain"]).all()  # equal weights favour nobody
 
@@ -260,7 +260,7 @@ def test_a_back_has_hair_for_a_face_and_its_sides_swapped() -> None:
     doll = next(doll for doll in map(draw, range(20)) if (doll.mask == 2).sum() > 300 < (doll.mask == 11).sum())
     face = np.isin(doll.mask, [3, 11])
     for neck in (False, True):
-        made = backs.back(doll.image, doll.mask, neck, np.random.default_rng(0))
+        made = back_view.back(doll.image, doll.mask, neck, np.random.default_rng(0))
         assert made is not None
         photo, truth = made
         painted = face & (truth == 2)
@@ -270,7 +270,18 @@ def test_a_back_has_hair_for_a_face_and_its_sides_swapped() -> None:
         np.testing.assert_array_equal(photo[far], doll.image[far])
         hair = doll.image[doll.mask == 2].mean(axis=0)
         assert np.abs(photo[painted].mean(axis=0) - hair).max() < 25
-    assert backs.back(doll.image, np.where(doll.mask == 2, 0, doll.mask), False, np.random.default_rng(0)) is None
+    assert back_view.back(doll.image, np.where(doll.mask == 2, 0, doll.mask), False, np.random.default_rng(0)) is None
+
+
+def test_a_face_like_the_wall_has_its_colour_and_nothing_else_changes() -> None:
+    doll = next(doll for doll in map(draw, range(20)) if (doll.mask == 11).sum() > 300)
+    face = np.isin(doll.mask, [3, 11])
+    made = back_view.face_as_wall(doll.image, doll.mask)
+    assert made is not None
+    far = cv2.dilate(face.view(np.uint8), np.ones((13, 13), np.uint8)) == 0
+    np.testing.assert_array_equal(made[far], doll.image[far])
+    assert made[face].std(axis=0).max() < 10
+    assert back_view.face_as_wall(doll.image, np.zeros_like(doll.mask)) is None
 
 
 def test_ranking_finds_the_best_dice_of_one_class() -> None:
@@ -279,8 +290,8 @@ def test_ranking_finds_the_best_dice_of_one_class() -> None:
     shares[1] = [[0.6, 0.45, 0.45, 0.45, 0, 0], [0, 0, 0, 0, 0, 0]]
     shares[0] = 1 - shares[1]
     logits = np.log(np.maximum(shares, 1e-9))
-    assert decisions.winners(logits, (2, 6)).sum() == 1
-    assert decisions.rank(logits, (2, 6)).sum() == 4
+    assert postprocessing.winners(logits, (2, 6)).sum() == 1
+    assert postprocessing.rank(logits, (2, 6)).sum() == 4
 
 
 def test_a_short_soak_finds_nothing_wrong(capsys: pytest.CaptureFixture[str]) -> None:
@@ -333,12 +344,12 @@ def test_video_compares_four_ways_on_five_kinds_of_clips(
     assert all(0 <= float(row[2]) <= 1 and 0 <= float(row[3]) <= 1 and float(row[5]) > 0 for row in rows)
 
 
-@pytest.mark.parametrize("share", windows.SHARES)
+@pytest.mark.parametrize("share", sliding_window.SHARES)
 @pytest.mark.parametrize(
     "figure", [Box(0, 0, 100, 200), Box(40, 10, 80, 190), Box(90, 0, 100, 30), Box(0, 150, 5, 200)]
 )
 def test_windows_go_down_the_figure_and_overlap(figure: Box, share: float) -> None:
-    boxes = windows.windows(figure, share, (200, 100))
+    boxes = sliding_window.sliding_window(figure, share, (200, 100))
     assert all(0 <= box.left < box.right <= 100 and 0 <= box.top < box.bottom <= 200 for box in boxes)
     assert boxes[0].top <= figure.top and max(box.bottom for box in boxes) >= figure.bottom
     overlaps = [upper.bottom - lower.top for upper, lower in pairwise(boxes)]
@@ -350,19 +361,19 @@ def test_windows_print_a_line_for_each_way(
 ) -> None:
     for name in ("train", "validation"):
         write_parquet(tmp_path / f"{name}.parquet", 3)
-    windows.main([str(tmp_path), str(tiny_model), "--photos", "2"])
+    sliding_window.main([str(tmp_path), str(tiny_model), "--photos", "2"])
     _, *rows = table(capsys.readouterr().out)
     assert [row[0] for row in rows[:2]] == ["one look", "windows of 0.8"]
-    assert rows[0][1] == "1.0" and len(rows) == 1 + 2 * len(windows.SHARES)
+    assert rows[0][1] == "1.0" and len(rows) == 1 + 2 * len(sliding_window.SHARES)
 
 
 def test_figures_far_off_print_a_line_for_each_share_and_ground(
     tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(far, "HEIGHTS", {0.3: 300})
+    monkeypatch.setattr(small_figures, "HEIGHTS", {0.3: 300})
     for name in ("train", "validation"):
         write_parquet(tmp_path / f"{name}.parquet", 2)
-    far.main([str(tmp_path), str(tiny_model), "--photos", "2"])
+    small_figures.main([str(tmp_path), str(tiny_model), "--photos", "2"])
     _, *rows = table(capsys.readouterr().out)
     assert [row[:2] for row in rows] == [[share, kind] for share in ("30%",) for kind in ("grey", "own")]
 
@@ -400,9 +411,9 @@ def test_the_largest_garment_is_no_body_part_and_shoes_count_together() -> None:
 
 def test_the_true_window_is_looked_at_again(tiny_model: Path) -> None:
     doll = draw(2, 160, 107)
-    view = far.shrunk(doll.image, doll.mask, np.full((600, 400, 3), 128, np.uint8), 160)
+    view = small_figures.shrunk(doll.image, doll.mask, np.full((600, 400, 3), 128, np.uint8), 160)
     segmenter = Segmenter.from_pretrained(str(tiny_model), engine="torch")
-    labels = far.surely(segmenter, view, view.shown(doll.mask))
+    labels = small_figures.surely(segmenter, view, view.shown(doll.mask))
     assert (labels != segmenter(view.photo, zoom="off").label_map)[view.part].any()
 
 
@@ -410,9 +421,9 @@ def test_a_ground_is_made_of_what_is_beside_the_figure() -> None:
     photo, truth = np.zeros((90, 60, 3), np.uint8), np.zeros((90, 60), np.uint8)
     truth[10:80, 10:30] = 4
     photo[truth == 4], photo[:, 34:] = 255, 90
-    assert (far.ground(photo, truth, (300, 200)) == 90).all()
+    assert (small_figures.ground(photo, truth, (300, 200)) == 90).all()
     truth[:, 2:58] = 4
-    assert (far.ground(photo, truth, (30, 20)) == 128).all()
+    assert (small_figures.ground(photo, truth, (30, 20)) == 128).all()
 
 
 @pytest.mark.parametrize("axis", [0, 1])

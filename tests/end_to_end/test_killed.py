@@ -77,8 +77,8 @@ def write_left(folder: Path) -> Path:
     """Have a process begin a file in the folder and be killed; what it leaves."""
     before = set(folder.iterdir())
     code = (
-        "import os, pathlib, sys; from clothseg.images.atomic_files import whole\n"
-        "with whole(pathlib.Path(sys.argv[1])) as path: path.write_text('half'); os.kill(os.getpid(), 9)"
+        "import os, pathlib, sys; from clothseg.images.atomic_files import atomic_path\n"
+        "with atomic_path(pathlib.Path(sys.argv[1])) as path: path.write_text('half'); os.kill(os.getpid(), 9)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(folder / "out.zip")], cwd=ROOT, check=False)
     assert done.returncode == -9

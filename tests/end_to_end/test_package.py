@@ -57,3 +57,10 @@ def test_no_installed_package_is_agpl() -> None:
             text.partition("\n")[0] for text in stated if text
         ]  # some give whole texts, which name other licences
         assert not any("AGPL" in name or "Affero" in name for name in names), package.name
+
+
+def test_renamed_names_work_with_a_warning() -> None:
+    with pytest.warns(DeprecationWarning, match=r"clothseg\.Crew is now called clothseg\.WorkerPool"):
+        assert clothseg.Crew is clothseg.WorkerPool
+    with pytest.raises(AttributeError):
+        _ = clothseg.Nothing

@@ -14,7 +14,7 @@ from PIL import Image
 from clothseg import Segmenter, cli
 from clothseg.app.downloads import save_overlay
 from clothseg.app.server import request_limits
-from clothseg.images.atomic_files import disk_trouble, whole
+from clothseg.images.atomic_files import atomic_path, disk_trouble
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def photo(tmp_path: Path) -> Path:
 def test_a_writer_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_text("before")
-    with pytest.raises(OSError) as failed, file_limit(1000), whole(path) as building:
+    with pytest.raises(OSError) as failed, file_limit(1000), atomic_path(path) as building:
         building.write_text("x" * 2000)
     assert [each.name for each in tmp_path.iterdir()] == ["file.txt"] and path.read_text() == "before"
     assert "a file would be larger than is allowed here" in str(disk_trouble(failed.value))

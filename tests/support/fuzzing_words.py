@@ -104,9 +104,9 @@ def training(random: Random) -> list[str]:
 
     from transformers import TrainingArguments
 
-    from clothseg.training.config import ParsingArguments
+    from clothseg.training.config import TrainArguments
 
-    flags = [field.name for kind in (ParsingArguments, TrainingArguments) for field in fields(kind) if field.init]
+    flags = [field.name for kind in (TrainArguments, TrainingArguments) for field in fields(kind) if field.init]
     flags = [flag for flag in flags if not flag.startswith(("deepspeed", "fsdp", "parallelism", "accelerator"))]
     arguments = ["--output_dir", "runs/fuzz", "--use_cpu"]
     for _ in range(random.randint(1, 4)):

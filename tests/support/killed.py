@@ -21,7 +21,7 @@ from PIL import Image
 from small_trainer import SMALL
 
 from clothseg.errors import ConfigError
-from clothseg.images.atomic_files import whole
+from clothseg.images.atomic_files import atomic_path
 from clothseg.training import run as module
 from clothseg.training.arguments import parse_arguments
 from clothseg.training.checkpoints import checkpoints, usable_checkpoint
@@ -33,7 +33,7 @@ TEXTS = ("old\n" * 200_000, "new!\n" * 200_000)
 def write_files(folder: Path) -> None:
     """Write one of two texts over the other for a while."""
     for turn in range(50):
-        with whole(folder / "file.txt") as path:
+        with atomic_path(folder / "file.txt") as path:
             path.write_text(TEXTS[turn % 2])
 
 

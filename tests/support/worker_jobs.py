@@ -5,11 +5,11 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-from clothseg import Crew, Segmenter
-from clothseg.batch.photo_files import Wanted
+from clothseg import Segmenter, WorkerPool
+from clothseg.batch.photo_files import OutputSpec
 from clothseg.batch.worker_process import Worker
 
 
@@ -37,13 +37,15 @@ def kill_oneself(_: Segmenter) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def killed_by_three(wanted: Wanted, options: dict[str, Any], segmenter: Segmenter, photo: Path, name: str) -> Any:
-    if name == "3.png":
+def killed_by_three(
+    wanted: OutputSpec, options: dict[str, Any], segmenter: Segmenter, photo: Path, name: PurePath
+) -> Any:
+    if name.name == "3.png":
         os.kill(os.getpid(), signal.SIGKILL)
     return {"labels": b"x"}, {}
 
 
-def pids(workers: Crew) -> set[int]:
+def pids(workers: WorkerPool) -> set[int]:
     hired: list[Worker] = list(workers._hired.values())
     return {worker._process.pid for worker in hired}
 

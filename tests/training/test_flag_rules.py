@@ -125,7 +125,7 @@ REFUSED = """
 --distillation_temperature 3        | --distillation_weight
 --class_weight 2 --class_weighting frequency | --class_weighting fixed
 --class_weight_cap 2                | --class_weighting frequency
---augmentation none --look_closer 0.5 | --augmentation standard or strong
+--augmentation none --class_crop 0.5 | --augmentation standard or strong
 --preset better --class_weight 2    | --class_weighting fixed
 --preset=worse                      | no such preset
 --preset                            | expected one argument

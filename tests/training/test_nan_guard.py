@@ -13,7 +13,7 @@ from transformers import SegformerForSemanticSegmentation, TrainerCallback
 
 from clothseg.errors import DivergedError
 from clothseg.training.checkpoints import checkpoints, usable_checkpoint
-from clothseg.training.nan_guard import finite
+from clothseg.training.nan_guard import all_finite
 from clothseg.training.objective import Objective
 
 
@@ -59,7 +59,7 @@ def test_lost_loss_names_step_rows_and_checkpoint(
     assert f"last good checkpoint is {tmp_path / 'checkpoint-2'}:" in said
     assert [folder.name for folder in checkpoints(tmp_path)] == ["checkpoint-2", "checkpoint-1"]
     last, _ = usable_checkpoint(tmp_path, averaged=True)
-    assert finite(SegformerForSemanticSegmentation.from_pretrained(last))
+    assert all_finite(SegformerForSemanticSegmentation.from_pretrained(last))
 
 
 def test_lost_weights_are_not_saved_either(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
@@ -129,10 +129,10 @@ def test_lost_weights_are_not_trained_on(doll_data: Path, tiny_model: Path, tmp_
 
 def test_buffers_count_and_long_lists_are_cut(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
     trainer = make_trainer(doll_data, tiny_model, tmp_path)
-    assert finite(trainer.network)
+    assert all_finite(trainer.network)
     name, buffer = next((name, value) for name, value in trainer.network.named_buffers() if "running_var" in name)
     buffer[0] = float("inf")
-    assert not finite(trainer.network), name
+    assert not all_finite(trainer.network), name
     with pytest.raises(DivergedError, match=r"in step 5, at the rows (\S+, ){31}\S+ and 8 more; nothing"):
         trainer.numbers._stop("loss", 5, [0] * 40, tmp_path)
 

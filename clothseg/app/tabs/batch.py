@@ -12,7 +12,7 @@ from clothseg.app.downloads import new_path
 from clothseg.app.i18n import tr
 from clothseg.app.limits import BATCH_QUEUE
 from clothseg.app.settings import LOOK, cutout_inputs, cutout_options, look_inputs, look_options, polygons_input
-from clothseg.batch.photo_files import Wanted
+from clothseg.batch.photo_files import OutputSpec
 from clothseg.batch.to_zip import Progress, segment_to_zip
 from clothseg.errors import ClothsegError
 from clothseg.labels import GROUPS, NAMES
@@ -95,7 +95,7 @@ def batch_tab(segmenter: Segmenter) -> None:
         idle = gr.update(visible=True, variant="primary"), gone, none
         try:
             yield html.batch_progress(Progress(0, 0), "", []), *busy
-            wanted = Wanted(tuple(written), tuple(kept), cutout_options(*values[len(LOOK) :]), as_polygons)
+            wanted = OutputSpec(tuple(written), tuple(kept), cutout_options(*values[len(LOOK) :]), as_polygons)
             out = new_path("clothseg.zip")
             began, problems, progress = time.monotonic(), [], Progress(0, 0)
             steps = segment_to_zip(segmenter, paths or [], out, wanted, **look_options(values[: len(LOOK)]))

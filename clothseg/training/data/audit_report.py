@@ -13,7 +13,7 @@ import numpy.typing as npt
 from datasets import Dataset
 from PIL import Image
 
-from clothseg.images.atomic_files import whole
+from clothseg.images.atomic_files import atomic_path
 from clothseg.labels import NAMES, hex_color
 from clothseg.outputs.render import overlay
 from clothseg.training.data.audit import MIN_FIT, MIN_IOU, Audit, Row
@@ -41,7 +41,7 @@ def findings(audit: Audit) -> list[tuple[str, list[str]]]:
     """Lines of the first table: a name, and a figure for each split."""
     lines: dict[str, list[str]] = {}
     copies = {number for group in audit.groups for number in group}
-    straddling = {number for group in audit.crossing for number in group}
+    cross_split_duplicates = {number for group in audit.crossing for number in group}
     for split, count in audit.counts.items():
         numbers = [number for number, row in enumerate(audit.rows) if row.split == split]
         rows = [audit.rows[number] for number in numbers]
@@ -52,7 +52,7 @@ def findings(audit: Audit) -> list[tuple[str, list[str]]]:
             "Photo and mask do not seem to match": f"{sum(row.is_suspect for row in rows):,}",
             "Masks without a person": f"{sum(row.is_empty for row in rows):,}",
             "Near-duplicates of another row": f"{len(copies.intersection(numbers)):,}",
-            "Near-duplicates of a row of another split": f"{len(straddling.intersection(numbers)):,}",
+            "Near-duplicates of a row of another split": f"{len(cross_split_duplicates.intersection(numbers)):,}",
             "Width in pixels, min / median / max": _spread([row.width for row in rows]),
             "Height in pixels, min / median / max": _spread([row.height for row in rows]),
             "Holes that a repair fills (in masks)": _pieces([change.holes for change in repairs]),
@@ -176,7 +176,7 @@ def write_html(audit: Audit, splits: dict[str, Dataset], name: str, path: Path, 
         min_fit=MIN_FIT,
         min_iou=MIN_IOU,
     )
-    with whole(path) as file:
+    with atomic_path(path) as file:
         file.write_text(text, encoding="utf-8")
 
 

@@ -70,7 +70,7 @@ def sits(item: int, inside: npt.NDArray[np.bool_], face: Face) -> bool:
     return bool(highest <= height <= lowest and aside <= farthest)
 
 
-class Wardrobe:
+class CopyPaste:
     """Rows that can lend an item: those that show it, and a face to place it by."""
 
     def __init__(self, rows: Dataset, pixels: npt.NDArray[np.int64]) -> None:

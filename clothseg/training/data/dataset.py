@@ -13,7 +13,7 @@ from PIL import Image as PILImage
 from transformers import SegformerImageProcessorPil
 
 from clothseg.training.data.augmentation import augment
-from clothseg.training.data.copy_paste import Wardrobe
+from clothseg.training.data.copy_paste import CopyPaste
 from clothseg.training.data.loading import decode_mask, decode_row
 from clothseg.training.data.network_input import encode
 from clothseg.training.data.repair import repair
@@ -67,10 +67,10 @@ class ParsingDataset(torch.utils.data.Dataset):
         processor: SegformerImageProcessorPil,
         kind: str = "none",
         seed: int = 0,
-        look_closer: float = 0.0,
+        class_crop: float = 0.0,
         repair_masks: bool = False,
-        borrow: float = 0.0,
-        wardrobe: Wardrobe | None = None,
+        copy_paste: float = 0.0,
+        paster: CopyPaste | None = None,
     ) -> None:
         """Serve `rows` (undecoded, as `load_splits` gives them) augmented by `augment`.
 
@@ -79,16 +79,16 @@ class ParsingDataset(torch.utils.data.Dataset):
             processor: says what size the network takes.
             kind: of augmentation.
             seed: of its chance.
-            look_closer: share of the rows of which a window about a class is served.
+            class_crop: share of the rows of which a window about a class is served.
             repair_masks: whether `repair` goes over the masks first.
-            borrow: share of the rows that are served with an item of `wardrobe` put on.
-            wardrobe: lends the items.
+            copy_paste: share of the rows that are served with an item of `paster` put on.
+            paster: pastes the items.
         """
-        self.repair_masks, self.borrow, self.wardrobe = repair_masks, borrow, wardrobe
+        self.repair_masks, self.copy_paste, self.paster = repair_masks, copy_paste, paster
         self.rows, self.processor, self.seed = rows, processor, seed
         # Shared with the loader's processes, which outlive an epoch under --dataloader_persistent_workers.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
-        self.kind, self.look_closer = kind, look_closer
+        self.kind, self.class_crop = kind, class_crop
 
     @property
     def epoch(self) -> int:
@@ -112,11 +112,11 @@ class ParsingDataset(torch.utils.data.Dataset):
         if self.repair_masks:
             mask = repair(mask, photo).mask
         number = int(np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1)[0])
-        if self.wardrobe is not None:
+        if self.paster is not None:
             rng = np.random.default_rng([number, 1])
-            if rng.random() < self.borrow:
-                photo, mask = self.wardrobe.dress(photo, mask, rng)
+            if rng.random() < self.copy_paste:
+                photo, mask = self.paster.dress(photo, mask, rng)
         if self.kind == "none":
             return encode(photo, mask, self.processor)
-        photo, mask = augment(photo, mask, np.random.default_rng(number), self.kind, self.look_closer)
+        photo, mask = augment(photo, mask, np.random.default_rng(number), self.kind, self.class_crop)
         return encode(photo, mask, self.processor, exact=False)

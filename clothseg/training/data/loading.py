@@ -22,7 +22,7 @@ from clothseg.training.data.duplicates import WORDS, duplicate_groups, photo_has
 from clothseg.training.data.mask_encoding import MaskStatistics, findings_about, only_class_of
 from clothseg.training.data.row_cache import remembered
 from clothseg.training.data.sources import load_parts
-from clothseg.training.data.split import PARTS, PROTOCOLS, SplitRecord, counts_of, draw, some, straddling
+from clothseg.training.data.split import PARTS, PROTOCOLS, SplitRecord, counts_of, cross_split_duplicates, draw, some
 
 
 logger = logging.getLogger(__name__)
@@ -241,7 +241,7 @@ def _checked(
 def _report_duplicates(
     groups: list[list[int]], parts: dict[str, npt.NDArray[np.int64]], rows: Dataset, record: SplitRecord
 ) -> None:
-    across = straddling(groups, parts)
+    across = cross_split_duplicates(groups, parts)
     record.duplicate_groups, record.straddling_groups = len(groups), len(across)
     if across:
         logger.warning(
@@ -397,7 +397,7 @@ def measure_masks(rows: Dataset) -> MaskStatistics:
     return masks
 
 
-def repeated(counts: npt.NDArray[np.int64], share: float, seed: int) -> npt.NDArray[np.int64]:
+def repeat_factor_indices(counts: npt.NDArray[np.int64], share: float, seed: int) -> npt.NDArray[np.int64]:
     """Row numbers in which photos with rare classes occur several times: repeat factor sampling (LVIS, 2019).
 
     A class that a share f of the photos shows asks for a factor max(1, sqrt(share / f)); a photo follows the class

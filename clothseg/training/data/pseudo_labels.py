@@ -20,7 +20,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from clothseg.errors import DataError
-from clothseg.images.atomic_files import whole
+from clothseg.images.atomic_files import atomic_path
 from clothseg.labels import BACKGROUND, GROUPS, IGNORE, ids_of
 from clothseg.postprocess.softmax import as_logits
 from clothseg.postprocess.tta import SCALES, average_probabilities
@@ -204,14 +204,14 @@ class Labelling:
                     progress.update(len(rows))
                     continue
                 labelled = _with_masks(self.segmenter, rows, *options, progress)
-                with whole(Path(files[-1])) as building:
+                with atomic_path(Path(files[-1])) as building:
                     labelled.to_parquet(building)
         labelled = concatenate_datasets([Dataset.from_parquet(file) for file in files])
         for column in ("image", "mask"):
             labelled = labelled.cast_column(column, ImageFeature(decode=False))
         labelled = _without_missed(labelled, self.segmenter.name)
         self.record.unlink(missing_ok=True)
-        with whole(self.file) as building:
+        with atomic_path(self.file) as building:
             labelled.to_parquet(building)
         _write(self.made_of, self.record)
         shutil.rmtree(parts, ignore_errors=True)
@@ -233,7 +233,7 @@ def _read(record: Path) -> object:
 
 
 def _write(made_of: object, record: Path) -> None:
-    with whole(record) as building:
+    with atomic_path(record) as building:
         building.write_text(json.dumps(made_of, indent=1) + "\n", encoding="utf-8")
 
 

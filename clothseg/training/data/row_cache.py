@@ -17,7 +17,7 @@ import numpy.typing as npt
 from datasets import Dataset
 
 from clothseg.engines.cache import cache_folder
-from clothseg.images.atomic_files import whole
+from clothseg.images.atomic_files import atomic_path
 from clothseg.images.decode import pixel_limit
 
 
@@ -89,7 +89,7 @@ def remembered(rows: Dataset, inspect: Callable[[], dict[str, Any]]) -> dict[str
     }
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with whole(file) as building, building.open("wb") as target:
+        with atomic_path(file) as building, building.open("wb") as target:
             np.savez_compressed(target, **arrays)
         _prune(file.parent)
     except OSError:  # a full or read-only disk: the next run inspects again

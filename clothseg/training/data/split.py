@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.errors import DataError
-from clothseg.images.atomic_files import whole
+from clothseg.images.atomic_files import atomic_path
 
 
 SPLIT_FILE = "split.json"
@@ -62,7 +62,7 @@ class SplitRecord:
 
     def write(self, path: Path) -> None:
         """Write as JSON, an id a line."""
-        with whole(path) as file:
+        with atomic_path(path) as file:
             file.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
@@ -170,7 +170,7 @@ def draw(
     return parts
 
 
-def straddling(groups: list[list[int]], parts: dict[str, npt.NDArray[np.int64]]) -> list[list[int]]:
+def cross_split_duplicates(groups: list[list[int]], parts: dict[str, npt.NDArray[np.int64]]) -> list[list[int]]:
     """The groups of near-duplicates with rows in more than one part."""
     part_of = {row: part for part, rows in parts.items() for row in rows.tolist()}
     return [group for group in groups if len({part_of[row] for row in group if row in part_of}) > 1]

@@ -16,7 +16,7 @@ _BLOCK = 1 << 22
 """Weights drawn at once (32 MB), however many photos and resamples there are."""
 
 
-def draws(photos: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
+def bootstrap_weights(photos: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
     """How often each photo is drawn when as many as there are are drawn with replacement; in blocks.
 
     Returns:
@@ -41,7 +41,7 @@ def resampled(
     Returns:
         Name -> (resamples,).
     """
-    blocks = [figures(weights) for weights in draws(photos, resamples, seed)]
+    blocks = [figures(weights) for weights in bootstrap_weights(photos, resamples, seed)]
     return {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]}
 
 

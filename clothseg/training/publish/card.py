@@ -12,10 +12,10 @@ import torch
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import PreTrainedModel, TrainingArguments
 
-from clothseg.images.atomic_files import whole
+from clothseg.images.atomic_files import atomic_path
 from clothseg.labels import NAMES
 from clothseg.models.clothseg_lite import VARIANTS
-from clothseg.training.config import ParsingArguments
+from clothseg.training.config import TrainArguments
 from clothseg.training.precision import precision_words
 from clothseg.training.progress import COLUMNS, evaluation_rows, shown_cells
 from clothseg.training.publish.report import TOTALS
@@ -90,7 +90,7 @@ def write_card(
     *,
     repo_id: str,
     model: PreTrainedModel,
-    parsing: ParsingArguments,
+    parsing: TrainArguments,
     training: TrainingArguments,
     report: dict[str, Any],
     matrix: npt.NDArray[np.int64],
@@ -173,17 +173,17 @@ def write_card(
         versions=", ".join(f"{package} {version(package)}" for package in PACKAGES),
         plots=[name for name in PLOTS if (folder / f"{name}.png").is_file()],
     )
-    with whole(folder / "README.md") as file:
+    with atomic_path(folder / "README.md") as file:
         card.save(file)
 
 
-def dataset_name(parsing: ParsingArguments) -> str:
+def dataset_name(parsing: TrainArguments) -> str:
     """The data set's name on the Hub, or that of its folder without where this lies."""
     local = Path(parsing.dataset_name).is_dir()
     return Path(parsing.dataset_name).resolve().name if local else parsing.dataset_name
 
 
-def front_matter(repo_id: str, model: PreTrainedModel, parsing: ParsingArguments) -> ModelCardData:
+def front_matter(repo_id: str, model: PreTrainedModel, parsing: TrainArguments) -> ModelCardData:
     """What the Hub shows and searches by, without figures."""
     licence = licence_of(parsing.model_name_or_path, parsing.from_scratch, model)
     hub_base = "/" in parsing.model_name_or_path and not Path(parsing.model_name_or_path).exists()
@@ -241,7 +241,7 @@ def confusions(matrix: npt.NDArray[np.int64], count: int = 6, least: float = 0.0
     ]
 
 
-def _base(parsing: ParsingArguments) -> str:
+def _base(parsing: TrainArguments) -> str:
     if parsing.from_scratch:
         return f"random weights in the architecture of `{parsing.model_name_or_path}`"
     if parsing.model_name_or_path in VARIANTS:

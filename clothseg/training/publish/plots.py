@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.patches import Patch
 
-from clothseg.images.atomic_files import whole
+from clothseg.images.atomic_files import atomic_path
 from clothseg.labels import BACKGROUND, IGNORE, NAMES, hex_color
 from clothseg.outputs.render import overlay
 
@@ -210,7 +210,7 @@ def _save(figure: plt.Figure, path: Path) -> None:
     try:
         stream = BytesIO()  # as `save_picture`
         figure.savefig(stream, dpi=100)
-        with whole(path) as file:
+        with atomic_path(path) as file:
             file.write_bytes(stream.getvalue())
     finally:
         plt.close(figure)

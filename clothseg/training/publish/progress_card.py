@@ -5,8 +5,8 @@ from pathlib import Path
 from huggingface_hub import ModelCard
 from transformers import PreTrainedModel, TrainerState
 
-from clothseg.images.atomic_files import whole
-from clothseg.training.config import ParsingArguments
+from clothseg.images.atomic_files import atomic_path
+from clothseg.training.config import TrainArguments
 from clothseg.training.progress import COLUMNS, evaluation_rows
 from clothseg.training.publish.card import front_matter, licence_of
 from clothseg.training.publish.report import table
@@ -22,7 +22,7 @@ step. When the training is done, the finished model and its card with figures on
 
 
 def write_progress_card(
-    folder: Path, repo_id: str, model: PreTrainedModel, parsing: ParsingArguments, state: TrainerState
+    folder: Path, repo_id: str, model: PreTrainedModel, parsing: TrainArguments, state: TrainerState
 ) -> None:
     """Write `README.md` into the folder of a model that is still being trained.
 
@@ -45,5 +45,5 @@ def write_progress_card(
         evaluations=evaluations if rows else "",
     )
     card = ModelCard(f"---\n{front_matter(repo_id, model, parsing)}\n---\n\n{text}")
-    with whole(folder / "README.md") as file:
+    with atomic_path(folder / "README.md") as file:
         card.save(file)

@@ -24,7 +24,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_utils import HubStrategy
 
 from clothseg.errors import ConfigError, HubError
-from clothseg.models.hub import patiently
+from clothseg.models.hub import with_retries
 from clothseg.models.hub_errors import explain_write
 from clothseg.training.portable_state import PATTERNS, pack
 from clothseg.training.publish.hub_checkpoints import BEST, LAST, TRAINER_STATE
@@ -93,7 +93,7 @@ def push(folder: Path, repo_id: str, token: str | None, revision: str | None) ->
         commit_message="Train with clothseg",
     )
     try:
-        patiently(upload, "model")
+        with_retries(upload, "model")
     except Exception as error:
         raise HubError(
             f"The push failed: {explain_write(error, repo_id)} The trained model is whole in {folder}; "
@@ -216,7 +216,7 @@ class TrainingUploads(TrainerCallback):
             commit_message=f"Training in progress, {staged.name.replace('-', ' ')}",
             delete_patterns=f"{LAST}/*" if self.strategy == HubStrategy.CHECKPOINT else None,
         )
-        patiently(upload, "checkpoint")
+        with_retries(upload, "checkpoint")
 
 
 def stage_checkpoint(checkpoint: Path, folder: Path, with_best: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from clothseg.images.atomic_files import whole
+from clothseg.images.atomic_files import atomic_path
 from clothseg.labels import NAMES, SIDE_PAIRS
 from clothseg.segmenter import Segmenter
 from clothseg.training.data.loading import decode_row
@@ -133,11 +133,11 @@ def write_report(folder: Path, scores: Scores, report: dict[str, Any], extra: di
     Args:
         extra: goes into figures.json beside the report, such as the model's name.
     """
-    with whole(folder / "figures.json") as building:
+    with atomic_path(folder / "figures.json") as building:
         building.write_text(json.dumps((extra or {}) | report, indent=1), encoding="utf-8")
     _write_classes(folder / "per_class.csv", report)
     of_photos = figures_of(scores.own_size)
-    with whole(folder / "photos.csv") as building, building.open("w", newline="", encoding="utf-8") as file:
+    with atomic_path(folder / "photos.csv") as building, building.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "mean_iou", "overall_accuracy"])
         for place, name in enumerate(scores.ids):
@@ -150,7 +150,7 @@ def write_report(folder: Path, scores: Scores, report: dict[str, Any], extra: di
 def _write_classes(path: Path, report: dict[str, Any]) -> None:
     """A line per class; each figure with the bounds of its interval, empty where it is not defined."""
     own, bounds = report["own_size"], report["intervals"]["own_size"]
-    with whole(path) as building, building.open("w", newline="", encoding="utf-8") as file:
+    with atomic_path(path) as building, building.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["class", *(f"{key}{end}" for key in CLASS_COLUMNS for end in ("", "_low", "_high")), "ece"])
         for name in NAMES:

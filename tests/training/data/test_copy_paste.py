@@ -9,7 +9,7 @@ from datasets import Dataset, Image
 from paper_dolls import Doll, write_parquet
 
 from clothseg.labels import LABEL2ID, NAMES
-from clothseg.training.data.copy_paste import ITEMS, Wardrobe, find_face, sits
+from clothseg.training.data.copy_paste import ITEMS, CopyPaste, find_face, sits
 
 
 HAT, FACE = LABEL2ID["Hat"], LABEL2ID["Face"]
@@ -28,20 +28,20 @@ def head(face: tuple[int, int, int], hat: bool, color: int = 200) -> Doll:
 
 
 @pytest.fixture
-def wardrobe(tmp_path: Path) -> Wardrobe:
+def paster(tmp_path: Path) -> CopyPaste:
     lender = head((70, 60, 24), hat=True)
     write_parquet(tmp_path / "rows.parquet", [lender])
     rows = Dataset.from_parquet(str(tmp_path / "rows.parquet"))
     rows = rows.cast_column("image", Image(decode=False)).cast_column("mask", Image(decode=False))
-    return Wardrobe(rows, np.bincount(lender.mask.ravel(), minlength=18)[None])
+    return CopyPaste(rows, np.bincount(lender.mask.ravel(), minlength=18)[None])
 
 
 @pytest.mark.parametrize(("place", "scale"), [((90, 50, 24), 1.0), ((100, 70, 12), 0.5), ((80, 60, 36), 1.5)])
 def test_a_hat_lands_on_the_head_at_its_size(
-    place: tuple[int, int, int], scale: float, wardrobe: Wardrobe, rng: np.random.Generator
+    place: tuple[int, int, int], scale: float, paster: CopyPaste, rng: np.random.Generator
 ) -> None:
     wearer = head(place, hat=False)
-    photo, mask = wardrobe.dress(wearer.image, wearer.mask, rng)
+    photo, mask = paster.dress(wearer.image, wearer.mask, rng)
     hat = mask == HAT
     rows, columns = np.nonzero(hat)
     assert abs(columns.mean() - place[1]) <= 3 and rows.mean() < place[0] - 0.5 * place[2]
@@ -51,9 +51,9 @@ def test_a_hat_lands_on_the_head_at_its_size(
     assert photo[cv2.erode(hat.view(np.uint8), np.ones((5, 5), np.uint8)) > 0].mean() > 185
 
 
-def test_nothing_is_put_on_twice_or_on_nobody(wardrobe: Wardrobe, rng: np.random.Generator) -> None:
+def test_nothing_is_put_on_twice_or_on_nobody(paster: CopyPaste, rng: np.random.Generator) -> None:
     for wearer in (head((90, 60, 24), hat=True), head((90, 60, 3), hat=False)):
-        photo, mask = wardrobe.dress(wearer.image, wearer.mask, rng)
+        photo, mask = paster.dress(wearer.image, wearer.mask, rng)
         assert photo is wearer.image and mask is wearer.mask
 
 

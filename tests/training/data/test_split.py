@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clothseg.errors import DataError
-from clothseg.training.data.split import PROTOCOLS, Counts, SplitRecord, counts_of, draw, straddling
+from clothseg.training.data.split import PROTOCOLS, Counts, SplitRecord, counts_of, cross_split_duplicates, draw
 
 
 ATR = 17_706
@@ -26,7 +26,7 @@ def test_parts_are_exact_whole_and_disjoint(seed: int, counts: Counts) -> None:
     assert len(parts["train"]) == (counts.train or 120 - counts.validation - counts.test)
     together = np.concatenate(list(parts.values()))
     assert len(set(together)) == len(together) and set(together) <= set(rows)
-    assert straddling(groups, parts) == []
+    assert cross_split_duplicates(groups, parts) == []
     assert all((np.diff(part) > 0).all() for part in parts.values())
     again, other = draw(rows, groups, counts, seed, "data"), draw(rows, groups, counts, seed + 1, "data")
     assert all((parts[part] == again[part]).all() for part in parts)

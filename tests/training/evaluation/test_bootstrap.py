@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from clothseg.training.evaluation import bootstrap
-from clothseg.training.evaluation.bootstrap import Figures, draws, interval, resampled
+from clothseg.training.evaluation.bootstrap import Figures, bootstrap_weights, interval, resampled
 
 
 def mean_of(values: np.ndarray, weights: np.ndarray) -> Figures:
@@ -18,7 +18,7 @@ def bounds(values: np.ndarray, resamples: int = 1000, seed: int = 0) -> tuple[fl
 
 
 def test_each_resample_draws_as_many_photos_as_there_are() -> None:
-    (weights,) = draws(7, 500, 0)
+    (weights,) = bootstrap_weights(7, 500, 0)
     assert weights.shape == (500, 7) and (weights.sum(axis=1) == 7).all() and (weights >= 0).all()
     assert weights.mean(axis=0) == pytest.approx(np.ones(7), abs=0.15)
     assert (weights == 0).mean() == pytest.approx((6 / 7) ** 7, abs=0.02)  # left out, with replacement

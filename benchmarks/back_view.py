@@ -1,6 +1,6 @@
 """Left and right of people seen from behind: how often that is seen, what it brings, and whether it harms fronts.
 
-    python -m benchmarks.backs FOLDER [MODEL] [--split train] [--photos N]
+    python -m benchmarks.back_view FOLDER [MODEL] [--split train] [--photos N]
 
 FOLDER holds train.parquet, validation.parquet and, if its photos are to be counted, unlabelled.parquet; MODEL is a Hub
 id or folder, by default the embedded weights. All photos are of fronts. Backs are made of them: the outline of a back
@@ -23,7 +23,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from benchmarks.photos import arguments, shots
-from benchmarks.views import Labels, Pixels, grey, night
+from benchmarks.robustness import Labels, Pixels, grey, night
 from clothseg import Segmenter
 from clothseg.images.decode import load_photo
 from clothseg.labels import BACKGROUND, LABEL2ID, swap_sides

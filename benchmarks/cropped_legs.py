@@ -1,6 +1,6 @@
 """What ruling out legs and shoes brings where a photo ends above them, and what it harms where it does not.
 
-    python -m benchmarks.legs FOLDER [MODEL] [--split train] [--photos N]
+    python -m benchmarks.cropped_legs FOLDER [MODEL] [--split train] [--photos N]
 
 FOLDER holds train.parquet and validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. Photos
 are cut below shares of the figure's height, as wide as they are high then, or as the figure ("wide": as the photo).
@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.photos import arguments, shots
-from benchmarks.views import Labels, mean_iou
+from benchmarks.robustness import Labels, mean_iou
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES
 from clothseg.postprocess import cleanup

@@ -1,6 +1,6 @@
 """What the options on guided_edges, averaging and rules bring, and what else was tried for rare classes, by class.
 
-    python -m benchmarks.decisions FOLDER [MODEL] [--time [MEGAPIXELS]] [--against MODEL]
+    python -m benchmarks.postprocessing FOLDER [MODEL] [--time [MEGAPIXELS]] [--against MODEL]
 
 FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. The guided filter's
 settings were chosen on the rows of even number, so figures are printed for both halves; intervals are of the paired
@@ -27,7 +27,7 @@ import numpy.typing as npt
 from PIL import Image
 from tqdm.auto import tqdm
 
-from benchmarks.ways import write_b2, write_photos
+from benchmarks.contenders import write_b2, write_photos
 from clothseg import Segmenter
 from clothseg.labels import LABEL2ID, NAMES, NUM_CLASSES, SWAP_SIDES
 from clothseg.postprocess import cleanup, guided_edges

@@ -1,6 +1,6 @@
 """Figures of a tenth to a third of the height of their photos: what is lost, and whether by the window or by the look.
 
-    python -m benchmarks.far FOLDER [MODEL] [--split train|validation] [--photos N]
+    python -m benchmarks.small_figures FOLDER [MODEL] [--split train|validation] [--photos N]
 
 FOLDER holds train.parquet and validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. Each
 photo is shrunk to 424 pixels of height, a share of that of an upright picture, in the middle of grey, or of a ground
@@ -18,12 +18,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.photos import arguments, shots
-from benchmarks.views import Labels, Pixels, View, shrunk
+from benchmarks.robustness import Labels, Pixels, View, shrunk
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, IGNORE
 from clothseg.postprocess.pipeline import decode_logits
 from clothseg.postprocess.zoom_crop import Box, blend_crop, paste, window
-from clothseg.training.evaluation.bootstrap import draws, interval
+from clothseg.training.evaluation.bootstrap import bootstrap_weights, interval
 from clothseg.training.evaluation.metrics import confusion_matrix
 
 
@@ -89,7 +89,7 @@ def main(argv: list[str] | None = None) -> None:
             seen = [*(labels[view.part] for labels in ways), view.shown(alone)]
             matrices[kind].append([confusion_matrix(shown, labels) for labels in seen])
     number = len(matrices[kinds[0]])
-    weights = np.concatenate(list(draws(number, 1000, 0)))
+    weights = np.concatenate(list(bootstrap_weights(number, 1000, 0)))
     print(f"{number} {options.split} photos, {segmenter.name}\n")
     print("| height | ground | one look | two | true window | by itself | lost by the window | in all |")
     print("|---|---|---|---|---|---|---|---|")

@@ -1,6 +1,6 @@
 """Whether overlapping windows over a figure that fills the photo would bring anything: each is seen from closer.
 
-    python -m benchmarks.windows FOLDER [MODEL] [--split train|validation] [--photos N]
+    python -m benchmarks.sliding_window FOLDER [MODEL] [--split train|validation] [--photos N]
 
 FOLDER holds train.parquet and validation.parquet; MODEL is a Hub id or folder, by default the embedded weights.
 Windows of a share of the photo's sides and of its proportions, in the middle of the figure, go down it with at least
@@ -20,7 +20,7 @@ from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, LABEL2ID
 from clothseg.postprocess.softmax import softmax
 from clothseg.postprocess.zoom_crop import Box
-from clothseg.training.evaluation.bootstrap import draws, interval
+from clothseg.training.evaluation.bootstrap import bootstrap_weights, interval
 from clothseg.training.evaluation.metrics import confusion_matrix
 
 
@@ -90,7 +90,7 @@ def main(argv: list[str] | None = None) -> None:
     number = len(matrices["one look"])
     print(f"{number} {options.split} photos, {segmenter.name}, plain edges, seed 0\n")
     print("| way | passes | mIoU | difference | thin items | difference |\n|---|---|---|---|---|---|")
-    weights = np.concatenate(list(draws(number, 1000, 0)))
+    weights = np.concatenate(list(bootstrap_weights(number, 1000, 0)))
     drawn = {name: _ious(np.tensordot(weights, np.array(each, float), 1)) for name, each in matrices.items()}
     for name, each in matrices.items():
         figures = _ious(np.array(each, float).sum(axis=0))

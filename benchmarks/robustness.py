@@ -1,6 +1,6 @@
 """How much a model loses on other views of the same photos: half-lengths, small figures, grey, dark, mirrored.
 
-    python -m benchmarks.views FOLDER [MODEL] [--zoom off]
+    python -m benchmarks.robustness FOLDER [MODEL] [--zoom off]
 
 FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. Each view of a photo is
 segmented, and so is the photo itself; both are scored on the pixels that the view shows, against the same truth.

@@ -91,7 +91,7 @@ def build(way: str, folder: Path) -> Callable[[Any], Any]:
     if way.startswith("train"):
         return _training_step(way == "train folded")
 
-    from clothseg import Crew, Segmenter
+    from clothseg import Segmenter, WorkerPool
 
     name, kind = way.split(" ", 1)
     model = None if name == "lite" else str(folder / name)
@@ -101,7 +101,7 @@ def build(way: str, folder: Path) -> Callable[[Any], Any]:
     guided, kind = kind.startswith("guided "), kind.removeprefix("guided ")
     options = {} if guided else {"edges": "plain", "zoom": "off"}  # plain: what the pipeline gives
     segmenter: Any = (
-        Crew(None, model, device="cpu", precision=precision)
+        WorkerPool(None, model, device="cpu", precision=precision)
         if crew
         else Segmenter.from_pretrained(model, device="cpu", precision=precision)
     )
@@ -114,12 +114,12 @@ def build(way: str, folder: Path) -> Callable[[Any], Any]:
     if kind == "batches":
         return lambda job: [result.label_map.shape for result in segmenter.iter_batch(*job, **options)]
     if kind == "folder":
-        from clothseg.batch.photo_files import Wanted, outcomes
+        from clothseg.batch.photo_files import OutputSpec, outcomes
         from clothseg.images.sources import collected
 
         def labels(paths: list[str]) -> list[str]:
             with collected(map(Path, paths)) as sources:
-                return [outcome.error for outcome in outcomes(segmenter, sources, Wanted(("labels",)), options)]
+                return [outcome.error for outcome in outcomes(segmenter, sources, OutputSpec(("labels",)), options)]
 
         return labels
     pixels = np.zeros((1, 3, *segmenter.image_size), np.float32)

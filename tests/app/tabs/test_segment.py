@@ -1,0 +1,49 @@
+"""The tab for one photo: what stands above and in place of the regions."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+from paper_dolls import draw
+from PIL import Image
+
+from clothseg import Segmentation
+from clothseg.app.tabs.segment import segment_tab
+from clothseg.labels import LABEL2ID
+from clothseg.outputs.notes import HARDLY_ANYTHING, NOBODY, TURNED
+
+
+DOLL = draw(1, 96, 64)
+SHIRT = np.where(DOLL.mask > 0, np.uint8(LABEL2ID["Upper-clothes"]), np.uint8(0))
+PHOTO = Image.fromarray(DOLL.image)
+
+
+@pytest.mark.parametrize(
+    ("result", "note", "regions"),
+    [
+        (Segmentation(PHOTO, DOLL.mask), None, True),
+        (Segmentation(PHOTO, SHIRT), NOBODY, True),
+        (Segmentation(PHOTO, DOLL.mask, rotation=90), TURNED[90], True),
+        (Segmentation(PHOTO, np.zeros_like(SHIRT)), HARDLY_ANYTHING, False),
+    ],
+)
+def test_notes_stand_above_the_regions_and_without_regions_the_photo_is_not_shown_twice(
+    result: Segmentation, note: str | None, regions: bool, tmp_path: Path
+) -> None:
+    PHOTO.save(tmp_path / "doll.png")
+
+    def segmenter(path: str, **_: Any) -> Segmentation:
+        return result
+
+    with gr.Blocks() as page:
+        segment_tab(segmenter, None)  # type: ignore[arg-type]
+    (analyse,) = (each for each in page.fns.values() if getattr(each.fn, "__name__", "") == "analyse")
+    values: list[Any] = [getattr(component, "value", None) for component in analyse.inputs]
+    values[:4] = [str(tmp_path / "doll.png"), None, [], []]
+    shown = {component.elem_id: update for component, update in analyse.fn(*values).items()}
+    said = shown["start"]
+    assert said["visible"] == (note is not None) and (note is None or note in said["value"])
+    assert [shown[name]["visible"] for name in ("regions", "view", "picker-card", "cutout-card")] == [regions] * 4
+    assert not shown["before-after"]["visible"]
