@@ -349,7 +349,7 @@ def test_video_compares_four_ways_on_five_kinds_of_clips(
     "figure", [Box(0, 0, 100, 200), Box(40, 10, 80, 190), Box(90, 0, 100, 30), Box(0, 150, 5, 200)]
 )
 def test_windows_go_down_the_figure_and_overlap(figure: Box, share: float) -> None:
-    boxes = sliding_window.sliding_window(figure, share, (200, 100))
+    boxes = sliding_window.windows(figure, share, (200, 100))
     assert all(0 <= box.left < box.right <= 100 and 0 <= box.top < box.bottom <= 200 for box in boxes)
     assert boxes[0].top <= figure.top and max(box.bottom for box in boxes) >= figure.bottom
     overlaps = [upper.bottom - lower.top for upper, lower in pairwise(boxes)]
