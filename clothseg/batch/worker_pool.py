@@ -2,6 +2,12 @@
 
 Threads of one process do less than its cores could, since Python runs one of them at a time. Processes do not wait for
 each other. Each takes a second to start, and holds a model of its own.
+
+Why not a library: `concurrent.futures.ProcessPoolExecutor` is broken for good when one of its processes is killed, and
+its processes outlive a parent that is killed. loky restarts a broken pool but fails every photo in hand. Both start
+processes by importing the caller's script, which then needs `if __name__ == "__main__"`. Here a killed worker is
+replaced and only its photo is done again, workers end with the process that has them, scripts need no guard, and each
+worker is bound to its cores before torch and OpenVINO count them.
 """
 
 import os
@@ -43,8 +49,8 @@ class WorkerPool:
 
     It is worth its start, about a second, from some hundred photos on, and where the network is small, so that much of
     the time goes into the work around it: docs/performance.md has figures. Results are those of threads. A worker
-    that is
-    killed is replaced, and its photo done again. Close it, or leave its context, or drop it, to end the workers.
+    that is killed is replaced, and its photo done again. Close it, or leave its context, or drop it, to end the
+    workers.
 
     Attributes:
         workers: How many there are.

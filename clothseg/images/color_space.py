@@ -11,11 +11,6 @@ from PIL import Image, ImageCms
 WHITE = (255, 255, 255)
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode -> a new RGB picture in sRGB, transparency laid on white."""
-    return on_white(to_rgb_or_rgba(image))
-
-
 def to_rgb_or_rgba(image: Image.Image) -> Image.Image:
     """Any mode -> a new picture in sRGB: RGBA if some of its pixels are not opaque, else RGB.
 
