@@ -15,6 +15,7 @@ BELOW = {
     "labels": ("errors",),
     "process_settings": (),
     "pipelining": (),
+    "pickling": ("errors",),
     "images": ("errors",),
     "options": ("errors", "images"),
     "models": ("errors", "labels", "images"),
@@ -23,7 +24,7 @@ BELOW = {
     "outputs": ("errors", "labels", "options", "images", "postprocess"),
     "segmentation": ("errors", "labels", "options", "images", "postprocess", "outputs"),
     "segmenter": (
-        *("errors", "labels", "options", "pipelining", "images", "models", "engines", "postprocess"),
+        *("errors", "labels", "options", "pickling", "pipelining", "images", "models", "engines", "postprocess"),
         "segmentation",
     ),
     "self_check": ("errors", "models", "engines", "segmenter"),

@@ -1,15 +1,13 @@
-"""Segmenters in other processes: pickled, sent to pools, used after a fork, and as fingerprints of `datasets`."""
+"""Segmenters in other processes: pickled, sent to pools, used after a fork, and as fingerprints of `datasets`.
+
+Covers `clothseg.engines.forking`.
+"""
 
 import copy
-import multiprocessing
 import os
 import pickle
-import signal
 import subprocess
 import sys
-import time
-import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,51 +27,23 @@ ROOT = Path(__file__).parents[1]
 PHOTOS = [draw(seed, 120, 80).image for seed in range(4)]
 
 
-def in_a_fork(function: Callable[[], Any], folder: Path) -> Any:
-    """What a function returns in a process forked from this one, which must end by itself."""
-    answer = folder / "answer"
-    child = os.fork()
-    if not child:
-        try:
-            answer.write_bytes(pickle.dumps(function()))
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(0)
-    ends = time.monotonic() + PATIENCE
-    while time.monotonic() < ends:
-        if os.waitpid(child, os.WNOHANG)[0]:
-            return pickle.loads(answer.read_bytes())
-        time.sleep(0.05)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    pytest.fail("the forked process waits forever")
+def run_alone(case: str, model: Path, folder: Path) -> None:
+    """Run a function of tests/support/forks.py in a process of its own.
+
+    As for users: a fork of the test process itself would inherit the locks of every library that other tests started.
+    """
+    script = ROOT / "tests" / "support" / "forks.py"
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, script.parent)))}
+    done = subprocess.run(
+        [sys.executable, script, case, model, folder],
+        env=env, capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("engine", ["torch", "openvino", "onnx"])
-def test_a_forked_process_can_use_the_model_and_load_it_anew(tiny_model: Path, tmp_path: Path, engine: str) -> None:
-    segmenter = Segmenter.from_pretrained(tiny_model, engine=engine)
-    expected = [result.label_map for result in segmenter.batch(PHOTOS, batch_size=4)]  # starts all of its threads
-
-    def both() -> list[np.ndarray]:
-        anew = pickle.loads(pickle.dumps(segmenter))
-        assert anew is not segmenter and pickle.loads(pickle.dumps(segmenter)) is anew
-        results = [*segmenter.batch(PHOTOS, batch_size=4), segmenter(PHOTOS[0]), *anew.batch(PHOTOS, batch_size=4)]
-        return [result.label_map for result in results]
-
-    found = in_a_fork(both, tmp_path)
-    for label_map, other in zip(found, [*expected, expected[0], *expected], strict=True):
-        assert np.mean(label_map == other) > 0.999
-
-
-def test_pools_take_a_segmenter(tiny_model: Path) -> None:
-    segmenter = Segmenter.from_pretrained(tiny_model)
-    expected = [segmenter(photo) for photo in PHOTOS]
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        results = pool.map_async(segmenter, PHOTOS).get(PATIENCE)
-    for result, other in zip(results, expected, strict=True):
-        np.testing.assert_array_equal(result.label_map, other.label_map)
-        assert result.model == other.model == "tiny"
+@pytest.mark.parametrize("case", ["torch", "openvino", "onnx", "pool", "datasets"])
+def test_forked_processes_can_use_a_segmenter(case: str, tiny_model: Path, tmp_path: Path) -> None:
+    run_alone(case, tiny_model, tmp_path)
 
 
 def test_another_process_loads_it_from_its_folder(tiny_model: Path, tmp_path: Path, monkeypatch: Any) -> None:
@@ -93,19 +63,13 @@ def test_another_process_loads_it_from_its_folder(tiny_model: Path, tmp_path: Pa
     np.testing.assert_array_equal(np.load(tmp_path / "found.npy"), segmenter(PHOTOS[0]).label_map)
 
 
-def test_data_sets_are_mapped_by_several_processes(tiny_model: Path, tmp_path: Path) -> None:
-    datasets = pytest.importorskip("datasets")
+def test_fingerprints_of_data_sets_know_a_segmenter(tiny_model: Path) -> None:
+    pytest.importorskip("datasets")
     from datasets.fingerprint import Hasher
 
     segmenter, again = Segmenter.from_pretrained(tiny_model), Segmenter.from_pretrained(tiny_model)
     assert Hasher.hash(segmenter) == Hasher.hash(again)
     assert Hasher.hash(segmenter) != Hasher.hash(Segmenter.from_pretrained(tiny_model, precision="fast"))
-
-    photos = datasets.Dataset.from_dict({"photo": [photo.tolist() for photo in PHOTOS]})
-    mapped = photos.map(
-        lambda row: {"areas": list(segmenter(np.asarray(row["photo"], np.uint8)).areas.values())}, num_proc=2
-    )
-    assert mapped["areas"] == [list(segmenter(photo).areas.values()) for photo in PHOTOS]
 
 
 def test_a_pickle_is_small_and_holds_no_token(tiny_model: Path) -> None:

@@ -54,7 +54,7 @@ from clothseg.app import zerogpu
 from clothseg.app.model_loader import load_served_model
 segmenter = load_served_model(sys.argv[1])
 assert isinstance(segmenter.engine, zerogpu.ZeroGpuEngine)
-segmenter(sys.argv[2]).save_label_map(sys.argv[3])
+segmenter(sys.argv[2], orientation="upright").save_label_map(sys.argv[3])
 """
 
 
@@ -79,7 +79,7 @@ def test_without_quota_the_cpu_answers(device_api: tuple[str, list[str]], tiny_m
     assert "No GPU for this photo (ZeroGPU quota exceeded): computing on the CPU." in done.stderr
     (schedule,) = [path for path in asked if path.startswith("/schedule?")]
     assert f"durationSeconds={zerogpu.SECONDS}" in schedule
-    expected = Segmenter.from_pretrained(str(tiny_model), device="cpu")(photo).label_map
+    expected = Segmenter.from_pretrained(str(tiny_model), device="cpu")(photo, orientation="upright").label_map
     assert (np.asarray(Image.open(tmp_path / "labels.png")) == expected).mean() > 0.999
 
 
