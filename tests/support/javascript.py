@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 
-MODULES = Path(__file__).parent / "node" / "node_modules"
+MODULES = Path(__file__).parents[1] / "node" / "node_modules"
 
 
 def node(folder: Path, *arguments: str | Path) -> str:
