@@ -194,7 +194,7 @@ def test_photos_in_a_zip(photos: Path, tiny_model: Path, tmp_path: Path, capsys:
     assert "evil.png was not read: its name in the ZIP leads out of it" in said.err
     assert files(out) == {f"{kind}/{name}" for kind, suffix in (("labels", "png"), ("summaries", "json"))
                           for name in (f"a.{suffix}", f"june/b.{suffix}")} | {"results.csv"}  # fmt: skip
-    assert not list(tmp_path.parent.rglob("evil*"))
+    assert not list(tmp_path.rglob("evil*")) and not (tmp_path.parent / "evil.png").exists()
     expected = Segmenter.from_pretrained(str(tiny_model))(photos / "june" / "b.JPG").label_map
     np.testing.assert_array_equal(np.asarray(Image.open(out / "labels" / "june" / "b.png")), expected)
 
