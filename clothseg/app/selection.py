@@ -1,30 +1,21 @@
-"""What a visitor has before them: a photo's result with its corrections, what is picked of it, and files made of it."""
+"""What a visitor has before them: a photo's result with its corrections, and what is picked of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
-import gradio as gr
 import numpy as np
 from PIL import Image
 
-from clothseg.app.components.parts import Part, find_parts, key_of, mask_of_parts
-from clothseg.app.components.stage import save_photo, stage_value
-from clothseg.app.downloads import (
-    save_coco,
-    save_cutout,
-    save_items,
-    save_items_zip,
-    save_labels,
-    save_preview,
-    save_summary,
-)
-from clothseg.app.i18n import tr
+from clothseg.app.components.parts import Part, key_of, mask_of_parts
+from clothseg.app.components.stage import save_photo
+from clothseg.app.downloads import save_preview
 from clothseg.app.previews import reduced, reduction
-from clothseg.app.settings import Settings, cutout_values, read_link, scaled
+from clothseg.app.settings import cutout_values, read_link, scaled
 from clothseg.labels import BACKGROUND, GROUPS, NAMES
 from clothseg.options import CutoutOptions, SegmentOptions
+from clothseg.outputs.cutout import refine
 from clothseg.outputs.items import Item
 from clothseg.segmentation import Segmentation
 
@@ -44,6 +35,8 @@ class PhotoResult:
         edits: the corrections, as the stage has them.
         started: number of the result that the corrections began with.
         preview: path of the photo's preview.
+        picked: keys of the parts that were picked at first.
+        note: what to know of the photo, to be shown beside the notes of the result.
         number: of this result; no other has it, past ones included. It is the hash as well: gradio tells by that
             whether an event has changed a state.
     """
@@ -55,7 +48,9 @@ class PhotoResult:
     edits: tuple[dict[str, Any], ...] = ()
     started: int = 0
     preview: str = ""
-    number: int = field(default_factory=_numbers.__next__)
+    picked: tuple[str, ...] = ()
+    note: str = ""
+    number: int = field(default_factory=_numbers.__next__, init=False)
 
     def __post_init__(self) -> None:
         if not self.started:
@@ -75,26 +70,32 @@ class Choice:
         number: of the result that the browser shows; 0 for none.
         picked: keys of parts.
         edits: corrections that hold.
-        classes: names of the classes that the visitor picked last, in this photo or an earlier one; empty if they
-            have picked none.
+        classes: names of the classes that the visitor picked last, in this photo or an earlier one; none if they
+            have picked nothing yet.
+        opacity: of the regions, 0..1.
+        restoring: whether the photo is one that the browser had before, with these picks and corrections.
     """
 
     number: int = 0
     picked: tuple[str, ...] = ()
     edits: tuple[dict[str, Any], ...] = ()
     classes: tuple[str, ...] = ()
+    opacity: float | None = None
+    restoring: bool = False
 
     @classmethod
     def of(cls, said: Any) -> "Choice":
         """From the browser's JSON; what is not as it should be is left out."""
         if not isinstance(said, Mapping):
             return cls()
-        number = said.get("number")
+        number, opacity = said.get("number"), said.get("opacity")
         return cls(
             number if isinstance(number, int) else 0,
             tuple(key for key in _list(said.get("picked")) if isinstance(key, str)),
             tuple(dict(edit) for edit in _list(said.get("edits")) if isinstance(edit, Mapping)),
             tuple(name for name in _list(said.get("classes")) if name in NAMES),
+            opacity if isinstance(opacity, int | float) and 0 <= opacity <= 1 else None,
+            said.get("restoring") is True,
         )
 
 
@@ -104,8 +105,8 @@ def _list(value: Any) -> list[Any]:
 
 def from_link(query: Mapping[str, str]) -> list[Any]:
     """Values of the components that a link sets, in the order of `segment_tab`."""
-    settings: Settings = read_link(query)
-    return [*settings.look, *cutout_values(settings.cutout), settings.opacity, list(settings.keep)]
+    settings = read_link(query)
+    return [*settings.look, *cutout_values(settings.cutout), list(settings.keep)]
 
 
 def first_picks(parts: Sequence[Part], names: Sequence[str]) -> list[str]:
@@ -119,40 +120,20 @@ def of_group(group: str, parts: Sequence[Part]) -> list[str]:
     return [part.key for part in parts if part.name in GROUPS[group]]
 
 
-def staged(seen: PhotoResult, picked: Sequence[str], background: str | None, parts: Sequence[Part]) -> dict[str, Any]:
-    """The stage's value for a result."""
-    return stage_value(
-        seen.result,
-        seen.preview,
-        seen.number,
-        base=seen.started,
-        parts=parts,
-        picked=picked,
-        background=background,
-        edits=seen.edits,
-    )
-
-
 def cutout_of(result: Segmentation, picked: Sequence[str], options: CutoutOptions) -> Image.Image:
     """The cut-out of the parts with the keys `picked`, as `Segmentation.cutout` makes it of classes."""
-    return result.cutout(mask_of_parts(result, picked), options=options)
+    made = Image.fromarray(refine(np.asarray(result.photo), mask_of_parts(result, picked), options, result.alpha))
+    if result.dpi is not None:
+        made.info["dpi"] = result.dpi
+    return made
 
 
-def preview_of(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions) -> str:
-    """Path of the cut-out at the page's size: transparent and not cropped, whatever the options say.
-
-    The stage lays it over the photo, and draws a colour behind it by itself.
-    """
-    small = reduced(seen.result)
-    mask = mask_of_parts(small, picked)
-    plain = scaled(options, reduction(seen.result)).__class__
-    made = small.cutout(mask, options=plain_ground(scaled(options, reduction(seen.result))))
-    return save_preview(seen.result, made)
-
-
-def find_things(seen: PhotoResult) -> tuple[Part, ...]:
-    """The parts of a result."""
-    return find_parts(seen.result)
+def preview_of(result: Segmentation, picked: Sequence[str], options: CutoutOptions) -> str:
+    """Path of the cut-out at the page's size, not cropped; before a background only if that is a picture."""
+    shown = replace(scaled(options, reduction(result)), crop=False, margin=0)
+    if isinstance(shown.background, str):  # a colour is drawn by the stage
+        shown = replace(shown, background="none")
+    return save_preview(result, cutout_of(reduced(result), picked, shown))
 
 
 def items_of(result: Segmentation, picked: Sequence[str] | None = None) -> tuple[Item, ...]:
@@ -160,5 +141,6 @@ def items_of(result: Segmentation, picked: Sequence[str] | None = None) -> tuple
     items = result.items(*NAMES[BACKGROUND + 1 :])
     if picked is None:
         return items
-    several = result.person_map is not None
-    return tuple(item for item in items if key_of(item.name, (item.wearer or 0) if several else None) in picked)
+    told_apart = result.person_map is not None
+    chosen = [item for item in items if key_of(item.name, (item.wearer or 0) if told_apart else None) in picked]
+    return tuple(replace(item, index=number) for number, item in enumerate(chosen, start=1))

@@ -161,9 +161,7 @@ def edge_inputs() -> list[Any]:
     soft_edges = gr.Checkbox(
         plain.soft_edges, label=tr("Soft edges"), info=tr("For hair and fringes."), elem_classes="tight"
     )
-    fill_holes = gr.Checkbox(
-        plain.fill_holes, label=tr("Fill holes"), info=tr("Small ones."), elem_classes="tight"
-    )
+    fill_holes = gr.Checkbox(plain.fill_holes, label=tr("Fill holes"), info=tr("Small ones."), elem_classes="tight")
     drop_specks = gr.Checkbox(
         plain.drop_specks, label=tr("Drop specks"), info=tr("Pieces of a few pixels."), elem_classes="tight"
     )
