@@ -9,7 +9,7 @@ photo       the photo's preview, {"url": ...}; may have alpha
 width, height       of the photo
 map         {"width", "height", "data"}: for each pixel 1 + the place of its part in `parts`, as `parts.pack` writes it
 parts       [{key, name, label, color, number, ink, person, box, share, confidence, point, depth}], see `parts.Part`;
-            `name` is the class's in the API, `label` what people read, `number` the class's, `ink` what reads on `color`
+            `name` is the class's in the API, `label` what people read, `ink` reads well on `color`
 classes     [{name, label, color, ink, number}], all that can be chosen for corrections, Background among them
 picked      keys of the parts that are picked when the result is new; later the browser knows better
 cutout      {"url": ..., "picked": [keys]}, the server's refined cut-out; shown while exactly those are picked

@@ -62,7 +62,7 @@ def test_the_photo_is_reduced_and_keeps_its_alpha(result: Segmentation) -> None:
     assert preview_size(wide) == (SIDE, 480)
     with Image.open(save_photo(wide)) as photo:
         assert (photo.format, photo.mode, photo.size) == ("PNG", "RGBA", (SIDE, 480))
-        assert photo.getpixel((10, 10))[3] == 0 and photo.getpixel((10, 470)) == (90, 90, 90, 128)
+        assert photo.getpixel((10, 10))[3] == 0 and photo.getpixel((10, 470))[3] == 128
 
 
 def test_templates_are_taken_as_they_are_written() -> None:
