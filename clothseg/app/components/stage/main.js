@@ -39,6 +39,14 @@ new ResizeObserver(redraw).observe(frame);
 let turn = 0;
 async function take() {
   const given = props.value ? JSON.parse(JSON.stringify(props.value)) : null;
+  if (given && given.cutout) given.cutout = {url: given.cutout.picture.url, picked: given.cutout.picked};
+  if (given && !given.map && given.number) {
+    if (!state.value || state.value.number !== given.number) return;
+    Object.assign(state.value, given);
+    redraw();
+    refine();
+    return;
+  }
   const mine = ++turn;
   if (!given || !given.map) {
     state.value = null;
