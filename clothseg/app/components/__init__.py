@@ -1,1 +1,1 @@
-"""Components of our own for the page: Python for the server's side, HTML, CSS and plain JavaScript for the browser's."""
+"""The page's own components: Python for the server, HTML, CSS and plain JavaScript for the browser."""

@@ -105,7 +105,7 @@ def part_codes(result: Segmentation, size: tuple[int, int]) -> npt.NDArray[np.ui
 
 
 def part_map(result: Segmentation, parts: Sequence[Part], size: tuple[int, int]) -> npt.NDArray[np.uint16]:
-    """(height, width) uint16 of a `size` (width, height): 1 + the place of each pixel's part in `parts`, 0 for none."""
+    """(height, width) uint16 of a `size` (width, height): 1 + the index in `parts` of each pixel's part, or 0."""
     table = np.zeros(256 * NUM_CLASSES, np.uint16)
     for number, part in enumerate(parts, start=1):
         table[(part.person or 0) * NUM_CLASSES + part.class_id] = number

@@ -37,7 +37,7 @@ def test_the_value_says_all_that_the_browser_draws(result: Segmentation) -> None
     assert [entry["name"] for entry in value["classes"]] == list(NAMES)
     shape = value["map"]["height"], value["map"]["width"]
     assert np.array_equal(unpack(value["map"]["data"], shape), part_map(result, parts, shape[::-1]))
-    assert value["cutout"]["path"] == "cutout.png" and value["cutout"]["picked"] == ["Dress"]
+    assert value["cutout"]["picture"]["path"] == "cutout.png" and value["cutout"]["picked"] == ["Dress"]
     assert stage_value(result, "photo.jpg", 8, base=7)["base"] == 7
 
 
@@ -62,7 +62,7 @@ def test_the_photo_is_reduced_and_keeps_its_alpha(result: Segmentation) -> None:
     assert preview_size(wide) == (SIDE, 480)
     with Image.open(save_photo(wide)) as photo:
         assert (photo.format, photo.mode, photo.size) == ("PNG", "RGBA", (SIDE, 480))
-        assert photo.getpixel((10, 10))[3] == 0 and photo.getpixel((10, 470)) == (90, 90, 90, 128)
+        assert photo.getpixel((10, 10))[3] == 0 and photo.getpixel((10, 470))[3] == 128
 
 
 def test_templates_are_taken_as_they_are_written() -> None:
