@@ -9,7 +9,7 @@ import gradio as gr
 
 from clothseg.app import html
 from clothseg.app.cards import cards
-from clothseg.app.components.parts import find_parts
+from clothseg.app.components.parts import Part, find_parts
 from clothseg.app.components.stage import cutout_value, stage_value
 from clothseg.app.corrections import corrected
 from clothseg.app.downloads import (
@@ -22,7 +22,7 @@ from clothseg.app.downloads import (
 )
 from clothseg.app.i18n import tr
 from clothseg.app.photo_input import fitting_photo, plain_errors
-from clothseg.app.selection import Choice, PhotoResult, cutout_of, first_picks, items_of, preview_of
+from clothseg.app.selection import Choice, PhotoResult, cutout_of, first_picks, items_of, of_group, preview_of
 from clothseg.app.settings import LOOK, OPACITY, Settings, cutout_options, look_options, write_link
 from clothseg.errors import ClothsegError
 from clothseg.options import CutoutOptions, SegmentOptions
@@ -92,17 +92,25 @@ class Answers:
         except ClothsegError as error:
             return str(error)
 
-    @plain_errors
-    def correct(self, event: gr.EventData, seen: PhotoResult | None, *settings: Any) -> tuple[Any, Any, Any]:
+    def correct(self, event: gr.EventData, said: Any, seen: Any, *settings: Any) -> tuple[Any, Any, Any]:
         """The result, the stage's value and what is said after the visitor's corrections."""
-        said = event._data
-        if seen is None or not isinstance(said, dict) or said.get("base") != seen.started:
+        wanted = event._data if isinstance(event._data, dict) else {}
+        if not isinstance(seen, PhotoResult) or wanted.get("base") != seen.started:
             return gr.skip(), gr.skip(), gr.skip()
-        found = corrected(self.segmenter, seen, Choice.of(said).edits)
-        return found, self._staged(found, (), settings), html.announcement(self.told(found))
+        try:
+            found = corrected(self.segmenter, seen, Choice.of(wanted).edits)
+        except ClothsegError as error:
+            gr.Warning(str(error))
+            found = replace(seen)  # with those corrections that could be made
+        parts = find_parts(found.result)
+        before = {part.key for part in find_parts(seen.result)}
+        fresh = [key for key in of_group("All garments", parts) if key not in before]
+        found = replace(found, picked=(*Choice.of(said).picked, *fresh))
+        value = self._staged(found, found.picked, settings, parts) | {"turn": wanted.get("turn")}
+        return found, value, html.announcement(self.told(found))
 
     def _staged(
-        self, found: PhotoResult, picked: Sequence[str], settings: Sequence[Any], parts: Any = None
+        self, found: PhotoResult, picked: Sequence[str], settings: Sequence[Any], parts: Sequence[Part]
     ) -> dict[str, Any]:
         return stage_value(
             found.result,

@@ -95,6 +95,10 @@
 
   const mark = () => {
     const picked = new Set(stage.picked);
+    one('.title')?.classList.toggle('with-result', Boolean(stage.number));
+    all('#ground label').forEach((label) => {
+      label.title ||= label.innerText.trim();
+    });
     all('#items [data-key]').forEach((card) => {
       card.setAttribute('aria-pressed', picked.has(card.dataset.key));
       card.classList.toggle('lit', card.dataset.key === stage.hover);

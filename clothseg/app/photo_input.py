@@ -41,7 +41,7 @@ def plain_errors(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def fitting_photo(path: str | bytes) -> Image.Image | None:
-    """A JPEG of more pixels than are allowed, reduced to what is; None for all else, which is used or refused as it is.
+    """A JPEG of more pixels than are allowed, reduced; None for all else, which is used or refused as it is.
 
     Only JPEG is decoded at a half of its size without much memory.
 

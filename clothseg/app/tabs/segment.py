@@ -6,8 +6,8 @@ from typing import Any
 import gradio as gr
 
 from clothseg.app import html
-from clothseg.app.components.stage import stage
 from clothseg.app.answers import Answers
+from clothseg.app.components.stage import stage
 from clothseg.app.i18n import tr
 from clothseg.app.limits import KEEP_SECONDS, MODEL_LIMIT, MODEL_QUEUE
 from clothseg.app.photo_input import photo_input
@@ -132,8 +132,9 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
     )
     canvas.edit(
         answers.correct,
-        [seen, *cutout_settings],
+        [choice, seen, *cutout_settings],
         [seen, canvas, said],
+        js=_asking(2 + len(cutout_settings)),
         show_progress="hidden",
         concurrency_id=MODEL_QUEUE,
         concurrency_limit=MODEL_LIMIT,
