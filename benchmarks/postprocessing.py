@@ -112,12 +112,12 @@ def variants(segmenter: Segmenter, photo: Labels, weights: npt.NDArray[np.float3
     return {
         "plain": plain,
         "edges": guided,
-        "average": winners(average, size),
-        "average, one size": winners(mirror, size),
+        "tta": winners(average, size),
+        "tta, one size": winners(mirror, size),
         "rules": cleanup.apply_cleanup(plain),
         "edges + rules": cleanup.apply_cleanup(guided),
-        "edges + average": both,
-        "edges + average + rules": cleanup.apply_cleanup(both),
+        "edges + tta": both,
+        "edges + tta + rules": cleanup.apply_cleanup(both),
         "rule: specks": by_rule(plain, cleanup.drop_specks),
         "rule: strays": by_rule(plain, cleanup.drop_strays),
         "rule: hats and glasses": by_rule(plain, cleanup.keep_on_head),
@@ -225,9 +225,9 @@ def print_classes(scores: dict[str, Scores]) -> None:
     shown = [
         "plain",
         "edges",
-        "average",
+        "tta",
         "rules",
-        "edges + average + rules",
+        "edges + tta + rules",
         "left out: priors",
         "left out: RankSEG",
         "left out: edges + priors",
@@ -263,7 +263,7 @@ def print_times(segmenter: Segmenter, others: list[Segmenter], photo: Labels, me
         guided: partial(decode_logits, picture, logits, guided=True),
         "guided edges alone": partial(follow_edges, logits, picture),
         "rules": partial(cleanup.apply_cleanup, label_map),
-        "average": partial(average_probabilities, segmenter.logits, segmenter.image_size, picture),
+        "tta": partial(average_probabilities, segmenter.logits, segmenter.image_size, picture),
     }
     taken: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(ROUNDS):

@@ -24,8 +24,8 @@ HERE = Path(__file__).parents[1]
 DEFAULTS: list[dict[str, Any]] = [{}]
 
 EVERY_OPTION: list[dict[str, Any]] = [
-    {"edges": edges, "zoom": zoom, "people": people, "average": average, "rules": rules, "max_side": max_side}
-    for edges, zoom, people, average, rules, max_side in itertools.product(
+    {"edges": edges, "zoom": zoom, "people": people, "tta": tta, "rules": rules, "max_side": max_side}
+    for edges, zoom, people, tta, rules, max_side in itertools.product(
         ("guided", "plain"), ("auto", "off"), ("one", "all"), (False, True), (False, True), (None, 300)
     )
 ]
@@ -80,7 +80,8 @@ def hashes(data: Path, photos: int, every_option: bool) -> dict[str, dict[str, s
     pictures |= {f"doll {n}": Image.fromarray(draw(n, 480, 320 + 160 * (n % 3)).image) for n in range(photos)}
     segmenter = Segmenter.from_pretrained(device="cpu")
     known = inspect.signature(Segmenter.__call__).parameters
-    renamed = {"max_side": "max_side" if "max_side" in known else "longest"}
+    before = {"max_side": "longest", "tta": "average"}  # names in older checkouts
+    renamed = {new: new if new in known else old for new, old in before.items()}
     # Checkouts without these options take photos as upright, and look for people seen from behind.
     fixed = {key: value for key, value in {"orientation": "upright", "back_view": "auto"}.items() if key in known}
     made = {}

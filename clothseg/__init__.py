@@ -27,12 +27,14 @@ from clothseg.errors import (
 if TYPE_CHECKING:
     from clothseg.batch.worker_pool import WorkerPool
     from clothseg.options import CutoutOptions, SegmentOptions
+    from clothseg.postprocess.clicks import Click
     from clothseg.segmentation import Segmentation
     from clothseg.segmenter import Segmenter
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Click",
     "ClothsegError",
     "ConfigError",
     "CutoutOptions",
@@ -50,6 +52,7 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Click": "clothseg.postprocess.clicks",
     "WorkerPool": "clothseg.batch.worker_pool",
     "CutoutOptions": "clothseg.options",
     "SegmentOptions": "clothseg.options",

@@ -125,7 +125,7 @@ class SegmentOptions:
             the pixel as transformers does. docs/experiments/edges.md has the figures.
         zoom: "auto" (the default) crops a small figure, or someone standing in a wide photo, and segments it again at
             a higher resolution. "off" never does.
-        average: test-time augmentation: average over the photo, its mirror image and a larger input size. Finer
+        tta: test-time augmentation: average over the photo, its mirror image and a larger input size. Finer
             borders and belts at five times the work or more.
         rules: drop specks, and what cannot be in a photo of one person: `clothseg.postprocess.cleanup`.
         orientation: "auto" (the default) segments a photo again turned by 90, 180 and 270 degrees if the first pass
@@ -155,7 +155,7 @@ class SegmentOptions:
         '"auto" crops a small figure and segments it again at a higher resolution; "off" never does',
         choices=("off", "auto"),
     )
-    average: bool = _option(
+    tta: bool = _option(
         False, "average over the photo, its mirror image and a larger size: more accurate, five times slower"
     )
     rules: bool = _option(False, "drop specks, and what cannot be in a photo of one person")
@@ -177,7 +177,7 @@ class SegmentOptions:
         optional=True,
     )
 
-    RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"longest": "max_side"})
+    RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"average": "tta", "longest": "max_side"})
     """Old names, which work for one release, and the new ones."""
 
     def __post_init__(self) -> None:
@@ -210,17 +210,17 @@ class SegmentKeywords(VideoKeywords, total=False):
     """The fields of `SegmentOptions`, as keywords of a call; for type checkers."""
 
     people: Literal["one", "all"]
-    average: bool
+    tta: bool
     orientation: Literal["auto", "upright"]
     max_side: int | None
 
 
 VIDEO_OPTIONS = ("edges", "zoom", "rules", "back_view")
 """Options of photos that clips have. Not `people`: numbers from left to right would change as people pass each other,
-and each person in each frame would take one more pass. Not `average`: each frame is averaged with those before it. Not
+and each person in each frame would take one more pass. Not `tta`: each frame is averaged with those before it. Not
 `orientation`: a clip says itself how it is turned. Not `max_side`: a clip's reader limits its frames."""
 
-ENDPOINT_OPTIONS = ("people", "edges", "zoom", "average", "rules", "orientation", "back_view")
+ENDPOINT_OPTIONS = ("people", "edges", "zoom", "tta", "rules", "orientation", "back_view")
 """Options of the app's endpoints and page, in the order of the parameters. Not `max_side`: files have the photo's own
 size there."""
 

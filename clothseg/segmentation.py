@@ -3,10 +3,10 @@
 import json
 import os
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 import cv2
 import numpy as np
@@ -16,21 +16,26 @@ from PIL import Image
 from clothseg.errors import ConfigError, UnknownClassError
 from clothseg.images.atomic_files import save_picture
 from clothseg.images.color_space import WHITE
+from clothseg.images.decode import Photo, load_photo, photo_name
 from clothseg.images.file_names import escaped
-from clothseg.labels import GROUPS, ID2LABEL, NAMES, NUM_CLASSES, ids_of
+from clothseg.images.label_file import LabelSource, load_label_map
+from clothseg.labels import GROUPS, ID2LABEL, LABEL2ID, NAMES, NUM_CLASSES, ids_of
 from clothseg.options import CutoutOptions
 from clothseg.outputs import render
 from clothseg.outputs.cutout import PLAIN, refine
 from clothseg.outputs.item_files import write_zip
 from clothseg.outputs.items import MIN_SHARE, Item, find_items
 from clothseg.outputs.notes import find_notes
+from clothseg.postprocess.corrections import Correction, Mask, apply_labels, checked_mask, class_id_of
+from clothseg.postprocess.evidence import Evidence
 from clothseg.postprocess.people import Person, people_of
 from clothseg.postprocess.transparency import background_where_transparent
+from clothseg.postprocess.zoom_crop import confidences
 
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """A photo with its label map. Immutable; `dataclasses.replace(result, label_map=...)` makes a changed copy.
+    """A photo with its label map. Immutable: `relabel`, `paint` and `with_label_map` return corrected copies.
 
     Attributes:
         photo: The upright photo, a PIL image of mode RGB, in its own colours: where it is transparent, see `on_white`.
@@ -49,6 +54,7 @@ class Segmentation:
             opaque than that.
         rotation: by how many degrees clockwise the photo was turned to be segmented, because it did not look upright:
             0, 90, 180 or 270. Label map and all else lie over the photo as it is.
+        corrections: what was corrected by hand, in order.
 
     Raises:
         ValueError: The label map is not (H, W) uint8 of the photo's size, or holds an id beyond the 18 classes; the
@@ -64,6 +70,9 @@ class Segmentation:
     person_map: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
     alpha: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
     rotation: int = 0
+    corrections: tuple[Correction, ...] = ()
+    _evidence: Evidence = field(default=(), repr=False)
+    """What the network said, for `Segmenter.refine`; not pickled: there it is computed again."""
 
     def __post_init__(self) -> None:
         photo, alpha = _opaque(self.photo, self.alpha)
@@ -94,12 +103,33 @@ class Segmentation:
         confidence = {name: float(self.confidence[name]) for name in self.areas if name in self.confidence}
         object.__setattr__(self, "confidence", confidence)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: without what can be computed again."""
+        return self.__dict__ | {"_evidence": ()}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Read-only again after pickle, which forgets that of arrays."""
         self.__dict__.update(state)
         for array in (self.label_map, self.probability, self.person_map, self.alpha):
             if array is not None:
                 array.flags.writeable = False
+
+    @classmethod
+    def from_label_map(cls, photo: Photo, label_map: LabelSource, *, name: str | None = None) -> Self:
+        """A result from a photo and a label map that exists already, such as one that was corrected elsewhere.
+
+        Args:
+            photo: as `Segmenter` takes it.
+            label_map: class ids of the photo's size: the path of a PNG, its bytes, a PIL image (mode L or P) or an
+                (H, W) array.
+            name: the photo's file name; that of a path is taken without it.
+
+        Raises:
+            ImageError: the photo, or the label map, cannot be used.
+            ConfigError: the label map has another size, or holds an id beyond the 18 classes.
+        """
+        loaded = load_photo(photo, keep_alpha=True)
+        return cls(loaded, _fitting(label_map, loaded.size), name=name or photo_name(photo))
 
     @property
     def wearers(self) -> npt.NDArray[np.uint8] | None:
@@ -154,6 +184,48 @@ class Segmentation:
         wanted = np.zeros(256, np.bool_)
         wanted[ids_of(names)] = True
         return wanted.take(self.label_map)
+
+    def relabel(self, which: Item | str | Mask, label: str) -> Self:
+        """A copy in which an item, all pixels of a class, or those of a mask are of another class.
+
+        Where people were told apart, pixels that become clothing of nobody go to the nearest person; those that become
+        Background are nobody's. Corrected pixels count as certain (probability 1).
+
+        Args:
+            which: one of `items`, the name of a class, or an (H, W) mask.
+            label: name of the class, "Background" included.
+
+        Raises:
+            UnknownClassError: a name that is not among the 18; a group is none.
+            ConfigError: the item or the mask does not have the photo's size.
+        """
+        if isinstance(which, str):
+            mask = self.label_map == class_id_of(which)
+        else:
+            mask = checked_mask(which.full_mask() if isinstance(which, Item) else which, self.label_map.shape)
+        return self._painted(mask, label, "relabel")
+
+    def paint(self, mask: Mask, label: str) -> Self:
+        """A copy in which the pixels of a mask (H, W), bool or 0 and 1, are of a class; as `relabel` otherwise.
+
+        Raises:
+            UnknownClassError: the class is not among the 18; a group is none.
+            ConfigError: the mask does not have the photo's size.
+        """
+        return self._painted(checked_mask(mask, self.label_map.shape), label, "paint")
+
+    def with_label_map(self, label_map: LabelSource) -> Self:
+        """A copy with a corrected label map; pixels that differ count as certain.
+
+        Args:
+            label_map: as of `from_label_map`.
+
+        Raises:
+            ImageError: the label map cannot be read.
+            ConfigError: it has another size, or holds an id beyond the 18 classes.
+        """
+        new = _fitting(label_map, self.photo.size)
+        return self._corrected(new, new != self.label_map, kind="label_map", label=None)
 
     def cutout(self, *names: str, options: CutoutOptions | None = None) -> Image.Image:
         """The named classes alone: an RGBA image, or RGB before a background that the options name.
@@ -262,12 +334,39 @@ class Segmentation:
             "height": self.photo.height,
             "rotation": self.rotation,
             "notes": list(self.notes),
+            "corrections": [correction.to_dict() for correction in self.corrections],
             "classes": [self._class_summary(name, share) for name, share in self.areas.items()],
         }
 
     def to_json(self, indent: int | None = None) -> str:
         """`to_dict` as JSON text."""
         return escaped(json.dumps(self.to_dict(), indent=indent, ensure_ascii=False))
+
+    def _painted(self, mask: Mask, label: str, kind: Literal["relabel", "paint"]) -> Self:
+        new = np.where(mask, np.uint8(class_id_of(label)), self.label_map)
+        return self._corrected(new, mask, kind=kind, label=label)
+
+    def _corrected(self, new: npt.NDArray[np.uint8], certain: Mask, **correction: Any) -> Self:
+        """A copy with another label map (H, W) uint8, whose `certain` pixels (H, W) were given by hand."""
+        if self.alpha is not None:
+            new = background_where_transparent(new, self.alpha)
+        changed = new != self.label_map
+        label_map, person_map, probability = apply_labels(
+            new, certain, self.label_map, self.person_map, self.probability
+        )
+        touched = np.union1d(new[changed], self.label_map[changed])
+        confidence = {name: mean for name, mean in self.confidence.items() if LABEL2ID[name] not in touched}
+        if probability is not None:
+            means = confidences(label_map, probability)
+            confidence |= {ID2LABEL[index]: float(means[index]) for index in touched.tolist()}
+        return replace(
+            self,
+            label_map=label_map,
+            person_map=person_map,
+            probability=probability,
+            confidence={name: confidence[name] for name in NAMES if name in confidence},
+            corrections=(*self.corrections, Correction(pixels=int(np.count_nonzero(changed)), **correction)),
+        )
 
     def _with_dpi(self, picture: Image.Image) -> Image.Image:
         if self.dpi is not None:
@@ -295,6 +394,20 @@ def _opaque(
     if photo.mode != "RGBA":
         return photo, alpha
     return photo.convert("RGB"), np.asarray(photo.getchannel("A"))
+
+
+def _fitting(source: LabelSource, photo_size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """A label map (H, W) uint8 that fits a photo of (W, H)."""
+    label_map = load_label_map(source)
+    width, height = photo_size
+    if label_map.shape != (height, width):
+        raise ConfigError(
+            f"The label map must have the photo's size of {width} x {height} pixels, not {label_map.shape[1]} x "
+            f"{label_map.shape[0]}."
+        )
+    if label_map.max() >= NUM_CLASSES:
+        raise ConfigError(f"The label map holds the id {label_map.max()}; the classes end at {NUM_CLASSES - 1}.")
+    return label_map
 
 
 def _frozen(array: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -291,7 +291,7 @@ class Segmenter:
 
     def _steps(self, options: SegmentOptions) -> _Steps:
         # JPEG is only then decoded at a reduced scale: the result carries the photo, for cut-outs of its size.
-        load = partial(load_photo, longest=options.max_side, keep_alpha=True)
+        load = partial(load_photo, max_side=options.max_side, keep_alpha=True)
         prepare, run = self._inference(options)
         if options.people == "all":
             prepare, run = self._prepare_wide, self._run_each
@@ -299,7 +299,7 @@ class Segmenter:
 
     def _inference(self, options: SegmentOptions) -> _Inference:
         """From photos of single people, or crops, to logits."""
-        return (_prepare_later, self._run_averaged) if options.average else (self._prepare, self._run)
+        return (_prepare_later, self._run_averaged) if options.tta else (self._prepare, self._run)
 
     def _prepare(self, photo: Image.Image, size: tuple[int, int] | None = None) -> _Prepared:
         size, flat = size or self.image_size, on_white(photo)

@@ -17,9 +17,10 @@ from PIL import Image
 
 from clothseg import ConfigError, CutoutOptions, Segmentation, Segmenter, SegmentOptions
 from clothseg.app.endpoints import add_endpoints
+from clothseg.app.mcp import OLD_SWITCHES
 from clothseg.app.settings import LOOK, LOOK_AT_FIRST, cutout_inputs, cutout_options, look_options, read_link
 from clothseg.commands import evaluate, segment, video
-from clothseg.images.decode import LEAST_LONGEST
+from clothseg.images.decode import LEAST_MAX_SIDE
 from clothseg.options import (
     ENDPOINT_OPTIONS,
     EVALUATION_OPTIONS,
@@ -42,7 +43,7 @@ def test_defaults_are_allowed_and_every_option_has_one_line_of_help() -> None:
         assert option.help and "\n" not in option.help and not option.help.endswith(".")
         assert option.kind in (bool, str, int, float)
         assert (option.kind is str) == bool(option.choices)
-    assert SEGMENT["max_side"].minimum == LEAST_LONGEST
+    assert SEGMENT["max_side"].minimum == LEAST_MAX_SIDE
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,9 @@ def test_endpoints(blocks: gr.Blocks) -> None:
             assert_schema(parameters[name]["type"], SEGMENT[name])
             assert parameters[name]["parameter_has_default"]
             assert parameters[name]["parameter_default"] == SEGMENT[name].default
+        old = list(parameters)[-len(OLD_SWITCHES) :]
+        assert old == list(OLD_SWITCHES)  # at the end, where nobody who passes arguments by their order meets them
+        assert not any(parameters[name]["parameter_default"] for name in old)
         if "options" in parameters:
             schema = parameters["options"]["type"]["properties"]
             assert list(schema) == list(CUTOUT)
@@ -153,7 +157,7 @@ def test_page() -> None:
     [
         ({"edges": "soft"}, "The option edges can be plain or guided, not 'soft'"),
         ({"edges": None}, "edges can be"),
-        ({"average": "false"}, "average can be true or false, not 'false'"),
+        ({"tta": "false"}, "tta can be true or false, not 'false'"),
         ({"rules": 1}, "rules can be true or false, not 1"),
         ({"max_side": 31}, "max_side can be a whole number from 32, not 31"),
         ({"max_side": 100.5}, "whole number"),
@@ -168,9 +172,9 @@ def test_wrong_values_are_refused_with_the_right_ones(values: dict[str, Any], sa
 
 
 def test_options_cannot_change_and_are_of_their_own_type() -> None:
-    options = SegmentOptions(max_side=np.int64(300), average=np.True_)  # type: ignore[arg-type]
-    assert type(options.max_side) is int and options.average is True
-    assert SegmentOptions.of({"edges": "plain"}, options) == SegmentOptions(edges="plain", max_side=300, average=True)
+    options = SegmentOptions(max_side=np.int64(300), tta=np.True_)  # type: ignore[arg-type]
+    assert type(options.max_side) is int and options.tta is True
+    assert SegmentOptions.of({"edges": "plain"}, options) == SegmentOptions(edges="plain", max_side=300, tta=True)
     with pytest.raises(FrozenInstanceError):
         options.edges = "plain"  # type: ignore[misc]
     with pytest.raises(ConfigError, match="by their names"):
@@ -209,7 +213,12 @@ def test_old_names_work_for_one_release(tiny_model: Path, capsys: pytest.Capture
     segment.add_arguments(parser)
     assert parser.parse_args(["--longest", "75"]).max_side == 75
     assert "--longest is now called --max_side" in capsys.readouterr().err
-    assert "--longest" not in parser.format_help()
+    assert parser.parse_args(["--average"]).tta is True and parser.parse_args([]).tta is False
+    assert "--average is now called --tta" in capsys.readouterr().err
+    assert "--longest" not in parser.format_help() and "--average" not in parser.format_help()
+    with pytest.warns(DeprecationWarning, match="average is now called tta"):
+        assert SegmentOptions.of({"average": True}) == SegmentOptions(tta=True)
+    assert read_link({"average": "true"}) == read_link({"tta": "true"})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         segmenter(photo, max_side=60)

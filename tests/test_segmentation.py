@@ -194,6 +194,7 @@ def test_json(result: Segmentation) -> None:
         "height": 4,
         "rotation": 0,
         "notes": [NOBODY],
+        "corrections": [],
         "classes": [
             {"id": 0, "name": "Background", "share": 0.65, "confidence": 1.0, "box": [0, 0, 5, 4]},
             {"id": 7, "name": "Dress", "share": 0.2, "confidence": 0.9, "box": [1, 1, 2, 3]},

@@ -142,7 +142,7 @@ def test_streams_give_the_same_results(tiny_model: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("clothseg.engines.openvino_engine._cores", lambda: 2)
     segmenter = Segmenter.from_pretrained(tiny_model, engine="openvino")
     photos = [photo(0), photo(1, 150, 400), photo(2, 64, 64)]
-    for options in ({}, {"average": True}):
+    for options in ({}, {"tta": True}):
         together = segmenter.batch(photos, batch_size=4, **options)
         for image, result in zip(photos, together, strict=True):
             assert_same(result, segmenter(image, **options))
@@ -169,7 +169,7 @@ def test_an_unusable_photo_is_named(segmenter: Segmenter, tmp_path: Path) -> Non
 
 def test_a_reduced_result_is_one_of_the_reduced_photo(segmenter: Segmenter) -> None:
     large = photo(0, 300, 200).resize((800, 1200), Image.Resampling.BICUBIC)
-    for options in ({}, {"people": "all"}, {"average": True}):
+    for options in ({}, {"people": "all"}, {"tta": True}):
         result = segmenter(large, max_side=300, **options)
         assert result.photo.size == (200, 300) and result.label_map.shape == (300, 200)
         assert_same(result, segmenter(result.photo, **options))
@@ -257,7 +257,7 @@ def test_transparent_photos(tiny_model: Path) -> None:
     alpha[:70], alpha[70:90], alpha[:, 90:] = 0, 120, 0
     photo = np.dstack([doll.image, alpha])
     segmenter = Segmenter.from_pretrained(tiny_model)
-    for options in ({}, {"edges": "plain"}, {"people": "all"}, {"average": True, "rules": True}, {"max_side": 90}):
+    for options in ({}, {"edges": "plain"}, {"people": "all"}, {"tta": True, "rules": True}, {"max_side": 90}):
         result, flat = segmenter(photo, **options), segmenter(load_photo(photo), **options)
         assert result.alpha is not None and flat.alpha is None
         if "max_side" not in options:

@@ -10,7 +10,7 @@ import gradio as gr
 
 from clothseg.app.downloads import new_path, save_coco, save_cutout, save_each_item, save_labels, save_overlay
 from clothseg.app.limits import BATCH_QUEUE, MODEL_LIMIT, MODEL_QUEUE
-from clothseg.app.mcp import OPTIONS_SCHEMA, described
+from clothseg.app.mcp import OLD_SWITCHES, OPTIONS_SCHEMA, described
 from clothseg.app.model_loader import pending
 from clothseg.app.photo_input import photo_input, plain_errors
 from clothseg.app.server.gradio_internals import accept_file_lists_in_mcp, file_list_schema, replace_schema
@@ -235,21 +235,24 @@ def add_endpoints(segmenter: Segmenter) -> None:
         choice(name, option.choices, option.default) if option.choices else flag(name)
         for name, option in ((name, options_of(SegmentOptions)[name]) for name in ENDPOINT_OPTIONS)
     ]
+    old = [flag(name) for name in OLD_SWITCHES]
     photo, classes, options = picture("photo"), some("classes", (*GROUPS, *NAMES)), cutout_options()
     overlay = gr.Image(label="overlay", type="filepath", visible=False)
     event: dict[str, Any] = {"concurrency_id": MODEL_QUEUE, "concurrency_limit": MODEL_LIMIT}
     trigger = gr.Button(visible=False)
-    trigger.click(segment, [photo, *look], [overlay, file("label map"), json("summary")], api_name="segment", **event)
+    trigger.click(
+        segment, [photo, *look, *old], [overlay, file("label map"), json("summary")], api_name="segment", **event
+    )
     trigger.click(
         cutout,
-        [photo, classes, options, picture("background"), *look],
+        [photo, classes, options, picture("background"), *look, *old],
         file("cut-out"),
         api_name="cutout",
         **event,
     )
     trigger.click(
         items,
-        [photo, classes, flag("cutouts"), options, *look, flag("polygons")],
+        [photo, classes, flag("cutouts"), options, *look, flag("polygons"), *old],
         [json("items"), file("coco"), file("cut-outs")],
         api_name="items",
         **event,
@@ -263,6 +266,7 @@ def add_endpoints(segmenter: Segmenter) -> None:
             cutout_options(),
             *look,
             flag("polygons"),
+            *old,
         ],
         [json("progress"), file("zip")],
         api_name="batch",

@@ -24,6 +24,9 @@ CUTOUT_TEXT = ", ".join(
 LOOK = "look"
 """Name of an endpoint's parameter in whose place callers see one for each of `ENDPOINT_OPTIONS`."""
 
+OLD_SWITCHES = tuple(old for old, new in SegmentOptions.RENAMED.items() if new in ENDPOINT_OPTIONS)
+"""Old names of these, which are the endpoints' last parameters for one release; all are switches."""
+
 
 def described(function: Callable[..., Any]) -> Callable[..., Any]:
     """Complete an endpoint for API page and MCP tools.
@@ -37,6 +40,8 @@ def described(function: Callable[..., Any]) -> Callable[..., Any]:
         for name in ENDPOINT_OPTIONS:
             text = options_of(SegmentOptions)[name].help
             about += f"\n    {name}: {text[:1].upper()}{text[1:]}."
+        for old in OLD_SWITCHES:
+            about += f"\n    {old}: Old name of {SegmentOptions.RENAMED[old]}, for one release."
         function = _with_options(function)
     about = re.sub(r"\n {8,}", " ", about)
     function.__doc__ = f"{about}\n\nReturns:\n    {' '.join(returns.split())}"
@@ -55,6 +60,9 @@ def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
             Parameter(name, each.kind, default=known[name].default, annotation=known[name].kind)
             for name in ENDPOINT_OPTIONS
         ]
+    parameters += [
+        Parameter(old, Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=bool) for old in OLD_SWITCHES
+    ]
     shown = signature(function).replace(parameters=parameters)
 
     def arguments(*args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -62,6 +70,7 @@ def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
         bound.apply_defaults()
         given = dict(bound.arguments)
         options = {name: given.pop(name) for name in ENDPOINT_OPTIONS}
+        options |= {old: True for old in OLD_SWITCHES if given.pop(old)}
         return given | {LOOK: SegmentOptions.of({name: value for name, value in options.items() if value is not None})}
 
     @wraps(function)

@@ -52,7 +52,7 @@ LOOK = (
     Switch("edges", "Follow the photo’s edges", "Borders end where the photo’s colours do."),
     Switch("zoom", "Look closer at small figures", "One more look if the person is small."),
     Switch("people", "Tell people apart", "Several people: one more look at each of them."),
-    Switch("average", "Look four times", "More accurate, at five times the time."),
+    Switch("tta", "Look four times", "More accurate, at five times the time."),
     Switch("rules", "Tidy up", "Drops specks, and what one person cannot wear there."),
     Switch("orientation", "Turn photos", "More looks if nobody stands upright."),
     Switch("back_view", "Swap sides of backs", "For people seen from behind; may err."),

@@ -66,7 +66,7 @@ def segment_dataset(
         name: the data set: a Hub id; or a folder or parquet file, in a layout that `dataset_folder` knows.
         target: the data set to push, created if it is new.
         load_segmenter: gives the model, or a pool of workers, once the data set is found and may be written.
-        options: as for one photo: `edges`, `zoom`, `people`, `average`, `rules`.
+        options: as for one photo: `edges`, `zoom`, `people`, `tta`, `rules`.
         split: of the data set; by default the only one of a folder, else `train`.
         column: of its photos.
         private: make the target private, if it is new.

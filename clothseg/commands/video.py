@@ -2,7 +2,7 @@
 
 Frames and their cut-outs have the options of photos, but for these: --crop and --margin, since all frames of a clip
 are of one size; --people all, since it takes one more pass for each person in each frame, and since its numbers go
-from left to right and would change as people pass each other; --average, since each frame is averaged with those
+from left to right and would change as people pass each other; --tta, since each frame is averaged with those
 before it, without more passes.
 """
 

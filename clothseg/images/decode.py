@@ -34,7 +34,7 @@ MOST_PIXELS = 2 * 89_478_485
 MAX_ASPECT = 100
 """How many times longer one side may be than the other."""
 
-LEAST_LONGEST = 32
+LEAST_MAX_SIDE = 32
 """The smallest longer side that a photo can be reduced to."""
 
 MOST_DPI = 100_000
@@ -85,7 +85,7 @@ def load_photo(
     max_pixels: int | None = None,
     *,
     allow_truncated: bool = False,
-    longest: int | None = None,
+    max_side: int | None = None,
     keep_alpha: bool = False,
 ) -> Image.Image:
     """Load a photo as an upright RGB picture, or RGBA where its transparency is to be kept.
@@ -99,8 +99,8 @@ def load_photo(
             `pixel_limit()`.
         allow_truncated: Use a file that breaks off as far as it goes; the rest is black (grey in a JPEG, white where
             there is transparency). WebP and AVIF cannot be read in part.
-        longest: Make a larger photo smaller, to so many pixels on its longer side. JPEG files are decoded at a half, a
-            quarter or an eighth then, as far as that is still larger, which is several times quicker.
+        max_side: Make a larger photo smaller, to so many pixels on its longer side. JPEG files are then decoded at a
+            half, a quarter or an eighth, as far as that is still larger, which is several times quicker.
         keep_alpha: Return RGBA if any pixel is not opaque. Colours are the file's own then, not premultiplied, and
             white where alpha is 0.
 
@@ -110,15 +110,15 @@ def load_photo(
 
     Raises:
         ImageError: The file is missing, empty, damaged, too large, too narrow or not an image.
-        ConfigError: `max_pixels`, or CLOTHSEG_MAX_PIXELS, is no number from 1 to `MOST_PIXELS`, or `longest` is below
-            `LEAST_LONGEST`.
+        ConfigError: `max_pixels`, or CLOTHSEG_MAX_PIXELS, is no number from 1 to `MOST_PIXELS`, or `max_side` is below
+            `LEAST_MAX_SIDE`.
     """
     limit = pixel_limit() if max_pixels is None else _checked_limit(max_pixels, "max_pixels")
-    if longest is not None and longest < LEAST_LONGEST:
-        raise ConfigError(f"The longest side can be {LEAST_LONGEST} pixels or more, not {longest}.")
-    photo = _load(source, limit, allow_truncated, longest)
-    if longest is not None:
-        photo = resized(photo, _within(photo.size, longest))
+    if max_side is not None and max_side < LEAST_MAX_SIDE:
+        raise ConfigError(f"max_side can be {LEAST_MAX_SIDE} pixels or more, not {max_side}.")
+    photo = _load(source, limit, allow_truncated, max_side)
+    if max_side is not None:
+        photo = resized(photo, _within(photo.size, max_side))
     return photo if keep_alpha else on_white(photo)
 
 
@@ -132,7 +132,7 @@ def resized(photo: Image.Image, size: tuple[int, int]) -> Image.Image:
     return without_hidden_colors(small) if small.mode == "RGBA" else small
 
 
-def _load(source: Photo, limit: int, allow_truncated: bool, longest: int | None) -> Image.Image:
+def _load(source: Photo, limit: int, allow_truncated: bool, max_side: int | None) -> Image.Image:
     if isinstance(source, np.ndarray):
         return _from_array(source, limit)
     if isinstance(source, Image.Image):
@@ -148,11 +148,11 @@ def _load(source: Photo, limit: int, allow_truncated: bool, longest: int | None)
     if isinstance(source, bytes):
         if not source:
             raise ImageError("The photo is empty: it has no bytes.")
-        return _open(BytesIO(source), "The photo", limit, allow_truncated, longest)
+        return _open(BytesIO(source), "The photo", limit, allow_truncated, max_side)
     if isinstance(source, str | os.PathLike):
         if problem := address_problem(source):
             raise ImageError(problem)
-        return _from_path(Path(source), limit, allow_truncated, longest)
+        return _from_path(Path(source), limit, allow_truncated, max_side)
     raise ImageError(
         f"A photo must be a path, bytes, a PIL image or an (H, W, 3) uint8 array, not {type(source).__name__}."
     )
@@ -184,9 +184,9 @@ def _is_closed(image: Image.Image) -> bool:
         return file is None
 
 
-def _within(size: tuple[int, int], longest: int) -> tuple[int, int]:
+def _within(size: tuple[int, int], max_side: int) -> tuple[int, int]:
     """A size in the same proportions, of which no side is longer."""
-    shrink = max(1.0, max(size) / longest)
+    shrink = max(1.0, max(size) / max_side)
     return max(1, round(size[0] / shrink)), max(1, round(size[1] / shrink))
 
 
@@ -225,7 +225,7 @@ def _from_array(array: npt.NDArray[np.generic], max_pixels: int) -> Image.Image:
     return to_rgb_or_rgba(photo) if photo.mode == "RGBA" else photo.copy()
 
 
-def _from_path(path: Path, max_pixels: int, allow_truncated: bool, longest: int | None) -> Image.Image:
+def _from_path(path: Path, max_pixels: int, allow_truncated: bool, max_side: int | None) -> Image.Image:
     try:
         if path.is_dir():
             raise ImageError(f"{path} is a folder; give the path of one photo.")
@@ -235,20 +235,20 @@ def _from_path(path: Path, max_pixels: int, allow_truncated: bool, longest: int 
             if not file.read(1):
                 raise ImageError(f"{path.name} is empty: it has no bytes.")
             file.seek(0)
-            return _open(file, path.name, max_pixels, allow_truncated, longest)
+            return _open(file, path.name, max_pixels, allow_truncated, max_side)
     except FileNotFoundError as error:
         raise ImageError(f"There is no file {path}; check the path.") from error
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         raise ImageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 
-def _open(file: BinaryIO, name: str, max_pixels: int, allow_truncated: bool, longest: int | None) -> Image.Image:
+def _open(file: BinaryIO, name: str, max_pixels: int, allow_truncated: bool, max_side: int | None) -> Image.Image:
     with open_image(file, name, max_pixels, allow_truncated) as image:
         whole = image.size
-        if longest is not None:
-            image.draft(None, _within(whole, longest))  # of JPEG alone; never smaller than that
+        if max_side is not None:
+            image.draft(None, _within(whole, max_side))  # of JPEG alone; never smaller than that
             if image.size != whole:
-                return _decode(image, name, allow_truncated, _within(whole, longest), whole)
+                return _decode(image, name, allow_truncated, _within(whole, max_side), whole)
         return _decode(image, name, allow_truncated)
 
 

@@ -77,7 +77,7 @@ def decode(
     Args:
         photo: RGB, or RGBA: it is laid on white, and fully transparent pixels are Background.
         logits: (18, h, w) of the whole photo; with people "all", of one seen in `aspect_preserving_size`.
-        options: what to do; `average` and `max_side` are done before.
+        options: what to do; `tta` and `max_side` are done before.
         infer: the network, for crops.
         aspect: height over width of the network's input.
         infer_whole: the network for whole photos, where that is not `infer`: with people "all".

@@ -27,6 +27,7 @@ from PIL import Image
 
 from clothseg import Segmentation, Segmenter
 from clothseg.app import about
+from clothseg.app.mcp import OLD_SWITCHES
 from clothseg.labels import GROUPS, NAMES, hex_color
 from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions
 
@@ -102,7 +103,7 @@ def test_groups_of_classes_and_polygons(client: Client, photo: Path, expected: S
             assert [each["segmentation"] for each in written["annotations"]] == [item.polygons for item in items]
 
 
-OTHERWISE = {"people": "all", "edges": "plain", "zoom": "off", "average": True, "rules": True}
+OTHERWISE = {"people": "all", "edges": "plain", "zoom": "off", "tta": True, "rules": True}
 
 
 def test_options_are_the_librarys(client: Client, photo: Path, library: Segmenter) -> None:
@@ -111,7 +112,8 @@ def test_options_are_the_librarys(client: Client, photo: Path, library: Segmente
     _, label_map, _ = client.predict(handle_file(photo), **OTHERWISE, api_name="/segment")
     assert np.array_equal(read(label_map), expected.label_map)
     options = {"crop": True, "margin": 3, "grow": 2, "background": "#ff8800"}
-    path = client.predict(handle_file(photo), ["Hair"], options, **OTHERWISE, api_name="/cutout")
+    by_old_name = {"average" if name == "tta" else name: value for name, value in OTHERWISE.items()}
+    path = client.predict(handle_file(photo), ["Hair"], options, **by_old_name, api_name="/cutout")
     assert np.array_equal(read(path), np.asarray(expected.cutout("Hair", options=CutoutOptions.of(options))))
 
 
@@ -188,7 +190,7 @@ def test_labels_and_health_say_what_the_label_map_means_and_who_made_it(client: 
 def test_only_the_named_endpoints_are_shown(client: Client) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(named) == {"/segment", "/cutout", "/items", "/batch", "/labels", "/health"}
-    assert [p["parameter_name"] for p in named["/cutout"]["parameters"]] == [*CUTOUT, *ENDPOINT_OPTIONS]
+    assert [p["parameter_name"] for p in named["/cutout"]["parameters"]] == [*CUTOUT, *ENDPOINT_OPTIONS, *OLD_SWITCHES]
     assert [p["parameter_name"] for p in named["/segment"]["parameters"] if not p["parameter_has_default"]] == [
         "photo"
     ]
@@ -305,7 +307,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
         assert all(text.endswith(".") for text in about), "cut off, or missing"
         assert "Returns: " in tool.description
     inputs = {tool.name: tool.inputSchema for tool in tools}
-    assert set(inputs["cutout"]["properties"]) == {*CUTOUT, *ENDPOINT_OPTIONS}
+    assert set(inputs["cutout"]["properties"]) == {*CUTOUT, *ENDPOINT_OPTIONS, *OLD_SWITCHES}
     assert inputs["cutout"]["required"] == ["photo"]
     assert set(inputs["cutout"]["properties"]["options"]["properties"]) == {
         field.name for field in dataclasses.fields(CutoutOptions)

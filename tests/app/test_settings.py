@@ -37,7 +37,7 @@ def test_ticks_are_the_segmenters_options() -> None:
         "edges": "plain",
         "zoom": "off",
         "people": "all",
-        "average": True,
+        "tta": True,
         "rules": True,
         "orientation": "upright",
         "back_view": "auto",
@@ -60,7 +60,7 @@ def test_links_are_for_people_to_read() -> None:
     "query",
     [
         {"people": "many", "edges": "", "keep": "Cape,<script>", "opacity": "nan", "grow": "1000", "feather": "nan"},
-        {"background": "/etc/passwd", "crop": "perhaps", "margin": "-1", "average": "2", "foreign": "1"},
+        {"background": "/etc/passwd", "crop": "perhaps", "margin": "-1", "tta": "2", "foreign": "1"},
     ],
 )
 def test_what_a_link_says_wrongly_is_as_at_first(query: dict[str, str]) -> None:

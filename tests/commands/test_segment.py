@@ -100,7 +100,7 @@ def test_what_is_done_is_not_done_again(
 @pytest.mark.parametrize(
     "more",
     [
-        ["--edges", "plain"], ["--zoom", "off"], ["--people", "all"], ["--average"], ["--rules"], ["--keep", "Face"],
+        ["--edges", "plain"], ["--zoom", "off"], ["--people", "all"], ["--tta"], ["--rules"], ["--keep", "Face"],
         ["--crop"], ["--grow", "3"], ["--background", "#ff8800"], ["--background", "PHOTO"],
     ],
     ids=" ".join,

@@ -144,7 +144,7 @@ def test_on_real_photos(shared_data: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"edges": "plain", "zoom": "off"}, {}, {"people": "all"}, {"people": "all", "edges": "plain"}, {"average": True}],
+    [{"edges": "plain", "zoom": "off"}, {}, {"people": "all"}, {"people": "all", "edges": "plain"}, {"tta": True}],
     ids=str,
 )
 def test_every_way_gives_the_same_results(options: dict[str, str], tiny_model: Path) -> None:

@@ -15,7 +15,7 @@ from PIL import ExifTags, Image
 
 from clothseg import ConfigError, ImageError, Segmenter
 from clothseg.images import decode
-from clothseg.images.decode import FORMATS, LEAST_LONGEST, load_photo, photo_name, pixel_limit
+from clothseg.images.decode import FORMATS, LEAST_MAX_SIDE, load_photo, photo_name, pixel_limit
 
 
 ROOT = Path(decode.__file__).parents[2]
@@ -186,8 +186,8 @@ def test_a_path_that_looks_like_an_address_is_a_path(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF", "BMP"])
 def test_the_resolution_is_kept(format: str, tmp_path: Path) -> None:
     data = encoded(quarters(), format, dpi=(300, 150))
-    for longest, share in ((None, 1), (32, 32 / 48)):
-        found = load_photo(data, longest=longest).info["dpi"]
+    for max_side, share in ((None, 1), (32, 32 / 48)):
+        found = load_photo(data, max_side=max_side).info["dpi"]
         assert found == pytest.approx((300 * share, 150 * share), rel=0.02)
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
@@ -376,15 +376,15 @@ def test_photos_are_made_smaller_as_they_are_read(orientation: int, format: str,
     whole = load_photo(data)
     path = tmp_path / "photo"
     path.write_bytes(data)
-    for longest, width in ((100, 67), (315, 210), (400, 267), (630, 420), (999, 420)):
-        size = (width, min(longest, 630))
-        for found in (load_photo(source, longest=longest) for source in (path, data)):
+    for max_side, width in ((100, 67), (315, 210), (400, 267), (630, 420), (999, 420)):
+        size = (width, min(max_side, 630))
+        for found in (load_photo(source, max_side=max_side) for source in (path, data)):
             assert found.size == size and found.mode == "RGB" and not found.info
             assert np.abs(np.subtract(found, whole.resize(size, Image.Resampling.BICUBIC), dtype=float)).mean() < 3
     opened = Image.open(BytesIO(data))
-    assert max(load_photo(opened, longest=100).size) == 100 and max(opened.size) == 630  # the caller's stays whole
-    assert load_photo(np.asarray(upright), longest=100).size == (67, 100)
-    assert load_photo(Image.new("RGB", (4000, 41)), longest=LEAST_LONGEST).size == (32, 1)
+    assert max(load_photo(opened, max_side=100).size) == 100 and max(opened.size) == 630  # the caller's stays whole
+    assert load_photo(np.asarray(upright), max_side=100).size == (67, 100)
+    assert load_photo(Image.new("RGB", (4000, 41)), max_side=LEAST_MAX_SIDE).size == (32, 1)
 
 
 def test_a_reduced_jpeg_is_not_decoded_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -392,11 +392,11 @@ def test_a_reduced_jpeg_is_not_decoded_whole(monkeypatch: pytest.MonkeyPatch) ->
     convert = decode.to_rgb_or_rgba
     monkeypatch.setattr(decode, "to_rgb_or_rgba", lambda image: decoded.append(image.size) or convert(image))
     data = encoded(Image.new("RGB", (800, 600), BLUE), "JPEG")
-    for longest in (None, 801, 500, 400, 399, 101, 50):
-        load_photo(data, longest=longest)
+    for max_side in (None, 801, 500, 400, 399, 101, 50):
+        load_photo(data, max_side=max_side)
     whole, half, quarter, eighth = (800, 600), (400, 300), (200, 150), (100, 75)
     assert decoded == [whole, whole, whole, half, half, quarter, eighth]
     with pytest.raises(ConfigError, match="32 pixels or more, not 31"):
-        load_photo(data, longest=31)
+        load_photo(data, max_side=31)
     with pytest.raises(ImageError, match="too large"):
-        load_photo(data, 1000, longest=32)
+        load_photo(data, 1000, max_side=32)

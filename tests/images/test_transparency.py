@@ -146,7 +146,7 @@ def test_reducing_mixes_no_hidden_colours_in() -> None:
     pixels = np.zeros((64, 64, 4), np.uint8)
     pixels[:, :32] = (200, 40, 60, 255)
     pixels[:, 32:] = (0, 255, 0, 0)  # which nobody sees
-    found = np.asarray(load_photo(Image.fromarray(pixels), longest=37, keep_alpha=True))
+    found = np.asarray(load_photo(Image.fromarray(pixels), max_side=37, keep_alpha=True))
     visible = found[..., 3] > 0
     assert np.abs(found[visible, :3].astype(int) - (200, 40, 60)).max() <= 12
     assert (found[~visible] == (255, 255, 255, 0)).all() and not visible.all()

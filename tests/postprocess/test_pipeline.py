@@ -77,7 +77,7 @@ def test_every_road_gives_the_same_labels(segmenter: Segmenter, rows: Dataset, e
         assert len(np.unique(expected.label_map)) > 3  # or this would prove little
 
 
-@pytest.mark.parametrize("options", [{}, {"people": "all"}, {"average": True}, {"zoom": "off"}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"people": "all"}, {"tta": True}, {"zoom": "off"}], ids=str)
 def test_models_are_scored_on_what_users_see(segmenter: Segmenter, rows: Dataset, options: dict[str, Any]) -> None:
     scores = score(segmenter, rows, 1, **options)
     for index, row in enumerate(rows):

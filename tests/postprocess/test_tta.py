@@ -47,7 +47,7 @@ def test_logits_and_probabilities_are_each_others_inverse(rng: np.random.Generat
     np.testing.assert_allclose(softmax(as_logits(shares)), shares, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{}, {"edges": "plain"}, {"rules": True}, {"average": True}])
+@pytest.mark.parametrize("options", [{}, {"edges": "plain"}, {"rules": True}, {"tta": True}])
 def test_options_do_what_they_say_alone_and_in_batches(teacher: Segmenter, options: dict) -> None:
     photos = [draw(seed, 150, 100 + seed).image for seed in (3, 4)]
     usual = [teacher(photo).label_map for photo in photos]
@@ -69,8 +69,8 @@ def test_options_do_what_they_say_alone_and_in_batches(teacher: Segmenter, optio
 
 def test_averaged_maps_of_mirrored_photos_are_mirrored(teacher: Segmenter) -> None:
     photo = draw(5, 128, 128).image
-    there = teacher(photo, average=True).label_map
-    back = SWAP_SIDES[teacher(np.ascontiguousarray(photo[:, ::-1]), average=True).label_map[:, ::-1]]
+    there = teacher(photo, tta=True).label_map
+    back = SWAP_SIDES[teacher(np.ascontiguousarray(photo[:, ::-1]), tta=True).label_map[:, ::-1]]
     assert (there == back).mean() > 0.999
 
 

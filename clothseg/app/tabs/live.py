@@ -118,7 +118,7 @@ def watcher(
         if live is None or live.smooth != smooth or clock() - live.times[-1] > _PAUSE:
             live = Live(Stream(segmenter, smooth=smooth), smooth)
         try:
-            frame = load_photo(source, longest=SIDE)
+            frame = load_photo(source, max_side=SIDE)
             result = live.stream(frame)
         except ClothsegError as error:
             return gr.skip(), f"<p role='alert'>{escape(localized(str(error)))}</p>", None

@@ -114,7 +114,7 @@ def _label_map(
     segmenter: Segmenter, photo: Image.Image, logits: npt.NDArray[np.float32], options: SegmentOptions
 ) -> npt.NDArray[np.uint8]:
     """What users see of a photo whose `logits` are known, where those are what the options begin with."""
-    if options.average or options.people == "all":
+    if options.tta or options.people == "all":
         return segmenter(photo, options).label_map
     return segmenter.decode(photo, logits, options).label_map
 

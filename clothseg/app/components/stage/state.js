@@ -1,0 +1,78 @@
+// The stage's parts on the page, what it knows, and how it speaks to the rest of the page.
+// These files are one script: gradio runs them, joined, with `element`, `props`, `trigger` and `watch`.
+
+const one = (selector) => element.querySelector(selector);
+const root = one('.stage');
+const frame = one('.frame');
+const canvas = one('.frame canvas');
+const list = one('.list');
+const tip = one('.tip');
+const divider = one('.divider');
+const texts = JSON.parse(JSON.stringify(props.texts));
+
+const state = {
+  value: null, // as the server gave it
+  photo: null, // HTMLImageElement, decoded
+  ids: new Uint16Array(0), // of the map: 1 + place in value.parts
+  width: 0, // of the map
+  height: 0,
+  picked: new Set(), // keys
+  hover: 0, // id under the pointer, or named by another script
+  active: 0, // id that the keyboard is at
+  view: 'cutout',
+  opacity: 0.6,
+  zoom: 1,
+  centre: [0, 0], // of what is shown, in the map's pixels
+  split: 0.5, // where the divider stands, as a share of the frame's width
+  correct: false,
+};
+
+const VIEWS = ['cutout', 'regions', 'compare'];
+
+function say(text) {
+  one('.status').textContent = text;
+}
+
+function fill(text, values) {
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
+}
+
+function part(id) {
+  return id > 0 && state.value ? state.value.parts[id - 1] : null;
+}
+
+function idOf(key) {
+  return state.value ? state.value.parts.findIndex((other) => other.key === key) + 1 : 0;
+}
+
+function isPicked(id) {
+  const found = part(id);
+  return found !== null && state.picked.has(found.key);
+}
+
+// Keys in the order of the parts, so that equal picks are equal lists.
+function pickedKeys() {
+  return state.value ? state.value.parts.map((found) => found.key).filter((key) => state.picked.has(key)) : [];
+}
+
+// Tell the page's other scripts.
+function announce() {
+  const hover = part(state.hover);
+  const detail = {
+    number: state.value ? state.value.number : null,
+    picked: pickedKeys(),
+    hover: hover ? hover.key : null,
+    view: state.view,
+    correct: state.correct,
+  };
+  document.dispatchEvent(new CustomEvent('stage:state', {detail}));
+}
+
+let waiting = 0;
+function report() {
+  clearTimeout(waiting);
+  const number = state.value.number;
+  waiting = setTimeout(() => {
+    if (state.value && state.value.number === number) trigger('picked', {number, picked: pickedKeys()});
+  }, 200);
+}

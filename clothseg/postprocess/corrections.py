@@ -1,0 +1,124 @@
+"""Corrections of a label map by hand: what was decided, and what follows for people and probabilities.
+
+A pixel that a person gave its class is certain. Pixels that become clothing go to the nearest person where people were
+told apart; those that become Background are nobody's.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from clothseg.errors import ConfigError, UnknownClassError
+from clothseg.labels import BACKGROUND, LABEL2ID, NAMES
+
+
+Labels = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One correction of a result.
+
+    Attributes:
+        kind: "click", "relabel" (an item, a class or a mask got another class), "paint" or "label_map" (a corrected
+            label map was handed in).
+        label: name of the class that was given; None for a label map.
+        pixels: how many pixels changed their class.
+        x: of a click, in pixels of the photo; else None.
+        y: likewise.
+    """
+
+    kind: Literal["click", "relabel", "paint", "label_map"]
+    label: str | None
+    pixels: int
+    x: int | None = None
+    y: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {"kind": self.kind, "label": self.label, "pixels": self.pixels, "x": self.x, "y": self.y}
+
+
+class Corrected(NamedTuple):
+    """What a correction changes.
+
+    Attributes:
+        label_map: (H, W) uint8 class ids.
+        person_map: (H, W) uint8 numbers of people, or None.
+        probability: (h, w) uint8 grid over the photo, or None.
+    """
+
+    label_map: Labels
+    person_map: Labels | None
+    probability: Labels | None
+
+
+def class_id_of(label: str) -> int:
+    """Id of a class by its name.
+
+    Raises:
+        UnknownClassError: it is not one of the 18; a group of classes is none.
+    """
+    if not isinstance(label, str) or label not in LABEL2ID:
+        raise UnknownClassError(f"Unknown class {repr(label)[:50]}; the classes are: {', '.join(NAMES)}.")
+    return LABEL2ID[label]
+
+
+def checked_mask(mask: Any, shape: tuple[int, ...]) -> Mask:
+    """A mask as bool.
+
+    Raises:
+        ConfigError: it is not (H, W) of the photo's size, or not of bool or of 0 and 1.
+    """
+    mask = np.asarray(mask)
+    if mask.shape != shape:
+        raise ConfigError(f"The mask must have the photo's size (height, width) {shape}, not {mask.shape}.")
+    if mask.dtype != np.bool_ and not (np.issubdtype(mask.dtype, np.integer) and 0 <= mask.min() <= mask.max() <= 1):
+        raise ConfigError(f"The mask must be of bool, or of 0 and 1, not {mask.dtype}.")
+    return mask.astype(np.bool_, copy=False)
+
+
+def apply_labels(
+    new: Labels, certain: Mask, label_map: Labels, person_map: Labels | None, probability: Labels | None
+) -> Corrected:
+    """A result's arrays after its label map was corrected.
+
+    Args:
+        new: (H, W) uint8, the corrected label map.
+        certain: (H, W), pixels whose class a person gave.
+        label_map: (H, W) uint8, the label map before.
+        person_map: (H, W) uint8 numbers of people before, 0 for nobody's; or None.
+        probability: (h, w) uint8 grid of the winners' probabilities before; or None.
+    """
+    if person_map is not None:
+        person_map = assign_people(person_map, new, new != label_map)
+    if probability is not None and certain.any():
+        share = cv2.resize(certain.astype(np.float32), probability.shape[::-1], interpolation=cv2.INTER_AREA)
+        probability = np.where(share >= 0.5, np.uint8(255), probability)
+    return Corrected(new, person_map, probability)
+
+
+def assign_people(person_map: Labels, label_map: Labels, changed: Mask) -> Labels:
+    """The person map (H, W) uint8 of a corrected label map: changed pixels of nobody go to the nearest person.
+
+    Pixels that became Background are nobody's. Numbers stay as they are, so that somebody whose last pixel was removed
+    leaves a gap. Where there was nobody, all is the first person's.
+    """
+    person_map = person_map.copy()
+    person_map[changed & (label_map == BACKGROUND)] = 0
+    free = changed & (label_map != BACKGROUND) & (person_map == 0)
+    if not free.any():
+        return person_map
+    nobody = (person_map == 0).view(np.uint8)
+    if nobody.all():
+        person_map[free] = 1
+        return person_map
+    _, nearest = cv2.distanceTransformWithLabels(nobody, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL)
+    numbers = np.zeros(int(nearest.max()) + 1, np.uint8)
+    numbers[nearest[nobody == 0]] = person_map[nobody == 0]
+    person_map[free] = numbers[nearest[free]]
+    return person_map

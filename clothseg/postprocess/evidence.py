@@ -1,0 +1,32 @@
+"""What the network said of a photo, kept small, so that corrections need no second pass."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from clothseg.postprocess.zoom_crop import Box
+
+
+Evidence = tuple[tuple[Box, npt.NDArray[np.float16]], ...]
+"""Boxes in pixels of a photo and logits (18, h, w) of what is in them; later ones lie over earlier ones."""
+
+
+def as_evidence(logits: npt.NDArray[np.floating], box: Box) -> Evidence:
+    """Logits (18, h, w) of a box of a photo."""
+    return ((box, np.clip(logits, -6e4, 6e4).astype(np.float16)),)
+
+
+def lay_out(evidence: Evidence, photo_size: tuple[int, int], grid_shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Logits (18, *grid_shape) float32 of a whole photo of (W, H), interpolated bilinearly.
+
+    The first box of the evidence is the whole photo.
+    """
+    down, across = grid_shape[0] / photo_size[1], grid_shape[1] / photo_size[0]
+    made = np.zeros((len(evidence[0][1]), *grid_shape), np.float32)
+    for box, logits in evidence:
+        top, bottom = round(box.top * down), max(round(box.bottom * down), round(box.top * down) + 1)
+        left, right = round(box.left * across), max(round(box.right * across), round(box.left * across) + 1)
+        part = made[:, top:bottom, left:right]
+        for plane, source in zip(part, logits.astype(np.float32), strict=True):
+            plane[...] = cv2.resize(source, plane.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return made
