@@ -46,7 +46,7 @@ def test_two_settings_are_compared_on_the_photo_of_the_first_tab(page: Page, pho
     expect(page.locator("#compare-table caption")).to_contain_text(f"{found.agreement:.1%} of the pixels")
     expect(page.locator("#compare-table tbody tr")).to_have_count(len(found.classes))
     off = [switch.label for switch in LOOK if switch.option in ("edges", "zoom")]
-    expect(page.locator("#compare-first")).to_contain_text("A: default settings")
+    expect(page.locator("#compare-first")).to_contain_text("A: Default settings")
     expect(page.locator("#compare-second")).to_contain_text(f"B: {off[0]}: off, {off[1]}: off")
     page.locator("#compare-difference").scroll_into_view_if_needed()
     expect(page.locator("#compare-difference img")).to_be_visible()

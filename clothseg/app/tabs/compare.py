@@ -40,14 +40,9 @@ class Models(NamedTuple):
 
     Attributes:
         names: Hub ids and folders on offer.
-<<<<<<< HEAD
         free: whether visitors may name any other model. Each is downloaded, or read from the server's disk, so this is
             only for servers whose visitors may do that.
-=======
-        free: whether any other can be named, too: only where all visitors may use the server as their own, since each
-            name is downloaded, or read from the server's disk.
-        device: where they compute, as in `Segmenter.from_pretrained`.
->>>>>>> main
+        device: where they run, as in `Segmenter.from_pretrained`.
     """
 
     names: tuple[str, ...] = ()
@@ -188,7 +183,7 @@ def settings_text(ticks: Sequence[bool]) -> str:
         for switch, tick in zip(LOOK, ticks, strict=True)
         if tick != switch.ticked
     ]
-    return ", ".join(changed) or tr("default settings")
+    return ", ".join(changed) or tr("Default settings")
 
 
 def titles(names: tuple[str, str], ticks: tuple[Sequence[bool], Sequence[bool]]) -> list[str]:
@@ -222,7 +217,7 @@ def _side(title: str, names: list[tuple[str, str]], value: str, models: Models, 
 
 
 def _summary(*ticks: bool) -> str:
-    return f"<p>{tr('Settings: {settings}', settings=settings_text(ticks))}</p>"
+    return f"<p>{settings_text(ticks)}</p>"
 
 
 def _hint(models: Models) -> str:

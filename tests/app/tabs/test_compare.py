@@ -24,7 +24,7 @@ def test_sides_are_named_by_what_tells_them_apart() -> None:
     plain = [switch.ticked for switch in LOOK]
     other = [not plain[0], *plain[1:]]
     changed = settings_text(other)
-    assert settings_text(plain) == "default settings" and changed.startswith(LOOK[0].label)
-    assert titles(("a", "a"), (plain, other)) == ["A: default settings", f"B: {changed}"]
+    assert settings_text(plain) == "Default settings" and changed.startswith(LOOK[0].label)
+    assert titles(("a", "a"), (plain, other)) == ["A: Default settings", f"B: {changed}"]
     assert titles(("a", "b"), (plain, plain)) == ["A: a", "B: b"]
-    assert titles(("a", "b"), (other, plain)) == [f"A: a, {changed}", "B: b, default settings"]
+    assert titles(("a", "b"), (other, plain)) == [f"A: a, {changed}", "B: b, Default settings"]
