@@ -1,16 +1,14 @@
-"""Time for each photo in the training's input pipeline, against the usual ways to write one.
+"""Time for each photo in the training's input pipeline, against the usual way to write one.
 
     python -m benchmarks.input_pipeline FOLDER [--size 512] [--rows 64] [--rounds 7] [--workers 0 2]
 
-FOLDER holds train.parquet; `pip install albumentations==2.0.8` brings what ours is compared with. Three ways serve
-the same rows at the same size, augmented by the same steps with the same probabilities and ranges: `set_transform` as
-in transformers' run_semantic_segmentation.py (decoded with Pillow, one albumentations pipeline down to tensors),
-`set_transform` as in transformers' guide to semantic segmentation (the image processor resizes and normalises), and
-ours. Ours hands over bytes, which are normalised where the network is: `ours` is the time until the batch leaves the
-loader, which is all that the processor does beside a GPU, `to floats` includes the normalising, as beside a network
-on the same processor. The other two normalise in the loader. Milliseconds are the best round's, for each photo: of
-processor time in one process, of wall time with workers. Ratios are to `ours`, of the best rounds, and in brackets
-the median round's. Rounds alternate, so that other load hits all alike.
+FOLDER holds train.parquet. Two ways serve the same rows at the same size with the same augmentation, ours: a
+`set_transform` as in transformers' guide to semantic segmentation (`datasets` decodes with Pillow, the image processor
+resizes and normalises), and ours. Ours hands over bytes, which are normalised where the network is: `ours` is the time
+until the batch leaves the loader, which is all that the processor does beside a GPU; `to floats` includes the
+normalising, as beside a network on the same processor. The guide's way normalises in the loader. Milliseconds are the
+best round's, for each photo: of processor time in one process, of wall time with workers. The ratios are to `ours`, of
+the best rounds, and in brackets the median round's. Rounds alternate, so that other load affects both alike.
 """
 
 import argparse
@@ -22,13 +20,12 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from albumentations.pytorch import ToTensorV2
 from datasets import Dataset, Image
 from PIL import Image as PILImage
 from torch.utils.data import DataLoader
 from transformers import SegformerImageProcessorPil, default_data_collator
 
-from benchmarks.albumentations_steps import A, GaussNoise, augmentation
+from clothseg.training.data.augmentation import augment
 from clothseg.training.data.dataset import ParsingDataset
 from clothseg.training.data.loading import load_splits
 from clothseg.training.data.network_input import normalise
@@ -38,48 +35,17 @@ from clothseg.training.model import build_processor
 BATCH = 8
 
 
-def stock_steps(kind: str) -> list[Any]:
-    """The augmentation's steps in albumentations, with its own class for noise."""
-    steps = augmentation(kind).transforms
-    return [A.GaussNoise(**step.get_transform_init_args()) if type(step) is GaussNoise else step for step in steps]
-
-
-def script_rows(rows: Dataset, processor: SegformerImageProcessorPil, kind: str) -> Dataset:
-    """Rows as transformers' run_semantic_segmentation.py serves them: all in one albumentations pipeline."""
-    height, width = processor.size["height"], processor.size["width"]
-    transforms = A.Compose(
-        [
-            *stock_steps(kind),
-            A.Resize(height=height, width=width, p=1.0),
-            A.Normalize(mean=processor.image_mean, std=processor.image_std, max_pixel_value=255.0, p=1.0),
-            ToTensorV2(),
-        ]
-    )
-
-    def preprocess(batch: dict[str, list[Any]]) -> dict[str, torch.Tensor]:
-        changed = [
-            transforms(image=np.array(image.convert("RGB")), mask=np.array(mask))
-            for image, mask in zip(batch["image"], batch["mask"], strict=True)
-        ]
-        return {
-            "pixel_values": torch.stack([one["image"] for one in changed]).to(torch.float),
-            "labels": torch.stack([one["mask"] for one in changed]).to(torch.long),
-        }
-
-    return _transformed(rows, preprocess)
-
-
 def guide_rows(rows: Dataset, processor: SegformerImageProcessorPil, kind: str) -> Dataset:
     """Rows as transformers' guide to semantic segmentation serves them: Pillow pictures, then the image processor."""
-    transforms = A.Compose(stock_steps(kind))
+    rng = np.random.default_rng(0)
 
     def preprocess(batch: dict[str, list[Any]]) -> Any:
         changed = [
-            transforms(image=np.array(image.convert("RGB")), mask=np.array(mask))
+            augment(np.array(image.convert("RGB")), np.array(mask), rng, kind)
             for image, mask in zip(batch["image"], batch["mask"], strict=True)
         ]
-        images = [PILImage.fromarray(one["image"]) for one in changed]
-        return processor(images, [PILImage.fromarray(one["mask"]) for one in changed], return_tensors="pt")
+        images = [PILImage.fromarray(image) for image, _ in changed]
+        return processor(images, [PILImage.fromarray(mask) for _, mask in changed], return_tensors="pt")
 
     return _transformed(rows, preprocess)
 
@@ -132,24 +98,23 @@ def main(argv: list[str] | None = None) -> None:
     print(
         f"{len(rows)} photos at {arguments.size}x{arguments.size}, {os.cpu_count()} cores, {arguments.rounds} rounds"
     )
-    print(f"torch {torch.__version__}, OpenCV {cv2.__version__}, albumentations {A.__version__}\n")
+    print(f"torch {torch.__version__}, OpenCV {cv2.__version__}\n")
     print(
-        "| augmentation | workers | script, ms | guide, ms | ours, ms | to floats, ms | script : ours | guide : ours |"
+        "| augmentation | workers | guide, ms | ours, ms | to floats, ms | guide : ours |\n|---|---|---|---|---|---|"
     )
-    print("|---|---|---|---|---|---|---|---|")
     for kind in ("standard", "strong"):
-        made = [make(rows, processor, kind) for make in (script_rows, guide_rows, ParsingDataset)]
-        ways = [*((way, None) for way in made), (made[2], processor)]
+        made = [make(rows, processor, kind) for make in (guide_rows, ParsingDataset)]
+        ways = [*((way, None) for way in made), (made[1], processor)]
         for workers in arguments.workers:
             for way, to_floats in ways:
                 milliseconds(way, to_floats, 0)  # what is read or built once
             rounds = np.array(
                 [[milliseconds(way, to_floats, workers) for way, to_floats in ways] for _ in range(arguments.rounds)]
             )
-            best, middle = rounds.min(axis=0), np.median(rounds / rounds[:, 2:3], axis=0)
+            best, middle = rounds.min(axis=0), np.median(rounds / rounds[:, 1:2], axis=0)
             times = " | ".join(f"{one:.1f}" for one in best)
-            ratios = " | ".join(f"{best[way] / best[2]:.2f} ({middle[way]:.2f})" for way in (0, 1))
-            print(f"| {kind} | {workers} | {times} | {ratios} |", flush=True)
+            ratio = f"{best[0] / best[1]:.2f} ({middle[0]:.2f})"
+            print(f"| {kind} | {workers} | {times} | {ratio} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ BELOW = {
     "images": ("errors",),
     "options": ("errors", "images"),
     "models": ("errors", "labels", "images"),
-    "engines": ("errors", "labels", "models"),
+    "engines": ("errors", "labels", "images", "models"),
     "postprocess": ("errors", "labels", "options", "images", "engines"),
     "outputs": ("errors", "labels", "options", "images", "postprocess"),
     "segmentation": ("errors", "labels", "options", "images", "postprocess", "outputs"),

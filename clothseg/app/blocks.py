@@ -47,7 +47,7 @@ def build(
     """The app around a model.
 
     Args:
-        segmenter: Runs one photo at a time; it may still be on its way (`startup.LazySegmenter`).
+        segmenter: Runs one photo at a time; it may still be on its way (`model_loader.LazySegmenter`).
         examples: Folder of example photos; their names are in `segment_tab.EXAMPLES`.
         address: Where programs reach the app: a Space's name or a URL, for the manual on the page.
         models: Others that can be compared with this one.

@@ -1,4 +1,8 @@
-"""Starts the app: environment variables and arguments to a page that is served. `app.py` lists the variables."""
+"""Starts the app: settings and arguments to a page that is served.
+
+Importing this module starts nothing, but it sets what gradio and torch read from the environment when they are
+imported: it must be the process's first import of either.
+"""
 
 import argparse
 import os
@@ -11,22 +15,22 @@ from typing import NoReturn
 from clothseg.process_settings import tune
 
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
-# Of its own statistics, which nobody may see here, gradio makes a table anew after each call, of 10,000 calls at most.
-os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
-os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
-tune()  # before anything imports torch
+tune()
 
 from clothseg import ClothsegError  # noqa: E402
-from clothseg.app import zerogpu  # noqa: E402
+from clothseg.app.environment import GRADIO_DEFAULTS, read_environment  # noqa: E402
+
+
+for variable, value in GRADIO_DEFAULTS.items():
+    os.environ.setdefault(variable, value)
+
 from clothseg.app.blocks import build, launch_options  # noqa: E402
 from clothseg.app.limits import MAX_FILE_BYTES  # noqa: E402
 from clothseg.app.model_loader import failure, load_served_model, load_with_head_start  # noqa: E402
 from clothseg.app.server.request_limits import protect  # noqa: E402
 from clothseg.app.server.shutdown import serve  # noqa: E402
-from clothseg.app.server.temp_storage import own_folder, temp_limit  # noqa: E402
+from clothseg.app.server.temp_storage import own_folder  # noqa: E402
 from clothseg.app.tabs.compare import Models  # noqa: E402
-from clothseg.images.decode import pixel_limit  # noqa: E402
 
 
 HEAD_START = 1.0
@@ -46,37 +50,31 @@ def main(argv: Sequence[str] = (), examples: Path | None = None) -> NoReturn:
     parser = argparse.ArgumentParser(description="Serve clothes segmentation in the browser and to programs.")
     parser.add_argument("--self-check", action="store_true", help="compare the engine with PyTorch before serving")
     asked = parser.parse_args(argv)
-    port = os.environ.get("GRADIO_SERVER_PORT") or "7860"
     try:
-        pixel_limit()  # a wrong setting is told now, not to the first visitor
-        room = temp_limit()
-        own_folder(port)
-        name = os.environ.get("CLOTHSEG_MODEL") or None
+        settings = read_environment()
+        own_folder(settings.temp_folder, settings.port)
         load = partial(
             load_served_model,
-            name,
-            os.environ.get("CLOTHSEG_REVISION") or None,
-            engine=os.environ.get("CLOTHSEG_ENGINE") or "auto",
-            precision=os.environ.get("CLOTHSEG_PRECISION") or "exact",
-            check=asked.self_check or os.environ.get("CLOTHSEG_SELF_CHECK", "").lower() in ("1", "true", "yes"),
+            settings.model,
+            settings.revision,
+            engine=settings.engine,
+            precision=settings.precision,
+            check=asked.self_check or settings.self_check,
+            zero_gpu=settings.zero_gpu,
         )
         # ZeroGPU takes over only what is loaded before the launch.
-        segmenter = load() if zerogpu.here() else load_with_head_start(name, load, HEAD_START)
+        segmenter = load() if settings.zero_gpu else load_with_head_start(settings.model, load, HEAD_START)
     except ClothsegError as error:
         sys.exit(f"The app cannot start: {error}")
-    space = os.environ.get("SPACE_ID")
-    # A Space's container must answer from outside; on anybody's own machine the app is theirs alone.
-    host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if space else "127.0.0.1")  # noqa: S104
-    named = (name.strip() for name in os.environ.get("CLOTHSEG_COMPARE", "").split(","))
     # Whoever may name any model makes the server download it, or read its own disk.
-    models = Models(tuple(filter(None, named)), free=not space and host in ("127.0.0.1", "localhost", "::1"))
-    page = build(segmenter, examples, space or f"http://127.0.0.1:{port}", models)
+    models = Models(settings.compare, free=settings.private, device="cpu" if settings.zero_gpu else None)
+    page = build(segmenter, examples, settings.space or f"http://127.0.0.1:{settings.port}", models)
     page.queue(max_size=32)
-    guarded = protect(page, MAX_FILE_BYTES, room)
+    guarded = protect(page, MAX_FILE_BYTES, settings.temp_bytes)
     status = serve(
         page,
         broken=lambda: failure(segmenter) is not None,
-        server_name=host,
+        server_name=settings.host,
         mcp_server=True,
         **launch_options(),
         **guarded,

@@ -9,16 +9,17 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from clothseg.app import zerogpu
 from clothseg.errors import ClothsegError
 from clothseg.models import hub
+from clothseg.segmentation import Segmentation
 from clothseg.segmenter import Segmenter
 
 
-class LazySegmenter(Segmenter):
-    """A segmenter that another thread still loads. It can be used at once: whatever needs the model waits for it.
+class LazySegmenter:
+    """Stands for a segmenter that another thread still loads. It can be used at once: each use waits for the model.
 
     Attributes:
         asked: What is being loaded, as strangers may see it; None is the embedded model.
@@ -34,16 +35,21 @@ class LazySegmenter(Segmenter):
 
     def _load(self, load: Callable[[], Segmenter]) -> None:
         try:
-            segmenter = load()
-            vars(self).update(vars(segmenter))
+            self.loaded.set_result(load())
         except BaseException as error:
             self.loaded.set_exception(error)
-        else:
-            self.loaded.set_result(segmenter)
+
+    def __call__(self, *args: Any, **options: Any) -> Segmentation:
+        """As `Segmenter.__call__`."""
+        return self.loaded.result()(*args, **options)
+
+    def batch(self, *args: Any, **options: Any) -> list[Segmentation]:
+        """As `Segmenter.batch`."""
+        return self.loaded.result().batch(*args, **options)
 
     def __getattr__(self, name: str) -> Any:
-        """Wait for what only a loaded one has; Python asks here for no other attribute."""
-        if name.startswith("__") or "loaded" not in vars(self):
+        """All else that a segmenter has; Python asks here for what this class has not."""
+        if name.startswith("__") or "loaded" not in vars(self):  # an attribute of the language, or of a copy
             raise AttributeError(name)
         return getattr(self.loaded.result(), name)
 
@@ -54,24 +60,24 @@ class LazySegmenter(Segmenter):
 
 
 def load_with_head_start(name: str | None, load: Callable[[], Segmenter], seconds: float) -> Segmenter:
-    """What `load` gives, if it takes no longer than `seconds`; else an `LazySegmenter` one.
+    """What `load` gives, if it takes no longer than `seconds`; else a `LazySegmenter`, which serves as one.
 
     Raises:
         ClothsegError: of `load`, within that time.
     """
-    segmenter = LazySegmenter(name, load)
-    wait([segmenter.loaded], seconds)
-    return segmenter.loaded.result() if segmenter.loaded.done() else segmenter
+    lazy = LazySegmenter(name, load)
+    wait([lazy.loaded], seconds)
+    return lazy.loaded.result() if lazy.loaded.done() else cast(Segmenter, lazy)
 
 
-def failure(segmenter: Segmenter) -> BaseException | None:
+def failure(segmenter: Segmenter | LazySegmenter) -> BaseException | None:
     """Why there will be no model; None if it is there, or may still come."""
     if isinstance(segmenter, LazySegmenter) and segmenter.loaded.done():
         return segmenter.loaded.exception()
     return None
 
 
-def pending(segmenter: Segmenter) -> LazySegmenter | None:
+def pending(segmenter: Segmenter | LazySegmenter) -> LazySegmenter | None:
     """The segmenter, if it is still being loaded."""
     return segmenter if isinstance(segmenter, LazySegmenter) and not segmenter.loaded.done() else None
 
@@ -82,6 +88,7 @@ def load_served_model(
     engine: str = "auto",
     precision: str = "exact",
     check: bool = False,
+    zero_gpu: bool = False,
 ) -> Segmenter:
     """Load what the app is to serve, and say on stderr what that is.
 
@@ -95,16 +102,17 @@ def load_served_model(
         engine: as in `Segmenter.from_pretrained`.
         precision: as there.
         check: compare the engine with PyTorch before anything is served.
+        zero_gpu: whether to compute on a GPU that ZeroGPU lends.
 
     Raises:
         ClothsegError: the folder, or the embedded model, cannot be loaded, or the engine does not pass the check.
     """
     try:
-        segmenter = _load(name, revision, engine, precision)
+        segmenter = _load(name, revision, engine, precision, zero_gpu)
     except ClothsegError as error:
         if not name or not hub.is_hub_name(name):
             raise
-        name, segmenter = None, _load(None, None, engine, precision)
+        name, segmenter = None, _load(None, None, engine, precision, zero_gpu)
         segmenter.notice = f"{error} Meanwhile the weights that come with the app are used."
         sys.stderr.write(f"{segmenter.notice}\n")
     version = f" at {segmenter.revision}" if segmenter.revision else ""
@@ -119,8 +127,8 @@ def load_served_model(
     return segmenter
 
 
-def _load(name: str | None, revision: str | None, engine: str, precision: str) -> Segmenter:
-    if not zerogpu.here():
+def _load(name: str | None, revision: str | None, engine: str, precision: str, zero_gpu: bool) -> Segmenter:
+    if not zero_gpu:
         return Segmenter.from_pretrained(name, revision=revision, engine=engine, precision=precision)
     import spaces  # noqa: F401 - before anything looks for a GPU: it shows one that is borrowed later
 

@@ -1,9 +1,7 @@
 """ZeroGPU: a GPU that is borrowed for each pass through the network, on Spaces that have it; not used elsewhere."""
 
 import logging
-import os
 import sys
-from importlib.util import find_spec
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +15,6 @@ logger = logging.getLogger(__name__)
 
 SECONDS = 15
 """Asked for with each pass, and checked against the visitor's quota before it: a pass takes far less."""
-
-
-def here() -> bool:
-    """Whether this is a Space with ZeroGPU, which also has the package `spaces`."""
-    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true") and find_spec("spaces") is not None
 
 
 class ZeroGpuEngine(Engine):

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.engines.base import Engine
-from clothseg.engines.cache import cache_key, cached
+from clothseg.engines.cache import converted
 from clothseg.engines.onnx_session import open_session
 from clothseg.models.loading import LoadedModel
 
@@ -36,8 +36,10 @@ class OnnxEngine(Engine):
         """
         import onnxruntime  # noqa: F401 - its absence shows here, not with the first photo
 
-        key = cache_key("onnx", loaded.digest, packages=("onnx", "onnxruntime", "torch", "transformers"))
-        self._file = cached(f"onnx-{key}", lambda folder: _export(loaded, folder / "model.onnx"), _read)
+        packages = ("onnx", "onnxruntime", "torch", "transformers")
+        self._file = converted(
+            "onnx", loaded.digest, packages, lambda folder: _export(loaded, folder / "model.onnx"), _read
+        )
         self._prepared = lru_cache(maxsize=PREPARED)(self._prepare)
         self._turn = threading.Lock()
         self._process = os.getpid()

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.engines.base import Engine
-from clothseg.engines.cache import cache_key, cached
+from clothseg.engines.cache import converted
 from clothseg.models.loading import LoadedModel
 
 
@@ -52,9 +52,10 @@ class OpenVinoEngine(Engine):
             ModelError: the model cannot be converted.
         """
         self._core = _core()
-        key = cache_key("openvino", loaded.digest, packages=("openvino", "torch", "transformers"))
-        self._model = cached(
-            f"openvino-{key}",
+        self._model = converted(
+            "openvino",
+            loaded.digest,
+            ("openvino", "torch", "transformers"),
             make=lambda folder: _convert(loaded, self._core, folder / "model.xml"),
             read=lambda folder: self._core.read_model(folder / "model.xml"),
         )

@@ -60,6 +60,7 @@ def test_photos_wait_for_the_model(segmenter: Segmenter, gate: threading.Event) 
     assert np.array_equal(one.label_map, expected) and np.array_equal(other.label_map, expected)
     assert name == coming.name == segmenter.name and pending(coming) is None
     assert not hasattr(coming, "nothing_of_the_kind")
+    assert coming.image_size == segmenter.image_size and coming.engine is segmenter.engine
 
 
 def test_a_failed_load_is_told_to_all_who_waited(gate: threading.Event) -> None:

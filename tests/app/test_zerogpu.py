@@ -52,7 +52,7 @@ from clothseg.engines import torch_engine
 torch_engine.pick_device = lambda device: torch.device("cpu")
 from clothseg.app import zerogpu
 from clothseg.app.model_loader import load_served_model
-segmenter = load_served_model(sys.argv[1])
+segmenter = load_served_model(sys.argv[1], zero_gpu=True)
 assert isinstance(segmenter.engine, zerogpu.ZeroGpuEngine)
 segmenter(sys.argv[2], orientation="upright").save_label_map(sys.argv[3])
 """
@@ -81,14 +81,6 @@ def test_without_quota_the_cpu_answers(device_api: tuple[str, list[str]], tiny_m
     assert f"durationSeconds={zerogpu.SECONDS}" in schedule
     expected = Segmenter.from_pretrained(str(tiny_model), device="cpu")(photo, orientation="upright").label_map
     assert (np.asarray(Image.open(tmp_path / "labels.png")) == expected).mean() > 0.999
-
-
-@pytest.mark.parametrize(("setting", "expected"), [("true", True), ("1", True), ("false", False), ("", False)])
-def test_where_it_is(setting: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SPACES_ZERO_GPU", setting)
-    assert zerogpu.here() is expected
-    monkeypatch.setattr(zerogpu, "find_spec", lambda name: None)
-    assert zerogpu.here() is False
 
 
 def test_the_real_package_is_without_effect_elsewhere() -> None:

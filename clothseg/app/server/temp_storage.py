@@ -19,9 +19,6 @@ from clothseg.errors import ConfigError
 from clothseg.process_settings import trim_heap
 
 
-MAX_MEGABYTES = 4096
-"""Of all files together, where CLOTHSEG_MAX_TEMP_MB does not say otherwise: an hour of a photo every second."""
-
 GRACE_SECONDS = 300
 """In which no file is deleted: somebody may be about to send for it, or to name it in a call."""
 
@@ -37,20 +34,8 @@ _OURS = re.compile(r"[0-9a-f]{40,64}")
 NO_ROOM = "The server has no room for a photo or its result just now; try again later."
 
 
-def temp_limit() -> int:
-    """Bytes that uploads and results may take together: CLOTHSEG_MAX_TEMP_MB, or `MAX_MEGABYTES`.
-
-    Raises:
-        ConfigError: CLOTHSEG_MAX_TEMP_MB is no number of megabytes.
-    """
-    value = os.environ.get("CLOTHSEG_MAX_TEMP_MB") or str(MAX_MEGABYTES)
-    if not value.isdecimal() or not 1 <= int(value) <= 10**9:
-        raise ConfigError(f"CLOTHSEG_MAX_TEMP_MB is {value}; give a whole number of megabytes, without commas.")
-    return int(value) * 2**20
-
-
-def own_folder(port: str) -> Path:
-    """The folder that gradio is to use: GRADIO_TEMP_DIR, or one of ours, which is then set as such.
+def own_folder(given: str | None, port: str) -> Path:
+    """The folder that gradio is to use: the operator's, or one of ours; GRADIO_TEMP_DIR is set to it.
 
     gradio's own is shared by all apps of a machine, so that nothing in it could be deleted. Ours bears the port, which
     one process has at a time: what one that was killed has left is deleted by the next when it is old.
@@ -58,7 +43,6 @@ def own_folder(port: str) -> Path:
     Raises:
         ConfigError: nothing can be written there.
     """
-    given = os.environ.get("GRADIO_TEMP_DIR")
     try:
         folder = Path(given or Path(tempfile.gettempdir()) / f"clothseg-{port}")
         folder.mkdir(mode=0o777 if given else 0o700, parents=True, exist_ok=True)

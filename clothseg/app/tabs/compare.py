@@ -7,7 +7,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from clothseg.app import html, zerogpu
+from clothseg.app import html
 from clothseg.app.i18n import tr
 from clothseg.app.limits import MODEL_LIMIT, MODEL_QUEUE
 from clothseg.app.photo_input import photo_input
@@ -34,10 +34,12 @@ class Models(NamedTuple):
         names: Hub ids and folders on offer.
         free: whether any other can be named, too: only where all visitors may use the server as their own, since each
             name is downloaded, or read from the server's disk.
+        device: where they compute, as in `Segmenter.from_pretrained`.
     """
 
     names: tuple[str, ...] = ()
     free: bool = False
+    device: str | None = None
 
     def check(self, name: str) -> None:
         """Refuse what is not on offer, whatever the page sends.
@@ -62,7 +64,7 @@ def compare_tab(segmenter: Segmenter, models: Models) -> None:
 
     @lru_cache(maxsize=2)
     def load(name: str) -> Segmenter:
-        return Segmenter.from_pretrained(name, device="cpu" if zerogpu.here() else None)
+        return Segmenter.from_pretrained(name, device=models.device)
 
     def chosen(name: str) -> Segmenter:
         if name == SERVED:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,17 +17,15 @@ import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
 
-from clothseg.engines.cache import cache_folder
-from clothseg.images.atomic_files import atomic_path
 from clothseg.images.decode import pixel_limit
+from clothseg.images.disk_cache import cache_folder, find_entry, new_entry
 
 
-KEPT = 12
-"""Files that stay: of more, those that have been unused for longest are removed."""
-
+_FILE = "found.npz"
 _CODE = Path(__file__).parents[2]
 _DEPENDS_ON = (
-    "training/data/loading.py",
+    "training/data/decoding.py",
+    "training/data/inspection.py",
     "training/data/duplicates.py",
     "training/data/mask_encoding.py",
     "images/decode.py",
@@ -75,33 +74,26 @@ def remembered(rows: Dataset, inspect: Callable[[], dict[str, Any]]) -> dict[str
         rows: as for `rows_key`.
         inspect: gives arrays, and texts by row number, under names of their own.
     """
-    file = cache_folder() / "rows" / f"{rows_key(rows)}.npz"
-    try:
-        with np.load(file, allow_pickle=False) as stored:
-            found = {name: _texts(stored[name]) if stored[name].dtype.kind == "U" else stored[name] for name in stored}
-        os.utime(file)
-        return found
-    except Exception:  # noqa: S110 - missing, cut short or read-only: inspecting is the cure
-        pass
-    found = inspect()
+    entry, what = cache_folder() / "rows" / rows_key(rows), "check of the rows"
+    found = find_entry(entry, _read, what)
+    if found is None:
+        found = inspect()
+        with suppress(OSError), new_entry(entry, what) as folder:  # on a full disk the next run inspects again
+            _write(folder, found)
+    return found
+
+
+def _write(folder: Path, found: dict[str, Any]) -> None:
     arrays: dict[str, Any] = {
         name: value if isinstance(value, np.ndarray) else json.dumps(value) for name, value in found.items()
     }
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(file) as building, building.open("wb") as target:
-            np.savez_compressed(target, **arrays)
-        _prune(file.parent)
-    except OSError:  # a full or read-only disk: the next run inspects again
-        pass
-    return found
+    np.savez_compressed(folder / _FILE, **arrays)
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    with np.load(folder / _FILE, allow_pickle=False) as stored:
+        return {name: _texts(stored[name]) if stored[name].dtype.kind == "U" else stored[name] for name in stored}
 
 
 def _texts(stored: npt.NDArray[Any]) -> dict[int, str]:
     return {int(row): text for row, text in json.loads(str(stored)).items()}
-
-
-def _prune(folder: Path) -> None:
-    files = sorted(folder.glob("*.npz"), key=lambda path: path.stat().st_mtime)
-    for path in files[:-KEPT]:
-        path.unlink(missing_ok=True)

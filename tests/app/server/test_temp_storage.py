@@ -97,40 +97,24 @@ def test_a_folder_that_is_not_there_is_empty(tmp_path: Path) -> None:
     assert temp_storage.clear(tmp_path / "nowhere", 0) == 0
 
 
-@pytest.mark.parametrize("value", ["0", "-5", "1,000", "4 GB", "1e3", "9" * 20])
-def test_a_limit_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLOTHSEG_MAX_TEMP_MB", value)
-    with pytest.raises(ConfigError, match=r"CLOTHSEG_MAX_TEMP_MB is .*; give a whole number of megabytes"):
-        temp_storage.temp_limit()
-
-
-def test_the_limit_is_set_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CLOTHSEG_MAX_TEMP_MB", raising=False)
-    assert temp_storage.temp_limit() == 4096 * 2**20
-    monkeypatch.setenv("CLOTHSEG_MAX_TEMP_MB", "10")
-    assert temp_storage.temp_limit() == 10 * 2**20
-
-
 def test_the_app_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "restored after the test")
     monkeypatch.setattr(temp_storage.tempfile, "tempdir", str(tmp_path))
-    folder = temp_storage.own_folder("7860")
+    folder = temp_storage.own_folder(None, "7860")
     assert folder == tmp_path / "clothseg-7860" == Path(os.environ["GRADIO_TEMP_DIR"])
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     folder.rmdir()
     (tmp_path / "elsewhere").mkdir()
     folder.symlink_to(tmp_path / "elsewhere")
-    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
-    assert temp_storage.own_folder("7860").name.startswith("clothseg-") and not list(
+    assert temp_storage.own_folder(None, "7860").name.startswith("clothseg-") and not list(
         (tmp_path / "elsewhere").iterdir()
     )
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "file" / "folder"))
     with pytest.raises(ConfigError, match=r"cannot be kept in .*folder \(.*\); set GRADIO_TEMP_DIR to a folder"):
-        temp_storage.own_folder("7860")
+        temp_storage.own_folder(str(tmp_path / "file" / "folder"), "7860")
 
 
 @pytest.fixture

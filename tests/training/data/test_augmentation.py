@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from paper_dolls import Doll, draw
 
-from benchmarks.augmentation import statistics
-from clothseg.labels import NAMES, mirror
+from clothseg.labels import LABEL2ID, NAMES, mirror
 from clothseg.training.data import augmentation
 from clothseg.training.data.augmentation import (
     BLUR_SHARES,
+    MEAN_COLOR,
     MOVE_SHARES,
     add_noise,
     affine_matrix,
@@ -180,6 +180,36 @@ def test_noise_has_the_spread_and_grain_that_it_should() -> None:
     assert add_noise(np.zeros((1, 1, 3), np.uint8), 5, np.random.default_rng(0)).shape == (1, 1, 3)
 
 
+def statistics(photo: np.ndarray, mask: np.ndarray) -> dict[str, float]:
+    """Figures of one changed photo and its mask."""
+    hsv = cv2.cvtColor(photo, cv2.COLOR_RGB2HSV)
+    plain = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
+    figure = (mask > 0) & (mask < 255)
+    rows, columns = np.nonzero(figure)
+    found = {
+        "height": mask.shape[0],
+        "width": mask.shape[1],
+        "red": photo[..., 0].mean(),
+        "blue": photo[..., 2].mean(),
+        "contrast": plain.std(),
+        "saturation": hsv[..., 1].mean(),
+        "sharpness": np.log1p(cv2.Laplacian(plain, cv2.CV_32F).var()),
+        "plain ground": (photo == np.uint8(MEAN_COLOR)).all(axis=2).mean(),
+        "black": (photo == 0).all(axis=2).mean(),
+        "white": (photo == 255).all(axis=2).mean(),
+        "figure": figure.mean(),
+        "figure's row": rows.mean() / mask.shape[0] if len(rows) else np.nan,
+        "figure's column": columns.mean() / mask.shape[1] if len(rows) else np.nan,
+    }
+    sides = [np.nonzero(mask == LABEL2ID[f"{side}-arm"])[1] for side in ("Left", "Right")]
+    found["left less right arm"] = (
+        (sides[0].mean() - sides[1].mean()) / mask.shape[1] if all(map(len, sides)) else np.nan
+    )
+    return found | {
+        f"{name}'s share": (mask == LABEL2ID[name]).mean() for name in ("Face", "Upper-clothes", "Left-shoe")
+    }
+
+
 ALBUMENTATIONS: dict[str, dict[str, tuple[float, float]]] = {
     "standard": {
         "height": (96, 0),
@@ -216,7 +246,7 @@ ALBUMENTATIONS: dict[str, dict[str, tuple[float, float]]] = {
         "Upper-clothes's share": (0.06892, 0.0669),
     },
 }
-"""Mean and standard deviation of 6,000 changed dolls on albumentations 2.0.8, by `benchmarks.augmentation.statistics`;
+"""Mean and standard deviation of 6,000 changed dolls on albumentations 2.0.8, by `statistics`:
 `standard` without windows about classes, `strong` with such windows in a quarter of the photos."""
 
 

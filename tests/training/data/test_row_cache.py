@@ -1,5 +1,6 @@
 """What a look at every row has found is kept by the rows' content, and by nothing else."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,9 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from clothseg.training.data import loading
-from clothseg.training.data.loading import inspect_rows
-from clothseg.training.data.row_cache import KEPT, remembered, rows_key
+from clothseg.training.data import inspection
+from clothseg.training.data.inspection import inspect_rows
+from clothseg.training.data.row_cache import remembered, rows_key
 from clothseg.training.data.sources import load_parts
 
 
@@ -30,7 +31,7 @@ def test_rows_are_decoded_once(rows: Dataset, cache: Path, monkeypatch: pytest.M
     table = Dataset.from_list(damaged, features=rows.features)
     first = inspect_rows(table, "rows")
     assert list(first.problems) == [2] and first.pixels[0].any()
-    monkeypatch.setattr(loading, "decode_row", lambda row: pytest.fail("decoded again"))
+    monkeypatch.setattr(inspection, "decode_row", lambda row: pytest.fail("decoded again"))
     again = inspect_rows(Dataset.from_list(damaged, features=rows.features), "rows")
     assert again.problems == first.problems
     for name in ("pixels", "hashes"):
@@ -58,19 +59,21 @@ def test_key_follows_the_content(rows: Dataset, tmp_path: Path) -> None:
     assert len(keys) == 6
 
 
-@pytest.mark.parametrize("spoilt", [b"", b"PK\x03\x04 cut short"])
-def test_damaged_files_are_made_anew(spoilt: bytes, rows: Dataset, cache: Path) -> None:
+def test_damaged_entries_are_made_anew(rows: Dataset, cache: Path) -> None:
     found = {"pixels": np.arange(3), "problems": {1: "torn"}}
     remembered(rows, lambda: found)
-    (file,) = cache.iterdir()
-    file.write_bytes(spoilt)
-    again: list[Any] = [remembered(rows, lambda: found) for _ in range(2)]
-    assert again[1]["problems"] == {1: "torn"} and (again[1]["pixels"] == np.arange(3)).all()
+    (entry,) = cache.iterdir()
+    (entry / "found.npz").write_bytes(b"PK\x03\x04 cut short")
+    again: list[Any] = [remembered(rows, lambda: found), remembered(rows, lambda: pytest.fail("inspected again"))]
+    assert all(each["problems"] == {1: "torn"} and (each["pixels"] == np.arange(3)).all() for each in again)
 
 
-def test_read_only_cache_and_old_files(rows: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in range(KEPT + 2):
-        remembered(rows.select([number]), lambda: {"problems": {}})
-    assert len(list(cache.iterdir())) == KEPT
+def test_a_cache_that_cannot_be_written_costs_no_result(rows: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOTHSEG_CACHE", "/proc/nowhere")
     assert remembered(rows, lambda: {"problems": {0: "torn"}}) == {"problems": {0: "torn"}}
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    assert remembered(rows, lambda: {"problems": {1: "torn"}}) == {"problems": {1: "torn"}}

@@ -1,0 +1,1 @@
+"""The page's own components: Python for the server, HTML, CSS and plain JavaScript for the browser."""

@@ -1,0 +1,290 @@
+"""The stage: the photo with its parts, on which people pick, compare and correct; all of it drawn in the browser.
+
+What the server says to the browser is the component's value, made by `stage_value`:
+
+```
+number      of the result. Another number is another result
+base        of the result that corrections began with: with the same base, zoom, view and corrections are kept
+photo       the photo's preview, {"url": ...}; may have alpha
+width, height       of the photo
+map         {"width", "height", "data"}: for each pixel 1 + the place of its part in `parts`, as `parts.pack` writes it
+parts       [{key, name, label, color, number, ink, person, box, share, confidence, point, depth}], see `parts.Part`;
+            `name` is the class's in the API, `label` what people read, `ink` reads well on `color`
+classes     [{name, label, color, ink, number}], all that can be chosen for corrections, Background among them
+picked      keys of the parts that are picked when the result is new; later the browser knows better
+cutout      {"picture": {"url": ...}, "picked": [keys]}, the server's refined cut-out; shown while exactly those are
+            picked
+background  CSS colour behind the cut-out; null for none
+download    {"url", "name", "type"} of the file that dragging the cut-out out of the browser gives, or null
+view        "cutout", "regions" or "compare" to begin with; null leaves the one that is shown
+edits       corrections that the result has, as the event `edit` gave them
+turn        of the event `edit` that this answers; null if it answers none
+editable    whether corrections are offered
+```
+
+A value without a map is news of the result with that number: a cut-out, a background, a download. It is ignored if
+that result is no longer shown.
+
+What the browser says to the server are events of the component, their data in `gr.EventData`:
+
+```
+picked      {number, picked: [keys]}                        200 ms after the last of quick picks
+edit        {number, base, turn, edits: [operations]}       all corrections that hold; those undone are left out
+
+operations, with x, y, points and radius in pixels of the photo, and label the name of a class:
+    {"kind": "click", x, y, label}
+    {"kind": "stroke", points: [[x, y], ...], radius, label}
+    {"kind": "relabel", part: key, x, y, label}             x, y: where the part was pressed
+    {"kind": "exclude", label}                              the class is not in the photo
+```
+
+On the page itself other scripts speak with it by DOM events of `document`:
+
+```
+stage:do    to the stage, detail one of {pick: [keys]}, {toggle: key}, {only: key}, {hover: key or null},
+            {view: name}, {correct: true or false}
+stage:state from the stage, after each change: {number, picked: [keys], hover: key or null, view, correct, edits};
+            null for number where nothing is shown
+```
+
+The height of all of it, toolbars included, is the CSS variable `--stage-height`, which the page sets.
+
+An answer to `edit` has another number, the event's base, turn and edits, and the same photo: zoom, view, picks stay,
+and keys in `picked` that the result before did not have are picked as well. If a correction cannot be made, the answer
+has the edits that could.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from clothseg.app.components.parts import Part, find_parts, pack, part_map
+from clothseg.app.downloads import new_file
+from clothseg.app.i18n import tr
+from clothseg.labels import BACKGROUND, NAMES, PALETTE, hex_color
+from clothseg.segmentation import Segmentation
+
+
+SIDE = 1600
+"""Longest side of the photo's preview and of the map, in pixels."""
+
+_FOLDER = Path(__file__).with_name("stage")
+_SCRIPTS = (
+    "state.js",
+    "viewport.js",
+    "pictures.js",
+    "paint.js",
+    "pick.js",
+    "correct.js",
+    "menu.js",
+    "pointer.js",
+    "keys.js",
+    "main.js",
+)
+"""In this order one script: functions are known everywhere, constants from their file on."""
+
+
+def stage(**options: Any) -> gr.HTML:
+    """The component; `options` are gr.HTML's own, such as `elem_id` and `visible`."""
+    return gr.HTML(
+        html_template=(_FOLDER / "stage.html").read_text(encoding="utf-8"),
+        css_template=(_FOLDER / "stage.css").read_text(encoding="utf-8"),
+        js_on_load="\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS),
+        apply_default_css=False,
+        texts=texts(),
+        **options,
+    )
+
+
+def stage_value(
+    result: Segmentation,
+    photo: str,
+    number: int,
+    *,
+    base: int | None = None,
+    parts: Sequence[Part] | None = None,
+    picked: Sequence[str] = (),
+    cutout: dict[str, Any] | None = None,
+    background: str | None = None,
+    download: dict[str, str] | None = None,
+    view: str | None = None,
+    edits: Sequence[dict[str, Any]] = (),
+    turn: int | None = None,
+    editable: bool = True,
+) -> dict[str, Any]:
+    """The component's value for a result, as the module's docstring has it.
+
+    Args:
+        result: to show.
+        photo: path of the photo's preview (`save_photo`), in a folder that gradio serves.
+        number: of the result.
+        base: of the result that its corrections began with; None if it is that itself.
+        parts: of the result, if they were found already (`find_parts`).
+        picked: keys of parts.
+        cutout: `cutout_value`, if there is one already.
+        background: CSS colour behind the cut-out.
+        download: of the cut-out's file: url, name and type.
+        view: to show.
+        edits: corrections that the result has.
+        turn: of the event `edit` that the value answers.
+        editable: whether corrections are offered.
+    """
+    parts = find_parts(result) if parts is None else parts
+    size = preview_size(result)
+    several = len({part.person for part in parts if part.person}) > 1
+    return {
+        "number": number,
+        "base": number if base is None else base,
+        "photo": _file(photo),
+        "width": result.photo.width,
+        "height": result.photo.height,
+        "map": {"width": size[0], "height": size[1], "data": pack(part_map(result, parts, size))},
+        "parts": [_part(part, several) for part in parts],
+        "classes": [_class(name) for name in NAMES],
+        "picked": list(picked),
+        "cutout": cutout,
+        "background": background,
+        "download": download,
+        "view": view,
+        "edits": list(edits),
+        "turn": turn,
+        "editable": editable,
+    }
+
+
+def cutout_value(path: str, picked: Sequence[str]) -> dict[str, Any]:
+    """`cutout` of the component's value: a picture of the whole photo's shape, and the parts that it is of."""
+    return {"picture": _file(path), "picked": list(picked)}  # apart: of a file gradio hands on only what it knows
+
+
+def save_photo(result: Segmentation) -> str:
+    """Write the photo's preview, where gradio serves it: JPEG, or PNG if it has alpha. Return its path."""
+    photo, size = result.photo, preview_size(result)
+    if result.alpha is not None:
+        photo = photo.copy()
+        photo.putalpha(Image.fromarray(result.alpha))
+    if photo.size != size:
+        photo = photo.resize(size, Image.Resampling.BICUBIC, reducing_gap=2)
+    path = new_file(result, "-photo.jpg" if result.alpha is None else "-photo.png")
+    if result.alpha is None:
+        Image.fromarray(np.asarray(photo)).save(path, quality=90)
+    else:
+        Image.fromarray(np.asarray(photo)).save(path, compress_level=1)
+    return str(path)
+
+
+def preview_size(result: Segmentation) -> tuple[int, int]:
+    """(width, height) of the photo's preview and of the map."""
+    scale = min(1.0, SIDE / max(result.photo.size))
+    return max(1, round(result.photo.width * scale)), max(1, round(result.photo.height * scale))
+
+
+def texts() -> dict[str, Any]:
+    """What the stage says. Names in braces are filled in by the browser; shortcuts are [keys, meaning, for edits]."""
+    return {
+        "stage": tr("Photo and its regions"),
+        "views": tr("View"),
+        "cutout": tr("Cut-out"),
+        "regions": tr("Regions"),
+        "compare": tr("Compare"),
+        "opacity": tr("Overlay opacity"),
+        "history": tr("Corrections"),
+        "undo": tr("Undo"),
+        "redo": tr("Redo"),
+        "reset": tr("Undo all"),
+        "correct": tr("Correct"),
+        "help": tr("Keyboard shortcuts"),
+        "close": tr("Close"),
+        "tools": tr("Tool"),
+        "click": tr("Click"),
+        "brush": tr("Brush"),
+        "erase": tr("Erase"),
+        "class": tr("Class"),
+        "size": tr("Brush size"),
+        "list": tr("Regions of the photo"),
+        "divider": tr("Divider between photo and cut-out"),
+        "zoom": tr("Zoom"),
+        "zoom_in": tr("Zoom in"),
+        "zoom_out": tr("Zoom out"),
+        "zoom_reset": tr("Fit"),
+        "busy": tr("Correcting…"),
+        "only": tr("Only this"),
+        "pick": tr("Add to the cut-out"),
+        "unpick": tr("Remove from the cut-out"),
+        "this_is": tr("This is …"),
+        "label_is": tr("{label} is …"),
+        "not_in_photo": tr("Not in this photo: {label}"),
+        "nothing_here": tr("Nothing found here"),
+        "nothing_picked": tr("Click a garment to pick it"),
+        "no_parts": tr("No clothes found in this photo"),
+        "hint_click": tr("Choose a class, then click where it is missing"),
+        "hint_brush": tr("Choose a class, then paint where it is missing"),
+        "hint_erase": tr("Paint over what does not belong to the person"),
+        "said_result": tr("Found: {labels}"),
+        "said_picked": tr("{label} added to the cut-out"),
+        "said_unpicked": tr("{label} removed from the cut-out"),
+        "said_only": tr("Only {label} in the cut-out"),
+        "said_corrected": tr("Corrected to {label}"),
+        "said_excluded": tr("{label} is not in this photo"),
+        "said_undone": tr("Undone"),
+        "said_redone": tr("Redone"),
+        "shortcuts": [
+            [["←", "→"], tr("Go to the previous or next region"), False],
+            [[tr("Enter")], tr("Add the region to the cut-out, or remove it"), False],
+            [["O"], tr("Only this"), False],
+            [["M"], tr("Menu of the region (right click, long press)"), False],
+            [["1", "2", "3"], tr("Cut-out, regions, compare"), False],
+            [["+", "−", "0"], tr("Zoom in, zoom out, fit"), False],
+            [[tr("Shift"), "←"], tr("Move the zoomed photo"), False],
+            [["C"], tr("Correct the regions"), True],
+            [["[", "]"], tr("Smaller or larger brush"), True],
+            [[tr("Ctrl"), "Z"], tr("Undo"), True],
+            [[tr("Ctrl"), tr("Shift"), "Z"], tr("Redo"), True],
+            [["?"], tr("Show this list"), False],
+        ],
+    }
+
+
+def _file(path: str) -> dict[str, Any]:
+    return {"path": path, "meta": {"_type": "gradio.FileData"}}
+
+
+def _class(name: str) -> dict[str, Any]:
+    class_id = NAMES.index(name)
+    return {
+        "name": name,
+        "label": tr(name),
+        "color": hex_color(name) if class_id != BACKGROUND else "#888888",
+        "ink": "#000000" if reads_in_black(class_id) else "#ffffff",
+        "number": class_id,
+    }
+
+
+def _part(part: Part, several: bool) -> dict[str, Any]:
+    label = tr(part.name)
+    if several and part.person:
+        label = tr("{label}, person {number}", label=label, number=part.person)
+    return {
+        **_class(part.name),
+        "key": part.key,
+        "label": label,
+        "person": part.person,
+        "box": list(part.box),
+        "share": round(part.share, 6),
+        "confidence": None if part.confidence is None else round(part.confidence, 4),
+        "point": list(part.point),
+        "depth": round(part.depth, 1),
+    }
+
+
+def reads_in_black(class_id: int) -> bool:
+    """Whether black reads better on the class's colour than white: by WCAG's relative luminance."""
+    linear = [
+        (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4) for c in (PALETTE[class_id] / 255).tolist()
+    ]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return bool((luminance + 0.05) ** 2 > 1.05 * 0.05)

@@ -1,0 +1,205 @@
+// One drawing of the frame.
+
+let scheduled = 0;
+function redraw() {
+  if (!scheduled) scheduled = requestAnimationFrame(paint);
+}
+
+function paint() {
+  scheduled = 0;
+  const density = Math.max(1, window.devicePixelRatio || 1);
+  const across = Math.round(frame.clientWidth * density);
+  const down = Math.round(frame.clientHeight * density);
+  if (!state.photo || !across || !down) return;
+  if (canvas.width !== across || canvas.height !== down) [canvas.width, canvas.height] = [across, down];
+  const context = canvas.getContext('2d');
+  const {scale, left, top} = placed();
+  const [x, y, width, height] = [left, top, state.width * scale, state.height * scale].map((at) => at * density);
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, across, down);
+  context.imageSmoothingEnabled = scale * density < 4; // from then on pixels are to be seen as such
+  context.imageSmoothingQuality = 'high';
+  const whole = (picture) => context.drawImage(picture, x, y, width, height);
+  const overMap = () => context.setTransform(scale * density, 0, 0, scale * density, x, y);
+  const overFrame = () => context.setTransform(1, 0, 0, 1, 0, 0);
+  const pictures = {context, whole, overMap, overFrame, density, scale, rect: [x, y, width, height]};
+  if (state.view === 'regions') paintRegions(pictures);
+  if (state.view === 'cutout') paintCutout(pictures);
+  if (state.view === 'compare') paintCompare(pictures);
+  paintOutlines(pictures);
+  paintEdits(pictures);
+}
+
+function paintGround({context, rect, density}, color) {
+  context.save();
+  context.beginPath();
+  context.rect(...rect);
+  context.clip();
+  context.fillStyle = color || checkerboard(context, density);
+  context.fillRect(...rect);
+  context.restore();
+}
+
+function checkerboard(context, density) {
+  const dark = element.closest('.dark') || document.body.classList.contains('dark');
+  const side = Math.round(9 * density);
+  const tile = blank(2 * side, 2 * side);
+  const paper = tile.getContext('2d');
+  paper.fillStyle = dark ? '#3a3734' : '#ffffff';
+  paper.fillRect(0, 0, 2 * side, 2 * side);
+  paper.fillStyle = dark ? '#2c2a27' : '#e7e4e0';
+  paper.fillRect(0, 0, side, side);
+  paper.fillRect(side, side, side, side);
+  return context.createPattern(tile, 'repeat');
+}
+
+function paintPhoto(pictures) {
+  paintGround(pictures, null);
+  pictures.whole(state.photo);
+}
+
+function paintCutout(pictures, ghost = true) {
+  const {context, whole, rect} = pictures;
+  paintGround(pictures, state.value.background);
+  const hovered = part(state.hover);
+  if (ghost && !pickedKeys().length) {
+    context.globalAlpha = 0.25;
+    whole(state.photo);
+    context.globalAlpha = 1;
+  }
+  whole(refined() || cutoutPicture());
+  if (ghost && hovered && !state.picked.has(hovered.key)) {
+    const id = idOf(hovered.key);
+    const picture = partPicture(id);
+    const [x, y, width, height] = boxOf(id);
+    const [across, down] = [rect[2] / state.width, rect[3] / state.height];
+    context.globalAlpha = 0.55;
+    if (picture) context.drawImage(picture, rect[0] + x * across, rect[1] + y * down, width * across, height * down);
+    context.globalAlpha = 1;
+  }
+}
+
+function paintRegions(pictures) {
+  const {context, whole} = pictures;
+  paintPhoto(pictures);
+  context.globalAlpha = state.opacity;
+  whole(regionsPicture());
+  context.globalAlpha = 1;
+  if (state.opacity > 0) paintNumbers(pictures);
+}
+
+function paintCompare(pictures) {
+  const {context, density} = pictures;
+  const at = state.split * frame.clientWidth * density;
+  const half = (from, to, painter) => {
+    context.save();
+    context.beginPath();
+    context.rect(from, 0, to - from, canvas.height);
+    context.clip();
+    painter();
+    context.restore();
+  };
+  half(0, at, () => paintPhoto(pictures));
+  half(at, canvas.width, () => paintCutout(pictures, false));
+}
+
+// Class numbers in the parts that have room for them.
+function paintNumbers({context, density, scale}) {
+  context.textAlign = 'center';
+  context.textBaseline = 'middle';
+  state.value.parts.forEach((found) => {
+    const toScreen = scale * (state.width / state.value.width);
+    const radius = Math.min(11, found.depth * toScreen * 0.9);
+    if (radius < 6.5) return;
+    const [x, y] = toFrame(
+      (found.point[0] * state.width) / state.value.width,
+      (found.point[1] * state.height) / state.value.height,
+    ).map((at) => at * density);
+    const chosen = state.picked.has(found.key);
+    context.beginPath();
+    context.arc(x, y, radius * density, 0, 2 * Math.PI);
+    context.fillStyle = found.color;
+    context.fill();
+    context.lineWidth = (chosen ? 2 : 1) * density;
+    context.strokeStyle = chosen ? '#ffffff' : 'rgba(255, 255, 255, 0.6)';
+    context.stroke();
+    context.fillStyle = found.ink;
+    context.font = `600 ${Math.round(radius * 1.1 * density)}px system-ui, sans-serif`;
+    context.fillText(String(found.number), x, y + density / 2);
+  });
+}
+
+function paintOutlines({context, overMap, overFrame, scale}) {
+  const line = (id, width, color) => {
+    overMap();
+    context.lineWidth = width / scale;
+    context.strokeStyle = color;
+    context.lineCap = 'square';
+    context.stroke(outline(id));
+    overFrame();
+  };
+  if (state.view === 'regions') {
+    state.value.parts.forEach((found, index) => {
+      if (!state.picked.has(found.key)) return;
+      line(index + 1, 3, 'rgba(20, 18, 16, 0.55)');
+      line(index + 1, 1.5, '#ffffff');
+    });
+  }
+  const lit = state.hover;
+  if (lit && state.view !== 'compare') {
+    line(lit, 5, 'rgba(20, 18, 16, 0.65)');
+    line(lit, 2.5, '#ffffff');
+  }
+}
+
+// Corrections that the server has not answered yet, where clicks were, and the brush.
+function paintEdits({context, overMap, overFrame, density}) {
+  const shrink = state.width / state.value.width;
+  const draw = ({points, radius, label}) => {
+    overMap();
+    context.globalAlpha = 0.75;
+    context.strokeStyle = classOf(label).color;
+    context.lineWidth = 2 * radius * shrink;
+    context.lineCap = 'round';
+    context.lineJoin = 'round';
+    context.beginPath();
+    context.moveTo(points[0][0] * shrink, points[0][1] * shrink);
+    points.slice(points.length > 1 ? 1 : 0).forEach(([x, y]) => context.lineTo(x * shrink, y * shrink));
+    context.stroke();
+    context.globalAlpha = 1;
+    overFrame();
+  };
+  const ring = (x, y, radius, color, inner) => {
+    context.beginPath();
+    context.arc(x * density, y * density, radius * density, 0, 2 * Math.PI);
+    if (inner) {
+      context.fillStyle = inner;
+      context.fill();
+    }
+    context.lineWidth = 3.5 * density;
+    context.strokeStyle = 'rgba(20, 18, 16, 0.6)';
+    context.stroke();
+    context.lineWidth = 1.75 * density;
+    context.strokeStyle = color;
+    context.stroke();
+  };
+  unanswered().filter(({kind}) => kind === 'stroke').forEach(draw);
+  if (state.stroke) draw(state.stroke);
+  if (!state.correct) return;
+  for (const {kind, x, y, label} of liveEdits()) {
+    if (kind === 'click') ring(...toFrame(x * shrink, y * shrink), 5, '#ffffff', classOf(label).color);
+  }
+  if (state.cursor && state.tool !== 'click') ring(...state.cursor, state.size, '#ffffff');
+}
+
+// The server's cut-out, if it is of exactly what is picked.
+function refined() {
+  const wanted = state.value.cutout;
+  if (!wanted || !state.refined || state.refined.url !== wanted.url) return null;
+  return same(wanted.picked) ? state.refined.image : null;
+}
+
+function same(keys) {
+  const mine = pickedKeys();
+  return mine.length === keys.length && mine.every((key) => keys.includes(key));
+}

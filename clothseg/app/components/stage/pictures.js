@@ -1,0 +1,156 @@
+// The pictures that a view is made of, each the size of the map, made when they are first wanted.
+
+const cache = new Map();
+
+function forget(...names) {
+  for (const name of names.length ? names : [...cache.keys()]) cache.delete(name);
+}
+
+function cached(name, make) {
+  if (!cache.has(name)) cache.set(name, make());
+  return cache.get(name);
+}
+
+async function unpack(text, length) {
+  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate'));
+  const bytes = await new Response(stream).arrayBuffer();
+  const ids = new Uint16Array(length);
+  const view = new DataView(bytes);
+  for (let at = 0; at < length; at += 1) ids[at] = view.getUint16(2 * at, true);
+  return ids;
+}
+
+async function load(url) {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  return image;
+}
+
+function blank(width, height) {
+  const made = document.createElement('canvas');
+  made.width = width;
+  made.height = height;
+  return made;
+}
+
+// 32 bits for the bytes r, g, b, a in memory.
+const little = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+function rgba(r, g, b, a) {
+  return (little ? (a << 24) | (b << 16) | (g << 8) | r : (r << 24) | (g << 16) | (b << 8) | a) >>> 0;
+}
+
+function channels(color) {
+  const number = parseInt(color.slice(1), 16);
+  return [number >> 16, (number >> 8) & 255, number & 255];
+}
+
+// A canvas of the part [x, y, width, height] of the map, each pixel as `table` has it for its id.
+function colored(table, [x, y, width, height]) {
+  const made = blank(width, height);
+  const context = made.getContext('2d');
+  const image = context.createImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let row = 0, at = 0; row < height; row += 1) {
+    let from = (y + row) * state.width + x;
+    for (let column = 0; column < width; column += 1) pixels[at++] = table[state.ids[from++]];
+  }
+  context.putImageData(image, 0, 0);
+  return made;
+}
+
+function tableOf(color) {
+  const table = new Uint32Array(state.value.parts.length + 1);
+  for (let id = 1; id < table.length; id += 1) table[id] = color(id);
+  return table;
+}
+
+const everything = () => [0, 0, state.width, state.height];
+
+// The box of a part in the map's pixels.
+function boxOf(id) {
+  return cached(`box ${id}`, () => {
+    let [left, top, right, bottom] = [state.width, state.height, 0, 0];
+    for (let row = 0, at = 0; row < state.height; row += 1) {
+      for (let column = 0; column < state.width; column += 1, at += 1) {
+        if (state.ids[at] !== id) continue;
+        if (column < left) left = column;
+        if (column >= right) right = column + 1;
+        if (row < top) top = row;
+        bottom = row + 1;
+      }
+    }
+    return right > left ? [left, top, right - left, bottom - top] : [0, 0, 0, 0];
+  });
+}
+
+// The picked parts of the photo.
+function cutoutPicture() {
+  return cached('cutout', () => {
+    const made = colored(tableOf((id) => (isPicked(id) ? rgba(0, 0, 0, 255) : 0)), everything());
+    const context = made.getContext('2d');
+    context.globalCompositeOperation = 'source-in';
+    context.drawImage(state.photo, 0, 0, state.width, state.height);
+    return made;
+  });
+}
+
+// All parts in their colours; those not picked are fainter, as soon as one is picked.
+function regionsPicture() {
+  return cached('regions', () => {
+    const faint = state.picked.size ? 0.55 : 1;
+    const changed = relabelled();
+    const color = (id) => {
+      const shown = changed.get(part(id).key) || part(id).color;
+      return shown === 'none' ? 0 : rgba(...channels(shown), Math.round(255 * (isPicked(id) ? 1 : faint)));
+    };
+    return colored(tableOf(color), everything());
+  });
+}
+
+// One part of the photo alone, and where it lies.
+function partPicture(id) {
+  return cached(`part ${id}`, () => {
+    const box = boxOf(id);
+    if (!box[2]) return null;
+    const made = colored(tableOf((other) => (other === id ? rgba(0, 0, 0, 255) : 0)), box);
+    const context = made.getContext('2d');
+    context.globalCompositeOperation = 'source-in';
+    context.drawImage(state.photo, -box[0], -box[1], state.width, state.height);
+    return made;
+  });
+}
+
+// The outline of a part along the edges of the map's pixels, in the map's pixels.
+function outline(id) {
+  return cached(`outline ${id}`, () => {
+    const path = new Path2D();
+    const [x, y, width, height] = boxOf(id);
+    const has = (column, row) =>
+      column >= x && row >= y && column < x + width && row < y + height && state.ids[row * state.width + column] === id;
+    for (let row = y; row <= y + height; row += 1) {
+      for (let column = x, start = -1; column <= x + width; column += 1) {
+        const edge = column < x + width && has(column, row) !== has(column, row - 1);
+        if (edge && start < 0) start = column;
+        if (!edge && start >= 0) {
+          path.moveTo(start, row);
+          path.lineTo(column, row);
+          start = -1;
+        }
+      }
+    }
+    for (let column = x; column <= x + width; column += 1) {
+      for (let row = y, start = -1; row <= y + height; row += 1) {
+        const edge = row < y + height && has(column, row) !== has(column - 1, row);
+        if (edge && start < 0) start = row;
+        if (!edge && start >= 0) {
+          path.moveTo(column, start);
+          path.lineTo(column, row);
+          start = -1;
+        }
+      }
+    }
+    return path;
+  });
+}

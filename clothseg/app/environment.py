@@ -1,0 +1,102 @@
+"""The app's environment variables, all of which are read here; `app.py` says what each is for."""
+
+import os
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import NamedTuple
+
+from clothseg.errors import ConfigError
+from clothseg.images.decode import pixel_limit
+
+
+MAX_MEGABYTES = 4096
+"""Of uploads and results together, where CLOTHSEG_MAX_TEMP_MB does not say otherwise: an hour of a photo every second.
+"""
+
+GRADIO_DEFAULTS = {
+    "GRADIO_ANALYTICS_ENABLED": "0",
+    # Of its own statistics, which nobody may see here, gradio makes a table anew after each call, of 10,000 calls at
+    # most.
+    "GRADIO_ANALYTICS_MAX_EVENTS": "1",
+    "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**9),
+}
+"""What gradio is to read when it is imported, unless the operator says otherwise."""
+
+
+class ServerSettings(NamedTuple):
+    """What the environment says of the app.
+
+    Attributes:
+        model: Hub name or folder; None for the embedded model.
+        revision: branch, tag or commit of a Hub name.
+        engine: as in `Segmenter.from_pretrained`, which checks it.
+        precision: as there.
+        self_check: whether to compare the engine with PyTorch before serving.
+        compare: other models that the page offers.
+        temp_bytes: what uploads and results may take together.
+        temp_folder: where they are to lie; None for a folder of ours.
+        host: address to listen at.
+        port: and its port.
+        space: the Space's name; None on any other machine.
+        zero_gpu: whether this is a Space with ZeroGPU, which also has the package `spaces`.
+    """
+
+    model: str | None
+    revision: str | None
+    engine: str
+    precision: str
+    self_check: bool
+    compare: tuple[str, ...]
+    temp_bytes: int
+    temp_folder: str | None
+    host: str
+    port: str
+    space: str | None
+    zero_gpu: bool
+
+    @property
+    def private(self) -> bool:
+        """Whether only this machine reaches the app."""
+        return not self.space and self.host in ("127.0.0.1", "localhost", "::1")
+
+
+def read_environment(environment: Mapping[str, str] = os.environ) -> ServerSettings:
+    """Read and check the variables; an empty one counts as not set.
+
+    Raises:
+        ConfigError: a limit is no number, or out of range.
+    """
+
+    def get(name: str) -> str | None:
+        return environment.get(name) or None
+
+    pixel_limit()  # read by the library with each photo; a wrong setting is told now, not to the first visitor
+    space = get("SPACE_ID")
+    compared = (name.strip() for name in (get("CLOTHSEG_COMPARE") or "").split(","))
+    return ServerSettings(
+        model=get("CLOTHSEG_MODEL"),
+        revision=get("CLOTHSEG_REVISION"),
+        engine=get("CLOTHSEG_ENGINE") or "auto",
+        precision=get("CLOTHSEG_PRECISION") or "exact",
+        self_check=_is_true(get("CLOTHSEG_SELF_CHECK")),
+        compare=tuple(filter(None, compared)),
+        temp_bytes=_megabytes(get("CLOTHSEG_MAX_TEMP_MB")) * 2**20,
+        temp_folder=get("GRADIO_TEMP_DIR"),
+        # A Space's container must answer from outside; on anybody's own machine the app is theirs alone.
+        host=get("GRADIO_SERVER_NAME") or ("0.0.0.0" if space else "127.0.0.1"),  # noqa: S104
+        port=get("GRADIO_SERVER_PORT") or "7860",
+        space=space,
+        zero_gpu=_is_true(get("SPACES_ZERO_GPU")) and find_spec("spaces") is not None,
+    )
+
+
+def _megabytes(value: str | None) -> int:
+    if value is None:
+        return MAX_MEGABYTES
+    if not value.isdecimal() or not 1 <= int(value) <= 10**9:
+        raise ConfigError(f"CLOTHSEG_MAX_TEMP_MB is {value}; give a whole number of megabytes, without commas.")
+    return int(value)
+
+
+def _is_true(value: str | None) -> bool:
+    return (value or "").lower() in ("1", "t", "true", "yes")

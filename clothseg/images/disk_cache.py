@@ -1,0 +1,149 @@
+"""Results that take long to make, kept on disk between runs: whole or not at all, whoever else is writing.
+
+An entry is a folder named by a key that says all its content depends on. It is made beside its place and renamed into
+it, so a reader never meets half of one; its checksum finds what a full disk or a copy has spoilt. Where the cache
+cannot be written, entries are made anew for the run alone.
+"""
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+
+logger = logging.getLogger(__name__)
+
+KEPT = 12
+"""Entries that stay in a folder: of more, those that have been unused for longest are removed."""
+
+Read = TypeVar("Read")
+
+_CHECKSUM = "sha256"
+_MAKING = "making-"
+
+
+def cache_folder() -> Path:
+    """Where entries are kept: `CLOTHSEG_CACHE`, or else the folder `clothseg` in the Hugging Face home."""
+    from huggingface_hub.constants import HF_HOME
+
+    return Path(os.environ.get("CLOTHSEG_CACHE") or Path(HF_HOME) / "clothseg").expanduser()
+
+
+def cached(entry: Path, make: Callable[[Path], object], read: Callable[[Path], Read], what: str) -> Read:
+    """What `read` makes of an entry's folder.
+
+    Args:
+        entry: the folder, in `cache_folder()` or a folder there; its name is the key.
+        make: writes the entry's files into an empty folder; called where there is no whole entry.
+        read: given the folder. If it fails on an entry of an earlier run, the entry is made anew. It may leave files
+            open, but must not open more of them later: the folder is moved, or gone, by then.
+        what: what messages call it, such as "converted model".
+    """
+    found = find_entry(entry, read, what)
+    if found is not None:
+        return found
+    with new_entry(entry, what) as made:
+        make(made)
+        return read(made)  # before it is moved: from then on another process may replace or remove it
+
+
+def find_entry(entry: Path, read: Callable[[Path], Read], what: str) -> Read | None:
+    """What `read` makes of an entry's folder; None where there is none, or none that is whole and can be read.
+
+    Args:
+        entry, read, what: as for `cached`.
+    """
+    if not entry.exists():
+        return None
+    if not _is_whole(entry):
+        logger.warning("The %s in %s is damaged: it is made again.", what, entry)
+        return None
+    try:
+        found = read(entry)
+    except Exception as error:  # whatever is wrong with it, a new one is the cure
+        logger.warning("The %s in %s cannot be read (%s): it is made again.", what, entry, error)
+        return None
+    _mark_as_used(entry)
+    return found
+
+
+@contextmanager
+def new_entry(entry: Path, what: str) -> Iterator[Path]:
+    """An empty folder to write an entry's files into, which is put in its place when all went well, if it can be.
+
+    Args:
+        entry, what: as for `cached`.
+    """
+    with _workshop(entry.parent, what) as workshop:
+        made = Path(workshop) / "entry"
+        made.mkdir()
+        yield made
+        (made / _CHECKSUM).write_text(_checksum(made))
+        _put(made, entry)
+
+
+def _workshop(cache: Path, what: str) -> tempfile.TemporaryDirectory[str]:
+    """A folder to make an entry in: beside its place, or elsewhere if that cannot be written."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=_MAKING, dir=cache, ignore_cleanup_errors=True)
+    except OSError as error:
+        logger.warning(
+            "The cache %s cannot be written (%s): the %s is made again at each start. Set CLOTHSEG_CACHE to a folder "
+            "that can be.",
+            cache,
+            error.strerror or error,
+            what,
+        )
+        return tempfile.TemporaryDirectory(prefix="clothseg-", ignore_cleanup_errors=True)
+
+
+def _put(made: Path, entry: Path) -> None:
+    """Move a new entry into its place, if that can be."""
+    try:
+        if entry.exists():
+            # An unreadable one, or that of another process that was quicker, which is as good as ours.
+            os.replace(entry, made.with_name("replaced"))
+        os.replace(made, entry)
+        _prune(entry.parent)
+    except OSError:  # the cache is read-only, or another process was quicker between two lines
+        return
+
+
+def _is_whole(entry: Path) -> bool:
+    try:
+        return (entry / _CHECKSUM).read_text() == _checksum(entry)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _checksum(entry: Path) -> str:
+    lines = []
+    for path in sorted(entry.iterdir()):
+        if path.name != _CHECKSUM:
+            with path.open("rb") as file:
+                lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.name}\n")
+    return "".join(lines)
+
+
+def _mark_as_used(entry: Path) -> None:
+    try:
+        os.utime(entry)
+    except OSError:  # of a cache that is only read, nothing is removed either
+        return
+
+
+def _prune(cache: Path) -> None:
+    """Remove the entries above the limit, and what processes left that were killed while they made one."""
+    entries = [path for path in cache.iterdir() if (path / _CHECKSUM).is_file()]
+    entries.sort(key=lambda path: path.stat().st_mtime)
+    an_hour_ago = time.time() - 3600
+    abandoned = [path for path in cache.glob(f"{_MAKING}*") if path.stat().st_mtime < an_hour_ago]
+    for path in [*entries[:-KEPT], *abandoned]:
+        shutil.rmtree(path, ignore_errors=True)
