@@ -17,7 +17,8 @@ from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation
 from clothseg import Segmenter
 from clothseg.models import clothseg_lite  # noqa: F401 - registers clothseg-lite
 from clothseg.models.loading import EMBEDDED
-from clothseg.training.data.loading import decode_row, load_splits
+from clothseg.training.data.decoding import decode_row
+from clothseg.training.data.loading import load_splits
 
 
 def main() -> None:

@@ -22,7 +22,8 @@ from tqdm.auto import tqdm
 from benchmarks.robustness import VIEWS, mean_iou
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, GROUPS, NAMES, NUM_CLASSES, SIDE_PAIRS, ids_of
-from clothseg.training.data.loading import decode_photo, decode_row, load_splits
+from clothseg.training.data.decoding import decode_photo, decode_row
+from clothseg.training.data.loading import load_splits
 from clothseg.training.data.sources import load_unlabelled, read_ids
 from clothseg.training.evaluation.bootstrap import interval, resampled
 from clothseg.training.evaluation.metrics import confusion_matrix

@@ -22,7 +22,8 @@ import numpy as np
 from PIL import Image
 
 from clothseg import Segmenter
-from clothseg.training.data.loading import decode_row, load_splits
+from clothseg.training.data.decoding import decode_row
+from clothseg.training.data.loading import load_splits
 
 
 WAYS = (("torch", "exact"), ("torch", "fast"), ("onnx", "exact"), ("openvino", "exact"), ("openvino", "fast"))

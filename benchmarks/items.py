@@ -25,7 +25,8 @@ from tqdm.auto import tqdm
 
 from clothseg import CutoutOptions, Segmentation, Segmenter
 from clothseg.labels import BACKGROUND, GROUPS, IGNORE
-from clothseg.training.data.loading import decode_row, load_splits
+from clothseg.training.data.decoding import decode_row
+from clothseg.training.data.loading import load_splits
 
 
 GARMENTS = GROUPS["All garments"]

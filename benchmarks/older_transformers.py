@@ -23,7 +23,8 @@ from PIL import Image
 from transformers import SegformerConfig, SegformerForImageClassification
 
 from clothseg import Segmenter
-from clothseg.training.data.loading import decode_row, load_splits
+from clothseg.training.data.decoding import decode_row
+from clothseg.training.data.loading import load_splits
 
 
 ROOT = Path(__file__).parents[1]

@@ -28,7 +28,8 @@ from clothseg.postprocess.back_view import swap_sides_if_back_view
 from clothseg.postprocess.cleanup import without_legs
 from clothseg.postprocess.guided_edges import follow_edges
 from clothseg.postprocess.upsample import label_pixels, winning_probability
-from clothseg.training.data.loading import decode_row, load_splits
+from clothseg.training.data.decoding import decode_row
+from clothseg.training.data.loading import load_splits
 
 
 STEPS = ("pixels", "plain edges", "guided edges", "probabilities")

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm.auto import tqdm
 
-from clothseg.training.data.loading import decode_row, load_splits
+from clothseg.training.data.decoding import decode_row
+from clothseg.training.data.loading import load_splits
 
 
 Shot = tuple[int, npt.NDArray[np.uint8], npt.NDArray[np.uint8]]

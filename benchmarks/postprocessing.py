@@ -36,7 +36,8 @@ from clothseg.postprocess.pipeline import decode_logits
 from clothseg.postprocess.softmax import as_logits, softmax
 from clothseg.postprocess.tta import average_probabilities
 from clothseg.postprocess.upsample import winners
-from clothseg.training.data.loading import decode_mask, decode_row, load_splits
+from clothseg.training.data.decoding import decode_mask, decode_row
+from clothseg.training.data.loading import load_splits
 from clothseg.training.evaluation.bootstrap import interval, resampled
 from clothseg.training.evaluation.boundary import boundary_f1
 from clothseg.training.evaluation.metrics import confusion_matrix

@@ -22,7 +22,8 @@ from tqdm.auto import tqdm
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, IGNORE, NAMES, NUM_CLASSES, mirror
 from clothseg.options import SegmentOptions, options_of
-from clothseg.training.data.loading import decode_row, load_splits
+from clothseg.training.data.decoding import decode_row
+from clothseg.training.data.loading import load_splits
 from clothseg.training.evaluation.metrics import confusion_matrix, summarize
 
 

@@ -30,7 +30,8 @@ from tqdm.auto import tqdm
 
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES
-from clothseg.training.data.loading import decode_row, load_splits
+from clothseg.training.data.decoding import decode_row
+from clothseg.training.data.loading import load_splits
 from clothseg.training.evaluation.metrics import confusion_matrix, summarize
 from clothseg.video.optical_flow import consistency
 from clothseg.video.stream import segment_frames

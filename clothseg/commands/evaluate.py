@@ -123,7 +123,8 @@ def _load(name: str, revision: str | None) -> "Segmenter":
 
 def _rows(arguments: argparse.Namespace) -> "tuple[str, Dataset, str | None]":
     """The split that is scored, its rows, undecoded, and the data set's commit."""
-    from clothseg.training.data.loading import check_encoding, load_split, load_splits, measure_masks, warn_of_few
+    from clothseg.training.data.inspection import measure_masks
+    from clothseg.training.data.loading import check_encoding, load_split, load_splits, warn_of_few
     from clothseg.training.data.sources import splits_of
 
     dataset, revision, split = arguments.dataset, arguments.dataset_revision, arguments.split

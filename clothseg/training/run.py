@@ -24,12 +24,9 @@ from clothseg.training.checkpoints import checkpoint_to_resume, checkpoints, wri
 from clothseg.training.config import TrainArguments
 from clothseg.training.data.copy_paste import CopyPaste
 from clothseg.training.data.dataset import ParsingDataset
-from clothseg.training.data.loading import (
-    Splits,
-    load_splits,
-    repeat_factor_indices,
-)
+from clothseg.training.data.loading import Splits, load_splits
 from clothseg.training.data.mask_encoding import shares_text
+from clothseg.training.data.resampling import repeat_factor_indices
 from clothseg.training.data.split import SPLIT_FILE
 from clothseg.training.distillation import Teacher
 from clothseg.training.evaluation.scoring import only_class, report, score

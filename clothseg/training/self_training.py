@@ -10,7 +10,8 @@ from datasets import Dataset, concatenate_datasets
 from clothseg.errors import DataError
 from clothseg.training.config import TrainArguments
 from clothseg.training.data.duplicates import near_duplicates
-from clothseg.training.data.loading import Splits, inspect_rows
+from clothseg.training.data.inspection import inspect_rows
+from clothseg.training.data.loading import Splits
 from clothseg.training.data.pseudo_labels import Labelling
 from clothseg.training.data.sources import load_labelled
 from clothseg.training.data.split import some

@@ -18,7 +18,7 @@ from clothseg.cli import main
 from clothseg.errors import ConfigError, DataError, UnknownClassError
 from clothseg.labels import ids_of
 from clothseg.training.arguments import parse_arguments
-from clothseg.training.data.loading import decode_mask
+from clothseg.training.data.decoding import decode_mask
 
 
 def little(examples: int) -> settings:

@@ -16,7 +16,8 @@ from transformers import AutoImageProcessor, AutoModelForSemanticSegmentation
 from clothseg import Segmenter
 from clothseg.labels import mirror, swap_sides
 from clothseg.models.loading import EMBEDDED
-from clothseg.training.data.loading import decode_row, load_splits
+from clothseg.training.data.decoding import decode_row
+from clothseg.training.data.loading import load_splits
 from clothseg.training.evaluation.metrics import summarize
 from clothseg.training.evaluation.scoring import score
 

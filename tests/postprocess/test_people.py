@@ -125,7 +125,8 @@ def test_an_unknown_value_is_named(tiny_model: Path) -> None:
 
 
 def test_photos_of_one_person_hold_one(shared_data: Path) -> None:
-    from clothseg.training.data.loading import decode_row, load_splits
+    from clothseg.training.data.decoding import decode_row
+    from clothseg.training.data.loading import load_splits
 
     rows = load_splits(str(shared_data), None, 0.1, 0).validation
     masks = [decode_row(rows[index])[1] for index in range(0, 100, 4)]

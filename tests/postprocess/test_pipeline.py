@@ -15,7 +15,7 @@ from clothseg import Segmenter, SegmentOptions
 from clothseg.engines import Engine, device
 from clothseg.labels import SWAP_SIDES
 from clothseg.postprocess import on_gpu, pipeline
-from clothseg.training.data.loading import decode_row
+from clothseg.training.data.decoding import decode_row
 from clothseg.training.data.sources import load_labelled
 from clothseg.training.evaluation.metrics import confusion_matrix
 from clothseg.training.evaluation.scoring import score

@@ -132,7 +132,7 @@ def fuzz_loader(data: bytes, random: Random) -> str:
 
 def fuzz_row(data: bytes, random: Random) -> str:
     """Decode a data set's row whose mask, and at times whose photo, are those bytes."""
-    from clothseg.training.data.loading import decode_row
+    from clothseg.training.data.decoding import decode_row
 
     photo = data if random.random() < 0.3 else random.choice(ROW_PHOTOS)
     row: dict[str, Any] = {

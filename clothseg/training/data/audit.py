@@ -17,8 +17,8 @@ from tqdm.auto import tqdm
 from clothseg.errors import DataError
 from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES
 from clothseg.segmenter import Segmenter
+from clothseg.training.data.decoding import decode_row
 from clothseg.training.data.duplicates import duplicate_groups, photo_hash
-from clothseg.training.data.loading import decode_row
 from clothseg.training.data.mask_encoding import Finding, MaskStatistics, findings_about
 from clothseg.training.data.repair import Repair, repair
 

@@ -17,7 +17,7 @@ from clothseg.images.atomic_files import atomic_path
 from clothseg.labels import NAMES, hex_color
 from clothseg.outputs.render import overlay
 from clothseg.training.data.audit import MIN_FIT, MIN_IOU, Audit, Row
-from clothseg.training.data.loading import decode_row
+from clothseg.training.data.decoding import decode_row
 from clothseg.training.data.repair import repair
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from datasets import Dataset
 
 from clothseg.labels import IGNORE, LABEL2ID, mirror
-from clothseg.training.data.loading import decode_row
+from clothseg.training.data.decoding import decode_row
 
 
 WORN = {LABEL2ID["Hat"]: (-1, 0.2, 0.5), LABEL2ID["Sunglasses"]: (0.05, 0.6, 0.3), LABEL2ID["Scarf"]: (0.75, 3, 0.8)}

@@ -14,7 +14,7 @@ from transformers import SegformerImageProcessorPil
 
 from clothseg.training.data.augmentation import augment
 from clothseg.training.data.copy_paste import CopyPaste
-from clothseg.training.data.loading import decode_mask, decode_row
+from clothseg.training.data.decoding import decode_mask, decode_row
 from clothseg.training.data.network_input import encode
 from clothseg.training.data.repair import repair
 

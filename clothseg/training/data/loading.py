@@ -1,26 +1,19 @@
-"""Data sets of `image` and `mask`: loading, splitting, decoding and checking every row."""
+"""Data sets of `image` and `mask`: loading, checking and splitting them."""
 
-import io
 import logging
-import os
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
-from PIL import Image as PILImage
 
-from clothseg.errors import ClothsegError, DataError, ImageError
-from clothseg.images.decode import load_photo, open_image, pixel_limit
+from clothseg.errors import DataError
 from clothseg.labels import IGNORE, NAMES, NUM_CLASSES
-from clothseg.training.bars import progress_bar
-from clothseg.training.data.duplicates import WORDS, duplicate_groups, photo_hash
+from clothseg.training.data.duplicates import duplicate_groups
+from clothseg.training.data.inspection import inspect_rows
 from clothseg.training.data.mask_encoding import MaskStatistics, findings_about, only_class_of
-from clothseg.training.data.row_cache import remembered
 from clothseg.training.data.sources import load_parts
 from clothseg.training.data.split import PARTS, PROTOCOLS, SplitRecord, counts_of, cross_split_duplicates, draw, some
 
@@ -251,167 +244,3 @@ def _report_duplicates(
             record.dataset,
             some(rows.select(across[0])["id"][:]),
         )
-
-
-def decode_mask(stored: dict[str, Any] | None, row_id: str) -> npt.NDArray[np.uint8]:
-    """Class ids of a stored mask (`bytes` or `path`; None: an empty cell), whole numbers of any mode, grey RGB too.
-
-    Returns:
-        (H, W) uint8, values 0..17 and 255.
-
-    Raises:
-        DataError: it does not decode, is a colour picture, or holds other values; the message names the row.
-    """
-    source = stored and (stored["bytes"] or stored["path"])
-    if not source:
-        raise DataError(f"Row {row_id}: it has no mask.")
-    try:
-        with (
-            io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file,
-            open_image(file, "it", pixel_limit()) as picture,
-        ):
-            ids = np.asarray(picture)
-    except ImageError as error:
-        raise DataError(f"Row {row_id}: the mask is no readable picture: {error}") from error
-    except Exception as error:  # decoders answer damaged bytes with nearly any exception
-        reason = getattr(error, "strerror", None) or str(error).rstrip(".") or type(error).__name__
-        raise DataError(f"Row {row_id}: the mask is no readable picture ({reason}).") from error
-    if ids.ndim == 3:
-        if ids.shape[2] < 3 or not (ids[..., :1] == ids[..., :3]).all():
-            raise DataError(f"Row {row_id}: the mask is a colour picture; it must hold class ids (mode L or P).")
-        ids = ids[..., 0]
-    with np.errstate(invalid="ignore"):  # of a floating-point mask
-        mask = ids.astype(np.uint8)
-    wrong = np.unique(ids[(mask != ids) | ((mask >= NUM_CLASSES) & (mask != IGNORE))])
-    if wrong.size:
-        lip = " 18 and 19 are shoes in LIP and CIHP, whose ids differ from ATR's." if {*wrong} <= {18, 19} else ""
-        raise DataError(
-            f"Row {row_id}: the mask holds {', '.join(map(str, wrong[:5]))}; class ids are 0 to {NUM_CLASSES - 1}, "
-            f"and {IGNORE} for pixels without annotation.{lip}"
-        )
-    return mask
-
-
-def decode_photo(stored: dict[str, Any] | None, row_id: str) -> PILImage.Image:
-    """RGB photo of a stored image (`bytes` or `path`).
-
-    Raises:
-        DataError: it does not decode; the message names the row.
-    """
-    stored = stored or {"bytes": None, "path": None}  # a table's empty cell
-    try:
-        return load_photo(stored["bytes"] or stored["path"] or b"")
-    except ClothsegError as error:
-        raise DataError(f"Row {row_id}: {error}") from error
-
-
-def decode_row(row: dict[str, Any]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Photo (H, W, 3) uint8 RGB and label map (H, W) uint8 of a row.
-
-    Raises:
-        DataError: photo or mask does not decode, or their sizes differ; the message names the row.
-    """
-    photo = np.asarray(decode_photo(row["image"], row["id"]))
-    mask = decode_mask(row["mask"], row["id"])
-    if mask.shape != photo.shape[:2]:
-        raise DataError(
-            f"Row {row['id']}: the mask is {mask.shape[1]}x{mask.shape[0]} pixels, "
-            f"the photo {photo.shape[1]}x{photo.shape[0]}; they must be of one size."
-        )
-    return photo, mask
-
-
-class Inspection(NamedTuple):
-    """What one look at N rows gives; zeros stand for rows with a problem.
-
-    `hashes` is (N, 2, 4) uint64, of `photo_hash`; `problems` says for the numbers of rows that cannot be used why not.
-    """
-
-    masks: MaskStatistics
-    hashes: npt.NDArray[np.uint64]
-    problems: dict[int, str]
-
-    @property
-    def pixels(self) -> npt.NDArray[np.int64]:
-        """(N, 18) int64, each class's pixels without 255."""
-        return self.masks.pixels
-
-
-def inspect_rows(rows: Dataset, description: str) -> Inspection:
-    """Decode every row once, on all cores, before any time is spent on training, and find all that cannot be used.
-
-    What was found is kept on disk, and the same rows are not decoded again by another run, a resumed one or another
-    process. Pillow decodes outside the interpreter's lock, so that threads do. A row of 640x427 pixels takes 8 ms of
-    one core, 2 ms of them for the hash; on two busy cores two threads did 143 rows a second where one did 103.
-
-    Args:
-        rows: undecoded rows with `id`, `image` and `mask`.
-        description: stands before the progress bar.
-    """
-    found = remembered(rows, lambda: _flat(_inspect(rows, description)))
-    hashes, problems = found.pop("hashes"), found.pop("problems")
-    return Inspection(MaskStatistics(**found), hashes, problems)
-
-
-def _flat(inspection: Inspection) -> dict[str, Any]:
-    return inspection.masks._asdict() | {"hashes": inspection.hashes, "problems": inspection.problems}
-
-
-def _inspect(rows: Dataset, description: str) -> Inspection:
-    masks = MaskStatistics.empty(len(rows))
-    hashes = np.zeros((len(rows), 2, WORDS), np.uint64)
-    problems: dict[int, str] = {}
-
-    def look(number: int) -> None:
-        row = rows[number]
-        try:
-            photo, mask = decode_row(row)
-        except DataError as error:
-            problems[number] = str(error).removeprefix(f"Row {row['id']}: ")
-            return
-        masks.measure(number, mask)
-        hashes[number] = photo_hash(PILImage.fromarray(photo))
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        looks = pool.map(look, range(len(rows)))
-        for _ in progress_bar(looks, total=len(rows), desc=description, unit=" rows", leave=False):
-            pass
-    return Inspection(masks, hashes, problems)
-
-
-def measure_masks(rows: Dataset) -> MaskStatistics:
-    """Statistics of the masks of rows (undecoded, with `id` and `mask`); masks that do not decode count for nothing.
-
-    Photos are not decoded: 2 ms a row on one core.
-    """
-    masks = MaskStatistics.empty(len(rows))
-    rows = rows.select_columns(["id", "mask"])
-
-    def look(number: int) -> None:
-        row = rows[number]
-        with suppress(DataError):
-            masks.measure(number, decode_mask(row["mask"], row["id"]))
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(look, range(len(rows))))
-    return masks
-
-
-def repeat_factor_indices(counts: npt.NDArray[np.int64], share: float, seed: int) -> npt.NDArray[np.int64]:
-    """Row numbers in which photos with rare classes occur several times: repeat factor sampling (LVIS, 2019).
-
-    A class that a share f of the photos shows asks for a factor max(1, sqrt(share / f)); a photo follows the class
-    that asks for most. The fraction of a factor is drawn with `seed`.
-
-    Args:
-        counts: (N, 18) pixels of each class in each photo.
-        share: classes in fewer photos than this are rare; 0 repeats nothing.
-
-    Returns:
-        (M,) int64, M at least N, sorted.
-    """
-    shown = counts > 0
-    wanted = np.sqrt(share / np.maximum(shown.mean(axis=0), 1e-12)).clip(min=1)
-    factors = np.where(shown, wanted, 1).max(axis=1)
-    times = np.floor(factors + np.random.default_rng(seed).random(len(factors))).astype(np.int64)
-    return np.repeat(np.arange(len(counts)), times)

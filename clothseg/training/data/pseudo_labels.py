@@ -27,7 +27,7 @@ from clothseg.postprocess.tta import SCALES, average_probabilities
 from clothseg.postprocess.upsample import sure_pixels
 from clothseg.segmenter import Segmenter
 from clothseg.training.bars import progress_bar
-from clothseg.training.data.loading import decode_photo
+from clothseg.training.data.decoding import decode_photo
 from clothseg.training.data.sources import load_unlabelled, read_ids
 
 

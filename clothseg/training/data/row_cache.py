@@ -24,7 +24,8 @@ from clothseg.images.disk_cache import cache_folder, find_entry, new_entry
 _FILE = "found.npz"
 _CODE = Path(__file__).parents[2]
 _DEPENDS_ON = (
-    "training/data/loading.py",
+    "training/data/decoding.py",
+    "training/data/inspection.py",
     "training/data/duplicates.py",
     "training/data/mask_encoding.py",
     "images/decode.py",

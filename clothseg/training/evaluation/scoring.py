@@ -17,7 +17,7 @@ from clothseg.options import EVALUATION_OPTIONS, SegmentKeywords, SegmentOptions
 from clothseg.postprocess.upsample import strips, winners
 from clothseg.segmenter import Segmenter
 from clothseg.training.bars import progress_bar
-from clothseg.training.data.loading import decode_row
+from clothseg.training.data.decoding import decode_row
 from clothseg.training.evaluation.bootstrap import Figures, interval, resampled
 from clothseg.training.evaluation.boundary import TOLERANCES, boundary_f1
 from clothseg.training.evaluation.calibration import BINS, calibration_error, reliability

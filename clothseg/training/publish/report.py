@@ -12,7 +12,7 @@ from datasets import Dataset
 from clothseg.images.atomic_files import atomic_path
 from clothseg.labels import NAMES, SIDE_PAIRS
 from clothseg.segmenter import Segmenter
-from clothseg.training.data.loading import decode_row
+from clothseg.training.data.decoding import decode_row
 from clothseg.training.evaluation.boundary import TOLERANCES
 from clothseg.training.evaluation.metrics import figures_of, part_of
 from clothseg.training.evaluation.scoring import Scores

@@ -139,7 +139,7 @@ def test_masks_without_a_person_have_no_fit(mask: np.ndarray, dolls: list[Doll])
 
 
 def test_edge_fit_on_real_photos(shared_data: Path) -> None:
-    from clothseg.training.data.loading import decode_row
+    from clothseg.training.data.decoding import decode_row
     from clothseg.training.data.sources import load_labelled
 
     pairs = [decode_row(row) for row in load_labelled(shared_data / "sample_train.parquet")]

@@ -14,7 +14,8 @@ from PIL import Image as PILImage
 
 from clothseg.errors import DataError
 from clothseg.training.data.dataset import ParsingDataset, _plain_jpeg, decode_quickly
-from clothseg.training.data.loading import decode_row
+from clothseg.training.data.decoding import decode_row
+from clothseg.training.data.loading import load_splits
 from clothseg.training.model import build_processor
 
 
@@ -119,3 +120,15 @@ def test_steps_of_the_augmentation_are_drawn_independently() -> None:
     assert 0.4 < mirrored.mean() < 0.6
     for share in (changed[mirrored].mean(), changed[~mirrored].mean()):
         assert 0.5 < share < 0.9  # 1 - 0.5 * 0.7 * 0.9 * 1 = 0.69: downscaling leaves plain grey as it is
+
+
+def test_augmentation_depends_on_seed_epoch_and_row_only(doll_data: Path) -> None:
+    rows, processor = load_splits(str(doll_data), None, 0.1, 0).train, build_processor((64, 64))
+    first, again = (ParsingDataset(rows, processor, "strong", seed=5) for _ in range(2))
+    other = ParsingDataset(rows, processor, "strong", seed=6)
+    expected = [first[index]["pixel_values"] for index in range(3)]
+    found = [again[index]["pixel_values"] for index in (2, 1, 0)][::-1]  # in another order
+    assert all((a == b).all() for a, b in zip(expected, found, strict=True))
+    assert not all((a == other[i]["pixel_values"]).all() for i, a in enumerate(expected))
+    again.set_epoch(1)
+    assert not all((a == again[i]["pixel_values"]).all() for i, a in enumerate(expected))

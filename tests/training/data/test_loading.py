@@ -4,134 +4,15 @@ import io
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from datasets import Dataset, Features, Image, Value
-from paper_dolls import draw, write_parquet
+from datasets import Dataset
+from doll_rows import BAD, FEATURES, dolls, write_dolls
+from paper_dolls import write_parquet
 from PIL import Image as PILImage
 
 from clothseg.errors import DataError
-from clothseg.training.data.dataset import ParsingDataset
-from clothseg.training.data.loading import decode_mask, decode_row, inspect_rows, load_splits, repeat_factor_indices
-from clothseg.training.model import build_processor
-
-
-def png(picture: PILImage.Image) -> dict[str, Any]:
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    return {"bytes": buffer.getvalue(), "path": None}
-
-
-def tiff(values: np.ndarray) -> dict[str, Any]:
-    buffer = io.BytesIO()
-    PILImage.fromarray(values).save(buffer, "TIFF")
-    return {"bytes": buffer.getvalue(), "path": None}
-
-
-def row(photo: PILImage.Image, mask: PILImage.Image) -> dict[str, Any]:
-    return {"id": "row-7", "image": png(photo), "mask": png(mask)}
-
-
-IDS = np.array([[0, 4, 17], [255, 9, 10]], np.uint8)
-
-
-def palette(ids: np.ndarray) -> PILImage.Image:
-    picture = PILImage.fromarray(ids)
-    picture.putpalette(list(range(256)) * 3)
-    return picture
-
-
-@pytest.mark.parametrize(
-    "mask",
-    [
-        PILImage.fromarray(IDS),
-        palette(IDS),
-        PILImage.fromarray(np.repeat(IDS[..., None], 3, axis=2)),
-        PILImage.fromarray(IDS.astype(np.uint16)),
-    ],
-    ids=["L", "P", "grey RGB", "16-bit"],
-)
-def test_masks_of_every_mode_give_the_ids(mask: PILImage.Image) -> None:
-    ids = decode_mask(png(mask), "row-7")
-    assert (ids == IDS).all() and ids.dtype == np.uint8
-
-
-PHOTO = PILImage.new("RGB", (3, 2))
-
-
-@pytest.mark.parametrize(
-    ("bad", "message"),
-    [
-        (row(PHOTO, PILImage.fromarray(IDS * 0 + 42)), r"row-7: the mask holds 42; class ids are 0 to 17"),
-        (row(PHOTO, PILImage.fromarray(IDS * np.uint16(0) + 256 + 3)), r"row-7: the mask holds 259;"),
-        (row(PHOTO, PHOTO) | {"mask": tiff(IDS.astype(np.int32) * 0 - 1)}, r"row-7: the mask holds -1;"),
-        (row(PHOTO, PHOTO) | {"mask": tiff(IDS.astype(np.float32) * 0 + 0.5)}, r"row-7: the mask holds 0\.5;"),
-        (row(PHOTO, PILImage.fromarray(IDS.T.copy())), r"row-7: the mask is 2x3 pixels, the photo 3x2"),
-        (row(PHOTO, PILImage.new("RGB", (3, 2), (1, 2, 3))), r"row-7: the mask is a colour picture"),
-        (row(PHOTO, PHOTO) | {"mask": {"bytes": b"no picture", "path": None}}, r"row-7: the mask is no readable"),
-        (row(PHOTO, PHOTO) | {"mask": {"bytes": None, "path": None}}, r"row-7: it has no mask"),
-        (row(PHOTO, PHOTO) | {"image": {"bytes": b"text", "path": None}}, r"row-7: "),
-    ],
-    ids=[
-        "label 42",
-        "label 259",
-        "label -1",
-        "label 0.5",
-        "other size",
-        "colour",
-        "no picture",
-        "nothing",
-        "no photo",
-    ],
-)
-def test_bad_rows_are_named_and_explained(bad: dict[str, Any], message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        decode_row(bad)
-
-
-FEATURES = Features({"id": Value("string"), "image": Image(decode=False), "mask": Image(decode=False)})
-
-
-def dolls(count: int, seed: int = 0) -> list[dict[str, Any]]:
-    """Rows of dolls as `load_splits` gives them."""
-    drawn = {f"doll-{number}": draw(number, 48, 32) for number in range(seed, seed + count)}
-    return [
-        {"id": row_id, "image": png(PILImage.fromarray(doll.image)), "mask": png(PILImage.fromarray(doll.mask))}
-        for row_id, doll in drawn.items()
-    ]
-
-
-BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "doll-1": ({"mask": png(PILImage.new("L", (31, 48)))}, "the mask is 31x48 pixels, the photo 32x48"),
-    "doll-3": ({"mask": png(PILImage.new("L", (32, 48), 42))}, "the mask holds 42"),
-    "doll-4": ({"mask": png(PILImage.new("RGB", (32, 48), (1, 2, 3)))}, "the mask is a colour picture"),
-    "doll-6": ({"image": {"bytes": b"text", "path": None}}, "is not a readable image"),
-    "doll-7": ({"mask": {"bytes": b"text", "path": None}}, "the mask is no readable picture"),
-    "doll-9": ({"image": {"bytes": dolls(1)[0]["image"]["bytes"][:400], "path": None}}, "damaged"),
-    "doll-10": ({"mask": None}, "it has no mask"),
-    "doll-11": ({"image": None}, "the photo is empty"),
-}
-
-
-def write_dolls(folder: Path, count: int = 14, bad: bool = True, part: str = "train", seed: int = 0) -> Path:
-    rows = [row | BAD[row["id"]][0] if bad and row["id"] in BAD else row for row in dolls(count, seed)]
-    Dataset.from_list(rows, features=FEATURES).to_parquet(folder / f"{part}.parquet")
-    return folder
-
-
-def test_one_look_finds_pixels_hashes_and_all_bad_rows(tmp_path: Path) -> None:
-    rows = load_splits(str(write_dolls(tmp_path)), on_bad_row="skip").train
-    good = inspect_rows(rows, "rows")
-    assert not good.problems and (good.pixels.sum(axis=1) == 48 * 32).all() and good.hashes.any(axis=(1, 2)).all()
-    mixed = [row | BAD[row["id"]][0] if row["id"] in BAD else row for row in dolls(14)]
-    mixed[0]["mask"] = png(PILImage.fromarray(np.repeat(np.uint8([[0], [255], [17]]), [16, 16, 16], 0).repeat(32, 1)))
-    found = inspect_rows(Dataset.from_list(mixed, features=FEATURES), "rows")
-    assert {f"doll-{number}" for number in found.problems} == set(BAD)
-    for number, problem in found.problems.items():
-        assert BAD[f"doll-{number}"][1].lower() in problem.lower()
-        assert not found.pixels[number].any() and not found.hashes[number].any()
-    assert found.pixels[0, [0, 17]].tolist() == [16 * 32, 16 * 32] and found.pixels[0].sum() == 32 * 32
-    assert (found.pixels[2] == np.bincount(draw(2, 48, 32).mask.ravel(), minlength=18)).all()
+from clothseg.training.data.inspection import inspect_rows
+from clothseg.training.data.loading import load_splits
 
 
 def test_bad_rows_stop_a_training_or_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -269,42 +150,3 @@ def test_wrong_folders_and_columns_say_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "train.parquet").write_text("not parquet")
     with pytest.raises(DataError, match="cannot be read"):
         load_splits(str(tmp_path), None, 0.1, 0)
-
-
-def test_augmentation_depends_on_seed_epoch_and_row_only(doll_data: Path) -> None:
-    rows, processor = load_splits(str(doll_data), None, 0.1, 0).train, build_processor((64, 64))
-    first, again = (ParsingDataset(rows, processor, "strong", seed=5) for _ in range(2))
-    other = ParsingDataset(rows, processor, "strong", seed=6)
-    expected = [first[index]["pixel_values"] for index in range(3)]
-    found = [again[index]["pixel_values"] for index in (2, 1, 0)][::-1]  # in another order
-    assert all((a == b).all() for a, b in zip(expected, found, strict=True))
-    assert not all((a == other[i]["pixel_values"]).all() for i, a in enumerate(expected))
-    again.set_epoch(1)
-    assert not all((a == again[i]["pixel_values"]).all() for i, a in enumerate(expected))
-
-
-def test_photos_with_rare_classes_are_repeated() -> None:
-    counts = np.zeros((100, 18), np.int64)
-    counts[:, 0] = 1
-    counts[:9, 1] = 5  # 9 % of the photos: sqrt(0.36 / 0.09) = 2 times
-    counts[8:40, 2] = 5  # 32 %: sqrt(0.36 / 0.32) = 1.06 times; photo 8 follows the rarer class
-    times = np.bincount(repeat_factor_indices(counts, 0.36, seed=0), minlength=100)
-    assert (times[:9] == 2).all() and (times[40:] == 1).all() and set(times[9:40]) == {1, 2}
-    assert times[9:40].mean() == pytest.approx(1.06, abs=0.1)
-    assert (repeat_factor_indices(counts, 0, seed=0) == np.arange(100)).all()
-    assert (repeat_factor_indices(counts, 0.36, seed=1) != repeat_factor_indices(counts, 0.36, seed=1)).sum() == 0
-
-
-def test_real_samples_are_sound(shared_data: Path) -> None:
-    from datasets import load_dataset
-
-    files = {"train": str(shared_data / "sample_train.parquet")}
-    rows = load_dataset("parquet", data_files=files, split="train")
-    rows = rows.cast_column("image", Image(decode=False)).cast_column("mask", Image(decode=False))
-    assert len(rows) == 16 and not inspect_rows(rows, "samples").problems
-
-
-def test_doll_rows_hold_the_dolls(doll_data: Path) -> None:
-    photo, mask = decode_row(load_splits(str(doll_data), None, 0.1, 0).train[3])
-    assert (mask == draw(3, 128, 96).mask).all()
-    assert photo.shape == (128, 96, 3)

@@ -132,7 +132,7 @@ def test_atrs_ids_are_never_refused(count: int, masks: list[Mask]) -> None:
 
 def test_real_rows_are_never_refused(shared_data: Path) -> None:
     """No subset of 1 to 64 rows of real data; of 16 rows, not even a warning."""
-    from clothseg.training.data.loading import measure_masks
+    from clothseg.training.data.inspection import measure_masks
     from clothseg.training.data.sources import load_labelled
 
     real = measure_masks(load_labelled(shared_data / "train.parquet"))

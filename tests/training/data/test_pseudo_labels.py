@@ -13,7 +13,8 @@ from clothseg import Segmenter
 from clothseg.errors import DataError
 from clothseg.labels import IGNORE, LABEL2ID, NUM_CLASSES, mirror
 from clothseg.training.data import pseudo_labels
-from clothseg.training.data.loading import decode_mask, load_splits
+from clothseg.training.data.decoding import decode_mask
+from clothseg.training.data.loading import load_splits
 from clothseg.training.data.pseudo_labels import (
     BODY,
     GARMENTS,

@@ -11,7 +11,7 @@ from paper_dolls import draw, write_parquet
 
 from clothseg.labels import BACKGROUND, IGNORE, LABEL2ID, NUM_CLASSES, mirror
 from clothseg.training.data.dataset import ParsingDataset
-from clothseg.training.data.loading import decode_row
+from clothseg.training.data.decoding import decode_row
 from clothseg.training.data.repair import repair
 from clothseg.training.data.sources import load_labelled
 from clothseg.training.model import build_processor

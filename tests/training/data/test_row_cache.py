@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from clothseg.training.data import loading
-from clothseg.training.data.loading import inspect_rows
+from clothseg.training.data import inspection
+from clothseg.training.data.inspection import inspect_rows
 from clothseg.training.data.row_cache import remembered, rows_key
 from clothseg.training.data.sources import load_parts
 
@@ -31,7 +31,7 @@ def test_rows_are_decoded_once(rows: Dataset, cache: Path, monkeypatch: pytest.M
     table = Dataset.from_list(damaged, features=rows.features)
     first = inspect_rows(table, "rows")
     assert list(first.problems) == [2] and first.pixels[0].any()
-    monkeypatch.setattr(loading, "decode_row", lambda row: pytest.fail("decoded again"))
+    monkeypatch.setattr(inspection, "decode_row", lambda row: pytest.fail("decoded again"))
     again = inspect_rows(Dataset.from_list(damaged, features=rows.features), "rows")
     assert again.problems == first.problems
     for name in ("pixels", "hashes"):

@@ -22,7 +22,7 @@ from clothseg import Segmenter
 from clothseg.errors import DataError
 from clothseg.labels import LABEL2ID, NAMES
 from clothseg.postprocess.pipeline import decode
-from clothseg.training.data.loading import decode_row
+from clothseg.training.data.decoding import decode_row
 from clothseg.training.data.sources import load_labelled
 from clothseg.training.evaluation import scoring
 from clothseg.training.evaluation.boundary import boundary_f1
