@@ -21,6 +21,7 @@ from clothseg.app.downloads import (
     save_summary,
 )
 from clothseg.app.i18n import tr
+from clothseg.app.messages import localized
 from clothseg.app.photo_input import fitting_photo, plain_errors
 from clothseg.app.selection import Choice, PhotoResult, cutout_of, first_picks, items_of, of_group, preview_of
 from clothseg.app.settings import LOOK, OPACITY, Settings, cutout_options, look_options, write_link
@@ -90,7 +91,7 @@ class Answers:
             found = replace(found, picked=tuple(picked))
             return found, self._staged(found, picked, settings, parts)
         except ClothsegError as error:
-            return str(error)
+            return localized(str(error))
 
     def correct(self, event: gr.EventData, said: Any, seen: Any, *settings: Any) -> tuple[Any, Any, Any]:
         """The result, the stage's value and what is said after the visitor's corrections."""
@@ -100,7 +101,7 @@ class Answers:
         try:
             found = corrected(self.segmenter, seen, Choice.of(wanted).edits)
         except ClothsegError as error:
-            gr.Warning(str(error))
+            gr.Warning(localized(str(error)))
             found = replace(seen)  # with those corrections that could be made
         parts = find_parts(found.result)
         before = {part.key for part in find_parts(seen.result)}
