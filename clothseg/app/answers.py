@@ -23,7 +23,7 @@ from clothseg.app.downloads import (
 from clothseg.app.i18n import tr
 from clothseg.app.messages import localized
 from clothseg.app.photo_input import fitting_photo, plain_errors
-from clothseg.app.selection import Choice, PhotoResult, cutout_of, first_picks, items_of, of_group, preview_of
+from clothseg.app.selection import Choice, PhotoResult, carried, cutout_of, first_picks, items_of, of_group, preview_of
 from clothseg.app.settings import LOOK, OPACITY, Settings, cutout_options, look_options, write_link
 from clothseg.errors import ClothsegError
 from clothseg.options import CutoutOptions, SegmentOptions
@@ -87,7 +87,7 @@ class Answers:
             if same and choice.edits:
                 found = corrected(self.segmenter, found, choice.edits)
             parts = find_parts(found.result)
-            picked = list(choice.picked) if same else first_picks(parts, choice.classes or kept)
+            picked = carried(parts, choice.picked) if same else first_picks(parts, choice.classes or kept)
             found = replace(found, picked=tuple(picked))
             return found, self._staged(found, picked, settings, parts)
         except ClothsegError as error:
@@ -166,11 +166,16 @@ class Answers:
 
     @staticmethod
     @plain_errors
-    def link(said: Any, *values: Any) -> Any:
-        """Query of a link to the settings; it names classes only if somebody picked them."""
+    def link(said: Any, seen: Any, *values: Any) -> Any:
+        """Query of a link to the settings; it names classes only if they are others than are picked at first."""
         choice = Choice.of(said)
         opacity = OPACITY if choice.opacity is None else choice.opacity
-        settings = Settings(values[: len(LOOK)], choice.classes, opacity, cutout_options(*values[len(LOOK) :]))
+        keep: tuple[str, ...] = ()
+        if isinstance(seen, PhotoResult):
+            parts = find_parts(seen.result)
+            if set(choice.picked) != set(first_picks(parts, ())):
+                keep = tuple(dict.fromkeys(part.name for part in parts if part.key in choice.picked))
+        settings = Settings(values[: len(LOOK)], keep, opacity, cutout_options(*values[len(LOOK) :]))
         return gr.update(value=write_link(settings), visible=True)
 
 

@@ -14,6 +14,7 @@ from clothseg.app.photo_input import fitting_photo
 from clothseg.app.selection import PhotoResult
 from clothseg.errors import ConfigError
 from clothseg.labels import NAMES
+from clothseg.options import SegmentOptions
 from clothseg.postprocess.clicks import Click
 from clothseg.segmentation import Segmentation
 from clothseg.segmenter import Segmenter
@@ -52,7 +53,7 @@ def _without(segmenter: Segmenter, seen: PhotoResult, names: set[str]) -> Segmen
     """The result before corrections, of a photo that lacks these classes."""
     if not names:
         return seen.base
-    options = replace(seen.options, exclude=tuple(name for name in NAMES if name in names))
+    options = SegmentOptions.of({"exclude": tuple(name for name in NAMES if name in names)}, seen.options)
     photo = fitting_photo(seen.path)
     return replace(segmenter(seen.path if photo is None else photo, options), name=seen.base.name)
 

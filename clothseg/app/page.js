@@ -35,6 +35,10 @@
       const label = button.closest('.block')?.querySelector('[data-testid=block-label]');
       button.setAttribute('aria-label', label?.innerText.trim() || '{{PICTURE}}');
     });
+    all('fieldset:not([aria-label])').forEach((group) => {
+      const label = group.querySelector('[data-testid=block-info]')?.innerText.trim();
+      if (label) group.setAttribute('aria-label', label);
+    });
   };
   new MutationObserver(name).observe(document.body, {childList: true, subtree: true});
   name();
@@ -51,6 +55,11 @@
     files.items.add(photo);
     box.files = files.files;
     box.dispatchEvent(new Event('change', {bubbles: true}));
+  };
+
+  // Take away a photo that could not be used, so that another one can be dropped or chosen in its place.
+  page.discard = () => {
+    if (one('#message .problem')) one('#photo .icon-button-wrapper button:last-of-type')?.click();
   };
 
   const holdsFiles = (event) => [...(event.dataTransfer?.types || [])].includes('Files');
@@ -111,11 +120,16 @@
       button.disabled = !picked.size || !stage.number;
     });
   };
+  let settling = false;
   document.addEventListener('stage:state', (event) => {
     const before = stage;
     stage = event.detail;
-    const same = before.number === stage.number;
-    if (same && before.picked.join() !== stage.picked.join()) {
+    // What a new result begins with was picked by nobody.
+    if (before.number !== stage.number) {
+      settling = true;
+      setTimeout(() => (settling = false));
+    }
+    if (!settling && before.picked.join() !== stage.picked.join()) {
       classes = [...new Set(stage.picked.map((key) => key.split('/')[0]))];
     }
     mark();

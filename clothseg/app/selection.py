@@ -115,6 +115,16 @@ def first_picks(parts: Sequence[Part], names: Sequence[str]) -> list[str]:
     return chosen or of_group("All garments", parts) or [part.key for part in parts]
 
 
+def carried(parts: Sequence[Part], picked: Sequence[str]) -> list[str]:
+    """Keys of the parts that stay picked in another result of the same photo.
+
+    A key that it does not have, such as one without a person where people are told apart now, stands for its class.
+    """
+    known = {part.key for part in parts}
+    classes = {key.partition("/")[0] for key in picked if key not in known}
+    return [part.key for part in parts if part.key in picked or part.name in classes]
+
+
 def of_group(group: str, parts: Sequence[Part]) -> list[str]:
     """Keys of the parts that belong to the preset `group`."""
     return [part.key for part in parts if part.name in GROUPS[group]]

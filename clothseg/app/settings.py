@@ -131,24 +131,17 @@ def ground_inputs(prefix: str = "") -> list[Any]:
     plain = CUTOUT_AT_FIRST
     grounds = [(tr(ground), ground) for ground in GROUNDS]
     ground = gr.Radio(grounds, value=GROUNDS[0], label=tr("Background"), elem_id=f"{prefix}ground")
-    color = gr.ColorPicker("#ffd84d", label=tr("Colour"), visible=False, elem_id=f"{prefix}ground-color")
+    # The style sheet shows the one that is chosen: an update of the picture's input would give it back gradio's own
+    # way to read files (`gradio_internals.replace_preprocess`).
+    color = gr.ColorPicker("#ffd84d", label=tr("Colour"), elem_id=f"{prefix}ground-color")
     picture = photo_input(
         label=tr("Picture"),
         sources=["upload"],
         height=140,
-        visible=False,
         buttons=[],
         elem_id=f"{prefix}ground-picture",
     )
     crop = gr.Checkbox(plain.crop, label=tr("Crop to the cut-out"), elem_id=f"{prefix}crop", elem_classes="tight")
-    ground.change(
-        lambda value: (gr.update(visible=value == GROUNDS[2]), gr.update(visible=value == GROUNDS[3])),
-        ground,
-        [color, picture],
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
-    )
     return [ground, color, picture, crop]
 
 

@@ -15,7 +15,7 @@ from clothseg.app.settings import edge_inputs, ground_inputs, look_inputs, polyg
 from clothseg.segmenter import Segmenter
 
 
-EXAMPLES = ("businesswoman.jpg", "golfer.jpg", "suit.jpg", "couple.jpg")
+EXAMPLES = ("businesswoman.jpg", "suit.jpg", "bride.jpg")
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
@@ -106,7 +106,6 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
         if isinstance(found, str):
             return shown(False) | {
                 seen: answers.refused,
-                photo: None,
                 message: gr.update(value=html.problem(found), visible=True),
                 canvas: None,
             }
@@ -118,11 +117,11 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
             said: html.announcement(answers.told(result)),
         }
 
-    gr.on(
+    analysed = gr.on(
         [photo.change, *(box.input for box in look)],
         analyse,
         [choice, photo, seen, keep, *look, *cutout_settings],
-        [seen, photo, message, said, canvas, *result_parts],
+        [seen, message, said, canvas, *result_parts],
         js=_asking(4 + len(look) + len(cutout_settings)),
         show_progress_on=[photo, canvas],
         concurrency_id=MODEL_QUEUE,
@@ -130,6 +129,8 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
         trigger_mode="always_last",
         **PRIVATE,
     )
+    # Not by the server: an update of the input would give it back gradio's own way to read files.
+    analysed.then(None, None, None, js="() => window.clothseg.discard()", **PRIVATE)
     canvas.edit(
         answers.correct,
         [choice, seen, *cutout_settings],
@@ -176,9 +177,9 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
     copied.then(None, taken, None, js="(file) => window.clothseg.copied(file)", **PRIVATE)
     link.click(
         answers.link,
-        [choice, *look, *cutout_settings],
+        [choice, seen, *look, *cutout_settings],
         link_text,
-        js=_asking(1 + len(look) + len(cutout_settings)),
+        js=_asking(2 + len(look) + len(cutout_settings)),
         show_progress="hidden",
         concurrency_limit=None,
         **PRIVATE,
