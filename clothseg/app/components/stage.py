@@ -12,7 +12,7 @@ parts       [{key, name, label, color, number, ink, person, box, share, confiden
             `name` is the class's in the API, `label` what people read, `ink` reads well on `color`
 classes     [{name, label, color, ink, number}], all that can be chosen for corrections, Background among them
 picked      keys of the parts that are picked when the result is new; later the browser knows better
-cutout      {"url": ..., "picked": [keys]}, the server's refined cut-out; shown while exactly those are picked
+cutout      {"picture": {"url": ...}, "picked": [keys]}, the server's refined cut-out; shown while exactly those are picked
 background  CSS colour behind the cut-out; null for none
 download    {"url", "name", "type"} of the file that dragging the cut-out out of the browser gives, or null
 view        "cutout", "regions" or "compare" to begin with; null leaves the one that is shown
@@ -154,7 +154,7 @@ def stage_value(
 
 def cutout_value(path: str, picked: Sequence[str]) -> dict[str, Any]:
     """`cutout` of the component's value: a picture of the whole photo's shape, and the parts that it is of."""
-    return {**_file(path), "picked": list(picked)}
+    return {"picture": _file(path), "picked": list(picked)}
 
 
 def save_photo(result: Segmentation) -> str:

@@ -102,6 +102,7 @@ async function show(given, before, current) {
   } else {
     takeEdits(given);
   }
+  root.dataset.turn = given.turn ?? '';
   showHistory();
   setView(given.view || state.view);
   setPicked(keys, true);
@@ -126,10 +127,11 @@ function summary() {
 // Fetch the server's cut-out, and show it once it is there.
 async function refine() {
   const wanted = state.value.cutout;
-  if (!wanted || (state.refined && state.refined.url === wanted.url)) return;
-  const image = await load(wanted.url).catch(() => null);
-  if (!image || !state.value || !state.value.cutout || state.value.cutout.url !== wanted.url) return;
-  state.refined = {url: wanted.url, image};
+  const url = wanted?.picture.url;
+  if (!wanted || state.refined?.url === url) return;
+  const image = await load(url).catch(() => null);
+  if (!image || state.value?.cutout?.picture.url !== url) return;
+  state.refined = {url, image};
   redraw();
 }
 
