@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, CDPSession, Locator, Page, expect
 from clothseg import Segmentation
 from clothseg.app.blocks import launch_options
 from clothseg.app.components.parts import find_parts
-from clothseg.app.components.stage import cutout_value, save_photo, stage, stage_value
+from clothseg.app.components.stage import cutout_value, save_photo, stage, stage_news, stage_value
 from clothseg.app.downloads import save_preview
 from clothseg.labels import LABEL2ID, NAMES, PALETTE
 
@@ -70,10 +70,11 @@ def served() -> Iterator[Served]:
 
     def begin() -> dict[str, Any]:
         download = {"url": "/gradio_api/file=cut.png", "name": "doll-cutout.png", "type": "image/png"}
-        return stage_value(result, photo, 1, picked=PICKED, download=download, cutout=cutout_value(red, ["Hat"]))
+        return stage_value(result, photo, 1, picked=PICKED, download=download)
 
-    def picked(event: gr.EventData) -> str:
-        return json.dumps(event._data)
+    def picked(event: gr.EventData) -> tuple[Any, str]:
+        news = stage_news(event._data["number"], cutout=cutout_value(red, ["Hat"]))
+        return news, json.dumps(event._data)
 
     def edit(event: gr.EventData) -> tuple[dict[str, Any], str]:
         data = event._data
@@ -87,12 +88,21 @@ def served() -> Iterator[Served]:
         component = stage(elem_id="stage")
         picks, edits = gr.Textbox(elem_id="picks", label="Picks"), gr.Textbox(elem_id="edits", label="Edits")
         demo.load(begin, None, component)
-        component.picked(picked, None, picks, show_progress="hidden")
+        component.picked(picked, None, [component, picks], show_progress="hidden")
         component.edit(edit, None, [component, edits], show_progress="hidden")
     options = {name: value for name, value in launch_options().items() if name in ("theme", "css_paths", "ssr_mode")}
     _, url, _ = demo.launch(quiet=True, prevent_thread_lock=True, server_name="127.0.0.1", **options)
     yield Served(url, result)
     demo.close()
+
+
+_DRAWN = "await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));"
+_COLOR = """([x, y]) => {
+  const canvas = document.querySelector('.stage canvas');
+  const box = canvas.getBoundingClientRect();
+  const scale = canvas.width / box.width;
+  return [...canvas.getContext('2d').getImageData((x - box.left) * scale, (y - box.top) * scale, 1, 1).data];
+}"""
 
 
 class Stage:
@@ -115,18 +125,12 @@ class Stage:
 
     def color(self, x: float, y: float) -> np.ndarray:
         """(3,) what the canvas shows at a place of the page, once all is drawn."""
-        color = self.page.evaluate(
-            """async ([x, y]) => {
-              await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-              const canvas = document.querySelector('.stage canvas');
-              const box = canvas.getBoundingClientRect();
-              const scale = canvas.width / box.width;
-              const at = [(x - box.left) * scale, (y - box.top) * scale];
-              return [...canvas.getContext('2d').getImageData(...at, 1, 1).data];
-            }""",
-            [x, y],
+        return np.array(self.page.evaluate(f"async (at) => {{ {_DRAWN} return ({_COLOR})(at); }}", [x, y])[:3], int)
+
+    def until_red(self, x: float, y: float) -> None:
+        self.page.wait_for_function(
+            f"(at) => {{ const [r, g, b] = ({_COLOR})(at); return r > 240 && g + b < 40; }}", arg=[x, y]
         )
-        return np.array(color[:3], int)
 
     def view(self, name: str) -> None:
         self.page.get_by_role("radio", name=name, exact=True).check()
@@ -291,7 +295,7 @@ def test_picks_show_at_once_and_are_reported_once(desktop: Stage) -> None:
     # The server's own cut-out, all red here, is shown while it is of just what is picked.
     desktop.page.mouse.click(*desktop.of("Hat"))
     desktop.page.mouse.move(5, 5)
-    assert near(desktop.color(*desktop.of("Dress")), (255, 0, 0))
+    desktop.until_red(*desktop.of("Dress"))
     desktop.page.mouse.click(*desktop.of("Face"))
     assert not near(desktop.color(*desktop.of("Dress")), (255, 0, 0))
 

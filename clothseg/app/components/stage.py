@@ -12,7 +12,8 @@ parts       [{key, name, label, color, number, ink, person, box, share, confiden
             `name` is the class's in the API, `label` what people read, `ink` reads well on `color`
 classes     [{name, label, color, ink, number}], all that can be chosen for corrections, Background among them
 picked      keys of the parts that are picked when the result is new; later the browser knows better
-cutout      {"picture": {"url": ...}, "picked": [keys]}, the server's refined cut-out; shown while exactly those are picked
+cutout      {"picture": {"url": ...}, "picked": [keys]}, the server's refined cut-out; shown while exactly those are
+            picked
 background  CSS colour behind the cut-out; null for none
 download    {"url", "name", "type"} of the file that dragging the cut-out out of the browser gives, or null
 view        "cutout", "regions" or "compare" to begin with; null leaves the one that is shown
@@ -20,6 +21,9 @@ edits       corrections that the result has, as the event `edit` gave them
 turn        of the event `edit` that this answers; null if it answers none
 editable    whether corrections are offered
 ```
+
+What changes later of the result that is shown comes by `stage_news`: cutout, background, download. It goes another way
+than the value, because of two values in quick succession gradio's page shows the last alone.
 
 What the browser says to the server are events of the component, their data in `gr.EventData`:
 
@@ -92,6 +96,7 @@ def stage(**options: Any) -> gr.HTML:
         js_on_load="\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS),
         apply_default_css=False,
         texts=texts(),
+        news=None,
         **options,
     )
 
@@ -152,9 +157,17 @@ def stage_value(
     }
 
 
+def stage_news(number: int, **changed: Any) -> Any:
+    """An update of the component: other values of `cutout`, `background` or `download` for the result with a number.
+
+    It is ignored if another result is shown by then.
+    """
+    return gr.update(news={"number": number, **changed}, texts=texts())  # gradio's updates take the place of all props
+
+
 def cutout_value(path: str, picked: Sequence[str]) -> dict[str, Any]:
     """`cutout` of the component's value: a picture of the whole photo's shape, and the parts that it is of."""
-    return {"picture": _file(path), "picked": list(picked)}
+    return {"picture": _file(path), "picked": list(picked)}  # apart: of a file gradio hands on only what it knows
 
 
 def save_photo(result: Segmentation) -> str:

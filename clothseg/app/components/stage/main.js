@@ -53,22 +53,33 @@ new ResizeObserver(() => moveTo(...state.centre)).observe(frame);
 new MutationObserver(redraw).observe(document.body, {attributeFilter: ['class']}); // dark or light
 
 let turn = 0;
+let coming = null; // the value that is being put on the stage
 async function take() {
   const given = props.value ? JSON.parse(JSON.stringify(props.value)) : null;
+  if (!given?.map) return clear();
   const mine = ++turn;
-  if (!given || !given.map) return clear();
   const before = state.value;
-  if (before && before.number === given.number) {
-    const {cutout, background, download} = given;
-    state.value = {...before, cutout, background, download};
-    redraw();
-  } else if (!(await show(given, before, () => mine === turn))) {
-    return; // another one has come meanwhile
-  }
+  if (before?.number === given.number) return;
+  coming = given;
+  hear();
+  if (!(await show(given, before, () => mine === turn))) return; // another one has come meanwhile
+  coming = null;
   refine();
 }
 
+// What the server says of a result later: its cut-out, the ground behind that, its file.
+function hear() {
+  if (!props.news) return;
+  const news = JSON.parse(JSON.stringify(props.news));
+  for (const value of [coming, state.value]) {
+    if (value && value.number === news.number) Object.assign(value, news);
+  }
+  if (state.value?.number === news.number) refine();
+}
+
 function clear() {
+  turn += 1;
+  coming = null;
   setCorrect(false);
   closeMenu(false);
   answered();
@@ -126,6 +137,8 @@ function summary() {
 
 // Fetch the server's cut-out, and show it once it is there.
 async function refine() {
+  redraw();
+  announce();
   const wanted = state.value.cutout;
   const url = wanted?.picture.url;
   if (!wanted || state.refined?.url === url) return;
@@ -136,4 +149,5 @@ async function refine() {
 }
 
 watch('value', take);
+watch('news', hear);
 take();
