@@ -35,9 +35,11 @@ class Answers:
 
     Attributes:
         refused: stands for the result of a photo that could not be used.
+        unchanged: stands for the result that is shown already.
     """
 
     refused = "refused"
+    unchanged: tuple[()] = ()
 
     def __init__(self, segmenter: Segmenter) -> None:
         """Answer with `segmenter`, which runs one photo at a time."""
@@ -51,7 +53,7 @@ class Answers:
         kept: Sequence[str],
         ticks: Sequence[bool],
         settings: Sequence[Any],
-    ) -> tuple[PhotoResult, dict[str, Any]] | str | None:
+    ) -> tuple[PhotoResult, dict[str, Any]] | tuple[()] | str | None:
         """Segment a photo.
 
         Args:
@@ -63,13 +65,16 @@ class Answers:
             settings: of the cut-out.
 
         Returns:
-            The result and the stage's value; why there is none; or None without a photo.
+            The result and the stage's value; `unchanged`; why there is none; or None without a photo.
         """
         if path is None:
             return None
         choice = Choice.of(said)
         try:
             options = SegmentOptions.of(look_options(ticks))
+            shown = before if isinstance(before, PhotoResult) and before.path == path else None
+            if shown and shown.options == options and not choice.restoring:
+                return self.unchanged  # gradio sends some changes of a photo twice
             photo = fitting_photo(path)
             result = self.segmenter(path if photo is None else photo, options)
             note = ""
@@ -81,8 +86,7 @@ class Answers:
                     width=width,
                     height=height,
                 )
-            shown = before if isinstance(before, PhotoResult) and before.path == path else None
-            same = choice.restoring or shown is not None
+            same = choice.restoring or (shown is not None and choice.number == shown.number)
             found = PhotoResult(path, options, result, result, note=note, preview=shown.preview if shown else "")
             if same and choice.edits:
                 found = corrected(self.segmenter, found, choice.edits)

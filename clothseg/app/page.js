@@ -132,9 +132,18 @@
     if (!settling && before.picked.join() !== stage.picked.join()) {
       classes = [...new Set(stage.picked.map((key) => key.split('/')[0]))];
     }
+    shadeAsLinked();
     mark();
     keep();
   });
+  // A link may say how opaque the regions are at first.
+  let shade = new URLSearchParams(location.search).get('opacity');
+  const shadeAsLinked = () => {
+    const slider = one('#stage .opacity input');
+    if (shade === null || !slider || !stage.number) return;
+    [slider.value, shade] = [shade, null];
+    slider.dispatchEvent(new Event('input', {bubbles: true}));
+  };
   const card = (event) => event.target.closest?.('#items [data-key]')?.dataset.key;
   document.addEventListener('click', (event) => {
     const key = card(event);

@@ -61,6 +61,11 @@ class PhotoResult:
     def __hash__(self) -> int:
         return self.number
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of photo and result."""
+        return (*self.result.notes, self.note) if self.note else self.result.notes
+
 
 @dataclass(frozen=True)
 class Choice:

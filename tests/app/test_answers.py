@@ -71,7 +71,10 @@ def test_a_photo_is_segmented_as_the_library_does(answers: Answers, photo: str) 
 def test_picks_go_on_to_the_next_photo_and_stay_in_the_same(answers: Answers, photo: str, tmp_path: Path) -> None:
     seen, _ = analyse(answers, photo)
     keys = [part.key for part in find_parts(seen.result)][:1]
-    assert analyse(answers, photo, seen, picked=keys, classes=["Bag"])[1]["picked"] == keys
+    assert analyse(answers, photo, seen) == answers.unchanged
+    said = {"number": seen.number, "picked": keys, "classes": ["Bag"]}
+    plain = [False, *LOOK_AT_FIRST[1:]]
+    assert answers.analyse(said, photo, seen, [], plain, PLAIN)[1]["picked"] == keys  # type: ignore[index, misc]
     other = tmp_path / "other.png"
     Image.fromarray(draw(1, 300, 200).image).save(other)
     assert analyse(answers, str(other), seen, picked=["Bag"], classes=keys)[1]["picked"] == keys

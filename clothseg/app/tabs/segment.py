@@ -103,6 +103,8 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
                     **{part: gr.update(visible=part is before) for part in result_parts if part is not canvas},
                 }
             )
+        if not found:
+            return {said: gr.skip()}
         if isinstance(found, str):
             return shown(False) | {
                 seen: answers.refused,
@@ -113,7 +115,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
         return shown(True) | {
             seen: result,
             canvas: value,
-            message: gr.update(value=html.notes(result.result.notes), visible=bool(result.result.notes)),
+            message: gr.update(value=html.notes(result.notes), visible=bool(result.notes)),
             said: html.announcement(answers.told(result)),
         }
 
