@@ -73,6 +73,7 @@ function announce() {
     picked: pickedKeys(),
     hover: hover ? hover.key : null,
     view: state.view,
+    opacity: state.opacity,
     correct: state.correct,
     edits: liveEdits(),
   };
