@@ -3,7 +3,8 @@
 import copy
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self, Unpack
@@ -20,9 +21,13 @@ from clothseg.labels import NAMES
 from clothseg.options import SegmentKeywords, SegmentOptions, takes_options
 from clothseg.pickling import Origin, restore, to_pickle
 from clothseg.pipelining import in_order, pipelined
+from clothseg.postprocess.clicks import Click, apply_click, view_of
+from clothseg.postprocess.evidence import Evidence, as_evidence, turn_evidence_back
+from clothseg.postprocess.orientation import turn
 from clothseg.postprocess.pipeline import Logits, Prediction, aspect_preserving_size, decode
 from clothseg.postprocess.softmax import as_logits
 from clothseg.postprocess.tta import average_probabilities
+from clothseg.postprocess.zoom_crop import Box
 from clothseg.segmentation import Segmentation
 
 
@@ -228,6 +233,43 @@ class Segmenter:
             return in_order(partial(many, options=options), photos, many.workers, max(many.workers, batch_size))
         return pipelined(photos, batch_size, *steps)
 
+    def refine(self, result: Segmentation, clicks: Sequence[Click]) -> Segmentation:
+        """Correct a result by clicks: the region that each click means takes the class that was given.
+
+        Clicks take effect one after the other, so that later ones win, and those of several calls are like those of
+        one. The region is found from the photo and from what the network said of it; far from the clicks nothing
+        changes. Without a new pass of the network if the result is fresh; one pass if it was pickled, or made from a
+        label map.
+
+        Args:
+            result: of this or another model, corrected already or not.
+            clicks: `clothseg.Click`.
+
+        Raises:
+            ConfigError: a click is outside the photo.
+            UnknownClassError: the class of a click is not one of the 18.
+        """
+        clicks = list(clicks)
+        for click in clicks:
+            click.check_inside(result.photo.size)
+        if not clicks:
+            return result
+        if not result._evidence:
+            result = replace(result, _evidence=self._look_again(result))
+        photo = result.on_white
+        view = view_of(photo, result._evidence)
+        for click in clicks:
+            label_map = apply_click(photo, result.label_map, view, click)
+            certain = label_map != result.label_map
+            result = result._corrected(label_map, certain, kind="click", label=click.label, x=click.x, y=click.y)
+        return result
+
+    def _look_again(self, result: Segmentation) -> Evidence:
+        """What the network says of a result's photo, where that is not known."""
+        upright = turn(result.on_white, result.rotation)
+        evidence = as_evidence(self.logits([upright])[0], Box(0, 0, *upright.size))
+        return turn_evidence_back(evidence, result.rotation, upright.size)
+
     def with_streams(self) -> Self:
         """This model for calls from as many threads as it has `workers`: each takes longer, all together less time.
 
@@ -340,6 +382,7 @@ def as_segmentation(prediction: Prediction, photo: Image.Image, *, name: str | N
         probability=prediction.probability,
         person_map=prediction.person_map,
         rotation=prediction.rotation,
+        _evidence=prediction.evidence,
     )
 
 

@@ -13,7 +13,7 @@ from clothseg.app.model_status import Places, tell
 from clothseg.app.selection import from_link
 from clothseg.app.tabs.about import about_tab
 from clothseg.app.tabs.batch import batch_tab
-from clothseg.app.tabs.compare import Models, compare_tab
+from clothseg.app.tabs.compare import Models, compare_tab, follow_photo
 from clothseg.app.tabs.live import live_tab
 from clothseg.app.tabs.segment import SET_OPACITY, segment_tab
 from clothseg.app.theme import paper_and_ink
@@ -62,8 +62,8 @@ def build(
                 batch_tab(segmenter)
             with gr.Tab(tr("Live"), id="live"):
                 live_tab(segmenter)
-            with gr.Tab(tr("Compare"), id="compare"):
-                compare_tab(segmenter, models)
+            with gr.Tab(tr("Compare"), id="compare") as tab:
+                follow_photo(tab, _photo(page), compare_tab(segmenter, models))
             with gr.Tab(tr("About"), id="about"):
                 model, figures = about_tab(address)
         tell(page, segmenter, Places(notice, model, figures, gr.HTML()))
@@ -72,6 +72,11 @@ def build(
         opened = page.load(_opened, None, linked, **private)
         opened.success(None, linked[-2], None, js=SET_OPACITY, api_visibility="private")  # hidden, it sends no change
     return page
+
+
+def _photo(page: gr.Blocks) -> Any:
+    """Return the photo of the Segment tab."""
+    return next(block for block in page.blocks.values() if block.elem_id == "photo")
 
 
 def _opened(request: gr.Request) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from clothseg.app.i18n import LANGUAGES, NAME, percent, tr, use_language
+from clothseg.app.messages import localized
 from clothseg.batch.to_zip import Progress
 from clothseg.labels import BACKGROUND, LABEL2ID, NAMES, PALETTE, hex_color
 from clothseg.models.loading import STATED
@@ -111,19 +112,19 @@ def items_table(items: Sequence[Item], people: Sequence[Person] = ()) -> str:
 
 
 def batch_start(message: str = "") -> str:
-    """What stands in place of a batch's progress before there is one; `message` says what became of the last."""
+    """Return the steps of a batch, shown before it starts; `message` is about the batch before."""
     told = f'<p role="status">{escape(message)}</p>' if message else ""
-    return f"""<h2>{tr("How it goes")}</h2>{told}<ol class="steps"><li>{tr("Add photos, or ZIPs of them.")}</li>
-<li>{tr("Start. Photos are done one after the other; you may cancel.")}</li>
+    return f"""<h2>{tr("How it works")}</h2>{told}<ol class="steps"><li>{tr("Add photos or ZIPs of photos.")}</li>
+<li>{tr("Start. If you cancel, you can still download the photos done so far.")}</li>
 <li>{tr("Download the ZIP: a folder for each kind of file, and <code>results.csv</code>.")}</li></ol>"""
 
 
 def time_left(progress: Progress, seconds: float) -> str:
-    """In words how long a batch will go on, such as "about 2 min left"; empty before the first photo and at the end.
+    """Return the time left as text, such as "about 2 min left"; empty before the first photo and at the end.
 
     Args:
-        progress: how far it is.
-        seconds: how long it has been going on.
+        progress: of the batch.
+        seconds: since the batch started.
     """
     if not 0 < progress.done < progress.total:
         return ""
@@ -139,9 +140,9 @@ def time_left(progress: Progress, seconds: float) -> str:
 
 
 def batch_progress(progress: Progress, left: str, problems: Sequence[str]) -> str:
-    """How far a batch is, how long it will go on, and what was wrong so far."""
+    """Return the progress of a running batch: photos done, time left and problems so far."""
     if not progress.total:
-        return f'<h2>{tr("Waiting for its turn")}</h2><p role="status">{tr("Reading what was sent.")}</p>'
+        return f'<h2>{tr("Waiting in the queue")}</h2><p role="status">{tr("Reading the files…")}</p>'
     title = tr("{done} of {total} photos", done=progress.done, total=progress.total)
     return (
         f'<h2>{title}</h2><progress max="{progress.total}" value="{progress.done}" aria-label="{title}"></progress>'
@@ -149,28 +150,31 @@ def batch_progress(progress: Progress, left: str, problems: Sequence[str]) -> st
     )
 
 
-def batch_end(total: int, problems: Sequence[str], seconds: float) -> str:
-    """What became of a batch."""
-    if problems:
-        title = tr("{done} of {total} photos done", done=total - len(problems), total=total)
+def batch_end(progress: Progress, problems: Sequence[str], seconds: float) -> str:
+    """Return the summary of a batch that ended or was cancelled."""
+    done, total = progress.done - len(problems), progress.total
+    if done < total:
+        title = tr("{done} of {total} photos done", done=done, total=total)
     else:
-        title = tr("1 photo, done") if total == 1 else tr("{total} photos, done", total=total)
-    took = tr("It took {seconds} s.", seconds=max(1, round(seconds)))
+        title = tr("1 photo done") if total == 1 else tr("{total} photos done", total=total)
+    took = tr("Time: {seconds} s", seconds=max(1, round(seconds)))
+    if progress.done < total:
+        took = tr("Cancelled. The ZIP holds the photos done so far.")
     return f'<h2>{title}</h2><p role="status">{took}</p>{_problems(problems)}'
 
 
 def batch_problem(message: str) -> str:
-    """Why there is no batch."""
-    return f'<h2>{tr("This cannot be done")}</h2><p role="alert">{escape(message)}</p>'
+    """Return the message shown when a batch cannot run."""
+    return f'<h2>{tr("This does not work")}</h2><p role="alert">{escape(message)}</p>'
 
 
 def _problems(problems: Sequence[str]) -> str:
     if not problems:
         return ""
-    listed = "".join(f"<li>{escape(problem)}</li>" for problem in problems[:_MOST_PROBLEMS])
+    listed = "".join(f"<li>{escape(localized(problem))}</li>" for problem in problems[:_MOST_PROBLEMS])
     more = len(problems) - _MOST_PROBLEMS
     rest = f"<li>{tr('… and {number} more, in results.csv', number=more)}</li>" if more > 0 else ""
-    return f'<div class="problems"><h3>{tr("Could not be used")}</h3><ul>{listed}{rest}</ul></div>'
+    return f'<div class="problems"><h3>{tr("Skipped photos")}</h3><ul>{listed}{rest}</ul></div>'
 
 
 def _share(share: float) -> str:
@@ -186,7 +190,7 @@ def swatch(name: str) -> str:
 
 def footer(model: str, revision: str | None, license_note: str, notice: str = "") -> str:
     """Model and licence; `notice` says why it is not the model that was meant, or not its newest state."""
-    told = f'<p class="notice" role="status"><strong>{escape(notice)}</strong></p>' if notice else ""
+    told = f'<p class="notice" role="status"><strong>{escape(localized(notice))}</strong></p>' if notice else ""
     return f"""<footer class="foot">{told}<p>{tr("Model")} {called(model, revision)}. {licence(license_note)}
 {tr("Photos and results are deleted from this server within about an hour.")}</p></footer>"""
 
@@ -208,8 +212,14 @@ def called(model: str, revision: str | None) -> str:
     )
 
 
-def agreement(found: Comparison) -> str:
-    """How far two label maps agree, on the whole and on each class."""
+def agreement(found: Comparison, first: str, second: str) -> str:
+    """Return a table of how far two label maps agree, overall and for each class.
+
+    Args:
+        found: the comparison.
+        first: name of the first result, as HTML.
+        second: name of the second.
+    """
     rows = "".join(
         f'<tr><th scope="row">{swatch(row.name)}{tr(row.name)}</th><td>{_share(row.first)}</td>'
         f"<td>{_share(row.second)}</td>"
@@ -217,11 +227,11 @@ def agreement(found: Comparison) -> str:
         f"{percent(row.overlap, 1)}</td></tr>"
         for row in found.classes
     )
-    said = tr("{share} of the pixels are the same class", share=percent(found.agreement, 1))
+    said = tr("{share} of the pixels have the same class", share=percent(found.agreement, 1))
     return (
         f'<div class="scroll"><table class="found"><caption>{said}</caption><thead><tr>'
-        f'<th scope="col">{tr("Class")}</th><th scope="col">{tr("Share in the first")}</th>'
-        f'<th scope="col">{tr("In the second")}</th>'
+        f'<th scope="col">{tr("Class")}</th><th scope="col">{tr("Area in {name}", name=first)}</th>'
+        f'<th scope="col">{tr("Area in {name}", name=second)}</th>'
         f'<th scope="col">{tr("Overlap (IoU)")}</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
 

@@ -1,4 +1,4 @@
-"""What comes in from the page and from programs: photos untouched, errors in plain words, turns at the network."""
+"""Photo inputs that pass on the uploaded file unchanged, and errors as plain messages."""
 
 import base64
 import os
@@ -10,12 +10,13 @@ from typing import Any
 import gradio as gr
 
 from clothseg.app.limits import MAX_FILE_BYTES
+from clothseg.app.messages import localized
 from clothseg.app.server.gradio_internals import StoredImage, replace_preprocess
 from clothseg.errors import ClothsegError, ImageError
 
 
 def plain_errors(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Hand our own errors to the caller as their message alone; the server's log needs no traceback of them."""
+    """Show the message of our own errors to the caller, without a traceback in the server's log."""
     if isgeneratorfunction(function):
 
         @wraps(function)
@@ -23,7 +24,7 @@ def plain_errors(function: Callable[..., Any]) -> Callable[..., Any]:
             try:
                 yield from function(*args, **kwargs)
             except ClothsegError as error:
-                raise gr.Error(str(error), print_exception=False) from error
+                raise gr.Error(localized(str(error)), print_exception=False) from error
 
         return steps
 
@@ -32,13 +33,13 @@ def plain_errors(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*args, **kwargs)
         except ClothsegError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(localized(str(error)), print_exception=False) from error
 
     return wrapped
 
 
 def photo_input(**options: Any) -> gr.Image:
-    """A gr.Image that passes on the stored file (a path, or the bytes of a data: URL) untouched, for `load_photo`."""
+    """Return a gr.Image whose value is the stored file, unchanged, for `load_photo`: a path or a data: URL's bytes."""
     image = gr.Image(type="filepath", image_mode=None, **options)
     replace_preprocess(image, _stored_photo)
     return image

@@ -1,11 +1,11 @@
-"""Many photos in, one ZIP out: their files and a table, with word of each photo as it is done."""
+"""Segment many photos into one ZIP, with a table of results, and report progress after each photo."""
 
 import csv
 import errno
 import json
 import time
 import zipfile
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from io import StringIO, TextIOWrapper
@@ -36,9 +36,13 @@ COCO = "coco.json"
 
 
 class Progress(NamedTuple):
-    """How far a batch is: `done` of `total` photos, the last of them `name`, with what was wrong with it if `error`.
+    """Progress of a batch; the first report has 0 photos done and no name.
 
-    The first has 0 done and no name.
+    Attributes:
+        done: number of photos done.
+        total: number of photos.
+        name: the photo done last.
+        error: why that photo could not be used; empty if it could.
     """
 
     done: int
@@ -54,39 +58,43 @@ def segment_to_zip(
     wanted: OutputSpec | None = None,
     *,
     limits: Limits | None = None,
+    stop: Callable[[], bool] | None = None,
     **options: Any,
 ) -> Generator[Progress]:
-    """Segment photos and write one ZIP, which is there, whole, when the iterator ends, and not before.
+    """Segment photos and write one ZIP, which appears, complete, when the iterator ends.
 
-    The ZIP holds a folder for each kind of file, but for COCO's, of which there is one for all, `coco.json`; and
-    `results.csv`, with a line for each photo: its size and each
-    class's share of it, or why it could not be used; that of one photo stops no other. Photos are read, segmented and
-    packed one after the other, so that memory does not grow with their number. Close the iterator to give up: that
-    waits for the step that photos in hand are at, and leaves no file. A process that is killed leaves a hidden one,
-    which the next batch into the same folder removes when it is an hour old.
+    The ZIP holds a folder for each kind of file (COCO annotations of all photos are in one file, `coco.json`) and
+    `results.csv`, with a line for each photo: its size and each class's share, or why it could not be used. A photo
+    that fails does not stop the others. Photos are read, segmented and packed one after the other, so memory does not
+    grow with their number.
+
+    To end early and keep what is done, let `stop` return True; to end without a file, close the iterator. Both wait
+    for the current step of the photos in progress. A killed process leaves a hidden temporary file, which the next
+    batch into the same folder removes once it is an hour old.
 
     Args:
-        segmenter: a loaded model, or a pool of workers that has it.
+        segmenter: a loaded model, or a pool of workers.
         sources: paths of photos, of ZIPs with photos, and of folders with photos, in any mix.
         out: path of the ZIP.
         wanted: what to write of each photo.
-        limits: what to refuse of a ZIP; there may be no more photos in all than `limits.files` either.
+        limits: limits for ZIPs; `limits.files` also limits the total number of photos.
+        stop: called after each photo; if it returns True, the ZIP is completed with the photos done so far.
         options: as for one photo: the fields of `clothseg.SegmentOptions`.
 
     Yields:
-        How far it is: at once, and after each photo.
+        The progress, at the start and after each photo.
 
     Raises:
-        ConfigError: no photos, a path that does not exist, a ZIP that is damaged, more than the limits allow, an
-            option without such a value, or a disk that is full.
+        ConfigError: no photos, a path that does not exist, a damaged ZIP, more than the limits allow, a wrong option,
+            or a full disk.
     """
     wanted, limits, out = wanted or OutputSpec(), limits or Limits(), Path(out)
     with collected(map(Path, sources), unpack=True, limits=limits) as photos:
         if not photos:
-            raise ConfigError("No photos were given; give some, or a ZIP of some.")
+            raise ConfigError("No photos were given; add photos or a ZIP of photos.")
         if len(photos) > limits.files:
             raise ConfigError(
-                f"{len(photos):,} photos are too many: the limit is {limits.files:,}; give them in parts."
+                f"{len(photos):,} photos are too many: the limit is {limits.files:,}; split them into several batches."
             )
         yield Progress(0, len(photos))
         text = StringIO(newline="")
@@ -108,6 +116,8 @@ def segment_to_zip(
                         archive.writestr(f"{kind}/{photo.files.as_posix()}{KINDS[kind]}", content)
                     table.writerow(line(photo, summary, problem))
                     yield Progress(done, len(photos), escaped(photo.name.as_posix()), problem)
+                    if stop is not None and stop():
+                        break
                 if "coco" in wanted.kinds:
                     about = zipfile.ZipInfo(COCO, time.localtime()[:6])
                     about.compress_type = zipfile.ZIP_DEFLATED
@@ -120,6 +130,6 @@ def segment_to_zip(
 
 
 def _read_lines(file: IO[bytes]) -> Iterator[dict[str, Any]]:
-    """The JSON objects that a file holds, one a line, from its start."""
+    """Read the JSON objects of a file, one per line, from its start."""
     file.seek(0)
     yield from map(json.loads, file)

@@ -30,3 +30,28 @@ def lay_out(evidence: Evidence, photo_size: tuple[int, int], grid_shape: tuple[i
         for plane, source in zip(part, logits.astype(np.float32), strict=True):
             plane[...] = cv2.resize(source, plane.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return made
+
+
+def move(evidence: Evidence, left: int, top: int) -> Evidence:
+    """The evidence of a crop, as one of the photo that it was cut out of at this corner."""
+    return tuple(
+        (Box(box.left + left, box.top + top, box.right + left, box.bottom + top), logits) for box, logits in evidence
+    )
+
+
+def turn_evidence_back(evidence: Evidence, rotation: int, turned_size: tuple[int, int]) -> Evidence:
+    """The evidence of a photo from that of the photo turned clockwise by 0, 90, 180 or 270 degrees, then (W, H)."""
+    width, height = turned_size
+    turned = []
+    for box, logits in evidence:
+        for _ in range(rotation // 90):
+            logits = np.rot90(logits, axes=(1, 2))
+        left, top, right, bottom = box
+        box = {
+            0: box,
+            90: Box(top, width - right, bottom, width - left),
+            180: Box(width - right, height - bottom, width - left, height - top),
+            270: Box(height - bottom, left, height - top, right),
+        }[rotation]
+        turned.append((box, np.ascontiguousarray(logits)))
+    return tuple(turned)

@@ -22,6 +22,7 @@ from clothseg.labels import BACKGROUND
 from clothseg.options import SegmentOptions
 from clothseg.postprocess.back_view import swap_sides, swap_sides_if_back_view
 from clothseg.postprocess.cleanup import apply_cleanup, drop_specks, without_legs
+from clothseg.postprocess.evidence import Evidence, as_evidence, move, turn_evidence_back
 from clothseg.postprocess.guided_edges import follow_edges
 from clothseg.postprocess.orientation import Orientation, find_layout, find_orientation, turn, turn_back
 from clothseg.postprocess.people import from_left_to_right, parse, partition_by_person
@@ -54,6 +55,7 @@ class Prediction(NamedTuple):
         probability: (h, w) uint8, a grid over the photo; 255 times the winner's probability.
         person_map: (H, W) uint8, whose each pixel is, where people were told apart.
         rotation: by how many degrees clockwise the photo was turned for its people to stand upright.
+        evidence: what the network said, for corrections.
     """
 
     label_map: npt.NDArray[np.uint8]
@@ -61,6 +63,7 @@ class Prediction(NamedTuple):
     probability: npt.NDArray[np.uint8]
     person_map: npt.NDArray[np.uint8] | None = None
     rotation: int = 0
+    evidence: Evidence = ()
 
 
 def decode(
@@ -93,7 +96,7 @@ def decode(
         prediction = decode_single(
             upright, oriented.logits, options, infer=infer, aspect=aspect, crop_logits=oriented.crop
         )
-    prediction = _turn_back(prediction, oriented.rotation)
+    prediction = _turn_back(prediction, oriented.rotation, upright.size)
     return clear_transparent(prediction, np.asarray(photo.getchannel("A"))) if photo.mode == "RGBA" else prediction
 
 
@@ -110,8 +113,8 @@ def _orient(
     return Orientation(rotation, infer_whole(turn(photo, rotation)) if rotation else logits)
 
 
-def _turn_back(prediction: Prediction, rotation: int) -> Prediction:
-    """The prediction for a photo from that for the photo turned clockwise by `rotation`."""
+def _turn_back(prediction: Prediction, rotation: int, turned_size: tuple[int, int]) -> Prediction:
+    """The prediction for a photo from that for the photo turned clockwise by `rotation`, then of (W, H)."""
     if not rotation:
         return prediction
     person_map = prediction.person_map
@@ -120,6 +123,7 @@ def _turn_back(prediction: Prediction, rotation: int) -> Prediction:
         probability=turn_back(prediction.probability, rotation),
         person_map=None if person_map is None else from_left_to_right(turn_back(person_map, rotation)),
         rotation=rotation,
+        evidence=turn_evidence_back(prediction.evidence, rotation, turned_size),
     )
 
 
@@ -137,10 +141,15 @@ def decode_logits(photo: Image.Image, logits: Logits, *, guided: bool, back_view
         return _decode_on_gpu(photo, logits, guided, back_view)
     size = (photo.height, photo.width)
     if not guided:
-        return Prediction(*label_pixels(logits, size))
+        return Prediction(*label_pixels(logits, size), evidence=_evidence(logits, photo))
     logits = apply_logit_rules(logits, back_view)
     label_map, probability = follow_edges(logits, photo), winning_probability(logits, size)
-    return Prediction(label_map, confidences(label_map, probability, np.unique(best_classes(logits))), probability)
+    confidence = confidences(label_map, probability, np.unique(best_classes(logits)))
+    return Prediction(label_map, confidence, probability, evidence=_evidence(logits, photo))
+
+
+def _evidence(logits: npt.NDArray[np.float32], photo: Image.Image) -> Evidence:
+    return as_evidence(logits, Box(0, 0, *photo.size))
 
 
 def apply_logit_rules(logits: npt.NDArray[np.float32], back_view: bool | None = None) -> npt.NDArray[np.float32]:
@@ -159,7 +168,7 @@ def _decode_on_gpu(photo: Image.Image, logits: "torch.Tensor", guided: bool, bac
     size = (photo.height, photo.width)
     try:
         if not guided:
-            return Prediction(*on_gpu.label_pixels(logits, size))
+            return Prediction(*on_gpu.label_pixels(logits, size), evidence=_evidence(_as_array(logits), photo))
         # The rules look at logits here: they are small, beside photo and label map.
         here = _as_array(logits)
         ruled = apply_logit_rules(here, back_view)
@@ -172,7 +181,7 @@ def _decode_on_gpu(photo: Image.Image, logits: "torch.Tensor", guided: bool, bac
             raise
         _log.warning("The label map is drawn by the CPU instead of the GPU: %s", error)
         return decode_logits(photo, _as_array(logits), guided=guided, back_view=back_view)
-    return Prediction(label_map, confidences(label_map, probability), probability)
+    return Prediction(label_map, confidences(label_map, probability), probability, evidence=_evidence(ruled, photo))
 
 
 def decode_single(
@@ -189,7 +198,8 @@ def decode_single(
     `crop_logits` are those of the zoom crop, with its box, if they are known already.
     """
     guided, back_view = options.edges == "guided", _back_view(options)
-    label_map, confidence, probability, *_ = decode_logits(photo, logits, guided=guided, back_view=back_view)
+    first = decode_logits(photo, logits, guided=guided, back_view=back_view)
+    label_map, confidence, probability, evidence = first.label_map, first.confidence, first.probability, first.evidence
     size = label_map.shape
     if options.zoom == "auto" and (box := find_zoom_crop(whole := _as_array(logits), size, aspect)):
         if crop_logits is not None and crop_logits[0] == box:
@@ -198,7 +208,10 @@ def decode_single(
         label_map = paste(label_map, closer.label_map, box, size)
         probability = paste(probability, closer.probability, box, size)
         confidence = confidences(label_map, probability)
-    return Prediction(apply_cleanup(label_map) if options.rules else label_map, confidence, probability)
+        evidence += move(closer.evidence, box.left, box.top)
+    return Prediction(
+        apply_cleanup(label_map) if options.rules else label_map, confidence, probability, evidence=evidence
+    )
 
 
 def _known(logits: Logits, crop: Image.Image) -> Logits:
@@ -216,21 +229,24 @@ def decode_people(
 ) -> Prediction:
     """Tell people apart and segment each by themselves; arguments as of `decode`."""
     guided, back_view = options.edges == "guided", _back_view(options)
-    label_map, _, probability, *_ = decode_logits(photo, logits, guided=guided, back_view=back_view)
+    whole = decode_logits(photo, logits, guided=guided, back_view=back_view)
+    label_map, probability, evidence = whole.label_map, whole.probability, whole.evidence
     divided = partition_by_person(label_map)
     if divided.max() <= 1:  # as without the option: specks and all are the one person's
         alone = decode_single(photo, infer(photo), options, infer=infer, aspect=aspect)
         return alone._replace(person_map=(alone.label_map != BACKGROUND).view(np.uint8))
 
     def decode_crop(box: Box) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+        nonlocal evidence
         crop = infer_crop(photo, box, infer, guided=guided, back_view=back_view)
+        evidence += move(crop.evidence, box.left, box.top)
         return crop.label_map, crop.probability
 
     label_map, probability, person_map = parse(label_map, probability, divided, aspect, decode_crop)
     if options.rules:
         drop_specks(label_map)
         person_map = np.where(label_map == BACKGROUND, np.uint8(0), np.where(person_map > 0, person_map, divided))
-    return Prediction(label_map, confidences(label_map, probability), probability, person_map)
+    return Prediction(label_map, confidences(label_map, probability), probability, person_map, evidence=evidence)
 
 
 def decode_window(

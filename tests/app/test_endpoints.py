@@ -161,7 +161,7 @@ def test_batch_gives_a_zip_and_says_which_photo_was_bad(
 @pytest.mark.parametrize(
     ("photos", "message"),
     [
-        (None, "No photos were given; give some, or a ZIP of some."),
+        (None, "No photos were given; add photos or a ZIP of photos."),
         ("photo", "What to write can be labels, cutouts, overlays, items, coco, not masks."),
     ],
 )

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from clothseg import labels
-from clothseg.app import about, i18n, selection, settings
+from clothseg.app import about, i18n, messages, selection, settings
 from clothseg.app.i18n import LANGUAGES, catalogue, deferred, percent, preferred, resolve, tr, use_language
-from clothseg.app.tabs import batch, compare
+from clothseg.app.tabs import batch
 from clothseg.models import loading
 from clothseg.outputs import color_names, notes
 
@@ -27,7 +27,8 @@ HELD = (  # what `tr` is given by name
     *(name for name, _ in batch.KINDS),
     *about.MEANINGS.values(),
     *about.LIMITS,
-    *compare.SIDES,
+    *messages.MESSAGES,
+    *messages.WORDS,
     *notes.NOTES,
     loading.NVIDIA_NOTE,
     loading.UNSTATED,

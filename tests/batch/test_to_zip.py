@@ -199,6 +199,19 @@ def test_closing_gives_up_and_leaves_no_file_and_no_thread(segmenter: Segmenter,
     assert len(begun) <= 6 and threading.active_count() == before
 
 
+def test_stopping_keeps_what_is_done(segmenter: Segmenter, tmp_path: Path) -> None:
+    paths = [doll(tmp_path / f"{number}.png", number) for number in range(6)]
+    seen: list[int] = []
+    wanted = OutputSpec(("labels", "coco"))
+    for progress in segment_to_zip(segmenter, paths, tmp_path / "out.zip", wanted, stop=lambda: seen[-1] == 2):
+        seen.append(progress.done)
+    assert seen == [0, 1, 2]
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert sorted(archive.namelist()) == ["coco.json", "labels/0.png", "labels/1.png", "results.csv"]
+        assert [line["photo"] for line in table(archive)] == ["0.png", "1.png"]
+        assert np.array_equal(picture(archive, "labels/1.png"), segmenter(paths[1]).label_map)
+
+
 def test_nothing_more_is_made_of_photos_in_hand_when_it_is_given_up(
     segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,7 +50,7 @@ def test_a_zip_in_and_a_zip_out(page: Page, tiny_model: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_a_batch_can_be_given_up_and_begun_anew(page: Page, tmp_path: Path) -> None:
+def test_a_cancelled_batch_gives_what_is_done_and_another_can_start(page: Page, tmp_path: Path) -> None:
     open_tab(page, "Batch")
     page.locator("#batch-files input[type=file]").set_input_files(packed(tmp_path, 400))
     page.locator("#batch-start").click()
@@ -60,11 +60,21 @@ def test_a_batch_can_be_given_up_and_begun_anew(page: Page, tmp_path: Path) -> N
     expect(page.locator("#batch-status")).to_contain_text("Cancelled.")
     page.wait_for_timeout(1000)
     expect(page.locator("#batch-status")).to_contain_text("Cancelled."), "nothing goes on"
-    expect(page.locator("#batch-save")).to_be_hidden()
+    with page.expect_download() as waiting:
+        page.locator("#batch-save").click()
+    with zipfile.ZipFile(waiting.value.path()) as archive:
+        rows = list(csv.DictReader(TextIOWrapper(archive.open("results.csv"), "utf-8")))
+        done = len([row for row in rows if not row["error"]])
+        assert 0 < len(rows) < 401 and len([n for n in archive.namelist() if n.startswith("labels/")]) == done
+    expect(page.get_by_role("heading", name=f"{done} of 401 photos done")).to_be_visible()
     page.locator("#batch-files").get_by_label("Clear").click()
     page.locator("#batch-files input[type=file]").set_input_files(packed(tmp_path, 1))
     page.locator("#batch-start").click()
     expect(page.get_by_role("heading", name="1 of 2 photos done")).to_be_visible()
+    for kind in ("Cut-outs (PNG)", "Label maps (PNG)"):
+        page.get_by_label(kind).uncheck()
+    page.locator("#batch-start").click()
+    expect(page.get_by_role("alert")).to_contain_text("Choose at least one kind of output file.")
 
 
 @pytest.mark.parametrize("page", [PHONE], indirect=True)

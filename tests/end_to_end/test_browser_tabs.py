@@ -17,6 +17,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from clothseg import Segmenter
+from clothseg.app.settings import LOOK
 from clothseg.labels import NAMES
 from clothseg.outputs.comparison import compare
 from clothseg.video.stream import Stream
@@ -29,10 +30,14 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_two_looks_are_compared(page: Page, photo: Path, tiny_model: Path) -> None:
+def test_two_settings_are_compared_on_the_photo_of_the_first_tab(page: Page, photo: Path, tiny_model: Path) -> None:
     open_tab(page, "Compare")
     expect(page.locator("#compare-go")).to_be_disabled()
-    page.locator("#compare-photo input[type=file]").set_input_files(photo)
+    open_tab(page, "Segment")
+    upload(page, photo)
+    expect(page.locator("#photo img")).to_be_visible()
+    open_tab(page, "Compare")
+    expect(page.locator("#compare-photo img")).to_be_visible()
     page.locator("#compare-go").click()
     expect(page.locator("#compare-table table")).to_be_visible()
     library = Segmenter.from_pretrained(tiny_model)
@@ -40,6 +45,9 @@ def test_two_looks_are_compared(page: Page, photo: Path, tiny_model: Path) -> No
     assert 0.5 < found.agreement < 1
     expect(page.locator("#compare-table caption")).to_contain_text(f"{found.agreement:.1%} of the pixels")
     expect(page.locator("#compare-table tbody tr")).to_have_count(len(found.classes))
+    off = [switch.label for switch in LOOK if switch.option in ("edges", "zoom")]
+    expect(page.locator("#compare-first")).to_contain_text("A: Default settings")
+    expect(page.locator("#compare-second")).to_contain_text(f"B: {off[0]}: off, {off[1]}: off")
     page.locator("#compare-difference").scroll_into_view_if_needed()
     expect(page.locator("#compare-difference img")).to_be_visible()
 
@@ -48,7 +56,7 @@ def test_two_looks_are_compared(page: Page, photo: Path, tiny_model: Path) -> No
 def test_any_model_can_be_named_where_the_app_is_ones_own(page: Page, photo: Path, tiny_model: Path) -> None:
     open_tab(page, "Compare")
     page.locator("#compare-photo input[type=file]").set_input_files(photo)
-    other = page.locator("#second-model input")
+    other = page.locator("#model-b input")
     for name in (str(tiny_model), "./nothing"):
         other.fill(name)
         other.press("Enter")
@@ -57,6 +65,33 @@ def test_any_model_can_be_named_where_the_app_is_ones_own(page: Page, photo: Pat
             expect(page.get_by_role("alert")).to_contain_text("There is no folder ./nothing")
         else:
             expect(page.locator("#compare-table table")).to_be_visible()
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_the_camera_stops_where_nobody_sees_it(page: Page) -> None:
+    open_tab(page, "Live")
+    camera, tracks = page.locator("#live-camera"), "v => v.srcObject.getTracks().map((track) => track.readyState)"
+    camera.get_by_role("button", name="Allow camera").click()
+    camera.get_by_role("button", name="Start camera").click()
+    expect(page.locator("#live-said")).to_contain_text("frames per second")
+    assert camera.locator("video").evaluate(tracks) == ["live"]
+    open_tab(page, "About")
+    page.wait_for_function(
+        "document.querySelector('#live-camera video').srcObject.getTracks()[0].readyState == 'ended'"
+    )
+    page.wait_for_timeout(1000)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.wait_for_timeout(1000)
+    assert not sent, "no frame leaves the browser"
+    open_tab(page, "Live")
+    camera.get_by_role("button", name="Start camera").click()
+    expect(camera.get_by_role("button", name="Stop camera")).to_be_visible()
+    page.wait_for_timeout(1000)
+    assert len(sent) > 3
+    assert camera.locator("video").evaluate(tracks) == ["live"]
+    camera.get_by_role("button", name="Stop camera").click()
+    expect(camera.get_by_role("button", name="Start camera")).to_be_visible()
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
@@ -97,16 +132,15 @@ def test_no_grave_finding_of_axe(page: Page, photo: Path, tiny_model: Path) -> N
 
     def live() -> None:
         camera = page.locator("#live-camera")
-        camera.get_by_role("button", name="Click to Access Webcam").click()
-        switch = camera.get_by_role("button", name="capture photo")
-        switch.click()
+        camera.get_by_role("button", name="Allow camera").click()
+        camera.get_by_role("button", name="Start camera").click()
         expect(page.locator("#live-said")).to_contain_text("frames per second")
         shown = page.locator("#live-regions img").get_attribute("src")
         frame = Image.open(BytesIO(b64decode(shown.partition("base64,")[2]))).convert("RGB")
         assert_regions_over(frame, Image.fromarray(draw(1, 480, 640).image), tiny_model)
         assert_accessible(page, "a running camera")
-        switch.click()
-        expect(switch).to_have_text("Record")
+        camera.get_by_role("button", name="Stop camera").click()
+        expect(camera.get_by_role("button", name="Start camera")).to_be_visible()
 
     def compare() -> None:
         page.locator("#compare-photo input[type=file]").set_input_files(photo)

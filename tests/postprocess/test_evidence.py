@@ -1,8 +1,10 @@
 """What the network said, laid out over the photo."""
 
 import numpy as np
+import pytest
 
-from clothseg.postprocess.evidence import as_evidence, lay_out
+from clothseg.postprocess.evidence import as_evidence, lay_out, move, turn_evidence_back
+from clothseg.postprocess.orientation import turn_back
 from clothseg.postprocess.zoom_crop import Box
 
 
@@ -12,3 +14,17 @@ def test_crops_lie_over_the_whole_photo() -> None:
     laid = lay_out((*whole, *crop), (60, 80), (40, 30))
     assert laid.shape == (18, 40, 30) and laid.dtype == np.float32 and np.isfinite(laid).all()
     assert (laid[:, 20:, 15:] < -5e4).all() and (laid[:, :20] == 2).all() and (laid[:, :, :15] == 2).all()
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_it_turns_as_label_maps_do(rotation: int) -> None:
+    ids = np.random.default_rng(0).integers(0, 18, (8, 6)).astype(np.uint8)  # of the turned photo, 60 x 80
+    logits = (np.arange(18)[:, None, None] == ids).astype(np.float32)
+    evidence = as_evidence(logits, Box(0, 0, 60, 80)) + move(
+        as_evidence(logits[:, 2:5, 1:3], Box(0, 0, 20, 30)), 10, 20
+    )
+    back = turn_evidence_back(evidence, rotation, (60, 80))
+    expected = turn_back(ids, rotation)
+    size = expected.shape[1] * 10, expected.shape[0] * 10
+    for part in (back, back[:1]):
+        np.testing.assert_array_equal(lay_out(part, size, expected.shape).argmax(axis=0), expected)

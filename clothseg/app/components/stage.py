@@ -12,19 +12,24 @@ parts       [{key, name, label, color, number, ink, person, box, share, confiden
             `name` is the class's in the API, `label` what people read, `ink` reads well on `color`
 classes     [{name, label, color, ink, number}], all that can be chosen for corrections, Background among them
 picked      keys of the parts that are picked when the result is new; later the browser knows better
-cutout      {"url": ..., "picked": [keys]}, the server's refined cut-out; shown while exactly those are picked
+cutout      {"picture": {"url": ...}, "picked": [keys]}, the server's refined cut-out; shown while exactly those are
+            picked
 background  CSS colour behind the cut-out; null for none
 download    {"url", "name", "type"} of the file that dragging the cut-out out of the browser gives, or null
 view        "cutout", "regions" or "compare" to begin with; null leaves the one that is shown
-edits       corrections that the result has, in the form that the event `edit` gives them
+edits       corrections that the result has, as the event `edit` gave them
+turn        of the event `edit` that this answers; null if it answers none
 editable    whether corrections are offered
 ```
+
+A value without a map is news of the result with that number: a cut-out, a background, a download. It is ignored if
+that result is no longer shown.
 
 What the browser says to the server are events of the component, their data in `gr.EventData`:
 
 ```
 picked      {number, picked: [keys]}                        200 ms after the last of quick picks
-edit        {number, base, edits: [operations]}             all corrections that hold, none of those undone
+edit        {number, base, turn, edits: [operations]}       all corrections that hold; those undone are left out
 
 operations, with x, y, points and radius in pixels of the photo, and label the name of a class:
     {"kind": "click", x, y, label}
@@ -38,10 +43,15 @@ On the page itself other scripts speak with it by DOM events of `document`:
 ```
 stage:do    to the stage, detail one of {pick: [keys]}, {toggle: key}, {only: key}, {hover: key or null},
             {view: name}, {correct: true or false}
-stage:state from the stage, after each change: {number, picked: [keys], hover: key or null, view, correct, edits}
+stage:state from the stage, after each change: {number, picked: [keys], hover: key or null, view, correct, edits};
+            null for number where nothing is shown
 ```
 
-The height is the CSS variable `--stage-height`, which the page sets.
+The height of all of it, toolbars included, is the CSS variable `--stage-height`, which the page sets.
+
+An answer to `edit` has another number, the event's base, turn and edits, and the same photo: zoom, view, picks stay,
+and keys in `picked` that the result before did not have are picked as well. If a correction cannot be made, the answer
+has the edits that could.
 """
 
 from collections.abc import Sequence
@@ -63,7 +73,19 @@ SIDE = 1600
 """Longest side of the photo's preview and of the map, in pixels."""
 
 _FOLDER = Path(__file__).with_name("stage")
-_SCRIPTS = ("state.js", "viewport.js", "pictures.js", "paint.js", "pick.js", "pointer.js", "main.js")
+_SCRIPTS = (
+    "state.js",
+    "viewport.js",
+    "pictures.js",
+    "paint.js",
+    "pick.js",
+    "correct.js",
+    "menu.js",
+    "pointer.js",
+    "keys.js",
+    "main.js",
+)
+"""In this order one script: functions are known everywhere, constants from their file on."""
 
 
 def stage(**options: Any) -> gr.HTML:
@@ -91,6 +113,7 @@ def stage_value(
     download: dict[str, str] | None = None,
     view: str | None = None,
     edits: Sequence[dict[str, Any]] = (),
+    turn: int | None = None,
     editable: bool = True,
 ) -> dict[str, Any]:
     """The component's value for a result, as the module's docstring has it.
@@ -107,6 +130,7 @@ def stage_value(
         download: of the cut-out's file: url, name and type.
         view: to show.
         edits: corrections that the result has.
+        turn: of the event `edit` that the value answers.
         editable: whether corrections are offered.
     """
     parts = find_parts(result) if parts is None else parts
@@ -127,13 +151,14 @@ def stage_value(
         "download": download,
         "view": view,
         "edits": list(edits),
+        "turn": turn,
         "editable": editable,
     }
 
 
 def cutout_value(path: str, picked: Sequence[str]) -> dict[str, Any]:
     """`cutout` of the component's value: a picture of the whole photo's shape, and the parts that it is of."""
-    return {**_file(path), "picked": list(picked)}
+    return {"picture": _file(path), "picked": list(picked)}  # apart: of a file gradio hands on only what it knows
 
 
 def save_photo(result: Segmentation) -> str:
@@ -158,8 +183,8 @@ def preview_size(result: Segmentation) -> tuple[int, int]:
     return max(1, round(result.photo.width * scale)), max(1, round(result.photo.height * scale))
 
 
-def texts() -> dict[str, str]:
-    """What the stage says; names in double braces are filled in by the browser."""
+def texts() -> dict[str, Any]:
+    """What the stage says. Names in braces are filled in by the browser; shortcuts are [keys, meaning, for edits]."""
     return {
         "stage": tr("Photo and its regions"),
         "views": tr("View"),
@@ -167,13 +192,60 @@ def texts() -> dict[str, str]:
         "regions": tr("Regions"),
         "compare": tr("Compare"),
         "opacity": tr("Overlay opacity"),
+        "history": tr("Corrections"),
+        "undo": tr("Undo"),
+        "redo": tr("Redo"),
+        "reset": tr("Undo all"),
+        "correct": tr("Correct"),
+        "help": tr("Keyboard shortcuts"),
+        "close": tr("Close"),
+        "tools": tr("Tool"),
+        "click": tr("Click"),
+        "brush": tr("Brush"),
+        "erase": tr("Erase"),
+        "class": tr("Class"),
+        "size": tr("Brush size"),
         "list": tr("Regions of the photo"),
         "divider": tr("Divider between photo and cut-out"),
-        "nothing_picked": tr("Click a garment to pick it"),
         "zoom": tr("Zoom"),
         "zoom_in": tr("Zoom in"),
         "zoom_out": tr("Zoom out"),
         "zoom_reset": tr("Fit"),
+        "busy": tr("Correcting…"),
+        "only": tr("Only this"),
+        "pick": tr("Add to the cut-out"),
+        "unpick": tr("Remove from the cut-out"),
+        "this_is": tr("This is …"),
+        "label_is": tr("{label} is …"),
+        "not_in_photo": tr("Not in this photo: {label}"),
+        "nothing_here": tr("Nothing found here"),
+        "nothing_picked": tr("Click a garment to pick it"),
+        "no_parts": tr("No clothes found in this photo"),
+        "hint_click": tr("Choose a class, then click where it is missing"),
+        "hint_brush": tr("Choose a class, then paint where it is missing"),
+        "hint_erase": tr("Paint over what does not belong to the person"),
+        "said_result": tr("Found: {labels}"),
+        "said_picked": tr("{label} added to the cut-out"),
+        "said_unpicked": tr("{label} removed from the cut-out"),
+        "said_only": tr("Only {label} in the cut-out"),
+        "said_corrected": tr("Corrected to {label}"),
+        "said_excluded": tr("{label} is not in this photo"),
+        "said_undone": tr("Undone"),
+        "said_redone": tr("Redone"),
+        "shortcuts": [
+            [["←", "→"], tr("Go to the previous or next region"), False],
+            [[tr("Enter")], tr("Add the region to the cut-out, or remove it"), False],
+            [["O"], tr("Only this"), False],
+            [["M"], tr("Menu of the region (right click, long press)"), False],
+            [["1", "2", "3"], tr("Cut-out, regions, compare"), False],
+            [["+", "−", "0"], tr("Zoom in, zoom out, fit"), False],
+            [[tr("Shift"), "←"], tr("Move the zoomed photo"), False],
+            [["C"], tr("Correct the regions"), True],
+            [["[", "]"], tr("Smaller or larger brush"), True],
+            [[tr("Ctrl"), "Z"], tr("Undo"), True],
+            [[tr("Ctrl"), tr("Shift"), "Z"], tr("Redo"), True],
+            [["?"], tr("Show this list"), False],
+        ],
     }
 
 

@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from clothseg.app.messages import localized
 from clothseg.app.server.gradio_internals import drop_sessions_of_single_calls, replace_download, wrap_calls
 from clothseg.app.server.safe_fetch import fetch
 from clothseg.app.server.temp_storage import NO_ROOM, TempStorageQuota
@@ -82,7 +83,7 @@ def _in_plain_words(
                 error.message = f"{error.message[:MESSAGE_LENGTH]} ..."
             raise
         except ClothsegError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(localized(str(error)), print_exception=False) from error
         except Exception as error:
             raise gr.Error(NO_ROOM if _no_room(error) else message, print_exception=logged) from error
 

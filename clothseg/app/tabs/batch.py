@@ -1,4 +1,4 @@
-"""The tab for many photos: photos or ZIPs in, one ZIP out, with word of how far it is."""
+"""The Batch tab: photos or ZIPs in, one ZIP out, with progress."""
 
 import time
 from collections.abc import Iterator
@@ -11,10 +11,11 @@ from clothseg.app import html
 from clothseg.app.downloads import new_path
 from clothseg.app.i18n import tr
 from clothseg.app.limits import BATCH_QUEUE
+from clothseg.app.messages import localized
 from clothseg.app.settings import LOOK, cutout_inputs, cutout_options, look_inputs, look_options, polygons_input
 from clothseg.batch.photo_files import OutputSpec
 from clothseg.batch.to_zip import Progress, segment_to_zip
-from clothseg.errors import ClothsegError
+from clothseg.errors import ClothsegError, ConfigError
 from clothseg.labels import GROUPS, NAMES
 from clothseg.segmenter import Segmenter
 
@@ -23,10 +24,15 @@ KINDS = (
     ("Cut-outs (PNG)", "cutouts"),
     ("Label maps (PNG)", "labels"),
     ("Photos with regions (JPEG)", "overlays"),
-    ("Lists of items (JSON)", "items"),
-    ("One COCO data set (JSON)", "coco"),
+    ("Item lists (JSON)", "items"),
+    ("COCO annotations of all photos (JSON)", "coco"),
 )
-"""What can be written, as the page calls it and as `clothseg.batch.photo_files.KINDS` does."""
+"""The page's names of the output files, and their names in `clothseg.batch.photo_files.KINDS`."""
+
+
+NO_OUTPUT = "Choose at least one kind of output file."
+
+NO_CLASS = "Choose at least one class for the cut-outs."
 
 
 def batch_tab(segmenter: Segmenter) -> None:
@@ -37,8 +43,8 @@ def batch_tab(segmenter: Segmenter) -> None:
                 html.heading(
                     tr("Many photos at once"),
                     tr(
-                        "Photos, or ZIPs of photos. You get one ZIP, with a table of what was found; a photo that "
-                        "cannot be used is named there and stops nothing."
+                        "Add photos or ZIPs of photos. You get one ZIP with the files and a table of results. Photos "
+                        "that cannot be used are skipped and listed."
                     ),
                 )
             )
@@ -51,33 +57,34 @@ def batch_tab(segmenter: Segmenter) -> None:
             kinds = gr.CheckboxGroup(
                 [(tr(name), kind) for name, kind in KINDS],
                 value=["cutouts", "labels"],
-                label=tr("What to make of each"),
+                label=tr("Output files"),
+                elem_id="batch-kinds",
             )
             polygons = polygons_input("batch-polygons")
             classes = gr.Dropdown(
                 [(tr(name), name) for name in (*GROUPS, *NAMES[1:])],
                 value=["All garments"],
                 multiselect=True,
-                label=tr("What the cut-outs keep"),
+                label=tr("Keep in the cut-outs"),
                 elem_id="batch-classes",
             )
-            with gr.Accordion(tr("How to look at the photos"), open=False):
+            with gr.Accordion(tr("Detection settings"), open=False):
                 look = look_inputs()
-            with gr.Accordion(tr("Edges, crop and what lies behind"), open=False):
+            with gr.Accordion(tr("Background and edges"), open=False):
                 settings = cutout_inputs("batch-")
         with gr.Column(elem_classes="card"):
             status = gr.HTML(html.batch_start(), elem_id="batch-status")
-            save = gr.DownloadButton(tr("Download the ZIP"), variant="primary", visible=False, elem_id="batch-save")
+            save = gr.DownloadButton(tr("Download ZIP"), variant="primary", visible=False, elem_id="batch-save")
             with gr.Row():
                 start = gr.Button(tr("Start"), variant="primary", interactive=False, elem_id="batch-start")
                 cancel = gr.Button(tr("Cancel"), visible=False, elem_id="batch-cancel")
 
-    under_way: dict[str | None, bool] = {}  # by session: whether its batch is to end
+    cancelled: dict[str | None, bool] = {}  # by session, while its batch is running
 
-    # Not by gradio's `cancels`: a step on its way still reaches the page then, and overwrites that all is over.
-    def give_up(request: gr.Request) -> Any:
-        if request.session_hash in under_way:
-            under_way[request.session_hash] = True
+    # gradio's `cancels` is not used: the answer of a step that is still running would replace the final message.
+    def request_cancel(request: gr.Request) -> Any:
+        if request.session_hash in cancelled:
+            cancelled[request.session_hash] = True
         return gr.update(value=tr("Stopping…"), interactive=False)
 
     def run(
@@ -88,36 +95,40 @@ def batch_tab(segmenter: Segmenter) -> None:
         kept: list[str],
         *values: Any,
     ) -> Iterator[tuple[Any, ...]]:
-        under_way[request.session_hash] = False
+        session = request.session_hash
+        cancelled[session] = False
         none = gr.update(visible=False, value=None)
         busy = gr.update(visible=False), gr.update(visible=True), none
         gone = gr.update(visible=False, value=tr("Cancel"), interactive=True)
         idle = gr.update(visible=True, variant="primary"), gone, none
+        problems: list[str] = []
+        began, progress = time.monotonic(), Progress(0, 0)
         try:
-            yield html.batch_progress(Progress(0, 0), "", []), *busy
+            yield html.batch_progress(progress, "", []), *busy
+            if not written:
+                raise ConfigError(NO_OUTPUT)
+            if not kept and "cutouts" in written:
+                raise ConfigError(NO_CLASS)
             wanted = OutputSpec(tuple(written), tuple(kept), cutout_options(*values[len(LOOK) :]), as_polygons)
             out = new_path("clothseg.zip")
-            began, problems, progress = time.monotonic(), [], Progress(0, 0)
-            steps = segment_to_zip(segmenter, paths or [], out, wanted, **look_options(values[: len(LOOK)]))
+            options = look_options(values[: len(LOOK)])
+            steps = segment_to_zip(segmenter, paths or [], out, wanted, stop=lambda: cancelled[session], **options)
             with closing(steps):
                 for progress in steps:
-                    if under_way.get(request.session_hash):
+                    if cancelled[session] and not progress.done:  # nothing to keep
                         yield html.batch_start(tr("Cancelled.")), *idle
                         return
                     problems += [progress.error] if progress.error else []
-                    yield (
-                        html.batch_progress(progress, html.time_left(progress, time.monotonic() - began), problems),
-                        *busy,
-                    )
+                    left = html.time_left(progress, time.monotonic() - began)
+                    yield html.batch_progress(progress, left, problems), *busy
         except ClothsegError as error:
-            yield html.batch_problem(str(error)), *idle
+            yield html.batch_problem(localized(str(error))), *idle
             return
         finally:
-            under_way.pop(request.session_hash, None)
-        seconds = time.monotonic() - began
+            cancelled.pop(session, None)
         offered = gr.update(visible=True, value=str(out))
         again = gr.update(visible=True, variant="secondary")
-        yield html.batch_end(progress.total, problems, seconds), again, idle[1], offered
+        yield html.batch_end(progress, problems, time.monotonic() - began), again, gone, offered
 
     files.change(
         lambda paths: gr.update(interactive=bool(paths)),
@@ -137,4 +148,4 @@ def batch_tab(segmenter: Segmenter) -> None:
         trigger_mode="once",
         api_visibility="private",
     )
-    cancel.click(give_up, None, cancel, queue=False, show_progress="hidden", api_visibility="private")
+    cancel.click(request_cancel, None, cancel, queue=False, show_progress="hidden", api_visibility="private")

@@ -1,4 +1,4 @@
-"""The tab for the camera: its picture with the regions drawn over it, smoothed, as often as the network can."""
+"""The Live tab: the camera's picture with coloured regions, smoothed over time."""
 
 import base64
 import time
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,6 +15,7 @@ from PIL import Image
 
 from clothseg.app import html
 from clothseg.app.i18n import decimal, tr
+from clothseg.app.messages import localized
 from clothseg.app.photo_input import photo_input
 from clothseg.errors import ClothsegError
 from clothseg.images.decode import load_photo
@@ -22,27 +24,33 @@ from clothseg.video.stream import Stream
 
 
 SIDE = 720
-"""Longest side of the frames that are looked at and shown, in pixels."""
+"""Longest side of the frames that are segmented and shown, in pixels."""
 
 EVERY = 0.05
-"""Seconds between the frames that the page sends; of those that come while one is looked at, the last is taken."""
+"""Seconds between frames from the page. While one is being segmented, only the newest of the others is kept."""
 
 LIVE_QUEUE = "live"
-"""Concurrency id of cameras: not in the way of photos, which wait for one frame at most."""
+"""Concurrency id of cameras, separate from that of photos, which so wait for one frame at most."""
 
 CAMERAS = 2
-"""How many are looked at together; others wait until one has ended."""
+"""Cameras served at the same time; others wait."""
 
 LIMIT = 120
-"""Seconds after which a camera that others may wait for is let go."""
+"""Seconds after which a camera's stream ends, so that others get a turn."""
 
 _PAUSE = 2.0
-"""Seconds without a frame after which the next one begins anew."""
+"""After this many seconds without a frame, smoothing and frame rate start again."""
 
 
 @dataclass
 class Live:
-    """What a session's camera has shown: `stream` remembers the last frame, `times` when the last ones were done."""
+    """State of a session's camera.
+
+    Attributes:
+        stream: smooths over time; holds the last frame.
+        smooth: whether it does.
+        times: when the last frames were done, in seconds.
+    """
 
     stream: Stream
     smooth: bool
@@ -50,7 +58,7 @@ class Live:
 
     @property
     def rate(self) -> float:
-        """Frames per second; 0 where one alone is done."""
+        """Frames per second; 0 after a single frame."""
         passed = self.times[-1] - self.times[0] if self.times else 0.0
         return (len(self.times) - 1) / passed if passed else 0.0
 
@@ -69,11 +77,11 @@ def live_tab(segmenter: Segmenter) -> None:
                 # A mirrored picture would swap the wearer's left and right.
                 webcam_options=gr.WebcamOptions(mirror=False),
             )
-            smooth = gr.Checkbox(value=True, label=tr("Smooth, so that nothing flickers"), elem_id="live-smooth")
+            smooth = gr.Checkbox(value=True, label=tr("Reduce flicker"), elem_id="live-smooth")
         with gr.Column(elem_classes="card"):
             # Not a gr.Image, which would leave a file of every frame on the server's disk.
             shown = gr.HTML(elem_id="live-regions")
-            said = gr.HTML(start(), elem_id="live-said")
+            said = gr.HTML(start(), elem_id="live-said", js_on_load=_script())
     camera.stream(
         watcher(segmenter),
         [camera, smooth, live],
@@ -87,10 +95,22 @@ def live_tab(segmenter: Segmenter) -> None:
     )
 
 
+def _script() -> str:
+    """Return the page's script for this tab, with the texts of gradio's buttons by the titles of their icons."""
+    texts = {
+        "grant webcam access": tr("Allow camera"),
+        "start recording": tr("Start camera"),
+        "spinner": tr("Please wait…"),
+        "stop recording": tr("Stop camera"),
+    }
+    listed = ", ".join(f"'{title}': `{text}`" for title, text in texts.items())
+    return Path(__file__).with_suffix(".js").read_text(encoding="utf-8").replace("TEXTS;", f"{{{listed}}};")
+
+
 def watcher(
     segmenter: Segmenter, clock: Callable[[], float] = time.monotonic
 ) -> Callable[[str | bytes | None, bool, Live | None], tuple[Any, str, Live | None]]:
-    """A function of a frame, the option and what was before: what to show, what to say, and what is now."""
+    """Return the event handler: from a frame, the option and the state to picture, message and new state."""
 
     def watch(source: str | bytes | None, smooth: bool, live: Live | None) -> tuple[Any, str, Live | None]:
         if source is None:
@@ -101,7 +121,7 @@ def watcher(
             frame = load_photo(source, max_side=SIDE)
             result = live.stream(frame)
         except ClothsegError as error:
-            return gr.skip(), f"<p role='alert'>{escape(str(error))}</p>", None
+            return gr.skip(), f"<p role='alert'>{escape(localized(str(error)))}</p>", None
         live.times.append(clock())
         rate = tr("{rate} frames per second", rate=decimal(live.rate)) if live.rate else "…"
         size = tr("{width} × {height} pixels", width=frame.width, height=frame.height)
@@ -111,15 +131,16 @@ def watcher(
 
 
 def start() -> str:
-    """What is said before there is a frame."""
+    """Return the text shown before the first frame."""
     hint = tr(
-        "Start the camera: garments are coloured in its picture, as often as the network can. Nothing of it is kept."
+        "Garments are coloured in the camera’s picture. Nothing is stored, and the camera stops when you leave this "
+        "tab."
     )
-    return html.heading(tr("The camera, with its regions"), hint)
+    return html.heading(tr("Live camera"), hint)
 
 
 def picture(image: Image.Image) -> str:
-    """An RGB image as HTML that holds it itself."""
+    """Return an RGB image as an HTML element that contains its data."""
     file = BytesIO()
     image.save(file, "JPEG", quality=85)
     data = base64.b64encode(file.getvalue()).decode()

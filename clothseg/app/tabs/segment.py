@@ -9,6 +9,7 @@ from clothseg.app import html
 from clothseg.app.downloads import save_labels, save_summary
 from clothseg.app.i18n import tr
 from clothseg.app.limits import KEEP_SECONDS, MODEL_LIMIT, MODEL_QUEUE
+from clothseg.app.messages import localized
 from clothseg.app.photo_input import photo_input
 from clothseg.app.previews import colors_of_legends, names_found
 from clothseg.app.selection import (
@@ -149,7 +150,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
                 options = cutout_options(*rest[len(LOOK) :])
                 found = PhotoResult(path, segmenter(path, **look_options(rest[: len(LOOK)])))
             except ClothsegError as error:
-                message = html.problem(str(error))
+                message = html.problem(localized(str(error)))
         shown: dict[Any, Any] = {card: gr.update(visible=found is not None) for card in cards}
         said = html.notes(found.result.notes) if found else message
         shown |= {start: gr.update(value=said, visible=bool(said)), seen: found}

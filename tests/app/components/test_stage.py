@@ -37,7 +37,7 @@ def test_the_value_says_all_that_the_browser_draws(result: Segmentation) -> None
     assert [entry["name"] for entry in value["classes"]] == list(NAMES)
     shape = value["map"]["height"], value["map"]["width"]
     assert np.array_equal(unpack(value["map"]["data"], shape), part_map(result, parts, shape[::-1]))
-    assert value["cutout"]["path"] == "cutout.png" and value["cutout"]["picked"] == ["Dress"]
+    assert value["cutout"]["picture"]["path"] == "cutout.png" and value["cutout"]["picked"] == ["Dress"]
     assert stage_value(result, "photo.jpg", 8, base=7)["base"] == 7
 
 

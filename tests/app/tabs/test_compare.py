@@ -1,8 +1,9 @@
-"""Which models may be compared with the one that is served."""
+"""Which models may be compared with the served one, and how results are named."""
 
 import pytest
 
-from clothseg.app.tabs.compare import Models
+from clothseg.app.settings import LOOK
+from clothseg.app.tabs.compare import Models, settings_text, titles
 from clothseg.errors import ConfigError
 
 
@@ -17,3 +18,13 @@ def test_strangers_get_no_model_that_is_not_on_offer(name: str) -> None:
 
 def test_what_is_on_offer_may_be_loaded() -> None:
     Models(("user/a", "user/b")).check("user/b")
+
+
+def test_sides_are_named_by_what_tells_them_apart() -> None:
+    plain = [switch.ticked for switch in LOOK]
+    other = [not plain[0], *plain[1:]]
+    changed = settings_text(other)
+    assert settings_text(plain) == "Default settings" and changed.startswith(LOOK[0].label)
+    assert titles(("a", "a"), (plain, other)) == ["A: Default settings", f"B: {changed}"]
+    assert titles(("a", "b"), (plain, plain)) == ["A: a", "B: b"]
+    assert titles(("a", "b"), (other, plain)) == [f"A: a, {changed}", "B: b, Default settings"]

@@ -10,64 +10,125 @@ const ACTIONS = {
   'zoom-in': () => zoomBy(1.5),
   'zoom-out': () => zoomBy(1 / 1.5),
   'zoom-reset': resetZoom,
+  correct: () => setCorrect(!state.correct),
+  undo,
+  redo,
+  reset: resetEdits,
+  help: openSheet,
+  only: (button) => {
+    only(button.dataset.key);
+    hideTip();
+  },
 };
 element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-do]');
-  if (button) ACTIONS[button.dataset.do]();
+  if (button) ACTIONS[button.dataset.do](button);
 });
 element.addEventListener('change', (event) => {
-  if (event.target.name === 'stage-view') setView(event.target.value);
+  const {name, value} = event.target;
+  if (name === 'stage-view') setView(value);
+  if (name === 'stage-tool') setTool(value);
+  if (event.target.matches('.class select')) setLabel(value);
 });
 one('.opacity input').addEventListener('input', (event) => {
   state.opacity = Number(event.target.value);
   redraw();
 });
+one('.size input').addEventListener('input', (event) => setSize(Number(event.target.value)));
 
+document.addEventListener('stage:do', asked);
 function asked(event) {
   if (!element.isConnected) return document.removeEventListener('stage:do', asked);
   if (!state.value) return;
-  const {pick, toggle: key, only: alone, hover, view} = event.detail;
+  const {pick, toggle: key, only: alone, hover, view, correct} = event.detail;
   if (pick) setPicked(pick);
-  if (key) toggle(key);
-  if (alone) only(alone);
+  if (key && idOf(key)) toggle(key);
+  if (alone && idOf(alone)) only(alone);
   if (hover !== undefined) hoverOver(hover ? idOf(hover) : 0);
   if (view) setView(view);
+  if (correct !== undefined) setCorrect(Boolean(correct));
 }
-document.addEventListener('stage:do', asked);
-new ResizeObserver(redraw).observe(frame);
+
+new ResizeObserver(() => moveTo(...state.centre)).observe(frame);
+new MutationObserver(redraw).observe(document.body, {attributeFilter: ['class']}); // dark or light
 
 let turn = 0;
 async function take() {
   const given = props.value ? JSON.parse(JSON.stringify(props.value)) : null;
-  const mine = ++turn;
-  if (!given || !given.map) {
-    state.value = null;
-    root.hidden = true;
-    announce();
+  if (given && given.cutout) given.cutout = {url: given.cutout.picture.url, picked: given.cutout.picked};
+  if (given && !given.map && given.number) {
+    if (!state.value || state.value.number !== given.number) return;
+    Object.assign(state.value, given);
+    redraw();
+    refine();
     return;
   }
+  const mine = ++turn;
+  if (!given || !given.map) return clear();
   const before = state.value;
-  const fresh = !before || before.number !== given.number;
-  const other = !before || before.base !== given.base;
-  if (fresh) {
-    const {width, height, data} = given.map;
-    const samePhoto = before && before.photo.url === given.photo.url;
-    const [photo, ids] = await Promise.all([samePhoto ? state.photo : load(given.photo.url), unpack(data, width * height)]);
-    if (mine !== turn) return; // another one has come meanwhile
-    const keys = other ? given.picked : [...state.picked];
-    Object.assign(state, {value: given, photo, ids, width, height, hover: 0, active: 0});
-    forget();
-    root.hidden = false;
-    listParts();
-    if (other) resetZoom();
-    setView(given.view || state.view);
-    setPicked(keys, true);
-  } else {
-    state.value = {...before, cutout: given.cutout, background: given.background, download: given.download};
+  if (before && before.number === given.number) {
+    const {cutout, background, download} = given;
+    state.value = {...before, cutout, background, download};
     redraw();
-    announce();
+  } else if (!(await show(given, before, () => mine === turn))) {
+    return; // another one has come meanwhile
   }
   refine();
+}
+
+function clear() {
+  setCorrect(false);
+  closeMenu(false);
+  answered();
+  state.value = null;
+  root.hidden = true;
+  announce();
+}
+
+// Put another result on the stage; false if that has been overtaken.
+async function show(given, before, current) {
+  const {width, height, data} = given.map;
+  const other = !before || before.base !== given.base;
+  const kept = before && before.photo.url === given.photo.url;
+  const [photo, ids] = await Promise.all([kept ? state.photo : load(given.photo.url), unpack(data, width * height)]);
+  if (!current()) return false;
+  const keys = other ? given.picked : carried(before, given);
+  Object.assign(state, {value: given, photo, ids, width, height, active: 0});
+  forget();
+  closeMenu(false);
+  hideTip();
+  root.hidden = false;
+  listParts();
+  listClasses();
+  one('.correct').hidden = !given.editable;
+  if (other) {
+    Object.assign(state, {edits: given.edits, done: given.edits.length});
+    setCorrect(false);
+    answered();
+    resetZoom();
+    say(summary());
+  } else {
+    takeEdits(given);
+  }
+  showHistory();
+  setView(given.view || state.view);
+  setPicked(keys, true);
+  if (!other && String(pickedKeys()) !== String(given.picked)) reportPicked();
+  return true;
+}
+
+// What stays picked in a corrected result: the picked parts that it still has, and what they have become.
+function carried(before, given) {
+  const had = new Set(before.parts.map((found) => found.key));
+  const fresh = given.picked.filter((key) => !had.has(key));
+  return [...state.picked, ...fresh];
+}
+
+function summary() {
+  const {parts} = state.value;
+  return parts.length
+    ? fill(texts.said_result, {labels: parts.map((found) => found.label).join(', ')})
+    : texts.no_parts;
 }
 
 // Fetch the server's cut-out, and show it once it is there.

@@ -1,12 +1,12 @@
 // One drawing of the frame.
 
-let drawing = 0;
+let scheduled = 0;
 function redraw() {
-  if (!drawing) drawing = requestAnimationFrame(paint);
+  if (!scheduled) scheduled = requestAnimationFrame(paint);
 }
 
 function paint() {
-  drawing = 0;
+  scheduled = 0;
   const density = Math.max(1, window.devicePixelRatio || 1);
   const across = Math.round(frame.clientWidth * density);
   const down = Math.round(frame.clientHeight * density);
@@ -27,6 +27,7 @@ function paint() {
   if (state.view === 'cutout') paintCutout(pictures);
   if (state.view === 'compare') paintCompare(pictures);
   paintOutlines(pictures);
+  paintEdits(pictures);
 }
 
 function paintGround({context, rect, density}, color) {
@@ -60,7 +61,7 @@ function paintPhoto(pictures) {
 function paintCutout(pictures, ghost = true) {
   const {context, whole, rect} = pictures;
   paintGround(pictures, state.value.background);
-  const hovered = part(state.hover || state.active);
+  const hovered = part(state.hover);
   if (ghost && !pickedKeys().length) {
     context.globalAlpha = 0.25;
     whole(state.photo);
@@ -128,10 +129,10 @@ function paintNumbers({context, density, scale}) {
   });
 }
 
-function paintOutlines({context, overMap, overFrame, scale, density}) {
+function paintOutlines({context, overMap, overFrame, scale}) {
   const line = (id, width, color) => {
     overMap();
-    context.lineWidth = width / (scale * (state.width ? 1 : 1));
+    context.lineWidth = width / scale;
     context.strokeStyle = color;
     context.lineCap = 'square';
     context.stroke(outline(id));
@@ -144,11 +145,51 @@ function paintOutlines({context, overMap, overFrame, scale, density}) {
       line(index + 1, 1.5, '#ffffff');
     });
   }
-  const lit = state.hover || (document.activeElement === list ? state.active : 0);
+  const lit = state.hover;
   if (lit && state.view !== 'compare') {
     line(lit, 5, 'rgba(20, 18, 16, 0.65)');
     line(lit, 2.5, '#ffffff');
   }
+}
+
+// Corrections that the server has not answered yet, where clicks were, and the brush.
+function paintEdits({context, overMap, overFrame, density}) {
+  const shrink = state.width / state.value.width;
+  const draw = ({points, radius, label}) => {
+    overMap();
+    context.globalAlpha = 0.75;
+    context.strokeStyle = classOf(label).color;
+    context.lineWidth = 2 * radius * shrink;
+    context.lineCap = 'round';
+    context.lineJoin = 'round';
+    context.beginPath();
+    context.moveTo(points[0][0] * shrink, points[0][1] * shrink);
+    points.slice(points.length > 1 ? 1 : 0).forEach(([x, y]) => context.lineTo(x * shrink, y * shrink));
+    context.stroke();
+    context.globalAlpha = 1;
+    overFrame();
+  };
+  const ring = (x, y, radius, color, inner) => {
+    context.beginPath();
+    context.arc(x * density, y * density, radius * density, 0, 2 * Math.PI);
+    if (inner) {
+      context.fillStyle = inner;
+      context.fill();
+    }
+    context.lineWidth = 3.5 * density;
+    context.strokeStyle = 'rgba(20, 18, 16, 0.6)';
+    context.stroke();
+    context.lineWidth = 1.75 * density;
+    context.strokeStyle = color;
+    context.stroke();
+  };
+  unanswered().filter(({kind}) => kind === 'stroke').forEach(draw);
+  if (state.stroke) draw(state.stroke);
+  if (!state.correct) return;
+  for (const {kind, x, y, label} of liveEdits()) {
+    if (kind === 'click') ring(...toFrame(x * shrink, y * shrink), 5, '#ffffff', classOf(label).color);
+  }
+  if (state.cursor && state.tool !== 'click') ring(...state.cursor, state.size, '#ffffff');
 }
 
 // The server's cut-out, if it is of exactly what is picked.

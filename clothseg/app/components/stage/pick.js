@@ -5,20 +5,46 @@ function setPicked(keys, quietly = false) {
   state.picked = new Set(keys.filter((key) => known.has(key)));
   forget('cutout', 'regions');
   for (const option of list.children) option.setAttribute('aria-selected', state.picked.has(option.dataset.key));
-  one('.empty').hidden = state.view === 'regions' || state.picked.size > 0 || !state.value.parts.length;
+  hint();
   redraw();
   announce();
-  if (!quietly) report();
+  if (!quietly) reportPicked();
 }
 
 function toggle(key) {
   const keys = new Set(state.picked);
   if (!keys.delete(key)) keys.add(key);
   setPicked([...keys]);
+  say(fill(texts[keys.has(key) ? 'said_picked' : 'said_unpicked'], {label: part(idOf(key)).label}));
 }
 
 function only(key) {
   setPicked([key]);
+  say(fill(texts.said_only, {label: part(idOf(key)).label}));
+}
+
+// What to do next, where it does not show.
+function hint() {
+  let text = '';
+  one('.advice').textContent = state.edits.length ? '' : texts[`hint_${state.tool}`];
+  if (state.correct) text = '';
+  else if (state.value && !state.value.parts.length) text = texts.no_parts;
+  else if (state.view !== 'regions' && !state.picked.size) text = texts.nothing_picked;
+  one('.hint').textContent = text;
+  one('.hint').hidden = !text;
+}
+
+// Show the part that the keyboard is at.
+function goTo(id) {
+  state.active = id;
+  const option = list.children[id - 1];
+  if (!option) return list.removeAttribute('aria-activedescendant');
+  list.setAttribute('aria-activedescendant', option.id);
+  const {point} = part(id);
+  const at = toFrame((point[0] * state.width) / state.value.width, (point[1] * state.height) / state.value.height);
+  const inside = at[0] > 0 && at[1] > 0 && at[0] < frame.clientWidth && at[1] < frame.clientHeight;
+  if (!inside) moveTo((point[0] * state.width) / state.value.width, (point[1] * state.height) / state.value.height);
+  showTip(id, ...(inside ? at : [frame.clientWidth / 2, frame.clientHeight / 2]));
 }
 
 function hoverOver(id) {
@@ -36,7 +62,7 @@ function setView(view) {
   for (const radio of element.querySelectorAll('.views input')) radio.checked = radio.value === view;
   one('.opacity').hidden = view !== 'regions';
   divider.hidden = view !== 'compare';
-  one('.empty').hidden = view === 'regions' || state.picked.size > 0 || !state.value || !state.value.parts.length;
+  hint();
   setSplit(state.split);
   redraw();
   announce();

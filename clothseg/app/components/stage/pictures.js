@@ -99,8 +99,12 @@ function cutoutPicture() {
 // All parts in their colours; those not picked are fainter, as soon as one is picked.
 function regionsPicture() {
   return cached('regions', () => {
-    const faint = state.picked.size ? 0.45 : 1;
-    const color = (id) => rgba(...channels(part(id).color), Math.round(255 * (isPicked(id) ? 1 : faint)));
+    const faint = state.picked.size ? 0.55 : 1;
+    const changed = relabelled();
+    const color = (id) => {
+      const shown = changed.get(part(id).key) || part(id).color;
+      return shown === 'none' ? 0 : rgba(...channels(shown), Math.round(255 * (isPicked(id) ? 1 : faint)));
+    };
     return colored(tableOf(color), everything());
   });
 }

@@ -1,9 +1,14 @@
 // Mouse, pen and fingers on the frame.
 
 const STILL = 5; // pixels of the frame that a press may move and yet be a click
+const LONG = 500; // milliseconds that a finger rests until the menu opens
+const TAP_SHOWN = 3500; // milliseconds that a tapped part's name is shown
 
-const pointers = new Map(); // those that are down: id -> {x, y, startX, startY, moved}
+const pointers = new Map(); // those that are down: id -> {x, y, startX, startY, moved, role}
 let pinch = 0;
+let resting = 0;
+let byTouch = false; // whether the last press was a finger's
+let tipShown = 0;
 
 function inFrame(event) {
   const box = frame.getBoundingClientRect();
@@ -16,33 +21,70 @@ function apart() {
 }
 
 list.addEventListener('pointerdown', (event) => {
-  if (!state.value || event.button > 0) return;
+  if (!state.value || event.button > 1) return;
+  byTouch = event.pointerType === 'touch';
+  list.draggable = !byTouch && draggable();
   const [x, y] = inFrame(event);
-  pointers.set(event.pointerId, {x, y, startX: x, startY: y, moved: pointers.size > 0});
+  const role = event.button === 1 ? 'pan' : drawing() ? 'stroke' : 'press';
+  if (event.button === 1) event.preventDefault(); // no scrolling by the middle button
+  pointers.set(event.pointerId, {x, y, startX: x, startY: y, moved: pointers.size > 0, role});
   if (pointers.size === 2) {
-    for (const pointer of pointers.values()) pointer.moved = true;
+    clearTimeout(resting);
+    endStroke(false);
+    for (const pointer of pointers.values()) Object.assign(pointer, {moved: true, role: 'pan'});
     pinch = apart();
+  } else if (role === 'stroke') {
+    beginStroke(x, y);
+  } else if (byTouch) {
+    clearTimeout(resting);
+    resting = setTimeout(() => rest(event.pointerId), LONG);
   }
-  try { list.setPointerCapture(event.pointerId); } catch (error) { /* the pointer has gone already */ }
+  if (!list.draggable) capture(list, event.pointerId);
 });
+
+function capture(place, pointer) {
+  try {
+    place.setPointerCapture(pointer);
+  } catch {
+    // it is up again already
+  }
+}
+
+function rest(id) {
+  const pointer = pointers.get(id);
+  if (!pointer || pointer.moved) return;
+  pointer.moved = true;
+  openMenu(idAt(pointer.x, pointer.y), pointer.x, pointer.y);
+}
 
 list.addEventListener('pointermove', (event) => {
   if (!state.value) return;
   const [x, y] = inFrame(event);
   const pointer = pointers.get(event.pointerId);
+  if (drawing() && event.pointerType !== 'touch') {
+    state.cursor = [x, y];
+    redraw();
+  }
   if (!pointer) {
-    if (event.pointerType !== 'touch') showTip(idAt(x, y), x, y);
+    if (event.pointerType !== 'touch' && menu.hidden) showTip(idAt(x, y), x, y);
     return;
   }
   const [dx, dy] = [x - pointer.x, y - pointer.y];
   [pointer.x, pointer.y] = [x, y];
-  if (Math.hypot(x - pointer.startX, y - pointer.startY) > STILL) pointer.moved = true;
+  if (Math.hypot(x - pointer.startX, y - pointer.startY) > STILL && !pointer.moved) {
+    pointer.moved = true;
+    clearTimeout(resting);
+  }
   if (pointers.size === 2) {
     const before = pinch;
     pinch = apart();
     const [first, second] = [...pointers.values()];
     panBy(dx / 2, dy / 2);
     if (before) zoomAt((first.x + second.x) / 2, (first.y + second.y) / 2, (state.zoom * pinch) / before);
+  } else if (state.stroke) {
+    hideTip();
+    for (const passed of event.getCoalescedEvents?.() ?? []) addToStroke(...inFrame(passed));
+    addToStroke(x, y);
   } else if (pointer.moved && state.zoom > 1) {
     frame.classList.add('dragging');
     hideTip();
@@ -53,70 +95,110 @@ list.addEventListener('pointermove', (event) => {
 function lift(event) {
   const pointer = pointers.get(event.pointerId);
   pointers.delete(event.pointerId);
+  clearTimeout(resting);
   frame.classList.remove('dragging');
   return pointer;
 }
 
 list.addEventListener('pointerup', (event) => {
   const pointer = lift(event);
-  if (!pointer || pointer.moved || !state.value) return;
-  const id = idAt(pointer.x, pointer.y);
-  if (id) press(id, pointer.x, pointer.y, event);
+  if (!pointer || !state.value) return;
+  if (state.stroke) endStroke(true);
+  else if (!pointer.moved && pointer.role === 'press') press(pointer.x, pointer.y);
 });
-list.addEventListener('pointercancel', lift);
+list.addEventListener('pointercancel', (event) => {
+  lift(event);
+  endStroke(false);
+});
 list.addEventListener('pointerleave', (event) => {
-  if (event.pointerType !== 'touch' && !pointers.size) hideTip();
+  if (event.pointerType === 'touch' || pointers.size) return;
+  state.cursor = null;
+  if (menu.hidden) hideTip();
+  redraw();
 });
 
-function press(id, x, y, event) {
-  const found = part(id);
-  if (event.pointerType === 'touch') {
-    toggle(found.key);
-    return;
-  }
-  toggle(found.key);
+function press(x, y) {
+  const id = idAt(x, y);
+  if (state.correct) return clickEdit(x, y, state.label);
+  if (!id) return hideTip();
+  toggle(part(id).key);
+  if (byTouch) tapped(id, x, y);
+}
+
+// A finger does not hover: name the part that it took, for a while, with what a double click does for the mouse.
+function tapped(id, x, y) {
+  showTip(id, x, y - 60, true);
+  clearTimeout(tipShown);
+  tipShown = setTimeout(hideTip, TAP_SHOWN);
 }
 
 // The two clicks before it have picked and unpicked.
 list.addEventListener('dblclick', (event) => {
   const id = idAt(...inFrame(event));
-  if (id) only(part(id).key);
+  if (id && !byTouch && !state.correct) only(part(id).key);
+});
+
+list.addEventListener('contextmenu', (event) => {
+  event.preventDefault(); // "Save picture as" would save what is shown, not the file
+  if (!state.value || byTouch || event.button < 2) return; // a finger's is its long press, a key's is keys.js'
+  const at = inFrame(event);
+  openMenu(idAt(...at), ...at);
 });
 
 frame.addEventListener(
   'wheel',
   (event) => {
-    if (!state.value) return;
-    // A page that cannot be scrolled past its stage is a trap: an unzoomed photo lets the wheel through downwards.
+    if (!state.value || menu.contains(event.target)) return;
+    // A photo that is not zoomed lets the wheel scroll the page down: else nobody gets past it.
     if (state.zoom === 1 && event.deltaY > 0) return;
     event.preventDefault();
+    hideTip();
     const unit = event.deltaMode === 1 ? 16 : 1;
     zoomAt(...inFrame(event), state.zoom * Math.exp(-event.deltaY * unit * (event.ctrlKey ? 0.01 : 0.0016)));
   },
   {passive: false},
 );
 
-function showTip(id, x, y) {
+function showTip(id, x, y, withButton = false) {
+  clearTimeout(tipShown);
   hoverOver(id);
   const found = part(id);
   tip.hidden = !found;
   if (!found) return;
-  const swatch = document.createElement('i');
-  swatch.style.background = found.color;
-  tip.replaceChildren(swatch, found.label);
-  const left = Math.min(frame.clientWidth - tip.offsetWidth - 6, x + 14);
+  tip.querySelector('i').style.background = found.color;
+  tip.querySelector('span').textContent = found.label;
+  const button = tip.querySelector('button');
+  button.hidden = !withButton;
+  button.dataset.key = found.key;
+  const left = Math.max(6, Math.min(frame.clientWidth - tip.offsetWidth - 6, x + 14));
   const top = y + 22 + tip.offsetHeight > frame.clientHeight ? y - 12 - tip.offsetHeight : y + 18;
-  tip.style.transform = `translate(${Math.max(6, left)}px, ${Math.max(6, top)}px)`;
+  tip.style.transform = `translate(${Math.round(left)}px, ${Math.round(Math.max(6, top))}px)`;
 }
 
 function hideTip() {
+  clearTimeout(tipShown);
   tip.hidden = true;
   hoverOver(0);
 }
 
-divider.addEventListener('pointerdown', (event) => {
-  divider.setPointerCapture(event.pointerId);
-});
+divider.addEventListener('pointerdown', (event) => capture(divider, event.pointerId));
 divider.addEventListener('pointermove', (event) => {
   if (divider.hasPointerCapture(event.pointerId)) setSplit(inFrame(event)[0] / frame.clientWidth);
+});
+
+// Dragging the cut-out out of the browser gives its file, not what is shown of it.
+function draggable() {
+  return Boolean(state.view === 'cutout' && !state.correct && state.zoom === 1 && state.value.download);
+}
+list.addEventListener('dragstart', (event) => {
+  pointers.clear();
+  hideTip();
+  const {url, name, type} = state.value.download ?? {};
+  if (!url) return event.preventDefault();
+  const {href} = new URL(url, location.href);
+  event.dataTransfer.setData('DownloadURL', `${type}:${name}:${href}`);
+  event.dataTransfer.setData('text/uri-list', href);
+  event.dataTransfer.setData('application/x-clothseg', name); // so that the page does not take it for a new photo
+  event.dataTransfer.effectAllowed = 'copy';
+  event.dataTransfer.setDragImage(canvas, ...inFrame(event));
 });

@@ -24,7 +24,17 @@ const state = {
   zoom: 1,
   centre: [0, 0], // of what is shown, in the map's pixels
   split: 0.5, // where the divider stands, as a share of the frame's width
-  correct: false,
+  refined: null, // the server's cut-out, {url, image}
+  correct: false, // whether corrections are being made
+  tool: 'click', // or brush, erase
+  label: '', // the class that click and brush give
+  size: 14, // the brush's radius in pixels of the frame
+  stroke: null, // being drawn: as a correction, below
+  cursor: null, // [x, y] in the frame, of the brush
+  edits: [], // corrections, those undone at the end
+  done: 0, // how many of them hold
+  turn: 0, // number of the last event `edit`
+  pending: false, // whether its answer is still to come
 };
 
 const VIEWS = ['cutout', 'regions', 'compare'];
@@ -64,15 +74,35 @@ function announce() {
     hover: hover ? hover.key : null,
     view: state.view,
     correct: state.correct,
+    edits: liveEdits(),
   };
   document.dispatchEvent(new CustomEvent('stage:state', {detail}));
 }
 
-let waiting = 0;
-function report() {
-  clearTimeout(waiting);
-  const number = state.value.number;
-  waiting = setTimeout(() => {
-    if (state.value && state.value.number === number) trigger('picked', {number, picked: pickedKeys()});
-  }, 200);
+// Tell the server, once quick changes are over, and not of a photo that is gone.
+const waiting = {};
+function report(kind, pause, data) {
+  clearTimeout(waiting[kind]);
+  const {base} = state.value;
+  waiting[kind] = setTimeout(() => {
+    if (state.value && state.value.base === base) data();
+  }, pause);
+}
+
+function reportPicked() {
+  report('picks', 200, () => trigger('picked', {number: state.value.number, picked: pickedKeys()}));
+}
+
+function reportEdits() {
+  report('edits', 120, () => {
+    const {number, base} = state.value;
+    state.turn += 1;
+    trigger('edit', {number, base, turn: state.turn, edits: liveEdits()});
+  });
+}
+
+function swatch(color) {
+  const made = document.createElement('i');
+  made.style.background = color;
+  return made;
 }
