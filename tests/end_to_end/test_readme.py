@@ -79,7 +79,7 @@ def test_training_and_plain_transformers_snippets(hub: LocalHub, work: Path) -> 
     # As written, but for two cores without a GPU: the folder of the run, and no worker processes.
     run([sys.executable, *command[1:], "--output_dir", str(work / "run"), "--dataloader_num_workers", "0"], ROOT, env)
     card = hub.files("model", "user/name")["README.md"].decode()
-    assert "cross-entropy with weight 1 for Background and 3 for the other 17 classes" in card
+    assert "Cross-entropy per pixel, with weight 1 for Background and 3 for the other 17 classes" in card
     assert "512×512" in card and "6 epochs in batches of 8" in card and "× 0.9998 per step" in card
 
     told = run([sys.executable, "-c", snippet("python", "SegformerForSemanticSegmentation", TRAINING)], work, env)

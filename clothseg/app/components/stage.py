@@ -22,8 +22,8 @@ turn        of the event `edit` that this answers; null if it answers none
 editable    whether corrections are offered
 ```
 
-A value without a map is news of the result with that number: a cut-out, a background, a download. It is ignored if
-that result is no longer shown.
+What changes later of the result that is shown comes by `stage_news`: cutout, background, download. It goes another way
+than the value, because of two values in quick succession gradio's page shows the last alone.
 
 What the browser says to the server are events of the component, their data in `gr.EventData`:
 
@@ -96,6 +96,7 @@ def stage(**options: Any) -> gr.HTML:
         js_on_load="\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS),
         apply_default_css=False,
         texts=texts(),
+        news=None,
         **options,
     )
 
@@ -154,6 +155,14 @@ def stage_value(
         "turn": turn,
         "editable": editable,
     }
+
+
+def stage_news(number: int, **changed: Any) -> Any:
+    """An update of the component: other values of `cutout`, `background` or `download` for the result with a number.
+
+    It is ignored if another result is shown by then.
+    """
+    return gr.update(news={"number": number, **changed}, texts=texts())  # gradio's updates take the place of all props
 
 
 def cutout_value(path: str, picked: Sequence[str]) -> dict[str, Any]:

@@ -68,6 +68,7 @@ function edited(said) {
   announce();
   if (said) say(said);
   state.pending = true;
+  state.turn += 1;
   reportEdits();
   clearTimeout(late);
   late = setTimeout(() => {

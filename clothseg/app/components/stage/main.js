@@ -53,30 +53,33 @@ new ResizeObserver(() => moveTo(...state.centre)).observe(frame);
 new MutationObserver(redraw).observe(document.body, {attributeFilter: ['class']}); // dark or light
 
 let turn = 0;
+let coming = null; // the value that is being put on the stage
 async function take() {
   const given = props.value ? JSON.parse(JSON.stringify(props.value)) : null;
-  if (given && given.cutout) given.cutout = {url: given.cutout.picture.url, picked: given.cutout.picked};
-  if (given && !given.map && given.number) {
-    if (!state.value || state.value.number !== given.number) return;
-    Object.assign(state.value, given);
-    redraw();
-    refine();
-    return;
-  }
+  if (!given?.map) return given?.number ? hear(given) : clear();
   const mine = ++turn;
-  if (!given || !given.map) return clear();
   const before = state.value;
-  if (before && before.number === given.number) {
-    const {cutout, background, download} = given;
-    state.value = {...before, cutout, background, download};
-    redraw();
-  } else if (!(await show(given, before, () => mine === turn))) {
-    return; // another one has come meanwhile
-  }
+  if (before?.number === given.number) return;
+  coming = given;
+  hear();
+  if (!(await show(given, before, () => mine === turn))) return; // another one has come meanwhile
+  coming = null;
   refine();
 }
 
+// What the server says of a result later: its cut-out, the ground behind that, its file.
+function hear(said = props.news) {
+  if (!said) return;
+  const news = JSON.parse(JSON.stringify(said));
+  for (const value of [coming, state.value]) {
+    if (value && value.number === news.number) Object.assign(value, news);
+  }
+  if (state.value?.number === news.number) refine();
+}
+
 function clear() {
+  turn += 1;
+  coming = null;
   setCorrect(false);
   closeMenu(false);
   answered();
@@ -110,6 +113,7 @@ async function show(given, before, current) {
   } else {
     takeEdits(given);
   }
+  root.dataset.turn = given.turn ?? '';
   showHistory();
   setView(given.view || state.view);
   setPicked(keys, true);
@@ -133,13 +137,17 @@ function summary() {
 
 // Fetch the server's cut-out, and show it once it is there.
 async function refine() {
+  redraw();
+  announce();
   const wanted = state.value.cutout;
-  if (!wanted || (state.refined && state.refined.url === wanted.url)) return;
-  const image = await load(wanted.url).catch(() => null);
-  if (!image || !state.value || !state.value.cutout || state.value.cutout.url !== wanted.url) return;
-  state.refined = {url: wanted.url, image};
+  const url = wanted?.picture.url;
+  if (!wanted || state.refined?.url === url) return;
+  const image = await load(url).catch(() => null);
+  if (!image || state.value?.cutout?.picture.url !== url) return;
+  state.refined = {url, image};
   redraw();
 }
 
 watch('value', take);
+watch('news', () => hear());
 take();

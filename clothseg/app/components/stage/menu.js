@@ -33,8 +33,8 @@ function showClasses() {
   const items = state.value.classes
     .filter(({name}) => !found || name !== found.name)
     .map(({name, label, color}) => menuItem(label, () => relabel(found, x, y, name), color));
-  // Background last: it is chosen least.
-  fillMenu(found ? fill(texts.label_is, {label: found.label}) : texts.this_is, null, [...items.slice(1), items[0]]);
+  const title = found ? fill(texts.label_is, {label: found.label}) : texts.this_is;
+  fillMenu(title, null, items, 'classes');
 }
 
 function relabel(found, x, y, label) {
@@ -58,7 +58,8 @@ function menuItem(text, action, color = null, stays = false) {
   return made;
 }
 
-function fillMenu(title, color, items) {
+function fillMenu(title, color, items, kind = '') {
+  menu.className = `menu ${kind}`;
   const heading = document.createElement('p');
   heading.setAttribute('role', 'presentation');
   if (color) heading.append(swatch(color));

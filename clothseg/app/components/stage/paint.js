@@ -195,7 +195,7 @@ function paintEdits({context, overMap, overFrame, density}) {
 // The server's cut-out, if it is of exactly what is picked.
 function refined() {
   const wanted = state.value.cutout;
-  if (!wanted || !state.refined || state.refined.url !== wanted.url) return null;
+  if (!wanted || !state.refined || state.refined.url !== wanted.picture.url) return null;
   return same(wanted.picked) ? state.refined.image : null;
 }
 

@@ -33,7 +33,7 @@ const state = {
   cursor: null, // [x, y] in the frame, of the brush
   edits: [], // corrections, those undone at the end
   done: 0, // how many of them hold
-  turn: 0, // number of the last event `edit`
+  turn: 0, // number of the last change of them, which its event `edit` tells
   pending: false, // whether its answer is still to come
 };
 
@@ -96,7 +96,6 @@ function reportPicked() {
 function reportEdits() {
   report('edits', 120, () => {
     const {number, base} = state.value;
-    state.turn += 1;
     trigger('edit', {number, base, turn: state.turn, edits: liveEdits()});
   });
 }
