@@ -106,6 +106,7 @@ async function show(given, before, current) {
     Object.assign(state, {edits: given.edits, done: given.edits.length});
     setCorrect(false);
     answered();
+    state.arrived = performance.now();
     resetZoom();
     say(summary());
   } else {
