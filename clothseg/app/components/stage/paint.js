@@ -62,6 +62,13 @@ function paintCutout(pictures, ghost = true) {
   const {context, whole, rect} = pictures;
   paintGround(pictures, state.value.background);
   const hovered = part(state.hover);
+  const veil = fading();
+  if (veil) {
+    context.globalAlpha = veil;
+    whole(state.photo);
+    context.globalAlpha = 1;
+    redraw();
+  }
   if (ghost && !pickedKeys().length) {
     context.globalAlpha = 0.25;
     whole(state.photo);
@@ -77,6 +84,13 @@ function paintCutout(pictures, ghost = true) {
     if (picture) context.drawImage(picture, rect[0] + x * across, rect[1] + y * down, width * across, height * down);
     context.globalAlpha = 1;
   }
+}
+
+// How much is still to be seen of a new photo's ground, 1..0: it fades away, and the cut-out remains.
+const FADE = 450; // milliseconds
+function fading() {
+  const left = 1 - (performance.now() - state.arrived) / FADE;
+  return left > 0 && !matchMedia('(prefers-reduced-motion: reduce)').matches ? left * left : 0;
 }
 
 function paintRegions(pictures) {
