@@ -15,7 +15,8 @@ from clothseg.app.limits import MAX_FILE_BYTES
 from clothseg.app.messages import localized
 from clothseg.app.server.gradio_internals import StoredImage, replace_preprocess
 from clothseg.errors import ClothsegError, ImageError
-from clothseg.images.decode import MOST_PIXELS, load_photo, pixel_limit
+from clothseg.images.decode import load_photo
+from clothseg.images.image_file import MOST_PIXELS, pixel_limit
 
 
 def plain_errors(function: Callable[..., Any]) -> Callable[..., Any]:
