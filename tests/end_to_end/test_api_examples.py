@@ -68,7 +68,7 @@ def test_examples(language: str, run_in: Callable[[Path, str], str], mark: str, 
     for section in SECTIONS:
         blocks = re.findall(rf"^```{language}\n(.*?)^```", section, flags=re.MULTILINE | re.DOTALL)
         title = section.splitlines()[0]
-        assert len(blocks) == (title in {"First", *ANSWERS}), title
+        assert len(blocks) == (title in {"Setup", *ANSWERS}), title
         code += mark.format(title) + "".join(blocks)
     told = run_in(tmp_path, code.replace("http://127.0.0.1:7860", served))
     printed = dict(re.findall(r"^# (\S+)\n(.*?)(?=^# |\Z)", told, flags=re.MULTILINE | re.DOTALL))

@@ -112,7 +112,7 @@ def test_card_states_figures_recipe_and_licence(scores: Scores, tiny_model: Path
     assert "106 photos" in text and "0123abc" in text
     assert f"| Hat | {figures['accuracy_Hat']:.3f} | {figures['iou_Hat']:.3f} (" in text
     assert "| Dress | not in these photos | 0.000 (0.000–0.000) |" in text
-    assert "Belt for Upper-clothes 7" in text and "off by 10.0 points" in text
+    assert "Belt for Upper-clothes 7" in text and "by 10.0 percentage points" in text
     assert "3 rows could not be trained on and were left out" in text and "2 groups by perceptual hash" in text
     assert "moving average" not in text
     assert str(tmp_path) not in card.content and "--output_dir run" in text

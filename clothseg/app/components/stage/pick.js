@@ -64,6 +64,13 @@ function setView(view) {
   divider.hidden = view !== 'compare';
   hint();
   setSplit(state.split);
+  moveTo(...state.centre); // the room may be another
+  announce();
+}
+
+function setOpacity(opacity) {
+  state.opacity = Math.min(1, Math.max(0, opacity));
+  one('.opacity input').value = state.opacity;
   redraw();
   announce();
 }
@@ -88,5 +95,8 @@ function listParts() {
       return option;
     }),
   );
-  list.hidden = !state.value.parts.length;
+  if (list.children.length) list.setAttribute('aria-multiselectable', 'true');
+  else list.removeAttribute('aria-multiselectable');
+  list.setAttribute('role', list.children.length ? 'listbox' : 'group'); // a list must have entries
+  list.removeAttribute('aria-activedescendant');
 }
