@@ -225,9 +225,13 @@
   document.addEventListener('click', (event) => {
     if (event.target.closest?.('#copy:not(:disabled)')) page.copy();
   }, true);
+  let hush = 0;
   const say = (text) => {
     const place = one('#said-here');
-    if (place) place.textContent = text;
+    if (!place) return;
+    place.textContent = text;
+    clearTimeout(hush);
+    hush = setTimeout(() => (place.textContent = ''), 8000);
   };
 
   // What is kept over a reload, in this tab of the browser alone: which photo, what is picked, what was corrected.
