@@ -18,7 +18,16 @@ from PIL import Image
 from clothseg import ConfigError, CutoutOptions, Segmentation, Segmenter, SegmentOptions
 from clothseg.app.endpoints import add_endpoints
 from clothseg.app.mcp import OLD_SWITCHES
-from clothseg.app.settings import LOOK, LOOK_AT_FIRST, cutout_inputs, cutout_options, look_options, read_link
+from clothseg.app.settings import (
+    AT_FIRST,
+    CUTOUT_AT_FIRST,
+    LOOK,
+    LOOK_AT_FIRST,
+    cutout_inputs,
+    cutout_options,
+    look_options,
+    read_link,
+)
 from clothseg.commands import evaluate, segment, video
 from clothseg.images.decode import LEAST_MAX_SIDE
 from clothseg.options import (
@@ -143,11 +152,11 @@ def assert_schema(schema: dict[str, Any], option: Option) -> None:
 
 def test_page() -> None:
     assert {switch.option for switch in LOOK} == set(ENDPOINT_OPTIONS)
-    assert SegmentOptions.of(look_options(LOOK_AT_FIRST)) == SegmentOptions()
-    assert SegmentOptions.of(look_options([not tick for tick in LOOK_AT_FIRST])) != SegmentOptions()
+    assert SegmentOptions.of(look_options(LOOK_AT_FIRST)) == AT_FIRST
+    assert SegmentOptions.of(look_options([not tick for tick in LOOK_AT_FIRST])) != AT_FIRST
     with gr.Blocks():
         inputs = cutout_inputs()
-    assert cutout_options(*(each.value for each in inputs)) == CutoutOptions()
+    assert cutout_options(*(each.value for each in inputs)) == CUTOUT_AT_FIRST
     limits = {(each.minimum, each.maximum) for each in inputs if isinstance(each, gr.Slider)}
     assert {(CUTOUT[name].minimum, CUTOUT[name].maximum) for name in ("grow", "feather")} <= limits
 
