@@ -2,11 +2,11 @@
 
     python -m benchmarks.page [MODEL] [--rounds N]
 
-MODEL is a Hub id or folder, by default the embedded weights. Starts the app in a process of its own and drives it with
-Chromium, 1366 x 768 pixels, on this machine: the network between them costs next to nothing. Photos are paper dolls of
-0.3 and 12 megapixels, another one each round (seed 0 and on). In each round the library segments the photo's file in
-this process, and then the page is given the same file; rounds of both sizes take turns. What the browser needs until
-the cut-out is drawn is measured in the browser, from the moment that it has the file.
+MODEL is a Hub id or folder, by default the embedded weights. The app starts in a process of its own, and Chromium, of
+1366 x 768 pixels, opens it on the same machine, so that the network costs next to nothing. Photos are paper dolls of
+0.3 and 12 megapixels, another one each round (seed 0 and on); the sizes take turns. In each round the library segments
+the photo's file in this process, with the page's first settings, and then the page is given the same file. The time
+until the cut-out is drawn is measured in the browser, from the moment that it has the file.
 
 A row is about the photos of one size, with medians over the rounds: the library's time; the page's; the difference,
 which is what upload, previews, their way back and the drawing take; the page's time over the library's of the same
@@ -32,6 +32,7 @@ import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from clothseg import Segmenter  # noqa: E402
+from clothseg.app.settings import AT_FIRST  # noqa: E402
 
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
@@ -39,7 +40,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 SIZES = ((450, 680), (3000, 4000))
 """(width, height) of the photos."""
 
-_WATCH = """() => {
+WATCH = """() => {
   window.waits = {};
   const drawn = (done) => requestAnimationFrame(() => setTimeout(() => done(performance.now())));
   document.addEventListener('change', (event) => {
@@ -82,12 +83,12 @@ def main() -> None:
         )
         page.goto(url)
         page.locator("#photo input[type=file]").wait_for(state="attached")
-        page.evaluate(_WATCH)
+        page.evaluate(WATCH)
         for seed in range(options.rounds):
             for size in SIZES:
                 path = photo(Path(folder), seed, size)
                 start = time.perf_counter()
-                segmenter(path)
+                segmenter(path, AT_FIRST)
                 library = time.perf_counter() - start
                 waits[size].append((library, *wait(page, path)))
     print("| photo | library, ms | page, ms | difference, ms | page : library | pick, ms |")
