@@ -1,0 +1,274 @@
+// What the page does in the browser beside gradio's components and the stage: photos that are dropped or pasted
+// anywhere, the cards of the items, downloads, and what is kept over a reload. gradio runs it once, when the page is
+// there. Texts in double braces are filled in by the server.
+() => {
+  document.documentElement.lang = '{{LANGUAGE}}';
+
+  const one = (selector) => document.querySelector(selector);
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const told = (detail) => document.dispatchEvent(new CustomEvent('stage:do', {detail}));
+
+  // What is on the stage, as it says it, and the classes that were picked last by hand.
+  let stage = {number: null, picked: [], edits: []};
+  let classes = [];
+  let file = null; // the photo, as long as this page is open
+  let photo = null; // where the server has it
+  let restoring = null; // picks and corrections of a photo that is on its way back to the server
+
+  const page = {
+    // What the server is told with each event; `values` are the event's inputs.
+    choice: (values = []) => {
+      if (values[1]?.url) photo = values[1];
+      const {number, picked, edits} = stage;
+      const opacity = Number(one('#stage .opacity input')?.value ?? 0.6);
+      if (restoring) return {number: 0, opacity, ...restoring, restoring: true};
+      return {number: number || 0, picked, edits: edits || [], classes, opacity};
+    },
+    link: (query) => location.origin + location.pathname + query,
+  };
+  window.clothseg = page;
+
+  // Names of what has none: gradio's buttons around pictures.
+
+  const name = () => {
+    all('#examples button.gallery-item:not([aria-label])').forEach((button, index) => {
+      button.setAttribute('aria-label', `{{EXAMPLE}}`);
+    });
+    all('button:not([aria-label]):has(> .image-frame)').forEach((button) => {
+      const label = button.closest('.block')?.querySelector('[data-testid=block-label]');
+      button.setAttribute('aria-label', label?.innerText.trim() || '{{PICTURE}}');
+    });
+    all('fieldset:not([aria-label])').forEach((group) => {
+      const label = group.querySelector('[data-testid=block-info]')?.innerText.trim();
+      if (label) group.setAttribute('aria-label', label);
+    });
+  };
+  new MutationObserver(name).observe(document.body, {childList: true, subtree: true});
+  name();
+
+  // Photos: dropped anywhere, pasted, or chosen by "New photo".
+
+  const onSegment = () => one('#work')?.checkVisibility();
+  const input = () => one('#photo input[type=file]');
+
+  page.give = (photo) => {
+    const box = input();
+    if (!box || !photo) return;
+    const files = new DataTransfer();
+    files.items.add(photo);
+    box.files = files.files;
+    box.dispatchEvent(new Event('change', {bubbles: true}));
+  };
+
+  // Take away a photo that could not be used, so that another one can be dropped or chosen in its place.
+  page.discard = () => {
+    if (one('#message .problem')) one('#photo .icon-button-wrapper button:last-of-type')?.click();
+  };
+
+  const holdsFiles = (event) => [...(event.dataTransfer?.types || [])].includes('Files');
+  let depth = 0;
+  const dragging = (on) => document.body.classList.toggle('dropping', on && onSegment());
+  window.addEventListener('dragenter', (event) => {
+    if (holdsFiles(event)) dragging((depth += 1) > 0);
+  });
+  window.addEventListener('dragleave', (event) => {
+    if (holdsFiles(event)) dragging((depth = Math.max(0, depth - 1)) > 0);
+  });
+  window.addEventListener('dragover', (event) => {
+    if (holdsFiles(event)) event.preventDefault(); // or the browser leaves the page for the file
+  });
+  // Before gradio's own targets, which are left alone on the other tabs and under "Background".
+  window.addEventListener(
+    'drop',
+    (event) => {
+      if (!holdsFiles(event)) return;
+      depth = 0;
+      dragging(false);
+      const target = event.target.closest?.('.block:has(input[type=file])');
+      if (target && target.id !== 'photo') return;
+      event.preventDefault();
+      if (!onSegment()) return;
+      event.stopPropagation();
+      page.give(event.dataTransfer.files[0]);
+    },
+    true,
+  );
+  window.addEventListener('paste', (event) => {
+    const photo = [...(event.clipboardData?.files || [])].find((each) => each.type.startsWith('image/'));
+    if (!photo || !onSegment()) return;
+    event.preventDefault();
+    page.give(photo);
+  });
+  document.addEventListener('change', (event) => {
+    if (event.target === input() && event.target.files[0]) file = event.target.files[0];
+  }, true);
+
+  // The cards, and the buttons that need something picked.
+
+  const mark = () => {
+    const picked = new Set(stage.picked);
+    one('.title')?.classList.toggle('with-result', Boolean(stage.number));
+    all('#ground label').forEach((label) => {
+      label.title ||= label.innerText.trim();
+    });
+    all('#items [data-key]').forEach((card) => {
+      card.setAttribute('aria-pressed', picked.has(card.dataset.key));
+      card.classList.toggle('lit', card.dataset.key === stage.hover);
+    });
+    all('#items [data-pick]').forEach((button) => {
+      const keys = button.dataset.pick.split(' ').filter(Boolean);
+      button.setAttribute('aria-pressed', keys.length === picked.size && keys.every((key) => picked.has(key)));
+    });
+    all('#save, #copy, #save-each').forEach((button) => {
+      button.disabled = !picked.size || !stage.number;
+    });
+  };
+  let settling = false;
+  document.addEventListener('stage:state', (event) => {
+    const before = stage;
+    stage = event.detail;
+    // What a new result begins with was picked by nobody.
+    if (before.number !== stage.number) {
+      if (stage.number) restoring = null;
+      settling = true;
+      setTimeout(() => (settling = false));
+    }
+    if (!settling && before.picked.join() !== stage.picked.join()) {
+      classes = [...new Set(stage.picked.map((key) => key.split('/')[0]))];
+    }
+    shadeAsLinked();
+    mark();
+    keep();
+  });
+  // A link may say how opaque the regions are at first.
+  let shade = new URLSearchParams(location.search).get('opacity');
+  const shadeAsLinked = () => {
+    const slider = one('#stage .opacity input');
+    if (shade === null || !slider || !stage.number) return;
+    [slider.value, shade] = [shade, null];
+    slider.dispatchEvent(new Event('input', {bubbles: true}));
+  };
+  const card = (event) => event.target.closest?.('#items [data-key]')?.dataset.key;
+  document.addEventListener('click', (event) => {
+    const key = card(event);
+    const preset = event.target.closest?.('#items [data-pick]');
+    if (key) told(event.shiftKey ? {only: key} : {toggle: key});
+    if (preset) told({pick: preset.dataset.pick.split(' ').filter(Boolean)});
+    if (event.target.closest?.('#new-photo')) input()?.click();
+  });
+  document.addEventListener('dblclick', (event) => {
+    const key = card(event);
+    if (key) told({only: key});
+  });
+  for (const [kind, over] of [['pointerover', true], ['pointerout', false], ['focusin', true], ['focusout', false]]) {
+    document.addEventListener(kind, (event) => {
+      const key = card(event);
+      if (key) told({hover: over ? key : null});
+    });
+  }
+  new MutationObserver(mark).observe(document.body, {childList: true, subtree: true});
+
+  // Downloads: the server makes a file when it is asked for, of what is picked at that moment.
+
+  page.take = (made) => {
+    if (!made) return page.restore();
+    const link = document.createElement('a');
+    link.href = made.url;
+    link.download = made.orig_name || made.path.split('/').pop();
+    document.body.append(link);
+    link.click();
+    link.remove();
+  };
+  let settle = null;
+  page.copy = () => {
+    const promise = new Promise((resolve, reject) => {
+      settle = {resolve, reject};
+    });
+    promise.catch(() => {});
+    // The promise, not its picture: browsers take only what is copied at once after a click.
+    navigator.clipboard.write([new ClipboardItem({'image/png': promise})]).then(
+      () => say('{{COPIED}}'),
+      () => say('{{NOT_COPIED}}'),
+    );
+  };
+  page.copied = async (made) => {
+    if (!settle) return;
+    const {resolve, reject} = settle;
+    settle = null;
+    if (!made) return reject(new Error('nothing'));
+    resolve(await (await fetch(made.url)).blob());
+  };
+  document.addEventListener('click', (event) => {
+    if (event.target.closest?.('#copy:not(:disabled)')) page.copy();
+  }, true);
+  const say = (text) => {
+    const place = one('#said-here');
+    if (place) place.textContent = text;
+  };
+
+  // What is kept over a reload, in this tab of the browser alone: which photo, what is picked, what was corrected.
+
+  const KEPT = 'clothseg';
+  let had = false;
+  const keep = () => {
+    if (stage.number && photo) {
+      const {picked, edits} = stage;
+      sessionStorage.setItem(KEPT, JSON.stringify({photo, picked, edits, classes}));
+    } else if (had) {
+      sessionStorage.removeItem(KEPT);
+    }
+    had = Boolean(stage.number);
+  };
+
+  // Send the photo once more to a server that has lost it, with all that was picked and corrected.
+  page.restore = () => {
+    if (!stage.number || !file) return;
+    restoring = {picked: stage.picked, edits: stage.edits || [], classes};
+    page.give(file);
+    say('{{SENT_AGAIN}}');
+  };
+
+  const reload = async () => {
+    const kept = JSON.parse(sessionStorage.getItem(KEPT) || 'null');
+    if (!kept?.photo) return;
+    const answer = await fetch(kept.photo.url).catch(() => null);
+    if (!answer?.ok || stage.number) return sessionStorage.removeItem(KEPT);
+    const {picked, edits} = kept;
+    classes = kept.classes;
+    restoring = {picked, edits, classes};
+    const blob = await answer.blob();
+    page.give(new File([blob], kept.photo.orig_name || 'photo', {type: blob.type || 'image/jpeg'}));
+  };
+
+  // The address says which tab is open and how the settings are, for reload, Back and other languages.
+
+  const address = (change) => {
+    const query = new URLSearchParams(location.search);
+    change(query);
+    const text = query.toString().replaceAll('%2C', ',');
+    history.replaceState(history.state, '', text ? `?${text}` : location.pathname);
+  };
+  page.settle = (query) =>
+    address((now) => {
+      const [lang, tab] = [now.get('lang'), now.get('tab')];
+      [...now.keys()].forEach((key) => now.delete(key));
+      new URLSearchParams(query).forEach((value, key) => now.set(key, value));
+      if (lang) now.set('lang', lang);
+      if (tab) now.set('tab', tab);
+    });
+  const tabs = () => all('#tabs > .tab-wrapper [role=tab], #tabs .tab-container [role=tab]');
+  document.addEventListener('click', (event) => {
+    const place = tabs().indexOf(event.target.closest?.('[role=tab]'));
+    if (place >= 0) address((now) => (place ? now.set('tab', place) : now.delete('tab')));
+    const language = event.target.closest?.('.title nav a');
+    if (language) {
+      event.preventDefault();
+      const query = new URLSearchParams(location.search);
+      query.set('lang', language.hreflang);
+      location.search = query.toString();
+    }
+  });
+  const open = new URLSearchParams(location.search).get('tab');
+  if (open) tabs()[open]?.click();
+  reload();
+}
