@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from browsing import (
     DESKTOP,
+    PATIENCE,
     PHONE,
     await_result,
     card,
@@ -27,6 +28,7 @@ from paper_dolls import draw
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from benchmarks import page as page_benchmark
 from clothseg import Click, Segmentation, Segmenter
 from clothseg.app.components.parts import find_parts, mask_of_parts
 from clothseg.app.i18n import tr
@@ -304,6 +306,14 @@ def test_download_is_few_keys_away(page: Page, photos: list[Path]) -> None:
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.dataset.key") not in (None, first)
     expect(card(page, first)).to_have_attribute("aria-pressed", str(first not in before).lower())
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_waiting_is_measured(page: Page, tmp_path: Path) -> None:
+    page.evaluate(page_benchmark.WATCH)
+    for seed in range(2):
+        shown, picked_after = page_benchmark.wait(page, page_benchmark.photo(tmp_path, seed, (450, 680)))
+        assert 0 < picked_after and 0.01 < shown < PATIENCE / 1000
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
