@@ -74,6 +74,7 @@ def launch_options() -> dict[str, Any]:
             "EXAMPLE": tr("Example {number}", number="${index + 1}"),
             "PICTURE": tr("Picture"),
             "COPIED": tr("The cut-out was copied."),
+            "SENT_AGAIN": tr("The server had lost the photo. It was sent again: please repeat the last step."),
             "NOT_COPIED": tr("The browser did not allow copying. Use Download."),
         }
     script = Path(__file__).with_name("page.js").read_text(encoding="utf-8")

@@ -12,15 +12,18 @@
   let stage = {number: null, picked: [], edits: []};
   let classes = [];
   let file = null; // the photo, as long as this page is open
+  let photo = null; // where the server has it
+  let restoring = null; // picks and corrections of a photo that is on its way back to the server
 
   const page = {
-    choice: () => ({
-      number: stage.number || 0,
-      picked: stage.picked,
-      edits: stage.edits || [],
-      classes,
-      opacity: Number(one('#stage .opacity input')?.value ?? 0.6),
-    }),
+    // What the server is told with each event; `values` are the event's inputs.
+    choice: (values = []) => {
+      if (values[1]?.url) photo = values[1];
+      const {number, picked, edits} = stage;
+      const opacity = Number(one('#stage .opacity input')?.value ?? 0.6);
+      if (restoring) return {number: 0, opacity, ...restoring, restoring: true};
+      return {number: number || 0, picked, edits: edits || [], classes, opacity};
+    },
     link: (query) => location.origin + location.pathname + query,
   };
   window.clothseg = page;
@@ -126,6 +129,7 @@
     stage = event.detail;
     // What a new result begins with was picked by nobody.
     if (before.number !== stage.number) {
+      if (stage.number) restoring = null;
       settling = true;
       setTimeout(() => (settling = false));
     }
@@ -167,7 +171,7 @@
   // Downloads: the server makes a file when it is asked for, of what is picked at that moment.
 
   page.take = (made) => {
-    if (!made) return;
+    if (!made) return page.restore();
     const link = document.createElement('a');
     link.href = made.url;
     link.download = made.orig_name || made.path.split('/').pop();
@@ -202,5 +206,69 @@
     if (place) place.textContent = text;
   };
 
-  const keep = () => {};
+  // What is kept over a reload, in this tab of the browser alone: which photo, what is picked, what was corrected.
+
+  const KEPT = 'clothseg';
+  let had = false;
+  const keep = () => {
+    if (stage.number && photo) {
+      const {picked, edits} = stage;
+      sessionStorage.setItem(KEPT, JSON.stringify({photo, picked, edits, classes}));
+    } else if (had) {
+      sessionStorage.removeItem(KEPT);
+    }
+    had = Boolean(stage.number);
+  };
+
+  // Send the photo once more to a server that has lost it, with all that was picked and corrected.
+  page.restore = () => {
+    if (!stage.number || !file) return;
+    restoring = {picked: stage.picked, edits: stage.edits || [], classes};
+    page.give(file);
+    say('{{SENT_AGAIN}}');
+  };
+
+  const reload = async () => {
+    const kept = JSON.parse(sessionStorage.getItem(KEPT) || 'null');
+    if (!kept?.photo) return;
+    const answer = await fetch(kept.photo.url).catch(() => null);
+    if (!answer?.ok || stage.number) return sessionStorage.removeItem(KEPT);
+    const {picked, edits} = kept;
+    classes = kept.classes;
+    restoring = {picked, edits, classes};
+    const blob = await answer.blob();
+    page.give(new File([blob], kept.photo.orig_name || 'photo', {type: blob.type || 'image/jpeg'}));
+  };
+
+  // The address says which tab is open and how the settings are, for reload, Back and other languages.
+
+  const address = (change) => {
+    const query = new URLSearchParams(location.search);
+    change(query);
+    const text = query.toString().replaceAll('%2C', ',');
+    history.replaceState(history.state, '', text ? `?${text}` : location.pathname);
+  };
+  page.settle = (query) =>
+    address((now) => {
+      const [lang, tab] = [now.get('lang'), now.get('tab')];
+      [...now.keys()].forEach((key) => now.delete(key));
+      new URLSearchParams(query).forEach((value, key) => now.set(key, value));
+      if (lang) now.set('lang', lang);
+      if (tab) now.set('tab', tab);
+    });
+  const tabs = () => all('#tabs > .tab-wrapper [role=tab], #tabs .tab-container [role=tab]');
+  document.addEventListener('click', (event) => {
+    const place = tabs().indexOf(event.target.closest?.('[role=tab]'));
+    if (place >= 0) address((now) => (place ? now.set('tab', place) : now.delete('tab')));
+    const language = event.target.closest?.('.title nav a');
+    if (language) {
+      event.preventDefault();
+      const query = new URLSearchParams(location.search);
+      query.set('lang', language.hreflang);
+      location.search = query.toString();
+    }
+  });
+  const open = new URLSearchParams(location.search).get('tab');
+  if (open) tabs()[open]?.click();
+  reload();
 }

@@ -295,3 +295,27 @@ def test_download_is_few_keys_away(page: Page, photos: list[Path]) -> None:
     was = card(page, "Hair").get_attribute("aria-pressed")
     page.keyboard.press("Space")
     expect(card(page, "Hair")).to_have_attribute("aria-pressed", "false" if was == "true" else "true")
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_nothing_is_lost_by_a_reload_or_another_language(
+    page: Page, photos: list[Path], expected: Segmentation
+) -> None:
+    upload(page, photos[0])
+    await_result(page)
+    only(page, "Hair")
+    page.locator("#ground").get_by_label("White").check(force=True)
+    page.locator('.stage [data-do="correct"]').click()
+    page.locator(".stage .tools select").select_option("Scarf")
+    largest = max(expected.areas, key=lambda name: expected.areas[name])
+    page.locator(".stage .list").click(position=stage_point(page, expected, inner_point(expected.mask(largest))))
+    page.wait_for_function("window.clothseg.choice().edits.length")
+    page.wait_for_url("**/?background=*")
+    (edit,) = page.evaluate("window.clothseg.choice().edits")
+    page.wait_for_timeout(1500)
+    for again in (page.reload, page.get_by_role("link", name="Deutsch").click):
+        again()
+        await_result(page)
+        said = page.evaluate("window.clothseg.choice()")
+        assert "Hair" in said["picked"] and said["edits"] == [edit]
+        expect(page.locator("#ground [value=White]")).to_be_checked()

@@ -31,6 +31,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
     keep = gr.State([])
     choice = gr.JSON(visible=False)  # what the browser says is picked; `_asking` fills it in
     taken = gr.File(visible=False)  # the file that a button asked for
+    address = gr.Textbox(visible=False)
     with gr.Row(elem_id="work"):
         with gr.Column(elem_id="stage-card"):
             message = gr.HTML(elem_id="message", visible=False)
@@ -186,6 +187,17 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
         concurrency_limit=None,
         **PRIVATE,
     ).success(None, link_text, link_text, js=_COPY_LINK, **PRIVATE)
+    # The address carries the settings, so that a reload or another language keeps them.
+    gr.on(
+        [*(box.input for box in look), *settled],
+        answers.address,
+        [*look, *cutout_settings],
+        address,
+        queue=False,
+        show_progress="hidden",
+        trigger_mode="always_last",
+        **PRIVATE,
+    ).success(None, address, None, js="(query) => window.clothseg.settle(query)", **PRIVATE)
     return [*look, *cutout_settings, keep]
 
 
