@@ -34,11 +34,11 @@ def save_training_example(result: Segmentation, folder: str | os.PathLike[str]) 
     Raises:
         ConfigError: the folder cannot be written, or pyarrow is not installed.
     """
-    with needs_extra("A training example", "train"):
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-        from datasets import Features, Value
-        from datasets import Image as Picture
+    check_examples_folder(folder)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from datasets import Features, Value
+    from datasets import Image as Picture
 
     photo = result.on_white
     row_id = hashlib.sha256(f"{photo.size}".encode() + photo.tobytes()).hexdigest()[:24]
@@ -62,7 +62,6 @@ def save_training_example(result: Segmentation, folder: str | os.PathLike[str]) 
     ).arrow_schema
     path = Path(folder) / "train" / f"{row_id}.parquet"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as file:
             pq.write_table(pa.Table.from_pylist([row], schema), file)
     except OSError as error:
@@ -70,6 +69,21 @@ def save_training_example(result: Segmentation, folder: str | os.PathLike[str]) 
             f"The training example cannot be written to {path.parent}: {error.strerror or error}."
         ) from error
     return path
+
+
+def check_examples_folder(folder: str | os.PathLike[str]) -> None:
+    """Make a folder for training examples, if it does not exist, and see that they can be written.
+
+    Raises:
+        ConfigError: the folder cannot be made, or pyarrow and datasets are not installed.
+    """
+    with needs_extra("Saving corrections", "train"):
+        import datasets  # noqa: F401
+        import pyarrow  # noqa: F401
+    try:
+        (Path(folder) / "train").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"Training examples cannot be written to {folder}: {error.strerror or error}.") from error
 
 
 def _png(picture: Image.Image) -> bytes:

@@ -51,5 +51,32 @@ def test_it_says_where_it_is_from(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "train").write_text("a file")
     result = Segmentation(np.zeros((20, 30, 3), np.uint8), np.zeros((20, 30), np.uint8))  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="cannot be written to"):
+    with pytest.raises(ConfigError, match="Training examples cannot be written to"):
         save_training_example(result, tmp_path)
+
+
+def test_the_app_saves_what_refine_corrected(tmp_path: Path) -> None:
+    """The endpoint's function itself, as gradio calls it."""
+    import gradio as gr
+
+    from clothseg.app.endpoints import add_endpoints
+
+    doll = draw(1, 90, 60)
+    first = Segmentation(Image.fromarray(doll.image), doll.mask)
+
+    class Known:
+        """A segmenter that knows its only photo."""
+
+        def __call__(self, photo: object, options: object) -> Segmentation:
+            return first
+
+        def refine(self, result: Segmentation, clicks: list[object]) -> Segmentation:
+            return result
+
+    with gr.Blocks() as blocks:
+        add_endpoints(Known(), tmp_path)  # type: ignore[arg-type]
+    refine = next(each.fn for each in blocks.fns.values() if each.api_name == "refine")
+    refine("photo.png")
+    assert not (tmp_path / "train").exists()
+    refine("photo.png", strokes=[{"points": [[30, 40]], "radius": 3, "label": "Bag"}])
+    assert len(list((tmp_path / "train").glob("*.parquet"))) == 1
