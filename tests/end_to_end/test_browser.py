@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from browsing import (
     DESKTOP,
+    PATIENCE,
     PHONE,
     await_result,
     card,
@@ -27,6 +28,7 @@ from paper_dolls import draw
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from benchmarks import page as page_benchmark
 from clothseg import Click, Segmentation, Segmenter
 from clothseg.app.components.parts import find_parts, mask_of_parts
 from clothseg.app.i18n import tr
@@ -295,6 +297,14 @@ def test_download_is_few_keys_away(page: Page, photos: list[Path]) -> None:
     was = card(page, "Hair").get_attribute("aria-pressed")
     page.keyboard.press("Space")
     expect(card(page, "Hair")).to_have_attribute("aria-pressed", "false" if was == "true" else "true")
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_waiting_is_measured(page: Page, tmp_path: Path) -> None:
+    page.evaluate(page_benchmark.WATCH)
+    for seed in range(2):
+        shown, picked_after = page_benchmark.wait(page, page_benchmark.photo(tmp_path, seed, (450, 680)))
+        assert 0 < picked_after and 0.01 < shown < PATIENCE / 1000
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
