@@ -136,7 +136,7 @@ def _outcome(make: _Make, source: Source) -> Outcome:
     except ClothsegError as error:
         return _failed(source, str(error))
     except MemoryError:
-        return _failed(source, "it needs more memory than there is; make the picture smaller first.")
+        return _failed(source, "it needs more memory than is available; make the picture smaller first.")
     except Exception as error:  # one photo must not stop the others, whatever it meets
         _log.exception("%s could not be segmented", source.name)
         detail = getattr(error, "strerror", None) or str(error).partition("\n")[0] or "no message"

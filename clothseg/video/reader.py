@@ -88,16 +88,16 @@ class Clip:
         except av.FFmpegError as error:
             at = f" after {float(last.time - first.time):.1f} seconds" if first and last else ""
             raise ImageError(
-                f"{self.path.name} is damaged{at} and cannot be decoded ({error.strerror}); save or download it anew."
+                f"{self.path.name} is damaged{at} and cannot be decoded ({error.strerror}); save or download it again."
             ) from error
         if first is None or last is None:
-            raise ImageError(f"{self.path.name} has no frames; save or download it anew.")
+            raise ImageError(f"{self.path.name} has no frames; save or download it again.")
         lasted = float(last.time - first.time + 1 / self.rate)
         # sound may go on for longer
         own = None if self._container.streams.audio and not stream.duration else self.seconds
         if own and lasted < min(_ENDS_EARLY * own, own - 1):
             raise ImageError(
-                f"{self.path.name} ends after {lasted:.1f} of {own:.1f} seconds: it is incomplete; download it anew."
+                f"{self.path.name} ends after {lasted:.1f} of {own:.1f} seconds: it is incomplete; download it again."
             )
 
     def _check(self, width: int, height: int) -> None:
@@ -136,7 +136,7 @@ def open_clip(path: Path, max_seconds: float = MAX_SECONDS, max_pixels: int = MA
         container = av.open(str(path), options=safely())
     except av.FFmpegError as error:
         raise ImageError(
-            f"{path.name} is not a readable clip ({error.strerror}); use {FORMATS_TEXT}, or download it anew."
+            f"{path.name} is not a readable clip ({error.strerror}); use {FORMATS_TEXT}, or download it again."
         ) from error
     with container:
         if not container.streams.video:

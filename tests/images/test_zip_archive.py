@@ -98,12 +98,12 @@ def _cut(path: Path) -> Path:
 
 
 WHOLE: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "no ZIP": (lambda path: raw(path, CONTENT), "is no ZIP, or is damaged"),
-    "empty file": (lambda path: raw(path, b""), "is no ZIP, or is damaged"),
+    "no ZIP": (lambda path: raw(path, CONTENT), "is not a ZIP, or is damaged"),
+    "empty file": (lambda path: raw(path, b""), "is not a ZIP, or is damaged"),
     "missing": (lambda path: path, "cannot be read: No such file"),
     "folder": (lambda path: path.parent, "cannot be read: Is a directory"),
-    "name in no encoding": (_no_such_encoding, "is no ZIP, or is damaged"),
-    "cut": (_cut, "is no ZIP, or is damaged"),
+    "name in no encoding": (_no_such_encoding, "is not a ZIP, or is damaged"),
+    "cut": (_cut, "is not a ZIP, or is damaged"),
     "many files": (lambda path: packed(path, *((f"{n}.txt", b"") for n in range(51))), "the limit is 50"),
     "huge directory": (_huge_directory, "the limit is 50"),
     "total": (

@@ -63,7 +63,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "half the weights": (
         lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:5000]),
-        "damaged: download it anew",
+        "damaged: download it again",
     ),
     "a tensor is missing": (drop_classifier, r"lack 1 .*decode_head\.classifier\.weight"),
     "other sizes": (lambda f: edit(f / "config.json", decoder_hidden_size=48), "cannot be loaded"),
