@@ -181,7 +181,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_photo_done_again(
 def test_a_photo_that_ends_every_worker_is_given_up_and_no_other(
     workers: WorkerPool, paths: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(WorkerError, match=r"came to its end, and so did another .*signal 9.* memory is short"):
+    with pytest.raises(WorkerError, match=r"of this photo died, and so did another .*signal 9.* memory is short"):
         workers.run(kill_oneself)
     monkeypatch.setattr("clothseg.batch.photo_files._made", killed_by_three)
     with collected(paths[3:]) as sources:
