@@ -234,7 +234,7 @@ def test_broken_networks_are_found_out(engine: FakeEngine, tiny_model: Path) -> 
         with_engine(engine, tiny_model)(photo(0))
 
 
-@pytest.mark.parametrize(("device", "said"), [("gpu", "no device 'gpu'"), ("cuda", "No CUDA GPU")])
+@pytest.mark.parametrize(("device", "said"), [("gpu", "no device 'gpu'"), ("cuda", "no CUDA GPU")])
 def test_devices_that_are_not_there(device: str, said: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match=said):

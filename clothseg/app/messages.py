@@ -53,8 +53,8 @@ MESSAGES = (
     "The Hub broke off while it sent {name}; try again later, the download goes on from there.",
     "{name} is not in the local cache and the Hub cannot be reached; check the network and HF_HUB_OFFLINE, or give a "
     "folder.",
-    "{name} holds no config.json; give a model saved by save_pretrained.",
-    "{name} has {number} classes where ATR has 18{details}; choose a model of ATR's classes.",
+    "{name} contains no config.json; use a model saved by save_pretrained.",
+    "{name} has {number} classes, not ATR's 18{details}; choose a model with ATR's classes.",
     "{error} Meanwhile the weights that come with the app are used.",
     # Last, because it fits most messages.
     "{name}: {message}",

@@ -1,7 +1,7 @@
-"""What this script makes of the flags that transformers' `TrainingArguments` brings, and which flags need others.
+"""Rules for transformers' `TrainingArguments`: which values are rejected, and which options need others.
 
-Each flag is honoured or refused with one sentence before anything is loaded: one that was accepted and did nothing
-would be found out after a night on a rented GPU, or never.
+Each option works or is rejected with one sentence before anything is loaded. An option that was accepted without
+effect would be noticed after a night on a rented GPU, or never.
 """
 
 import json
@@ -25,22 +25,22 @@ from clothseg.training.config import TrainArguments
 
 @dataclass
 class Given:
-    """Flags as they were given, in layers: each preset is one, the command line's own flags are the last.
+    """Options as given, in layers: each preset is one, the command line is the last.
 
-    `values` maps names to values, a later layer's in place of an earlier one's; `layers` to the layer's number.
+    `values` maps names to values, later layers overriding earlier ones; `layers` maps names to the layer's number.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     layers: dict[str, int] = field(default_factory=dict)
 
     def add(self, values: dict[str, Any]) -> None:
-        """Put a layer upon those that are there."""
+        """Add a layer on top."""
         number = max(self.layers.values(), default=-1) + 1
         self.values |= values
         self.layers |= dict.fromkeys(values, number)
 
     def layer(self, *names: str) -> int:
-        """The last layer that gives one of the flags; -1 if none does."""
+        """Return the last layer that gives one of the options; -1 if none does."""
         return max(self.layers.get(name, -1) for name in names)
 
 
@@ -90,7 +90,7 @@ FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
     "length_column_name": ((), "photos have no lengths; leave the option out."),
     "debug": (("", [], "underflow_overflow", ["underflow_overflow"]), "underflow_overflow alone is known here."),
 }
-"""Flag: the values that may be given, and what to say of others."""
+"""Option: allowed values, and the advice for others."""
 
 _ONE = (lambda value: value >= 1, "1 or more")
 _ABOVE = (lambda value: value > 0, "a number above 0")
@@ -128,11 +128,11 @@ LIMITS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "activation_checkpointing_kwargs": (_is_mapping, """JSON, such as '{"use_reentrant": false}'"""),
     "gradient_checkpointing_kwargs": (_is_mapping, """JSON, such as '{"use_reentrant": false}'"""),
 }
-"""Flag: which values it takes, and these in words."""
+"""Option: test of the values, and the allowed values in words."""
 
 
 class Need(NamedTuple):
-    """Flags that do something only if others, `beside`, say so."""
+    """Options that have an effect only if others, `beside`, allow it."""
 
     flags: tuple[str, ...]
     beside: tuple[str, ...]
@@ -278,21 +278,21 @@ NEEDS = (
         ("class_crop",), ("augmentation",), lambda p, t: p.augmentation != "none", "--augmentation standard or strong"
     ),
 )
-"""Checked where a flag is given in the same layer as those beside it or in a later one, so that a command line may
-change what a preset's other flags rest on."""
+"""Checked if an option is given in the same layer as the others or in a later one, so that a command line can change
+the options that a preset's other options depend on."""
 
 _IDLE = {"dataloader_in_order": True}
-"""What asks for nothing where it is not False."""
+"""Values other than False that mean "off"."""
 
 METRICS = ("loss", "mean_iou", "mean_iou_no_background", "mean_accuracy", "overall_accuracy")
-"""What `--metric_for_best_model` may be: figures that every evaluation has. A class's own may be missing."""
+"""Values for `--metric_for_best_model`: figures of every evaluation. Those of single classes may be missing."""
 
 
 def check_values(given: Given) -> None:
-    """Refuse values that the script works without, before `TrainingArguments` makes anything of them.
+    """Reject values that the script does not support, before `TrainingArguments` uses them.
 
     Raises:
-        ConfigError: the flag, and what to use instead.
+        ConfigError: names the option, and what to use instead.
     """
     for name, value in given.values.items():
         allowed, advice = FIXED.get(name, ((value,), ""))
@@ -303,7 +303,7 @@ def check_values(given: Given) -> None:
             raise ConfigError(f"{_flag(name, value)}: give {words}.")
     metric = str(given.values.get("metric_for_best_model", "loss")).removeprefix("eval_")
     if metric not in METRICS:
-        raise ConfigError(f"--metric_for_best_model {metric}: give one of {', '.join(METRICS)}.")
+        raise ConfigError(f"--metric_for_best_model {metric}: choose one of {', '.join(METRICS)}.")
     _check_reports(given.values.get("report_to") or [])
     for variable in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"):
         if os.environ.get(variable, "").lower() in ("1", "true", "yes"):
@@ -324,20 +324,20 @@ def _check_reports(names: Sequence[str] | str) -> None:
     unknown = sorted(wanted - {"none", "all", *INTEGRATION_TO_CALLBACK})
     if unknown:
         known = ", ".join(sorted(INTEGRATION_TO_CALLBACK))
-        raise ConfigError(f"--report_to {unknown[0]}: no such place; transformers knows {known}.")
+        raise ConfigError(f"--report_to {unknown[0]} is unknown; transformers supports {known}.")
     missing = sorted(wanted - {"none", "all", *get_available_reporting_integrations()})
     if missing:
         raise ConfigError(
             f"--report_to {missing[0]}: its package is not installed; pip install {missing[0].replace('_', '-')}, or "
-            "leave the option out. training_log.csv holds the figures in any case."
+            "leave the option out. training_log.csv contains the figures in any case."
         )
 
 
 def check_needs(given: Given, parsing: TrainArguments, training: TrainingArguments) -> None:
-    """Refuse flags that do nothing beside the others.
+    """Reject options that have no effect with the others.
 
     Raises:
-        ConfigError: the flag, and what it needs.
+        ConfigError: names the option, and what it needs.
     """
     for need in NEEDS:
         for name in need.flags:
@@ -345,14 +345,14 @@ def check_needs(given: Given, parsing: TrainArguments, training: TrainingArgumen
             if value is None or value is _IDLE.get(name, False) or given.layer(name) < given.layer(*need.beside):
                 continue
             if not need.met(parsing, training):
-                raise ConfigError(f"{_flag(name, value)} does nothing here: it needs {need.words}.")
+                raise ConfigError(f"{_flag(name, value)} has no effect here: it needs {need.words}.")
 
 
 def check_optimizer(parsing: TrainArguments, training: TrainingArguments) -> None:
-    """Make optimizer and schedule once for a parameter of their own.
+    """Create optimizer and schedule once for a dummy parameter.
 
     Raises:
-        ConfigError: one of them cannot be made, or takes none of the options that were given.
+        ConfigError: one of them cannot be created, or does not accept the given options.
     """
     name = f"--optim {OptimizerNames(training.optim).value}"
     group = {"params": [torch.nn.Parameter(torch.zeros(1))], "weight_decay": training.weight_decay}
@@ -363,7 +363,7 @@ def check_optimizer(parsing: TrainArguments, training: TrainingArguments) -> Non
         plain = Trainer.get_optimizer_cls_and_kwargs(training)[1]
         training.optim_args = given
         if options == plain:
-            raise ConfigError(f"--optim_args {given} does nothing here: {name} takes none of it.")
+            raise ConfigError(f"--optim_args {given} has no effect here: {name} accepts none of it.")
     if not parsing.lr_decay:
         _made(
             f"--lr_scheduler_type {_schedule(training)}",
@@ -385,6 +385,6 @@ def _made(name: str, make: Callable[[], Any]) -> Any:
 
 
 def one_line(error: Exception) -> str:
-    """What an error says, in one line."""
+    """Return an error's message in one line."""
     text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return f"{text}."

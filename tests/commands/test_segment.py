@@ -191,7 +191,7 @@ def test_photos_in_a_zip(photos: Path, tiny_model: Path, tmp_path: Path, capsys:
     assert main([*argv, "--zip"]) == 1 and main([*argv, "--zip"]) == 1
     said = capsys.readouterr()
     assert "2 of 4 photos segmented." in said.out and "0 of 2 photos segmented, 2 were done already" in said.out
-    assert "evil.png was not read: its name in the ZIP leads out of it" in said.err
+    assert "evil.png was not read: its name in the ZIP points outside the ZIP" in said.err
     assert files(out) == {f"{kind}/{name}" for kind, suffix in (("labels", "png"), ("summaries", "json"))
                           for name in (f"a.{suffix}", f"june/b.{suffix}")} | {"results.csv"}  # fmt: skip
     assert not list(tmp_path.rglob("evil*")) and not (tmp_path.parent / "evil.png").exists()

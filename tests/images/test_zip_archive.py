@@ -131,12 +131,12 @@ def _damaged(path: Path) -> Path:
 
 
 SINGLE: dict[str, tuple[Callable[[Path], Path], str, str]] = {
-    "parent": (lambda path: packed(path, ("../../x/a.jpg", CONTENT)), "x/a.jpg", "leads out of it"),
-    "parent inside": (lambda path: packed(path, ("b/../../a.jpg", CONTENT)), "b/a.jpg", "leads out of it"),
-    "parent, Windows": (lambda path: packed(path, ("..\\a.jpg", CONTENT)), "a.jpg", "leads out of it"),
-    "absolute": (lambda path: packed(path, ("/etc/a.jpg", CONTENT)), "etc/a.jpg", "leads out of it"),
-    "drive": (lambda path: packed(path, ("C:\\a.jpg", CONTENT)), "C_/a.jpg", "leads out of it"),
-    "share": (lambda path: packed(path, ("\\\\host\\a.jpg", CONTENT)), "host/a.jpg", "leads out of it"),
+    "parent": (lambda path: packed(path, ("../../x/a.jpg", CONTENT)), "x/a.jpg", "points outside the ZIP"),
+    "parent inside": (lambda path: packed(path, ("b/../../a.jpg", CONTENT)), "b/a.jpg", "points outside the ZIP"),
+    "parent, Windows": (lambda path: packed(path, ("..\\a.jpg", CONTENT)), "a.jpg", "points outside the ZIP"),
+    "absolute": (lambda path: packed(path, ("/etc/a.jpg", CONTENT)), "etc/a.jpg", "points outside the ZIP"),
+    "drive": (lambda path: packed(path, ("C:\\a.jpg", CONTENT)), "C_/a.jpg", "points outside the ZIP"),
+    "share": (lambda path: packed(path, ("\\\\host\\a.jpg", CONTENT)), "host/a.jpg", "points outside the ZIP"),
     "link": (lambda path: packed(path, link("a.jpg", "/etc/passwd")), "a.jpg", "it is a link"),
     "encrypted": (_encrypted, "a.jpg", "is encrypted"),
     "lzma": (lambda path: packed(path, ("a.jpg", CONTENT), packing=zipfile.ZIP_LZMA), "a.jpg", "unusual way"),
