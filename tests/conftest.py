@@ -15,8 +15,10 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 # No test leaves this machine: one that talks to a Hub starts its own and points a subprocess at it.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-# Converted models are kept for this process and those that it starts.
-os.environ["CLOTHSEG_CACHE"] = tempfile.mkdtemp(prefix="clothseg-tests-")
+# Converted models are kept for this run: its first process, the workers that pytest-xdist starts, and what they start.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["CLOTHSEG_CACHE"] = tempfile.mkdtemp(prefix="clothseg-tests-")
+    atexit.register(shutil.rmtree, os.environ["CLOTHSEG_CACHE"], ignore_errors=True)
 
 import numpy as np
 import pytest
@@ -25,7 +27,29 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-atexit.register(shutil.rmtree, os.environ["CLOTHSEG_CACHE"], ignore_errors=True)
+SLOW = ("test_whole_path.py", "test_benchmarks.py", "test_killed.py", "test_distributed.py", "test_deploy.py")
+"""Files that begin early, so that no worker is left with one of them at the end."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give each worker of pytest-xdist whole files, and the files whose tests share an app to one worker.
+
+    It takes `--dist loadgroup --no-loadscope-reorder`.
+    """
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    shared = {}
+    for item in items:
+        for app in ("served", "public_app"):
+            if app in getattr(item, "fixturenames", ()):
+                shared[item.path] = app
+    order = {"served": 0, "public_app": 1}
+    for item in items:
+        group = shared.get(item.path) or str(item.path.relative_to(config.rootpath))
+        item.add_marker(pytest.mark.xdist_group(group))
+        order.setdefault(group, 2 if item.path.name in SLOW else 3)
+    items.sort(key=lambda item: order[next(item.iter_markers("xdist_group")).args[0]])
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from clothseg.errors import ConfigError
-from clothseg.images.decode import pixel_limit
+from clothseg.images.image_file import pixel_limit
 
 
 MAX_MEGABYTES = 4096

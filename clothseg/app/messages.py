@@ -10,7 +10,7 @@ from functools import cache
 from string import Formatter
 
 from clothseg.app.i18n import catalogue, current, tr
-from clothseg.images.decode import FORMATS_TEXT
+from clothseg.images.image_file import FORMATS_TEXT
 
 
 WORDS = ("The photo", "folder", "ZIP", "model", "the disk is full", "none but the one it serves", FORMATS_TEXT)

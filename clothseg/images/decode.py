@@ -9,58 +9,22 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile
 
 from clothseg.errors import ConfigError, ImageError
 from clothseg.images.color_space import on_white, to_rgb_or_rgba, without_hidden_colors
-
-
-try:
-    import pillow_heif
-except ImportError:
-    pillow_heif = None  # type: ignore[assignment]
+from clothseg.images.image_file import check_size, checked_limit, damaged, open_image, pixel_limit
 
 
 Photo = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
 """What `load_photo` takes: a path, the bytes of a file, a PIL image, or an (H, W, 3) RGB or (H, W, 4) RGBA uint8
 array."""
 
-MAX_PIXELS = 40_000_000
-"""The largest width x height that is accepted where neither CLOTHSEG_MAX_PIXELS nor the caller says otherwise."""
-
-MOST_PIXELS = 2 * 89_478_485
-"""The largest limit that can be set: beyond it Pillow itself refuses a picture."""
-
-MAX_ASPECT = 100
-"""How many times longer one side may be than the other."""
-
 LEAST_MAX_SIDE = 32
 """The smallest longer side that a photo can be reduced to."""
 
 MOST_DPI = 100_000
 """The finest resolution that is believed; PNG and TIFF can hold any number."""
-
-MAX_SCANS = 100
-"""Of a progressive JPEG, which needs about ten. A scan of 65 bytes takes 14 ms to apply to 40 million pixels, so that
-without a limit 25 MB of them take an hour and a half. libtiff draws the same line."""
-
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", *(("HEIF",) if pillow_heif else ()))
-"""Pillow's names of the formats that are opened; its rarer decoders are kept away from strangers' files.
-
-HEIC is read where the operator has installed pillow-heif. It is no dependency of ours: its wheels hold x265 and are
-GPL as a whole; and libheif, which parses strangers' bytes, had holes in 2026 through which these ran code. The package
-pi-heif, which goes without x265, was given up before they were mended.
-"""
-
-FORMATS_TEXT = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
-
-if pillow_heif:
-    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
-
-_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
-
-_MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")
-"""A JPEG's markers but for those that stand alone: after each but the end, FF D9, its length follows."""
 
 _ADDRESS = re.compile(r"(https?|ftps?|s3|gs|hf|file|data):", re.IGNORECASE)
 """What an address begins with; `pathlib` makes one slash of two."""
@@ -113,7 +77,7 @@ def load_photo(
         ConfigError: `max_pixels`, or CLOTHSEG_MAX_PIXELS, is no number from 1 to `MOST_PIXELS`, or `max_side` is below
             `LEAST_MAX_SIDE`.
     """
-    limit = pixel_limit() if max_pixels is None else _checked_limit(max_pixels, "max_pixels")
+    limit = pixel_limit() if max_pixels is None else checked_limit(max_pixels, "max_pixels")
     if max_side is not None and max_side < LEAST_MAX_SIDE:
         raise ConfigError(f"max_side can be {LEAST_MAX_SIDE} pixels or more, not {max_side}.")
     photo = _load(source, limit, allow_truncated, max_side)
@@ -136,7 +100,7 @@ def _load(source: Photo, limit: int, allow_truncated: bool, max_side: int | None
     if isinstance(source, np.ndarray):
         return _from_array(source, limit)
     if isinstance(source, Image.Image):
-        _check_size(source.size, "The photo", limit)
+        check_size(source.size, "The photo", limit)
         try:
             return _decode(source, "The photo", allow_truncated)
         except ImageError as error:
@@ -190,25 +154,6 @@ def _within(size: tuple[int, int], max_side: int) -> tuple[int, int]:
     return max(1, round(size[0] / shrink)), max(1, round(size[1] / shrink))
 
 
-def pixel_limit() -> int:
-    """The largest width x height of a photo: CLOTHSEG_MAX_PIXELS, or `MAX_PIXELS`.
-
-    Raises:
-        ConfigError: CLOTHSEG_MAX_PIXELS is no number from 1 to `MOST_PIXELS`.
-    """
-    return _checked_limit(os.environ.get("CLOTHSEG_MAX_PIXELS") or MAX_PIXELS, "CLOTHSEG_MAX_PIXELS")
-
-
-def _checked_limit(value: int | str, name: str) -> int:
-    try:
-        limit = int(value)
-    except ValueError:
-        limit = 0
-    if not 1 <= limit <= MOST_PIXELS:
-        raise ConfigError(f"{name} is {value}; give a number of pixels from 1 to {MOST_PIXELS:,}, without commas.")
-    return limit
-
-
 def photo_name(source: Photo) -> str | None:
     """File name of a photo given by its path, None for every other kind."""
     return Path(source).name if isinstance(source, str | os.PathLike) else None
@@ -220,7 +165,7 @@ def _from_array(array: npt.NDArray[np.generic], max_pixels: int) -> Image.Image:
             f"The photo is an array of shape {array.shape} and type {array.dtype}; "
             "expected (height, width, 3) of type uint8, in RGB order, or (height, width, 4), in RGBA order."
         )
-    _check_size((array.shape[1], array.shape[0]), "The photo", max_pixels)
+    check_size((array.shape[1], array.shape[0]), "The photo", max_pixels)
     photo = Image.fromarray(array)
     return to_rgb_or_rgba(photo) if photo.mode == "RGBA" else photo.copy()
 
@@ -250,56 +195,6 @@ def _open(file: BinaryIO, name: str, max_pixels: int, allow_truncated: bool, max
             if image.size != whole:
                 return _decode(image, name, allow_truncated, _within(whole, max_side), whole)
         return _decode(image, name, allow_truncated)
-
-
-def open_image(file: BinaryIO, name: str, max_pixels: int, allow_truncated: bool = False) -> Image.Image:
-    """Open a picture of one of `FORMATS` without decoding it yet, if it can be decoded in reasonable time and memory.
-
-    Args:
-        file: Open for reading, at its start.
-        name: What messages call it.
-        max_pixels: The largest width x height.
-        allow_truncated: As in `load_photo`; only a JPEG that breaks off has to be opened in another way.
-
-    Raises:
-        ImageError: It is not an image, damaged, too large or too narrow.
-    """
-    start = file.read(12)
-    if start.startswith(b"\xff\xd8"):
-        file = _checked_jpeg(start + file.read(), name, allow_truncated)
-    file.seek(0)
-    try:
-        image = Image.open(file, formats=FORMATS)
-    except UnidentifiedImageError as error:
-        if "HEIF" not in FORMATS and start[4:8] == b"ftyp" and start[8:] in _HEIC_BRANDS:
-            raise ImageError(
-                f"{name} is a HEIC photo, which is not supported here; save or share it as JPEG."
-            ) from error
-        raise ImageError(f"{name} is not a readable image; use {FORMATS_TEXT}.") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(
-            f"{name} is too large: the limit is {max_pixels:,} pixels; make the picture smaller first."
-        ) from error
-    except Exception as error:
-        raise _damaged(name, error) from error
-    try:
-        _check_size(image.size, name, max_pixels)
-    except ImageError:
-        image.close()
-        raise
-    return image
-
-
-def _checked_jpeg(data: bytes, name: str, allow_truncated: bool) -> BinaryIO:
-    """The file, unless it has too many scans; one that may break off gets an end, without which libjpeg waits."""
-    at = scans = 0
-    # What lies between two markers is a scan's, and may be of any length.
-    while (marker := _MARKER.search(data, at)) and marker[0] != b"\xff\xd9":
-        scans += marker[0] == b"\xff\xda"
-        at = marker.end() + max(2, int.from_bytes(data[marker.end() : marker.end() + 2]))
-    if scans > MAX_SCANS:
-        raise ImageError(f"{name} is a JPEG of {scans} scans; more than {MAX_SCANS} are not read: save it again.")
-    return BytesIO(data + b"\xff\xd9" if allow_truncated else data)
 
 
 def _decode(
@@ -334,7 +229,7 @@ def _decode(
             if dpi is not None and turn in _ON_ITS_SIDE:
                 photo.info["dpi"] = photo.info["dpi"][::-1]
     except Exception as error:
-        raise _damaged(name, error) from error
+        raise damaged(name, error) from error
     return photo
 
 
@@ -369,26 +264,6 @@ def _resolution(image: Image.Image) -> tuple[float, float] | None:
 def _scaled(dpi: tuple[float, float], before: tuple[int, int], now: tuple[int, int]) -> tuple[float, float]:
     """The resolution of a photo of the size `before` (width, height) that is now another size."""
     return dpi[0] * now[0] / before[0], dpi[1] * now[1] / before[1]
-
-
-def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
-    width, height = size
-    if width < 1 or height < 1:
-        raise ImageError(f"{name} has no pixels ({width} x {height}).")
-    if width * height > max_pixels:
-        raise ImageError(
-            f"{name} is too large: {width} x {height} is {width * height:,} pixels and the limit is {max_pixels:,}; "
-            "make the picture smaller first."
-        )
-    if max(size) > MAX_ASPECT * min(size):
-        raise ImageError(
-            f"{name} is too narrow: {width} x {height}; one side may be {MAX_ASPECT} times longer than the other."
-        )
-
-
-def _damaged(name: str, error: Exception) -> ImageError:
-    detail = str(error).strip().rstrip(".").partition("\n")[0] or type(error).__name__
-    return ImageError(f"{name} is damaged or incomplete and cannot be decoded ({detail}); save or download it again.")
 
 
 def _orientation(image: Image.Image) -> int:

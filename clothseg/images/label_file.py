@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.errors import ImageError
-from clothseg.images.decode import open_image, pixel_limit
+from clothseg.images.image_file import open_image, pixel_limit
 
 
 LabelSource = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.generic]

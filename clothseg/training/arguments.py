@@ -14,7 +14,7 @@ from transformers.trainer_utils import SaveStrategy
 
 from clothseg.errors import ConfigError
 from clothseg.training.config import TrainArguments
-from clothseg.training.flag_rules import Given, check_needs, check_optimizer, check_values, one_line
+from clothseg.training.flag_checks import Given, check_needs, check_optimizer, check_values, one_line
 from clothseg.training.precision import (
     choose_precision,
     gpu_capability,

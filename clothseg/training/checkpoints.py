@@ -133,7 +133,9 @@ def checkpoint_to_resume(training: TrainingArguments, averaged: bool, repo_id: s
         if resume == repo_id:
             places = f"{resume} is no folder, and no model on the Hub with a checkpoint that clothseg has pushed"
         else:
-            places = f"{output} contains no checkpoint-N folder" + (f", and {repo_id} on the Hub none" if repo_id else "")
+            places = f"{output} contains no checkpoint-N folder" + (
+                f", and {repo_id} on the Hub none" if repo_id else ""
+            )
         raise ConfigError(f"--resume_from_checkpoint: {places}.")
     checkpoint, lines = usable_checkpoint(output, averaged=averaged, processes=training.world_size)
     if training.process_index == 0:

@@ -1,52 +1,23 @@
-"""Rules for transformers' `TrainingArguments`: which values are rejected, and which options need others.
+"""Tables for the options of transformers' `TrainingArguments`: allowed values, and which options need others.
 
-Each option works or is rejected with one sentence before anything is loaded. An option that was accepted without
-effect would be noticed after a night on a rented GPU, or never.
+`flag_checks` applies these tables.
 """
 
 import json
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-from transformers import SchedulerType, Trainer, TrainingArguments, get_scheduler
-from transformers.integrations import get_available_reporting_integrations
-from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+from transformers import SchedulerType, TrainingArguments
 from transformers.trainer_utils import SaveStrategy
-from transformers.training_args import OptimizerNames
 
-from clothseg.errors import ConfigError
 from clothseg.models.clothseg_lite import VARIANTS
 from clothseg.training.config import TrainArguments
 
 
-@dataclass
-class Given:
-    """Options as given, in layers: each preset is one, the command line is the last.
-
-    `values` maps names to values, later layers overriding earlier ones; `layers` maps names to the layer's number.
-    """
-
-    values: dict[str, Any] = field(default_factory=dict)
-    layers: dict[str, int] = field(default_factory=dict)
-
-    def add(self, values: dict[str, Any]) -> None:
-        """Add a layer on top."""
-        number = max(self.layers.values(), default=-1) + 1
-        self.values |= values
-        self.layers |= dict.fromkeys(values, number)
-
-    def layer(self, *names: str) -> int:
-        """Return the last layer that gives one of the options; -1 if none does."""
-        return max(self.layers.get(name, -1) for name in names)
-
-
 _EVALUATION = "evaluations count pixels batch by batch and keep nothing else; leave the option out."
 _LANGUAGE = "it is for language models; leave the option out."
-_SHARDING = "these networks fit on one GPU and are not cut into shards; several GPUs: `accelerate launch --multi_gpu`."
+SHARDING = "these networks fit on one GPU and are not cut into shards; several GPUs: `accelerate launch --multi_gpu`."
 
 FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
     "do_train": ((True,), "train_hf.py trains; `python -m clothseg evaluate` scores a model."),
@@ -82,10 +53,10 @@ FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
     "save_only_model": ((False,), "no run could go on from such a checkpoint; --save_total_limit 1 saves room."),
     "enable_jit_checkpoint": ((False,), "SIGTERM and Ctrl-C leave a checkpoint in any case."),
     "accelerator_config": ((), "the order of the rows rests on accelerate's defaults; leave the option out."),
-    "parallelism_config": ((), _SHARDING),
-    "fsdp": ((), _SHARDING),
-    "fsdp_config": ((), _SHARDING),
-    "deepspeed": ((), _SHARDING),
+    "parallelism_config": ((), SHARDING),
+    "fsdp": ((), SHARDING),
+    "fsdp_config": ((), SHARDING),
+    "deepspeed": ((), SHARDING),
     "train_sampling_strategy": (("random", "sequential"), "photos have no lengths; random and sequential are known."),
     "length_column_name": ((), "photos have no lengths; leave the option out."),
     "debug": (("", [], "underflow_overflow", ["underflow_overflow"]), "underflow_overflow alone is known here."),
@@ -148,7 +119,8 @@ def _strategy(name: str, *wanted: str) -> Callable[[TrainArguments, TrainingArgu
     return lambda parsing, training: str(SaveStrategy(getattr(training, name)).value) in wanted
 
 
-def _schedule(training: TrainingArguments) -> str:
+def schedule_of(training: TrainingArguments) -> str:
+    """Return the name of the learning rate's schedule."""
     return str(SchedulerType(training.lr_scheduler_type).value)
 
 
@@ -179,13 +151,13 @@ NEEDS = (
     Need(
         ("lr_scheduler_kwargs",),
         ("lr_scheduler_type",),
-        lambda p, t: _schedule(t) not in ("constant", "constant_with_warmup"),
+        lambda p, t: schedule_of(t) not in ("constant", "constant_with_warmup"),
         "an --lr_scheduler_type that has options, such as polynomial",
     ),
     Need(
         ("warmup_steps",),
         ("lr_scheduler_type", "lr_decay"),
-        lambda p, t: bool(p.lr_decay) or _schedule(t) not in ("constant", "reduce_lr_on_plateau", "greedy"),
+        lambda p, t: bool(p.lr_decay) or schedule_of(t) not in ("constant", "reduce_lr_on_plateau", "greedy"),
         "an --lr_scheduler_type with warm-up, such as constant_with_warmup",
     ),
     Need(
@@ -281,110 +253,8 @@ NEEDS = (
 """Checked if an option is given in the same layer as the others or in a later one, so that a command line can change
 the options that a preset's other options depend on."""
 
-_IDLE = {"dataloader_in_order": True}
+IDLE = {"dataloader_in_order": True}
 """Values other than False that mean "off"."""
 
 METRICS = ("loss", "mean_iou", "mean_iou_no_background", "mean_accuracy", "overall_accuracy")
 """Values for `--metric_for_best_model`: figures of every evaluation. Those of single classes may be missing."""
-
-
-def check_values(given: Given) -> None:
-    """Reject values that the script does not support, before `TrainingArguments` uses them.
-
-    Raises:
-        ConfigError: names the option, and what to use instead.
-    """
-    for name, value in given.values.items():
-        allowed, advice = FIXED.get(name, ((value,), ""))
-        if value not in allowed:
-            raise ConfigError(f"{_flag(name, value)}: {advice}")
-        fits, words = LIMITS.get(name, (lambda value: True, ""))
-        if value is not None and not fits(value):
-            raise ConfigError(f"{_flag(name, value)}: give {words}.")
-    metric = str(given.values.get("metric_for_best_model", "loss")).removeprefix("eval_")
-    if metric not in METRICS:
-        raise ConfigError(f"--metric_for_best_model {metric}: choose one of {', '.join(METRICS)}.")
-    _check_reports(given.values.get("report_to") or [])
-    for variable in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"):
-        if os.environ.get(variable, "").lower() in ("1", "true", "yes"):
-            raise ConfigError(f"accelerate is set up by {variable}: {_SHARDING}")
-
-
-def _flag(name: str, value: Any) -> str:
-    values = value if isinstance(value, list) else [value]
-    shown = (
-        str(one).lower() if isinstance(one, bool) else f"{one:g}" if isinstance(one, float) else str(one)
-        for one in values
-    )
-    return " ".join([f"--{name}", *shown]).rstrip()
-
-
-def _check_reports(names: Sequence[str] | str) -> None:
-    wanted = {names} if isinstance(names, str) else {*names}
-    unknown = sorted(wanted - {"none", "all", *INTEGRATION_TO_CALLBACK})
-    if unknown:
-        known = ", ".join(sorted(INTEGRATION_TO_CALLBACK))
-        raise ConfigError(f"--report_to {unknown[0]} is unknown; transformers supports {known}.")
-    missing = sorted(wanted - {"none", "all", *get_available_reporting_integrations()})
-    if missing:
-        raise ConfigError(
-            f"--report_to {missing[0]}: its package is not installed; pip install {missing[0].replace('_', '-')}, or "
-            "leave the option out. training_log.csv contains the figures in any case."
-        )
-
-
-def check_needs(given: Given, parsing: TrainArguments, training: TrainingArguments) -> None:
-    """Reject options that have no effect with the others.
-
-    Raises:
-        ConfigError: names the option, and what it needs.
-    """
-    for need in NEEDS:
-        for name in need.flags:
-            value = given.values.get(name)
-            if value is None or value is _IDLE.get(name, False) or given.layer(name) < given.layer(*need.beside):
-                continue
-            if not need.met(parsing, training):
-                raise ConfigError(f"{_flag(name, value)} has no effect here: it needs {need.words}.")
-
-
-def check_optimizer(parsing: TrainArguments, training: TrainingArguments) -> None:
-    """Create optimizer and schedule once for a dummy parameter.
-
-    Raises:
-        ConfigError: one of them cannot be created, or does not accept the given options.
-    """
-    name = f"--optim {OptimizerNames(training.optim).value}"
-    group = {"params": [torch.nn.Parameter(torch.zeros(1))], "weight_decay": training.weight_decay}
-    kind, options = _made(name, lambda: Trainer.get_optimizer_cls_and_kwargs(training))
-    optimizer = _made(name, lambda: kind([group], **options))
-    if training.optim_args:
-        given, training.optim_args = training.optim_args, None
-        plain = Trainer.get_optimizer_cls_and_kwargs(training)[1]
-        training.optim_args = given
-        if options == plain:
-            raise ConfigError(f"--optim_args {given} has no effect here: {name} accepts none of it.")
-    if not parsing.lr_decay:
-        _made(
-            f"--lr_scheduler_type {_schedule(training)}",
-            lambda: get_scheduler(
-                training.lr_scheduler_type,
-                optimizer,
-                training.get_warmup_steps(1_000_000),
-                1_000_000,
-                training.lr_scheduler_kwargs,  # type: ignore[arg-type]
-            ),
-        )
-
-
-def _made(name: str, make: Callable[[], Any]) -> Any:
-    try:
-        return make()
-    except Exception as error:  # of all sorts: the libraries check little themselves
-        raise ConfigError(f"{name}: {one_line(error)}") from error
-
-
-def one_line(error: Exception) -> str:
-    """Return an error's message in one line."""
-    text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    return f"{text}."

@@ -287,7 +287,7 @@ def test_what_was_sent_starts_as_a_space_and_answers(hub: LocalHub, tiny_model: 
     Image.fromarray(draw(7, 240, 160).image).save(photo)
     space = {"SPACE_ID": SPACE, "SYSTEM": "spaces", "SPACE_HOST": "alice-app.hf.space", "PYTHONPATH": ""}
     network = hub.env(home=tmp_path / "home") | {"HF_HUB_OFFLINE": "0"}
-    with running_app(tmp_path, tree, **network, **space, **variables(hub)) as url:
+    with running_app(tmp_path, tree, **(network | space | variables(hub))) as url:
         client = Client(url, verbose=False, download_files=str(tmp_path))
         _, labels, summary = client.predict(handle_file(str(photo)), api_name="/segment")
     assert f"Model: alice/clothes at {commit}." in (tmp_path / "app.log").read_text()

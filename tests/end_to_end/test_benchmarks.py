@@ -282,8 +282,8 @@ def test_ranking_finds_the_best_dice_of_one_class() -> None:
 
 
 def test_a_short_soak_finds_nothing_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    """Four clients for five seconds on the real app, which SIGTERM ends."""
-    settings = f"--clients 4 --minutes {5 / 60} --alone 1 --library 0.5 --megapixels 0.3 1 --left 0.2"
+    """Four clients for two seconds on the real app, which SIGTERM ends."""
+    settings = f"--clients 4 --minutes {2 / 60} --alone 0.5 --library 0.2 --megapixels 0.3 1 --left 0.2"
     found = soak.main(settings.split())
     said = capsys.readouterr().out
     assert (found["wrong"], found["crossed"], found["lost"], found["status"]) == (0, 0, 0, 0), said

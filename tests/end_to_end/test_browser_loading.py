@@ -33,7 +33,9 @@ def test_the_page_is_there_before_a_slow_model(
             expect.set_options(timeout=PATIENCE)
 
             def health() -> dict[str, object]:
-                return dict(httpx.post(f"{url}/gradio_api/run/health", json={"data": []}).json()["data"][0])
+                return dict(
+                    httpx.post(f"{url}/gradio_api/run/health", json={"data": []}, timeout=60).json()["data"][0]
+                )
 
             page = browser.new_page()
             page.set_default_timeout(PATIENCE)

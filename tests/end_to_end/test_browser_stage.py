@@ -193,7 +193,7 @@ def opened(browser: Browser, served: Served, width: int, scheme: str, **options:
 
 @pytest.fixture
 def desktop(browser: Browser, served: Served) -> Iterator[Stage]:
-    yield from opened(browser, served, 1366, "light")
+    yield from opened(browser, served, 1366, "light", reduced_motion="reduce")
 
 
 @pytest.fixture
@@ -248,6 +248,19 @@ def test_views_show_photo_cutout_and_regions(desktop: Stage) -> None:
         divider.press("PageUp")
     assert divider.get_attribute("aria-valuenow") == "30"
     assert dress != face
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_a_new_photos_ground_fades_unless_motion_is_unwanted(browser: Browser, served: Served, motion: str) -> None:
+    page = browser.new_page(viewport={"width": 1366, "height": 768}, reduced_motion=motion)
+    page.add_init_script("performance.now = () => 1000")  # the fading stands still at its beginning
+    page.goto(served.url)
+    expect(page.locator(".stage .frame")).to_be_visible()
+    shown, photo = Stage(page, served), np.asarray(served.result.photo)
+    ground = shown.color(*shown.at(20, 300))
+    assert near(ground, photo[300, 20]) == (motion == "no-preference")
+    assert (ground.min() > 220) == (motion == "reduce")
+    page.close()
 
 
 def test_hovering_names_exactly_what_the_label_map_says(desktop: Stage) -> None:

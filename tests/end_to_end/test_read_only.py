@@ -82,7 +82,9 @@ def test_a_cache_that_can_only_be_read(
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
     said = log.read_text()
-    assert f"The cache {tmp_path}/disk/cache cannot be written (Read-only file system): the model is converted" in said
+    assert (
+        f"The cache {tmp_path}/disk/cache cannot be written (Read-only file system): the converted model is " in said
+    )
     assert "Traceback" not in said
 
 

@@ -11,7 +11,8 @@ from zipfile import ZipFile
 
 import pytest
 import yaml
-from app_server import ROOT, running_app
+from app_server import ROOT
+from huggingface_hub import HfApi
 from local_hub import LocalHub
 from paper_dolls import draw, write_parquet
 from PIL import Image
@@ -55,20 +56,19 @@ def run(command: list[str], folder: Path, env: dict[str, str]) -> str:
 def hub(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
     """A Hub that holds what the README names: a base (tiny here), the data set (paper dolls), a user's model."""
     data = tmp_path_factory.mktemp("atr")
-    write_parquet(data / "train.parquet", 10, height=160, width=120)
+    write_parquet(data / "train.parquet", 6, height=160, width=120)
     owners = {"hf_user": "user", "hf_nvidia": "nvidia", "hf_m": "mattmdjaga"}
     with LocalHub(owners) as server:
-        upload = (
-            "import sys; from huggingface_hub import HfApi; api = HfApi(); kind, name, folder = sys.argv[1:]; "
-            "api.create_repo(name, repo_type=kind); "
-            "api.upload_folder(repo_id=name, repo_type=kind, folder_path=folder)"
-        )
+        monkeypatch = pytest.MonkeyPatch()
+        server.use_here(monkeypatch, tmp_path_factory.mktemp("home"))
         for token, kind, name, folder in (
             ("hf_nvidia", "model", "nvidia/mit-b2", tiny_model),
             ("hf_m", "dataset", "mattmdjaga/human_parsing_dataset", data),
         ):
-            env = server.env(token, home=tmp_path_factory.mktemp("home"))
-            run([sys.executable, "-c", upload, kind, name, str(folder)], ROOT, env)
+            api = HfApi(endpoint=server.url, token=token)
+            api.create_repo(name, repo_type=kind)
+            api.upload_folder(repo_id=name, repo_type=kind, folder_path=folder)
+        monkeypatch.undo()
         yield server
 
 
@@ -101,28 +101,24 @@ def test_jobs_line_has_flags_that_exist(text: str, hub: LocalHub, work: Path) ->
     assert training.resume_from_checkpoint == "auto" and training.hub_model_id == "user/name"
 
 
-def test_library_snippet(work: Path) -> None:
+def test_library_and_cutout_snippets(work: Path) -> None:
     env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1", "HOME": str(work)}
-    told = run([sys.executable, "-c", snippet("python", "from clothseg import Segmenter")], work, env)
+    snippets = [snippet("python", "from clothseg import Segmenter"), snippet("python", "CutoutOptions")]
+    in_turn = "import sys\nfor code in sys.argv[1:]:\n    exec(code, {})\n    print('---')"
+    told, listed, _ = run([sys.executable, "-c", in_turn, *snippets], work, env).split("---\n")
     with Image.open(work / "labels.png") as labels, Image.open(work / "cutout.png") as cutout:
         assert labels.size == cutout.size == (240, 320) and labels.mode == "P" and cutout.mode == "RGBA"
     assert "'Background'" in told
-
-
-def test_cutout_snippet(work: Path) -> None:
-    env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1", "HOME": str(work)}
-    told = run([sys.executable, "-c", snippet("python", "CutoutOptions")], work, env)
     with Image.open(work / "clothes.png") as clothes, ZipFile(work / "items.zip") as items:
         assert clothes.mode == "RGB"
-        assert len(told.splitlines()) == len([name for name in items.namelist() if name.endswith(".png")]) > 2
+        assert len(listed.splitlines()) == len([name for name in items.namelist() if name.endswith(".png")]) > 2
         assert {"items.json", "coco.json"} <= set(items.namelist())
 
 
-def test_api_snippet(work: Path) -> None:
-    with running_app(work) as url:
-        python = snippet("python", "gradio_client").replace("http://127.0.0.1:7860", url)
-        told = run([sys.executable, "-c", python], work, {"PATH": "/usr/bin:/bin", "HOME": str(work)})
-        assert "'Background'" in told and "photo-labels.png" in told and "photo-cutout.png" in told
+def test_api_snippet(work: Path, served: str) -> None:
+    python = snippet("python", "gradio_client").replace("http://127.0.0.1:7860", served)
+    told = run([sys.executable, "-c", python], work, {"PATH": "/usr/bin:/bin", "HOME": str(work)})
+    assert "'Background'" in told and "photo-labels.png" in told and "photo-cutout.png" in told
 
 
 def test_two_commands_are_targets_that_do_it() -> None:

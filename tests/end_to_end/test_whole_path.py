@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,9 +26,11 @@ import sys
 from datasets import load_dataset
 files = {split: f"{sys.argv[1]}/{split}.parquet" for split in ("train", "validation")}
 load_dataset("parquet", data_files=files).push_to_hub("alice/clothes")
+from huggingface_hub import HfApi
+HfApi(token="hf_carol").create_repo("carol/x")
 """
 
-PLAIN_TRANSFORMERS = """
+PLAIN_TRANSFORMERS_AND_LIBRARY = """
 import json, sys
 import numpy as np
 from PIL import Image
@@ -39,16 +42,33 @@ outputs = model(**processor(photo, return_tensors="pt"))
 maps = processor.post_process_semantic_segmentation(outputs, target_sizes=[photo.size[::-1]])
 Image.fromarray(maps[0].numpy().astype(np.uint8)).save(sys.argv[2])
 found = pipeline("image-segmentation", model="alice/tiny")(photo)
-print(json.dumps({"labels": model.config.id2label, "found": [part["label"] for part in found]}))
-"""
+assert "clothseg" not in sys.modules
 
-LIBRARY = """
-import sys
 from clothseg import Segmenter
 segmenter = Segmenter.from_pretrained("alice/tiny")
-segmenter(sys.argv[1]).save_label_map(sys.argv[2])
-segmenter(sys.argv[1], edges="plain").save_label_map(sys.argv[3])
-print(segmenter.revision)
+segmenter(sys.argv[1]).save_label_map(sys.argv[3])
+segmenter(sys.argv[1], edges="plain").save_label_map(sys.argv[4])
+told = {"labels": model.config.id2label, "found": [part["label"] for part in found], "revision": segmenter.revision}
+print(json.dumps(told))
+"""
+
+SEVERAL_COMMANDS = """
+import contextlib, io, json, os, sys
+import train_hf
+from clothseg import cli
+results = []
+for program, arguments, token in json.loads(sys.argv[1]):
+    os.environ["HF_TOKEN"] = token or ""
+    sys.argv = [program, *arguments]
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        status = train_hf.main() if program == "train_hf.py" else cli.main(arguments)
+    results.append([status, said.getvalue()])
+print(json.dumps(results))
+"""
+"""Runs commands as their scripts do, in one process: importing torch takes longer than all that they do here.
+
+Exit status and output of a real process are what the other tests look at.
 """
 
 TRAIN = (
@@ -93,6 +113,14 @@ def run(hub: LocalHub, home: Path, *command: object, token: str | None = TOKEN) 
     )
 
 
+def run_several(hub: LocalHub, home: Path, *commands: tuple[str, list[object], str | None]) -> list[tuple[int, str]]:
+    """Exit status and output of each of some commands: program, arguments, token."""
+    listed = json.dumps([(program, [*map(str, arguments)], token) for program, arguments, token in commands])
+    done = run(hub, home, "-c", SEVERAL_COMMANDS, listed, token=None)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    return [(status, said) for status, said in json.loads(done.stdout.splitlines()[-1])]
+
+
 def ids(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path))
 
@@ -103,9 +131,6 @@ def trained(
 ) -> tuple[Path, str]:
     """Folder and output of a run that trains on a pushed data set and pushes the model."""
     done = run(hub, home, "-c", PUSH_DATA, data)
-    assert done.returncode == 0, done.stderr
-    theirs = "from huggingface_hub import HfApi; HfApi().create_repo('carol/x')"
-    done = run(hub, home, "-c", theirs, token="hf_carol")
     assert done.returncode == 0, done.stderr
     push = ("--dataset_name", "alice/clothes", "--push_to_hub", "--hub_model_id", "alice/tiny", "--hub_token", TOKEN)
     folder = tmp_path_factory.mktemp("run")
@@ -139,12 +164,14 @@ def test_the_token_is_in_no_file_and_no_output(
     trained: tuple[Path, str], hub: LocalHub, home: Path, tmp_path: Path
 ) -> None:
     folder, output = trained
-    deployed = run(hub, home, "-m", "clothseg", "deploy", "alice/app", "--model", "alice/tiny")
-    assert deployed.returncode == 0, deployed.stderr
-    refused = run(hub, home, "-m", "clothseg", "deploy", "carol/app")
-    assert refused.returncode == 1
-    for done in (deployed, refused):
-        output += done.stdout + done.stderr
+    deployed, refused = run_several(
+        hub,
+        home,
+        ("clothseg", ["deploy", "alice/app", "--model", "alice/tiny"], TOKEN),
+        ("clothseg", ["deploy", "carol/app"], TOKEN),
+    )
+    assert (deployed[0], refused[0]) == (0, 1), (deployed, refused)
+    output += deployed[1] + refused[1]
     files = {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     for repo in hub.repos.values():
         assert TOKEN not in str(repo.variables)
@@ -164,18 +191,15 @@ def test_plain_transformers_and_library_and_app_agree(
     photo = tmp_path / "holiday.png"
     Image.fromarray(draw(7, 240, 160).image).save(photo)
 
-    plain = run(hub, home, "-c", PLAIN_TRANSFORMERS, photo, tmp_path / "plain.png", token=None)
-    assert plain.returncode == 0, plain.stderr
-    told = json.loads(plain.stdout.splitlines()[-1])
+    made = [tmp_path / name for name in ("plain.png", "library.png", "library_plain.png")]
+    done = run(hub, home, "-c", PLAIN_TRANSFORMERS_AND_LIBRARY, photo, *made, token=None)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
     assert told["labels"]["9"] == "Left-shoe" and set(told["found"]) <= set(told["labels"].values())
-
-    made = tmp_path / "library.png", tmp_path / "library_plain.png"
-    library = run(hub, home, "-c", LIBRARY, photo, *made, token=None)
-    assert library.returncode == 0, library.stderr
-    assert library.stdout.split()[-1] == hub.repos["model", "alice/tiny"].branches["main"]
-    ours, interpolated = map(ids, made)
+    assert told["revision"] == hub.repos["model", "alice/tiny"].branches["main"]
+    plain, ours, interpolated = map(ids, made)
     assert ours.shape == (240, 160) and len(np.unique(ours)) > 1
-    assert (interpolated == ids(tmp_path / "plain.png")).mean() >= 0.999
+    assert (interpolated == plain).mean() >= 0.999
 
     network = {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
     with running_app(tmp_path, CLOTHSEG_MODEL="alice/tiny", **network) as url:
@@ -203,45 +227,55 @@ def test_failed_push_keeps_the_model_and_says_how_to_push_later(
     assert not (tmp_path / "run" / "model.incomplete").exists()
 
 
-@pytest.mark.parametrize(
-    ("flags", "token", "sentence"),
-    [
-        (("--push_to_hub",), None, "error: --push_to_hub needs a Hub token with write permission"),
-        (("--push_to_hub",), "hf_wrong", "error: --push_to_hub: the Hub refused to let this token write"),
-        (
-            ("--push_to_hub", "--hub_model_id", "bob/x"),
-            TOKEN,
-            "error: --push_to_hub: the Hub refused to let this token",
-        ),
-        (("--push_to_hub", "--hub_model_id", "carol/x"), TOKEN, "error: --push_to_hub: the Hub refused to let this"),
-        (("--dataset_name", "alice/unknown"), TOKEN, "error: The Hub has no data set alice/unknown, or it is private"),
-        (
-            ("--dataset_name", "alice/clothes", "--dataset_revision", "v9"),
-            TOKEN,
-            "error: alice/clothes has no revision",
-        ),
-        (
-            ("--model_name_or_path", "alice/unknown"),
-            TOKEN,
-            "error: The Hub has no model alice/unknown, or it is private",
-        ),
-    ],
-    ids=["no token", "wrong token", "other owner", "other's repository", "no data set", "no revision", "no model"],
-)
+MISTAKES: dict[str, tuple[list[str], str | None, str]] = {
+    "no token": (["--push_to_hub"], None, "--push_to_hub needs a Hub token with write permission"),
+    "wrong token": (["--push_to_hub"], "hf_wrong", "--push_to_hub: the Hub refused to let this token write"),
+    "other owner": (
+        ["--push_to_hub", "--hub_model_id", "bob/x"],
+        TOKEN,
+        "--push_to_hub: the Hub refused to let this token",
+    ),
+    "other's repository": (
+        ["--push_to_hub", "--hub_model_id", "carol/x"],
+        TOKEN,
+        "--push_to_hub: the Hub refused to let this",
+    ),
+    "no data set": (
+        ["--dataset_name", "alice/unknown"],
+        TOKEN,
+        "The Hub has no data set alice/unknown, or it is private",
+    ),
+    "no revision": (
+        ["--dataset_name", "alice/clothes", "--dataset_revision", "v9"],
+        TOKEN,
+        "alice/clothes has no revision",
+    ),
+    "no model": (
+        ["--model_name_or_path", "alice/unknown"],
+        TOKEN,
+        "The Hub has no model alice/unknown, or it is private",
+    ),
+}
+"""Flags, token, and what is said."""
+
+
+@pytest.fixture(scope="module")
+def mistakes(
+    pushed: dict[str, bytes], hub: LocalHub, home: Path, data: Path, tiny_model: Path, tmp_path_factory: Any
+) -> tuple[Path, dict[str, tuple[int, str]]]:
+    """The output folder that none of them is to make, and status and output of each."""
+    output = tmp_path_factory.mktemp("mistakes") / "run"
+    defaults = ["--model_name_or_path", tiny_model, "--dataset_name", data, "--output_dir", output, *TRAIN]
+    commands = [("train_hf.py", [*defaults, *flags], token) for flags, token, _ in MISTAKES.values()]
+    return output, dict(zip(MISTAKES, run_several(hub, home, *commands), strict=True))
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_are_found_before_training_and_explained(
-    flags: tuple[str, ...],
-    token: str | None,
-    sentence: str,
-    pushed: dict[str, bytes],
-    hub: LocalHub,
-    home: Path,
-    data: Path,
-    tiny_model: Path,
-    tmp_path: Path,
+    mistake: str, mistakes: tuple[Path, dict[str, tuple[int, str]]]
 ) -> None:
-    defaults = ("--model_name_or_path", tiny_model, "--dataset_name", data)
-    output = tmp_path / "run"
-    done = run(hub, home, "train_hf.py", *defaults, "--output_dir", output, *TRAIN, *flags, token=token)
-    assert done.returncode == 1, done.stderr
-    assert done.stderr.strip().splitlines()[-1].startswith(sentence)
-    assert "Traceback" not in done.stderr and not output.exists()
+    output, found = mistakes
+    status, said = found[mistake]
+    assert status == 1, said
+    assert said.strip().splitlines()[-1].startswith(f"error: {MISTAKES[mistake][2]}")
+    assert "Traceback" not in said and not output.exists()

@@ -20,7 +20,8 @@ from pictures import (
 )
 from PIL import ExifTags, Image, ImageCms, TiffImagePlugin
 
-from clothseg.images.decode import FORMATS, load_photo
+from clothseg.images.decode import load_photo
+from clothseg.images.image_file import FORMATS
 
 
 ON_WHITE = [[0, 255]]

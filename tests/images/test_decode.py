@@ -1,8 +1,6 @@
 """Whatever strangers upload becomes an upright 8-bit RGB picture, or an error that names the file and the cure."""
 
 import os
-import subprocess
-import sys
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from paper_dolls import draw
-from pictures import BLUE, GREEN, RED, STORED, assert_close, encoded, grey, jpeg, loaded, quarters, sized
+from pictures import BLUE, GREEN, RED, STORED, assert_close, encoded, grey, jpeg, loaded, quarters
 from PIL import ExifTags, Image
 
 from clothseg import ConfigError, ImageError, Segmenter
 from clothseg.images import decode
-from clothseg.images.decode import FORMATS, LEAST_MAX_SIDE, load_photo, photo_name, pixel_limit
+from clothseg.images.decode import LEAST_MAX_SIDE, load_photo, photo_name
+from clothseg.images.image_file import FORMATS
 
 
 ROOT = Path(decode.__file__).parents[2]
@@ -60,18 +59,6 @@ def test_every_listed_format_is_read(format: str, tmp_path: Path) -> None:
     photo = Image.new("RGB", (64, 48), BLUE)
     for found in loaded(encoded(photo, format), tmp_path):
         assert_close(found, photo, tolerance=12)
-
-
-def test_heic_is_read_where_the_plugin_is_and_named_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("pillow_heif")
-    for orientation, stored in STORED.items():
-        exif = Image.Exif()
-        exif[ExifTags.Base.Orientation] = orientation
-        data = encoded(stored(quarters()), "HEIF", exif=exif.tobytes(), quality=95)
-        assert_close(load_photo(data), quarters(), tolerance=90)
-    monkeypatch.setattr(decode, "FORMATS", tuple(name for name in FORMATS if name != "HEIF"))
-    with pytest.raises(ImageError, match=r"The photo is a HEIC photo, .* save or share it as JPEG\."):
-        load_photo(data)
 
 
 @pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "TIFF"])
@@ -233,111 +220,6 @@ def test_of_a_file_without_pixels_nothing_is_used(format: str) -> None:
     data = encoded(Image.effect_noise((200, 200), 80).convert("RGB"), format)
     with pytest.raises(ImageError, match=r"damaged or incomplete|not a readable image"):
         load_photo(data[:14], allow_truncated=True)
-
-
-def test_a_jpeg_of_very_many_scans_is_refused(tmp_path: Path) -> None:
-    """Each takes the decoder over the whole picture once more, and some need but a few dozen bytes."""
-    data = encoded(quarters(), "JPEG", progressive=True)
-    start = data.rindex(b"\xff\xda")
-    path = tmp_path / "scans.jpg"
-    for times, scans in ((90, 99), (92, 101), (3000, 3009)):
-        path.write_bytes(data[:start] + data[start:-2] * times + data[-2:])
-        if scans <= 100:
-            assert_close(load_photo(path), quarters(), tolerance=90)
-            continue
-        for source in (path, path.read_bytes()):
-            with pytest.raises(ImageError, match=f"is a JPEG of {scans} scans; more than 100 are not read"):
-                load_photo(source)
-
-
-def test_scans_are_counted_in_the_picture_alone() -> None:
-    exif = Image.Exif()
-    exif[ExifTags.Base.ImageDescription] = "\xff\xda" * 500
-    data = encoded(quarters(), "JPEG", exif=exif, comment=b"\xff\xda" * 500) + b"\xff\xda" * 500
-    assert_close(load_photo(data), quarters(), tolerance=90)
-
-
-BOMBS = {
-    "PNG": (30_000, 30_000),
-    "JPEG": (65_500, 65_500),
-    "GIF": (65_535, 65_535),
-    "GIF's frame": (65_535, 65_535),
-    "BMP": (60_000, 60_000),
-    "WEBP": (16_383, 16_383),
-    "TIFF": (100_000, 100_000),
-    "TIFF, compressed": (100_000, 100_000),
-}
-
-
-LOAD_ALL = """
-import sys
-from pathlib import Path
-from clothseg import ImageError
-from clothseg.images.decode import load_photo
-
-def peak():
-    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
-
-try:
-    load_photo(b"warm up")
-except ImageError:
-    pass
-for path in sys.argv[1:]:
-    before = peak()
-    try:
-        load_photo(path)
-        sys.exit(f"{path} was loaded")
-    except ImageError as error:
-        print(peak() - before, error)
-"""
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from /proc")
-def test_bombs_are_refused_before_memory_is_taken(tmp_path: Path) -> None:
-    paths = []
-    for format, size in BOMBS.items():
-        paths.append(tmp_path / format)
-        paths[-1].write_bytes(sized(format, *size))
-    command = [sys.executable, "-W", "ignore", "-c", LOAD_ALL, *map(str, paths)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert (done.returncode, done.stderr) == (0, "")
-    for path, line in zip(paths, done.stdout.splitlines(), strict=True):
-        kilobytes, _, message = line.partition(" ")
-        assert message.startswith(f"{path.name} is too large: "), message
-        assert int(kilobytes) < 30_000, line
-
-
-@pytest.mark.parametrize("size", [(1, 40_000_000), (40_000, 10), (1, 101)])
-def test_what_is_too_narrow_is_refused_before_decoding(size: tuple[int, int]) -> None:
-    with pytest.raises(ImageError, match=rf"too narrow: {size[0]} x {size[1]}; one side may be 100 times"):
-        load_photo(sized("PNG", *size))
-    assert load_photo(Image.new("RGB", (1, 100))).size == (1, 100)
-
-
-@pytest.mark.parametrize("value", ["many", "0", "-5", "4e6", "178956971", "1" * 5000])
-def test_a_limit_that_cannot_be_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLOTHSEG_MAX_PIXELS", value)
-    with pytest.raises(ConfigError, match=r"CLOTHSEG_MAX_PIXELS is .* give a number of pixels from 1 to 178,956,970"):
-        load_photo(quarters())
-    assert load_photo(quarters(), max_pixels=1536).size == (48, 32)
-
-
-def test_the_limit_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert pixel_limit() == 40_000_000
-    monkeypatch.setenv("CLOTHSEG_MAX_PIXELS", "1000")
-    with pytest.raises(ImageError, match="48 x 32 is 1,536 pixels and the limit is 1,000"):
-        load_photo(encoded(quarters(), "PNG"))
-    with pytest.raises(ConfigError, match="max_pixels is 0"):
-        load_photo(quarters(), max_pixels=0)
-
-
-def test_the_limit_is_checked_before_decoding_and_named() -> None:
-    with pytest.raises(ImageError, match="48 x 32 is 1,536 pixels and the limit is 1,000"):
-        load_photo(encoded(quarters(), "PNG")[:60], max_pixels=1000)
-    for source in (quarters(), np.asarray(quarters())):
-        with pytest.raises(ImageError, match="the limit is 1,000"):
-            load_photo(source, max_pixels=1000)
-        assert load_photo(source, max_pixels=48 * 32).size == (48, 32)
 
 
 def test_a_damaged_image_of_pil_is_reported(tmp_path: Path) -> None:

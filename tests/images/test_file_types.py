@@ -7,8 +7,8 @@ import pytest
 from paper_dolls import draw
 from PIL import Image
 
-from clothseg.images.decode import FORMATS
 from clothseg.images.file_types import HEAD_BYTES, SUFFIXES, is_photo, is_picture, without_suffix
+from clothseg.images.image_file import FORMATS
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "HEIF"] + ["JPEG2000"])

@@ -15,7 +15,8 @@ from pictures import STORED, encoded, wide_gamut_profile
 from PIL import ExifTags, Image
 
 from clothseg.images.color_space import on_white
-from clothseg.images.decode import FORMATS, load_photo
+from clothseg.images.decode import load_photo
+from clothseg.images.image_file import FORMATS
 
 
 def png(bits: int, color_type: int, pixels: bytes, key: tuple[int, ...], palette: bytes = b"") -> bytes:

@@ -14,7 +14,8 @@ from PIL import ExifTags, Image, ImageCms
 
 from clothseg import ImageError
 from clothseg.errors import DataError
-from clothseg.images.decode import FORMATS, load_photo
+from clothseg.images.decode import load_photo
+from clothseg.images.image_file import FORMATS
 
 
 SECONDS = 10

@@ -1,9 +1,19 @@
 """Data and models that the training tests share."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from paper_dolls import write_parquet
+
+
+@pytest.fixture(autouse=True)
+def bars_are_shown_again() -> Iterator[None]:
+    """A run with `--disable_tqdm` hides the bars of its process, which is that of all tests here."""
+    yield
+    if bars := sys.modules.get("clothseg.training.bars"):
+        bars.hide_bars(False)
 
 
 @pytest.fixture(scope="session")

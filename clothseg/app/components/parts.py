@@ -52,17 +52,17 @@ def key_of(name: str, person: int | None) -> str:
     return name if person is None else f"{name}/{person}"
 
 
-def find_parts(result: Segmentation, min_share: float = MIN_SHARE, side: int = 1600) -> tuple[Part, ...]:
+def find_parts(result: Segmentation, min_share: float = MIN_SHARE, side: int = 800) -> tuple[Part, ...]:
     """The parts of a photo, by person (nobody's last) and then by class.
 
     Args:
         result: of the photo.
         min_share: share of the photo below which a part is a speck and left out.
-        side: boxes and confidences are measured on a map whose longer side has at most so many pixels.
+        side: all but the shares of classes is measured on a map whose longer side has at most so many pixels.
     """
     small = part_codes(result, _reduced(result.photo.size, side))
     found = []
-    for code, share in _shares(result).items():
+    for code, share in _shares(result, small).items():
         person, class_id = divmod(code, NUM_CLASSES)
         place = small == code
         if class_id == BACKGROUND or share < min_share or not place.any():
@@ -80,7 +80,10 @@ def mask_of_parts(result: Segmentation, keys: Iterable[str]) -> npt.NDArray[np.b
     A key without a person stands for the class of everybody; one that is not in the photo, or no key at all, adds
     nothing.
     """
-    people = 0 if result.person_map is None else int(result.person_map.max(initial=0))
+    if result.person_map is None:
+        names = [key for key in keys if key in LABEL2ID and key != ID2LABEL[BACKGROUND]]
+        return result.mask(*names) if names else np.zeros(result.label_map.shape, np.bool_)
+    people = int(result.person_map.max(initial=0))
     wanted = np.zeros((people + 1) * NUM_CLASSES, np.bool_)
     for key in keys:
         name, _, person = key.partition("/")
@@ -131,12 +134,12 @@ def _codes(label_map: npt.NDArray[np.uint8], person_map: npt.NDArray[np.uint8] |
     return person_map.astype(np.uint16) * np.uint16(NUM_CLASSES) + label_map
 
 
-def _shares(result: Segmentation) -> dict[int, float]:
-    """Code of class and person -> share of the photo, 0..1."""
+def _shares(result: Segmentation, small: npt.NDArray[np.uint16]) -> dict[int, float]:
+    """Code of class and person -> share of the photo, 0..1; `small` has these codes."""
     if result.person_map is None:
         return {LABEL2ID[name]: share for name, share in result.areas.items()}
-    counts = np.bincount(_codes(result.label_map, result.person_map).ravel())
-    return {code: int(counts[code]) / result.label_map.size for code in np.flatnonzero(counts).tolist()}
+    counts = np.bincount(small.ravel())
+    return {code: int(counts[code]) / small.size for code in np.flatnonzero(counts).tolist()}
 
 
 def _reduced(size: tuple[int, int], side: int) -> tuple[int, int]:

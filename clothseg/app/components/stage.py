@@ -16,6 +16,7 @@ cutout      {"picture": {"url": ...}, "picked": [keys]}, the server's refined cu
             picked
 background  CSS colour behind the cut-out; null for none
 download    {"url", "name", "type"} of the file that dragging the cut-out out of the browser gives, or null
+opacity     of the colours over the photo to begin with, 0..1; null leaves it
 view        "cutout", "regions" or "compare" to begin with; null leaves the one that is shown
 edits       corrections that the result has, as the event `edit` gave them
 turn        of the event `edit` that this answers; null if it answers none
@@ -42,9 +43,9 @@ On the page itself other scripts speak with it by DOM events of `document`:
 
 ```
 stage:do    to the stage, detail one of {pick: [keys]}, {toggle: key}, {only: key}, {hover: key or null},
-            {view: name}, {correct: true or false}
-stage:state from the stage, after each change: {number, picked: [keys], hover: key or null, view, correct, edits};
-            null for number where nothing is shown
+            {view: name}, {opacity: 0..1}, {correct: true or false}
+stage:state from the stage, after each change: {number, picked: [keys], hover: key or null, view, opacity, correct,
+            edits}; null for number where nothing is shown
 ```
 
 The height of all of it, toolbars included, is the CSS variable `--stage-height`, which the page sets.
@@ -58,6 +59,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import gradio as gr
 import numpy as np
 from PIL import Image
@@ -113,6 +115,7 @@ def stage_value(
     background: str | None = None,
     download: dict[str, str] | None = None,
     view: str | None = None,
+    opacity: float | None = None,
     edits: Sequence[dict[str, Any]] = (),
     turn: int | None = None,
     editable: bool = True,
@@ -130,6 +133,7 @@ def stage_value(
         background: CSS colour behind the cut-out.
         download: of the cut-out's file: url, name and type.
         view: to show.
+        opacity: of the colours over the photo, 0..1.
         edits: corrections that the result has.
         turn: of the event `edit` that the value answers.
         editable: whether corrections are offered.
@@ -151,6 +155,7 @@ def stage_value(
         "background": background,
         "download": download,
         "view": view,
+        "opacity": opacity,
         "edits": list(edits),
         "turn": turn,
         "editable": editable,
@@ -172,17 +177,20 @@ def cutout_value(path: str, picked: Sequence[str]) -> dict[str, Any]:
 
 def save_photo(result: Segmentation) -> str:
     """Write the photo's preview, where gradio serves it: JPEG, or PNG if it has alpha. Return its path."""
-    photo, size = result.photo, preview_size(result)
-    if result.alpha is not None:
-        photo = photo.copy()
-        photo.putalpha(Image.fromarray(result.alpha))
-    if photo.size != size:
-        photo = photo.resize(size, Image.Resampling.BICUBIC, reducing_gap=2)
-    path = new_file(result, "-photo.jpg" if result.alpha is None else "-photo.png")
+    size = preview_size(result)
     if result.alpha is None:
-        Image.fromarray(np.asarray(photo)).save(path, quality=90)
-    else:
-        Image.fromarray(np.asarray(photo)).save(path, compress_level=1)
+        path = new_file(result, "-photo.jpg")
+        # By a whole number first: of a large photo Pillow is slow to give all pixels, and OpenCV to average them.
+        photo = result.photo.reduce(max(1, result.photo.width // size[0]))
+        if photo.size != size:
+            photo = Image.fromarray(cv2.resize(np.asarray(photo), size, interpolation=cv2.INTER_LINEAR))
+        photo.save(path, quality=90)
+        return str(path)
+    path = new_file(result, "-photo.png")
+    photo = result.photo.copy()
+    photo.putalpha(Image.fromarray(result.alpha))
+    # Pillow weighs colours by their opacity, as OpenCV does not.
+    photo.resize(size, Image.Resampling.BICUBIC, reducing_gap=2).save(path, compress_level=1)
     return str(path)
 
 

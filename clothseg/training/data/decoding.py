@@ -9,7 +9,8 @@ import numpy.typing as npt
 from PIL import Image as PILImage
 
 from clothseg.errors import ClothsegError, DataError, ImageError
-from clothseg.images.decode import load_photo, open_image, pixel_limit
+from clothseg.images.decode import load_photo
+from clothseg.images.image_file import open_image, pixel_limit
 from clothseg.labels import IGNORE, NUM_CLASSES
 
 

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
 
-from clothseg.images.decode import pixel_limit
 from clothseg.images.disk_cache import cache_folder, find_entry, new_entry
+from clothseg.images.image_file import pixel_limit
 
 
 _FILE = "found.npz"
@@ -29,6 +29,7 @@ _DEPENDS_ON = (
     "training/data/duplicates.py",
     "training/data/mask_encoding.py",
     "images/decode.py",
+    "images/image_file.py",
     "labels.py",
 )
 _PACKAGES = ("pillow", "scipy", "numpy")

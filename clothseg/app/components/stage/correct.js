@@ -117,7 +117,7 @@ function setTool(tool) {
   frame.classList.toggle('drawing', state.correct && tool !== 'click');
   state.cursor = null;
   hint();
-  redraw();
+  moveTo(...state.centre);
 }
 
 function setLabel(name) {

@@ -30,22 +30,20 @@ element.addEventListener('change', (event) => {
   if (name === 'stage-tool') setTool(value);
   if (event.target.matches('.class select')) setLabel(value);
 });
-one('.opacity input').addEventListener('input', (event) => {
-  state.opacity = Number(event.target.value);
-  redraw();
-});
+one('.opacity input').addEventListener('input', (event) => setOpacity(Number(event.target.value)));
 one('.size input').addEventListener('input', (event) => setSize(Number(event.target.value)));
 
 document.addEventListener('stage:do', asked);
 function asked(event) {
   if (!element.isConnected) return document.removeEventListener('stage:do', asked);
   if (!state.value) return;
-  const {pick, toggle: key, only: alone, hover, view, correct} = event.detail;
+  const {pick, toggle: key, only: alone, hover, view, opacity, correct} = event.detail;
   if (pick) setPicked(pick);
   if (key && idOf(key)) toggle(key);
   if (alone && idOf(alone)) only(alone);
   if (hover !== undefined) hoverOver(hover ? idOf(hover) : 0);
   if (view) setView(view);
+  if (typeof opacity === 'number') setOpacity(opacity);
   if (correct !== undefined) setCorrect(Boolean(correct));
 }
 
@@ -108,6 +106,7 @@ async function show(given, before, current) {
     Object.assign(state, {edits: given.edits, done: given.edits.length});
     setCorrect(false);
     answered();
+    state.arrived = performance.now();
     resetZoom();
     say(summary());
   } else {
@@ -116,6 +115,7 @@ async function show(given, before, current) {
   root.dataset.turn = given.turn ?? '';
   showHistory();
   setView(given.view || state.view);
+  if (typeof given.opacity === 'number') setOpacity(given.opacity);
   setPicked(keys, true);
   if (!other && String(pickedKeys()) !== String(given.picked)) reportPicked();
   return true;

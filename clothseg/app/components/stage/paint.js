@@ -10,24 +10,48 @@ function paint() {
   const density = Math.max(1, window.devicePixelRatio || 1);
   const across = Math.round(frame.clientWidth * density);
   const down = Math.round(frame.clientHeight * density);
-  if (!state.photo || !across || !down) return;
+  if (!state.value || !across || !down) return;
   if (canvas.width !== across || canvas.height !== down) [canvas.width, canvas.height] = [across, down];
-  const context = canvas.getContext('2d');
   const {scale, left, top} = placed();
-  const [x, y, width, height] = [left, top, state.width * scale, state.height * scale].map((at) => at * density);
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.clearRect(0, 0, across, down);
-  context.imageSmoothingEnabled = scale * density < 4; // from then on pixels are to be seen as such
-  context.imageSmoothingQuality = 'high';
-  const whole = (picture) => context.drawImage(picture, x, y, width, height);
-  const overMap = () => context.setTransform(scale * density, 0, 0, scale * density, x, y);
-  const overFrame = () => context.setTransform(1, 0, 0, 1, 0, 0);
-  const pictures = {context, whole, overMap, overFrame, density, scale, rect: [x, y, width, height]};
-  if (state.view === 'regions') paintRegions(pictures);
-  if (state.view === 'cutout') paintCutout(pictures);
-  if (state.view === 'compare') paintCompare(pictures);
+  const rect = [left, top, state.width * scale, state.height * scale].map((at) => at * density);
+  paintBase(rect, density, scale);
+  const pictures = on(canvas.getContext('2d'), rect, density, scale);
+  pictures.context.clearRect(0, 0, across, down);
+  pictures.context.drawImage(base, 0, 0);
+  if (state.view === 'cutout') paintGhost(pictures);
   paintOutlines(pictures);
   paintEdits(pictures);
+}
+
+// What painters need: a context to draw on, where the photo lies, and how to draw over it.
+function on(context, rect, density, scale) {
+  const overFrame = () => context.setTransform(1, 0, 0, 1, 0, 0);
+  const overMap = () => context.setTransform(scale * density, 0, 0, scale * density, rect[0], rect[1]);
+  overFrame();
+  context.globalAlpha = 1;
+  context.imageSmoothingEnabled = scale * density < 4; // from then on pixels are to be seen as such
+  context.imageSmoothingQuality = 'high';
+  return {context, rect, density, scale, overMap, overFrame, whole: (picture) => context.drawImage(picture, ...rect)};
+}
+
+// The view itself, drawn anew only when it changes: what follows the pointer is drawn over it.
+const base = blank(1, 1);
+function paintBase(rect, density, scale) {
+  const veil = fading();
+  const dark = Boolean(element.closest('.dark'));
+  const {number, background, cutout} = state.value;
+  const shown = JSON.stringify([
+    [...rect, canvas.width, canvas.height, density, dark, veil, state.view, state.opacity, state.split],
+    [number, pickedKeys(), background, refined() ? cutout.picture.url : null],
+  ]);
+  if (veil) redraw();
+  if (shown === drawn) return;
+  drawn = shown;
+  [base.width, base.height] = [canvas.width, canvas.height]; // clears it
+  const pictures = on(base.getContext('2d'), rect, density, scale);
+  if (state.view === 'regions') paintRegions(pictures);
+  if (state.view === 'cutout') paintCutout(pictures, veil || (state.picked.size ? 0 : GHOST));
+  if (state.view === 'compare') paintCompare(pictures);
 }
 
 function paintGround({context, rect, density}, color) {
@@ -41,7 +65,7 @@ function paintGround({context, rect, density}, color) {
 }
 
 function checkerboard(context, density) {
-  const dark = element.closest('.dark') || document.body.classList.contains('dark');
+  const dark = element.closest('.dark');
   const side = Math.round(9 * density);
   const tile = blank(2 * side, 2 * side);
   const paper = tile.getContext('2d');
@@ -58,25 +82,36 @@ function paintPhoto(pictures) {
   pictures.whole(state.photo);
 }
 
-function paintCutout(pictures, ghost = true) {
-  const {context, whole, rect} = pictures;
+// The cut-out on its ground, with as much of the photo between as `ghost` says, 0..1.
+const GHOST = 0.25;
+function paintCutout(pictures, ghost = 0) {
+  const {context, whole} = pictures;
   paintGround(pictures, state.value.background);
-  const hovered = part(state.hover);
-  if (ghost && !pickedKeys().length) {
-    context.globalAlpha = 0.25;
+  if (ghost) {
+    context.globalAlpha = ghost;
     whole(state.photo);
     context.globalAlpha = 1;
   }
   whole(refined() || cutoutPicture());
-  if (ghost && hovered && !state.picked.has(hovered.key)) {
-    const id = idOf(hovered.key);
-    const picture = partPicture(id);
-    const [x, y, width, height] = boxOf(id);
-    const [across, down] = [rect[2] / state.width, rect[3] / state.height];
-    context.globalAlpha = 0.55;
-    if (picture) context.drawImage(picture, rect[0] + x * across, rect[1] + y * down, width * across, height * down);
-    context.globalAlpha = 1;
-  }
+}
+
+// What a click under the pointer would add to the cut-out.
+const PREVIEW = 0.55;
+function paintGhost({context, rect}) {
+  const picture = state.hover && !isPicked(state.hover) ? partPicture(state.hover) : null;
+  if (!picture) return;
+  const [x, y, width, height] = boxOf(state.hover);
+  const [across, down] = [rect[2] / state.width, rect[3] / state.height];
+  context.globalAlpha = PREVIEW;
+  context.drawImage(picture, rect[0] + x * across, rect[1] + y * down, width * across, height * down);
+  context.globalAlpha = 1;
+}
+
+// How much is still to be seen of a new photo's ground, 1..0: it fades away, and the cut-out remains.
+const FADE = 450; // milliseconds
+function fading() {
+  const left = 1 - (performance.now() - state.arrived) / FADE;
+  return left > 0 && !matchMedia('(prefers-reduced-motion: reduce)').matches ? left * left : 0;
 }
 
 function paintRegions(pictures) {
@@ -100,7 +135,7 @@ function paintCompare(pictures) {
     context.restore();
   };
   half(0, at, () => paintPhoto(pictures));
-  half(at, canvas.width, () => paintCutout(pictures, false));
+  half(at, canvas.width, () => paintCutout(pictures));
 }
 
 // Class numbers in the parts that have room for them.

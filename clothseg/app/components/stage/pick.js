@@ -64,6 +64,13 @@ function setView(view) {
   divider.hidden = view !== 'compare';
   hint();
   setSplit(state.split);
+  moveTo(...state.centre); // the room may be another
+  announce();
+}
+
+function setOpacity(opacity) {
+  state.opacity = Math.min(1, Math.max(0, opacity));
+  one('.opacity input').value = state.opacity;
   redraw();
   announce();
 }

@@ -1,8 +1,10 @@
 // The pictures that a view is made of, each the size of the map, made when they are first wanted.
 
 const cache = new Map();
+let drawn = ''; // what the ground of the drawing shows: see paint.js
 
 function forget(...names) {
+  drawn = '';
   for (const name of names.length ? names : [...cache.keys()]) cache.delete(name);
 }
 
@@ -66,50 +68,25 @@ function tableOf(color) {
   return table;
 }
 
-const everything = () => [0, 0, state.width, state.height];
-
-// The box of a part in the map's pixels.
+// The box [x, y, width, height] of a part in the map's pixels.
 function boxOf(id) {
-  return cached(`box ${id}`, () => {
-    let [left, top, right, bottom] = [state.width, state.height, 0, 0];
+  return cached('boxes', () => {
+    const count = state.value.parts.length + 1;
+    const boxes = Array.from({length: count}, () => [state.width, state.height, 0, 0]);
     for (let row = 0, at = 0; row < state.height; row += 1) {
       for (let column = 0; column < state.width; column += 1, at += 1) {
-        if (state.ids[at] !== id) continue;
-        if (column < left) left = column;
-        if (column >= right) right = column + 1;
-        if (row < top) top = row;
-        bottom = row + 1;
+        const box = boxes[state.ids[at]];
+        if (column < box[0]) box[0] = column;
+        if (column >= box[2]) box[2] = column + 1;
+        if (row < box[1]) box[1] = row;
+        box[3] = row + 1;
       }
     }
-    return right > left ? [left, top, right - left, bottom - top] : [0, 0, 0, 0];
-  });
+    return boxes.map(([left, top, right, bottom]) => (right ? [left, top, right - left, bottom - top] : [0, 0, 0, 0]));
+  })[id];
 }
 
-// The picked parts of the photo.
-function cutoutPicture() {
-  return cached('cutout', () => {
-    const made = colored(tableOf((id) => (isPicked(id) ? rgba(0, 0, 0, 255) : 0)), everything());
-    const context = made.getContext('2d');
-    context.globalCompositeOperation = 'source-in';
-    context.drawImage(state.photo, 0, 0, state.width, state.height);
-    return made;
-  });
-}
-
-// All parts in their colours; those not picked are fainter, as soon as one is picked.
-function regionsPicture() {
-  return cached('regions', () => {
-    const faint = state.picked.size ? 0.55 : 1;
-    const changed = relabelled();
-    const color = (id) => {
-      const shown = changed.get(part(id).key) || part(id).color;
-      return shown === 'none' ? 0 : rgba(...channels(shown), Math.round(255 * (isPicked(id) ? 1 : faint)));
-    };
-    return colored(tableOf(color), everything());
-  });
-}
-
-// One part of the photo alone, and where it lies.
+// One part of the photo alone, of its box's size; null if it has no pixel.
 function partPicture(id) {
   return cached(`part ${id}`, () => {
     const box = boxOf(id);
@@ -119,6 +96,45 @@ function partPicture(id) {
     context.globalCompositeOperation = 'source-in';
     context.drawImage(state.photo, -box[0], -box[1], state.width, state.height);
     return made;
+  });
+}
+
+// One part in a colour, of its box's size; null if it has no pixel.
+function partColored(id, color) {
+  return cached(`color ${id} ${color}`, () => {
+    const box = boxOf(id);
+    return box[2] ? colored(tableOf((other) => (other === id ? rgba(...channels(color), 255) : 0)), box) : null;
+  });
+}
+
+// A picture of the map's size, made of parts of it: put together in a moment, however large the map.
+function assembled(pictureOf) {
+  const made = blank(state.width, state.height);
+  const context = made.getContext('2d');
+  state.value.parts.forEach((found, index) => {
+    const [picture, opacity] = pictureOf(found, index + 1);
+    if (!picture) return;
+    context.globalAlpha = opacity;
+    context.drawImage(picture, ...boxOf(index + 1).slice(0, 2));
+  });
+  return made;
+}
+
+// The picked parts of the photo.
+function cutoutPicture() {
+  return cached('cutout', () => assembled((found, id) => [state.picked.has(found.key) ? partPicture(id) : null, 1]));
+}
+
+// All parts in their colours; those not picked are fainter, as soon as one is picked.
+const FAINT = 0.55;
+function regionsPicture() {
+  return cached('regions', () => {
+    const changed = relabelled();
+    return assembled((found, id) => {
+      const color = changed.get(found.key) || found.color;
+      const faint = state.picked.size && !state.picked.has(found.key);
+      return [color === 'none' ? null : partColored(id, color), faint ? FAINT : 1];
+    });
   });
 }
 

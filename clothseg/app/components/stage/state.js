@@ -24,6 +24,7 @@ const state = {
   zoom: 1,
   centre: [0, 0], // of what is shown, in the map's pixels
   split: 0.5, // where the divider stands, as a share of the frame's width
+  arrived: -Infinity, // when the photo came, in milliseconds as performance.now() has them
   refined: null, // the server's cut-out, {url, image}
   correct: false, // whether corrections are being made
   tool: 'click', // or brush, erase
@@ -73,6 +74,7 @@ function announce() {
     picked: pickedKeys(),
     hover: hover ? hover.key : null,
     view: state.view,
+    opacity: state.opacity,
     correct: state.correct,
     edits: liveEdits(),
   };

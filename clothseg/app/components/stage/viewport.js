@@ -2,13 +2,23 @@
 
 const MOST_ZOOM = 16;
 
+// The frame's [width, height] for the photo: on a phone the slider at the bottom would else lie on people's feet.
+const NARROW = 600;
+const SLIDER = 56;
+function room() {
+  const slider = frame.clientWidth < NARROW && (state.view === 'regions' || drawing());
+  return [frame.clientWidth, frame.clientHeight - (slider ? SLIDER : 0)];
+}
+
 // {scale, left, top}: the frame's pixels for a pixel of the map, and where the map's corner lies in the frame.
 function placed() {
-  const {clientWidth: across, clientHeight: down} = frame;
+  const [across, down] = room();
   if (!state.width || !across || !down) return {scale: 1, left: 0, top: 0};
   const scale = Math.min(across / state.width, down / state.height) * state.zoom;
-  const along = (centre, size, room) =>
-    size * scale <= room ? (room - size * scale) / 2 : Math.min(0, Math.max(room - size * scale, room / 2 - centre * scale));
+  const along = (centre, size, space) =>
+    size * scale <= space
+      ? (space - size * scale) / 2
+      : Math.min(0, Math.max(space - size * scale, space / 2 - centre * scale));
   return {
     scale,
     left: along(state.centre[0], state.width, across),
@@ -43,11 +53,13 @@ function zoomAt(x, y, zoom) {
   const held = toMap(x, y);
   state.zoom = Math.min(MOST_ZOOM, Math.max(1, zoom));
   const {scale} = placed();
-  moveTo(held[0] - (x - frame.clientWidth / 2) / scale, held[1] - (y - frame.clientHeight / 2) / scale);
+  const [across, down] = room();
+  moveTo(held[0] - (x - across / 2) / scale, held[1] - (y - down / 2) / scale);
 }
 
 function zoomBy(factor) {
-  zoomAt(frame.clientWidth / 2, frame.clientHeight / 2, state.zoom * factor);
+  const [across, down] = room();
+  zoomAt(across / 2, down / 2, state.zoom * factor);
 }
 
 function panBy(x, y) {
@@ -58,11 +70,12 @@ function panBy(x, y) {
 // Make a point of the map the middle, as far as the photo's edges allow.
 function moveTo(x, y) {
   const {scale} = placed();
-  const within = (at, size, room) => {
-    const half = Math.min(size / 2, room / 2 / scale);
+  const [across, down] = room();
+  const within = (at, size, space) => {
+    const half = Math.min(size / 2, space / 2 / scale);
     return Math.min(size - half, Math.max(half, at));
   };
-  state.centre = [within(x, state.width, frame.clientWidth), within(y, state.height, frame.clientHeight)];
+  state.centre = [within(x, state.width, across), within(y, state.height, down)];
   frame.classList.toggle('zoomed', state.zoom > 1);
   redraw();
 }
