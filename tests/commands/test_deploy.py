@@ -191,7 +191,7 @@ MISTAKES = {
     "another app": (["alice/other"], TOKEN, "alice/other contains another app (app.py, ...): choose another name"),
     "no such model": ([SPACE, "--model", "alice/none"], TOKEN, "The Hub has no model alice/none, or it is private"),
     "no such revision": ([SPACE, "--model", "alice/clothes", "--revision", "v9"], TOKEN, "has no revision v9"),
-    "other labels": ([SPACE, "--model", "alice/cars"], TOKEN, "has 2 classes where ATR has 18 (it lacks Background,"),
+    "other labels": ([SPACE, "--model", "alice/cars"], TOKEN, "has 2 classes, not ATR's 18 (it lacks Background,"),
     "a pickle": ([SPACE, "--model", "alice/pickle"], TOKEN, "no model.safetensors, only pytorch_model.bin: a pickle"),
     "revision of nothing": ([SPACE, "--revision", "v1"], TOKEN, "--revision needs --model"),
     "no owner": (["app"], TOKEN, "app: give the Space's full name, user/app."),
