@@ -68,7 +68,11 @@ def served() -> Iterator[Served]:
     red = save_preview(result, result.photo.point(lambda _: 0).point([255] * 256 + [0] * 512))
     number = iter(range(2, 1000))
 
-    def begin() -> dict[str, Any]:
+    nothing = Segmentation(result.photo, np.zeros_like(result.label_map), name="doll.jpg")
+
+    def begin(request: gr.Request) -> dict[str, Any]:
+        if "nothing" in request.query_params:
+            return stage_value(nothing, photo, 1)
         download = {"url": "/gradio_api/file=cut.png", "name": "doll-cutout.png", "type": "image/png"}
         return stage_value(result, photo, 1, picked=PICKED, download=download)
 
@@ -504,6 +508,20 @@ def test_fingers_pick_zoom_and_open_the_menu(phone: Stage) -> None:
     phone.touch("touchMove", (right, down))
     phone.touch("touchEnd")
     assert phone.edits(1)[0]["kind"] == "stroke"
+
+
+def test_what_was_not_found_can_be_painted(desktop: Stage) -> None:
+    page = desktop.page
+    page.goto(f"{desktop.served.url}?nothing")
+    expect(page.get_by_text("No clothes found in this photo")).to_be_visible()
+    page.get_by_role("button", name="Correct", exact=True).click()
+    desktop.tool("Brush")
+    page.get_by_label("Class", exact=True).select_option("Bag")
+    page.mouse.move(*desktop.at(200, 300))
+    page.mouse.down()
+    page.mouse.move(*desktop.at(260, 300))
+    page.mouse.up()
+    assert desktop.edits(1)[0]["label"] == "Bag"
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1366, "light"), (390, "dark")])

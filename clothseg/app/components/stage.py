@@ -241,7 +241,6 @@ def texts() -> dict[str, Any]:
         "hint_click": tr("Choose a class, then click where it is missing"),
         "hint_brush": tr("Choose a class, then paint where it is missing"),
         "hint_erase": tr("Paint over what does not belong to the person"),
-        "said_result": tr("Found: {labels}"),
         "said_picked": tr("{label} added to the cut-out"),
         "said_unpicked": tr("{label} removed from the cut-out"),
         "said_only": tr("Only {label} in the cut-out"),

@@ -108,7 +108,6 @@ async function show(given, before, current) {
     answered();
     state.arrived = performance.now();
     resetZoom();
-    say(summary());
   } else {
     takeEdits(given);
   }
@@ -126,13 +125,6 @@ function carried(before, given) {
   const had = new Set(before.parts.map((found) => found.key));
   const fresh = given.picked.filter((key) => !had.has(key));
   return [...state.picked, ...fresh];
-}
-
-function summary() {
-  const {parts} = state.value;
-  return parts.length
-    ? fill(texts.said_result, {labels: parts.map((found) => found.label).join(', ')})
-    : texts.no_parts;
 }
 
 // Fetch the server's cut-out, and show it once it is there.

@@ -95,5 +95,8 @@ function listParts() {
       return option;
     }),
   );
-  list.hidden = !state.value.parts.length;
+  if (list.children.length) list.setAttribute('aria-multiselectable', 'true');
+  else list.removeAttribute('aria-multiselectable');
+  list.setAttribute('role', list.children.length ? 'listbox' : 'group'); // a list must have entries
+  list.removeAttribute('aria-activedescendant');
 }
