@@ -194,7 +194,7 @@ def test_only_the_named_endpoints_are_shown(client: Client) -> None:
     assert [p["parameter_name"] for p in named["/segment"]["parameters"] if not p["parameter_has_default"]] == [
         "photo"
     ]
-    assert "all else becomes transparent" in named["/cutout"]["description"]
+    assert "everything else becomes transparent" in named["/cutout"]["description"]
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,9 @@ def test_photos_can_be_reduced(
     assert main([*argv, "--max_side", "8"]) == 2
     assert main(["segment", "--dataset", "a/b", "--push_to_hub", "a/c", "--max_side", "75"]) == 2
     said = capsys.readouterr().err
-    assert "max_side can be a whole number from 32, not 8" in said and "--max_side is not for --dataset" in said
+    assert (
+        "max_side can be a whole number from 32, not 8" in said and "--max_side cannot be used with --dataset" in said
+    )
 
 
 def test_what_is_done_is_not_done_again(
@@ -255,7 +257,7 @@ def test_what_an_earlier_run_made_is_not_replaced_without_a_word(
 
     assert told() == "" and told() == "" and told("--write", "overlays") == ""
     said = told("--edges", "plain", "--keep", "Face")
-    assert said.startswith(f"{out} holds files of 1 of these photos that were made in another way (")
+    assert said.startswith(f"{out} contains files of 1 of these photos that were made differently (")
     assert "edges guided, now plain" in said and "other classes" in said and "another --out" in said
     assert told("--edges", "plain", "--keep", "Face") == ""
     assert told("--overwrite") == "", "that is asked for"
