@@ -6,7 +6,7 @@ these declarations; `tests/test_options.py` compares all of them.
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
 from functools import cache
 from inspect import Parameter, Signature, signature
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict, TypeV
 import numpy as np
 
 from clothseg.errors import ConfigError
+from clothseg.labels import BACKGROUND, GROUPS, NAMES, class_names
 
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Option:
 
     Attributes:
         name: name of the field, keyword and parameter.
-        kind: type of its values: bool, int, float or str.
+        kind: type of its values: bool, int, float or str; tuple for several names of classes or groups.
         default: default value.
         help: one line for command line and API page.
         choices: all values of a text option; if there are two, the page's switch is off for the first and on for the
@@ -61,7 +62,15 @@ class Option:
             return value
         if self.kind in (int, float) and self._in_range(value):
             return self.kind(value)
+        if self.kind is tuple and isinstance(value, str | tuple | list):
+            return self._classes([value] if isinstance(value, str) else list(value))
         raise ConfigError(f"The option {self.name} can be {self.values}, not {repr(value)[:100]}.")
+
+    def _classes(self, names: list[str]) -> tuple[str, ...]:
+        found = class_names(names)
+        if NAMES[BACKGROUND] in found:
+            raise ConfigError(f"The option {self.name} cannot be {NAMES[BACKGROUND]}: something is always behind.")
+        return found
 
     def _in_range(self, value: Any) -> bool:
         if isinstance(value, bool) or not isinstance(value, int | float | np.number) or value != value:
@@ -75,6 +84,8 @@ class Option:
         """Return the allowed values in words."""
         if self.kind is bool:
             return "true or false"
+        if self.kind is tuple:
+            return "a list of names of classes"
         if self.choices:
             return f"{', '.join(self.choices[:-1])} or {self.choices[-1]}"
         what = "a number" if self.kind is float else "a whole number"
@@ -85,6 +96,9 @@ class Option:
     @property
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of the values."""
+        if self.kind is tuple:
+            names = {"type": "string", "enum": [*GROUPS, *NAMES[BACKGROUND + 1 :]]}
+            return {"type": "array", "items": names, "description": self.help}
         made: dict[str, Any] = {"type": {bool: "boolean", int: "integer", float: "number", str: "string"}[self.kind]}
         made |= {"enum": list(self.choices)} if self.choices else {}
         made |= {"minimum": self.minimum} if self.minimum is not None else {}
@@ -137,8 +151,12 @@ class SegmentOptions:
         max_side: reduce a larger photo to this number of pixels on its longer side before it is segmented; the result
             contains the reduced photo. docs/performance.md describes gains and losses.
 
+        exclude: classes that are known not to be in the photo, or groups of them: their pixels go to the next likely
+            class. Not "Background".
+
     Raises:
         ConfigError: a wrong value.
+        UnknownClassError: a name of `exclude` is neither a class nor a group.
     """
 
     people: Literal["one", "all"] = _option(
@@ -177,6 +195,9 @@ class SegmentOptions:
         minimum=32,
         optional=True,
     )
+    exclude: Sequence[str] = _option(
+        (), "classes that are known not to be in the photo, or groups of them: the next likely ones take their place"
+    )
 
     RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"average": "tta", "longest": "max_side"})
     """Old names, accepted for one release, and the new ones."""
@@ -205,6 +226,7 @@ class VideoKeywords(TypedDict, total=False):
     zoom: Literal["auto", "off"]
     rules: bool
     back_view: Literal["off", "auto"]
+    exclude: Sequence[str]
 
 
 class SegmentKeywords(VideoKeywords, total=False):
@@ -216,12 +238,12 @@ class SegmentKeywords(VideoKeywords, total=False):
     max_side: int | None
 
 
-VIDEO_OPTIONS = ("edges", "zoom", "rules", "back_view")
+VIDEO_OPTIONS = ("edges", "zoom", "rules", "back_view", "exclude")
 """Options that clips share with photos. Not `people`: numbers from left to right would change as people pass each
 other, and each person in each frame would take one more pass. Not `tta`: each frame is averaged with those before it.
 Not `orientation`: a clip contains its orientation. Not `max_side`: a clip's reader limits its frames."""
 
-ENDPOINT_OPTIONS = ("people", "edges", "zoom", "tta", "rules", "orientation", "back_view")
+ENDPOINT_OPTIONS = ("people", "edges", "zoom", "tta", "rules", "orientation", "back_view", "exclude")
 """Options of the app's endpoints and page, in the order of the parameters. Not `max_side`, since files have the
 photo's own size there."""
 

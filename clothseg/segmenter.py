@@ -21,7 +21,7 @@ from clothseg.labels import NAMES
 from clothseg.options import SegmentKeywords, SegmentOptions, takes_options
 from clothseg.pickling import Origin, restore, to_pickle
 from clothseg.pipelining import in_order, pipelined
-from clothseg.postprocess.clicks import Click, apply_click, view_of
+from clothseg.postprocess.clicks import Click, ClickRefiner, clicks_of
 from clothseg.postprocess.evidence import Evidence, as_evidence, turn_evidence_back
 from clothseg.postprocess.orientation import turn
 from clothseg.postprocess.pipeline import Logits, Prediction, aspect_preserving_size, decode
@@ -256,12 +256,13 @@ class Segmenter:
             return result
         if not result._evidence:
             result = replace(result, _evidence=self._look_again(result))
-        photo = result.on_white
-        view = view_of(photo, result._evidence)
+        refiner = ClickRefiner(result.on_white, result._evidence, result.rotation)
+        done = clicks_of(result.corrections)
         for click in clicks:
-            label_map = apply_click(photo, result.label_map, view, click)
+            label_map = refiner.apply(result.label_map, click, done)
             certain = label_map != result.label_map
             result = result._corrected(label_map, certain, kind="click", label=click.label, x=click.x, y=click.y)
+            done.append(click)
         return result
 
     def _look_again(self, result: Segmentation) -> Evidence:

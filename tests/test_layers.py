@@ -17,7 +17,7 @@ BELOW = {
     "pipelining": (),
     "pickling": ("errors",),
     "images": ("errors",),
-    "options": ("errors", "images"),
+    "options": ("errors", "labels", "images"),
     "models": ("errors", "labels", "images"),
     "engines": ("errors", "labels", "images", "models"),
     "postprocess": ("errors", "labels", "options", "images", "engines"),

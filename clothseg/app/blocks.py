@@ -15,27 +15,10 @@ from clothseg.app.tabs.about import about_tab
 from clothseg.app.tabs.batch import batch_tab
 from clothseg.app.tabs.compare import Models, compare_tab, follow_photo
 from clothseg.app.tabs.live import live_tab
-from clothseg.app.tabs.segment import SET_OPACITY, segment_tab
+from clothseg.app.tabs.segment import segment_tab
 from clothseg.app.theme import paper_and_ink
 from clothseg.app.translated_blocks import Page
 from clothseg.segmenter import Segmenter
-
-
-# gradio's buttons around pictures have no names, so that screen readers say nothing of them.
-_NAMES = """() => {
-  document.documentElement.lang = 'LANGUAGE';
-  const name = () => {
-    document.querySelectorAll('#examples button.gallery-item:not([aria-label])').forEach((button, index) => {
-      button.setAttribute('aria-label', `EXAMPLE`);
-    });
-    document.querySelectorAll('button:not([aria-label]):has(> .image-frame)').forEach((button) => {
-      const label = button.closest('.block')?.querySelector('[data-testid=block-label]');
-      button.setAttribute('aria-label', label?.innerText.trim() || 'PICTURE');
-    });
-  };
-  new MutationObserver(name).observe(document.body, {childList: true, subtree: true});
-  name();
-}"""
 
 
 def build(
@@ -69,8 +52,7 @@ def build(
         tell(page, segmenter, Places(notice, model, figures, gr.HTML()))
         add_endpoints(segmenter)
         private: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        opened = page.load(_opened, None, linked, **private)
-        opened.success(None, linked[-2], None, js=SET_OPACITY, api_visibility="private")  # hidden, it sends no change
+        page.load(_opened, None, linked, **private)
     return page
 
 
@@ -91,10 +73,13 @@ def launch_options() -> dict[str, Any]:
             "LANGUAGE": tr("en"),
             "EXAMPLE": tr("Example {number}", number="${index + 1}"),
             "PICTURE": tr("Picture"),
+            "COPIED": tr("The cut-out was copied."),
+            "NOT_COPIED": tr("The browser did not allow copying. Use Download."),
         }
-    script = _NAMES
+    script = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
+    script = script[script.index("() =>") :]
     for place, text in texts.items():
-        script = script.replace(place, text)
+        script = script.replace(f"{{{{{place}}}}}", text)
     return {
         "theme": paper_and_ink(),
         "css": html.style(),

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from clothseg.app.server.gradio_internals import upload_folder
@@ -13,6 +14,7 @@ from clothseg.images.file_names import escaped
 from clothseg.options import CutoutOptions
 from clothseg.outputs.coco import to_coco
 from clothseg.outputs.cutout import PLAIN
+from clothseg.outputs.item_files import write_zip
 from clothseg.outputs.items import Item, items_to_dict
 from clothseg.segmentation import Segmentation
 
@@ -31,9 +33,14 @@ def new_path(name: str) -> Path:
 
 def save_cutout(result: Segmentation, names: Sequence[str], options: CutoutOptions = PLAIN) -> str:
     """Write the cut-out of the named classes as a PNG and return its path."""
+    return save_cutout_picture(result, result.cutout(*names, options=options))
+
+
+def save_cutout_picture(result: Segmentation, cutout: Image.Image) -> str:
+    """Write a cut-out of `result` as a PNG and return its path."""
     path = new_file(result, "-cutout.png")
     # Level 1 is several times faster than Pillow's default, and the file hardly larger.
-    save_picture(result.cutout(*names, options=options), path, compress_level=1)
+    save_picture(cutout, path, compress_level=1)
     return str(path)
 
 
@@ -91,4 +98,22 @@ def save_each_item(
     """Write a ZIP with a cut-out of each item of the named classes (all garments if none) and return its path."""
     path = new_file(result, "-items.zip")
     result.save_items(path, *names, options=options, polygons=polygons)
+    return str(path)
+
+
+def save_items_zip(result: Segmentation, items: Sequence[Item], options: CutoutOptions, polygons: bool) -> str:
+    """Write a ZIP with a cut-out of each of some items and return its path."""
+    path = new_file(result, "-items.zip")
+    write_zip(
+        path,
+        np.asarray(result.photo),
+        items,
+        options,
+        result.name,
+        result.alpha,
+        result.dpi,
+        polygons,
+        result.model,
+        result.notes,
+    )
     return str(path)

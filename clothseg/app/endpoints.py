@@ -10,16 +10,18 @@ import gradio as gr
 
 from clothseg.app.downloads import new_path, save_coco, save_cutout, save_each_item, save_labels, save_overlay
 from clothseg.app.limits import BATCH_QUEUE, MODEL_LIMIT, MODEL_QUEUE
-from clothseg.app.mcp import OLD_SWITCHES, OPTIONS_SCHEMA, described
+from clothseg.app.mcp import CLICK_SCHEMA, OLD_SWITCHES, OPTIONS_SCHEMA, STROKE_SCHEMA, described
 from clothseg.app.model_loader import pending
 from clothseg.app.photo_input import photo_input, plain_errors
 from clothseg.app.server.gradio_internals import accept_file_lists_in_mcp, file_list_schema, replace_schema
 from clothseg.batch.photo_files import KINDS, OutputSpec
 from clothseg.batch.to_zip import segment_to_zip
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
-from clothseg.labels import GROUPS, NAMES, hex_color
-from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, SegmentOptions, options_of
+from clothseg.labels import BACKGROUND, GROUPS, NAMES, hex_color
+from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, Option, SegmentOptions, options_of
 from clothseg.outputs.items import items_to_dict
+from clothseg.postprocess.clicks import Click
+from clothseg.postprocess.strokes import Stroke, from_json
 from clothseg.segmentation import Segmentation
 from clothseg.segmenter import Segmenter
 
@@ -35,7 +37,7 @@ def _names(classes: Any) -> list[str]:
 
 
 def add_endpoints(segmenter: Segmenter) -> None:
-    """Add `/segment`, `/cutout`, `/items`, `/batch`, `/labels` and `/health` to the Blocks being built."""
+    """Add `/segment`, `/refine`, `/cutout`, `/items`, `/batch`, `/labels` and `/health` to the Blocks being built."""
     accept_file_lists_in_mcp()
 
     def run(photo: str | bytes | None, look: SegmentOptions) -> Segmentation:
@@ -61,6 +63,39 @@ def add_endpoints(segmenter: Segmenter) -> None:
             (0..1), mean confidence (0..1) and box [x, y, width, height] in pixels of each class.
         """
         result = run(photo, look)
+        return save_overlay(result), save_labels(result), result.to_dict()
+
+    @plain_errors
+    @described
+    def refine(
+        photo: str | bytes | None,
+        clicks: list[dict[str, Any]] | None = None,
+        strokes: list[dict[str, Any]] | None = None,
+        label_map: str | bytes | None = None,
+        look: SegmentOptions = DEFAULT,
+    ) -> tuple[str, str, dict[str, Any]]:
+        """Segment a photo and correct the result by clicks, strokes of a brush, or a label map corrected elsewhere.
+
+        A corrected label map is taken first, then clicks, then strokes, each in order: later ones win.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+            clicks: Places whose class is known: a JSON list of {"x", "y", "label"} in pixels of the photo. The region
+                that a click means takes the class.
+            strokes: Lines of a round brush: a JSON list of {"points": [[x, y], ...], "radius", "label"} in pixels of
+                the photo. What the brush covers takes the class, exactly.
+            label_map: A corrected label map: a PNG of the photo's size whose pixel values are class ids.
+
+        Returns:
+            As from segment, corrected; corrections in the summary lists what was done, and how many pixels changed.
+        """
+        given = from_json(Click, clicks), from_json(Stroke, strokes)
+        result = run(photo, look)
+        if label_map is not None:
+            result = result.with_label_map(label_map)
+        result = segmenter.refine(result, given[0])
+        for stroke in given[1]:
+            result = result.paint(stroke.mask(result.label_map.shape), stroke.label)
         return save_overlay(result), save_labels(result), result.to_dict()
 
     @plain_errors
@@ -231,10 +266,17 @@ def add_endpoints(segmenter: Segmenter) -> None:
         replace_schema(photos, file_list_schema())
         return photos
 
-    look = [
-        choice(name, option.choices, option.default) if option.choices else flag(name)
-        for name, option in ((name, options_of(SegmentOptions)[name]) for name in ENDPOINT_OPTIONS)
-    ]
+    def switch(option: Option) -> gr.Dropdown | gr.Checkbox:
+        if option.kind is tuple:
+            return some(option.name, (*GROUPS, *NAMES[BACKGROUND + 1 :]))
+        return choice(option.name, option.choices, option.default) if option.choices else flag(option.name)
+
+    def objects(label: str, schema: dict[str, Any]) -> gr.JSON:
+        made = json(label)
+        replace_schema(made, {"type": "array", "items": schema})
+        return made
+
+    look = [switch(options_of(SegmentOptions)[name]) for name in ENDPOINT_OPTIONS]
     old = [flag(name) for name in OLD_SWITCHES]
     photo, classes, options = picture("photo"), some("classes", (*GROUPS, *NAMES)), cutout_options()
     overlay = gr.Image(label="overlay", type="filepath", visible=False)
@@ -242,6 +284,13 @@ def add_endpoints(segmenter: Segmenter) -> None:
     trigger = gr.Button(visible=False)
     trigger.click(
         segment, [photo, *look, *old], [overlay, file("label map"), json("summary")], api_name="segment", **event
+    )
+    trigger.click(
+        refine,
+        [photo, objects("clicks", CLICK_SCHEMA), objects("strokes", STROKE_SCHEMA), picture("label_map"), *look, *old],
+        [overlay, file("label map"), json("summary")],
+        api_name="refine",
+        **event,
     )
     trigger.click(
         cutout,

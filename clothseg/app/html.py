@@ -9,8 +9,6 @@ from clothseg.batch.to_zip import Progress
 from clothseg.labels import BACKGROUND, LABEL2ID, NAMES, PALETTE, hex_color
 from clothseg.models.loading import STATED
 from clothseg.outputs.comparison import Comparison
-from clothseg.outputs.items import Item
-from clothseg.postprocess.people import Person
 
 
 _MOST_PROBLEMS = 20
@@ -23,14 +21,14 @@ _HANGER = (
 
 
 def header() -> str:
-    """Title block."""
+    """Title, one sentence, and the other languages."""
     colors = [hex_color(name) for class_id, name in enumerate(NAMES) if class_id != BACKGROUND]
     stops = [f"{color} {i / len(colors):.2%} {(i + 1) / len(colors):.2%}" for i, color in enumerate(colors)]
     links = "".join(
         f'<a href="?lang={code}" lang="{code}" hreflang="{code}">{_called(code)}</a>' for code in LANGUAGES
     )
-    return f"""<header class="title">{_HANGER}<div><h1>clothseg</h1>
-<p>{tr("Finds every garment in a photo and cuts it out, at the photo’s full size.")}</p></div>
+    return f"""<header class="title">{_HANGER}<h1>clothseg</h1>
+<p>{tr("Finds every garment in a photo and cuts it out, at the photo’s full size.")}</p>
 <nav lang="{tr("en")}" aria-label="{tr("Language")}">{links}</nav></header>
 <div class="ribbon" style="background:linear-gradient(90deg,{",".join(stops)})"></div>"""
 
@@ -47,11 +45,21 @@ def heading(title: str, text: str) -> str:
 
 
 def start() -> str:
-    """What stands in place of a result before there is one."""
+    """What stands beside the place for the photo before there is one."""
     return f"""<section class="start">{_figure()}<div><h2>{tr("Drop a photo to begin")}</h2><ol>
-<li>{tr("Upload, paste or take a photo of a dressed person, or choose an example.")}</li>
+<li>{tr("Drop, paste or take a photo of a dressed person.")}</li>
 <li>{tr("Click the garments you want.")}</li>
-<li>{tr("Take them away as a transparent PNG.")}</li></ol></div></section>"""
+<li>{tr("Download the cut-out as a transparent PNG.")}</li></ol></div></section>"""
+
+
+def result_bar() -> str:
+    """What stands above the items of a photo: the way to the next photo."""
+    return f'<button type="button" id="new-photo">{tr("New photo")}</button>'
+
+
+def announcement(text: str) -> str:
+    """What screen readers say, and what a copy to the clipboard came to."""
+    return f'<p class="unseen" role="status">{escape(text)}</p><p id="said-here" class="toast" role="status"></p>'
 
 
 def loading(name: str | None) -> str:
@@ -67,48 +75,13 @@ def loading(name: str | None) -> str:
 def problem(message: str, title: str = "") -> str:
     """What stands in place of a result when there is none; `title` is the page's own."""
     title = title or tr("This photo cannot be used")
-    return f"""<section class="start problem" role="alert"><div><h2>{title}</h2>
-<p>{escape(message)}</p></div></section>"""
+    return f'<section class="problem" role="alert"><h2>{title}</h2><p>{escape(message)}</p></section>'
 
 
 def notes(texts: Sequence[str]) -> str:
     """What to know of a result, above it: `Segmentation.notes`."""
     listed = "".join(f"<p>{tr(text)}</p>" for text in texts)
     return f'<section class="notes" role="status">{listed}</section>' if listed else ""
-
-
-def items_table(items: Sequence[Item], people: Sequence[Person] = ()) -> str:
-    """The items of a photo with colours, share, box, confidence and, where people were told apart, by their wearer."""
-    if not items:
-        none = tr("No clothes or body parts were found. One person, well visible, works best.")
-        return f'<p class="none">{none}</p>'
-    wearer = f'<th scope="col">{tr("Person")}</th>' if people else ""
-    rows = []
-    for item in sorted(items, key=lambda item: item.wearer or len(people) + 1) if people else items:
-        confidence = "–" if item.confidence is None else percent(item.confidence)
-        width = 0 if item.confidence is None else round(100 * item.confidence)
-        x, y, wide, high = item.box
-        place = tr("{width} × {height} at {x}, {y}", width=wide, height=high, x=x, y=y)
-        colors = "".join(
-            f'<span class="color"><i style="background:{color.hex}"></i>{tr(color.name)}</span>'
-            for color in item.colors[:3]
-        )
-        whose = "" if not people else f"<td>{item.wearer or '–'}</td>"
-        rows.append(
-            f'<tr><th scope="row">{swatch(item.name)}{tr(item.name)}</th><td class="colors">{colors}</td>{whose}'
-            f"<td>{_share(item.share)}</td><td>{place}</td>"
-            f'<td><span class="bar"><b style="width:{width}%"></b></span>{confidence}</td></tr>'
-        )
-    count = tr("1 item") if len(items) == 1 else tr("{number} items", number=len(items))
-    told = ", " + tr("{number} people", number=len(people)) if len(people) > 1 else ""
-    return (
-        f'<div class="scroll"><table class="found things"><caption>{tr("What was found")} '
-        f"<small>{count}{told}</small></caption>"
-        f'<thead><tr><th scope="col">{tr("Item")}</th><th scope="col">{tr("Colours")}</th>{wearer}'
-        f'<th scope="col">{tr("Share")}</th><th scope="col">{tr("Box, pixels")}</th>'
-        f'<th scope="col">{tr("Confidence")}</th></tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
 
 
 def batch_start(message: str = "") -> str:
@@ -237,14 +210,10 @@ def agreement(found: Comparison, first: str, second: str) -> str:
 
 
 def style() -> str:
-    """CSS of what is written down elsewhere: colours and numbers of the garments to pick, and the languages."""
-    languages = [f'.title nav[lang="{language}"] a[lang="{language}"] {{ display: none; }}' for language in LANGUAGES]
-    swatches = [
-        f'#picker label:has(input[name="{name}"]) {{ --swatch: {hex_color(name)}; --number: "{class_id}"; '
-        f"--on-swatch: {'#000' if _light(class_id) else '#fff'}; }}"
-        for class_id, name in enumerate(NAMES)
-    ]
-    return "\n".join([*languages, *swatches])
+    """CSS of what is written down elsewhere: the languages."""
+    return "\n".join(
+        f'.title nav[lang="{language}"] a[lang="{language}"] {{ display: none; }}' for language in LANGUAGES
+    )
 
 
 def _light(class_id: int) -> bool:

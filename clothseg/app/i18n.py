@@ -22,7 +22,7 @@ FOLDER = Path(__file__).with_name("translations")
 
 ENGLISH = "en"
 
-LANGUAGES = (ENGLISH, *sorted(path.stem for path in FOLDER.glob("*.json")))
+LANGUAGES = (ENGLISH, *sorted(path.stem for path in FOLDER.glob("*.json") if path.stem != ENGLISH))
 
 NAME = "English"
 """The text whose translation is a language's own name."""
@@ -37,9 +37,7 @@ _language: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
 @cache
 def catalogue(language: str) -> Mapping[str, str]:
-    """English text -> the same in `language`; empty for English."""
-    if language == ENGLISH:
-        return {}
+    """English text -> the same in `language`; of English, only how the page calls what has another name in the API."""
     return dict(json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8")))
 
 

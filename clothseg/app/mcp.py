@@ -6,7 +6,9 @@ from functools import wraps
 from inspect import Parameter, getdoc, isgeneratorfunction, signature
 from typing import Any
 
-from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, SegmentOptions, options_of
+from clothseg.labels import NAMES
+from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, Option, SegmentOptions, options_of
+from clothseg.postprocess.strokes import MAX_RADIUS
 
 
 OPTIONS_SCHEMA: dict[str, Any] = {
@@ -14,6 +16,26 @@ OPTIONS_SCHEMA: dict[str, Any] = {
     "properties": {name: option.schema for name, option in options_of(CutoutOptions).items()},
 }
 """JSON schema of `CutoutOptions`; a background picture is a separate parameter."""
+
+_LABEL = {"type": "string", "enum": list(NAMES)}
+
+CLICK_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"x": {"type": "number"}, "y": {"type": "number"}, "label": _LABEL},
+    "required": ["x", "y", "label"],
+}
+"""JSON schema of a click of `/refine`."""
+
+STROKE_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "points": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
+        "radius": {"type": "number", "minimum": 0, "maximum": MAX_RADIUS},
+        "label": _LABEL,
+    },
+    "required": ["points", "radius", "label"],
+}
+"""JSON schema of a stroke of `/refine`."""
 
 CUTOUT_TEXT = ", ".join(
     f"{name} ({option.help}{'' if option.kind is str else f': {option.values}'})"
@@ -48,6 +70,10 @@ def described(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def _annotation(option: Option) -> Any:
+    return list[str] if option.kind is tuple else option.kind
+
+
 def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function with a parameter for each option instead of `look`."""
     known = options_of(SegmentOptions)
@@ -57,7 +83,7 @@ def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
             parameters.append(each)
             continue
         parameters += [
-            Parameter(name, each.kind, default=known[name].default, annotation=known[name].kind)
+            Parameter(name, each.kind, default=known[name].default, annotation=_annotation(known[name]))
             for name in ENDPOINT_OPTIONS
         ]
     parameters += [

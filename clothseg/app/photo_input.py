@@ -5,14 +5,18 @@ import os
 from collections.abc import Callable
 from functools import wraps
 from inspect import isgeneratorfunction
+from io import BytesIO
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from clothseg.app.limits import MAX_FILE_BYTES
 from clothseg.app.messages import localized
 from clothseg.app.server.gradio_internals import StoredImage, replace_preprocess
 from clothseg.errors import ClothsegError, ImageError
+from clothseg.images.decode import load_photo
+from clothseg.images.image_file import MOST_PIXELS, pixel_limit
 
 
 def plain_errors(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,6 +40,26 @@ def plain_errors(function: Callable[..., Any]) -> Callable[..., Any]:
             raise gr.Error(localized(str(error)), print_exception=False) from error
 
     return wrapped
+
+
+def fitting_photo(path: str | bytes) -> Image.Image | None:
+    """A JPEG of more pixels than are allowed, reduced; None for all else, which is used or refused as it is.
+
+    Only JPEG is decoded at a half of its size without much memory.
+
+    Raises:
+        ImageError: the photo cannot be used.
+    """
+    limit = pixel_limit()
+    try:
+        with Image.open(BytesIO(path) if isinstance(path, bytes) else path, formats=["JPEG"]) as image:
+            width, height = image.size
+    except (OSError, Image.DecompressionBombError):
+        return None
+    if not limit < width * height <= MOST_PIXELS:
+        return None
+    longest = int(max(width, height) * min(0.5, (limit / (width * height)) ** 0.5))
+    return load_photo(path, MOST_PIXELS, max_side=longest, keep_alpha=True)
 
 
 def photo_input(**options: Any) -> gr.Image:

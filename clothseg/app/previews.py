@@ -5,16 +5,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clothseg.app.i18n import LANGUAGES, tr, use_language
-from clothseg.labels import BACKGROUND, LABEL2ID, NAMES, hex_color
+from clothseg.labels import BACKGROUND, NAMES
 from clothseg.segmentation import Segmentation
 
 
 PREVIEW = 1024
 """Longest side of what the page shows, in pixels; files have the photo's own size."""
-
-_CORE = 0.65
-"""How opaque a region is within its outline."""
 
 _ROOM = 7.0
 """Regions that are nowhere this many pixels deep have no room for a number."""
@@ -40,17 +36,6 @@ def reduction(result: Segmentation) -> float:
 def names_found(result: Segmentation) -> list[str]:
     """The classes present, Background left out, in the order of the ids."""
     return [name for name in result.areas if name != NAMES[BACKGROUND]]
-
-
-def annotate(result: Segmentation) -> tuple[Image.Image, list[tuple[npt.NDArray[np.float32], str]]]:
-    """Value of a gr.AnnotatedImage: the photo, reduced, and per class a mask of opacities 0..1, outlined."""
-    small = reduced(result)
-    regions = []
-    for name in names_found(small):
-        inside = small.mask(name).astype(np.uint8)
-        core = cv2.erode(inside, np.ones((3, 3), np.uint8), borderValue=1)
-        regions.append(((inside - core * (1 - _CORE)).astype(np.float32), legend(name)))
-    return Image.fromarray(numbered(np.asarray(small.on_white), small.label_map)), regions
 
 
 def before_and_after(result: Segmentation, opacity: float) -> tuple[Image.Image, Image.Image]:
@@ -96,22 +81,3 @@ def difference(photo: npt.NDArray[np.uint8], differs: npt.NDArray[np.bool_]) -> 
     faded = np.repeat((grey // 2 + 110)[..., None], 3, axis=2).astype(np.uint8)
     faded[differs] = (232, 89, 12)
     return faded
-
-
-def legend(name: str) -> str:
-    """What the page calls a class: its number stands on the regions, for eyes that do not tell colours apart."""
-    return f"{LABEL2ID[name]} {tr(name)}"
-
-
-def colors_of_legends() -> dict[str, str]:
-    """`legend` of each class, in every language -> its colour, #rrggbb."""
-    colors: dict[str, str] = {}
-    for language in LANGUAGES:
-        with use_language(language):
-            colors |= {legend(name): hex_color(name) for name in NAMES}
-    return colors
-
-
-def named(said: str) -> str:
-    """The class whose `legend`, in any language, is `said`."""
-    return NAMES[int(said.partition(" ")[0])]

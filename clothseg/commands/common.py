@@ -55,9 +55,8 @@ def segment_options(arguments: argparse.Namespace) -> SegmentOptions:
     Raises:
         ConfigError: a value that is not allowed.
     """
-    return SegmentOptions.of(
-        {name: getattr(arguments, name) for name in options_of(SegmentOptions) if hasattr(arguments, name)}
-    )
+    given = {name: getattr(arguments, name, None) for name in options_of(SegmentOptions)}
+    return SegmentOptions.of({name: value for name, value in given.items() if value is not None})
 
 
 def add_cutout_options(parser: argparse.ArgumentParser, leave_out: tuple[str, ...] = ()) -> None:
@@ -97,6 +96,14 @@ def _add(parser: "argparse._ActionsContainer", option: Option) -> None:
     """Add an argument for an option. Numbers have no default, so that 0 can be told from no value."""
     if option.kind is bool:
         parser.add_argument(f"--{option.name}", action="store_true", help=option.help)
+    elif option.kind is tuple:
+        parser.add_argument(
+            f"--{option.name}",
+            action="extend",
+            type=lambda text: [name.strip() for name in text.split(",")],
+            metavar="CLASS",
+            help=f"{option.help}; give it several times, or names with commas between",
+        )
     elif option.choices:
         parser.add_argument(
             f"--{option.name}",

@@ -78,8 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
     found = report(scores, **resampling)
     about = {**_about(segmenter), "dataset": _shown(arguments.dataset), "dataset_commit": commit}
     options = {name: getattr(arguments, name) for name in EVALUATION_OPTIONS}
+    options["exclude"] = list(options["exclude"] or ())
     about |= {"split": split, **options}
-    said = [f"{name} {value}" for name, value in options.items() if value not in (False, "one")]
+    said = [f"{name} {value}" for name, value in options.items() if value not in (False, "one", [])]
     where = ", ".join([arguments.dataset, f"split {split}", *said])
     _say(f"{arguments.model} on {where}: {report_text(found)}")
     if other is not None:

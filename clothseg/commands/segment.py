@@ -142,6 +142,7 @@ def _segment(
 
     loaded = load(arguments.model, arguments.revision)
     options = asdict(segment_options(arguments))
+    options["exclude"] = list(options["exclude"])  # as JSON gives it back
     about = {"clothseg": __version__, "model": loaded.name, "revision": loaded.revision, "digest": loaded.digest}
     folder = OutputFolder(arguments.out, wanted, about | options)
     with as_usage():

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.images.color_space import on_white
-from clothseg.labels import BACKGROUND
+from clothseg.labels import BACKGROUND, ids_of
 from clothseg.options import SegmentOptions
 from clothseg.postprocess.back_view import swap_sides, swap_sides_if_back_view
 from clothseg.postprocess.cleanup import apply_cleanup, drop_specks, without_legs
@@ -44,6 +44,10 @@ _log = logging.getLogger(__name__)
 
 WIDE = 2.5
 """Factor of pixels for the network's input in wide photos, when it looks for people."""
+
+
+EXCLUDED = -1e4
+"""Logit of a class that is known not to be in the photo."""
 
 
 class Prediction(NamedTuple):
@@ -85,6 +89,8 @@ def decode(
         aspect: height over width of the network's input.
         infer_whole: the network for whole photos, if other than `infer`: with people "all".
     """
+    logits, infer = exclude_classes(logits, options), _excluding(infer, options)
+    infer_whole = None if infer_whole is None else _excluding(infer_whole, options)
     opaque = on_white(photo)
     oriented: Orientation[Logits] = Orientation(0, logits)
     if options.orientation == "auto":
@@ -98,6 +104,19 @@ def decode(
         )
     prediction = _turn_back(prediction, oriented.rotation, upright.size)
     return clear_transparent(prediction, np.asarray(photo.getchannel("A"))) if photo.mode == "RGBA" else prediction
+
+
+def exclude_classes(logits: Logits, options: SegmentOptions) -> Logits:
+    """The logits (18, h, w) with the classes of the option `exclude` as good as impossible; a copy, if any is."""
+    if not options.exclude:
+        return logits
+    logits = logits.copy() if isinstance(logits, np.ndarray) else logits.clone()
+    logits[ids_of(list(options.exclude))] = EXCLUDED
+    return logits
+
+
+def _excluding(infer: CropInference, options: SegmentOptions) -> CropInference:
+    return (lambda crop: exclude_classes(infer(crop), options)) if options.exclude else infer
 
 
 def _orient(
@@ -266,6 +285,7 @@ def decode_window(
     """
     if options.back_view == "off":
         back_view = False
+    logits = exclude_classes(logits, options)
     inside = decode_logits(photo.crop(box), logits, guided=options.edges == "guided", back_view=back_view)
     size = photo.height, photo.width
     label_map = paste(np.zeros(size, np.uint8), inside.label_map, box, size)

@@ -25,11 +25,12 @@ from javascript import node
 from paper_dolls import draw
 from PIL import Image
 
-from clothseg import Segmentation, Segmenter
+from clothseg import Click, Segmentation, Segmenter
 from clothseg.app import about
 from clothseg.app.mcp import OLD_SWITCHES
 from clothseg.labels import GROUPS, NAMES, hex_color
 from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions
+from clothseg.postprocess.strokes import Stroke
 
 
 CUTOUT = ("photo", "classes", "options", "background")
@@ -83,6 +84,48 @@ def test_segment_gives_what_the_library_gives(client: Client, photo: Path, expec
     with Image.open(overlay) as image:
         assert image.size == expected.photo.size
         assert np.abs(np.asarray(image, np.int16) - np.asarray(expected.overlay(), np.int16)).mean() < 6  # JPEG
+
+
+def test_refine_gives_what_the_library_gives(
+    client: Client, library: Segmenter, photo: Path, expected: Segmentation, tmp_path: Path
+) -> None:
+    handed = expected.relabel(list(expected.areas)[-1], "Scarf")
+    handed.save_label_map(tmp_path / "map.png")
+    overlay, label_map, summary = client.predict(
+        handle_file(photo),
+        [{"x": 100, "y": 150, "label": "Dress"}, {"x": 20, "y": 20, "label": "Background"}],
+        [{"points": [[10, 200], [60, 220]], "radius": 5, "label": "Bag"}],
+        handle_file(tmp_path / "map.png"),
+        api_name="/refine",
+    )
+    corrected = expected.with_label_map(handed.label_map)
+    corrected = library.refine(corrected, [Click(100, 150, "Dress"), Click(20, 20, "Background")])
+    corrected = corrected.paint(Stroke([(10, 200), (60, 220)], 5, "Bag").mask(corrected.label_map.shape), "Bag")
+    assert np.array_equal(read(label_map), corrected.label_map)
+    assert summary == json.loads(corrected.to_json())
+    assert [each["kind"] for each in summary["corrections"]] == ["label_map", "click", "click", "paint"]
+    assert not np.array_equal(read(overlay), read(client.predict(handle_file(photo), api_name="/segment")[0]))
+
+
+def test_refine_says_what_is_wrong(client: Client, photo: Path, tmp_path: Path) -> None:
+    Image.new("L", (5, 5)).save(tmp_path / "small.png")
+    for given, said in (
+        ({"clicks": [{"x": 200, "y": 0, "label": "Hat"}]}, "outside the photo of 200 x 301 pixels"),
+        ({"clicks": [{"x": 1, "y": 0, "label": "Sock"}]}, "Unknown class 'Sock'"),
+        ({"clicks": [{"x": 1, "y": 0}]}, "A click is a JSON object"),
+        ({"strokes": [{"points": [], "radius": 1, "label": "Hat"}]}, "1 to 20,000 points"),
+        ({"label_map": handle_file(tmp_path / "small.png")}, "200 x 301 pixels, not 5 x 5"),
+        ({"exclude": ["Background"]}, "cannot be Background"),
+        ({"exclude": ["Sock"]}, "Unknown class 'Sock'"),
+    ):
+        with pytest.raises(AppError, match=said):
+            client.predict(handle_file(photo), **given, api_name="/refine")
+
+
+def test_excluded_classes_are_nowhere(client: Client, library: Segmenter, photo: Path, expected: Segmentation) -> None:
+    names = list(expected.areas)[1:3]
+    _, label_map, _ = client.predict(handle_file(photo), exclude=names, api_name="/segment")
+    assert np.array_equal(read(label_map), library(photo, exclude=names).label_map)
 
 
 def test_cutout_gives_what_the_library_gives(client: Client, photo: Path, expected: Segmentation) -> None:
@@ -189,7 +232,7 @@ def test_labels_and_health_say_what_the_label_map_means_and_who_made_it(client: 
 
 def test_only_the_named_endpoints_are_shown(client: Client) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/segment", "/cutout", "/items", "/batch", "/labels", "/health"}
+    assert set(named) == {"/segment", "/refine", "/cutout", "/items", "/batch", "/labels", "/health"}
     assert [p["parameter_name"] for p in named["/cutout"]["parameters"]] == [*CUTOUT, *ENDPOINT_OPTIONS, *OLD_SWITCHES]
     assert [p["parameter_name"] for p in named["/segment"]["parameters"] if not p["parameter_has_default"]] == [
         "photo"
@@ -282,6 +325,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
     url = "data:image/jpeg;base64," + base64.b64encode(photo.read_bytes()).decode()
     calls: dict[str, dict[str, Any]] = {
         "segment": {"photo": url},
+        "refine": {"photo": url, "clicks": [{"x": 100, "y": 150, "label": "Bag"}], "exclude": ["Hat"]},
         "cutout": {"photo": url, "classes": ["Hair"], "options": {"crop": True, "margin": 3}, "zoom": "off"},
         "items": {"photo": url, "cutouts": True, "people": "all"},
         "batch": {"photos": [url, url], "kinds": ["labels"]},
@@ -319,6 +363,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
         read_url(re.search(r"http\S+-cutout\.png", text["cutout"])[0]).size
         == expected.cutout("Hair", options=CutoutOptions(crop=True, margin=3)).size
     )
+    assert "'kind': 'click'" in text["refine"] and "-labels.png" in text["refine"]
     assert "-items.zip" in text["items"] and "'wearer': 1" in text["items"]
     assert "clothseg.zip" in text["batch"] and "'done': 2" in text["batch"]
     assert "'Scarf'" in text["labels"] and "'tiny'" in text["health"]

@@ -4,43 +4,12 @@ import re
 
 import numpy as np
 import pytest
-from paper_dolls import draw
-from PIL import Image
 
-from clothseg import Segmentation
 from clothseg.app import html
 from clothseg.app.i18n import use_language
-from clothseg.app.previews import names_found
 from clothseg.batch.to_zip import Progress
 from clothseg.labels import NAMES, PALETTE
 from clothseg.outputs.notes import NOBODY, TURNED
-
-
-def result(person_map: bool = False) -> Segmentation:
-    image, mask, _ = draw(3, 320, 220)
-    return Segmentation(Image.fromarray(image), mask, person_map=(mask > 0).astype(np.uint8) if person_map else None)
-
-
-def test_the_list_of_items_names_their_class_and_colours() -> None:
-    doll = result()
-    table = html.items_table(doll.items(*NAMES[1:]))
-    assert {*re.findall(r"</i>([\w-]+)</th>", table)} <= {*names_found(doll)}
-    assert '<th scope="col">Person</th>' not in table
-    assert "No clothes or body parts were found" in html.items_table(())
-
-
-def test_the_list_of_items_says_whose_they_are_if_that_is_known() -> None:
-    doll = result(person_map=True)
-    table = html.items_table(doll.items(), doll.people)
-    assert '<th scope="col">Person</th>' in table and "<td>1</td>" in table
-
-
-def test_items_of_several_people_stand_together_with_their_wearers() -> None:
-    doll = result()
-    right = np.arange(doll.label_map.shape[1]) > doll.label_map.shape[1] // 2
-    both = Segmentation(doll.photo, doll.label_map, person_map=(doll.label_map > 0) * (1 + right).astype(np.uint8))
-    person_map = re.findall("<td>([12])</td>", html.items_table(both.items(), both.people))
-    assert person_map == sorted(person_map) and {*person_map} == {"1", "2"}
 
 
 def test_numbers_can_be_read_on_every_colour() -> None:

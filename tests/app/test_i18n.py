@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clothseg import labels
-from clothseg.app import about, i18n, messages, selection, settings
+from clothseg.app import about, i18n, messages, settings
 from clothseg.app.i18n import LANGUAGES, catalogue, deferred, percent, preferred, resolve, tr, use_language
 from clothseg.app.tabs import batch
 from clothseg.models import loading
@@ -23,7 +23,6 @@ HELD = (  # what `tr` is given by name
     *color_names.NAMES,
     *(text for switch in settings.LOOK for text in (switch.label, switch.info)),
     *settings.GROUNDS,
-    *selection.VIEWS,
     *(name for name, _ in batch.KINDS),
     *about.MEANINGS.values(),
     *about.LIMITS,
@@ -65,7 +64,7 @@ def test_every_text_exists_in_each_language(language: str) -> None:
 @pytest.mark.parametrize("language", OTHERS)
 def test_what_stands_beside_each_other_has_names_of_its_own(language: str) -> None:
     said = catalogue(language)
-    for names in (labels.NAMES, (*labels.GROUPS, *labels.NAMES), color_names.NAMES, settings.GROUNDS, selection.VIEWS):
+    for names in (labels.NAMES, (*labels.GROUPS, *labels.NAMES), color_names.NAMES, settings.GROUNDS):
         assert len({said[name] for name in names}) == len(names)
 
 

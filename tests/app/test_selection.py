@@ -1,12 +1,8 @@
-"""What the tab for one photo answers, without a browser."""
+"""What a visitor has before them: picks and cut-outs, without a browser."""
 
-import json
-import re
-import zipfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import gradio as gr
 import numpy as np
 import pytest
 from gradio.utils import deep_hash
@@ -14,13 +10,26 @@ from paper_dolls import draw
 from PIL import Image
 
 from clothseg import Segmentation
-from clothseg.app import selection
+from clothseg.app.components.parts import find_parts, mask_of_parts
 from clothseg.app.downloads import new_file
-from clothseg.app.previews import PREVIEW, names_found
-from clothseg.app.settings import cutout_values
-from clothseg.app.tabs.segment import CutoutRequest, PhotoResult
-from clothseg.labels import GROUPS, LABEL2ID
-from clothseg.options import CutoutOptions
+from clothseg.app.previews import PREVIEW
+from clothseg.app.selection import (
+    Choice,
+    PhotoResult,
+    carried,
+    cutout_of,
+    first_picks,
+    items_of,
+    of_group,
+    preview_of,
+)
+from clothseg.labels import GROUPS
+from clothseg.options import CutoutOptions, SegmentOptions
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
 
 
 @pytest.fixture
@@ -31,128 +40,96 @@ def doll() -> Segmentation:
 
 
 @pytest.fixture
-def seen(doll: Segmentation) -> PhotoResult:
-    return PhotoResult("doll.webp", doll)
+def pair() -> Segmentation:
+    """Two dolls beside each other, told apart."""
+    dolls = [draw(seed, 400, 260) for seed in (3, 4)]
+    people = np.hstack([(doll.mask > 0) * np.uint8(number) for number, doll in enumerate(dolls, start=1)])
+    image = np.hstack([doll.image for doll in dolls])
+    return Segmentation(Image.fromarray(image), np.hstack([doll.mask for doll in dolls]), person_map=people)
 
 
-def read(path: str) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image)
-
-
-def test_cut_shows_a_preview_first_and_then_offers_the_file(
-    seen: PhotoResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    options = CutoutOptions(background="#ff0000", grow=8, feather=4)
-    (preview, waiting), (_, ready) = selection.cut(CutoutRequest(seen, ("Skirt", "Hat"), options))
-    shown = read(preview)
-    assert shown.shape[2] == 3 and max(shown.shape) == PREVIEW
-    assert waiting["value"] is None and not waiting["interactive"]
-    assert Path(ready["value"]).name == "doll-cutout.png" and ready["interactive"]
-    expected = seen.result.cutout("Skirt", "Hat", options=options)
-    assert np.array_equal(read(ready["value"]), np.asarray(expected))
-    small = np.asarray(expected.resize(shown.shape[1::-1]), np.int16)
-    assert np.abs(small - shown).mean() < 3, "the preview is the file, but smaller"
-
-
-def test_no_wish_is_taken_for_an_earlier_one(seen: PhotoResult) -> None:
+def test_no_result_is_taken_for_an_earlier_one(doll: Segmentation) -> None:
     # As gradio does, to tell whether a state has changed; by their places in memory, these would be but two or three.
-    assert len({deep_hash(CutoutRequest(seen)) for _ in range(50)}) == len(
-        {deep_hash(PhotoResult("", seen.result)) for _ in range(50)}
-    )
-    assert len({deep_hash(CutoutRequest(seen)) for _ in range(50)}) == 50
+    seen = PhotoResult("", SegmentOptions(), doll, doll)
+    later = [replace(seen) for _ in range(20)]
+    assert len({deep_hash(each) for each in later}) == 20
+    assert {each.started for each in later} == {seen.number} and {each.preview for each in later} == {seen.preview}
 
 
-@pytest.mark.parametrize("names", [(), ("Hat",)])
-def test_cut_without_photo_or_pick_offers_nothing(seen: PhotoResult, names: tuple[str, ...]) -> None:
-    ((preview, button),) = selection.cut(CutoutRequest(None if names else seen, names))
-    assert preview is None and button["value"] is None and not button["interactive"]
-
-
-def test_want_withdraws_the_old_file_only_if_something_else_is_wanted(seen: PhotoResult) -> None:
-    plain, other = cutout_values(CutoutOptions()), cutout_values(CutoutOptions(crop=True))
-    before = CutoutRequest(seen, ("Hat",))
-    assert selection.request_cutout(seen, ["Hat"], before, *plain) == (gr.skip(), gr.skip())
-    for names, values in ((["Skirt"], plain), (["Hat"], other)):
-        wish, button = selection.request_cutout(seen, names, before, *values)
-        assert (wish.seen, wish.names, wish.options.crop) == (seen, tuple(names), values is other)
-        assert button["interactive"] is False
-
-
-def test_a_click_on_the_photo_adds_and_takes_away(seen: PhotoResult) -> None:
-    y, x = np.argwhere(seen.result.label_map == LABEL2ID["Skirt"])[0].tolist()
-
-    def click(names: list[str], x: int, y: int) -> Any:
-        return selection.pick_at(seen, names, gr.SelectData(None, {"index": [x, y], "value": None}))
-
-    assert click(["Hat"], x, y) == ["Hat", "Skirt"]
-    assert click(["Skirt", "Hat"], x, y) == ["Hat"]
-    for nowhere in ((0, 0), (9999, 5), (-1, 5)):
-        assert click(["Hat"], *nowhere) == gr.skip()
-
-
-def test_a_click_on_a_name_adds_and_takes_away() -> None:
-    event = gr.SelectData(None, {"index": 0, "value": "5 Skirt"})
-    assert selection.pick_named(["Hat"], event) == ["Hat", "Skirt"]
-    assert selection.pick_named(["Skirt"], event) == []
-
-
-@pytest.mark.parametrize(
-    ("kept", "before", "expected"),
-    [
-        ([], None, ["Hat", "Dress"]),
-        (["Face", "Bag"], None, ["Face"]),
-        (["Bag"], None, ["Hat", "Dress"]),
-        (["Face"], ["Dress", "Bag"], ["Dress"]),
-        ([], [], []),
-    ],
-)
-def test_what_is_picked_at_first(kept: list[str], before: list[str] | None, expected: list[str]) -> None:
-    assert selection.picks(["Hat", "Dress", "Face"], kept, before) == expected
-    assert selection.picks(["Face"], [], None) == ["Face"], "everything, if there is no garment"
-
-
-def test_presets_name_what_is_there() -> None:
-    present = ["Hat", "Dress", "Left-shoe", "Face"]
-    assert {group: selection.of_group(group, present) for group in GROUPS} == {
-        "All garments": ["Hat", "Dress", "Left-shoe"],
-        "Upper": ["Dress"],
-        "Lower": ["Dress"],
-        "Shoes and accessories": ["Hat", "Left-shoe"],
-        "Body": ["Face"],
+def test_what_the_browser_says_is_checked() -> None:
+    said = {
+        "number": 3,
+        "picked": ["Hat", 5, None],
+        "edits": [{"kind": "click"}, "x"],
+        "classes": ["Hat", "Cape"],
+        "opacity": 0.25,
+        "restoring": True,
     }
+    assert Choice.of(said) == Choice(3, ("Hat",), ({"kind": "click"},), ("Hat",), 0.25, True)
+    for nonsense in (None, 3, "x", [], {}, {"number": "3", "picked": "Hat", "edits": 1, "opacity": 7, "restoring": 1}):
+        assert Choice.of(nonsense) == Choice()
 
 
-def test_the_list_and_its_files_say_the_same(
-    seen: PhotoResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    table, items, coco = selection.describe(seen, False)
-    listed = re.findall(r"</i>([\w-]+)</th>", table)
-    assert {*listed} == {*names_found(seen.result)}
-    told = json.loads(Path(items).read_text())
-    assert [item["name"] for item in told["items"]] == listed
-    assert all(color["name"] in table for item in told["items"] for color in item["colors"][:3])
-    assert len(json.loads(Path(coco).read_text())["annotations"]) == len(listed)
+def test_what_is_picked_at_first(doll: Segmentation) -> None:
+    parts = find_parts(doll)
+    garments = [part.key for part in parts if part.name in GROUPS["All garments"]]
+    assert first_picks(parts, ()) == garments and garments
+    assert first_picks(parts, ("Face", "Sunglasses")) == ["Face"]
+    assert first_picks(parts, ("Sunglasses",)) == garments
+    body = [part for part in parts if part.name in GROUPS["Body"]]
+    assert first_picks(body, ()) == [part.key for part in body], "everything, if there is no garment"
 
 
-def test_each_item_of_the_classes_picked_is_a_file(
-    seen: PhotoResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    path = selection.each_item(seen, CutoutRequest(seen, ("Left-shoe", "Right-shoe"), CutoutOptions(crop=True)))
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-    assert names == ["items.json", "coco.json", "01-Left-shoe.png", "02-Right-shoe.png"]
-    with pytest.raises(gr.Error, match="Pick something first"):
-        selection.each_item(seen, CutoutRequest(seen))
+def test_picks_are_carried_over_to_people(doll: Segmentation, pair: Segmentation) -> None:
+    several, single = find_parts(pair), find_parts(Segmentation(pair.photo, pair.label_map))
+    hair = ["Hair/1", "Hair/2"]
+    assert carried(several, ["Hair"]) == hair and carried(single, hair[:1]) == ["Hair"]
+    assert carried(several, hair[1:]) == hair[1:] and carried(several, []) == []
 
 
-def test_files_lie_in_folders_that_cannot_be_guessed(
-    doll: Segmentation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+def test_groups_name_what_is_there(doll: Segmentation) -> None:
+    parts = find_parts(doll)
+    for group, names in GROUPS.items():
+        assert of_group(group, parts) == [part.key for part in parts if part.name in names]
+
+
+def test_a_cutout_of_parts_is_that_of_their_classes(doll: Segmentation) -> None:
+    options = CutoutOptions(background="#ff0000", grow=8, feather=4)
+    expected = doll.cutout("Skirt", "Hat", options=options)
+    assert np.array_equal(np.asarray(cutout_of(doll, ["Skirt", "Hat"], options)), np.asarray(expected))
+
+
+def test_one_person_can_be_cut_out_alone(pair: Segmentation) -> None:
+    keys = [part.key for part in find_parts(pair) if part.person == 2]
+    alpha = np.asarray(cutout_of(pair, keys, CutoutOptions()))[..., 3]
+    assert np.array_equal(alpha > 0, mask_of_parts(pair, keys))
+    assert not alpha[:, :260].any() and np.array_equal(alpha[:, 260:] > 0, pair.label_map[:, 260:] > 0)
+
+
+@pytest.mark.parametrize("background", ["none", "#ff0000"])
+def test_a_preview_is_the_file_but_smaller_and_whole(doll: Segmentation, background: str) -> None:
+    with Image.open(
+        preview_of(doll, ["Skirt", "Hat"], CutoutOptions(background, crop=True, margin=9, grow=4))
+    ) as shown:
+        assert shown.mode == "RGBA" and max(shown.size) == PREVIEW
+        whole = doll.cutout("Skirt", "Hat", options=CutoutOptions(grow=4)).resize(shown.size)
+        assert np.abs(np.asarray(whole, np.int16) - np.asarray(shown)).mean() < 3
+
+
+def test_a_picture_behind_shows_in_the_preview(doll: Segmentation) -> None:
+    wall = Image.new("RGB", (20, 20), "#123456")
+    with Image.open(preview_of(doll, ["Skirt"], CutoutOptions(background=wall))) as shown:
+        assert shown.mode == "RGB" and shown.getpixel((0, 0)) == (0x12, 0x34, 0x56)
+
+
+def test_items_are_those_of_the_parts_picked(doll: Segmentation, pair: Segmentation) -> None:
+    assert [item.name for item in items_of(doll, ["Left-shoe", "Right-shoe"])] == ["Left-shoe", "Right-shoe"]
+    shoes = items_of(pair, ["Left-shoe/2", "Right-shoe/2"])
+    assert [(item.index, item.wearer) for item in shoes] == [(1, 2), (2, 2)]
+    assert len(items_of(pair)) > len(items_of(pair, [part.key for part in find_parts(pair) if part.person == 1]))
+
+
+def test_files_lie_in_folders_that_cannot_be_guessed(doll: Segmentation) -> None:
     one, other = new_file(doll, "-a.png"), new_file(doll, "-a.png")
     assert one.name == other.name == "doll-a.png"
     assert one.parent != other.parent and len(one.parent.name) == 40

@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 
 from clothseg.app.settings import (
+    AT_FIRST,
+    CUTOUT_AT_FIRST,
     GROUNDS,
     LOOK,
     Settings,
@@ -22,23 +24,23 @@ from clothseg.options import CutoutOptions, SegmentOptions
 
 
 OTHER = Settings(
-    look=(False, False, True, True, True, False, True),
+    look=(False, False, True, True, False, False, True),
     keep=("Dress", "Bag"),
     opacity=0.4,
-    cutout=CutoutOptions("#ff8800", True, 12, -3, 1.5, True, True, True),
+    cutout=CutoutOptions("#ff8800", True, 12, -3, 1.5, True, True, False),
 )
 
 
 def test_ticks_are_the_segmenters_options() -> None:
     at_first = look_options([switch.ticked for switch in LOOK])
-    assert SegmentOptions(**at_first) == SegmentOptions()
+    assert SegmentOptions(**at_first) == AT_FIRST
     others = look_options([not switch.ticked for switch in LOOK])
     assert others == {
         "edges": "plain",
         "zoom": "off",
         "people": "all",
         "tta": True,
-        "rules": True,
+        "rules": False,
         "orientation": "upright",
         "back_view": "auto",
     }
@@ -52,7 +54,7 @@ def test_a_link_carries_all_settings(settings: Settings) -> None:
 
 
 def test_links_are_for_people_to_read() -> None:
-    settings = Settings(look=(True, True, True, False, False, True, False), keep=("Dress", "Bag"), opacity=0.4)
+    settings = Settings(look=(True, True, True, False, True, True, False), keep=("Dress", "Bag"), opacity=0.4)
     assert write_link(settings) == "?people=all&keep=Dress,Bag&opacity=0.4"
 
 
@@ -68,7 +70,7 @@ def test_what_a_link_says_wrongly_is_as_at_first(query: dict[str, str]) -> None:
 
 
 def test_cutout_settings_there_and_back() -> None:
-    for options in (CutoutOptions(), OTHER.cutout):
+    for options in (CutoutOptions(), CUTOUT_AT_FIRST, CutoutOptions("#ffffff"), OTHER.cutout):
         assert cutout_options(*cutout_values(options)) == options
 
 
@@ -78,11 +80,11 @@ def test_a_picture_lies_behind_only_if_it_is_chosen(tmp_path: Path) -> None:
     values = cutout_values(CutoutOptions())
     with_picture = [values[0], values[1], str(path), *values[3:]]
     assert cutout_options(*with_picture) == CutoutOptions()
-    assert cutout_options(GROUNDS[2], *with_picture[1:]).background.size == (4, 3)
-    assert cutout_options(GROUNDS[1], "rgba(255, 136.2, 0, 1)", *with_picture[2:]).background == "#ff8800"
+    assert cutout_options(GROUNDS[3], *with_picture[1:]).background.size == (4, 3)
+    assert cutout_options(GROUNDS[2], "rgba(255, 136.2, 0, 1)", *with_picture[2:]).background == "#ff8800"
     path.write_text("no picture")
     with pytest.raises(ImageError):
-        cutout_options(GROUNDS[2], *with_picture[1:])
+        cutout_options(GROUNDS[3], *with_picture[1:])
 
 
 def test_pixels_are_fewer_in_a_smaller_picture() -> None:

@@ -1,12 +1,12 @@
 """The page in a real browser: what people see, click and carry away.
 
-Covers `clothseg.app.theme`, `clothseg.app.tabs.segment`.
+Covers `clothseg.app.theme`, `clothseg.app.tabs.segment`, `clothseg.app.blocks`.
 """
 
 import json
-import re
 import zipfile
-from io import BytesIO
+from base64 import b64encode
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +14,25 @@ import pytest
 from browsing import (
     DESKTOP,
     PHONE,
-    assert_cutout,
-    await_cutout,
+    await_result,
+    card,
     download,
     inner_point,
+    only,
     picked,
+    stage_point,
     upload,
 )
 from paper_dolls import draw
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from clothseg import Segmenter
-from clothseg.app.previews import legend
-from clothseg.labels import GROUPS, NAMES
+from clothseg import Click, Segmentation, Segmenter
+from clothseg.app.components.parts import find_parts, mask_of_parts
+from clothseg.app.i18n import tr
+from clothseg.app.selection import cutout_of, first_picks
+from clothseg.app.settings import AT_FIRST, CUTOUT_AT_FIRST
+from clothseg.labels import GROUPS
 from clothseg.options import CutoutOptions
 
 
@@ -45,231 +50,248 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return paths
 
 
-def test_from_photo_to_cutout(page: Page, photos: list[Path], library: Segmenter, tmp_path: Path) -> None:
-    photo, expected = photos[0], library(photos[0])
-    present = [name for name in expected.areas if name != "Background"]
-    upload(page, photo)
-    expect(page.locator("#save")).to_have_text("Download holiday-cutout.png")
-    page.locator("#cutout").scroll_into_view_if_needed()
-    expect(page.locator("#cutout img")).to_be_visible()
-    assert page.locator("#picker label").all_inner_texts() == present
-    assert page.locator("#regions .legend-item").all_inner_texts() == [legend(name) for name in present]
-    items = expected.items(*NAMES[1:])
-    expect(page.locator(".found tbody tr")).to_have_count(len(items))
-    listed = page.locator(".found tbody th").all_inner_texts()
-    assert listed == [f"{item.class_id}{item.name}" for item in items]
-    assert picked(page) == [name for name in present if name in GROUPS["All garments"]]
+@pytest.fixture(scope="module")
+def expected(library: Segmenter, photos: list[Path]) -> Segmentation:
+    return library(photos[0], AT_FIRST)
 
-    labels = download(page, "#save-labels", tmp_path)
-    assert labels.name == "holiday-labels.png"
-    with Image.open(labels) as image:
-        assert np.array_equal(np.asarray(image), expected.label_map)
-    assert download(page, "#save-summary", tmp_path).name == "holiday.json"
+
+def assert_file(path: Path, result: Segmentation, keys: Sequence[str], options: CutoutOptions) -> None:
+    with Image.open(path) as image:
+        assert np.array_equal(np.asarray(image), np.asarray(cutout_of(result, keys, options)))
+
+
+def assert_labels(page: Page, label_map: np.ndarray, folder: Path) -> None:
+    open_more(page)
+    with Image.open(download(page, "#save-labels", folder)) as image:
+        assert np.array_equal(np.asarray(image), label_map)
+
+
+def open_more(page: Page) -> None:
+    if not page.locator("#save-labels").is_visible():
+        page.locator("#more > button").click()
+
+
+def test_from_photo_to_cutout(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
+    for place in ("#photo", "#examples", ".title h1"):
+        expect(page.locator(place)).to_be_in_viewport(ratio=0.9)
+    upload(page, photos[0])
+    await_result(page)
+    parts = find_parts(expected)
+    first = first_picks(parts, ())
+    assert picked(page) == first
+    for place in (".stage canvas", "#save", "#copy", "#new-photo", f'#items [data-key="{parts[0].key}"]'):
+        expect(page.locator(place)).to_be_in_viewport(ratio=0.9)
+    assert page.locator("#items .thing b").all_inner_texts() == [tr(part.name) for part in parts]
+    expect(page.locator("#said")).to_contain_text(f"Found: {tr(parts[0].name)}")
     cutout = download(page, "#save", tmp_path)
     assert cutout.name == "holiday-cutout.png"
-    assert_cutout(cutout, photo, expected, picked(page))
+    assert_file(cutout, expected, first, CUTOUT_AT_FIRST)
 
 
-def test_every_way_to_pick(page: Page, photos: list[Path], library: Segmenter, tmp_path: Path) -> None:
-    photo, expected = photos[0], library(photos[0])
-    first, second, third = sorted(expected.areas, key=lambda name: -expected.areas[name])[:3]
-    assert "Background" not in (first, second, third), "the tiny model sees a person everywhere"
-    upload(page, photo)
-    save = page.locator("#save")
-    expect(save).to_have_text("Download holiday-cutout.png")
-
-    page.get_by_role("button", name="Clear", exact=True).click()
-    expect(save).to_have_text("Pick something to cut out")
-    expect(save).to_be_disabled()
-
-    page.locator("#picker label", has_text=first).click()
-    before = await_cutout(page, None)
-    page.locator("#regions .legend-item", has_text=legend(second)).click()
-    before = await_cutout(page, before)
-    shown = page.locator("#photo img").first
-    x, y = inner_point(expected.mask(third))
-    box = shown.bounding_box()
-    scale = box["height"] / expected.photo.height
-    left = (box["width"] - scale * expected.photo.width) / 2
-    shown.click(position={"x": left + (x + 0.5) * scale, "y": (y + 0.5) * scale})
-    await_cutout(page, before)
-    assert set(picked(page)) == {first, second, third}
-    assert_cutout(download(page, "#save", tmp_path), photo, expected, [first, second, third])
-
-    page.get_by_role("button", name="Body").click()
-    body = [name for name in GROUPS["Body"] if name in expected.areas]
-    expect(page.locator("#picker label.selected")).to_have_count(len(body))
-    assert set(picked(page)) == set(body)
+def test_every_way_to_pick(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
+    one, two, three = sorted(expected.areas, key=lambda name: -expected.areas[name])[:3]
+    assert "Background" not in (one, two, three), "the tiny model sees a person everywhere"
+    upload(page, photos[0])
+    await_result(page)
+    page.locator('#items [data-pick=""]').click()
+    expect(page.locator("#save")).to_be_disabled()
+    open_more(page)
+    expect(page.locator("#save-each")).to_be_disabled()
+    only(page, one)
+    assert picked(page) == [one]
+    card(page, two).click()
+    page.locator(".stage .list").click(position=stage_point(page, expected, inner_point(expected.mask(three))))
+    assert {*picked(page)} == {one, two, three}
+    # At once, while the browser's last word is still on its way to the server.
+    card(page, two).click()
+    assert_file(
+        download(page, "#save", tmp_path),
+        expected,
+        [part.key for part in find_parts(expected) if part.name in (one, three)],
+        CUTOUT_AT_FIRST,
+    )
+    page.get_by_role("button", name="Body", exact=True).click()
+    assert picked(page) == [part.key for part in find_parts(expected) if part.name in GROUPS["Body"]]
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_a_pick_right_after_clear_stays(page: Page, photos: list[Path]) -> None:
+def test_picks_stay_for_the_next_photo(page: Page, photos: list[Path], library: Segmenter, tmp_path: Path) -> None:
+    both = [library(photo, AT_FIRST) for photo in photos]
+    name = next(part.key for part in find_parts(both[0]) if part.key in {each.key for each in find_parts(both[1])})
     upload(page, photos[0])
-    expect(page.locator("#save")).to_have_text("Download holiday-cutout.png")
-    # The network is slow from now on.
-    page.evaluate(
-        "() => { const quick = window.fetch; window.fetch = (...call) => "
-        "new Promise((done) => setTimeout(done, 400)).then(() => quick(...call)); }"
-    )
-    page.get_by_role("button", name="Clear", exact=True).click()
-    page.locator("#picker label", has_text="Hair").click()
-    await_cutout(page, page.locator("#cutout img").get_attribute("src"))
-    assert picked(page) == ["Hair"]
-
-
-def test_the_next_photo_replaces_the_last(page: Page, photos: list[Path], library: Segmenter, tmp_path: Path) -> None:
-    upload(page, photos[0])
-    expect(page.locator("#save")).to_have_text("Download holiday-cutout.png")
-    page.locator("#photo").get_by_label("Remove Image").click()
-    expect(page.get_by_role("heading", name="Drop a photo to begin")).to_be_visible()
-    expect(page.locator("#save")).to_have_count(0)
+    await_result(page)
+    only(page, name)
+    number = await_result(page)
     upload(page, photos[1])
-    expect(page.locator("#save")).to_have_text("Download evening-cutout.png")
-    assert_cutout(download(page, "#save", tmp_path), photos[1], library(photos[1]), picked(page))
+    await_result(page, number)
+    assert picked(page) == [name]
+    path = download(page, "#save", tmp_path)
+    assert path.name == "evening-cutout.png"
+    assert_file(path, both[1], [name], CUTOUT_AT_FIRST)
 
 
 def test_what_is_not_a_photo_is_said_so_and_the_next_one_works(page: Page, photos: list[Path], tmp_path: Path) -> None:
+    upload(page, photos[0])
+    await_result(page)
     text = tmp_path / "notes.jpg"
     text.write_text("no picture")
     upload(page, text)
     expect(page.get_by_role("alert")).to_contain_text("notes.jpg is not a readable image; use JPEG, PNG")
-    page.locator("#photo").get_by_label("Remove Image").click()
+    expect(page.get_by_role("alert")).to_have_count(1)
+    expect(page.locator("#photo img")).to_have_count(0)
+    expect(page.locator("#save")).to_be_hidden()
     upload(page, photos[0])
-    expect(page.locator("#save")).to_have_text("Download holiday-cutout.png")
+    await_result(page)
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
-def test_examples_are_one_click_away(page: Page) -> None:
+def test_examples_are_one_click_away(page: Page, tmp_path: Path) -> None:
     page.locator("#examples button").first.click()
-    expect(page.locator("#save")).to_have_text("Download astronaut-cutout.png")
+    await_result(page)
+    page.locator("#items [data-key]").first.click()
+    if page.locator("#save").is_disabled():
+        page.locator("#items [data-key]").first.click()
+    assert download(page, "#save", tmp_path).name == "businesswoman-cutout.png"
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_another_way_to_look_keeps_what_is_picked(
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_a_photo_can_be_dropped_and_pasted_anywhere(page: Page, photos: list[Path], way: str) -> None:
+    script = """([text, way]) => {
+      const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+      const data = new DataTransfer();
+      data.items.add(new File([bytes], 'anywhere.png', {type: 'image/png'}));
+      const options = {bubbles: true, cancelable: true};
+      const event = way === 'drop' ? new DragEvent('drop', {dataTransfer: data, ...options})
+        : new ClipboardEvent('paste', {clipboardData: data, ...options});
+      document.querySelector('.title h1').dispatchEvent(event);
+      return event.defaultPrevented;
+    }"""
+    arguments = [b64encode(photos[1].read_bytes()).decode(), way]
+    page.get_by_role("tab", name="Batch").click()
+    assert page.evaluate(script, arguments) is (way == "drop"), "or the browser leaves the page for the file"
+    page.get_by_role("tab", name="Segment").click()
+    expect(page.get_by_role("heading", name="Drop a photo to begin")).to_be_visible()
+    assert page.evaluate(script, arguments)
+    await_result(page)
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_other_detection_settings_keep_what_is_picked(
     page: Page, photos: list[Path], library: Segmenter, tmp_path: Path
 ) -> None:
     upload(page, photos[0])
-    before = await_cutout(page, None)
-    page.get_by_role("button", name="Clear", exact=True).click()
-    page.locator("#picker label", has_text="Hair").click()
-    before = await_cutout(page, before)
-    page.get_by_role("button", name="How to look at the photo").click()
-    page.get_by_label("Follow the photo’s edges").first.uncheck()
-    await_cutout(page, before)
+    number = await_result(page)
+    only(page, "Hair")
+    page.get_by_role("button", name="Detection settings").first.click()
+    page.locator("#look").get_by_label("Sharp borders").uncheck()
+    await_result(page, number)
     assert picked(page) == ["Hair"]
-    expected = library(photos[0], edges="plain")
-    with Image.open(download(page, "#save-labels", tmp_path)) as image:
-        assert np.array_equal(np.asarray(image), expected.label_map)
-    assert_cutout(download(page, "#save", tmp_path), photos[0], expected, ["Hair"])
-
-
-@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_regions_can_be_weaker_and_be_drawn_aside(page: Page, photos: list[Path]) -> None:
-    upload(page, photos[0])
-    mask = page.locator("#regions .mask").first
-    expect(mask).to_be_visible()
-    page.locator("#opacity input[type=number]").fill("0.2")
-    page.locator("#opacity input[type=number]").press("Enter")
-    page.wait_for_function("getComputedStyle(document.querySelector('#regions .mask')).opacity < 0.35")
-    page.get_by_label("Before and after").check()
-    expect(page.locator("#before-after img").first).to_be_visible()
-    expect(page.locator("#regions")).to_be_hidden()
-    page.get_by_label("Regions", exact=True).check()
-    expect(mask).to_be_visible()
+    result = library(photos[0], AT_FIRST, edges="plain")
+    assert_file(download(page, "#save", tmp_path), result, ["Hair"], CUTOUT_AT_FIRST)
+    assert_labels(page, result.label_map, tmp_path)
 
 
 @pytest.mark.parametrize("page", [PHONE], indirect=True)
-def test_a_cutout_as_it_is_wanted(page: Page, photos: list[Path], library: Segmenter, tmp_path: Path) -> None:
+def test_a_cutout_as_it_is_wanted(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
     upload(page, photos[0])
-    expect(page.locator("#save")).to_be_enabled()
-    page.get_by_role("button", name="Edges, crop and what lies behind").first.click()
-    page.locator("#ground").get_by_label("Colour").check()
-    page.locator("#cutout-options").get_by_role("checkbox", name="Crop").check()
-    page.locator("#cutout-options").get_by_role("checkbox", name="Drop specks").check()
-    page.wait_for_timeout(500)
-    expect(page.locator("#save")).to_be_enabled()
+    await_result(page)
+    page.locator("#ground").get_by_label("White").check(force=True)
+    page.get_by_label("Crop to the cut-out").first.check()
+    keys = picked(page)
     options = CutoutOptions(background="#ffffff", crop=True, drop_specks=True)
-    names = picked(page)
-    with Image.open(download(page, "#save", tmp_path)) as image:
-        assert np.array_equal(np.asarray(image), np.asarray(library(photos[0]).cutout(*names, options=options)))
-    with page.expect_download() as waiting:
-        page.locator("#save-each").click()
-    assert waiting.value.suggested_filename == "holiday-items.zip"
-    items = library(photos[0]).items(*names)
-    with zipfile.ZipFile(BytesIO(waiting.value.path().read_bytes())) as archive:
-        assert sum(name.endswith(".png") for name in archive.namelist()) == len(items)
-    listed = json.loads(download(page, "#save-items", tmp_path).read_text())
-    assert len(listed["items"]) == len(library(photos[0]).items(*NAMES[1:]))
+    assert_file(download(page, "#save", tmp_path), expected, keys, options)
+    open_more(page)
+    with zipfile.ZipFile(download(page, "#save-each", tmp_path)) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".png")]
+    assert len(names) == len(expected.items(*[key.partition("/")[0] for key in keys]))
+    assert json.loads(download(page, "#save-items", tmp_path).read_text())["items"]
     assert json.loads(download(page, "#save-coco", tmp_path).read_text())["annotations"]
+    assert download(page, "#save-summary", tmp_path).name == "holiday.json"
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_the_cutout_can_be_copied(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    upload(page, photos[0])
+    await_result(page)
+    page.locator("#copy").click()
+    expect(page.locator("#said-here")).to_have_text("The cut-out was copied.")
+    numbers = page.evaluate("""async () => {
+      const [item] = await navigator.clipboard.read();
+      return [...new Uint8Array(await (await item.getType('image/png')).arrayBuffer())];
+    }""")
+    path = tmp_path / "copied.png"
+    path.write_bytes(bytes(numbers))
+    with Image.open(path) as image:
+        alpha = np.asarray(image.convert("RGBA"))[..., 3]
+    whole = np.asarray(cutout_of(expected, picked(page), CUTOUT_AT_FIRST))[..., 3]
+    assert np.array_equal(alpha, whole)
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
 def test_a_link_brings_its_settings(page: Page, served: str, photos: list[Path], library: Segmenter) -> None:
     query = "?edges=plain&keep=Hair,Face&opacity=0.4&background=%23ff8800&crop=true"
     page.goto(served + query)
-    page.wait_for_function("getComputedStyle(document.documentElement).getPropertyValue('--regions-opacity') == '0.4'")
     upload(page, photos[0])
-    expect(page.locator("#save")).to_be_enabled()
-    expect(page.locator("#opacity input[type=number]")).to_have_value("0.4")
+    await_result(page)
     assert picked(page) == ["Hair", "Face"]
-    expected = library(photos[0], edges="plain")
+    expect(page.locator("#stage .opacity input")).to_have_value("0.4")
+    result = library(photos[0], AT_FIRST, edges="plain")
     with page.expect_download() as waiting:
         page.locator("#save").click()
-    with Image.open(waiting.value.path()) as image:
-        options = CutoutOptions(background="#ff8800", crop=True)
-        assert np.array_equal(np.asarray(image), np.asarray(expected.cutout("Hair", "Face", options=options)))
+    options = CutoutOptions(background="#ff8800", crop=True, drop_specks=True)
+    assert_file(waiting.value.path(), result, ["Hair", "Face"], options)
+    open_more(page)
     page.locator("#link").click()
     expect(page.locator("#link-text textarea, #link-text input")).to_have_value(f"{served}/{query}")
 
 
-@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_a_click_counts_in_fullscreen_too(page: Page, photos: list[Path], library: Segmenter) -> None:
-    expected = library(photos[0])
-    name = max(GROUPS["All garments"], key=lambda name: expected.areas.get(name, 0))
+def test_a_wrong_region_is_corrected_by_a_click(
+    page: Page, photos: list[Path], library: Segmenter, expected: Segmentation, tmp_path: Path
+) -> None:
     upload(page, photos[0])
-    expect(page.locator("#save")).to_be_enabled()
-    page.get_by_role("button", name="Clear", exact=True).click()
-    expect(page.locator("#picker label.selected")).to_have_count(0)
-    page.locator("#photo").get_by_label("Fullscreen").click()
-    page.wait_for_timeout(500)
-    shown = page.locator("#photo img").first
-    box = shown.bounding_box()
-    scale = min(box["width"] / expected.photo.width, box["height"] / expected.photo.height, 1)
-    left = (box["width"] - scale * expected.photo.width) / 2
-    top = (box["height"] - scale * expected.photo.height) / 2
-    x, y = inner_point(expected.mask(name))
-    shown.click(position={"x": left + (x + 0.5) * scale, "y": top + (y + 0.5) * scale})
-    expect(page.locator("#picker label.selected")).to_have_count(1)
-    assert picked(page) == [name]
-
-
-@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_regions_lie_over_the_photo_in_fullscreen_too(page: Page, photos: list[Path]) -> None:
-    upload(page, photos[0])
-    expect(page.locator("#save")).to_be_enabled()
-    before = picked(page)
-    page.locator("#regions").get_by_label("Fullscreen").click()
-    page.wait_for_timeout(500)
-    places = page.locator("#regions .image-container > img").evaluate_all(
-        "images => images.map((image) => JSON.stringify(image.getBoundingClientRect()))"
-    )
-    assert len(places) > 2 and len({*places}) == 1
-    assert json.loads(places[0])["height"] > 600
-    name = page.locator("#regions .legend-item").first
-    expect(name).to_be_in_viewport()
-    name.click()
-    page.keyboard.press("Escape")
-    expect(page.locator("#regions")).not_to_have_class(re.compile("fullscreen"))
-    expect(page.locator("#picker label.selected")).not_to_have_count(len(before))
+    number = await_result(page)
+    largest = max(expected.areas, key=lambda name: expected.areas[name])
+    x, y = inner_point(expected.mask(largest))
+    page.locator('.stage [data-do="correct"]').click()
+    page.locator(".stage .tools select").select_option("Scarf")
+    page.locator(".stage .list").click(position=stage_point(page, expected, (x, y)))
+    number = await_result(page, number)
+    (click,) = page.evaluate("window.clothseg.choice().edits")
+    assert click["label"] == "Scarf" and np.hypot(click["x"] - x, click["y"] - y) < 8
+    corrected = library.refine(expected, [Click(click["x"], click["y"], "Scarf")])
+    assert corrected.mask("Scarf").sum() > expected.mask("Scarf").sum()
+    assert_labels(page, corrected.label_map, tmp_path)
+    page.locator('.stage [data-do="undo"]').click()
+    await_result(page, number)
+    assert_labels(page, expected.label_map, tmp_path)
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_garments_can_be_picked_from_the_keyboard(page: Page, photos: list[Path]) -> None:
+def test_one_person_of_several_is_cut_out(page: Page, library: Segmenter, tmp_path: Path) -> None:
+    path = tmp_path / "pair.png"
+    Image.fromarray(np.hstack([draw(seed, 400, 260).image for seed in (1, 2)])).save(path)
+    page.get_by_role("button", name="Detection settings").first.click()
+    page.locator("#look").get_by_label("Separate people").check()
+    upload(page, path)
+    await_result(page)
+    result = library(path, AT_FIRST, people="all")
+    parts = find_parts(result)
+    assert page.locator("#items [data-key]").evaluate_all("all => all.map((each) => each.dataset.key)") == [
+        part.key for part in parts
+    ]
+    only(page, parts[0].key)
+    with Image.open(download(page, "#save", tmp_path)) as image:
+        alpha = np.asarray(image)[..., 3]
+    assert alpha.any() and not alpha[~mask_of_parts(result, [parts[0].key])].any()
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_download_is_few_keys_away(page: Page, photos: list[Path]) -> None:
     upload(page, photos[0])
-    expect(page.locator("#save")).to_be_enabled()
-    box = page.locator("#picker input").first
-    was = box.is_checked()
-    page.locator("#clear").focus()
-    page.keyboard.press("Tab")
-    assert box.evaluate("box => box === document.activeElement")
+    await_result(page)
+    card(page, "Hair").focus()
+    was = card(page, "Hair").get_attribute("aria-pressed")
     page.keyboard.press("Space")
-    expect(box).to_be_checked(checked=not was)
+    expect(card(page, "Hair")).to_have_attribute("aria-pressed", "false" if was == "true" else "true")

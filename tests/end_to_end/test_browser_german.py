@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import PATIENCE, download, upload
+from browsing import PATIENCE, await_result, download, upload
 from paper_dolls import draw
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from clothseg import Segmenter
-from clothseg.app.i18n import NAME, catalogue, use_language
-from clothseg.app.previews import legend, names_found
+from clothseg.app.components.parts import find_parts
+from clothseg.app.i18n import NAME, catalogue
+from clothseg.app.settings import AT_FIRST
 from clothseg.labels import NAMES
 
 
@@ -63,19 +64,15 @@ def test_a_photo_in_german(german: Page, tiny_model: Path, tmp_path: Path) -> No
     assert_german(german, without=10)
 
     upload(german, photo)
-    expect(german.locator("#save")).to_have_text("urlaub-cutout.png herunterladen")
-    present, said = names_found(Segmenter.from_pretrained(tiny_model)(photo)), catalogue("de")
-    assert german.locator("#picker label").all_inner_texts() == [said[name] for name in present]
-    with use_language("de"):
-        assert german.locator("#regions .legend-item").all_inner_texts() == [legend(name) for name in present]
-    german.get_by_role("button", name="Leeren").click()
-    german.locator("#regions .legend-item").first.click()
-    expect(german.locator("#picker label.selected")).to_have_text([said[present[0]]])
-    expect(german.locator("#save")).to_be_enabled()
+    await_result(german)
+    parts, said = find_parts(Segmenter.from_pretrained(tiny_model)(photo, AT_FIRST)), catalogue("de")
+    assert german.locator("#items .thing b").all_inner_texts() == [said[part.name] for part in parts]
+    german.locator('#items [data-pick=""]', has_text="Nichts").click()
+    expect(german.locator("#save")).to_be_disabled()
+    german.locator("#items [data-key]").first.click()
+    assert download(german, "#save", tmp_path).name == "urlaub-cutout.png"
+    german.locator("#more > button").click()
     assert download(german, "#save-labels", tmp_path).name == "urlaub-labels.png"
-    assert "," in german.locator(".found td").filter(has_text="%").first.inner_text()
-    german.locator("#examples button").first.click()
-    expect(german.locator("#save")).to_have_text("astronaut-cutout.png herunterladen")
     assert_german(german, without=25)
 
 
@@ -90,5 +87,5 @@ def test_the_other_tabs_in_german_and_the_way_to_english(german: Page, served: s
     german.get_by_role("link", name="English").click()
     expect(german.get_by_role("tab").first).to_have_text("Segment")
     german.locator("#examples button").first.click()
-    expect(german.locator("#save")).to_have_text("Download astronaut-cutout.png")
-    expect(german.locator(".found caption")).to_contain_text("What was found")
+    await_result(german)
+    expect(german.locator("#items h2")).to_contain_text("Items found")

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import DESKTOP, open_tab, upload
+from browsing import DESKTOP, await_result, open_tab, upload
 from paper_dolls import draw
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 from clothseg import Segmenter
-from clothseg.app.settings import LOOK
+from clothseg.app.i18n import tr
+from clothseg.app.settings import AT_FIRST, LOOK
 from clothseg.labels import NAMES
 from clothseg.outputs.comparison import compare
 from clothseg.video.stream import Stream
@@ -41,7 +42,7 @@ def test_two_settings_are_compared_on_the_photo_of_the_first_tab(page: Page, pho
     page.locator("#compare-go").click()
     expect(page.locator("#compare-table table")).to_be_visible()
     library = Segmenter.from_pretrained(tiny_model)
-    found = compare(library(photo).label_map, library(photo, edges="plain", zoom="off").label_map)
+    found = compare(library(photo, AT_FIRST).label_map, library(photo, AT_FIRST, edges="plain", zoom="off").label_map)
     assert 0.5 < found.agreement < 1
     expect(page.locator("#compare-table caption")).to_contain_text(f"{found.agreement:.1%} of the pixels")
     expect(page.locator("#compare-table tbody tr")).to_have_count(len(found.classes))
@@ -98,7 +99,7 @@ def test_the_camera_stops_where_nobody_sees_it(page: Page) -> None:
 def test_all_classes_are_explained(page: Page) -> None:
     open_tab(page, "About")
     rows = page.locator(".found tbody th").all_inner_texts()
-    assert rows == [f"{class_id}{name}" for class_id, name in enumerate(NAMES)]
+    assert rows == [f"{class_id}{tr(name)}" for class_id, name in enumerate(NAMES)]
     expect(page.get_by_text("must not be used to decide anything about a person")).to_be_visible()
 
 
@@ -130,9 +131,9 @@ def test_no_grave_finding_of_axe(page: Page, rules: tuple[str, ...], photo: Path
     def segment() -> None:
         assert_accessible(page, "before a photo", *rules)
         upload(page, photo)
-        expect(page.locator(".found tbody tr").first).to_be_visible()
-        page.get_by_role("button", name="How to look at the photo").first.click()
-        page.get_by_role("button", name="Edges, crop and what lies behind").first.click()
+        await_result(page)
+        page.locator("#look > button").click()
+        page.locator("#more > button").click()
 
     def batch() -> None:
         page.locator("#batch-files input[type=file]").set_input_files(photo)

@@ -8,7 +8,6 @@ import pytest
 
 from clothseg import Click, ConfigError, Segmentation, Segmenter, UnknownClassError
 from clothseg.labels import BACKGROUND, LABEL2ID
-from clothseg.postprocess.clicks import geodesic_distance
 from clothseg.postprocess.evidence import as_evidence
 from clothseg.postprocess.zoom_crop import Box
 
@@ -61,7 +60,8 @@ def test_a_click_always_holds_where_it_is(segmenter: Segmenter) -> None:
     for x, y, label in ((0, 0, "Hat"), (89, 119, "Scarf"), (45, 20, "Background"), (45, 20, "Upper-clothes")):
         after = segmenter.refine(figure(), [Click(x, y, label)])
         assert after.label_map[y, x] == LABEL2ID[label]
-    assert not segmenter.refine(figure(), [Click(45, 20, "Background")]).label_map[20:50, 30:60].any()
+    removed = segmenter.refine(figure(), [Click(45, 35, "Background")])
+    assert (removed.label_map[15:55, 30:60] == BACKGROUND).mean() > 0.8
 
 
 def test_a_click_that_agrees_changes_nothing_else(segmenter: Segmenter) -> None:
@@ -85,14 +85,6 @@ def test_clicks_outside_the_photo_are_refused(segmenter: Segmenter) -> None:
         with pytest.raises(ConfigError, match="outside the photo of 90 x 120 pixels"):
             segmenter.refine(figure(), [Click(x, y, "Hat")])  # type: ignore[arg-type]
     assert segmenter.refine(before := figure(), []) is before
-
-
-def test_geodesic_distance_goes_around_walls(rng: np.random.Generator) -> None:
-    wall = np.zeros((20, 30), np.float32)
-    wall[:15, 10] = 100
-    distance = geodesic_distance([wall], (2, 2), 1)
-    assert distance[2, 2] == 0 and distance[2, 5] == 3
-    assert distance[2, 12] == 10 + 2 * 13  # down to the wall's end and up again
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, Position, expect
 
 from clothseg import Segmentation
 from clothseg.images.decode import load_photo
@@ -54,15 +54,41 @@ def download(page: Page, button: str, folder: Path) -> Path:
     return path
 
 
-def await_cutout(page: Page, before: str | None) -> str:
-    """Wait until another cut-out than `before` (the address of its picture) is shown and can be downloaded."""
-    page.wait_for_function("old => ![old, undefined].includes(document.querySelector('#cutout img')?.src)", arg=before)
-    expect(page.locator("#save")).to_be_enabled()
-    return page.locator("#cutout img").get_attribute("src")
+def await_result(page: Page, before: int | None = None) -> int:
+    """Wait until another result than the one of number `before` is on the stage, with its cards; give its number."""
+    page.wait_for_function(
+        "before => ![0, before].includes(window.clothseg?.choice().number) && document.querySelector('#items .thing')",
+        arg=before,
+    )
+    return int(page.evaluate("window.clothseg.choice().number"))
 
 
 def picked(page: Page) -> list[str]:
-    return page.locator("#picker label.selected").all_inner_texts()
+    """Keys of the parts that are picked on the stage, as their cards show it too."""
+    keys = page.evaluate("window.clothseg.choice().picked")
+    cards = page.locator('#items [data-key][aria-pressed="true"]')
+    expect(cards).to_have_count(len(keys))
+    assert cards.evaluate_all("all => all.map((each) => each.dataset.key)") == keys
+    return list(keys)
+
+
+def card(page: Page, key: str) -> Locator:
+    """The card of the part with this key."""
+    return page.locator(f'#items [data-key="{key}"]')
+
+
+def only(page: Page, key: str) -> None:
+    """Pick one part alone."""
+    card(page, key).dblclick()
+
+
+def stage_point(page: Page, result: Segmentation, at: tuple[int, int]) -> Position:
+    """Where on the stage a pixel (x, y) of the photo is shown, as long as nobody zooms."""
+    box = page.locator(".stage .frame").bounding_box()
+    scale = min(box["width"] / result.photo.width, box["height"] / result.photo.height)
+    left = (box["width"] - scale * result.photo.width) / 2
+    top = (box["height"] - scale * result.photo.height) / 2
+    return {"x": left + (at[0] + 0.5) * scale, "y": top + (at[1] + 0.5) * scale}
 
 
 def inner_point(mask: np.ndarray) -> tuple[int, int]:

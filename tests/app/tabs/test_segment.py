@@ -1,4 +1,4 @@
-"""The tab for one photo: what stands above and in place of the regions."""
+"""The tab for one photo: what stands above the stage, and what of the page is there."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ PHOTO = Image.fromarray(DOLL.image)
 
 
 @pytest.mark.parametrize(
-    ("result", "note", "regions"),
+    ("result", "note", "parts"),
     [
         (Segmentation(PHOTO, DOLL.mask), None, True),
         (Segmentation(PHOTO, SHIRT), NOBODY, True),
@@ -29,21 +29,23 @@ PHOTO = Image.fromarray(DOLL.image)
         (Segmentation(PHOTO, np.zeros_like(SHIRT)), HARDLY_ANYTHING, False),
     ],
 )
-def test_notes_stand_above_the_regions_and_without_regions_the_photo_is_not_shown_twice(
-    result: Segmentation, note: str | None, regions: bool, tmp_path: Path
+def test_notes_stand_above_the_stage(
+    result: Segmentation, note: str | None, parts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
     PHOTO.save(tmp_path / "doll.png")
 
-    def segmenter(path: str, **_: Any) -> Segmentation:
+    def segmenter(path: str, *_: Any) -> Segmentation:
         return result
 
     with gr.Blocks() as page:
         segment_tab(segmenter, None)  # type: ignore[arg-type]
     (analyse,) = (each for each in page.fns.values() if getattr(each.fn, "__name__", "") == "analyse")
     values: list[Any] = [getattr(component, "value", None) for component in analyse.inputs]
-    values[:4] = [str(tmp_path / "doll.png"), None, [], []]
+    values[:4] = [None, str(tmp_path / "doll.png"), None, []]
     shown = {component.elem_id: update for component, update in analyse.fn(*values).items()}
-    said = shown["start"]
+    said = shown["message"]
     assert said["visible"] == (note is not None) and (note is None or note in said["value"])
-    assert [shown[name]["visible"] for name in ("regions", "view", "picker-card", "cutout-card")] == [regions] * 4
-    assert not shown["before-after"]["visible"]
+    assert [shown[name]["visible"] for name in ("before", "after", "more", "take")] == [False, True, True, True]
+    assert bool(shown["stage"]["parts"]) == bool(shown["stage"]["picked"]) == parts
+    assert ("No clothes or body parts" in shown["said"]) == (not parts)

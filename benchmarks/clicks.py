@@ -1,0 +1,128 @@
+"""How much clicks correct: a simulated user clicks what is wrong, and tells the class.
+
+    python -m benchmarks.clicks FOLDER [--split_file docs/experiments/development-split.json] [--model MODEL]
+
+FOLDER holds the labelled rows, or is one parquet file. The user clicks the middle (the place furthest from its edge)
+of the largest connected region of one class that is labelled as another, 0 to 10 times. After each click: mean IoU of
+all photos (intersections and unions added up), its mean over photos (of the classes that a photo or its result shows),
+and boundary F1 at 2 px. Number of clicks (NoC) is as in papers on interactive segmentation: how many a photo takes, on
+average, to reach a mean IoU; those that do not reach it count as the most.
+"""
+
+import argparse
+import time
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from tqdm.auto import tqdm
+
+from clothseg import Click, Segmenter
+from clothseg.labels import IGNORE, NAMES, NUM_CLASSES
+from clothseg.training.data.decoding import decode_row
+from clothseg.training.data.loading import load_splits
+from clothseg.training.evaluation.boundary import boundary_f1
+from clothseg.training.evaluation.metrics import confusion_matrix, figures_of
+
+
+Labels = npt.NDArray[np.uint8]
+
+MOST = 10
+"""Clicks on a photo."""
+
+GOALS = (0.8, 0.9)
+
+
+class Clicked(NamedTuple):
+    """What was measured of N photos after 0 to K clicks.
+
+    Attributes:
+        counts: (N, K + 1, 18, 18) confusion matrices.
+        boundary: (N, K + 1, 18) boundary F1, NaN for classes that neither shows.
+        seconds: of each click.
+    """
+
+    counts: npt.NDArray[np.int64]
+    boundary: npt.NDArray[np.float64]
+    seconds: list[float]
+
+
+def next_click(truth: Labels, found: Labels) -> Click | None:
+    """Where the simulated user clicks; None if all is right."""
+    wrong = (truth != found) & (truth != IGNORE)
+    largest, click = 0, None
+    for class_id in np.unique(truth[wrong]).tolist():
+        mask = (wrong & (truth == class_id)).view(np.uint8)
+        _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+        number = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+        if stats[number, cv2.CC_STAT_AREA] > largest:
+            largest = int(stats[number, cv2.CC_STAT_AREA])
+            piece = np.pad((pieces == number).view(np.uint8), 1)
+            row, column = np.unravel_index(cv2.distanceTransform(piece, cv2.DIST_L2, 5).argmax(), piece.shape)
+            click = Click(int(column) - 1, int(row) - 1, NAMES[class_id])
+    return click
+
+
+def click_through(segmenter: Segmenter, rows: list[tuple[Labels, Labels]], most: int = MOST) -> Clicked:
+    """Click through photos and their truth."""
+    counts = np.zeros((len(rows), most + 1, NUM_CLASSES, NUM_CLASSES), np.int64)
+    boundary, seconds = np.full((len(rows), most + 1, NUM_CLASSES), np.nan), []
+    for index, (photo, truth) in enumerate(tqdm(rows, unit=" photos", leave=False)):
+        result = segmenter(Image.fromarray(photo))
+        for number in range(most + 1):
+            counts[index, number] = confusion_matrix(truth, result.label_map)
+            boundary[index, number] = boundary_f1(truth, result.label_map, (2,))[0]
+            click = next_click(truth, result.label_map)
+            if click is None or number == most:
+                counts[index, number:] = counts[index, number]
+                boundary[index, number:] = boundary[index, number]
+                break
+            start = time.perf_counter()
+            result = segmenter.refine(result, [click])
+            seconds.append(time.perf_counter() - start)
+    return Clicked(counts, boundary, seconds)
+
+
+def clicks_to_reach(photo_iou: npt.NDArray[np.float64], goal: float) -> tuple[float, int]:
+    """Mean number of clicks of photos (N, K + 1) to a goal, and how many photos do not reach it."""
+    reached = photo_iou >= goal
+    needed = np.where(reached.any(axis=1), reached.argmax(axis=1), photo_iou.shape[1] - 1)
+    return float(needed.mean()), int((~reached.any(axis=1)).sum())
+
+
+def print_table(found: Clicked) -> None:
+    """Print what was measured."""
+    overall = figures_of(found.counts.sum(axis=0))["mean_iou"]
+    photos = figures_of(found.counts)["mean_iou"]
+    with np.errstate(invalid="ignore"):
+        edges = np.nanmean(np.nanmean(found.boundary, axis=0), axis=-1)
+    print("| clicks | mean IoU | mean IoU of a photo | boundary F1, 2 px |\n|---|---|---|---|")
+    for number in range(len(overall)):
+        print(f"| {number} | {overall[number]:.3f} | {photos[:, number].mean():.3f} | {edges[number]:.3f} |")
+    for goal in GOALS:
+        mean, never = clicks_to_reach(photos, goal)
+        print(f"\nNoC@{goal:.2f}: {mean:.2f} clicks; {never} of {len(photos)} photos do not reach it.")
+    times = 1000 * np.array(found.seconds)
+    print(f"\n{len(times)} clicks, {np.median(times):.0f} ms each (median), {np.percentile(times, 95):.0f} ms (95 %).")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", help="of the labelled rows, or a parquet file")
+    parser.add_argument("--split_file", help="whose validation rows are clicked; default: the data's own validation")
+    parser.add_argument("--model", help="Hub id or folder; default: embedded")
+    parser.add_argument("--clicks", type=int, default=MOST, help=f"on each photo (default {MOST})")
+    parser.add_argument("--limit", type=int, help="so many photos alone")
+    options = parser.parse_args(argv)
+    rows = load_splits(options.folder, split_file=options.split_file).validation
+    rows = rows.select(range(min(len(rows), options.limit or len(rows))))
+    segmenter = Segmenter.from_pretrained(options.model)
+    print(f"{segmenter.name}, {len(rows)} photos, validation of {options.split_file or options.folder}\n")
+    print_table(click_through(segmenter, [decode_row(row) for row in rows], options.clicks))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""What the server answers to what a visitor does on the tab for one photo. None of it knows the tab's components."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from clothseg.app import html
+from clothseg.app.cards import cards
+from clothseg.app.components.parts import Part, find_parts
+from clothseg.app.components.stage import cutout_value, stage_value
+from clothseg.app.corrections import corrected
+from clothseg.app.downloads import (
+    save_coco,
+    save_cutout_picture,
+    save_items,
+    save_items_zip,
+    save_labels,
+    save_summary,
+)
+from clothseg.app.i18n import tr
+from clothseg.app.messages import localized
+from clothseg.app.photo_input import fitting_photo, plain_errors
+from clothseg.app.selection import Choice, PhotoResult, carried, cutout_of, first_picks, items_of, of_group, preview_of
+from clothseg.app.settings import LOOK, OPACITY, Settings, cutout_options, look_options, write_link
+from clothseg.errors import ClothsegError
+from clothseg.options import CutoutOptions, SegmentOptions
+from clothseg.segmenter import Segmenter
+
+
+class Answers:
+    """The answers, by one model.
+
+    Attributes:
+        refused: stands for the result of a photo that could not be used.
+        unchanged: stands for the result that is shown already.
+    """
+
+    refused = "refused"
+    unchanged: tuple[()] = ()
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        """Answer with `segmenter`, which runs one photo at a time."""
+        self.segmenter = segmenter
+
+    def analyse(
+        self,
+        said: Any,
+        path: str | bytes | None,
+        before: Any,
+        kept: Sequence[str],
+        ticks: Sequence[bool],
+        settings: Sequence[Any],
+    ) -> tuple[PhotoResult, dict[str, Any]] | tuple[()] | str | None:
+        """Segment a photo.
+
+        Args:
+            said: what the browser shows (`Choice.of`).
+            path: of the photo; None if there is none.
+            before: what was returned last, or None.
+            kept: classes that a link picks.
+            ticks: of the switches.
+            settings: of the cut-out.
+
+        Returns:
+            The result and the stage's value; `unchanged`; why there is none; or None without a photo.
+        """
+        if path is None:
+            return None
+        choice = Choice.of(said)
+        try:
+            options = SegmentOptions.of(look_options(ticks))
+            shown = before if isinstance(before, PhotoResult) and before.path == path else None
+            if shown and shown.options == options and not choice.restoring:
+                return self.unchanged  # gradio sends some changes of a photo twice
+            photo = fitting_photo(path)
+            result = self.segmenter(path if photo is None else photo, options)
+            note = ""
+            if photo is not None:
+                result = replace(result, name=Path(path).name if isinstance(path, str) else None)
+                width, height = photo.size
+                note = tr(
+                    "The photo is larger than this app takes. It was reduced to {width} × {height} pixels.",
+                    width=width,
+                    height=height,
+                )
+            same = choice.restoring or (shown is not None and choice.number == shown.number)
+            found = PhotoResult(path, options, result, result, note=note, preview=shown.preview if shown else "")
+            if same and choice.edits:
+                found = corrected(self.segmenter, found, choice.edits)
+            parts = find_parts(found.result)
+            picked = carried(parts, choice.picked) if same else first_picks(parts, choice.classes or kept)
+            found = replace(found, picked=tuple(picked))
+            return found, self._staged(found, picked, settings, parts)
+        except ClothsegError as error:
+            return localized(str(error))
+
+    def correct(self, event: gr.EventData, said: Any, seen: Any, *settings: Any) -> tuple[Any, Any, Any]:
+        """The result, the stage's value and what is said after the visitor's corrections."""
+        wanted = event._data if isinstance(event._data, dict) else {}
+        if not isinstance(seen, PhotoResult) or wanted.get("base") != seen.started:
+            return gr.skip(), gr.skip(), gr.skip()
+        try:
+            found = corrected(self.segmenter, seen, Choice.of(wanted).edits)
+        except ClothsegError as error:
+            gr.Warning(localized(str(error)))
+            found = replace(seen)  # with those corrections that could be made
+        parts = find_parts(found.result)
+        before = {part.key for part in find_parts(seen.result)}
+        fresh = [key for key in of_group("All garments", parts) if key not in before]
+        found = replace(found, picked=(*Choice.of(said).picked, *fresh))
+        value = self._staged(found, found.picked, settings, parts) | {"turn": wanted.get("turn")}
+        return found, value, html.announcement(self.told(found))
+
+    def _staged(
+        self, found: PhotoResult, picked: Sequence[str], settings: Sequence[Any], parts: Sequence[Part]
+    ) -> dict[str, Any]:
+        return stage_value(
+            found.result,
+            found.preview,
+            found.number,
+            base=found.started,
+            parts=parts,
+            picked=picked,
+            background=_color(cutout_options(*settings)),
+            edits=found.edits,
+        )
+
+    def told(self, found: PhotoResult) -> str:
+        """What screen readers say of a result."""
+        names = [tr(part.name) for part in find_parts(found.result)]
+        if not names:
+            return tr("No clothes or body parts were found. One person, well visible, works best.")
+        return tr("Found: {names}.", names=", ".join(names))
+
+    @staticmethod
+    def describe(seen: Any) -> str:
+        """The cards of a result."""
+        return cards(seen.result, find_parts(seen.result)) if isinstance(seen, PhotoResult) else ""
+
+    @staticmethod
+    @plain_errors
+    def preview(said: Any, seen: Any, *settings: Any) -> Any:
+        """The refined cut-out of what is picked, for the stage that shows that result."""
+        choice = Choice.of(said)
+        if not isinstance(seen, PhotoResult):
+            return gr.skip()
+        options = cutout_options(*settings)
+        # A new photo's first picks are the server's; the browser has them a moment later.
+        picked = choice.picked if choice.number == seen.number else seen.picked
+        cutout = cutout_value(preview_of(seen.result, picked, options), picked) if picked else None
+        return {"number": seen.number, "cutout": cutout, "background": _color(options)}
+
+    def file(self, kind: str) -> Callable[..., str | None]:
+        """What makes a file of a kind from what the browser shows, and gives its path."""
+        write = _FILES[kind]
+
+        @plain_errors
+        def make(said: Any, seen: Any, polygons: bool, *settings: Any) -> str | None:
+            choice = Choice.of(said)
+            if not isinstance(seen, PhotoResult):
+                return None
+            if list(seen.edits) != list(choice.edits) and choice.number:
+                seen = corrected(self.segmenter, seen, choice.edits)
+            return write(seen, choice.picked, cutout_options(*settings), polygons)
+
+        return make
+
+    @staticmethod
+    @plain_errors
+    def link(said: Any, seen: Any, *values: Any) -> Any:
+        """Query of a link to the settings; it names classes only if they are others than are picked at first."""
+        choice = Choice.of(said)
+        opacity = OPACITY if choice.opacity is None else choice.opacity
+        keep: tuple[str, ...] = ()
+        if isinstance(seen, PhotoResult):
+            parts = find_parts(seen.result)
+            if set(choice.picked) != set(first_picks(parts, ())):
+                keep = tuple(dict.fromkeys(part.name for part in parts if part.key in choice.picked))
+        settings = Settings(values[: len(LOOK)], keep, opacity, cutout_options(*values[len(LOOK) :]))
+        return gr.update(value=write_link(settings), visible=True)
+
+
+def _color(options: CutoutOptions) -> str | None:
+    """The colour behind a cut-out, for the stage to draw."""
+    return options.background if isinstance(options.background, str) and options.background != "none" else None
+
+
+def _cutout(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions, polygons: bool) -> str | None:
+    return save_cutout_picture(seen.result, cutout_of(seen.result, picked, options)) if picked else None
+
+
+def _each(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions, polygons: bool) -> str | None:
+    return save_items_zip(seen.result, items_of(seen.result, picked), options, polygons) if picked else None
+
+
+_FILES: dict[str, Callable[[PhotoResult, Sequence[str], CutoutOptions, bool], str | None]] = {
+    "cutout": _cutout,
+    "each": _each,
+    "labels": lambda seen, picked, options, polygons: save_labels(seen.result),
+    "summary": lambda seen, picked, options, polygons: save_summary(seen.result),
+    "items": lambda seen, picked, options, polygons: save_items(seen.result, items_of(seen.result)),
+    "coco": lambda seen, picked, options, polygons: save_coco(seen.result, items_of(seen.result), polygons),
+}

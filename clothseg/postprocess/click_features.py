@@ -1,0 +1,238 @@
+"""What is measured of each pixel to tell whether a click means it, too.
+
+All is measured on a small copy of the photo: how the network's answer, the colour and the place of a pixel differ from
+those at the click, and how far it is along a path that crosses few edges (the geodesic distance of Criminisi, Sharp
+and Blake, "GeoS: geodesic image segmentation", ECCV 2008, by raster scans); and the same for earlier clicks. Those
+of other classes speak against it, as in Price, Morse and Cohen, "Geodesic graph cut for interactive image
+segmentation" (CVPR 2010).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from clothseg.labels import BACKGROUND
+from clothseg.postprocess.evidence import Evidence, lay_out
+from clothseg.postprocess.softmax import softmax
+
+
+Array = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.uint8]
+Cell = tuple[int, int]
+"""Row and column on the grid."""
+
+GRID_SIDE = 256
+"""Longer side of the copy, or as near as a whole number of times smaller than the photo."""
+
+_STEP = 0.02
+"""Cost of a step of the geodesic distance, in addition to what changes on the way."""
+
+_ROUNDS = 2
+"""Sweeps of the geodesic distance in each of the four directions."""
+
+_NONE = {"color": 3.0, "answer": 1.0, "way": 3.0, "place": 1.5, "cosine": -1.0}
+"""What is measured of earlier clicks where there is none: as of one that is far away in everything."""
+
+
+class View(NamedTuple):
+    """A photo on the grid.
+
+    Attributes:
+        lab: (3, h, w) CIELAB colours, smoothed.
+        probability: (18, h, w), what the network said.
+        log_probability: (18, h, w).
+        unit: (18, h, w), the logits less their mean, as vectors of length 1.
+        down: (h - 1, w) cost of the way from a cell to the one below.
+        right: (h, w - 1) cost of the way to the one at the right.
+        scale: height of the figure in cells.
+        on_its_side: whether the people in the photo lie.
+    """
+
+    lab: Array
+    probability: Array
+    log_probability: Array
+    unit: Array
+    down: Array
+    right: Array
+    scale: float
+    on_its_side: bool
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(h, w) of the grid."""
+        return self.lab.shape[1], self.lab.shape[2]
+
+
+class Place(NamedTuple):
+    """A cell as seen from all others, each (h, w) float32.
+
+    Attributes:
+        cell: where it is.
+        color: difference of colours.
+        lightness: that of lightness alone.
+        answer: total variation of the network's probabilities, 0..1.
+        cosine: of the network's logits.
+        way: geodesic distance.
+    """
+
+    cell: Cell
+    color: Array
+    lightness: Array
+    answer: Array
+    cosine: Array
+    way: Array
+
+
+def view_of(photo: Image.Image, evidence: Evidence, rotation: int = 0) -> View:
+    """What is needed of an RGB photo and of what the network said of it, for any number of clicks.
+
+    Args:
+        photo: RGB.
+        evidence: of it.
+        rotation: by how many degrees clockwise it must be turned for people to stand upright.
+    """
+    shrink = max(1, round(max(photo.size) / GRID_SIDE))
+    colors = cv2.cvtColor(np.asarray(photo.reduce(shrink), np.float32) / 255, cv2.COLOR_RGB2LAB)
+    lab = np.stack([np.asarray(cv2.medianBlur(plane, 5), np.float32) for plane in cv2.split(colors)])
+    logits = lay_out(evidence, photo.size, lab.shape[1:])
+    probability = softmax(logits)
+    unit = logits - logits.mean(axis=0)
+    unit /= np.maximum(np.linalg.norm(unit, axis=0), 1e-6)
+    down, right = _costs(lab, probability, 1), _costs(lab, probability, 2)
+    axis = 0 if rotation in (90, 270) else 1
+    extent = np.flatnonzero((probability[BACKGROUND] < 0.5).any(axis=axis))
+    scale = max(20.0, float(np.ptp(extent)) if len(extent) else 0)
+    log_probability = np.log(np.maximum(probability, 1e-5))
+    return View(lab, probability, log_probability, unit, down, right, scale, rotation in (90, 270))
+
+
+def _costs(lab: Array, probability: Array, axis: int) -> Array:
+    """Of the way from each cell to the next along an axis."""
+    changes = [np.abs(np.diff(planes, axis=axis)).sum(axis=0) for planes in (lab, probability)]
+    return np.asarray(_STEP + changes[0] / 20 + 2 * changes[1], np.float32)
+
+
+def place_of(view: View, cell: Cell) -> Place:
+    """A cell as seen from all others."""
+    row, column = cell
+    around = slice(max(0, row - 1), row + 2), slice(max(0, column - 1), column + 2)
+    lab, probability, unit = (
+        planes[:, *around].mean(axis=(1, 2)) for planes in (view.lab, view.probability, view.unit)
+    )
+    color = np.sqrt(sum((plane - value) ** 2 for plane, value in zip(view.lab, lab, strict=True)))
+    answer = 0.5 * sum(np.abs(plane - value) for plane, value in zip(view.probability, probability, strict=True))
+    cosine = np.tensordot(unit, view.unit, 1)
+    return Place(
+        cell, color, np.abs(view.lab[0] - lab[0]), answer, cosine, geodesic_distance(view.down, view.right, cell)
+    )
+
+
+def geodesic_distance(down: Array, right: Array, cell: Cell) -> Array:
+    """How far all cells are from one along the best path, by a few raster scans: (h, w) float32.
+
+    Args:
+        down: (h - 1, w) float32 cost of the way from a cell to the one below.
+        right: (h, w - 1) float32 cost of the way to the one at the right.
+        cell: from which it is measured.
+    """
+    distance = np.full((right.shape[0], down.shape[1]), 1e9, np.float32)
+    distance[cell] = 0
+    across = np.ascontiguousarray(right.T)
+    for _ in range(_ROUNDS):
+        _sweep(distance, down)
+        turned = np.ascontiguousarray(distance.T)
+        _sweep(turned, across)
+        distance = np.ascontiguousarray(turned.T)
+    return distance
+
+
+def _sweep(distance: Array, costs: Array) -> None:
+    """Carry distances down and up, in place."""
+    for at in range(1, len(distance)):
+        np.minimum(distance[at], distance[at - 1] + costs[at - 1], out=distance[at])
+    for at in range(len(distance) - 2, -1, -1):
+        np.minimum(distance[at], distance[at + 1] + costs[at], out=distance[at])
+
+
+def features_of(
+    view: View, labels: Labels, place: Place, class_id: int, earlier: Sequence[tuple[Place, int]] = ()
+) -> Array:
+    """What tells whether cells are of the region that a click means: (F, h, w) float32.
+
+    Args:
+        view: of the photo.
+        labels: (h, w) uint8 class ids before the click.
+        place: of the click.
+        class_id: that was given there.
+        earlier: places and class ids of earlier clicks.
+    """
+    row, column = cell = place.cell
+    was = int(labels[cell])
+    logs, probability = view.log_probability, view.probability
+    own = np.take_along_axis(logs, labels[None].astype(np.intp), axis=0)[0]
+    _, pieces, stats, _ = cv2.connectedComponentsWithStats((labels == was).view(np.uint8), connectivity=4)
+    piece = (pieces == pieces[cell]).view(np.uint8)
+    padded = cv2.copyMakeBorder(piece, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    depth = np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_5), np.float32)[1:-1, 1:-1]
+    rows, columns = np.indices(view.shape, np.float32)
+    away = np.abs(rows - row) / view.scale, np.abs(columns - column) / view.scale
+    straight = np.hypot(*away)
+    margin = (logs[class_id] - logs[was]) / 4
+    one = np.ones(view.shape, np.float32)
+    planes = [
+        (logs[class_id] - own) / 4,
+        probability[class_id],
+        probability[class_id] - probability[class_id][cell],
+        probability[was] - probability[was][cell],
+        (logs[class_id] - logs[class_id][cell]) / 4,
+        (logs[was] - logs[was][cell]) / 4,
+        margin,
+        one * margin[cell],
+        place.answer,
+        place.cosine,
+        np.log1p(place.color / 5),
+        place.lightness / 30,
+        np.log1p(place.way) / 3,
+        np.sqrt(straight),
+        away[view.on_its_side],
+        away[not view.on_its_side],
+        labels == was,
+        piece,
+        labels == BACKGROUND,
+        one * (class_id == BACKGROUND),
+        one * (was == BACKGROUND),
+        probability.max(axis=0),
+        one * (stats[pieces[cell], cv2.CC_STAT_AREA] ** 0.5 / view.scale),
+        one * (depth[cell] / view.scale),
+        one * (depth[cell] / max(1, depth.max())),
+        np.log1p(straight * view.scale / max(1, depth[cell])),
+        np.minimum(depth, 20) / 20,
+        *_of_earlier(view, [each for each, given in earlier if given != class_id], rows, columns),
+        *_of_same([each for each, given in earlier if given == class_id], one),
+    ]
+    return np.stack([np.asarray(plane, np.float32) for plane in planes])
+
+
+def _of_earlier(view: View, places: list[Place], rows: Array, columns: Array) -> list[Array]:
+    """How near cells are, in each way, to the nearest click of another class."""
+    made = [np.full(view.shape, value, np.float32) for value in _NONE.values()]
+    for place in places:
+        straight = np.hypot(rows - place.cell[0], columns - place.cell[1]) / view.scale
+        here = (np.log1p(place.color / 5), place.answer, np.log1p(place.way) / 3, np.sqrt(straight))
+        for plane, value in zip(made, here, strict=False):
+            np.minimum(plane, value, out=plane)
+        np.maximum(made[-1], place.cosine, out=made[-1])
+    return made
+
+
+def _of_same(places: list[Place], one: Array) -> list[Array]:
+    """The same for clicks of the same class: colour and way alone."""
+    color, way = (np.full_like(one, _NONE[name]) for name in ("color", "way"))
+    for place in places:
+        np.minimum(color, np.log1p(place.color / 5), out=color)
+        np.minimum(way, np.log1p(place.way) / 3, out=way)
+    return [color, way]

@@ -1,0 +1,92 @@
+"""Strokes of a brush: what they are, and which pixels they cover."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+
+from clothseg.errors import ConfigError
+from clothseg.postprocess.clicks import Click
+from clothseg.postprocess.corrections import Mask, class_id_of
+
+
+MOST = 200
+"""Clicks, or strokes, in one call."""
+
+MOST_POINTS = 20_000
+"""Of a stroke."""
+
+MAX_RADIUS = 2000
+"""Of a brush, in pixels."""
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """A line that a round brush was moved along.
+
+    Attributes:
+        points: (x, y) in pixels of the photo, which may lie outside of it; one makes a dot.
+        radius: of the brush in pixels: 0 covers a line of single pixels.
+        label: name of the class, "Background" included.
+
+    Raises:
+        UnknownClassError: the class is not one of the 18; a group of classes is none.
+        ConfigError: no points, too many, or numbers that cannot be used.
+    """
+
+    points: Sequence[tuple[float, float]]
+    radius: float
+    label: str
+
+    def __post_init__(self) -> None:
+        class_id_of(self.label)
+        if not isinstance(self.points, list | tuple) or not 1 <= len(self.points) <= MOST_POINTS:
+            raise ConfigError(f"A stroke has 1 to {MOST_POINTS:,} points [x, y].")
+        for point in self.points:
+            if not isinstance(point, list | tuple) or len(point) != 2 or not all(map(_is_number, point)):
+                raise ConfigError(f"A point of a stroke is [x, y] in pixels, not {repr(point)[:50]}.")
+        if not _is_number(self.radius) or not 0 <= self.radius <= MAX_RADIUS:
+            raise ConfigError(f"The radius of a stroke can be 0 to {MAX_RADIUS} pixels, not {repr(self.radius)[:50]}.")
+
+    def mask(self, shape: tuple[int, int]) -> Mask:
+        """(H, W) bool: the pixels that the brush covers of a photo of this shape."""
+        covered = np.zeros(shape, np.uint8)
+        # Far outside it does not matter where; OpenCV's own limit is 2**15.
+        points = np.floor(np.clip(self.points, -16_000, 30_000)).astype(np.int32)
+        radius = round(self.radius)
+        for start, end in itertools.pairwise(points.tolist()):
+            cv2.line(covered, start, end, 1, 2 * radius + 1)
+        for point in points.tolist():
+            cv2.circle(covered, point, radius, 1, cv2.FILLED)
+        return covered.view(np.bool_)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+
+
+Given = TypeVar("Given", Click, Stroke)
+
+
+def from_json(kind: type[Given], values: Any) -> list[Given]:
+    """Clicks or strokes from a list of JSON objects with their attributes; None is an empty list.
+
+    Raises:
+        ConfigError: it is no such list, or too long, or an object lacks something or has something else.
+        UnknownClassError: a class does not exist.
+    """
+    name, keys = kind.__name__.lower(), tuple(kind.__dataclass_fields__)
+    form = f"{{{', '.join(keys)}}}"
+    if values is None:
+        return []
+    if not isinstance(values, list):
+        raise ConfigError(f"Give {name}s as a JSON list of objects {form}, not {repr(values)[:50]}.")
+    if len(values) > MOST:
+        raise ConfigError(f"At most {MOST} {name}s are taken in one call, not {len(values)}.")
+    for value in values:
+        if not isinstance(value, Mapping) or set(value) != set(keys):
+            raise ConfigError(f"A {name} is a JSON object {form}, not {repr(value)[:80]}.")
+    return [kind(**value) for value in values]

@@ -1,0 +1,206 @@
+"""What the tab for one photo answers, without a browser."""
+
+import json
+import re
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import pytest
+from paper_dolls import draw
+from PIL import Image
+
+from clothseg import Segmentation, Segmenter
+from clothseg.app.answers import Answers
+from clothseg.app.cards import cards
+from clothseg.app.components.parts import find_parts
+from clothseg.app.i18n import tr
+from clothseg.app.selection import PhotoResult, first_picks
+from clothseg.app.settings import AT_FIRST, CUTOUT_AT_FIRST, LOOK_AT_FIRST, cutout_values
+from clothseg.labels import GROUPS
+from clothseg.options import SegmentOptions
+
+
+PLAIN = cutout_values(CUTOUT_AT_FIRST)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
+
+
+@pytest.fixture(scope="module")
+def answers(tiny_model: Path) -> Answers:
+    return Answers(Segmenter.from_pretrained(tiny_model))
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> str:
+    path = tmp_path / "holiday.jpg"
+    Image.fromarray(draw(1, 300, 200).image).save(path)
+    return str(path)
+
+
+@pytest.fixture
+def doll() -> PhotoResult:
+    image, mask, _ = draw(3, 800, 550)
+    result = Segmentation(Image.fromarray(image), mask, name="doll.webp")
+    return PhotoResult("doll.webp", SegmentOptions(), result, result)
+
+
+def analyse(answers: Answers, path: Any, before: Any = None, **said: Any) -> Any:
+    return answers.analyse(said, path, before, [], LOOK_AT_FIRST, PLAIN)
+
+
+def edit(answers: Answers, seen: PhotoResult, *edits: dict[str, Any], picked: Any = (), base: Any = None) -> Any:
+    said = {"base": seen.started if base is None else base, "turn": 5, "edits": list(edits)}
+    return answers.correct(gr.EventData(None, said), {"number": seen.number, "picked": [*picked]}, seen, *PLAIN)
+
+
+def test_a_photo_is_segmented_as_the_library_does(answers: Answers, photo: str) -> None:
+    seen, value = analyse(answers, photo)
+    expected = answers.segmenter(photo, AT_FIRST)
+    assert np.array_equal(seen.result.label_map, expected.label_map) and seen.result.name == "holiday.jpg"
+    assert value["number"] == seen.number and value["base"] == seen.started
+    assert value["picked"] == first_picks(find_parts(expected), ())
+
+
+def test_picks_go_on_to_the_next_photo_and_stay_in_the_same(answers: Answers, photo: str, tmp_path: Path) -> None:
+    seen, _ = analyse(answers, photo)
+    keys = [part.key for part in find_parts(seen.result)][:1]
+    assert analyse(answers, photo, seen) == answers.unchanged
+    said = {"number": seen.number, "picked": keys, "classes": ["Bag"]}
+    plain = [False, *LOOK_AT_FIRST[1:]]
+    assert answers.analyse(said, photo, seen, [], plain, PLAIN)[1]["picked"] == keys  # type: ignore[index, misc]
+    other = tmp_path / "other.png"
+    Image.fromarray(draw(1, 300, 200).image).save(other)
+    assert analyse(answers, str(other), seen, picked=["Bag"], classes=keys)[1]["picked"] == keys
+    assert analyse(answers, str(other), None, picked=keys, restoring=True)[1]["picked"] == keys
+
+
+def test_what_cannot_be_used_is_said(answers: Answers, tmp_path: Path) -> None:
+    path = tmp_path / "notes.jpg"
+    path.write_text("no photo")
+    assert "notes.jpg is not a readable image" in analyse(answers, str(path))
+    assert analyse(answers, None) is None
+
+
+def test_a_jpeg_with_too_many_pixels_is_reduced(
+    answers: Answers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOTHSEG_MAX_PIXELS", "50000")
+    paths = [tmp_path / name for name in ("large.jpg", "large.png")]
+    for path in paths:
+        Image.fromarray(draw(1, 600, 400).image).save(path)
+    seen, _ = analyse(answers, str(paths[0]))
+    width, height = seen.result.photo.size
+    assert width * height <= 50000 and seen.result.name == "large.jpg" and f"{width} × {height}" in seen.note
+    assert "too large" in analyse(answers, str(paths[1]))
+
+
+def test_corrections_are_made_and_taken_back(answers: Answers, photo: str) -> None:
+    seen, value = analyse(answers, photo)
+    part = value["parts"][0]
+    (x, y), name = part["point"], part["name"]
+    other = next(each for each in ("Skirt", "Hat") if each != name)
+    relabel = {"kind": "relabel", "part": part["key"], "x": x, "y": y, "label": other}
+    found, answer, _ = edit(answers, seen, relabel, picked=[part["key"]])
+    assert not found.result.mask(name).any() and np.array_equal(found.base.label_map, seen.base.label_map)
+    assert (answer["turn"], answer["base"], answer["edits"]) == (5, seen.started, [relabel])
+    stroke = {"kind": "stroke", "points": [[x, y], [x + 4, y]], "radius": 3, "label": "Bag"}
+    painted, *_ = edit(answers, found, relabel, stroke)
+    assert painted.result.label_map[y, x] == 16
+    clicked, *_ = edit(answers, found, {"kind": "click", "x": x, "y": y, "label": "Scarf"})
+    assert clicked.result.label_map[y, x] == 17
+    undone, answer, _ = edit(answers, painted)
+    assert np.array_equal(undone.result.label_map, seen.result.label_map) and answer["edits"] == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "melt"},
+        {"kind": "click", "x": "a", "y": 1, "label": "Hat"},
+        {"kind": "stroke", "points": [], "radius": 2, "label": "Hat"},
+        {"kind": "stroke", "points": [[1, 1]], "radius": float("inf"), "label": "Hat"},
+        {"kind": "relabel", "part": "Hat", "label": "Cape"},
+        {},
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # gradio's, of a message to nobody
+def test_a_correction_that_cannot_be_made_is_left_out(answers: Answers, doll: PhotoResult, wrong: Any) -> None:
+    found, answer, _ = edit(answers, doll, wrong)
+    assert answer["edits"] == [] and answer["turn"] == 5 and found.number != doll.number
+    assert np.array_equal(found.result.label_map, doll.result.label_map)
+
+
+def test_corrections_of_another_photo_are_ignored(answers: Answers, doll: PhotoResult) -> None:
+    assert edit(answers, doll, {"kind": "melt"}, base=doll.started + 1) == (gr.skip(), gr.skip(), gr.skip())
+
+
+def test_files_are_of_what_the_browser_shows(answers: Answers, doll: PhotoResult, tmp_path: Path) -> None:
+    said = {"number": doll.number, "picked": ["Left-shoe", "Right-shoe"], "edits": []}
+
+    def made(kind: str, said: Any = said) -> Path:
+        return Path(answers.file(kind)(said, doll, True, *PLAIN))
+
+    cutout = made("cutout")
+    assert cutout.name == "doll-cutout.png"
+    with Image.open(cutout) as image:
+        expected = doll.result.cutout("Left-shoe", "Right-shoe", options=CUTOUT_AT_FIRST)
+        assert np.array_equal(np.asarray(image), np.asarray(expected))
+    with zipfile.ZipFile(made("each")) as archive:
+        assert archive.namelist() == ["items.json", "coco.json", "01-Left-shoe.png", "02-Right-shoe.png"]
+    listed = json.loads(made("items").read_text())
+    assert {item["name"] for item in listed["items"]} == {part.name for part in find_parts(doll.result)}
+    annotations = json.loads(made("coco").read_text())["annotations"]
+    assert len(annotations) == len(listed["items"]) and isinstance(annotations[0]["segmentation"], list)
+    assert (made("labels").name, made("summary").name) == ("doll-labels.png", "doll.json")
+    # Corrections that the server has not been told of yet count as well.
+    edits = [{"kind": "relabel", "part": "Left-shoe", "x": 0, "y": 0, "label": "Background"}]
+    with Image.open(made("labels", said | {"edits": edits})) as image:
+        assert 9 not in np.asarray(image)
+    assert answers.file("cutout")(said | {"picked": []}, doll, False, *PLAIN) is None
+    assert answers.file("cutout")(said, None, False, *PLAIN) is None
+
+
+def test_a_preview_is_for_the_result_that_is_shown(answers: Answers, doll: PhotoResult) -> None:
+    doll = replace(doll, picked=("Hat",))
+    said = {"number": doll.number, "picked": ["Skirt"]}
+    assert answers.preview(said, doll, *PLAIN)["cutout"]["picked"] == ["Skirt"]
+    assert answers.preview(said | {"number": 0}, doll, *PLAIN)["cutout"]["picked"] == ["Hat"]
+    assert answers.preview(said | {"picked": []}, doll, *PLAIN)["cutout"] is None
+    assert answers.preview(said, None, *PLAIN) == gr.skip()
+
+
+def test_a_link_names_classes_only_if_others_are_picked(answers: Answers, doll: PhotoResult) -> None:
+    first = first_picks(find_parts(doll.result), ())
+
+    def link(picked: list[str], **said: Any) -> str:
+        return str(answers.link({"picked": picked, **said}, doll, *LOOK_AT_FIRST, *PLAIN)["value"])
+
+    assert link(first) == "" and link(first, opacity=0.4) == "?opacity=0.4"
+    assert link(["Hat", "Face"]) == "?keep=Hat,Face"
+
+
+def test_each_part_has_a_card(doll: PhotoResult) -> None:
+    parts = find_parts(doll.result)
+    made = cards(doll.result, parts)
+    assert re.findall(r'data-key="([^"]+)"', made) == [part.key for part in parts]
+    assert all(f"<b>{tr(part.name)}</b>" in made for part in parts) and made.count("data:image/webp") == len(parts)
+    picks = dict(re.findall(r'data-pick="([^"]*)">([^<]+)<', made))
+    garments = " ".join(part.key for part in parts if part.name in GROUPS["All garments"])
+    assert picks[garments] == "All garments" and picks[""] == "None"
+    assert cards(doll.result, ()) == ""
+
+
+def test_cards_are_grouped_by_person(doll: PhotoResult) -> None:
+    label_map = doll.result.label_map
+    right = np.arange(label_map.shape[1]) > label_map.shape[1] // 2
+    both = replace(doll.result, person_map=(label_map > 0) * (1 + right).astype(np.uint8))
+    made = cards(both, find_parts(both))
+    places = [made.index(text) for text in (">Person 1<", '/1" data-class', ">Person 2<", '/2" data-class')]
+    assert places == sorted(places)

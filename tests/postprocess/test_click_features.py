@@ -1,0 +1,41 @@
+"""What is measured about a click."""
+
+import numpy as np
+from PIL import Image
+
+from clothseg.postprocess.click_features import features_of, geodesic_distance, place_of, view_of
+from clothseg.postprocess.clicks import membership
+from clothseg.postprocess.evidence import as_evidence
+from clothseg.postprocess.zoom_crop import Box
+
+
+def test_geodesic_distance_goes_around_walls() -> None:
+    down, right = np.ones((19, 30), np.float32), np.ones((20, 29), np.float32)
+    right[:15, [9, 10]] += 100  # to enter a wall in column 10, and to leave it
+    distance = geodesic_distance(down, right, (2, 2))
+    assert distance[2, 2] == 0 and distance[2, 5] == 3
+    assert distance[2, 12] == 10 + 2 * 13  # down to the wall's end and up again
+
+
+def test_features_fit_the_weights_and_see_the_same_turned_by_90_degrees(rng: np.random.Generator) -> None:
+    photo = np.repeat(np.repeat(rng.integers(0, 256, (8, 6, 3), np.uint8), 10, axis=0), 10, axis=1)
+    logits = rng.normal(size=(18, 16, 12))
+    labels = rng.integers(0, 3, (80, 60)).astype(np.uint8)
+    upright = view_of(Image.fromarray(photo), as_evidence(logits, Box(0, 0, 60, 80)))
+    lying = view_of(
+        Image.fromarray(np.ascontiguousarray(np.rot90(photo))),
+        as_evidence(np.rot90(logits, axes=(1, 2)), Box(0, 0, 80, 60)),
+        rotation=90,
+    )
+    earlier = [((5, 7), 1), ((60, 40), 2)]
+    shares = []
+    for view, turned, cells in (
+        (upright, labels, [(30, 20), *(cell for cell, _ in earlier)]),
+        (lying, np.ascontiguousarray(np.rot90(labels)), [(59 - x, y) for y, x in ((30, 20), (5, 7), (60, 40))]),
+    ):
+        places = [place_of(view, cell) for cell in cells]
+        features = features_of(view, turned, places[0], 1, list(zip(places[1:], (1, 2), strict=True)))
+        assert features.dtype == np.float32 and np.isfinite(features).all()
+        shares.append(membership(features))
+    assert ((shares[0] >= 0) & (shares[0] <= 1)).all()
+    np.testing.assert_allclose(np.rot90(shares[0]), shares[1], atol=0.06)

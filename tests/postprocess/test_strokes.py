@@ -1,0 +1,51 @@
+"""Strokes of a brush, and clicks and strokes as JSON."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clothseg import Click, ConfigError, UnknownClassError
+from clothseg.postprocess.strokes import MOST, Stroke, from_json
+
+
+def test_a_stroke_covers_what_is_within_its_radius() -> None:
+    rows, columns = np.indices((60, 80))
+    inside = Stroke([(20, 30), (50, 30)], 6, "Hat").mask((60, 80))
+    distance = np.hypot(columns - columns.clip(20, 50), rows - 30)
+    assert inside[distance <= 5.5].all() and not inside[distance > 7].any()
+    dot = Stroke(((10, 10),), 4, "Hat").mask((60, 80))
+    assert dot[10, 6:15].all() and dot[6:15, 10].all() and 40 < dot.sum() < 75
+    assert Stroke([[3, 2], [3, 8]], 0, "Hat").mask((60, 80)).sum() == 7  # type: ignore[list-item]
+
+
+def test_strokes_may_leave_the_photo() -> None:
+    assert Stroke([(-1e9, 5), (1e9, 5)], 1, "Hat").mask((20, 30))[4:7].all()
+    assert not Stroke([(-50, -50)], 3, "Hat").mask((20, 30)).any()
+
+
+def test_json() -> None:
+    assert from_json(Click, [{"x": 1, "y": 2.5, "label": "Hat"}]) == [Click(1, 2, "Hat")]
+    assert from_json(Stroke, [{"points": [[1, 2]], "radius": 3, "label": "Hat"}]) == [Stroke([[1, 2]], 3, "Hat")]  # type: ignore[list-item]
+    assert from_json(Click, None) == from_json(Stroke, []) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "error", "said"),
+    [
+        (Click, {"x": 1}, ConfigError, "JSON list of objects {x, y, label}"),
+        (Click, [{"x": 1, "y": 2}], ConfigError, "A click is a JSON object {x, y, label}"),
+        (Click, [{"x": 1, "y": 2, "label": "Hat", "z": 3}], ConfigError, "A click is"),
+        (Click, [[1, 2, "Hat"]], ConfigError, "A click is"),
+        (Click, [{"x": 1, "y": 2, "label": "Sock"}], UnknownClassError, "'Sock'"),
+        (Click, [{"x": 1, "y": 2, "label": "Hat"}] * (MOST + 1), ConfigError, f"At most {MOST} clicks"),
+        (Stroke, [{"points": [], "radius": 1, "label": "Hat"}], ConfigError, "1 to 20,000 points"),
+        (Stroke, [{"points": [[1]], "radius": 1, "label": "Hat"}], ConfigError, r"\[x, y\] in pixels"),
+        (Stroke, [{"points": [[1, float("nan")]], "radius": 1, "label": "Hat"}], ConfigError, "in pixels"),
+        (Stroke, [{"points": [[1, 2]], "radius": -1, "label": "Hat"}], ConfigError, "radius of a stroke"),
+        (Stroke, [{"points": [[1, 2]], "radius": 1, "label": "Upper"}], UnknownClassError, "'Upper'"),
+    ],
+)
+def test_what_is_wrong_is_refused(kind: Any, values: Any, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        from_json(kind, values)
