@@ -15,9 +15,9 @@ HARDLY_ANYTHING = "Hardly anything was found: is somebody in the photo?"
 NOBODY = "No face, hair or limbs found: is somebody in the photo?"
 
 TURNED = {
-    90: "The photo was segmented turned by 90° clockwise: it did not look upright.",
-    180: "The photo was segmented turned by 180°: it did not look upright.",
-    270: "The photo was segmented turned by 90° counterclockwise: it did not look upright.",
+    90: "The photo did not look upright, so it was segmented turned by 90° clockwise.",
+    180: "The photo did not look upright, so it was segmented turned by 180°.",
+    270: "The photo did not look upright, so it was segmented turned by 90° counterclockwise.",
 }
 """Note by the number of degrees clockwise that the photo was turned."""
 
