@@ -151,7 +151,7 @@ def test_a_hub_that_fails_does_not_end_the_training(
         stop_at(2, patch)
         with pytest.raises(Interrupted, match=r"\(which is not on the Hub: What was saved at step 2 is not"):
             train(doll_data, tiny_model, tmp_path / "run", *push_flags("checkpoint"))
-    assert "The training goes on." in capsys.readouterr().err
+    assert "The training continues." in capsys.readouterr().err
     hub.behave()
     train(doll_data, tiny_model, tmp_path / "run", *push_flags("end", "--resume_from_checkpoint", "auto"))
     files = hub.files("model", "alice/clothes")
