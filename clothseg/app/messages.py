@@ -29,8 +29,7 @@ MESSAGES = (
     "The photo is too large: the limit is {limit} MB.",
     "{name} is not a ZIP, or is damaged or incomplete ({detail}); create the ZIP again.",
     "{name} holds too many files: the limit is {limit}; split it or unpack it first.",
-    "The photos in {name} take {size} MB when unpacked and the limit is {limit} MB; give it in parts, or unpack it "
-    "first.",
+    "The photos in {name} take {size} MB when unpacked and the limit is {limit} MB; split it or unpack it first.",
     "{name} is damaged in the ZIP ({detail}); create the ZIP again.",
     "{name} is incomplete in the ZIP; create the ZIP again.",
     "{name} is encrypted; pack it without a password.",
