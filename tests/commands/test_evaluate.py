@@ -95,7 +95,7 @@ def test_tables_line_up() -> None:
         (("--batch_size", "0"), ConfigError, "--batch_size 0: give 1 or more"),
         (("--seed", "-1"), ConfigError, "--seed -1"),
         (("--pictures",), ConfigError, "give --out"),
-        (("--against_revision", "v1"), ConfigError, "give --against"),
+        (("--against_revision", "v1"), ConfigError, "needs --against"),
         (("--out", __file__), ConfigError, "is a file"),
         (("--against", "{data}"), ModelError, "config.json"),
     ],

@@ -189,7 +189,7 @@ def test_photos_in_a_zip(photos: Path, tiny_model: Path, tmp_path: Path, capsys:
             archive.write(path, path.relative_to(photos))
         archive.writestr("../../evil.png", (photos / "a.png").read_bytes())
     argv = ["segment", str(sent), "--out", str(out), "--model", str(tiny_model), "--write", "labels"]
-    assert main(argv) == 2 and "give --zip" in capsys.readouterr().err
+    assert main(argv) == 2 and "add --zip" in capsys.readouterr().err
     assert main([*argv, "--zip"]) == 1 and main([*argv, "--zip"]) == 1
     said = capsys.readouterr()
     assert "2 of 4 photos segmented." in said.out and "0 of 2 photos segmented, 2 were done already" in said.out
