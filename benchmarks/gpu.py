@@ -33,7 +33,7 @@ import platform
 import time
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +50,7 @@ from benchmarks.training_speed import ON_GPUS, build_step, matrix_flops, seconds
 from clothseg.engines import device as there
 from clothseg.engines.torch_engine import TorchEngine, has_bfloat16, pick_device
 from clothseg.models.loading import load
+from clothseg.options import SegmentOptions
 from clothseg.segmenter import Segmenter
 from clothseg.training.model import build_model
 
@@ -142,9 +143,11 @@ def ways(name: str, size: int, device: torch.device) -> tuple[dict[str, Way], To
     aside = copy.copy(engine)
     aside.preprocess = lambda *_: None
 
-    def whole(engine: TorchEngine, edges: str) -> Way:
+    def whole(engine: TorchEngine, edges: Literal["plain", "guided"]) -> Way:
         segmenter = Segmenter(engine, processor, name=name)
-        return Way(lambda batch: segmenter.batch([photo] * batch * 4, batch, edges=edges, zoom="off"), 4)
+        # B2 with random weights would take nothing for upright, and look at each photo five times.
+        options = SegmentOptions(edges=edges, zoom="off", orientation="upright")
+        return Way(lambda batch: segmenter.batch([photo] * batch * 4, batch, options), 4)
 
     found["whole"], found["guided"] = whole(engine, "plain"), whole(engine, "guided")
     found["around it by the CPU"], found["guided by the CPU"] = whole(aside, "plain"), whole(aside, "guided")

@@ -94,6 +94,17 @@ def hex_color(name: str) -> str:
     return "#{:02x}{:02x}{:02x}".format(*PALETTE[LABEL2ID[name]])
 
 
+def ink(name: str) -> str:
+    """Black or white as `#rrggbb`: which of them reads better on the palette's colour of the class `name`, by WCAG's
+    relative luminance.
+    """
+    linear = [
+        (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4) for c in (PALETTE[LABEL2ID[name]] / 255).tolist()
+    ]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#000000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#ffffff"
+
+
 def swap_sides(label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Swap left and right ids in a label map (any shape, uint8), as mirroring requires."""
     return SWAP_SIDES[label_map]

@@ -167,6 +167,18 @@ class Segmentation:
         """Notes on the result: nobody seems to be in the photo, or it was turned. Usually empty."""
         return find_notes(self.label_map, self.probability, self.rotation)
 
+    @cached_property
+    def uncertainty(self) -> float | None:
+        """How unsure the network was, 0 to 1: what pixels lack to probability 1, added up, per pixel of the figure.
+
+        Photos with high values are worth correcting first. None where probabilities are not known.
+        """
+        if self.probability is None:
+            return None
+        labels = cv2.resize(self.label_map, self.probability.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+        figure = max(int(np.count_nonzero(labels)), 0.01 * labels.size)
+        return min(1.0, float((255 - self.probability).sum(dtype=np.int64) / 255 / figure))
+
     @property
     def areas(self) -> dict[str, float]:
         """Class name -> share of the photo (0..1), for the classes present, in the order of the ids."""
@@ -334,6 +346,7 @@ class Segmentation:
             "height": self.photo.height,
             "rotation": self.rotation,
             "notes": list(self.notes),
+            "uncertainty": None if self.uncertainty is None else round(self.uncertainty, 4),
             "corrections": [correction.to_dict() for correction in self.corrections],
             "classes": [self._class_summary(name, share) for name, share in self.areas.items()],
         }

@@ -27,7 +27,14 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-SLOW = ("test_whole_path.py", "test_benchmarks.py", "test_killed.py", "test_distributed.py", "test_deploy.py")
+SLOW = (
+    "test_whole_path.py",
+    "test_speed.py",
+    "test_soak.py",
+    "test_killed.py",
+    "test_distributed.py",
+    "test_deploy.py",
+)
 """Files that begin early, so that no worker is left with one of them at the end."""
 
 
@@ -63,21 +70,14 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a SegFormer of 35,000 random weights with our labels; it cuts photos into vivid patches."""
     import torch
     from paper_dolls import draw
-    from transformers import SegformerConfig, SegformerForSemanticSegmentation, SegformerImageProcessorPil
+    from tiny_segformer import tiny_config
+    from transformers import SegformerForSemanticSegmentation, SegformerImageProcessorPil
 
     from clothseg.labels import ID2LABEL, LABEL2ID
 
     processor = SegformerImageProcessorPil(size={"height": 128, "width": 128})
     torch.manual_seed(0)
-    config = SegformerConfig(
-        depths=[1, 1, 1, 1],
-        hidden_sizes=[8, 16, 24, 32],
-        num_attention_heads=[1, 1, 2, 2],
-        decoder_hidden_size=32,
-        id2label=ID2LABEL,
-        label2id=LABEL2ID,
-    )
-    model = SegformerForSemanticSegmentation(config).eval()
+    model = SegformerForSemanticSegmentation(tiny_config(id2label=ID2LABEL, label2id=LABEL2ID)).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim > 1:

@@ -4,6 +4,7 @@ Covers `clothseg.engines.forking`.
 """
 
 import copy
+import json
 import os
 import pickle
 import subprocess
@@ -27,23 +28,29 @@ ROOT = Path(__file__).parents[1]
 PHOTOS = [draw(seed, 120, 80).image for seed in range(4)]
 
 
-def run_alone(case: str, model: Path, folder: Path) -> None:
-    """Run a function of tests/support/forks.py in a process of its own.
+CASES = ["torch", "openvino", "onnx", "pool", "datasets"]
 
-    As for users: a fork of the test process itself would inherit the locks of every library that other tests started.
+
+@pytest.fixture(scope="module")
+def forked(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], str]:
+    """The exit status of each case of tests/support/forks.py, and what they said.
+
+    Not in this process: a fork of it would inherit the locks of every library that other tests started.
     """
     script = ROOT / "tests" / "support" / "forks.py"
     env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, script.parent)))}
     done = subprocess.run(
-        [sys.executable, script, case, model, folder],
-        env=env, capture_output=True, text=True, timeout=PATIENCE, check=False,
+        [sys.executable, script, tiny_model, tmp_path_factory.mktemp("forked"), *CASES],
+        env=env, capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout.splitlines()[-1]), done.stderr
 
 
-@pytest.mark.parametrize("case", ["torch", "openvino", "onnx", "pool", "datasets"])
-def test_forked_processes_can_use_a_segmenter(case: str, tiny_model: Path, tmp_path: Path) -> None:
-    run_alone(case, tiny_model, tmp_path)
+@pytest.mark.parametrize("case", CASES)
+def test_forked_processes_can_use_a_segmenter(case: str, forked: tuple[dict[str, int], str]) -> None:
+    statuses, said = forked
+    assert statuses[case] == 0, said
 
 
 def test_another_process_loads_it_from_its_folder(tiny_model: Path, tmp_path: Path, monkeypatch: Any) -> None:

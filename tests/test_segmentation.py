@@ -194,6 +194,7 @@ def test_json(result: Segmentation) -> None:
         "height": 4,
         "rotation": 0,
         "notes": [NOBODY],
+        "uncertainty": None,
         "corrections": [],
         "classes": [
             {"id": 0, "name": "Background", "share": 0.65, "confidence": 1.0, "box": [0, 0, 5, 4]},
@@ -201,6 +202,16 @@ def test_json(result: Segmentation) -> None:
             {"id": 8, "name": "Belt", "share": 0.15, "confidence": 0.5555, "box": [1, 2, 3, 1]},
         ],
     }
+
+
+def test_uncertainty_is_what_pixels_lack_to_certainty() -> None:
+    sure, unsure = np.full(LABEL_MAP.shape, 255, np.uint8), np.full(LABEL_MAP.shape, 255, np.uint8)
+    unsure[LABEL_MAP == BELT] = 0
+    assert Segmentation(PHOTO, LABEL_MAP, probability=sure).uncertainty == 0  # type: ignore[arg-type]
+    assert Segmentation(PHOTO, LABEL_MAP, probability=unsure).uncertainty == pytest.approx(3 / 7)  # type: ignore[arg-type]
+    assert Segmentation(PHOTO, LABEL_MAP, probability=sure * 0).uncertainty == 1  # type: ignore[arg-type]
+    corrected = Segmentation(PHOTO, LABEL_MAP, probability=unsure).relabel("Belt", "Dress")  # type: ignore[arg-type]
+    assert corrected.uncertainty == 0
 
 
 def test_a_changed_copy_drops_what_is_gone(result: Segmentation) -> None:

@@ -170,6 +170,12 @@ class Answers:
 
     @staticmethod
     @plain_errors
+    def address(*values: Any) -> str:
+        """Query of the page's address: the settings, not what is picked."""
+        return write_link(Settings(values[: len(LOOK)], cutout=cutout_options(*values[len(LOOK) :])))
+
+    @staticmethod
+    @plain_errors
     def link(said: Any, seen: Any, *values: Any) -> Any:
         """Query of a link to the settings; it names classes only if they are others than are picked at first."""
         choice = Choice.of(said)

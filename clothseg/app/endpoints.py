@@ -16,6 +16,7 @@ from clothseg.app.photo_input import photo_input, plain_errors
 from clothseg.app.server.gradio_internals import accept_file_lists_in_mcp, file_list_schema, replace_schema
 from clothseg.batch.photo_files import KINDS, OutputSpec
 from clothseg.batch.to_zip import segment_to_zip
+from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
 from clothseg.labels import BACKGROUND, GROUPS, NAMES, hex_color
 from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, Option, SegmentOptions, options_of
@@ -36,8 +37,13 @@ def _names(classes: Any) -> list[str]:
     return [classes] if isinstance(classes, str) else list(classes or [])
 
 
-def add_endpoints(segmenter: Segmenter) -> None:
-    """Add `/segment`, `/refine`, `/cutout`, `/items`, `/batch`, `/labels` and `/health` to the Blocks being built."""
+def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) -> None:
+    """Add `/segment`, `/refine`, `/cutout`, `/items`, `/batch`, `/labels` and `/health` to the Blocks being built.
+
+    Args:
+        segmenter: the model.
+        save_corrections: folder of a data set to which what `/refine` corrected is written; None for none.
+    """
     accept_file_lists_in_mcp()
 
     def run(photo: str | bytes | None, look: SegmentOptions) -> Segmentation:
@@ -96,6 +102,8 @@ def add_endpoints(segmenter: Segmenter) -> None:
         result = segmenter.refine(result, given[0])
         for stroke in given[1]:
             result = result.paint(stroke.mask(result.label_map.shape), stroke.label)
+        if save_corrections is not None and result.corrections:
+            save_training_example(result, save_corrections)
         return save_overlay(result), save_labels(result), result.to_dict()
 
     @plain_errors

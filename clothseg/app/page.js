@@ -12,15 +12,18 @@
   let stage = {number: null, picked: [], edits: []};
   let classes = [];
   let file = null; // the photo, as long as this page is open
+  let photo = null; // where the server has it
+  let restoring = null; // picks and corrections of a photo that is on its way back to the server
 
   const page = {
-    choice: () => ({
-      number: stage.number || 0,
-      picked: stage.picked,
-      edits: stage.edits || [],
-      classes,
-      opacity: Number(one('#stage .opacity input')?.value ?? 0.6),
-    }),
+    // What the server is told with each event; `values` are the event's inputs.
+    choice: (values = []) => {
+      if (values[1]?.url) photo = values[1];
+      const {number, picked, edits} = stage;
+      const opacity = Number(one('#stage .opacity input')?.value ?? 0.6);
+      if (restoring) return {number: 0, opacity, ...restoring, restoring: true};
+      return {number: number || 0, picked, edits: edits || [], classes, opacity};
+    },
     link: (query) => location.origin + location.pathname + query,
   };
   window.clothseg = page;
@@ -34,6 +37,10 @@
     all('button:not([aria-label]):has(> .image-frame)').forEach((button) => {
       const label = button.closest('.block')?.querySelector('[data-testid=block-label]');
       button.setAttribute('aria-label', label?.innerText.trim() || '{{PICTURE}}');
+    });
+    // gradio gives each radio button of a group a name of its own, so that arrow keys do nothing and each is a stop.
+    all('fieldset').forEach((group, place) => {
+      for (const radio of group.querySelectorAll('input[type=radio]:not([name^=group])')) radio.name = `group-${place}`;
     });
     all('fieldset:not([aria-label])').forEach((group) => {
       const label = group.querySelector('[data-testid=block-info]')?.innerText.trim();
@@ -116,6 +123,12 @@
       const keys = button.dataset.pick.split(' ').filter(Boolean);
       button.setAttribute('aria-pressed', keys.length === picked.size && keys.every((key) => picked.has(key)));
     });
+    // One stop of the Tab key for each group; arrow keys go on within it.
+    all('#items [role=group]').forEach((group) => {
+      const buttons = [...group.querySelectorAll('button')];
+      const stop = buttons.find((button) => button === document.activeElement) || buttons.find((button) => button.tabIndex === 0);
+      buttons.forEach((button) => (button.tabIndex = button === (stop || buttons[0]) ? 0 : -1));
+    });
     all('#save, #copy, #save-each').forEach((button) => {
       button.disabled = !picked.size || !stage.number;
     });
@@ -126,6 +139,7 @@
     stage = event.detail;
     // What a new result begins with was picked by nobody.
     if (before.number !== stage.number) {
+      if (stage.number) restoring = null;
       settling = true;
       setTimeout(() => (settling = false));
     }
@@ -152,6 +166,20 @@
     if (preset) told({pick: preset.dataset.pick.split(' ').filter(Boolean)});
     if (event.target.closest?.('#new-photo')) input()?.click();
   });
+  const STEPS = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1};
+  document.addEventListener('keydown', (event) => {
+    const group = event.target.closest?.('#items [role=group]');
+    if (!group) return;
+    const buttons = [...group.querySelectorAll('button')];
+    const last = buttons.length - 1;
+    const at = buttons.indexOf(event.target);
+    const to = {Home: 0, End: last}[event.key] ?? Math.min(last, Math.max(0, at + (STEPS[event.key] || 0)));
+    if (!(event.key in STEPS) && event.key !== 'Home' && event.key !== 'End') return;
+    event.preventDefault();
+    buttons.forEach((button) => (button.tabIndex = -1));
+    buttons[to].tabIndex = 0;
+    buttons[to].focus();
+  });
   document.addEventListener('dblclick', (event) => {
     const key = card(event);
     if (key) told({only: key});
@@ -167,7 +195,7 @@
   // Downloads: the server makes a file when it is asked for, of what is picked at that moment.
 
   page.take = (made) => {
-    if (!made) return;
+    if (!made) return page.restore();
     const link = document.createElement('a');
     link.href = made.url;
     link.download = made.orig_name || made.path.split('/').pop();
@@ -197,10 +225,78 @@
   document.addEventListener('click', (event) => {
     if (event.target.closest?.('#copy:not(:disabled)')) page.copy();
   }, true);
+  let hush = 0;
   const say = (text) => {
     const place = one('#said-here');
-    if (place) place.textContent = text;
+    if (!place) return;
+    place.textContent = text;
+    clearTimeout(hush);
+    hush = setTimeout(() => (place.textContent = ''), 8000);
   };
 
-  const keep = () => {};
+  // What is kept over a reload, in this tab of the browser alone: which photo, what is picked, what was corrected.
+
+  const KEPT = 'clothseg';
+  let had = false;
+  const keep = () => {
+    if (stage.number && photo) {
+      const {picked, edits} = stage;
+      sessionStorage.setItem(KEPT, JSON.stringify({photo, picked, edits, classes}));
+    } else if (had) {
+      sessionStorage.removeItem(KEPT);
+    }
+    had = Boolean(stage.number);
+  };
+
+  // Send the photo once more to a server that has lost it, with all that was picked and corrected.
+  page.restore = () => {
+    if (!stage.number || !file) return;
+    restoring = {picked: stage.picked, edits: stage.edits || [], classes};
+    page.give(file);
+    say('{{SENT_AGAIN}}');
+  };
+
+  const reload = async () => {
+    const kept = JSON.parse(sessionStorage.getItem(KEPT) || 'null');
+    if (!kept?.photo) return;
+    const answer = await fetch(kept.photo.url).catch(() => null);
+    if (!answer?.ok || stage.number) return sessionStorage.removeItem(KEPT);
+    const {picked, edits} = kept;
+    classes = kept.classes;
+    restoring = {picked, edits, classes};
+    const blob = await answer.blob();
+    page.give(new File([blob], kept.photo.orig_name || 'photo', {type: blob.type || 'image/jpeg'}));
+  };
+
+  // The address says which tab is open and how the settings are, for reload, Back and other languages.
+
+  const address = (change) => {
+    const query = new URLSearchParams(location.search);
+    change(query);
+    const text = query.toString().replaceAll('%2C', ',');
+    history.replaceState(history.state, '', text ? `?${text}` : location.pathname);
+  };
+  page.settle = (query) =>
+    address((now) => {
+      const [lang, tab] = [now.get('lang'), now.get('tab')];
+      [...now.keys()].forEach((key) => now.delete(key));
+      new URLSearchParams(query).forEach((value, key) => now.set(key, value));
+      if (lang) now.set('lang', lang);
+      if (tab) now.set('tab', tab);
+    });
+  const tabs = () => all('#tabs > .tab-wrapper [role=tab], #tabs .tab-container [role=tab]');
+  document.addEventListener('click', (event) => {
+    const place = tabs().indexOf(event.target.closest?.('[role=tab]'));
+    if (place >= 0) address((now) => (place ? now.set('tab', place) : now.delete('tab')));
+    const language = event.target.closest?.('.title nav a');
+    if (language) {
+      event.preventDefault();
+      const query = new URLSearchParams(location.search);
+      query.set('lang', language.hreflang);
+      location.search = query.toString();
+    }
+  });
+  const open = new URLSearchParams(location.search).get('tab');
+  if (open) tabs()[open]?.click();
+  reload();
 }

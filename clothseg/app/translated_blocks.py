@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clothseg.app.i18n import current, preferred, resolve, use_language
+from clothseg.app.server.link_preview import LinkPreview
 
 
 class Page(gr.Blocks):
@@ -31,7 +32,7 @@ class Page(gr.Blocks):
     def launch(self, *args: Any, app_kwargs: dict[str, Any] | None = None, **options: Any) -> Any:
         """Launch with an ear for the language of requests."""
         of_server = dict(app_kwargs or {})
-        of_server["middleware"] = [Middleware(Listener), *of_server.get("middleware", [])]
+        of_server["middleware"] = [Middleware(Listener), Middleware(LinkPreview), *of_server.get("middleware", [])]
         return super().launch(*args, app_kwargs=of_server, **options)
 
     async def process_api(self, *args: Any, **kwargs: Any) -> Any:

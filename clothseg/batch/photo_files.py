@@ -30,7 +30,7 @@ KINDS = {"labels": ".png", "cutouts": ".png", "overlays": ".jpg", "items": ".jso
 THREADS = 2
 """Least number of photos in progress: while the network computes one, the other is read or written."""
 
-COLUMNS = ("photo", "files", "error", "width", "height", "rotation", "notes", *NAMES)
+COLUMNS = ("photo", "files", "error", "width", "height", "rotation", "notes", "uncertainty", *NAMES)
 """Columns of the table: the photo's name, the name of its files without suffix, its error, and shares (0..1)."""
 
 
@@ -180,6 +180,7 @@ def line(source: Source, summary: dict[str, Any], error: str = "") -> dict[str, 
     found |= {"files": _harmless(source.files.as_posix()), "width": summary["width"], "height": summary["height"]}
     # Summaries that an earlier release left in a folder lack these.
     found |= {"rotation": summary.get("rotation", 0), "notes": " ".join(summary.get("notes", []))}
+    found["uncertainty"] = summary.get("uncertainty")
     return found | {name: shares.get(name, 0) for name in NAMES}
 
 

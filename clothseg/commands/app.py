@@ -14,6 +14,11 @@ HELP = "serve the page and the API in the browser"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     parser.add_argument("--self-check", action="store_true", help="compare the engine with PyTorch before serving")
+    parser.add_argument(
+        "--save_corrections",
+        metavar="FOLDER",
+        help="write photos that /refine corrected, with their masks, as rows to train on; off by default",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -24,4 +29,5 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from clothseg.app.launch import main
 
-    main(["--self-check"] * arguments.self_check)
+    saved = ["--save_corrections", arguments.save_corrections] if arguments.save_corrections else []
+    main(["--self-check"] * arguments.self_check + saved)

@@ -36,7 +36,7 @@ def test_two_settings_are_compared_on_the_photo_of_the_first_tab(page: Page, pho
     expect(page.locator("#compare-go")).to_be_disabled()
     open_tab(page, "Segment")
     upload(page, photo)
-    expect(page.locator("#photo img")).to_be_visible()
+    await_result(page)
     open_tab(page, "Compare")
     expect(page.locator("#compare-photo img")).to_be_visible()
     page.locator("#compare-go").click()

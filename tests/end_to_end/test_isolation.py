@@ -10,22 +10,9 @@ from typing import Any
 import httpx
 import pytest
 from app_server import ROOT, SECRET
-from paper_dolls import draw
-from pictures import encoded
-from PIL import Image
 from strangers import META, call, upload
 
 from clothseg.app.server.request_limits import UNUSABLE
-
-
-@pytest.fixture
-def app(public_app: tuple[str, Path]) -> str:
-    return public_app[0]
-
-
-@pytest.fixture(scope="module")
-def photo() -> bytes:
-    return encoded(Image.fromarray(draw(1, 96, 64).image), "PNG")
 
 
 @pytest.fixture

@@ -8,23 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
-from paper_dolls import draw
-from pictures import encoded
-from PIL import Image
 from strangers import META, call, upload
 
 from clothseg.app.limits import MAX_UPLOAD_BYTES
 from clothseg.app.server.request_limits import FAILED, UNUSABLE
-
-
-@pytest.fixture
-def app(public_app: tuple[str, Path]) -> str:
-    return public_app[0]
-
-
-@pytest.fixture(scope="module")
-def photo() -> bytes:
-    return encoded(Image.fromarray(draw(1, 96, 64).image), "PNG")
 
 
 MALFORMED = {

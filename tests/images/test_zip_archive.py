@@ -140,7 +140,11 @@ SINGLE: dict[str, tuple[Callable[[Path], Path], str, str]] = {
     "link": (lambda path: packed(path, link("a.jpg", "/etc/passwd")), "a.jpg", "it is a link"),
     "encrypted": (_encrypted, "a.jpg", "is encrypted"),
     "lzma": (lambda path: packed(path, ("a.jpg", CONTENT), packing=zipfile.ZIP_LZMA), "a.jpg", "unusual compression"),
-    "bzip2": (lambda path: packed(path, ("a.jpg", CONTENT), packing=zipfile.ZIP_BZIP2), "a.jpg", "unusual compression"),
+    "bzip2": (
+        lambda path: packed(path, ("a.jpg", CONTENT), packing=zipfile.ZIP_BZIP2),
+        "a.jpg",
+        "unusual compression",
+    ),
     "ratio": (lambda path: packed(path, ("a.jpg", bytes(3 * MB))), "a.jpg", "times larger .* the limit is 200"),
     "large": (
         lambda path: packed(path, ("a.jpg", bytes(5 * MB))),

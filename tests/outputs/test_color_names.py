@@ -1,7 +1,9 @@
 """clothseg.outputs.color_names on cloth of known colours: squares, stripes, and dolls dressed for the purpose."""
 
 import dataclasses
+from collections.abc import Callable
 
+import cv2
 import numpy as np
 import paper_dolls
 import pytest
@@ -73,6 +75,18 @@ def test_stripes_are_told_apart_with_their_shares() -> None:
     red, white = dominant(photo, mask)
     assert (red.name, red.hex, white.name, white.hex) == ("red", "#c81e28", "white", "#f5f5f5")
     assert red.share == pytest.approx(0.75, abs=0.05) and red.share + white.share == pytest.approx(1)
+
+
+def test_opencvs_random_numbers_of_the_caller_are_left_alone() -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
+
+    def drawn(meanwhile: Callable[[], object]) -> list[float]:
+        cv2.setRNGSeed(7)
+        first = cv2.randu(np.zeros(4), 0.0, 1.0)
+        meanwhile()
+        return [*first.ravel(), *cv2.randu(np.zeros(4), 0.0, 1.0).ravel()]
+
+    assert drawn(lambda: dominant(photo, np.ones((40, 30), np.bool_))) == drawn(lambda: None)
 
 
 def test_folds_are_no_colour_of_their_own() -> None:

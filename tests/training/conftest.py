@@ -29,16 +29,10 @@ def doll_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def image_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a tiny SegFormer that classifies images, as nvidia/mit-b0 to mit-b5 do: it has no decode head."""
     import torch
-    from transformers import SegformerConfig, SegformerForImageClassification
+    from tiny_segformer import tiny_config
+    from transformers import SegformerForImageClassification
 
     torch.manual_seed(0)
-    config = SegformerConfig(
-        depths=[1, 1, 1, 1],
-        hidden_sizes=[8, 16, 24, 32],
-        num_attention_heads=[1, 1, 2, 2],
-        decoder_hidden_size=32,
-        num_labels=7,
-    )
     folder = tmp_path_factory.mktemp("classifier") / "mit"
-    SegformerForImageClassification(config).save_pretrained(folder)
+    SegformerForImageClassification(tiny_config(num_labels=7)).save_pretrained(folder)
     return folder

@@ -31,6 +31,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
     keep = gr.State([])
     choice = gr.JSON(visible=False)  # what the browser says is picked; `_asking` fills it in
     taken = gr.File(visible=False)  # the file that a button asked for
+    address = gr.Textbox(visible=False)
     with gr.Row(elem_id="work"):
         with gr.Column(elem_id="stage-card"):
             message = gr.HTML(elem_id="message", visible=False)
@@ -56,6 +57,10 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
                 items = gr.HTML(elem_id="items", padding=False)
                 with gr.Row(elem_id="look-of-cutout"):
                     ground = ground_inputs()
+            # Before what follows for the keyboard; the style sheet puts it below.
+            with gr.Row(elem_id="take", visible=False) as take:
+                save = gr.Button(tr("Download"), variant="primary", elem_id="save")
+                copy = gr.Button(tr("Copy"), elem_id="copy")
             with gr.Accordion(tr("More: files, edges, link"), open=False, elem_id="more", visible=False) as more:
                 with gr.Row(elem_id="files"):
                     each = gr.Button(tr("One file per item (ZIP)"), size="sm", elem_id="save-each")
@@ -77,9 +82,6 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
                 )
             with gr.Accordion(tr("Detection settings"), open=False, elem_id="look"):
                 look = look_inputs()
-            with gr.Row(elem_id="take", visible=False) as take:
-                save = gr.Button(tr("Download"), variant="primary", elem_id="save")
-                copy = gr.Button(tr("Copy"), elem_id="copy")
     said = gr.HTML(html.announcement(""), elem_id="said")
 
     answers = Answers(segmenter)
@@ -186,6 +188,17 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
         concurrency_limit=None,
         **PRIVATE,
     ).success(None, link_text, link_text, js=_COPY_LINK, **PRIVATE)
+    # The address carries the settings, so that a reload or another language keeps them.
+    gr.on(
+        [*(box.input for box in look), *settled],
+        answers.address,
+        [*look, *cutout_settings],
+        address,
+        queue=False,
+        show_progress="hidden",
+        trigger_mode="always_last",
+        **PRIVATE,
+    ).success(None, address, None, js="(query) => window.clothseg.settle(query)", **PRIVATE)
     return [*look, *cutout_settings, keep]
 
 

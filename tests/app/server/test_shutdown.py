@@ -53,7 +53,7 @@ class App:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                httpx.get(f"{self.url}config")
+                httpx.get(f"{self.url}config", timeout=30)
                 return
             except httpx.TransportError:
                 time.sleep(0.1)
@@ -135,7 +135,7 @@ def test_who_cannot_wait(stop: signal.Signals, start: Start, photo: Path) -> Non
             time.sleep(0.02)
         assert app.process.poll() is None
         app.process.send_signal(stop)
-    assert app.process.wait(20) == 128 + stop
+    assert app.process.wait(60) == 128 + stop
     said = app.log.read_text()
     assert "Traceback" not in said and ("Stopped." in said) == (stop == signal.SIGINT)
 
@@ -146,5 +146,5 @@ def test_an_end_that_takes_too_long(start: Start, photo: Path) -> None:
     body = {"data": [{"path": uploaded, "meta": {"_type": "gradio.FileData"}}]}
     assert httpx.post(f"{app.url}gradio_api/call/segment", json=body).is_success
     app.process.send_signal(signal.SIGTERM)
-    assert app.process.wait(30) == 143
+    assert app.process.wait(60) == 143
     assert "Gave up 1 requests after 1 s." in app.log.read_text()

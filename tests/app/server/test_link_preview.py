@@ -1,0 +1,63 @@
+"""Shared links show our own picture and words."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse, PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from clothseg.app.i18n import use_language
+from clothseg.app.server.link_preview import ADDRESS, PICTURE, LinkPreview, with_tags
+
+
+PAGE = """<html><head><meta charset="utf-8"><meta property="og:title" content="Gradio" />
+<meta
+  property="og:image"
+  content="https://example.org/banner.jpg"
+/><meta name="twitter:title" content="Gradio"></head><body>ö</body></html>"""
+
+
+@pytest.fixture(scope="module")
+def client() -> TestClient:
+    async def page(_: Any) -> HTMLResponse:
+        return HTMLResponse(PAGE)
+
+    async def other(_: Any) -> PlainTextResponse:
+        return PlainTextResponse(PAGE)
+
+    return TestClient(LinkPreview(Starlette(routes=[Route("/", page), Route("/other", other)])))
+
+
+def test_the_page_names_our_picture(client: TestClient) -> None:
+    answer = client.get("/", headers={"host": "clothes.example", "x-forwarded-proto": "https"})
+    assert "Gradio" not in answer.text and "banner" not in answer.text and '<meta charset="utf-8">' in answer.text
+    assert f'property="og:image" content="https://clothes.example{ADDRESS}"' in answer.text
+    assert "Finds every garment" in answer.text and "ö" in answer.text
+    assert client.get("/other").text == PAGE
+
+
+def test_the_picture_is_there(client: TestClient) -> None:
+    answer = client.get(ADDRESS)
+    assert answer.content == PICTURE.read_bytes() and answer.headers["content-type"] == "image/jpeg"
+    with Image.open(PICTURE) as picture:
+        assert picture.size == (1200, 630)
+
+
+def test_tags_are_in_the_readers_language_and_carry_no_markup() -> None:
+    with use_language("de"):
+        made = with_tags(PAGE.encode(), 'https://x"><script>').decode()
+    assert "Kleidung" in made and "<script>" not in made
+
+
+def test_other_connections_pass() -> None:
+    seen = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["type"])
+
+    asyncio.run(LinkPreview(app)({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
+    assert seen == ["lifespan"]

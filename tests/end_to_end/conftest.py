@@ -1,0 +1,20 @@
+"""What strangers' tests have in common."""
+
+from pathlib import Path
+
+import pytest
+from paper_dolls import draw
+from pictures import encoded
+from PIL import Image
+
+
+@pytest.fixture
+def app(public_app: tuple[str, Path]) -> str:
+    """Address of the app that strangers' tests share."""
+    return public_app[0]
+
+
+@pytest.fixture(scope="session")
+def photo() -> bytes:
+    """A small PNG file."""
+    return encoded(Image.fromarray(draw(1, 96, 64).image), "PNG")
