@@ -57,3 +57,22 @@ def test_a_group_stands_for_its_classes() -> None:
     assert labels.class_names(("Lower", "Hat")) == ("Hat", "Skirt", "Pants", "Dress", "Belt")
     with pytest.raises(UnknownClassError, match="groups of them: All garments, Upper"):
         labels.class_names(("Lower", "Shirts"))
+
+
+def test_ink_reads_on_its_colour() -> None:
+    for name in labels.NAMES:
+        contrast = {ink: _contrast(labels.hex_color(name), ink) for ink in ("#000000", "#ffffff")}
+        assert labels.ink(name) == max(contrast, key=contrast.__getitem__)
+        assert contrast[labels.ink(name)] > 4.5  # what WCAG asks of text
+
+
+def _contrast(color: str, other: str) -> float:
+    """WCAG's contrast ratio of two colours."""
+
+    def luminance(text: str) -> float:
+        parts = (int(text[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    dark, light = sorted((luminance(color), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)

@@ -6,7 +6,7 @@ from html import escape
 from clothseg.app.i18n import LANGUAGES, NAME, percent, tr, use_language
 from clothseg.app.messages import localized
 from clothseg.batch.to_zip import Progress
-from clothseg.labels import BACKGROUND, LABEL2ID, NAMES, PALETTE, hex_color
+from clothseg.labels import BACKGROUND, LABEL2ID, NAMES, hex_color, ink
 from clothseg.models.loading import STATED
 from clothseg.outputs.comparison import Comparison
 
@@ -156,9 +156,7 @@ def _share(share: float) -> str:
 
 def swatch(name: str) -> str:
     """The colour and the number of a class."""
-    class_id = LABEL2ID[name]
-    ink = "#000" if _light(class_id) else "#fff"
-    return f'<i class="swatch" style="background:{hex_color(name)};color:{ink}">{class_id}</i>'
+    return f'<i class="swatch" style="background:{hex_color(name)};color:{ink(name)}">{LABEL2ID[name]}</i>'
 
 
 def footer(model: str, revision: str | None, license_note: str, notice: str = "") -> str:
@@ -214,15 +212,6 @@ def style() -> str:
     return "\n".join(
         f'.title nav[lang="{language}"] a[lang="{language}"] {{ display: none; }}' for language in LANGUAGES
     )
-
-
-def _light(class_id: int) -> bool:
-    """Whether black reads better on the class's colour than white: by WCAG's relative luminance."""
-    linear = [
-        (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4) for c in (PALETTE[class_id] / 255).tolist()
-    ]
-    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return bool((luminance + 0.05) ** 2 > 1.05 * 0.05)
 
 
 def _figure() -> str:

@@ -222,7 +222,12 @@ def _of_earlier(view: View, places: list[Place], rows: Array, columns: Array) ->
     made = [np.full(view.shape, value, np.float32) for value in _NONE.values()]
     for place in places:
         straight = np.hypot(rows - place.cell[0], columns - place.cell[1]) / view.scale
-        here = (np.log1p(place.color / 5), place.answer, np.log1p(place.way) / 3, np.sqrt(straight))
+        here: tuple[npt.NDArray[np.floating], ...] = (
+            np.log1p(place.color / 5),
+            place.answer,
+            np.log1p(place.way) / 3,
+            np.sqrt(straight),
+        )
         for plane, value in zip(made, here, strict=False):
             np.minimum(plane, value, out=plane)
         np.maximum(made[-1], place.cosine, out=made[-1])

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from browsing import (
     DESKTOP,
+    PATIENCE,
     PHONE,
     await_result,
     card,
@@ -27,6 +28,7 @@ from paper_dolls import draw
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from benchmarks import page as page_benchmark
 from clothseg import Click, Segmentation, Segmenter
 from clothseg.app.components.parts import find_parts, mask_of_parts
 from clothseg.app.i18n import tr
@@ -291,10 +293,27 @@ def test_one_person_of_several_is_cut_out(page: Page, library: Segmenter, tmp_pa
 def test_download_is_few_keys_away(page: Page, photos: list[Path]) -> None:
     upload(page, photos[0])
     await_result(page)
-    card(page, "Hair").focus()
-    was = card(page, "Hair").get_attribute("aria-pressed")
+    page.locator(".stage .views input").first.focus()
+    keys = []
+    while page.evaluate("document.activeElement.id") != "save":
+        page.keyboard.press("Tab")
+        keys.append(page.evaluate("document.activeElement.dataset.key"))
+        assert len(keys) <= 11, keys
+    (first,) = filter(None, keys)
+    before = picked(page)
+    card(page, first).focus()
     page.keyboard.press("Space")
-    expect(card(page, "Hair")).to_have_attribute("aria-pressed", "false" if was == "true" else "true")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.dataset.key") not in (None, first)
+    expect(card(page, first)).to_have_attribute("aria-pressed", str(first not in before).lower())
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_waiting_is_measured(page: Page, tmp_path: Path) -> None:
+    page.evaluate(page_benchmark.WATCH)
+    for seed in range(2):
+        shown, picked_after = page_benchmark.wait(page, page_benchmark.photo(tmp_path, seed, (450, 680)))
+        assert 0 < picked_after and 0.01 < shown < PATIENCE / 1000
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)

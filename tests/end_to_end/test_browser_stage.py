@@ -14,7 +14,7 @@ import gradio as gr
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import PATIENCE
+from browsing import PATIENCE, stage_point
 from paper_dolls import draw
 from playwright.sync_api import Browser, CDPSession, Locator, Page, expect
 
@@ -23,6 +23,7 @@ from clothseg.app.blocks import launch_options
 from clothseg.app.components.parts import find_parts
 from clothseg.app.components.stage import cutout_value, save_photo, stage, stage_news, stage_value
 from clothseg.app.downloads import save_preview
+from clothseg.app.i18n import tr
 from clothseg.labels import LABEL2ID, NAMES, PALETTE
 
 
@@ -117,12 +118,12 @@ class Stage:
         self.frame = page.locator(".stage .frame")
 
     def at(self, x: float, y: float) -> tuple[float, float]:
-        """Where a pixel of the photo lies on the page while nothing is zoomed."""
-        box = self.page.locator(".stage .list").bounding_box()
-        width, height = self.served.result.photo.size
-        scale = min(box["width"] / width, box["height"] / height)
-        left, top = box["width"] - scale * width, box["height"] - scale * height
-        return box["x"] + left / 2 + (x + 0.5) * scale, box["y"] + top / 2 + (y + 0.5) * scale
+        """Where a pixel of the photo lies on the page."""
+        box, point = (
+            self.page.locator(".stage .list").bounding_box(),
+            stage_point(self.page, self.served.result, (x, y)),
+        )
+        return box["x"] + point["x"], box["y"] + point["y"]
 
     def of(self, key: str) -> tuple[float, float]:
         return self.at(*self.served.points[key])
@@ -274,7 +275,7 @@ def test_hovering_names_exactly_what_the_label_map_says(desktop: Stage) -> None:
         if name == "Background":
             expect(tip).to_be_hidden()
         else:
-            expect(tip).to_have_text(name)
+            expect(tip).to_have_text(tr(name))
     # Zoomed and moved, the same pixels are under the pointer still.
     x, y = desktop.of("Hat")
     desktop.page.mouse.move(x, y)

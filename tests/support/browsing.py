@@ -82,13 +82,16 @@ def only(page: Page, key: str) -> None:
     card(page, key).dblclick()
 
 
-def stage_point(page: Page, result: Segmentation, at: tuple[int, int]) -> Position:
-    """Where on the stage a pixel (x, y) of the photo is shown, as long as nobody zooms."""
-    box = page.locator(".stage .frame").bounding_box()
-    scale = min(box["width"] / result.photo.width, box["height"] / result.photo.height)
-    left = (box["width"] - scale * result.photo.width) / 2
-    top = (box["height"] - scale * result.photo.height) / 2
-    return {"x": left + (at[0] + 0.5) * scale, "y": top + (at[1] + 0.5) * scale}
+def stage_point(page: Page, result: Segmentation, at: tuple[float, float]) -> Position:
+    """Where in the stage's frame a pixel (x, y) of the photo is shown."""
+    left, top, width, height = page.evaluate(
+        """async () => {
+          await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+          return JSON.parse(document.querySelector('.stage .frame').dataset.photo);
+        }"""
+    )
+    across, down = width / result.photo.width, height / result.photo.height
+    return {"x": left + (at[0] + 0.5) * across, "y": top + (at[1] + 0.5) * down}
 
 
 def inner_point(mask: np.ndarray) -> tuple[int, int]:

@@ -67,7 +67,7 @@ from PIL import Image
 from clothseg.app.components.parts import Part, find_parts, pack, part_map
 from clothseg.app.downloads import new_file
 from clothseg.app.i18n import tr
-from clothseg.labels import BACKGROUND, NAMES, PALETTE, hex_color
+from clothseg.labels import BACKGROUND, NAMES, hex_color, ink
 from clothseg.segmentation import Segmentation
 
 
@@ -275,7 +275,7 @@ def _class(name: str) -> dict[str, Any]:
         "name": name,
         "label": tr(name),
         "color": hex_color(name) if class_id != BACKGROUND else "#888888",
-        "ink": "#000000" if reads_in_black(class_id) else "#ffffff",
+        "ink": ink(name),
         "number": class_id,
     }
 
@@ -295,12 +295,3 @@ def _part(part: Part, several: bool) -> dict[str, Any]:
         "point": list(part.point),
         "depth": round(part.depth, 1),
     }
-
-
-def reads_in_black(class_id: int) -> bool:
-    """Whether black reads better on the class's colour than white: by WCAG's relative luminance."""
-    linear = [
-        (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4) for c in (PALETTE[class_id] / 255).tolist()
-    ]
-    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return bool((luminance + 0.05) ** 2 > 1.05 * 0.05)

@@ -14,6 +14,7 @@ function paint() {
   if (canvas.width !== across || canvas.height !== down) [canvas.width, canvas.height] = [across, down];
   const {scale, left, top} = placed();
   const rect = [left, top, state.width * scale, state.height * scale].map((at) => at * density);
+  frame.dataset.photo = JSON.stringify(rect.map((at) => at / density)); // where the photo lies, for tests
   paintBase(rect, density, scale);
   const pictures = on(canvas.getContext('2d'), rect, density, scale);
   pictures.context.clearRect(0, 0, across, down);
