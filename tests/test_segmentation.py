@@ -194,6 +194,7 @@ def test_json(result: Segmentation) -> None:
         "height": 4,
         "rotation": 0,
         "notes": [NOBODY],
+        "uncertainty": None,
         "corrections": [],
         "classes": [
             {"id": 0, "name": "Background", "share": 0.65, "confidence": 1.0, "box": [0, 0, 5, 4]},
@@ -201,6 +202,16 @@ def test_json(result: Segmentation) -> None:
             {"id": 8, "name": "Belt", "share": 0.15, "confidence": 0.5555, "box": [1, 2, 3, 1]},
         ],
     }
+
+
+def test_uncertainty_is_what_pixels_lack_to_certainty() -> None:
+    sure, unsure = np.full(LABEL_MAP.shape, 255, np.uint8), np.full(LABEL_MAP.shape, 255, np.uint8)
+    unsure[LABEL_MAP == BELT] = 0
+    assert Segmentation(PHOTO, LABEL_MAP, probability=sure).uncertainty == 0  # type: ignore[arg-type]
+    assert Segmentation(PHOTO, LABEL_MAP, probability=unsure).uncertainty == pytest.approx(3 / 7)  # type: ignore[arg-type]
+    assert Segmentation(PHOTO, LABEL_MAP, probability=sure * 0).uncertainty == 1  # type: ignore[arg-type]
+    corrected = Segmentation(PHOTO, LABEL_MAP, probability=unsure).relabel("Belt", "Dress")  # type: ignore[arg-type]
+    assert corrected.uncertainty == 0
 
 
 def test_a_changed_copy_drops_what_is_gone(result: Segmentation) -> None:
@@ -229,7 +240,7 @@ def test_the_result_cannot_be_changed() -> None:
     [
         (LABEL_MAP.T, r"must be \(4, 5\)"),
         (LABEL_MAP.astype(np.int64), "uint8"),
-        (np.full((4, 5), NUM_CLASSES, np.uint8), "holds the id 18"),
+        (np.full((4, 5), NUM_CLASSES, np.uint8), "contains the id 18"),
     ],
 )
 def test_a_map_that_does_not_fit_is_refused(label_map: np.ndarray, said: str) -> None:

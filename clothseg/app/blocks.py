@@ -26,6 +26,7 @@ def build(
     examples: Path | None = None,
     address: str = "http://127.0.0.1:7860",
     models: Models = Models(),  # noqa: B008 - immutable
+    save_corrections: Path | None = None,
 ) -> gr.Blocks:
     """The app around a model.
 
@@ -34,6 +35,7 @@ def build(
         examples: Folder of example photos; their names are in `segment_tab.EXAMPLES`.
         address: Where programs reach the app: a Space's name or a URL, for the manual on the page.
         models: Others that can be compared with this one.
+        save_corrections: As of `add_endpoints`.
     """
     with deferred(), Page(title=tr("clothseg: clothes, cut out"), delete_cache=(600, KEEP_SECONDS)) as page:
         gr.HTML(html.header())
@@ -50,7 +52,7 @@ def build(
             with gr.Tab(tr("About"), id="about"):
                 model, figures = about_tab(address)
         tell(page, segmenter, Places(notice, model, figures, gr.HTML()))
-        add_endpoints(segmenter)
+        add_endpoints(segmenter, save_corrections)
         private: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         page.load(_opened, None, linked, **private)
     return page

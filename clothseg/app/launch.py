@@ -31,10 +31,14 @@ from clothseg.app.server.request_limits import protect  # noqa: E402
 from clothseg.app.server.shutdown import serve  # noqa: E402
 from clothseg.app.server.temp_storage import own_folder  # noqa: E402
 from clothseg.app.tabs.compare import Models  # noqa: E402
+from clothseg.batch.training_examples import check_examples_folder  # noqa: E402
 
 
 HEAD_START = 1.0
 """Seconds that the model has before the page: most starts need no more, and wrong settings are found by then."""
+
+
+SAVE_CORRECTIONS = "write photos that /refine corrected, with their masks, as rows to train on; off by default"
 
 
 def main(argv: Sequence[str] = (), examples: Path | None = None) -> NoReturn:
@@ -49,10 +53,13 @@ def main(argv: Sequence[str] = (), examples: Path | None = None) -> NoReturn:
     """
     parser = argparse.ArgumentParser(description="Serve clothes segmentation in the browser and to programs.")
     parser.add_argument("--self-check", action="store_true", help="compare the engine with PyTorch before serving")
+    parser.add_argument("--save_corrections", type=Path, metavar="FOLDER", help=SAVE_CORRECTIONS)
     asked = parser.parse_args(argv)
     try:
         settings = read_environment()
         own_folder(settings.temp_folder, settings.port)
+        if asked.save_corrections:
+            check_examples_folder(asked.save_corrections)
         load = partial(
             load_served_model,
             settings.model,
@@ -68,7 +75,9 @@ def main(argv: Sequence[str] = (), examples: Path | None = None) -> NoReturn:
         sys.exit(f"The app cannot start: {error}")
     # Whoever may name any model makes the server download it, or read its own disk.
     models = Models(settings.compare, free=settings.private, device="cpu" if settings.zero_gpu else None)
-    page = build(segmenter, examples, settings.space or f"http://127.0.0.1:{settings.port}", models)
+    page = build(
+        segmenter, examples, settings.space or f"http://127.0.0.1:{settings.port}", models, asked.save_corrections
+    )
     page.queue(max_size=32)
     guarded = protect(page, MAX_FILE_BYTES, settings.temp_bytes)
     status = serve(

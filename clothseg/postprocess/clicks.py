@@ -8,9 +8,9 @@ the photo's colours and the main network's answer, so that it serves every engin
 carries the region over to the photo. docs/experiments/clicks.md compares other ways.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.errors import ConfigError
-from clothseg.postprocess.click_features import Array, Cell, Labels, View, features_of, place_of, view_of
+from clothseg.postprocess.click_features import Array, Cell, Labels, Place, View, features_of, place_of, view_of
 from clothseg.postprocess.corrections import Correction, class_id_of
 from clothseg.postprocess.evidence import Evidence
 from clothseg.postprocess.guided_edges import follow_edges
@@ -94,6 +94,7 @@ class ClickRefiner:
         """
         self._photo, self._evidence, self._rotation = photo, evidence, rotation
         self._views: dict[int, View] = {}
+        self._places: dict[tuple[int, Cell], Place] = {}
 
     def apply(self, label_map: Labels, click: Click, earlier: Sequence[Click] = ()) -> Labels:
         """The label map (H, W) uint8 after a click, which holds where it is; so do earlier ones of other places."""
@@ -107,10 +108,16 @@ class ClickRefiner:
             logits = self._evidence[number][1]
             self._views[number] = view_of(crop, ((Box(0, 0, *crop.size), logits),), self._rotation)
         view = self._views[number]
-        inside = _region(crop, labels, view, _moved(click, box), [_moved(each, box) for each in earlier])
+        moved = [_moved(each, box) for each in earlier]
+        inside = _region(crop, labels, view, partial(self._place, number), _moved(click, box), moved)
         label_map = label_map.copy()
         label_map[part][inside] = class_id
         return label_map
+
+    def _place(self, number: int, cell: Cell) -> Place:
+        if (number, cell) not in self._places:
+            self._places[number, cell] = place_of(self._views[number], cell)
+        return self._places[number, cell]
 
     def _window(self, click: Click) -> tuple[int, Box]:
         """Number and box of the evidence in which a click is seen best."""
@@ -126,7 +133,12 @@ def _moved(click: Click, box: Box) -> Click:
 
 
 def _region(
-    photo: Image.Image, label_map: Labels, view: View, click: Click, earlier: Sequence[Click]
+    photo: Image.Image,
+    label_map: Labels,
+    view: View,
+    place: Callable[[Cell], Place],
+    click: Click,
+    earlier: Sequence[Click],
 ) -> npt.NDArray[np.bool_]:
     """(H, W): the pixels that a click means."""
     class_id, shape = class_id_of(click.label), view.shape
@@ -137,8 +149,8 @@ def _region(
     others = [each for each in others if 0 <= each.x < photo.width and 0 <= each.y < photo.height]
     cells = [_cell(each, label_map.shape, shape) for each in others]
     given = [class_id_of(each.label) for each in others]
-    places = list(zip([place_of(view, each) for each in cells], given, strict=True))
-    share = membership(features_of(view, labels, place_of(view, cell), class_id, places))
+    places = list(zip(map(place, cells), given, strict=True))
+    share = membership(features_of(view, labels, place(cell), class_id, places))
     for each, other in zip(cells, given, strict=True):
         if other != class_id:
             share[each] = 0

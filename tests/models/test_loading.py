@@ -43,11 +43,11 @@ def drop_classifier(folder: Path) -> None:
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no config": (lambda f: (f / "config.json").unlink(), "holds no config.json"),
+    "no config": (lambda f: (f / "config.json").unlink(), "contains no config.json"),
     "config is no JSON": (lambda f: (f / "config.json").write_text("{"), "cannot be loaded"),
     "unknown architecture": (lambda f: edit(f / "config.json", model_type="sewing"), "cannot be loaded"),
     "not for segmentation": (lambda f: edit(f / "config.json", model_type="bert"), "cannot be loaded"),
-    "other number of classes": (lambda f: relabel(f, list(NAMES[:17])), "has 17 classes where ATR has 18"),
+    "other number of classes": (lambda f: relabel(f, list(NAMES[:17])), "has 17 classes, not ATR's 18"),
     "other name": (
         lambda f: relabel(f, [n.replace("Bag", "Purse") for n in NAMES]),
         "class 16 is 'Purse' instead of 'Bag'",
@@ -63,7 +63,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "half the weights": (
         lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:5000]),
-        "damaged: download it anew",
+        "damaged: download it again",
     ),
     "a tensor is missing": (drop_classifier, r"lack 1 .*decode_head\.classifier\.weight"),
     "other sizes": (lambda f: edit(f / "config.json", decoder_hidden_size=48), "cannot be loaded"),
@@ -98,7 +98,7 @@ def test_without_a_name_the_embedded_model_is_loaded(copy: Path, monkeypatch: py
     monkeypatch.setattr(loading, "EMBEDDED", copy)
     assert Segmenter.from_pretrained().name == "segformer"
     monkeypatch.setattr(loading, "EMBEDDED", copy / "nowhere")
-    with pytest.raises(ModelError, match="no embedded weights; name a model"):
+    with pytest.raises(ModelError, match="no embedded weights; choose a model"):
         Segmenter.from_pretrained()
 
 
