@@ -198,7 +198,9 @@ def test_other_detection_settings_keep_what_is_picked(
 def test_a_cutout_as_it_is_wanted(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
     upload(page, photos[0])
     await_result(page)
-    page.locator("#ground").get_by_label("White").check(force=True)
+    page.locator("#ground [value=Transparent]").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#ground [value=White]")).to_be_checked()
     page.get_by_label("Crop to the cut-out").first.check()
     keys = picked(page)
     options = CutoutOptions(background="#ffffff", crop=True, drop_specks=True)
