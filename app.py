@@ -3,16 +3,15 @@
     python app.py [--self-check]
     CLOTHSEG_MODEL=owner/model CLOTHSEG_REVISION=v1 python app.py
 
-CLOTHSEG_MODEL names a model on the Hub or a folder; without it, or when the Hub does not give it, the weights that
-ship with the package are used. CLOTHSEG_ENGINE (auto, torch, openvino, onnx) and CLOTHSEG_PRECISION (exact, fast) say
-what runs it, as in `Segmenter.from_pretrained`. CLOTHSEG_MAX_PIXELS is the largest width x height of a photo, 40
-million if it is not set. CLOTHSEG_MAX_TEMP_MB is how many megabytes uploads and results may take together, 4096 if it
-is not set; older ones make room for new ones. CLOTHSEG_COMPARE lists models, separated by commas, that the page can
-compare with it; where only this machine reaches the app, any other can be named there, too.
-GRADIO_SERVER_NAME and GRADIO_SERVER_PORT say where to listen.
---self-check, or CLOTHSEG_SELF_CHECK=1, has the engine compared with PyTorch first; one that differs is not served.
-The page is there while the model is loaded: photos wait for it, and /health says so.
-SIGTERM ends the app once it has answered what it has accepted: status 0, or 143 if that takes more than 25 s.
+CLOTHSEG_MODEL is a model on the Hub or a folder; without it, or if the Hub cannot deliver it, the app uses the weights
+that come with the package. CLOTHSEG_ENGINE (auto, torch, openvino, onnx) and CLOTHSEG_PRECISION (exact, fast) select
+the engine, as in `Segmenter.from_pretrained`. CLOTHSEG_MAX_PIXELS is the largest width x height of a photo, by default
+40 million. CLOTHSEG_MAX_TEMP_MB is the space for uploads and results in megabytes, by default 4096; older files are
+deleted to make room. CLOTHSEG_COMPARE lists models, separated by commas, that the page can compare with the served
+one; if only this machine can reach the app, any model can be entered there. GRADIO_SERVER_NAME and GRADIO_SERVER_PORT
+set the address. --self-check, or CLOTHSEG_SELF_CHECK=1, compares the engine with PyTorch first, and does not serve it
+if it differs. The page is available while the model is loading: photos wait, and /health says so. SIGTERM ends the app
+after accepted requests are answered: status 0, or 143 if that takes more than 25 s.
 """
 
 import sys

@@ -22,7 +22,7 @@
 #     "trackio==0.43.0",
 # ]
 # ///
-"""Train a clothes parser with ATR's 18 classes, and push it to the Hub.
+"""Train a clothes segmentation model with ATR's 18 classes, and push it to the Hub.
 
 The first version's recipe (SegFormer-B2 at 512x512, batch 8, 6 epochs), pushed as user/name:
 
@@ -47,7 +47,8 @@ ALONE = (
 
 
 def main() -> int:
-    """Run the command line; 0 if all went well, 1 with one sentence on stderr if not, 128 + N after signal N."""
+    """Run the command line; return 0 on success, 1 after an error with one sentence on stderr, 128 + N after signal
+    N."""
     try:
         from clothseg.errors import ClothsegError, Interrupted
         from clothseg.images.atomic_files import disk_trouble
@@ -79,14 +80,10 @@ def main() -> int:
         trouble = disk_trouble(error)
         if trouble is None:
             raise
-        sys.stderr.write(
-            f"error: {trouble} If there is a checkpoint, --resume_from_checkpoint true goes on from it.\n"
-        )
+        sys.stderr.write(f"error: {trouble} If there is a checkpoint, continue with --resume_from_checkpoint true.\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write(
-            "\nStopped at once. If the run has written a checkpoint, --resume_from_checkpoint true goes on from it.\n"
-        )
+        sys.stderr.write("\nStopped at once. If there is a checkpoint, continue with --resume_from_checkpoint true.\n")
         return 130
     if main_process:
         sys.stdout.write(f"Model, card and plots: {folder}\n")

@@ -1,4 +1,4 @@
-"""The command line: `clothseg COMMAND ...`, or `python -m clothseg COMMAND ...`; each command is a module of
+"""The command line: `clothseg COMMAND ...` or `python -m clothseg COMMAND ...`. Each command is a module of
 `clothseg.commands`."""
 
 import argparse
@@ -24,7 +24,7 @@ COMMANDS = {
 }
 
 NEEDS = {"app": "app", "video": "video", "evaluate": "train", "audit": "train", "export": "onnx"}
-"""Commands that the light core cannot run, and the extra of the package that each of them needs."""
+"""Commands that need more than the core package, and the extra that each needs."""
 
 EXIT_STATUS = (
     "Exit status: 0 if all went well; 1 if something could not be done, which stderr names; 2 for wrong arguments; "
@@ -36,7 +36,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command line.
 
     Returns:
-        Exit status: what the command returns (0 if all went well), 1 with one sentence on stderr on an error of
+        Exit status: what the command returns (0 on success), 1 after an error of ours or of the file system, with one
+            sentence on stderr, 2 after wrong arguments, 130 after Ctrl+C.
         ours or of the file system, 2 on arguments that cannot be meant, 130 after Ctrl+C. Arguments that argparse
         refuses exit with 2.
     """
@@ -63,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 2 if isinstance(error, UsageError) else 1
     except OSError as error:  # a full disk, a name too long, a folder that nobody may write to
-        named = f"{str(error.filename or 'The system says')[:200]}: {error.strerror or error}."
+        named = f"{str(error.filename or 'System error')[:200]}: {error.strerror or error}."
         sys.stderr.write(f"error: {disk_trouble(error) or named}\n")
         return 1
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Errors raised on purpose. Each message names the thing at fault and the cure, for the end user's eyes."""
+"""Errors that clothseg raises on purpose. Each message says what is wrong and what to do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,72 +10,72 @@ EXTRAS = {
     "video": "-r requirements-video.txt",
     "onnx": "onnx onnxruntime",
 }
-"""The package's extras, and what pip installs in their place in a clone that is used without being installed."""
+"""The package's extras, and what to pass to pip instead in a clone that is not installed."""
 
 
 class ClothsegError(Exception):
-    """Base of every error that clothseg raises on purpose."""
+    """Base class of all errors that clothseg raises on purpose."""
 
 
 class ImageError(ClothsegError):
-    """The photo cannot be used: not an image, damaged, or too large."""
+    """The photo is not an image, damaged or too large."""
 
 
 class UnknownClassError(ClothsegError):
-    """A class name is not one of ATR's 18."""
+    """A class name is not one of ATR's 18 classes."""
 
 
 class ModelError(ClothsegError):
-    """The model cannot be loaded, or is not a clothes parser with our 18 labels."""
+    """The model cannot be loaded, or does not have our 18 classes."""
 
 
 class DataError(ClothsegError):
-    """The data set lacks columns or has rows that cannot be trained on."""
+    """The data set lacks columns or has unusable rows."""
 
 
 class DivergedError(ClothsegError):
-    """A training's loss or weights are infinite or not a number: it cannot go on."""
+    """The loss or the weights of a training are infinite or not a number."""
 
 
 class HubError(ClothsegError):
-    """The Hub cannot be reached, or refused what was asked of it."""
+    """The Hub cannot be reached, or rejected a request."""
 
 
 class ConfigError(ClothsegError):
-    """Options that contradict each other or cannot be met on this machine."""
+    """Options contradict each other, or cannot be satisfied on this machine."""
 
 
 class WorkerError(ClothsegError):
-    """A worker process ended in the midst of a photo, and so did another that tried again."""
+    """A worker process died while working on a photo, and so did the one that tried again."""
 
 
 class UsageError(ConfigError):
-    """Arguments of the command line that cannot be meant: no such path, class or value."""
+    """Arguments of the command line are wrong: no such path, class or value."""
 
 
 class Interrupted(ClothsegError):
-    """A signal ended the training in good order: its checkpoint is on disk."""
+    """A signal ended the training after its checkpoint was written."""
 
     def __init__(self, signum: int, message: str) -> None:
-        """Keep the signal's number beside the message: a command that ends so exits with 128 plus it."""
+        """Keep the signal's number and the message; a command that ends this way exits with 128 plus the number."""
         super().__init__(message)
         self.signum = signum
 
     def __reduce__(self) -> tuple[type, tuple[int, str]]:
-        """For pickle, which would give the message alone."""
+        """Pickle the signal's number along with the message."""
         return type(self), (self.signum, str(self))
 
 
 @contextmanager
 def needs_extra(what: str, extra: str) -> Iterator[None]:
-    """Say which extra to install where an import inside the context fails for want of a package.
+    """Raise an error that names the missing extra if an import inside the context fails.
 
     Args:
-        what: what needs it, as the beginning of a sentence.
+        what: what needs the extra, as the beginning of a sentence.
         extra: one of `EXTRAS`.
 
     Raises:
-        ConfigError: a package is missing, other than a module of our own.
+        ConfigError: a package other than our own is missing.
     """
     try:
         yield
@@ -87,7 +87,7 @@ def needs_extra(what: str, extra: str) -> Iterator[None]:
 
 
 def install_command(extra: str) -> str:
-    """The command that installs one of `EXTRAS` beside this package, whether that is installed or a clone."""
+    """Return the command that installs one of `EXTRAS`, for an installed package or a clone."""
     from importlib.metadata import PackageNotFoundError, distribution
 
     try:

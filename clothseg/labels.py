@@ -35,10 +35,10 @@ LABEL2ID: dict[str, int] = {name: index for index, name in ID2LABEL.items()}
 
 BACKGROUND = 0
 IGNORE = 255
-"""Value of pixels without annotation; loss and metrics leave them out."""
+"""Value of pixels without annotation; loss and metrics ignore them."""
 
 SIDE_PAIRS: tuple[tuple[int, int], ...] = ((9, 10), (12, 13), (14, 15))
-"""(left id, right id) of shoes, legs and arms: they trade places when a picture is mirrored."""
+"""(left id, right id) of shoes, legs and arms; mirroring a picture swaps them."""
 
 _BODY = ("Hair", "Face", "Left-leg", "Right-leg", "Left-arm", "Right-arm")
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -48,7 +48,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Shoes and accessories": ("Hat", "Sunglasses", "Belt", "Left-shoe", "Right-shoe", "Bag", "Scarf"),
     "Body": _BODY,
 }
-"""Presets of the app, the command line and the API. A dress covers both halves, so it is in both."""
+"""Groups of classes in the app, the command line and the API. A dress covers both halves, so it is in both."""
 
 # Light/dark steps tell a pair's sides apart (left darker); neighbours on the body differ in
 # lightness as well as hue, so the overlay still reads with colour-blind eyes and in grey.
@@ -86,11 +86,11 @@ def _swap_table() -> npt.NDArray[np.uint8]:
 
 
 SWAP_SIDES: npt.NDArray[np.uint8] = _swap_table()
-"""(256,) lookup from a class id to the id it has in the mirrored picture; 255 stays 255."""
+"""(256,) lookup table from a class id to the id it has in the mirrored picture; 255 stays 255."""
 
 
 def hex_color(name: str) -> str:
-    """Palette colour of the class `name` as `#rrggbb`."""
+    """Return the palette colour of the class `name` as `#rrggbb`."""
     return "#{:02x}{:02x}{:02x}".format(*PALETTE[LABEL2ID[name]])
 
 
@@ -106,20 +106,20 @@ def ink(name: str) -> str:
 
 
 def swap_sides(label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Exchange left and right ids in a label map (any shape, uint8), as mirroring requires."""
+    """Swap left and right ids in a label map (any shape, uint8), as mirroring requires."""
     return SWAP_SIDES[label_map]
 
 
 def mirror(label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Label map of the mirrored picture: (H, W) uint8 flipped left to right, sides exchanged."""
+    """Return the label map of the mirrored picture: (H, W) uint8 flipped left to right, with sides swapped."""
     return np.ascontiguousarray(swap_sides(label_map)[:, ::-1])
 
 
 def ids_of(names: tuple[str, ...] | list[str]) -> list[int]:
-    """Class ids of `names`, each once; the name of one of `GROUPS` stands for its classes.
+    """Return the class ids of `names`, each once; a name of `GROUPS` means its classes.
 
     Raises:
-        UnknownClassError: a name is neither one of the 18 nor a group's; the message lists them.
+        UnknownClassError: a name is neither a class nor a group; the message lists them.
     """
     from clothseg.errors import UnknownClassError
 
@@ -133,9 +133,9 @@ def ids_of(names: tuple[str, ...] | list[str]) -> list[int]:
 
 
 def class_names(names: tuple[str, ...] | list[str]) -> tuple[str, ...]:
-    """Names of classes in the order of their ids, for names of classes and groups.
+    """Return class names in the order of their ids, for names of classes and groups.
 
     Raises:
-        UnknownClassError: as `ids_of`.
+        UnknownClassError: as for `ids_of`.
     """
     return tuple(ID2LABEL[class_id] for class_id in sorted(ids_of(names)))

@@ -1,7 +1,7 @@
-"""What can be asked of a segmentation and of a cut-out: each option once, with its type, values, default and help.
+"""Options of segmentations and cut-outs, each declared once, with type, values, default and help.
 
-Signatures, endpoints and their schemas, MCP tools, command line, the page's switches, video and evaluation take their
-options from here; `tests/test_options.py` compares all of them.
+Signatures, endpoints and their schemas, MCP tools, the command line, the page's switches, video and evaluation use
+these declarations; `tests/test_options.py` compares all of them.
 """
 
 import re
@@ -25,17 +25,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of an option.
+    """An option.
 
     Attributes:
-        name: of the field, the keyword and the parameter.
-        kind: type of its values: bool, int, float or str; tuple for several names of classes or of groups of them.
-        default: its value where nothing is said.
+        name: name of the field, keyword and parameter.
+        kind: type of its values: bool, int, float or str; tuple for several names of classes or groups.
+        default: default value.
         help: one line for command line and API page.
-        choices: all values of a text; of two, what the page's switch is when off, and when on.
+        choices: all values of a text option; if there are two, the page's switch is off for the first and on for the
+            second.
         minimum: least value of a number.
         maximum: largest value of a number; None is no limit.
-        optional: whether None is a value, too.
+        optional: whether None is allowed.
     """
 
     name: str
@@ -48,10 +49,10 @@ class Option:
     optional: bool = False
 
     def check(self, value: Any) -> Any:
-        """The value, as the option's own type.
+        """Return the value, converted to the option's type.
 
         Raises:
-            ConfigError: it is of another type, none of the choices, or out of range.
+            ConfigError: the value has another type, is none of the choices, or is out of range.
         """
         if value is None and self.optional:
             return None
@@ -80,7 +81,7 @@ class Option:
 
     @property
     def values(self) -> str:
-        """In words, which values it takes."""
+        """Return the allowed values in words."""
         if self.kind is bool:
             return "true or false"
         if self.kind is tuple:
@@ -94,7 +95,7 @@ class Option:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """JSON schema of its values."""
+        """Return the JSON schema of the values."""
         if self.kind is tuple:
             names = {"type": "string", "enum": [*GROUPS, *NAMES[BACKGROUND + 1 :]]}
             return {"type": "array", "items": names, "description": self.help}
@@ -106,12 +107,12 @@ class Option:
 
 
 def _option(default: Any, help_: str, **limits: Any) -> Any:
-    """A dataclass field with an `Option` in its metadata."""
+    """Return a dataclass field with an `Option` in its metadata."""
     return field(default=default, metadata={"help": help_, **limits})
 
 
 def options_of(cls: "type[SegmentOptions | CutoutOptions]") -> Mapping[str, Option]:
-    """Name -> option, in the order of the fields."""
+    """Return the options by name, in the order of the fields."""
     return _options_of(cls)  # type: ignore[arg-type]
 
 
@@ -128,44 +129,44 @@ def _as_option(each: "Field[Any]") -> Option:
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentOptions:
-    """How a photo is segmented.
+    """Options of a segmentation.
 
     Attributes:
-        people: "one" (the default) takes the photo as one of a single person. "all" tells people apart, segments each
-            at a higher resolution, and says whose each pixel is (`person_map` and `people` of the result): one more
-            pass of the network for each person.
-        edges: "guided" (the default) lets borders follow the photo's edges, and removes legs where the photo is
-            cropped above them. "plain" interpolates the network's logits: with zoom "off" and orientation "upright" to
-            the pixel as transformers does. docs/experiments/edges.md has the figures.
+        people: "one" (the default) treats the photo as one of a single person. "all" separates the people, segments
+            each at a higher resolution, and gives the person of each pixel (`person_map` and `people` of the result),
+            with one more pass of the network for each person.
+        edges: "guided" (the default) makes borders follow the photo's edges, and removes legs if the photo is cropped
+            above them. "plain" interpolates the network's logits; with zoom "off" and orientation "upright" the result
+            equals that of transformers. docs/experiments/edges.md has the figures.
         zoom: "auto" (the default) crops a small figure, or someone standing in a wide photo, and segments it again at
             a higher resolution. "off" never does.
         tta: test-time augmentation: average over the photo, its mirror image and a larger input size. Finer
             borders and belts at five times the work or more.
-        rules: drop specks, and what cannot be in a photo of one person: `clothseg.postprocess.cleanup`.
+        rules: remove specks, and parts that cannot belong to a single person: `clothseg.postprocess.cleanup`.
         orientation: "auto" (the default) segments a photo again turned by 90, 180 and 270 degrees if the first pass
-            does not look like one of somebody upright. Label map and all else lie over the photo as it is, and
-            `rotation` of the result says how it was turned. "upright" takes every photo as upright.
-        back_view: "auto" swaps left and right of a person who seems to be seen from behind; with edges "guided" only.
-            "off" (the default) never does: a front that is taken for a back has all sides wrong.
-        max_side: reduce a photo whose longer side has more pixels before it is segmented; the result carries the
-            reduced photo. docs/performance.md says what that gains and costs.
+            does not look upright. The result is in the photo's own orientation; its `rotation` is the turn. "upright"
+            treats every photo as upright.
+        back_view: "auto" swaps left and right of a person who seems to be seen from behind, with edges "guided" only.
+            "off" (the default) never does: if a front is taken for a back, all sides are wrong.
+        max_side: reduce a larger photo to this number of pixels on its longer side before it is segmented; the result
+            contains the reduced photo. docs/performance.md describes gains and losses.
 
         exclude: classes that are known not to be in the photo, or groups of them: their pixels go to the next likely
             class. Not "Background".
 
     Raises:
-        ConfigError: an option has no such value.
+        ConfigError: a wrong value.
         UnknownClassError: a name of `exclude` is neither a class nor a group.
     """
 
     people: Literal["one", "all"] = _option(
         "one",
-        '"one" takes the photo as one of a single person; "all" tells people apart and segments each by themselves',
+        '"one" treats the photo as one of a single person; "all" separates the people and segments each of them',
         choices=("one", "all"),
     )
     edges: Literal["guided", "plain"] = _option(
         "guided",
-        '"guided" lets borders follow the photo; "plain" interpolates the network\'s logits as transformers does',
+        '"guided" makes borders follow the photo\'s edges; "plain" interpolates the logits as transformers does',
         choices=("plain", "guided"),
     )
     zoom: Literal["auto", "off"] = _option(
@@ -176,10 +177,10 @@ class SegmentOptions:
     tta: bool = _option(
         False, "average over the photo, its mirror image and a larger size: more accurate, five times slower"
     )
-    rules: bool = _option(False, "drop specks, and what cannot be in a photo of one person")
+    rules: bool = _option(False, "remove specks, and parts that cannot belong to a single person")
     orientation: Literal["auto", "upright"] = _option(
         "auto",
-        '"auto" segments photos that do not look upright again, turned; "upright" takes every photo as upright',
+        '"auto" turns photos that do not look upright and segments them again; "upright" never does',
         choices=("upright", "auto"),
     )
     back_view: Literal["off", "auto"] = _option(
@@ -189,7 +190,7 @@ class SegmentOptions:
     )
     max_side: int | None = _option(
         None,
-        "reduce larger photos to so many pixels on their longer side: faster",
+        "reduce larger photos to this number of pixels on the longer side, which is faster",
         kind=int,
         minimum=32,
         optional=True,
@@ -199,7 +200,7 @@ class SegmentOptions:
     )
 
     RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"average": "tta", "longest": "max_side"})
-    """Old names, which work for one release, and the new ones."""
+    """Old names, accepted for one release, and the new ones."""
 
     def __post_init__(self) -> None:
         for name, option in options_of(type(self)).items():
@@ -207,14 +208,14 @@ class SegmentOptions:
 
     @classmethod
     def of(cls, values: Mapping[str, Any], base: "SegmentOptions | None" = None) -> "SegmentOptions":
-        """Options from names and values, such as a call's keywords or a JSON object; others are as in `base`.
+        """Return options from names and values, such as a call's keywords or a JSON object; others are as in `base`.
 
         Raises:
-            ConfigError: an option that does not exist, or has no such value.
+            ConfigError: an unknown option, or a wrong value.
         """
         base = base or cls()
         if not isinstance(base, SegmentOptions):
-            raise ConfigError(f"The options are a SegmentOptions, not {base!r}; give single ones by their names.")
+            raise ConfigError(f"options must be a SegmentOptions, not {base!r}; pass single options by name.")
         return replace(base, **_known(cls, values, "a segmentation", cls.RENAMED)) if values else base
 
 
@@ -238,61 +239,61 @@ class SegmentKeywords(VideoKeywords, total=False):
 
 
 VIDEO_OPTIONS = ("edges", "zoom", "rules", "back_view", "exclude")
-"""Options of photos that clips have. Not `people`: numbers from left to right would change as people pass each other,
-and each person in each frame would take one more pass. Not `tta`: each frame is averaged with those before it. Not
-`orientation`: a clip says itself how it is turned. Not `max_side`: a clip's reader limits its frames."""
+"""Options that clips share with photos. Not `people`: numbers from left to right would change as people pass each
+other, and each person in each frame would take one more pass. Not `tta`: each frame is averaged with those before it.
+Not `orientation`: a clip contains its orientation. Not `max_side`: a clip's reader limits its frames."""
 
 ENDPOINT_OPTIONS = ("people", "edges", "zoom", "tta", "rules", "orientation", "back_view", "exclude")
-"""Options of the app's endpoints and page, in the order of the parameters. Not `max_side`: files have the photo's own
-size there."""
+"""Options of the app's endpoints and page, in the order of the parameters. Not `max_side`, since files have the
+photo's own size there."""
 
 EVALUATION_OPTIONS = ENDPOINT_OPTIONS
-"""Options with which a model is scored. Not `max_side`: the truth has the photo's own size."""
+"""Options for scoring a model. Not `max_side`, since the ground truth has the photo's own size."""
 
 
 MAX_GROWTH = 64
-"""Furthest that an outline is moved, in pixels."""
+"""Largest move of an outline, in pixels."""
 
 MAX_FEATHER = 64.0
-"""Widest feather, in pixels."""
+"""Largest feather, in pixels."""
 
 MAX_MARGIN = 1000
-"""Widest margin about a cropped cut-out, in pixels."""
+"""Largest margin around a cropped cut-out, in pixels."""
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True)
 class CutoutOptions:
-    """How a cut-out is made; the defaults are the plain one. The page, the API and the command line have the same.
+    """Options of a cut-out. The page, the API and the command line have the same ones.
 
     Attributes:
         background: "none" (transparent), a colour such as "#ff8800", or a picture as
-            `clothseg.images.decode.load_photo` takes it. A path must be a `pathlib.Path`, so that no text from outside
-            opens a file.
-        crop: cut the picture down to what is visible.
-        margin: pixels left about a cropped cut-out on each side, 0 to 1000; beyond the photo's edge they are empty.
+            `clothseg.images.decode.load_photo` takes it. A path must be a `pathlib.Path`, so that text from outside
+            cannot open a file.
+        crop: crop to the visible pixels.
+        margin: pixels to leave around a cropped cut-out on each side, 0 to 1000; empty beyond the photo's edge.
         grow: pixels by which the outline moves outwards, or inwards if negative: -64 to 64.
         feather: pixels on both sides of the outline over which it fades, 0 to 64.
-        soft_edges: let alpha follow hair, fringes and blur, and take the colours behind out of the edge.
+        soft_edges: make alpha follow hair, fringes and blur, and remove the background's colours from the edge.
         fill_holes: fill holes below 1 % of the cut-out's area.
-        drop_specks: drop pieces below 0.03 % of the photo; the largest always stays.
+        drop_specks: remove pieces below 0.03 % of the photo; the largest always stays.
 
     Raises:
-        ConfigError: a value of another kind or out of its range.
-        ImageError: the background is a picture that cannot be used.
+        ConfigError: a wrong value.
+        ImageError: the background picture cannot be used.
     """
 
     background: "str | Photo" = _option("none", '"none" (transparent) or a colour such as "#ff8800"')  # noqa: RUF009
-    crop: bool = _option(False, "cut down to what is kept")
-    margin: int = _option(0, "pixels left when cropped", minimum=0, maximum=MAX_MARGIN)
+    crop: bool = _option(False, "crop to the visible pixels")
+    margin: int = _option(0, "pixels to leave around a cropped cut-out", minimum=0, maximum=MAX_MARGIN)
     grow: int = _option(
         0, "pixels by which the outline moves outwards; negative: inwards", minimum=-MAX_GROWTH, maximum=MAX_GROWTH
     )
     feather: float = _option(0.0, "pixels over which the edge fades", minimum=0, maximum=MAX_FEATHER)
-    soft_edges: bool = _option(False, "let the edge follow hair and fringes")
+    soft_edges: bool = _option(False, "make the edge follow hair and fringes")
     fill_holes: bool = _option(False, "fill small holes")
-    drop_specks: bool = _option(False, "drop small pieces")
+    drop_specks: bool = _option(False, "remove small pieces")
 
     def __post_init__(self) -> None:
         for name, option in options_of(type(self)).items():
@@ -302,7 +303,7 @@ class CutoutOptions:
         if isinstance(background, str):
             if background != "none" and not _COLOR.fullmatch(background):
                 raise ConfigError(
-                    f'The background can be "none", a colour such as "#ff8800" or a picture, not {background!r}.'
+                    f'background must be "none", a colour such as "#ff8800" or a picture, not {background!r}.'
                 )
             object.__setattr__(self, "background", background.lower())
         else:
@@ -312,10 +313,10 @@ class CutoutOptions:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """Options from a mapping such as a JSON object; what it lacks, or has as None, is as by default.
+        """Return options from a mapping such as a JSON object; missing values and None mean the default.
 
         Raises:
-            ConfigError: a name that is no option, or a value that is not allowed.
+            ConfigError: an unknown option, or a wrong value.
         """
         return cls(**_known(cls, {name: value for name, value in values.items() if value is not None}, "a cut-out"))
 
@@ -326,7 +327,7 @@ def _known(
     whose: str,
     renamed: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """The values under today's names."""
+    """Return the values under the current names."""
     known = options_of(cls)
     made = {}
     for name, value in values.items():
@@ -343,10 +344,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def takes_options(*names: str) -> Callable[[Function], Function]:
-    """Let `help` and `inspect.signature` show options of `SegmentOptions` in place of a function's `**keywords`.
+    """Make `help` and `inspect.signature` show options of `SegmentOptions` in place of a function's `**keywords`.
 
     Args:
-        names: which; none for all.
+        names: options to show; by default all.
     """
 
     def decorate(function: Function) -> Function:

@@ -1,4 +1,4 @@
-"""Three steps of many items at the same time: prepare some, run a batch of others, finish those before."""
+"""Pipelining: prepare some items, run a batch of others and finish earlier ones at the same time."""
 
 import os
 from collections import deque
@@ -15,7 +15,7 @@ Answer = TypeVar("Answer")
 Result = TypeVar("Result")
 
 _HELPERS = max(1, min(4, (os.cpu_count() or 1) // 2))
-"""Threads that prepare and finish. The network has all cores already; more of these would only hold more memory."""
+"""Threads that prepare and finish. The network already uses all cores; more threads would only use more memory."""
 
 
 def pipelined(
@@ -25,19 +25,19 @@ def pipelined(
     run: Callable[[list[Prepared]], Iterable[Answer]],
     finish: Callable[[Item, Prepared, Answer], Result],
 ) -> Iterator[Result]:
-    """What `finish` makes of each item, in their order, while the next batch is being prepared and run.
+    """Yield the result of `finish` for each item, in order, while the next batch is prepared and run.
 
-    Items are taken from the iterable in the caller's thread, when a result is asked for, and at most two batches of
-    them are held. `prepare` and `finish` run in a few threads, `run` in one. Whatever a step or the iterable raises
-    reaches the caller in place of the first result of its batch. Closing the generator waits for the batch that is
-    running, and no thread outlives it.
+    Items are taken from the iterable in the caller's thread, when a result is requested, and at most two batches of
+    them are held. `prepare` and `finish` run in a few threads, `run` in one. An error of a step or of the iterable is
+    raised in place of the first result of its batch. Closing the generator waits for the running batch, and all
+    threads end.
 
     Args:
-        items: of any number, also endless.
-        batch_size: how many prepared items `run` gets at once; the last batch may be smaller.
-        prepare: one item's input for `run`.
-        run: answers to a batch, as many as it has items, in order.
-        finish: one item's result.
+        items: any number of items, also endless.
+        batch_size: number of prepared items that `run` gets at once; the last batch may be smaller.
+        prepare: returns one item's input for `run`.
+        run: returns the answers to a batch, one for each item, in order.
+        finish: returns one item's result.
     """
     iterator = iter(items)
     waiting: deque[Future[list[Future[Result]]]] = deque()
@@ -75,17 +75,16 @@ def pipelined(
 def in_order(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int | None = None
 ) -> Generator[Result]:
-    """What `function` makes of each item, in their order, a few at the same time.
+    """Yield the result of `function` for each item, in order, with a few calls at the same time.
 
-    Items are taken in the caller's thread, when a result is asked for. Whatever the function or the iterable raises
-    reaches the caller at its turn, and ends it. Closing the generator waits for what is running, and begins nothing
-    more.
+    Items are taken in the caller's thread, when a result is requested. An error of the function or the iterable is
+    raised at its turn and ends the generator. Closing the generator waits for running calls and starts no new ones.
 
-    Args:
+    function: called with one item, from several threads.
         function: of one item; called from several threads.
-        items: of any number, also endless.
-        threads: how many calls run at the same time.
-        ahead: how many items are in hand, or their results waiting, beside the one asked for; None: `threads`.
+        items: any number of items, also endless.
+        threads: number of calls at the same time.
+        ahead: number of items in progress or finished besides the requested one; None means `threads`.
     """
     iterator = iter(items)
     waiting: deque[Future[Result]] = deque()

@@ -1,16 +1,17 @@
-"""Two settings of a process that make networks on CPUs quicker; for our commands, not for programs that import us.
+"""Two process settings that make networks on CPUs faster. Our commands apply them; `import clothseg` does not.
 
-Threads: PyTorch splits its work among OpenMP threads, and one that has finished spins until the others have too. Where
-anything else holds a core (a web server, another process), the work of the slowest waits for that core while spinning
-threads take it: a forward pass then takes three to seven times as long. With OMP_WAIT_POLICY=passive they sleep.
+Threads: PyTorch splits its work among OpenMP threads, and a thread that has finished spins until the others are done.
+If anything else uses a core (a web server, another process), the slowest thread waits for that core while spinning
+threads occupy it, and a forward pass takes three to seven times as long. With OMP_WAIT_POLICY=passive they sleep
+instead.
 
-Memory: glibc gives blocks of more than some MB back to the kernel when they are freed, and a network's temporaries are
-all of that kind, so each forward pass has the kernel map and clear hundreds of MB anew: a third of its time. Kept
-instead, in one heap for all threads, the process's memory stays at its peak between photos, and that peak is no
-higher, for threads no longer hoard a heap each. A server's would still rise slowly, likely since photos of all sizes
-leave gaps: so it calls `trim_heap` once a minute, which with the pages cleared anew costs 0.3 s for 400 MB.
+Memory: glibc returns blocks of more than a few MB to the kernel when they are freed. A network's temporaries are of
+that kind, so in each forward pass the kernel maps and clears hundreds of MB again, which takes a third of the time. If
+freed memory is kept in one heap for all threads, the process's memory stays at its peak between photos. The peak is no
+higher, since threads no longer keep a heap each. A server's memory would still rise slowly, probably because photos of
+all sizes leave gaps, so it calls `trim_heap` once a minute; with the pages cleared again that costs 0.3 s for 400 MB.
 
-CLOTHSEG_TUNING=0 turns both off; whoever sets OMP_WAIT_POLICY or one of glibc's MALLOC_ variables is left to it.
+CLOTHSEG_TUNING=0 turns both off; OMP_WAIT_POLICY and glibc's MALLOC_ variables take precedence if they are set.
 """
 
 import ctypes
@@ -19,14 +20,15 @@ from collections.abc import MutableMapping
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
-"""From glibc's malloc.h."""
+"""Constants of glibc's malloc.h."""
 
 _kept = False
-"""Whether memory is kept as said above."""
+"""Whether freed memory is kept as described above."""
 
 
 def tune(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Apply both settings to this process; to be called before torch and numpy are imported and threads started."""
+    """Apply both settings to this process. Call it before torch and numpy are imported and before threads are
+    started."""
     if environment.get("CLOTHSEG_TUNING") == "0":
         return
     global _kept
@@ -41,6 +43,6 @@ def tune(environment: MutableMapping[str, str] = os.environ) -> None:
 
 
 def trim_heap() -> None:
-    """Hand what is free of the heap back to the kernel, gaps included, if `tune` has had it kept."""
+    """Return the free parts of the heap to the kernel, if `tune` keeps freed memory."""
     if _kept:
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,4 +1,4 @@
-"""The result of a segmentation: which pixel of the photo is which class, and what can be made of that."""
+"""The result of a segmentation: an immutable photo with its label map, and methods for what is made of it."""
 
 import json
 import os
@@ -38,26 +38,25 @@ class Segmentation:
     """A photo with its label map. Immutable: `relabel`, `paint` and `with_label_map` return corrected copies.
 
     Attributes:
-        photo: The upright photo, a PIL image of mode RGB, in its own colours: where it is transparent, see `on_white`.
-            An (H, W, 3) uint8 array is taken as well; an RGBA image, or an (H, W, 4) array, becomes photo and alpha.
-            `photo.info["dpi"]` is its resolution, if its file told it.
+        photo: The upright photo, a PIL image of mode RGB, in its own colours; for transparent photos see `on_white`.
+            An (H, W, 3) uint8 array is accepted too; an RGBA image or an (H, W, 4) array is split into photo and
+            alpha. `photo.info["dpi"]` is its resolution, if known.
         label_map: (H, W) uint8 class ids at the photo's own size; read-only. Background wherever alpha is 0.
-        confidence: Class name -> mean probability (0..1) over that class's pixels, in the order of the ids.
-            Names without a pixel are dropped.
-        name: The photo's file name, if it has one.
-        model: Name of the model that made the label map, if one did.
+        confidence: Class name -> mean probability (0..1) over that class's pixels, in the order of the ids. Classes
+            without a pixel are left out.
+        name: The photo's file name, or None.
+        model: Name of the model that made the label map, or None.
         probability: (h, w) uint8, 255 times the winning class's probability, on a grid of any size that covers the
-            whole photo; read-only. None where it is not known.
-        person_map: (H, W) uint8, whose each pixel is: 0 for nobody's, then 1, 2 ... from left to right; read-only.
-            None where people were not told apart.
-        alpha: (H, W) uint8, how opaque the photo is; read-only. None if it is opaque everywhere. No cut-out is more
-            opaque than that.
-        rotation: by how many degrees clockwise the photo was turned to be segmented, because it did not look upright:
-            0, 90, 180 or 270. Label map and all else lie over the photo as it is.
-        corrections: what was corrected by hand, in order.
+            whole photo; read-only. None if unknown.
+        person_map: (H, W) uint8, the person of each pixel: 0 for nobody, then 1, 2 ... from left to right; read-only.
+            None if people were not separated.
+        alpha: (H, W) uint8, opacity of the photo, which limits that of cut-outs; read-only. None if it is opaque.
+        rotation: degrees clockwise by which the photo was turned for the segmentation, because it did not look
+            upright: 0, 90, 180 or 270. The result is in the photo's own orientation.
+        corrections: manual corrections, in order.
 
     Raises:
-        ValueError: The label map is not (H, W) uint8 of the photo's size, or holds an id beyond the 18 classes; the
+        ValueError: The label map is not (H, W) uint8 of the photo's size, or contains an id beyond the 18 classes; the
             probability is not (h, w) uint8; the person map or the alpha are not (H, W) uint8.
     """
 
@@ -83,7 +82,7 @@ class Segmentation:
         if label_map.shape != size or label_map.dtype != np.uint8:
             raise ValueError(f"The label map must be {size} uint8, not {label_map.shape} {label_map.dtype}.")
         if label_map.max() >= NUM_CLASSES:
-            raise ValueError(f"The label map holds the id {label_map.max()}; the classes end at {NUM_CLASSES - 1}.")
+            raise ValueError(f"The label map contains the id {label_map.max()}; class ids end at {NUM_CLASSES - 1}.")
         probability = self.probability
         if probability is not None and (probability.ndim != 2 or probability.dtype != np.uint8):
             raise ValueError(f"The probability must be (h, w) uint8, not {probability.shape} {probability.dtype}.")
@@ -104,11 +103,11 @@ class Segmentation:
         object.__setattr__(self, "confidence", confidence)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle: without what can be computed again."""
+        """Return the state for pickle, without what can be computed again."""
         return self.__dict__ | {"_evidence": ()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Read-only again after pickle, which forgets that of arrays."""
+        """Restore the state and make the arrays read-only again, which pickle forgets."""
         self.__dict__.update(state)
         for array in (self.label_map, self.probability, self.person_map, self.alpha):
             if array is not None:
@@ -116,24 +115,24 @@ class Segmentation:
 
     @classmethod
     def from_label_map(cls, photo: Photo, label_map: LabelSource, *, name: str | None = None) -> Self:
-        """A result from a photo and a label map that exists already, such as one that was corrected elsewhere.
+        """Create a result from a photo and an existing label map, for example one that was corrected elsewhere.
 
         Args:
             photo: as `Segmenter` takes it.
             label_map: class ids of the photo's size: the path of a PNG, its bytes, a PIL image (mode L or P) or an
                 (H, W) array.
-            name: the photo's file name; that of a path is taken without it.
+            name: the photo's file name; by default that of the path.
 
         Raises:
             ImageError: the photo, or the label map, cannot be used.
-            ConfigError: the label map has another size, or holds an id beyond the 18 classes.
+            ConfigError: the label map has another size, or contains an id beyond the 18 classes.
         """
         loaded = load_photo(photo, keep_alpha=True)
         return cls(loaded, _fitting(label_map, loaded.size), name=name or photo_name(photo))
 
     @property
     def wearers(self) -> npt.NDArray[np.uint8] | None:
-        """The old name of `person_map`, for one release."""
+        """Old name of `person_map`, for one release."""
         warnings.warn("Segmentation.wearers is now called person_map.", DeprecationWarning, stacklevel=2)
         return self.person_map
 
@@ -146,7 +145,7 @@ class Segmentation:
 
     @cached_property
     def on_white(self) -> Image.Image:
-        """The photo as it is seen before white, and as the network sees it: `photo` itself if it is opaque. RGB."""
+        """The photo on white, RGB, as the network sees it: `photo` itself if it is opaque."""
         if self.alpha is None:
             return self.photo
         white = Image.new("RGB", self.photo.size, WHITE)
@@ -155,17 +154,17 @@ class Segmentation:
 
     @property
     def dpi(self) -> tuple[float, float] | None:
-        """The photo's resolution in dots per inch (horizontal, vertical), if its file told it."""
+        """The photo's resolution in dots per inch (horizontal, vertical), or None."""
         return self.photo.info.get("dpi")
 
     @cached_property
     def people(self) -> tuple[Person, ...]:
-        """Who is in the photo, from left to right; empty where people were not told apart."""
+        """The people in the photo, from left to right; empty if people were not separated."""
         return () if self.person_map is None else people_of(self.person_map)
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """What to know before using the result: nobody seems to be in the photo, or it was turned. Mostly empty."""
+        """Notes on the result: nobody seems to be in the photo, or it was turned. Usually empty."""
         return find_notes(self.label_map, self.probability, self.rotation)
 
     @cached_property
@@ -186,10 +185,11 @@ class Segmentation:
         return {ID2LABEL[i]: count / self.label_map.size for i, count in enumerate(self._counts.tolist()) if count}
 
     def mask(self, *names: str) -> npt.NDArray[np.bool_]:
-        """(H, W) bool: the pixels of any of the named classes. A class that is not in the photo adds nothing.
+        """Return an (H, W) bool mask of the pixels of any of the named classes. Classes that are not in the photo add
+        nothing.
 
         Raises:
-            UnknownClassError: no name given, or one that is not among the 18.
+            UnknownClassError: no name, or an unknown one.
         """
         if not names:
             raise UnknownClassError(f"Name at least one class; the classes are: {', '.join(NAMES)}.")
@@ -198,17 +198,17 @@ class Segmentation:
         return wanted.take(self.label_map)
 
     def relabel(self, which: Item | str | Mask, label: str) -> Self:
-        """A copy in which an item, all pixels of a class, or those of a mask are of another class.
+        """Return a copy in which an item, all pixels of a class, or the pixels of a mask get another class.
 
-        Where people were told apart, pixels that become clothing of nobody go to the nearest person; those that become
-        Background are nobody's. Corrected pixels count as certain (probability 1).
+        If people were separated, new pixels of clothing that belong to nobody go to the nearest person, and new pixels
+        of Background to nobody. Corrected pixels count as certain (probability 1).
 
         Args:
             which: one of `items`, the name of a class, or an (H, W) mask.
-            label: name of the class, "Background" included.
+            label: name of the class; "Background" is allowed.
 
         Raises:
-            UnknownClassError: a name that is not among the 18; a group is none.
+            UnknownClassError: an unknown class; groups are not allowed.
             ConfigError: the item or the mask does not have the photo's size.
         """
         if isinstance(which, str):
@@ -218,45 +218,45 @@ class Segmentation:
         return self._painted(mask, label, "relabel")
 
     def paint(self, mask: Mask, label: str) -> Self:
-        """A copy in which the pixels of a mask (H, W), bool or 0 and 1, are of a class; as `relabel` otherwise.
+        """Return a copy in which the pixels of a mask (H, W), bool or 0 and 1, get a class; see `relabel`.
 
         Raises:
-            UnknownClassError: the class is not among the 18; a group is none.
+            UnknownClassError: an unknown class; groups are not allowed.
             ConfigError: the mask does not have the photo's size.
         """
         return self._painted(checked_mask(mask, self.label_map.shape), label, "paint")
 
     def with_label_map(self, label_map: LabelSource) -> Self:
-        """A copy with a corrected label map; pixels that differ count as certain.
+        """Return a copy with a corrected label map; pixels that differ count as certain.
 
         Args:
-            label_map: as of `from_label_map`.
+            label_map: as for `from_label_map`.
 
         Raises:
             ImageError: the label map cannot be read.
-            ConfigError: it has another size, or holds an id beyond the 18 classes.
+            ConfigError: it has another size, or contains an id beyond the 18 classes.
         """
         new = _fitting(label_map, self.photo.size)
         return self._corrected(new, new != self.label_map, kind="label_map", label=None)
 
     def cutout(self, *names: str, options: CutoutOptions | None = None) -> Image.Image:
-        """The named classes alone: an RGBA image, or RGB before a background that the options name.
+        """Return a cut-out of the named classes: an RGBA image, or RGB with a background from the options.
 
-        Without options it has the photo's size, and all else is transparent black. Where the photo is transparent, so
-        is the cut-out, in the photo's own colours.
+        Without options it has the photo's size, and everything else is transparent black. Where the photo is
+        transparent, so is the cut-out, in the photo's own colours.
 
         Raises:
-            UnknownClassError: no name given, or one that is not among the 18.
+            UnknownClassError: no name, or an unknown one.
         """
         made = refine(np.asarray(self.photo), self.mask(*names), options or PLAIN, self.alpha)
         return self._with_dpi(Image.fromarray(made))
 
     def items(self, *names: str, min_share: float = MIN_SHARE) -> tuple[Item, ...]:
-        """The garments and accessories one by one, or the items of the named classes:
+        """Return the garments and accessories one by one, or the items of the named classes:
         `clothseg.outputs.items.find_items`.
 
         Raises:
-            UnknownClassError: a name that is not among the 18.
+            UnknownClassError: an unknown name.
             ConfigError: `min_share` is not within 0..1.
         """
         return find_items(
@@ -275,17 +275,16 @@ class Segmentation:
         options: CutoutOptions | None = None,
         polygons: bool = False,
     ) -> tuple[Item, ...]:
-        """Write a ZIP of the items' cut-outs and lists of them, whole or not at all
-        (`clothseg.outputs.item_files.write_zip`).
+        """Write a ZIP of the items' cut-outs and lists of them, atomically (`clothseg.outputs.item_files.write_zip`).
 
         Args:
             path: of the ZIP.
-            names: classes or groups of them; all garments and accessories if none is named.
-            options: how items are cut out.
-            polygons: write polygons to `coco.json`, which more tools take, not run lengths, which are exact.
+            names: classes or groups; by default all garments and accessories.
+            options: options of the cut-outs.
+            polygons: write polygons to `coco.json`, which more tools read, instead of run lengths, which are exact.
 
         Raises:
-            UnknownClassError: a name that is not among the 18.
+            UnknownClassError: an unknown name.
             ConfigError: the folder does not exist.
         """
         found = self.items(*names)
@@ -304,7 +303,8 @@ class Segmentation:
         return found
 
     def overlay(self, opacity: float = 0.6) -> Image.Image:
-        """RGB image: the palette blended over the photo (on white, where it is transparent), Background untouched.
+        """Return an RGB image with the palette blended over the photo (on white, if it is transparent), except on
+        Background.
 
         Raises:
             ConfigError: `opacity` is not within 0..1.
@@ -312,33 +312,33 @@ class Segmentation:
         return self._with_dpi(Image.fromarray(render.overlay(np.asarray(self.on_white), self.label_map, opacity)))
 
     def label_picture(self, *, grey: bool = False) -> Image.Image:
-        """The label map as an image whose pixel values are exactly the class ids.
+        """Return the label map as an image whose pixel values are the class ids.
 
         Args:
-            grey: make it grey (mode L), nearly black to look at, in place of one with a palette (mode P). Pillow gives
-                the ids of both; OpenCV, scikit-image and others read a palette as colours.
+            grey: return a grey image (mode L), which looks nearly black, instead of one with a palette (mode P).
+                Pillow reads the ids of both; OpenCV, scikit-image and others read a palette as colours.
         """
         return self._with_dpi(Image.fromarray(self.label_map) if grey else render.palette_image(self.label_map))
 
     def save_label_map(self, path: str | os.PathLike[str], *, grey: bool = False) -> None:
-        """Write a PNG whose pixel values are exactly the class ids. A reader never sees half a file.
+        """Write the label map as a PNG whose pixel values are the class ids, atomically.
 
         Args:
             path: of the file.
-            grey: as of `label_picture`. Read one with a palette by Pillow: `np.asarray(Image.open(path))`.
+            grey: as for `label_picture`. Read a PNG with a palette with Pillow: `np.asarray(Image.open(path))`.
 
         Raises:
             ConfigError: the name does not end in .png, or its folder does not exist.
         """
         path = Path(path)
         if path.suffix.lower() != ".png":
-            raise ConfigError(f"Class ids survive only in PNG: write {path.stem}.png instead of {path.name}.")
+            raise ConfigError(f"Only PNG keeps class ids: write {path.stem}.png instead of {path.name}.")
         if not path.parent.is_dir():
             raise ConfigError(f"There is no folder {path.parent}; create it first.")
         save_picture(self.label_picture(grey=grey), path, **render.PNG_OF_LABELS)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready summary; the keys are always the same, `box` is [x, y, width, height] in pixels."""
+        """Return a JSON-ready summary; the keys are always the same, `box` is [x, y, width, height] in pixels."""
         return {
             "name": self.name,
             "model": self.model,
@@ -352,7 +352,7 @@ class Segmentation:
         }
 
     def to_json(self, indent: int | None = None) -> str:
-        """`to_dict` as JSON text."""
+        """Return `to_dict` as JSON text."""
         return escaped(json.dumps(self.to_dict(), indent=indent, ensure_ascii=False))
 
     def _painted(self, mask: Mask, label: str, kind: Literal["relabel", "paint"]) -> Self:
@@ -360,7 +360,7 @@ class Segmentation:
         return self._corrected(new, mask, kind=kind, label=label)
 
     def _corrected(self, new: npt.NDArray[np.uint8], certain: Mask, **correction: Any) -> Self:
-        """A copy with another label map (H, W) uint8, whose `certain` pixels (H, W) were given by hand."""
+        """Return a copy with another label map (H, W) uint8, whose `certain` pixels (H, W) were set by hand."""
         if self.alpha is not None:
             new = background_where_transparent(new, self.alpha)
         changed = new != self.label_map
@@ -401,7 +401,7 @@ class Segmentation:
 def _opaque(
     photo: Image.Image | npt.NDArray[np.uint8], alpha: npt.NDArray[np.uint8] | None
 ) -> tuple[Image.Image, npt.NDArray[np.uint8] | None]:
-    """A photo without its alpha, and that: the one it has, if it is RGBA, else the one given."""
+    """Return a photo without alpha, and its alpha: its own if it is RGBA, else the given one."""
     if isinstance(photo, np.ndarray):
         photo = Image.fromarray(photo)
     if photo.mode != "RGBA":
@@ -410,7 +410,7 @@ def _opaque(
 
 
 def _fitting(source: LabelSource, photo_size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """A label map (H, W) uint8 that fits a photo of (W, H)."""
+    """Return a label map (H, W) uint8 that fits a photo of (W, H)."""
     label_map = load_label_map(source)
     width, height = photo_size
     if label_map.shape != (height, width):
@@ -419,12 +419,12 @@ def _fitting(source: LabelSource, photo_size: tuple[int, int]) -> npt.NDArray[np
             f"{label_map.shape[0]}."
         )
     if label_map.max() >= NUM_CLASSES:
-        raise ConfigError(f"The label map holds the id {label_map.max()}; the classes end at {NUM_CLASSES - 1}.")
+        raise ConfigError(f"The label map contains the id {label_map.max()}; class ids end at {NUM_CLASSES - 1}.")
     return label_map
 
 
 def _frozen(array: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The array, contiguous and read-only; a copy unless it is so already."""
+    """Return the array contiguous and read-only; a copy unless it already is."""
     if array.flags.writeable or not array.flags.c_contiguous:
         array = array.copy()
         array.flags.writeable = False

@@ -1,4 +1,4 @@
-"""Photos in, segmentations out: loads a model once and runs it on as many photos as are given."""
+"""The Segmenter: load a model once and segment any number of photos."""
 
 import copy
 import threading
@@ -34,8 +34,8 @@ from clothseg.segmentation import Segmentation
 class _Prepared(NamedTuple):
     """A photo on white, the network's input for it, and the photo itself.
 
-    `pixels` is (1, 3, h, w), an array, or a tensor where the engine works on a GPU. `original` is RGBA where the photo
-    is not opaque.
+    `pixels` is (1, 3, h, w), an array, or a tensor if the engine works on a GPU. `original` is RGBA if the photo is
+    not opaque.
     """
 
     photo: Image.Image
@@ -53,20 +53,20 @@ _Steps = tuple[
 
 
 class Segmenter:
-    """A loaded model. Calls from several threads are safe: the network itself runs one call at a time.
+    """A loaded model. It is thread-safe: the network runs one call at a time.
 
-    That is the quickest for one photo, since a forward pass uses all cores, and keeps memory to one pass. Of many
-    photos, `with_streams` does more in the same time, and `clothseg.WorkerPool`, by several processes, more yet.
+    This is fastest for a single photo, since a forward pass uses all cores, and needs memory for only one pass. For
+    many photos, `with_streams` is faster, and `clothseg.WorkerPool`, with several processes, faster still.
 
     Attributes:
-        workers: How many threads may call the network at once; others wait.
+        workers: Number of threads that may call the network at once; others wait.
         name: Hub name, or the folder's own name.
         revision: Commit of a model from the Hub, else None.
         license_note: One sentence on the licence of the weights.
-        notice: What users are to know about where the weights are from, such as that the Hub could not be asked.
-        folder: Where its files lie, if they were loaded from files.
-        origin: What was loaded, and how: what is pickled of it. None if it was put together by hand.
-        image_size: (height, width) that photos are resized to for the network.
+        notice: A message on the origin of the weights, for example that the Hub could not be reached; usually empty.
+        folder: Folder of the model's files, if it was loaded from files.
+        origin: Model and options it was loaded with, for pickling. None if it was created from an engine.
+        image_size: (height, width) of the network's input.
     """
 
     def __init__(
@@ -78,12 +78,12 @@ class Segmenter:
         revision: str | None = None,
         license_note: str = "",
     ) -> None:
-        """Put a segmenter together by hand; `from_pretrained` is the usual way.
+        """Create a segmenter from an engine; usually, use `from_pretrained`.
 
         Args:
-            engine: Pixels to logits; a function will do.
+            engine: An engine, or a function from pixels to logits.
             processor: A transformers image processor (PIL backend) with a fixed height and width.
-            name: Shown to users and kept in results.
+            name: Name of the model, kept in results.
             revision: Commit of the weights.
             license_note: Shown to users.
         """
@@ -106,7 +106,7 @@ class Segmenter:
 
     @property
     def engine(self) -> Engine:
-        """What runs the network. A function from pixels to logits can be assigned, too."""
+        """The engine that runs the network; a function from pixels to logits can be assigned, too."""
         return self._engine
 
     @engine.setter
@@ -124,20 +124,20 @@ class Segmenter:
         engine: str = "auto",
         precision: str = "exact",
     ) -> Self:
-        """Load a model from the Hub or a folder; without a name, the one that ships with the package.
+        """Load a model from the Hub or a folder; by default the one that comes with the package.
 
         Args:
             name_or_path: Hub name such as `owner/model`, or the folder of a saved model.
             revision: Branch, tag or commit on the Hub.
-            device: "cpu", "cuda" or "auto" (the default): a GPU where there is one.
+            device: "cpu", "cuda" or "auto" (the default): a GPU if there is one.
             token: Hub token for private and gated models.
-            engine: "torch", "openvino", "onnx", or "auto" (the default): the quickest installed for the device.
-            precision: "exact" (the default) computes in float32: label maps are PyTorch's in at least 99.99 % of the
-                pixels. "fast" may compute in bfloat16, where device and engine have it: in half the time 99.8 % or
-                more on average, but two pixels of a hundred may differ in photos where the network is not sure.
+            engine: "torch", "openvino", "onnx", or "auto" (the default): the fastest one installed for the device.
+            precision: "exact" (the default) computes in float32: at least 99.99 % of the pixels get the same class as
+                with PyTorch. "fast" may compute in bfloat16, if device and engine support it: in half the time, 99.8 %
+                or more on average, but up to 2 % of the pixels may differ in photos where the network is uncertain.
 
         Raises:
-            HubError: the model does not exist, is closed to us, or the Hub cannot be reached.
+            HubError: the model does not exist or is not accessible, or the Hub cannot be reached.
             ModelError: the model cannot be loaded, or its labels are not ATR's 18.
             ConfigError: the device does not exist, or the engine is not installed.
         """
@@ -158,11 +158,11 @@ class Segmenter:
         return segmenter
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by model and options (`clothseg.pickling`)."""
+        """Pickle the model's name and options (`clothseg.pickling`)."""
         return restore, (type(self), to_pickle(self, self.origin, self._loaded_engine))
 
     def __copy__(self) -> Self:
-        """A second segmenter with the same engine, not loaded anew."""
+        """Return a second segmenter with the same engine."""
         copied = object.__new__(type(self))
         copied.__dict__.update(self.__dict__)
         return copied
@@ -175,12 +175,12 @@ class Segmenter:
 
         Args:
             photo: to segment.
-            options: how; `clothseg.SegmentOptions` has a description of each.
+            options: `clothseg.SegmentOptions` describes each option.
             keywords: single options by their names, such as `edges="plain"`; they take precedence over `options`.
 
         Raises:
             ImageError: the photo cannot be used.
-            ConfigError: an option does not exist, or has no such value.
+            ConfigError: an unknown option, or a wrong value.
         """
         prepare, run, finish = self._steps(SegmentOptions.of(keywords, options))
         prepared = prepare(photo)
@@ -194,13 +194,13 @@ class Segmenter:
         options: SegmentOptions | None = None,
         **keywords: Unpack[SegmentKeywords],
     ) -> list[Segmentation]:
-        """Segment photos of any sizes, `batch_size` in one pass; equal to one by one but for the last float digit.
+        """Segment photos of any sizes, `batch_size` per pass; equal to single calls up to the last float digit.
 
-        The list holds every photo and label map; use `iter_batch` for more of them than memory holds.
+        The list holds all photos and label maps; use `iter_batch` if they do not fit in memory.
 
         Args:
-            photos: as for one.
-            batch_size: how many go through the network together, or are in hand where each goes by itself.
+            photos: as for one photo.
+            batch_size: number of photos in one pass of the network, or in progress if each is passed separately.
             options: as for one photo.
             keywords: as for one photo.
 
@@ -218,15 +218,15 @@ class Segmenter:
         options: SegmentOptions | None = None,
         **keywords: Unpack[SegmentKeywords],
     ) -> Iterator[Segmentation]:
-        """Like `batch`, lazily: no more than two batches are in hand at a time.
+        """Like `batch`, but lazy: at most two batches are in memory at a time.
 
-        Where the engine answers several calls at once (`with_streams`), each photo goes its way by itself, and
-        `batch_size` says how many may be in hand beside the one that is handed out.
+        If the engine answers several calls at once (`with_streams`), each photo is passed separately, and `batch_size`
+        is the number of photos in progress besides the requested one.
 
-        Close the iterator, or drop it, if you do not take all results: its threads end then.
+        If you do not take all results, close or drop the iterator to end its threads.
         """
         if batch_size < 1:
-            raise ConfigError(f"The batch size must be at least 1, not {batch_size}.")
+            raise ConfigError(f"batch_size must be at least 1, not {batch_size}.")
         options = SegmentOptions.of(keywords, options)
         steps, many = self._steps(options), self.with_streams()
         if batch_size > 1 and many.workers > 1:
@@ -272,9 +272,10 @@ class Segmenter:
         return turn_evidence_back(evidence, result.rotation, upright.size)
 
     def with_streams(self) -> Self:
-        """This model for calls from as many threads as it has `workers`: each takes longer, all together less time.
+        """Return this model for calls from up to `workers` threads: each call takes longer, but all together take less
+        time.
 
-        Itself, with one worker, where the engine or the machine has no more to give.
+        This returns the segmenter itself, with one worker, if the engine or the machine cannot do more.
         """
         streams = self.engine.streams
         if streams is None:
@@ -284,15 +285,15 @@ class Segmenter:
         return many
 
     def for_many(self) -> Self:
-        """The old name of `with_streams`, for one release."""
+        """Old name of `with_streams`, for one release."""
         warnings.warn("Segmenter.for_many is now called with_streams.", DeprecationWarning, stacklevel=2)
         return self.with_streams()
 
     def pixels(self, photos: list[Image.Image], size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
-        """What the network sees of RGB photos: (N, 3, h, w) float32, exactly as the stock processor makes it.
+        """Return the network's input for RGB photos: (N, 3, h, w) float32, exactly as the original processor makes it.
 
         Args:
-            size: (h, w), multiples of 32, in place of `image_size`.
+            size: (h, w), multiples of 32, instead of `image_size`.
         """
         height, width = size or self.image_size
         pixels = np.empty((len(photos), 3, height, width), np.float32)
@@ -303,10 +304,10 @@ class Segmenter:
         return pixels
 
     def logits(self, photos: list[Image.Image], size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
-        """Logits (N, 18, h / 4, w / 4) float32 of RGB photos, in one pass; `size` as in `pixels`.
+        """Return the logits (N, 18, h / 4, w / 4) float32 of RGB photos, in one pass; `size` as in `pixels`.
 
         Raises:
-            ModelError: the network answered with other shapes, or with numbers that are not finite.
+            ModelError: the network returned other shapes, or numbers that are not finite.
         """
         return self._logits(self.pixels(photos, size))
 
@@ -315,11 +316,11 @@ class Segmenter:
             logits = self.engine(pixels)
         finite = np.isfinite(logits) if isinstance(logits, np.ndarray) else logits.isfinite()
         if logits.ndim != 4 or logits.shape[:2] != (len(pixels), len(NAMES)) or not finite.all():
-            raise ModelError(f"{self.name} does not answer with finite logits of 18 classes: its weights are broken.")
+            raise ModelError(f"{self.name} does not return finite logits of 18 classes: its weights are broken.")
         return logits
 
     def decode(self, photo: Image.Image, logits: Logits, options: SegmentOptions) -> Prediction:
-        """What logits (18, h, w) of an RGB or RGBA photo say: `postprocess.pipeline.decode` by this network."""
+        """Decode the logits (18, h, w) of an RGB or RGBA photo: `postprocess.pipeline.decode` with this network."""
         prepare, run = self._inference(options)
         return decode(
             photo,
@@ -341,7 +342,7 @@ class Segmenter:
         return lambda source: prepare(load(source)), run, partial(self._finish, options)
 
     def _inference(self, options: SegmentOptions) -> _Inference:
-        """From photos of single people, or crops, to logits."""
+        """Return the function from photos or crops to logits."""
         return (_prepare_later, self._run_averaged) if options.tta else (self._prepare, self._run)
 
     def _prepare(self, photo: Image.Image, size: tuple[int, int] | None = None) -> _Prepared:
@@ -371,7 +372,7 @@ class Segmenter:
 
 
 def as_segmentation(prediction: Prediction, photo: Image.Image, *, name: str | None, model: str) -> Segmentation:
-    """The public result: a prediction with its photo."""
+    """Return the public result: a prediction with its photo."""
     for array in (prediction.label_map, prediction.probability):
         array.flags.writeable = False  # or the result would copy it
     return Segmentation(
@@ -388,5 +389,5 @@ def as_segmentation(prediction: Prediction, photo: Image.Image, *, name: str | N
 
 
 def _prepare_later(photo: Image.Image) -> _Prepared:
-    """For inputs of several sizes, which are made when it is known which."""
+    """Prepare a photo whose input sizes are not known yet."""
     return _Prepared(on_white(photo), np.empty(0, np.float32), photo)

@@ -1,4 +1,4 @@
-"""Whether the engine that will serve answers as PyTorch does: a look at one small input, when it is asked for."""
+"""Check on request whether the engine that will serve agrees with PyTorch, on one small input."""
 
 import numpy as np
 
@@ -8,16 +8,17 @@ from clothseg.segmenter import Segmenter
 
 
 TOLERANCE = {"exact": 1e-3, "fast": 0.1}
-"""Most that logits may differ, as a share of the largest, by precision: rounding makes 1e-6 and, in bfloat16, 1e-2."""
+"""Largest allowed difference of logits, as a share of the largest, by precision. Rounding makes 1e-6 and, in bfloat16,
+1e-2."""
 
 
 def self_check(segmenter: Segmenter, name: str | None, precision: str = "exact") -> float:
-    """Compare an engine with transformers' own model, loaded anew and computed in float32 without any rewriting.
+    """Compare an engine with transformers' own model, loaded separately and computed in float32 without rewriting.
 
     Args:
-        segmenter: whose engine to look at.
+        segmenter: whose engine to check.
         name: what it was loaded from: a Hub name, a folder, or None for the embedded model.
-        precision: what was asked of the engine.
+        precision: the precision requested of the engine.
 
     Returns:
         The largest difference of two logits, as a share of the largest logit.
@@ -33,7 +34,7 @@ def self_check(segmenter: Segmenter, name: str | None, precision: str = "exact")
     with torch.inference_mode():
         expected = model(pixel_values=pixels).logits.numpy()
     if not np.isfinite(expected).all():
-        raise ModelError(f"Self-check: {segmenter.name} does not answer with finite numbers; its weights are broken.")
+        raise ModelError(f"Self-check: {segmenter.name} returns numbers that are not finite; its weights are broken.")
     found = segmenter.engine(pixels.numpy())
     share = float(np.abs(found - expected).max()) / max(1.0, float(np.abs(expected).max()))
     if not share <= TOLERANCE[precision]:  # also where it is not a number

@@ -224,7 +224,7 @@ def test_options_cannot_change_and_are_of_their_own_type() -> None:
     assert SegmentOptions.of({"edges": "plain"}, options) == SegmentOptions(edges="plain", max_side=300, tta=True)
     with pytest.raises(FrozenInstanceError):
         options.edges = "plain"  # type: ignore[misc]
-    with pytest.raises(ConfigError, match="by their names"):
+    with pytest.raises(ConfigError, match="by name"):
         SegmentOptions.of({}, "plain")  # type: ignore[arg-type]
     assert {field.name for field in fields(CutoutOptions)} == set(CUTOUT)
 

@@ -240,7 +240,7 @@ def test_the_result_cannot_be_changed() -> None:
     [
         (LABEL_MAP.T, r"must be \(4, 5\)"),
         (LABEL_MAP.astype(np.int64), "uint8"),
-        (np.full((4, 5), NUM_CLASSES, np.uint8), "holds the id 18"),
+        (np.full((4, 5), NUM_CLASSES, np.uint8), "contains the id 18"),
     ],
 )
 def test_a_map_that_does_not_fit_is_refused(label_map: np.ndarray, said: str) -> None:

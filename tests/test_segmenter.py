@@ -230,11 +230,11 @@ def test_threads_get_their_own_results(segmenter: Segmenter) -> None:
 
 @pytest.mark.parametrize("engine", [FakeEngine(float("nan")), FakeEngine(float("inf")), FakeEngine(classes=17)])
 def test_broken_networks_are_found_out(engine: FakeEngine, tiny_model: Path) -> None:
-    with pytest.raises(ModelError, match="fake does not answer with finite logits of 18 classes"):
+    with pytest.raises(ModelError, match="fake does not return finite logits of 18 classes"):
         with_engine(engine, tiny_model)(photo(0))
 
 
-@pytest.mark.parametrize(("device", "said"), [("gpu", "no device 'gpu'"), ("cuda", "No CUDA GPU")])
+@pytest.mark.parametrize(("device", "said"), [("gpu", "no device 'gpu'"), ("cuda", "no CUDA GPU")])
 def test_devices_that_are_not_there(device: str, said: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match=said):

@@ -37,7 +37,7 @@ def test_an_engine_that_differs_is_refused(wrong: object, tiny_model: Path) -> N
 def test_the_command(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["check", str(tiny_model), "--engine", "openvino"]) == 0
     assert re.fullmatch(
-        r"OpenVinoEngine gives tiny PyTorch's logits to .* of the largest\.\n", capsys.readouterr().out
+        r"OpenVinoEngine: the logits of tiny agree with PyTorch to .* of the largest\.\n", capsys.readouterr().out
     )
     monkeypatch.setattr(
         OpenVinoEngine, "__call__", lambda self, pixels: np.ones((len(pixels), 18, 24, 16), np.float32)

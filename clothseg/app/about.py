@@ -1,4 +1,4 @@
-"""What the page says of itself: classes, limits, model, and how programs call it. Pure functions to strings."""
+"""Texts of the About tab: classes, limits, model and API. Pure functions that return strings."""
 
 from clothseg.app.html import called, licence, swatch
 from clothseg.app.i18n import tr
@@ -6,15 +6,15 @@ from clothseg.labels import NAMES
 
 
 MEANINGS: dict[str, str] = {
-    "Background": "All else.",
+    "Background": "Everything else.",
     "Hat": "Hats, caps and other headwear.",
-    "Hair": "Hair of the head; a beard counts as face.",
-    "Sunglasses": "Sunglasses, and most other glasses.",
+    "Hair": "Hair on the head; beards count as face.",
+    "Sunglasses": "Sunglasses and most other glasses.",
     "Upper-clothes": "Shirts, sweaters, jackets and coats, with their sleeves.",
     "Skirt": "Skirts.",
     "Pants": "Trousers, jeans, shorts, leggings and tights.",
-    "Dress": "Dresses, and other garments for both halves of the body.",
-    "Belt": "Belts, where they show.",
+    "Dress": "Dresses and other garments for the whole body.",
+    "Belt": "Visible belts.",
     "Left-shoe": "The shoe on the wearer’s left foot.",
     "Right-shoe": "The shoe on the wearer’s right foot.",
     "Face": "Face and neck.",
@@ -23,51 +23,51 @@ MEANINGS: dict[str, str] = {
     "Left-arm": "Bare skin of the wearer’s left arm and hand.",
     "Right-arm": "Bare skin of the wearer’s right arm and hand.",
     "Bag": "Bags of all kinds, with their straps.",
-    "Scarf": "Scarves, shawls and ties about the neck.",
+    "Scarf": "Scarves, shawls and ties around the neck.",
 }
-"""What each class holds."""
+"""What each class includes."""
 
 
 def classes() -> str:
-    """The 18 classes, their numbers and what they mean."""
+    """Return a table of the 18 classes, their ids and what they include."""
     rows = "".join(
         f'<tr><th scope="row">{swatch(name)}{tr(name)}</th><td>{tr(MEANINGS[name])}</td></tr>' for name in NAMES
     )
     return (
         f'<table class="found"><caption>{tr("The classes")}</caption><thead><tr><th scope="col">{tr("Class")}</th>'
-        f'<th scope="col">{tr("What it holds")}</th></tr></thead><tbody>{rows}</tbody></table>'
+        f'<th scope="col">{tr("What it includes")}</th></tr></thead><tbody>{rows}</tbody></table>'
     )
 
 
 LIMITS = (
-    "One whole person, well visible, works best. Of several the garments come out together, unless you tick “Tell "
-    "people apart”; where people overlap, some items go to the wrong one.",
-    "Left and right are the wearer’s own. They can be wrong from behind and with crossed legs.",
-    "Sleeves belong to the upper clothes; what they cover is not guessed.",
-    "Belts, scarves and glasses are missed more often than large garments; dresses and tops are taken for each other, "
-    "and in portraits a top can pass for a dress.",
-    "Jewellery, underwear and gloves are not among the classes.",
-    "It does not know who somebody is, and must not be used to decide anything about a person.",
-    "Downloads have the photo’s own size; what the page shows is smaller.",
+    "One whole, well visible person works best. For several people, turn on “Separate people”; where people "
+    "overlap, some items are given to the wrong person.",
+    "Left and right are the wearer’s own. They can be wrong for people seen from behind and for crossed legs.",
+    "Sleeves count as part of the top, not as arms.",
+    "Belts, scarves and glasses are missed more often than large garments. Dresses and tops are sometimes confused,"
+    " especially in portraits.",
+    "There are no classes for jewellery, underwear and gloves.",
+    "The model does not recognise people. It must not be used to make decisions about a person.",
+    "Downloads have the photo’s full size; the page shows smaller previews.",
     "Photos and results are deleted from this server within about an hour. Other visitors cannot see them.",
 )
-"""What to expect, and what not."""
+"""What the model can and cannot do."""
 
 
 def limits() -> str:
-    """`LIMITS` as a list."""
+    """Return `LIMITS` as a list."""
     points = "".join(f"<li>{tr(limit)}</li>" for limit in LIMITS)
     return f'<h2>{tr("Good to know")}</h2><ul class="plain">{points}</ul>'
 
 
 def model(name: str, revision: str | None, license_note: str) -> str:
-    """Which model is served, and under which licence."""
+    """Return the name and licence of the served model."""
     return f"""<h2>{tr("The model")}</h2><p>{called(name, revision)}. {licence(license_note)}</p>
 <p>{tr("clothseg itself is free software under the Apache License 2.0.")}</p>"""
 
 
 def manual(address: str) -> str:
-    """Markdown: how a program calls the endpoints.
+    """Return Markdown on how programs call the endpoints.
 
     Args:
         address: What `gradio_client.Client` connects to: a Space's name or the app's URL.
@@ -103,10 +103,10 @@ Over plain HTTP:
 
 ```bash
 curl -F "files=@holiday.jpg" {url}/gradio_api/upload
-# ["/tmp/gradio/…/holiday.jpg"], to be put in here:
+# ["/tmp/gradio/…/holiday.jpg"], for use in:
 curl -H "Content-Type: application/json" {url}/gradio_api/call/segment \\
   -d '{{"data": [{{"path": "/tmp/gradio/…/holiday.jpg", "meta": {{"_type": "gradio.FileData"}}}}]}}'
-# {{"event_id": "…"}}, to be put in here:
+# {{"event_id": "…"}}, for use in:
 curl -N {url}/gradio_api/call/segment/EVENT_ID
 ```
 

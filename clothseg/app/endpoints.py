@@ -1,4 +1,4 @@
-"""The app's named endpoints; API page and MCP tools show their docstrings."""
+"""The app's named endpoints. The API page and the MCP tools show their docstrings."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -31,9 +31,9 @@ DEFAULT = SegmentOptions()
 
 
 def _names(classes: Any) -> list[str]:
-    """The classes that a program named: a list, one name, or nothing; what else JSON can hold is refused."""
+    """Return the named classes as a list: from a list, one name, or nothing; reject other JSON values."""
     if classes is not None and not isinstance(classes, str | list):
-        raise UnknownClassError(f"Classes are given as a list of names, not as {str(classes)[:50]}.")
+        raise UnknownClassError(f"classes must be a list of names, not {str(classes)[:50]}.")
     return [classes] if isinstance(classes, str) else list(classes or [])
 
 
@@ -57,17 +57,16 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         photo: str | bytes | None,
         look: SegmentOptions = DEFAULT,
     ) -> tuple[str, str, dict[str, Any]]:
-        """Find the clothes and body parts in a photo of a dressed person: 18 classes, left and right are the wearer's.
+        """Find clothes and body parts in a photo of a dressed person: 18 classes; left and right are the wearer's own.
 
         Args:
             photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
 
         Returns:
             The photo with coloured regions (JPEG); the label map (PNG of the photo's size whose pixel values are the
-            class ids); and a summary: rotation (by how many degrees clockwise the photo was turned to be segmented,
-            because it did not look upright), notes (sentences, such as that nobody seems to be in the photo), and
-            each class's id, name, share of the photo (0..1), mean confidence (0..1) and box [x, y, width, height] in
-            pixels.
+            class ids); and a summary: rotation (degrees clockwise by which a photo that is not upright was turned),
+            notes (sentences, for example if nobody seems to be in the photo), and the id, name, share of the photo
+            (0..1), mean confidence (0..1) and box [x, y, width, height] in pixels of each class.
         """
         result = run(photo, look)
         return save_overlay(result), save_labels(result), result.to_dict()
@@ -116,19 +115,19 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         background: str | bytes | None = None,
         look: SegmentOptions = DEFAULT,
     ) -> str:
-        """Cut the named classes out of a photo of a dressed person; all else becomes transparent.
+        """Cut the named classes out of a photo of a dressed person; everything else becomes transparent.
 
         Args:
             photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
             classes: One or more of Background, Hat, Hair, Sunglasses, Upper-clothes, Skirt, Pants, Dress, Belt,
                 Left-shoe, Right-shoe, Face, Left-leg, Right-leg, Left-arm, Right-arm, Bag, Scarf, or of the groups
                 All garments, Upper, Lower, Shoes and accessories, Body.
-            options: How the cut-out is made, a JSON object with any of: {cutout_options}. Without it, the plain
+            options: Options of the cut-out, a JSON object with any of: {cutout_options}. By default, the plain
                 cut-out.
-            background: A picture to lay behind the cut-out instead.
+            background: A picture to put behind the cut-out.
 
         Returns:
-            A PNG of the photo's size, unless cropped: transparent, unless something was laid behind.
+            A PNG of the photo's size unless cropped, transparent unless there is a background.
         """
         names = _names(classes)
         made = _cutout_options(options, background)
@@ -144,20 +143,20 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         look: SegmentOptions = DEFAULT,
         polygons: bool = False,
     ) -> tuple[dict[str, Any], str, str | None]:
-        """List the garments and accessories in a photo one by one: two bags are two items.
+        """List the garments and accessories in a photo one by one; two bags are two items.
 
         Args:
             photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
-            classes: Classes to list, as for cutout; none for all garments and accessories.
-            cutouts: Make a ZIP with a cut-out PNG of each item, too.
-            options: How these are made, as for cutout.
-            polygons: Write polygons in the COCO file, which more tools take, not run lengths, which are exact.
+            classes: Classes to list, as for cutout; by default all garments and accessories.
+            cutouts: Also make a ZIP with a cut-out PNG of each item.
+            options: Options of these cut-outs, as for cutout.
+            polygons: Write polygons in the COCO file, which more tools read, instead of run lengths, which are exact.
 
         Returns:
             Notes as from segment, the number of items of each class, and for each item its index, class id, name, area
             in pixels, share of the photo (0..1), box [x, y, width, height], mean confidence (0..1), dominant colours
-            with names, and wearer (1 is the leftmost; null unless people is "all"); the same with masks as a COCO data
-            set (JSON file, run lengths or polygons); and the ZIP, or null.
+            with names, and wearer (1 is the leftmost person; null unless people is "all"); the same items with masks
+            as a COCO data set (JSON file, run lengths or polygons); and the ZIP, or null.
         """
         names = _names(classes)
         made = _cutout_options(options, None)
@@ -176,20 +175,21 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         look: SegmentOptions = DEFAULT,
         polygons: bool = False,
     ) -> Iterator[tuple[dict[str, Any], str | None]]:
-        """Segment many photos, or ZIPs of photos, into one ZIP; a photo that cannot be used stops no other.
+        """Segment many photos, or ZIPs of photos, into one ZIP. Photos that cannot be used are skipped and reported.
 
         Args:
             photos: Photos and ZIPs of photos, in any mix.
-            kinds: What to make of each photo: labels (PNG), cutouts (PNG), overlays (JPEG), items (JSON
-                list of garments and accessories, as from items), coco (one COCO data set of all photos). Without it,
+            kinds: Files to write for each photo: labels (PNG), cutouts (PNG), overlays (JPEG), items (JSON list of
+                garments and accessories, as from items), coco (COCO annotations of all photos in one file). By default
                 the first two.
-            classes: What the cut-outs keep, and which items are listed: classes or groups as for cutout. Without it,
-                All garments.
-            options: How the cut-outs are made, as for cutout.
-            polygons: Write polygons in the COCO file, which more tools take, not run lengths, which are exact.
+            classes: Classes or groups to keep in the cut-outs and to list as items, as for cutout. By default All
+                garments.
+            options: Options of the cut-outs, as for cutout.
+            polygons: Write polygons in the COCO file, which more tools read, instead of run lengths, which are exact.
 
         Returns:
-            How far it is, which is told again after each photo: done and total, the number of photos, and errors, why
+            Progress, reported again after each photo: done and total, the numbers of photos, and errors, why photos
+                could not be used; and at the end the ZIP, with a folder for each kind of file and results.csv.
             photos could not be used; and at the end the ZIP, with a folder for each kind of file and results.csv.
         """
         made = _cutout_options(options, None)
@@ -210,8 +210,8 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         """List the 18 classes of the label map.
 
         Returns:
-            For each class its id (the pixel value), its name, its colour in overlays (#rrggbb), and the groups it is
-            in: All garments, Upper, Lower, Shoes and accessories, Body.
+            For each class its id (the pixel value), its name, its colour in overlays (#rrggbb), and its groups: All
+            garments, Upper, Lower, Shoes and accessories, Body.
         """
         return [
             {
@@ -225,12 +225,12 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
 
     @described
     def health() -> dict[str, Any]:
-        """Tell whether the app is up, and which model it serves.
+        """Report whether the app is up, and which model it serves.
 
         Returns:
-            status ("ok", or "loading" while photos still wait for the model), model, revision (its commit on the Hub,
-            or null), notice (why it is not the model that was asked for, or empty), and the network's input size
-            [height, width] (null while it is loaded).
+            status ("ok", or "loading" while photos wait for the model), model, revision (its commit on the Hub, or
+            null), notice (why another model than the requested one is served, or empty), and the network's input size
+            [height, width] (null while the model is loading).
         """
         if coming := pending(segmenter):
             return {"status": "loading", "model": coming.asked, "revision": None, "notice": "", "image_size": None}
@@ -333,7 +333,7 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
 
 
 def _cutout_options(options: Any, picture: str | bytes | None) -> CutoutOptions:
-    """Options of a call, with a picture, if there is one, behind the cut-out."""
+    """Return the options of a call, with a picture as background if there is one."""
     if options is None:
         options = {}
     if not isinstance(options, dict):

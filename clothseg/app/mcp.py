@@ -1,4 +1,4 @@
-"""Options, texts and schemas of the endpoints, in the form that API page and MCP tools can use."""
+"""Options, texts and schemas of the endpoints, in the form that the API page and MCP tools use."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ OPTIONS_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {name: option.schema for name, option in options_of(CutoutOptions).items()},
 }
-"""JSON schema of `CutoutOptions`, of which a picture as background is a parameter of its own."""
+"""JSON schema of `CutoutOptions`; a background picture is a separate parameter."""
 
 _LABEL = {"type": "string", "enum": list(NAMES)}
 
@@ -41,20 +41,20 @@ CUTOUT_TEXT = ", ".join(
     f"{name} ({option.help}{'' if option.kind is str else f': {option.values}'})"
     for name, option in options_of(CutoutOptions).items()
 )
-"""What stands for `{cutout_options}` in the endpoints' docstrings."""
+"""Text for `{cutout_options}` in the endpoints' docstrings."""
 
 LOOK = "look"
-"""Name of an endpoint's parameter in whose place callers see one for each of `ENDPOINT_OPTIONS`."""
+"""Parameter of an endpoint that is replaced by one parameter for each of `ENDPOINT_OPTIONS`."""
 
 OLD_SWITCHES = tuple(old for old, new in SegmentOptions.RENAMED.items() if new in ENDPOINT_OPTIONS)
-"""Old names of these, which are the endpoints' last parameters for one release; all are switches."""
+"""Old names of these, accepted as the endpoints' last parameters for one release; all are booleans."""
 
 
 def described(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Complete an endpoint for API page and MCP tools.
+    """Complete an endpoint for the API page and MCP tools.
 
-    Its parameter `look`, a `SegmentOptions`, becomes one parameter for each of `ENDPOINT_OPTIONS`. Each line of the
-    docstring is a text by itself: none may be wrapped.
+    Its parameter `look`, a `SegmentOptions`, becomes one parameter for each of `ENDPOINT_OPTIONS`, and wrapped lines
+    of the docstring are joined.
     """
     about, _, returns = (getdoc(function) or "").partition("\n\nReturns:")
     about = about.replace("{cutout_options}", CUTOUT_TEXT)
@@ -75,7 +75,7 @@ def _annotation(option: Option) -> Any:
 
 
 def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with a parameter for each option in place of `look`."""
+    """Return the function with a parameter for each option instead of `look`."""
     known = options_of(SegmentOptions)
     parameters: list[Parameter] = []
     for each in signature(function).parameters.values():

@@ -38,6 +38,10 @@
       const label = button.closest('.block')?.querySelector('[data-testid=block-label]');
       button.setAttribute('aria-label', label?.innerText.trim() || '{{PICTURE}}');
     });
+    // gradio gives each radio button of a group a name of its own, so that arrow keys do nothing and each is a stop.
+    all('fieldset').forEach((group, place) => {
+      for (const radio of group.querySelectorAll('input[type=radio]:not([name^=group])')) radio.name = `group-${place}`;
+    });
     all('fieldset:not([aria-label])').forEach((group) => {
       const label = group.querySelector('[data-testid=block-info]')?.innerText.trim();
       if (label) group.setAttribute('aria-label', label);
@@ -119,6 +123,12 @@
       const keys = button.dataset.pick.split(' ').filter(Boolean);
       button.setAttribute('aria-pressed', keys.length === picked.size && keys.every((key) => picked.has(key)));
     });
+    // One stop of the Tab key for each group; arrow keys go on within it.
+    all('#items [role=group]').forEach((group) => {
+      const buttons = [...group.querySelectorAll('button')];
+      const stop = buttons.find((button) => button === document.activeElement) || buttons.find((button) => button.tabIndex === 0);
+      buttons.forEach((button) => (button.tabIndex = button === (stop || buttons[0]) ? 0 : -1));
+    });
     all('#save, #copy, #save-each').forEach((button) => {
       button.disabled = !picked.size || !stage.number;
     });
@@ -155,6 +165,20 @@
     if (key) told(event.shiftKey ? {only: key} : {toggle: key});
     if (preset) told({pick: preset.dataset.pick.split(' ').filter(Boolean)});
     if (event.target.closest?.('#new-photo')) input()?.click();
+  });
+  const STEPS = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1};
+  document.addEventListener('keydown', (event) => {
+    const group = event.target.closest?.('#items [role=group]');
+    if (!group) return;
+    const buttons = [...group.querySelectorAll('button')];
+    const last = buttons.length - 1;
+    const at = buttons.indexOf(event.target);
+    const to = {Home: 0, End: last}[event.key] ?? Math.min(last, Math.max(0, at + (STEPS[event.key] || 0)));
+    if (!(event.key in STEPS) && event.key !== 'Home' && event.key !== 'End') return;
+    event.preventDefault();
+    buttons.forEach((button) => (button.tabIndex = -1));
+    buttons[to].tabIndex = 0;
+    buttons[to].focus();
   });
   document.addEventListener('dblclick', (event) => {
     const key = card(event);
@@ -201,9 +225,13 @@
   document.addEventListener('click', (event) => {
     if (event.target.closest?.('#copy:not(:disabled)')) page.copy();
   }, true);
+  let hush = 0;
   const say = (text) => {
     const place = one('#said-here');
-    if (place) place.textContent = text;
+    if (!place) return;
+    place.textContent = text;
+    clearTimeout(hush);
+    hush = setTimeout(() => (place.textContent = ''), 8000);
   };
 
   // What is kept over a reload, in this tab of the browser alone: which photo, what is picked, what was corrected.

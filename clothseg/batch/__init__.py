@@ -1,1 +1,1 @@
-"""Many photos: from folders, ZIPs and data sets, in one process or in several."""
+"""Segment many photos from folders, ZIPs and data sets, in one process or several."""

@@ -1,4 +1,4 @@
-"""Processes that share a run, as `accelerate launch` and torchrun start them, and what one tells the others."""
+"""Processes that share a run, as started by `accelerate launch` and torchrun, and messages between them."""
 
 import json
 from datetime import timedelta
@@ -8,22 +8,22 @@ from clothseg.errors import ConfigError, UsageError
 
 
 WAIT = timedelta(days=30)
-"""For the slowest process: what starts them ends all when one fails."""
+"""Timeout for the slowest process; the launcher ends all processes when one fails."""
 
 
 class Processes:
-    """This process among those that share a run. What is told can be JSON, and is heard by name.
+    """This process among those that share a run. Messages are JSON values with names.
 
     Attributes:
-        rank: this process's number, from 0.
-        count: how many there are.
+        rank: number of this process, from 0.
+        count: number of processes.
     """
 
     def __init__(self, rank: int = 0, count: int = 1) -> None:
-        """Meet the others.
+        """Connect to the other processes.
 
         Raises:
-            UsageError: the environment does not say where.
+            UsageError: the environment does not say where they are.
         """
         self.rank, self.count = rank, count
         self._store: Any = None
@@ -34,26 +34,26 @@ class Processes:
                 self._store = next(iter(rendezvous("env://")))[0]
             except ValueError as error:  # MASTER_ADDR or MASTER_PORT is missing
                 raise UsageError(
-                    f"{count} processes cannot meet ({error}); start them with accelerate launch or torchrun."
+                    f"{count} processes cannot connect ({error}); start them with accelerate launch or torchrun."
                 ) from error
             self._store.set_timeout(WAIT)
 
     def tell(self, name: str, what: Any) -> None:
-        """Let the others hear something; one that is alone has nobody to tell."""
+        """Send a message to the other processes, if there are any."""
         if self._store is not None:
             self._store.set(name, json.dumps(what))
 
     def fail(self, name: str, error: BaseException) -> None:
-        """Let those who wait for `name` hear that it does not come, and why."""
+        """Tell processes that wait for the message `name` that it will not come, and why."""
         self.tell(name, {"failed": str(error) or type(error).__name__})
 
     def hear(self, name: str) -> Any:
-        """What another process tells, now or later.
+        """Wait for a message of another process and return it.
 
         Raises:
             ConfigError: that process has failed.
         """
         what = json.loads(self._store.get(name))
         if isinstance(what, dict) and "failed" in what:
-            raise ConfigError(f"Another process has failed: {what['failed']}")
+            raise ConfigError(f"Another process failed: {what['failed']}")
         return what

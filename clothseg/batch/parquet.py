@@ -1,4 +1,4 @@
-"""Rows of photos and masks as parquet files, as the Hub keeps data sets; no more of them are held than fit a group."""
+"""Write rows of photos and masks as parquet files in the Hub's layout; only one row group is in memory at a time."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,16 +6,17 @@ from typing import Any
 
 
 FILE_BYTES = 400 * 2**20
-"""Size at which a parquet file is ended."""
+"""Size at which a parquet file is closed."""
 
 GROUP_BYTES = 32 * 2**20
-"""Pictures that are held before they are written."""
+"""Number of pictures in memory before they are written."""
 
 
 def write_rows(
     rows: Iterator[tuple[dict[str, Any] | None, str]], folder: Path, rank: int = 0
 ) -> tuple[int, list[str]]:
-    """Write rows as parquet files, which `number_files` names; returns their number, and what was left out."""
+    """Write rows as parquet files, to be named by `number_files`; return their number, and the problems of rows left
+    out."""
     import pyarrow as pa
     import pyarrow.parquet as pq
     from datasets import Features, Image
@@ -59,7 +60,7 @@ def write_rows(
 
 
 def number_files(folder: Path, split: str) -> None:
-    """Give the files of all processes the Hub's names, in their order."""
+    """Give the files of all processes the Hub's names, in order."""
     files = sorted((folder / "data").iterdir())
     for number, file in enumerate(files):
         file.rename(file.with_name(f"{split}-{number:05d}-of-{len(files):05d}.parquet"))

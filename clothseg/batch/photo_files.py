@@ -1,4 +1,4 @@
-"""What is written of photos: label maps, cut-outs, overlays and items as bytes of files, and lines of a table."""
+"""Output files of photos: label maps, cut-outs, overlays and items as bytes, and lines of the table."""
 
 import csv
 import json
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 
 
 KINDS = {"labels": ".png", "cutouts": ".png", "overlays": ".jpg", "items": ".json", "coco": ".json"}
-"""What can be written, each into a folder of its name, and the suffix of its files."""
+"""Kinds of output files, each in a folder of its name, and their suffixes."""
 
 THREADS = 2
-"""Photos in hand, at least: while one is in the network, the other is read or written."""
+"""Least number of photos in progress: while the network computes one, the other is read or written."""
 
 COLUMNS = ("photo", "files", "error", "width", "height", "rotation", "notes", "uncertainty", *NAMES)
-"""Of the table: the photo's name, that of its files without suffix, why it could not be used, and shares (0..1)."""
+"""Columns of the table: the photo's name, the name of its files without suffix, its error, and shares (0..1)."""
 
 
 @dataclass(frozen=True)
 class OutputSpec:
-    """What to write of each photo.
+    """What to write for each photo.
 
     Attributes:
         kinds: some of `KINDS`.
-        classes: of the cut-outs and items: classes, or groups of them such as "All garments".
-        cutout: how cut-outs are made; None is the plain way.
-        polygons: write polygons in COCO's files, not run lengths.
-        grey: write label maps as grey PNGs, not with a palette: `Segmentation.label_picture`.
+        classes: classes or groups for cut-outs and items, such as "All garments".
+        cutout: options of cut-outs; None is the default.
+        polygons: write polygons in COCO files, not run lengths.
+        grey: write label maps as grey PNGs without a palette: `Segmentation.label_picture`.
 
     Raises:
-        ConfigError: no kind, or one that does not exist.
-        UnknownClassError: a class that does not exist.
+        ConfigError: no kind, or an unknown one.
+        UnknownClassError: an unknown class.
     """
 
     kinds: tuple[str, ...] = ("labels", "cutouts")
@@ -59,18 +59,18 @@ class OutputSpec:
     def __post_init__(self) -> None:
         unknown = [kind for kind in self.kinds if kind not in KINDS]
         if unknown or not self.kinds:
-            raise ConfigError(f"What to write can be {', '.join(KINDS)}, not {', '.join(unknown) or 'nothing'}.")
+            raise ConfigError(f"Choose what to write from {', '.join(KINDS)}, not {', '.join(unknown) or 'nothing'}.")
         object.__setattr__(self, "classes", class_names(self.classes))
 
 
 _Make = Callable[[Path | bytes, PurePosixPath], tuple[dict[str, bytes], dict[str, Any]]]
-"""A photo and its name to the bytes of its files by kind, and its summary."""
+"""Makes the bytes of a photo's files by kind, and its summary, from the photo and its name."""
 
 _log = logging.getLogger(__name__)
 
 
 class Outcome(NamedTuple):
-    """What became of a photo: its files' bytes by kind and its summary, or else why it could not be used."""
+    """Result for a photo: its files' bytes by kind and its summary, or why it could not be used."""
 
     source: Source
     files: dict[str, bytes]
@@ -81,18 +81,18 @@ class Outcome(NamedTuple):
 def outcomes(
     segmenter: "Segmenter | WorkerPool", sources: Iterable[Source], wanted: OutputSpec, options: dict[str, Any]
 ) -> Generator[Outcome]:
-    """Segment photos and make their files, in order; whatever is the matter with one ends in its outcome.
+    """Segment photos and make their files, in order; a photo's error becomes part of its outcome.
 
-    Close the generator if you do not take all: that waits for the step that photos in hand are at, and no more.
+    Closing the generator early waits only for the current step of the photos in progress.
 
     Args:
         segmenter: a loaded model; a pool makes the files in its workers.
         sources: the photos.
-        wanted: what to make of each.
+        wanted: what to make for each photo.
         options: as for one photo: the fields of `clothseg.SegmentOptions`.
 
     Raises:
-        ConfigError: an option has no such value, which no other photo would change.
+        ConfigError: a wrong option, which would affect all photos.
     """
     given_up = Event()
     make: _Make
@@ -118,7 +118,7 @@ def _made(
     name: PurePosixPath,
     given_up: Event | None = None,
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """A photo's files and summary."""
+    """Return a photo's files and summary."""
     result = replace(segmenter(photo, **options), name=name.name)
     files = {
         kind: encoded(result, kind, wanted, name.as_posix())
@@ -136,7 +136,7 @@ def _outcome(make: _Make, source: Source) -> Outcome:
     except ClothsegError as error:
         return _failed(source, str(error))
     except MemoryError:
-        return _failed(source, "it needs more memory than there is; make the picture smaller first.")
+        return _failed(source, "it needs more memory than is available; make the picture smaller first.")
     except Exception as error:  # one photo must not stop the others, whatever it meets
         _log.exception("%s could not be segmented", source.name)
         detail = getattr(error, "strerror", None) or str(error).partition("\n")[0] or "no message"
@@ -151,7 +151,7 @@ def _failed(source: Source, message: str) -> Outcome:
 
 
 def encoded(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | None = None) -> bytes:
-    """The bytes of one file made of a result; `kind` is one of `KINDS`, `path` the photo's for COCO."""
+    """Return the bytes of one output file; `kind` is one of `KINDS`, `path` the photo's path for COCO."""
     from clothseg.images import atomic_files
     from clothseg.outputs import coco, items, render
 
@@ -172,7 +172,7 @@ def encoded(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | N
 
 
 def line(source: Source, summary: dict[str, Any], error: str = "") -> dict[str, Any]:
-    """A photo's line of the table, from its summary or with why there is none."""
+    """Return a photo's line of the table, from its summary or its error."""
     found: dict[str, Any] = {"photo": _harmless(source.name.as_posix()), "error": _harmless(error)}
     if error:
         return found
@@ -185,13 +185,13 @@ def line(source: Source, summary: dict[str, Any], error: str = "") -> dict[str, 
 
 
 def write_table(stream: IO[str], lines: Iterable[dict[str, Any]]) -> None:
-    """Write lines as CSV, under a head; `stream` was opened with newline="" and takes UTF-8."""
+    """Write lines as CSV with a header; open `stream` with newline="" and UTF-8."""
     table = csv.DictWriter(stream, COLUMNS)
     table.writeheader()
     table.writerows(lines)
 
 
 def _harmless(text: str) -> str:
-    """A photo's name, or what begins with one, as UTF-8 can hold it, and so that no spreadsheet
-    takes it for a formula; it is the same path."""
+    """Return text that begins with a photo's name in valid UTF-8, such that no spreadsheet takes it for a formula; the
+    path stays valid."""
     return escaped(f"./{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text)

@@ -1,7 +1,7 @@
-"""A data set, of the Hub or on disk, segmented: its photos with label maps as masks, pushed as another data set.
+"""Segment a data set of the Hub or on disk, and push its photos with label maps as masks as another data set.
 
-Rows are streamed in and written as parquet files to a temporary folder, which is pushed when it is whole. Several
-processes take turns at the rows and share the folder; the first of them pushes it.
+Rows are streamed and written as parquet files to a temporary folder, which is pushed when it is complete. Several
+processes take turns at the rows and share the folder; the first one pushes it.
 """
 
 import shutil
@@ -59,27 +59,28 @@ def segment_dataset(
 ) -> int:
     """Segment a split of a data set, and push it with columns `image` (its bytes) and `mask` (PNG).
 
-    What the target holds of the same split is replaced. Memory does not grow with the data set; the temporary folder
-    takes about as much space as the split.
+    The same split of the target is replaced. Memory does not grow with the data set; the temporary folder takes about
+    as much space as the split.
 
     Args:
-        name: the data set: a Hub id; or a folder or parquet file, in a layout that `dataset_folder` knows.
-        target: the data set to push, created if it is new.
-        load_segmenter: gives the model, or a pool of workers, once the data set is found and may be written.
+        name: the data set: a Hub id, or a folder or parquet file in a layout that `dataset_folder` supports.
+        target: the data set to push, created if it does not exist.
+        load_segmenter: returns the model, or a pool of workers; called when the data set is found and the target is
+            writable.
         options: as for one photo: `edges`, `zoom`, `people`, `tta`, `rules`.
-        split: of the data set; by default the only one of a folder, else `train`.
-        column: of its photos.
-        private: make the target private, if it is new.
-        processes: that share the work; each of them calls this.
+        split: of the data set; by default the only split of a folder, else `train`.
+        column: the column of photos.
+        private: make the target private, if it does not exist.
+        processes: the processes that share the work; each of them calls this.
 
     Returns:
-        0, or 1 if a photo could not be used and was left out: stderr says which and why, of the first process.
+        0, or 1 if photos could not be used and were left out; the first process prints them with the reason on stderr.
 
     Raises:
         ConfigError: libraries are missing, the disk is full, or another process has failed.
-        UsageError: the names are of one data set, or there is no such split or column.
-        DataError: a folder holds no data set that can be read.
-        HubError: the data set cannot be read, or the target not be written.
+        UsageError: both names are one data set, or there is no such split or column.
+        DataError: a folder contains no readable data set.
+        HubError: the data set cannot be read, or the target cannot be written.
     """
     with needs_extra("--dataset", "train"):
         import datasets  # noqa: F401
@@ -126,12 +127,14 @@ def _help(
     column: str,
     processes: Processes,
 ) -> None:
-    """Do the share of a process that is not the first."""
+    """Do the share of a process other than the first."""
     work = processes.hear("work")
     folder, told = Path(work["folder"]), f"rows of {processes.rank}"
     try:
         if not folder.is_dir():
-            raise ConfigError(f"This machine does not see {folder} of another: set TMPDIR to a folder that all share.")
+            raise ConfigError(
+                f"This machine cannot access {folder} of another: set TMPDIR to a folder that all machines share."
+            )
         rows, _, _ = _rows(name, split, column, work["commit"])
         segmented = _segmented(load_segmenter(), _read(rows, name, processes), options, quiet=True)
         count, problems = write_rows(segmented, folder, processes.rank)
@@ -145,33 +148,33 @@ def _help(
 
 def _full(folder: Path, error: OSError) -> ConfigError:
     why = error.strerror or error
-    return ConfigError(f"The data set cannot be written to {folder}: {why}. Set TMPDIR to a folder with more room.")
+    return ConfigError(f"The data set cannot be written to {folder}: {why}. Set TMPDIR to a folder with more space.")
 
 
 def _rows(
     name: str, split: str | None, column: str, commit: str | None = None
 ) -> "tuple[IterableDataset, str, str | None]":
-    """The photos of a split, streamed, as rows of `image` with bytes and path; the split's name; and the data set's
-    commit, None for a folder."""
+    """Return the photos of a split, streamed, as rows of `image` with bytes and path; the split's name; and the data
+    set's commit, None for a folder."""
     from datasets import Image
 
     rows, split, commit = _on_disk(name, split) if Path(name).exists() else _on_hub(name, split or "train", commit)
     features = rows.features or dict.fromkeys(next(iter(rows)))
     if column not in features:
-        raise UsageError(f"{name} has no column {column}, only {', '.join(features)}; name its photos by --column.")
+        raise UsageError(f"{name} has no column {column}, only {', '.join(features)}; choose one with --column.")
     if rows.features and not isinstance(features[column], Image):
-        raise UsageError(f"The column {column} of {name} is not one of pictures; name its photos by --column.")
+        raise UsageError(f"The column {column} of {name} contains no pictures; choose another with --column.")
     rows = rows.select_columns([column]).cast_column(column, Image(decode=False))
     return rows.rename_column(column, "image") if column != "image" else rows, split, commit
 
 
 def _on_disk(name: str, split: str | None) -> "tuple[IterableDataset, str, None]":
-    """A split of a folder or parquet file: the one that is named, the only one, or `train`."""
+    """Return a split of a folder or parquet file: the named one, the only one, or `train`."""
     found = split_names_on_disk(Path(name))
     spelled = split or (found[0] if len(found) == 1 else "train")
     spelled = spelled if spelled in found else split_names(found).get(spelled, spelled)
     if spelled not in found:
-        raise UsageError(f"{name} has no split {spelled}, only {', '.join(found)}; name one by --split.")
+        raise UsageError(f"{name} has no split {spelled}, only {', '.join(found)}; choose one with --split.")
     rows: Any = read_split(Path(name), spelled, streaming=True)
     return rows, spelled, None
 
@@ -190,7 +193,7 @@ def _on_hub(name: str, split: str, commit: str | None) -> "tuple[IterableDataset
 
 
 def _prepared(target: str, name: str, private: bool) -> str:
-    """Full name of the target, which exists and may be written."""
+    """Create the target if needed, check that it is writable, and return its full name."""
     from huggingface_hub import HfApi, get_token
     from huggingface_hub.errors import HFValidationError
 
@@ -205,12 +208,12 @@ def _prepared(target: str, name: str, private: bool) -> str:
     except Exception as error:
         raise HubError(f"--push_to_hub: {explain_write(error, target)}") from error
     if full == name:
-        raise UsageError(f"--push_to_hub {target} is the data set itself: its photos' own masks would be replaced.")
+        raise UsageError(f"--push_to_hub {target} is the data set itself, whose masks would be replaced.")
     return full
 
 
 def _read(rows: "IterableDataset", name: str, processes: Processes) -> Iterator[Source]:
-    """The photos of this process as they arrive: each takes one in turn."""
+    """Yield the photos of this process as they arrive; processes take turns."""
     try:
         for number, row in islice(enumerate(rows), processes.rank, None, processes.count):
             yield Source(PurePosixPath(f"row {number}"), PurePosixPath(), partial(_content, row["image"] or {}), ())
@@ -221,7 +224,7 @@ def _read(rows: "IterableDataset", name: str, processes: Processes) -> Iterator[
 def _segmented(
     segmenter: "Segmenter | WorkerPool", photos: Iterator[Source], options: dict[str, Any], quiet: bool = False
 ) -> Iterator[tuple[dict[str, Any] | None, str]]:
-    """Each row as it is written, or None and why it is left out."""
+    """Yield each row to write, or None and why it is left out."""
     from tqdm.auto import tqdm
 
     with closing(outcomes(segmenter, photos, OutputSpec(("labels",)), options)) as results:
@@ -234,7 +237,7 @@ def _segmented(
 
 
 def _content(photo: dict[str, Any]) -> bytes:
-    """The bytes of a photo as datasets gives it undecoded: with it, or by an address."""
+    """Return the bytes of an undecoded photo of datasets, which has them or an address."""
     content = photo.get("bytes")
     if content is None and photo.get("path"):
         import fsspec
@@ -245,7 +248,7 @@ def _content(photo: dict[str, Any]) -> bytes:
 
 
 def _origin(name: str, split: str, commit: str | None, **_: str) -> str:
-    """A data set as a card names it; what is on disk by its own name alone."""
+    """Return the data set's name for a card; for one on disk, the folder's own name."""
     if commit is None:
         return f"{name} (split `{split}`)"
     return f"[{name}](https://huggingface.co/datasets/{name}) (commit `{commit}`, split `{split}`)"
@@ -280,6 +283,6 @@ def _push(folder: Path, about: dict[str, Any], segmenter: "Segmenter | WorkerPoo
         with_retries(upload, "data set")
     except Exception as error:
         raise HubError(
-            f"The push failed: {explain_write(error, target)} The data set is whole in {folder}; push it later with: "
-            f"hf upload {target} {folder} --repo-type dataset"
+            f"The push failed: {explain_write(error, target)} The complete data set is in {folder}; push it later "
+            f"with: hf upload {target} {folder} --repo-type dataset"
         ) from error

@@ -1,4 +1,4 @@
-"""A folder of what was made of photos: whole files, what made each of them, and a table over all photos."""
+"""The output folder of a run: complete files, a record of how each was made, and a table of all photos."""
 
 import csv
 import hashlib
@@ -18,25 +18,25 @@ from clothseg.images.sources import Source
 
 
 SUMMARIES = "summaries"
-"""Folder of a JSON file for each photo, from which the table is made; it is written last of a photo's files."""
+"""Folder of a JSON file for each photo, written last of a photo's files; the table is made from these."""
 
 TABLE = "results.csv"
 
 COCO = "coco.json"
-"""One data set of all photos, beside the folder with one for each."""
+"""Annotations of all photos, beside the folder with one file for each."""
 
 _CHOSEN = ("cutouts", "items", "coco")
-"""Kinds that are made of chosen classes."""
+"""Kinds whose files contain only chosen classes."""
 
 
 @dataclass(frozen=True)
 class OutputFolder:
-    """Where files go, and what makes them.
+    """An output folder, and how its files are made.
 
     Attributes:
         path: the folder.
         wanted: what to write of each photo.
-        about: JSON-ready: all that a label map depends on beside the photo, such as the model and its options.
+        about: JSON-ready: everything besides the photo that a label map depends on, such as the model and its options.
     """
 
     path: Path
@@ -44,10 +44,10 @@ class OutputFolder:
     about: dict[str, Any]
 
     def prepare(self, rank: int, processes: int) -> None:
-        """Make the folders, and remove the table that this process wrote last time and what killed ones have left.
+        """Create the folders, and remove this process's last table and leftovers of killed processes.
 
         Raises:
-            ConfigError: they cannot be written.
+            ConfigError: the folders cannot be written.
         """
         try:
             for kind in (*self.wanted.kinds, SUMMARIES):
@@ -61,7 +61,7 @@ class OutputFolder:
             ) from error
 
     def holds(self, source: Source) -> bool:
-        """Whether all files of a photo are there and were made of it, as it is now, in the way that is wanted."""
+        """Return whether all files of a photo exist and were made from its current state in the current way."""
         made = self._summary(source).get("made", {})
         return all(
             made.get(kind) == maker and self._file(source, kind).exists()
@@ -69,7 +69,7 @@ class OutputFolder:
         )
 
     def differences(self, source: Source) -> set[str]:
-        """In a few words each, in what a photo's files that lie there were made otherwise than is wanted now."""
+        """Return in a few words how existing files of a photo were made differently."""
         made = self._summary(source).get("made", {})
         found = set()
         for kind, maker in self._makers(source).items():
@@ -80,10 +80,10 @@ class OutputFolder:
         return found
 
     def store(self, outcome: Outcome) -> None:
-        """Write what became of a photo; of one that could not be used no older files stay.
+        """Write a photo's outcome; if the photo could not be used, remove its older files.
 
         Raises:
-            OSError: the folder cannot be written; the photo is not done then.
+            OSError: the folder cannot be written; the photo is not done.
         """
         source, makers = outcome.source, self._makers(outcome.source)
         older, stamp = self._summary(source).get("made", {}), list(source.stamp)
@@ -106,10 +106,11 @@ class OutputFolder:
     def write_table(
         self, sources: list[Source], problems: dict[PurePosixPath, str], rank: int, processes: int
     ) -> Path:
-        """Write the table over photos that are done, or could not be used, and merge it with other processes' tables.
+        """Write the table of photos that are done or could not be used, and merge it with the tables of other
+        processes.
 
         Returns:
-            The table of all photos, or this process's own as long as others have not written theirs.
+            The table of all photos, or this process's own if others have not written theirs yet.
 
         Raises:
             OSError: it cannot be written.
@@ -128,7 +129,7 @@ class OutputFolder:
         return merge(parts, self.path / TABLE, self._write_coco) or table
 
     def _write_coco(self) -> None:
-        """One COCO data set of all photos that are in the table."""
+        """Write one COCO data set of all photos in the table."""
         from clothseg.outputs.coco import write_merged
 
         if "coco" not in self.wanted.kinds:
@@ -149,7 +150,7 @@ class OutputFolder:
         return self.path / f"results-{rank}-of-{processes}.csv"
 
     def _makers(self, source: Source) -> dict[str, dict[str, Any]]:
-        """What makes each kind of a photo's files."""
+        """Return how each kind of a photo's files is made."""
         common = {"photo": list(source.stamp), **self.about}
         makers = dict.fromkeys((*self.wanted.kinds, SUMMARIES), common)
         for kind in makers.keys() & set(_CHOSEN):
@@ -164,7 +165,7 @@ class OutputFolder:
 
     @cached_property
     def _cutout(self) -> dict[str, Any]:
-        """The options of cut-outs as JSON-ready values, pictures by their checksum."""
+        """Return the options of cut-outs as JSON-ready values, with pictures by their checksum."""
         options = self.wanted.cutout
         if options is None:
             return {}
@@ -197,11 +198,12 @@ def _difference(key: str, before: Any, now: Any) -> str:
 
 
 def merge(parts: list[Path], table: Path, then: Callable[[], None] = lambda: None) -> Path | None:
-    """Put the tables of several processes together, sorted by photo; None while some are not there.
+    """Merge the tables of several processes, sorted by photo; return None if some are missing.
 
-    Every process calls this when it has written its own table, and the last to finish merges all of them. A table of
-    an earlier run may lie there still: who merges looks again afterwards, whether one was written meanwhile, so that
-    the table is right when the last process has ended, whatever their order, and so is what `then` makes of it.
+    Every process calls this after writing its own table, and the last to finish merges all of them. A table of an
+    earlier run may still be there, so a process that has merged checks again whether another table was written
+    meanwhile. So the table, and what `then` makes from it, are right when the last process has ended, whatever their
+    order.
 
     Raises:
         OSError: it cannot be written.

@@ -32,7 +32,7 @@ TABLE = "results.csv"
 """Name of the table in the ZIP."""
 
 COCO = "coco.json"
-"""Name of the data set of all photos in the ZIP."""
+"""Name of the COCO annotations of all photos in the ZIP."""
 
 
 class Progress(NamedTuple):

@@ -1,13 +1,13 @@
-"""Worker processes for many photos: each holds the model, and has its share of the processor's cores to itself.
+"""Worker processes for many photos: each has its own model and its own share of the CPU cores.
 
-Threads of one process do less than its cores could, since Python runs one of them at a time. Processes do not wait for
-each other. Each takes a second to start, and holds a model of its own.
+Threads of one process do less than the cores could, since Python runs one thread at a time. Processes do not wait for
+each other. Each takes a second to start, and loads its own model.
 
-Why not a library: `concurrent.futures.ProcessPoolExecutor` is broken for good when one of its processes is killed, and
-its processes outlive a parent that is killed. loky restarts a broken pool but fails every photo in hand. Both start
-processes by importing the caller's script, which then needs `if __name__ == "__main__"`. Here a killed worker is
-replaced and only its photo is done again, workers end with the process that has them, scripts need no guard, and each
-worker is bound to its cores before torch and OpenVINO count them.
+Why not a library: `concurrent.futures.ProcessPoolExecutor` is unusable after one of its processes is killed, and its
+processes outlive a killed parent. loky restarts a broken pool but fails every photo in progress. Both start processes
+by importing the caller's script, which then needs `if __name__ == "__main__"`. Here a killed worker is replaced and
+only its photo is repeated, workers end with their parent process, scripts need no guard, and each worker is bound to
+its cores before torch and OpenVINO count them.
 """
 
 import os
@@ -29,33 +29,32 @@ if TYPE_CHECKING:
     from clothseg.segmenter import Segmenter
 
 MOST_WORKERS = 4
-"""How many are started where nobody says: each holds the model and photos of its own."""
+"""Default limit of workers; each has its own model and photos."""
 
 MANY = 200
-"""Photos from which on a pool makes up for its start."""
+"""Number of photos from which a pool pays for its start."""
 
 _AT_HAND = 2
-"""Photos that a worker has: one to look at, and the next, so that it need not wait for that."""
+"""Photos per worker: one in progress, and the next one, so that the worker need not wait."""
 
 _TRIES = 2
-"""Workers that a photo may bring to their end."""
+"""Number of workers that may die with one photo."""
 
 
 class WorkerPool:
-    """A model in several processes, for many photos, by `batch` and `iter_batch`, or in `segment_to_zip`.
+    """A model in several processes, for many photos, with `batch` and `iter_batch`, or for `segment_to_zip`.
 
         with WorkerPool(2) as pool:
             results = pool.batch(photos)
 
-    It is worth its start, about a second, from some hundred photos on, and where the network is small, so that much of
-    the time goes into the work around it: docs/performance.md has figures. Results are those of threads. A worker
-    that is killed is replaced, and its photo done again. Close it, or leave its context, or drop it, to end the
-    workers.
+    It pays for its start, about a second, from about a hundred photos, if the network is small and much of the time
+    goes into the work around it; docs/performance.md has figures. Results are the same as with threads. A killed
+    worker is replaced, and its photo repeated. To end the workers, close the pool, leave its context or drop it.
 
     Attributes:
-        workers: How many there are.
-        at_once: How many photos they have in hand.
-        name: Of the model, as `Segmenter.name`.
+        workers: Number of workers.
+        at_once: Number of photos in progress.
+        name: Name of the model, as in `Segmenter.name`.
         revision: Commit of a model from the Hub, else None.
         license_note: One sentence on the licence of the weights.
     """
@@ -71,11 +70,11 @@ class WorkerPool:
         engine: str = "auto",
         precision: str = "exact",
     ) -> None:
-        """Start the workers; all but the first go on loading when this returns.
+        """Start the workers; all but the first may still be loading when this returns.
 
         Args:
-            workers: how many; None: as many as this process may use cores, up to `MOST_WORKERS`.
-            name_or_path: with the others, as of `Segmenter.from_pretrained`. All workers load one commit.
+            workers: number of workers; None: as many as usable cores, up to `MOST_WORKERS`.
+            name_or_path: as for `Segmenter.from_pretrained`, like the following. All workers load the same commit.
             revision: Branch, tag or commit on the Hub.
             device: "cpu", "cuda" or "auto".
             token: Hub token for private and gated models.
@@ -83,13 +82,14 @@ class WorkerPool:
             precision: "exact" or "fast".
 
         Raises:
-            ConfigError: fewer than one worker, a process that cannot be started, or as of `Segmenter.from_pretrained`.
+            ConfigError: fewer than one worker, a process that cannot be started, or as for
+                `Segmenter.from_pretrained`.
             ClothsegError: the model cannot be loaded.
         """
         from clothseg.models.loading import load
 
         if workers is not None and workers < 1:
-            raise ConfigError(f"There must be at least 1 worker, not {workers}.")
+            raise ConfigError(f"workers must be at least 1, not {workers}.")
         self._cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         self.workers = workers or max(1, min(len(self._cores) or os.cpu_count() or 1, MOST_WORKERS))
         self.at_once = _AT_HAND * self.workers
@@ -119,19 +119,19 @@ class WorkerPool:
             self._idle.put(place)
 
     def batch(self, photos: Iterable["Photo"], batch_size: int = 8, **options: Any) -> "list[Segmentation]":
-        """As `Segmenter.batch`; `batch_size` says how many photos may be in hand beside the one that is handed out."""
+        """Like `Segmenter.batch`; `batch_size` is the number of photos in progress besides the requested one."""
         return list(self.iter_batch(photos, batch_size, **options))
 
     def iter_batch(self, photos: Iterable["Photo"], batch_size: int = 8, **options: Any) -> "Generator[Segmentation]":
-        """As `Segmenter.iter_batch`, and what it raises, when the first result is asked for.
+        """Like `Segmenter.iter_batch`; errors are raised when the first result is requested.
 
         Raises:
-            ConfigError: `batch_size` is below 1, an option has no such value, or the pool is closed.
+            ConfigError: `batch_size` is below 1, a wrong option, or the pool is closed.
             ImageError: a photo cannot be used.
-            WorkerError: two workers have come to their end with a photo.
+            WorkerError: two workers died with a photo.
         """
         if batch_size < 1:
-            raise ConfigError(f"The batch size must be at least 1, not {batch_size}.")
+            raise ConfigError(f"batch_size must be at least 1, not {batch_size}.")
         function = partial(_segmented, options)
 
         def one(photo: "Photo") -> "Segmentation":
@@ -141,15 +141,15 @@ class WorkerPool:
         return in_order(one, photos, self.at_once, max(self.at_once, batch_size))
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """What a worker that is idle, or the next to be, makes of a question; for calls from several threads.
+        """Call a function in the next idle worker and return the result; safe to call from several threads.
 
         Args:
-            function: called there with the worker's segmenter and the arguments. It is sent once, however often the
-                same one is given, and like all that is sent must be picklable, by the names of our own modules.
+            function: called in the worker with its segmenter and the arguments. It is sent once, and like the
+                arguments it must be picklable, by the names of our own modules.
             arguments: of the function.
 
         Raises:
-            WorkerError: two workers have come to their end with it.
+            WorkerError: two workers died with it.
             ConfigError: a worker cannot be started, or the pool is closed.
             Exception: whatever the function raises.
         """
@@ -170,12 +170,12 @@ class WorkerPool:
                 return answer
             raise answer
         raise WorkerError(
-            f"The worker process that had it came to its end, and so did another that tried again ({ended}). Often "
-            "memory is short then: take fewer workers, or make the picture smaller first."
+            f"The worker process of this photo died, and so did another that tried again ({ended}). Often memory is "
+            "short then: use fewer workers, or make the picture smaller first."
         )
 
     def close(self) -> None:
-        """End all workers, whatever they are at."""
+        """End all workers at once."""
         with self._turn:
             self._closed = True
         for worker in self._hired.values():
@@ -204,16 +204,16 @@ class WorkerPool:
 
     def _startup_error(self, worker: "Worker") -> ConfigError:
         return ConfigError(
-            f"A worker process ended before it had loaded the model ({worker.ended()}): if stderr does not say why, "
-            f"memory is short; take fewer than {self.workers} workers."
+            f"A worker process died before it had loaded the model ({worker.ended()}). If stderr does not say why, "
+            f"memory is short: use fewer than {self.workers} workers."
         )
 
 
 def paying_workers(loaded: "LoadedModel", photos: int | None) -> int:
-    """How many workers pay for so many photos (None: more than anybody knows); 1: threads do as well.
+    """Return how many workers pay for this number of photos (None: unknown, many); 1 means that threads do as well.
 
-    They pay where much of the time goes into the work around the network: with clothseg-lite on a CPU. A larger
-    network fills all cores by threads, too, and in each worker takes several hundred MB.
+    Workers pay if much of the time goes into the work around the network: with clothseg-lite on a CPU. A larger
+    network uses all cores from threads too, and takes several hundred MB in each worker.
     """
     from clothseg.engines import quickest
 
@@ -225,7 +225,7 @@ def paying_workers(loaded: "LoadedModel", photos: int | None) -> int:
 
 
 def _sendable(photo: "Photo") -> "Photo":
-    """A photo as it can be pickled; what is none is an `ImageError`."""
+    """Return a photo in a form that can be pickled; raise `ImageError` if it is not a photo."""
     import numpy as np
 
     from clothseg.images.decode import load_photo

@@ -1,8 +1,8 @@
-"""A worker process: a Python of its own that holds the model, and answers questions one at a time.
+"""A worker process: a separate Python that has loaded the model and answers one request at a time.
 
-It is started as `python -c "... work()"`, so that, unlike with multiprocessing, scripts need no `if __name__ ==
-"__main__"`. Questions come on its stdin, and answers leave on its stdout, both pickled. When stdin ends, because who
-asks is done or was killed, it ends too, whatever it is at. It is in a session of its own, where Ctrl-C does not come.
+It is started as `python -c "... work()"`, so unlike with multiprocessing, scripts need no `if __name__ == "__main__"`.
+Requests come on its stdin and answers leave on its stdout, both pickled. When stdin ends, because the parent is done
+or was killed, the worker ends too, even during a request. It has its own session, which Ctrl-C does not reach.
 """
 
 import os
@@ -28,31 +28,31 @@ if TYPE_CHECKING:
 _LENGTH = struct.Struct("!Q")
 
 _PIPE_BYTES = 2**20
-"""Of the pipes to and from a worker, where that can be set: a photo with its result goes in without a wait."""
+"""Size of the pipes to and from a worker, where it can be set; a photo with its result fits without waiting."""
 
 
 class WorkerTimeout(EOFError):
-    """The worker has ended before it was at the question."""
+    """The worker ended before it began the request."""
 
 
 class Worker:
-    """A worker process as those who ask see it; a question may wait there while another is being answered.
+    """A worker process, as seen by the parent; one request may wait while another is answered.
 
     Attributes:
         place: its number in the pool.
-        ready: whether it has loaded the model.
+        ready: whether the model is loaded.
     """
 
     def __init__(self, model: dict[str, Any], cores: list[int], place: int) -> None:
-        """Start it; it goes on loading when this returns.
+        """Start the process; it may still be loading when this returns.
 
         Args:
             model: arguments of `Segmenter.from_pretrained`.
-            cores: that it may use; empty where the system cannot tie a process to some: then it has one thread.
+            cores: cores that it may use; empty if the system cannot bind a process to cores; then it has one thread.
             place: its number in the pool.
 
         Raises:
-            ConfigError: the system does not start it.
+            ConfigError: the system cannot start the process.
         """
         self.place, self.ready = place, False
         self._function: Callable[..., Any] | None = None
@@ -71,14 +71,16 @@ class Worker:
                 pipesize=_PIPE_BYTES,
             )
         except OSError as error:
-            raise ConfigError(f"A worker process cannot be started: {error.strerror or error}; take fewer.") from error
+            raise ConfigError(
+                f"A worker process cannot be started: {error.strerror or error}; use fewer workers."
+            ) from error
         assert self._process.stdin is not None and self._process.stdout is not None
         self._questions, self._answers = self._process.stdin, self._process.stdout
         with suppress(EOFError):  # one that has ended already is found out by `start`
             self._say(pickle.dumps((model, cores)))
 
     def start(self) -> tuple[bool, Any]:
-        """Wait until it is ready, or gives the error that it met: then not True.
+        """Wait until it is ready, or return False and the error.
 
         Raises:
             EOFError: it has ended.
@@ -90,10 +92,10 @@ class Worker:
         return good, error
 
     def ask(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:
-        """What the function gives, or not True and what it raised; for calls from several threads.
+        """Return True and the function's result, or False and its error; safe to call from several threads.
 
         Raises:
-            WorkerTimeout: it has ended, but not with this question.
+            WorkerTimeout: it ended, but not during this request.
             EOFError: it has ended.
         """
         question, done = pickle.dumps(arguments, -1), threading.Event()
@@ -126,7 +128,7 @@ class Worker:
             raise EOFError from error
 
     def end(self) -> None:
-        """End it now, if it has not ended."""
+        """End it now, if it is running."""
         self._process.kill()
         self._process.wait()
         for stream in (self._questions, self._answers):
@@ -136,7 +138,7 @@ class Worker:
                 pass
 
     def ended(self) -> str:
-        """In which way."""
+        """Return how it ended."""
         status = self._process.wait()
         if status >= 0:
             return f"exit status {status}"
@@ -150,10 +152,10 @@ def _send(stream: IO[bytes], content: bytes) -> None:
 
 
 def _receive(stream: IO[bytes]) -> bytes:
-    """What was sent.
+    """Read one message.
 
     Raises:
-        EOFError: the other side has ended.
+        EOFError: the other side ended.
     """
     try:
         head = stream.read(_LENGTH.size)
@@ -166,7 +168,7 @@ def _receive(stream: IO[bytes]) -> bytes:
 
 
 def work() -> None:
-    """Be a worker: load the model that is asked for first, and answer questions until there are no more."""
+    """Run as a worker: load the requested model, and answer requests until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever stops the pool stops us
     questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not come between the answers
@@ -233,7 +235,7 @@ def _answer(answers: IO[bytes], good: bool, answer: Any) -> None:
 
 
 def _told(error: Exception) -> Exception:
-    """The error as it can be pickled, with a note where it was if it is not one of ours."""
+    """Return the error in a picklable form, with a note of its traceback if it is not one of ours."""
     if not isinstance(error, ClothsegError):
         error.add_note("".join(traceback.format_exception(error)).replace("Traceback", "In a worker: traceback", 1))
     try:

@@ -1,1 +1,2 @@
-"""The commands of `python -m clothseg`, a module each: `HELP`, `add_arguments(parser)` and `run(arguments) -> int`."""
+"""The commands of `python -m clothseg`, one module each, with `HELP`, `add_arguments(parser)` and `run(arguments) ->
+int`."""

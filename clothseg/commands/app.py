@@ -1,6 +1,7 @@
-"""Serve the page, the API and the MCP tools on this machine, as `python app.py` does in a clone.
+"""Serve the page, the API and the MCP tools on this machine, like `python app.py` in a clone.
 
-Environment variables set the rest: CLOTHSEG_MODEL and CLOTHSEG_REVISION the model, GRADIO_SERVER_PORT the port;
+Other settings are environment variables, such as CLOTHSEG_MODEL, CLOTHSEG_REVISION and GRADIO_SERVER_PORT;
+    docs/operations.md lists all of them.
 docs/operations.md lists all.
 """
 
@@ -24,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped.
 
     Raises:
-        SystemExit: with the exit status, or with why the app cannot start.
+        SystemExit: with the exit status, or with the reason why the app cannot start.
     """
     from clothseg.app.launch import main
 

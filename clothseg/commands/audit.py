@@ -1,4 +1,5 @@
-"""Look over a data set before training on it: sizes, class shares, bad rows, copies, wrong pairs, faults of masks."""
+"""Check a data set before training: sizes, class shares, unusable rows, near-duplicates, mismatched pairs, mask
+faults."""
 
 import argparse
 import sys
@@ -15,27 +16,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "dataset",
         metavar="DATASET",
-        help="Hub id, folder or parquet file, as for training, with columns image and mask",
+        help="Hub id, folder or parquet file with columns image and mask, as for training",
     )
     parser.add_argument("--revision", help="branch, tag or commit of a data set on the Hub")
     parser.add_argument("--out", type=Path, metavar="FILE.html", help="write a report with pictures to this file")
-    parser.add_argument("--limit", type=int, metavar="N", help="look at the first N rows of each split only")
+    parser.add_argument("--limit", type=int, metavar="N", help="check only the first N rows of each split")
     parser.add_argument(
-        "--examples", type=int, default=12, metavar="K", help="pictures of each finding in the report (default: 12)"
+        "--examples", type=int, default=12, metavar="K", help="pictures per finding in the report (default: 12)"
     )
     parser.add_argument(
         "--model",
         nargs="?",
         const="",
         metavar="NAME",
-        help="also compare each mask's person with the one that a model sees, which takes longer: a Hub id or folder, "
-        "or nothing for the model that ships with clothseg",
+        help="also compare each mask with the person that a model finds, which takes longer: a Hub id or a folder, "
+        "or no value for the model that comes with clothseg",
     )
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="exit with status 1 if there are bad rows, pairs that do not match, near-duplicates across splits, or "
-        "masks that do not seem to hold ATR's class ids",
+        help="exit with status 1 if there are unusable rows, mismatched pairs, near-duplicates across splits, or "
+        "masks that do not seem to contain ATR's class ids",
     )
 
 
@@ -43,14 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Audit, print the tables and write the report.
 
     Returns:
-        0, or 1 with `--strict` where there are findings that spoil a training or its figures.
+        0, or 1 with `--strict` if there are findings that harm a training or its figures.
 
     Raises:
-        ClothsegError: the data set or the model cannot be loaded, or an option cannot be met.
+        ClothsegError: the data set or the model cannot be loaded, or an option is wrong.
     """
     out: Path | None = arguments.out
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
-        raise ConfigError(f"--out {out}: give a file in a folder that exists, such as audit.html.")
+        raise ConfigError(f"--out {out}: give a file in an existing folder, such as audit.html.")
     for option in ("limit", "examples"):
         value = getattr(arguments, option)
         if value is not None and value < 1:
@@ -69,5 +70,5 @@ def run(arguments: argparse.Namespace) -> int:
     sys.stdout.write(text(found, name))
     if out is not None:
         write_html(found, splits, name, out, arguments.examples)
-        sys.stdout.write(f"\nThe report with pictures: {out}\n")
+        sys.stdout.write(f"\nReport with pictures: {out}\n")
     return 1 if arguments.strict and not found.is_clean else 0

@@ -1,4 +1,4 @@
-"""Compare what runs a model here with PyTorch on one small input, as `python app.py --self-check` does."""
+"""Compare the engine that runs a model here with PyTorch on one small input, like `python app.py --self-check`."""
 
 import argparse
 import sys
@@ -12,20 +12,20 @@ HELP = "see whether the engine answers as PyTorch does"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     parser.add_argument(
-        "model", metavar="MODEL", nargs="?", help="Hub id or folder; default: the one that ships with us"
+        "model", metavar="MODEL", nargs="?", help="Hub id or folder; default: the model that comes with clothseg"
     )
     parser.add_argument("--revision", help="branch, tag or commit of MODEL on the Hub")
-    parser.add_argument("--engine", choices=ENGINES, default="auto", help="default: the quickest installed")
+    parser.add_argument("--engine", choices=ENGINES, default="auto", help="default: auto, the fastest installed one")
     parser.add_argument("--precision", choices=PRECISIONS, default="exact", help="default: exact")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Load, compare and tell.
+    """Load the model, compare the engine with PyTorch and print the result.
 
     Raises:
         ModelError: the model cannot be loaded, or the engine differs from PyTorch.
         ConfigError: the engine is not installed.
-        HubError: the Hub does not give the model.
+        HubError: the model cannot be downloaded.
     """
     from clothseg.segmenter import Segmenter
     from clothseg.self_check import self_check
@@ -34,5 +34,5 @@ def run(arguments: argparse.Namespace) -> int:
     segmenter = Segmenter.from_pretrained(arguments.model, revision=arguments.revision, **options)
     share = self_check(segmenter, arguments.model, arguments.precision)
     engine = type(segmenter.engine).__name__
-    sys.stdout.write(f"{engine} gives {segmenter.name} PyTorch's logits to {share:.1g} of the largest.\n")
+    sys.stdout.write(f"{engine}: the logits of {segmenter.name} agree with PyTorch to {share:.1g} of the largest.\n")
     return 0

@@ -1,4 +1,4 @@
-"""Arguments that commands share."""
+"""Arguments that several commands share."""
 
 import argparse
 import sys
@@ -13,27 +13,27 @@ from clothseg.options import CutoutOptions, Option, SegmentOptions, options_of
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add `--model` and `--revision`: the model that does the work."""
-    parser.add_argument("--model", help="Hub id or folder; default: the model that ships with us")
+    """Add `--model` and `--revision`."""
+    parser.add_argument("--model", help="Hub id or folder; default: the model that comes with clothseg")
     parser.add_argument("--revision", help="branch, tag or commit of the model on the Hub")
 
 
 def add_keep(parser: argparse.ArgumentParser, of: str) -> None:
-    """Add `--keep`: the classes, or groups of them, `of` what is written."""
+    """Add `--keep`: the classes or groups to keep in `of`, such as cut-outs."""
     parser.add_argument(
         "--keep",
         nargs="+",
         metavar="CLASS",
         default=["All garments"],
-        help=f"classes of {of}, or groups of them ({', '.join(GROUPS)}); default: All garments",
+        help=f"classes or groups of classes ({', '.join(GROUPS)}) to keep in {of}; default: All garments",
     )
 
 
 CUTOUT = tuple(options_of(CutoutOptions))
-"""Names of the arguments for cut-outs."""
+"""Names of the arguments of cut-outs."""
 
 SEGMENT = tuple(options_of(SegmentOptions))
-"""Names of the arguments for segmentations."""
+"""Names of the arguments of segmentation."""
 
 
 def add_segment_options(
@@ -50,7 +50,7 @@ def add_segment_options(
 
 
 def segment_options(arguments: argparse.Namespace) -> SegmentOptions:
-    """What the arguments of `add_segment_options` say.
+    """Return the options that the arguments of `add_segment_options` set.
 
     Raises:
         ConfigError: a value that is not allowed.
@@ -60,21 +60,21 @@ def segment_options(arguments: argparse.Namespace) -> SegmentOptions:
 
 
 def add_cutout_options(parser: argparse.ArgumentParser, leave_out: tuple[str, ...] = ()) -> None:
-    """Add an argument for each field of `CutoutOptions`, but for those that are left out."""
+    """Add an argument for each field of `CutoutOptions` except those in `leave_out`."""
     group = parser.add_argument_group("cut-outs")
     for name, option in options_of(CutoutOptions).items():
         if name == "background":
-            group.add_argument("--background", help=f"{option.help}, or the path of a photo")
+            group.add_argument("--background", help=f"{option.help}, or the path of a picture")
         elif name not in leave_out:
             _add(group, option)
 
 
 def cutout_options(arguments: argparse.Namespace) -> CutoutOptions:
-    """What the arguments of `add_cutout_options` say; a background that is no colour is a photo's path.
+    """Return the options that the arguments of `add_cutout_options` set; a background that is not a colour is a path.
 
     Raises:
         ConfigError: a value that is not allowed.
-        ImageError: the background is a photo that cannot be used.
+        ImageError: the background picture cannot be used.
     """
     values = {name: getattr(arguments, name, None) for name in CUTOUT}
     background = values["background"]
@@ -85,7 +85,7 @@ def cutout_options(arguments: argparse.Namespace) -> CutoutOptions:
 
 @contextmanager
 def as_usage() -> Iterator[None]:
-    """What is wrong while arguments are looked at is wrong with the arguments."""
+    """Raise errors of options as `UsageError`."""
     try:
         yield
     except (ConfigError, ImageError, UnknownClassError) as error:
@@ -93,7 +93,7 @@ def as_usage() -> Iterator[None]:
 
 
 def _add(parser: "argparse._ActionsContainer", option: Option) -> None:
-    """An argument for an option; numbers have no default, which tells a given 0 from none."""
+    """Add an argument for an option. Numbers have no default, so that 0 can be told from no value."""
     if option.kind is bool:
         parser.add_argument(f"--{option.name}", action="store_true", help=option.help)
     elif option.kind is tuple:
@@ -117,8 +117,8 @@ def _add(parser: "argparse._ActionsContainer", option: Option) -> None:
 
 
 class _Renamed(argparse.Action):
-    """Takes an argument's old name, and says the new one."""
+    """Accept an argument's old name, and print the new one."""
 
     def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
-        sys.stderr.write(f"{option_string} is now called --{self.dest}; the old name works for one release.\n")
+        sys.stderr.write(f"{option_string} is now called --{self.dest}; the old name will be removed.\n")
         setattr(namespace, self.dest, True if values == [] else int(values))

@@ -1,4 +1,4 @@
-"""Put the app on the Hub as a Gradio Space, or bring the Space that is there up to date."""
+"""Create a Gradio Space with the app on the Hub, or update an existing one."""
 
 import argparse
 import re
@@ -23,10 +23,10 @@ ROOT = Path(__file__).parents[2]
 TOP = ("app.py", "requirements.txt", "LICENSE", "README.md")
 EXAMPLES = ("examples/*.jpg", "examples/README.md")
 LEFT_OUT = ("clothseg/training", "clothseg/commands", "clothseg/cli.py", "clothseg/__main__.py")
-"""Parts of the package that the app does not use, and for which a Space lacks the requirements."""
+"""Parts of the package that the app does not use, and whose requirements a Space does not install."""
 
 OURS = ("clothseg/", "examples/")
-"""Folders of the Space in which files that we do not send are removed; what lies elsewhere is its owner's."""
+"""Folders of the Space where files that are not uploaded are removed; other files are left to the owner."""
 
 ABOUT = """# clothseg
 
@@ -39,22 +39,24 @@ browser, as an API and as MCP tools. It serves {model}.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
-    parser.add_argument("space", metavar="USER/SPACE", help="the Space's name on the Hub")
-    parser.add_argument("--model", metavar="USER/MODEL", help="model to serve (default: the one that ships with us)")
+    parser.add_argument("space", metavar="USER/SPACE", help="name of the Space on the Hub")
     parser.add_argument(
-        "--revision", help="branch, tag or commit of the model; the Space keeps to the commit it is now"
+        "--model", metavar="USER/MODEL", help="model to serve (default: the model that comes with clothseg)"
     )
-    parser.add_argument("--private", action="store_true", help="only for you, a Space that is there already as well")
-    parser.add_argument("--hardware", help="such as cpu-basic, zero-a10g (ZeroGPU) or t4-small; some cost money")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    parser.add_argument(
+        "--revision", help="branch, tag or commit of the model; the Space is pinned to its current commit"
+    )
+    parser.add_argument("--private", action="store_true", help="make the Space private, also an existing one")
+    parser.add_argument("--hardware", help="for example cpu-basic, zero-a10g (ZeroGPU) or t4-small; some cost money")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be done, without doing it")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Deploy, or say what that would do.
+    """Deploy the Space, or show what would be done.
 
     Raises:
-        ConfigError: options that cannot be met, or files that are not there.
-        HubError, ModelError: the model cannot be served, or the Hub refuses the Space.
+        ConfigError: wrong options or missing files.
+        HubError, ModelError: the model cannot be served, or the Hub rejects the Space.
     """
     from huggingface_hub import HfApi, get_token
 
@@ -85,9 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def space_files(root: Path) -> dict[str, Any]:
-    """What a Space needs, path in the Space -> file (a Path): a list of what is sent, not of what is left out.
+    """Return the files of a Space, path in the Space -> file (a Path). Only listed files are uploaded.
 
-    That is app, requirements, licence, examples, and of the package the files that pyproject.toml says belong to it.
+    These are the app, its requirements, the licence, the examples, and the files of the package that pyproject.toml
+    lists.
 
     Raises:
         ConfigError: `root` is not a clone of the repository.
@@ -95,7 +98,7 @@ def space_files(root: Path) -> dict[str, Any]:
     absent = [name for name in (*TOP, "pyproject.toml") if not (root / name).is_file()]
     if absent:
         raise ConfigError(
-            f"deploy sends {absent[0]} along, which an installed package does not have: run it in a clone of the "
+            f"deploy uploads {absent[0]}, which an installed package does not contain: run it in a clone of the "
             "repository."
         )
     setup = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
@@ -111,19 +114,19 @@ def space_files(root: Path) -> dict[str, Any]:
 
 
 def check_secrets(files: dict[str, Any], token: str | None) -> None:
-    """Stop before a Hub token that was pasted into a file becomes public.
+    """Check that no file contains a Hub token before the files become public.
 
     Raises:
-        ConfigError: naming the file, never the token.
+        ConfigError: a file contains a token; the message names the file only.
     """
     token_like = re.compile(rb"\bhf_[A-Za-z0-9]{30,}\b" + (b"|" + re.escape(token.encode()) if token else b""))
     for name, path in files.items():
         if token_like.search(path.read_bytes()):
-            raise ConfigError(f"{name} holds a Hub token, which everybody could read in the Space: take it out.")
+            raise ConfigError(f"{name} contains a Hub token, which everybody could read in the Space: remove it.")
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Find what can be wrong with the options before the Hub is asked."""
+    """Check the options before the Hub is asked."""
     from huggingface_hub import SpaceHardware
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
@@ -132,20 +135,20 @@ def _check(arguments: argparse.Namespace) -> None:
         try:
             validate_repo_id(name)
         except HFValidationError as error:
-            raise ConfigError(f"{name} cannot be a name on the Hub: give it as user/name.") from error
+            raise ConfigError(f"{name} is not a valid name on the Hub: give it as user/name.") from error
     if "/" not in arguments.space:
         raise ConfigError(f"{arguments.space}: give the Space's full name, user/{arguments.space}.")
     if arguments.model and Path(arguments.model).is_dir():
-        raise ConfigError(f"--model {arguments.model} is a folder here: push it to the Hub first, with hf upload.")
+        raise ConfigError(f"--model {arguments.model} is a local folder: push it to the Hub first, with hf upload.")
     if arguments.revision and not arguments.model:
-        raise ConfigError("--revision is of the model to serve: give --model.")
+        raise ConfigError("--revision needs --model, the model that it belongs to.")
     flavours = [hardware.value for hardware in SpaceHardware]
     if arguments.hardware and arguments.hardware not in flavours:
-        raise ConfigError(f"--hardware {arguments.hardware}: the Hub has {', '.join(flavours)}.")
+        raise ConfigError(f"--hardware {arguments.hardware}: choose one of {', '.join(flavours)}.")
 
 
 def _look_up(name: str, revision: str | None) -> "tuple[Listing, str]":
-    """The model at its commit of now, and the Space's README that names it."""
+    """Return the model at its current commit, and the Space's README that names it."""
     from clothseg.models.hub import SMALL_FILES, look_up
     from clothseg.models.hub_errors import explain
     from clothseg.models.loading import read_config
@@ -160,7 +163,7 @@ def _look_up(name: str, revision: str | None) -> "tuple[Listing, str]":
 
 
 def _readme(root: Path, model: "Listing | None", files: list[str]) -> str:
-    """The repository's front matter with the model in it, above a few words; its manual has links that lead nowhere.
+    """Return the Space's README: the repository's front matter with the model in it, and a short text.
 
     A public model is downloaded when the Space is built, so that a start does not depend on the Hub.
     """
@@ -178,10 +181,10 @@ def _readme(root: Path, model: "Listing | None", files: list[str]) -> str:
 
 
 def _present(api: "HfApi", name: str) -> list[str] | None:
-    """The files of the Space, None if there is none that we may see.
+    """Return the files of the Space, or None if there is no Space that we may see.
 
     Raises:
-        ConfigError: it holds something else.
+        ConfigError: the Space contains another app.
     """
     from huggingface_hub.errors import RepositoryNotFoundError
 
@@ -191,7 +194,7 @@ def _present(api: "HfApi", name: str) -> list[str] | None:
         return None
     foreign = sorted(set(files) - {".gitattributes", ".gitignore", "README.md", "LICENSE"})
     if foreign and "clothseg/__init__.py" not in foreign:
-        raise ConfigError(f"{name} holds another app ({foreign[0]}, ...): choose another name, or delete that first.")
+        raise ConfigError(f"{name} contains another app ({foreign[0]}, ...): choose another name or delete it first.")
     return files
 
 
@@ -223,7 +226,7 @@ def _deploy(
     gone: list[str],
     model: "Listing | None",
 ) -> None:
-    """Settings first, files last: the Space builds once, and never runs new files with old settings."""
+    """Deploy: settings first, files last, so that the Space builds once and never runs new files with old settings."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     name, space = arguments.space, {"repo_id": arguments.space, "repo_type": "space"}
@@ -247,7 +250,7 @@ def _deploy(
     address = f"{api.endpoint}/spaces/{name}"
     if model and model.private and "HF_TOKEN" not in api.get_space_secrets(name):
         sys.stdout.write(
-            f"{model.name} is private: until the Space has a token that may read it, as the secret HF_TOKEN in "
+            f"{model.name} is private: until the Space has a token that can read it, as the secret HF_TOKEN in "
             f"{address}/settings, it serves the embedded model.\n"
         )
     sys.stdout.write(f"{address}\n")

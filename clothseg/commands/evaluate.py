@@ -1,4 +1,4 @@
-"""Score a model on a data set's photos: accuracy, edges, sides and calibration, with intervals over photos."""
+"""Score a model on a data set's photos: accuracy, boundaries, left and right, and calibration, with intervals."""
 
 import argparse
 import sys
@@ -24,41 +24,43 @@ EMBEDDED = "embedded"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
-    parser.add_argument("model", metavar="MODEL", help=f"Hub id or folder; `{EMBEDDED}`: the one that ships with us")
+    parser.add_argument(
+        "model", metavar="MODEL", help=f"Hub id or folder; `{EMBEDDED}` is the model that comes with clothseg"
+    )
     parser.add_argument("dataset", metavar="DATASET", help="Hub id, folder or parquet file, as for training")
-    parser.add_argument("--against", metavar="OTHER", help="a second model to compare with, on the same photos")
+    parser.add_argument("--against", metavar="OTHER", help="second model, compared on the same photos")
     parser.add_argument("--revision", help="branch, tag or commit of MODEL on the Hub")
     parser.add_argument("--against_revision", help="branch, tag or commit of OTHER on the Hub")
     parser.add_argument("--dataset_revision", help="branch, tag or commit of DATASET on the Hub")
     parser.add_argument(
         "--split",
         choices=("validation", "test", "train"),
-        help="the only one that there is, else validation (or val, valid, dev), else test. validation of a data set "
-        "that has train alone is what train_hf.py holds out of it by default",
+        help="default: the only split, else validation (or val, valid, dev), else test. For a data set that has only "
+        "train, validation is what train_hf.py holds out of it by default",
     )
-    parser.add_argument("--split_file", help="split.json of a training run, to score on the very rows it held out")
+    parser.add_argument("--split_file", help="split.json of a training run: score the rows that it held out")
     parser.add_argument(
-        "--on_bad_row", choices=("fail", "skip"), default="fail", help="rows that cannot be scored: stop, or leave out"
+        "--on_bad_row", choices=("fail", "skip"), default="fail", help="what to do with unusable rows (default: fail)"
     )
     add_segment_options(parser, EVALUATION_OPTIONS)
     parser.add_argument("--out", type=Path, help="folder for figures.json, tables as CSV, and plots")
     parser.add_argument(
         "--pictures",
         action="store_true",
-        help="also write the best and the worst photos to --out; mind the terms of the data set before you share them",
+        help="also write the best and the worst photos to --out; check the terms of the data set before sharing them",
     )
-    parser.add_argument("--batch_size", type=int, default=8, help="photos in one pass (default 8)")
-    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples (default 1000)")
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default 0)")
+    parser.add_argument("--batch_size", type=int, default=8, help="photos per pass (default: 8)")
+    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples (default: 1000)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap (default: 0)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the tables, and write the files where asked.
+    """Score, print the tables, and write the requested files.
 
     Raises:
-        ConfigError: options that cannot be met.
+        ConfigError: wrong options.
         ModelError: a model gives all pixels the same class.
-        ClothsegError: model or data cannot be loaded, or a row does not decode.
+        ClothsegError: the model or the data cannot be loaded, or a row cannot be decoded.
     """
     _check(arguments)
     from clothseg.training.evaluation.scoring import difference, report
@@ -102,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Find what can be wrong with the options before minutes are spent."""
+    """Check the options before the long computation."""
     for name in ("batch_size", "resamples"):
         if getattr(arguments, name) < 1:
             raise ConfigError(f"--{name} {getattr(arguments, name)}: give 1 or more.")
@@ -111,7 +113,7 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.pictures and not arguments.out:
         raise ConfigError("--pictures needs a folder to write them to: give --out.")
     if arguments.against_revision and not arguments.against:
-        raise ConfigError("--against_revision is of a second model: give --against.")
+        raise ConfigError("--against_revision needs --against, the model that it belongs to.")
     if arguments.out and arguments.out.exists() and not arguments.out.is_dir():
         raise ConfigError(f"--out {arguments.out} is a file; give a folder.")
 
@@ -123,7 +125,7 @@ def _load(name: str, revision: str | None) -> "Segmenter":
 
 
 def _rows(arguments: argparse.Namespace) -> "tuple[str, Dataset, str | None]":
-    """The split that is scored, its rows, undecoded, and the data set's commit."""
+    """Return the split to score, its undecoded rows, and the data set's commit."""
     from clothseg.training.data.inspection import measure_masks
     from clothseg.training.data.loading import check_encoding, load_split, load_splits, warn_of_few
     from clothseg.training.data.sources import splits_of
@@ -145,9 +147,9 @@ def _rows(arguments: argparse.Namespace) -> "tuple[str, Dataset, str | None]":
         split, rows, commit = load_split(dataset, revision, split, arguments.on_bad_row)
     if split == "train" and arguments.split is None:
         sys.stderr.write(
-            f"Scoring all {len(rows):,} rows of train, the only split of {dataset}. A model that was trained on them "
-            "scores too well: --split validation scores what train_hf.py holds out by default, --split_file what a "
-            "run has held out.\n"
+            f"Scoring all {len(rows):,} rows of train, the only split of {dataset}. The scores are too good for a "
+            "model that was trained on them: --split validation scores what train_hf.py holds out by default, "
+            "--split_file what a run has held out.\n"
         )
     check_encoding({split: measure_masks(rows)}, _shown(dataset))
     warn_of_few(len(rows))
@@ -155,15 +157,15 @@ def _rows(arguments: argparse.Namespace) -> "tuple[str, Dataset, str | None]":
 
 
 def _score(segmenter: "Segmenter", rows: "Dataset", arguments: argparse.Namespace) -> "Scores":
-    """The model's scores, unless it answers everything with one class: no figure of such a model means anything."""
+    """Return the model's scores; reject a model that gives all pixels one class, since its figures mean nothing."""
     from clothseg.training.evaluation.scoring import only_class, score
 
     scores = score(segmenter, rows, arguments.batch_size, segment_options(arguments))
     only = only_class(scores)
     if only is not None:
         raise ModelError(
-            f"{segmenter.name} calls every pixel of all {len(scores.ids)} photos {only}: its weights are broken or "
-            "were never trained. Nothing was written; look at the end of its training_log.csv, or take an earlier "
+            f"{segmenter.name} labels every pixel of all {len(scores.ids)} photos {only}: its weights are broken or "
+            "were never trained. Nothing was written; check the end of its training_log.csv, or use an earlier "
             "checkpoint."
         )
     return scores
@@ -174,7 +176,7 @@ def _about(segmenter: "Segmenter") -> dict[str, Any]:
 
 
 def _shown(dataset: str) -> str:
-    """A folder by its own name alone: figures are passed on."""
+    """Return a folder's own name without its path, since figures are shared."""
     return Path(dataset).resolve().name if Path(dataset).is_dir() else dataset
 
 

@@ -1,4 +1,4 @@
-"""Write a model as ONNX, for ONNX Runtime anywhere and for transformers.js in a browser."""
+"""Export a model to ONNX, for ONNX Runtime and for transformers.js in a browser."""
 
 import argparse
 import os
@@ -23,31 +23,33 @@ HELP = "write a model as ONNX, checked against PyTorch"
 EMBEDDED = "embedded"
 
 MODEL_FILE = "onnx/model.onnx"
-"""Where transformers.js looks for it, beside config.json and preprocessor_config.json."""
+"""Path where transformers.js looks for the model, beside config.json and preprocessor_config.json."""
 
 AGREEMENT = 0.9999
-"""Least share of pixels of each photo that must have PyTorch's class."""
+"""Least share of pixels of each photo that must have the same class as with PyTorch."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
-    parser.add_argument("model", metavar="MODEL", help=f"Hub id or folder; `{EMBEDDED}`: the one that ships with us")
+    parser.add_argument(
+        "model", metavar="MODEL", help=f"Hub id or folder; `{EMBEDDED}` is the model that comes with clothseg"
+    )
     parser.add_argument("--out", type=Path, required=True, help=f"folder for {MODEL_FILE} and the configurations")
-    parser.add_argument("--format", choices=("onnx",), default="onnx", help="only onnx so far")
+    parser.add_argument("--format", choices=("onnx",), default="onnx", help="the only format so far")
     parser.add_argument("--revision", help="branch, tag or commit of MODEL on the Hub")
     parser.add_argument(
-        "--photos", type=Path, help="folder of photos to check the file with (default: patches of colour)"
+        "--photos", type=Path, help="folder of photos to check the export with (default: artificial pictures)"
     )
     parser.add_argument("--push_to_hub", metavar="REPO", help="also upload the file to this model repository")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Export, check, put in place, and upload where asked.
+    """Export, check, move into place, and upload if requested.
 
     Raises:
-        ConfigError: options that cannot be met, or a package is missing.
-        ModelError: the model cannot be loaded or exported, or the file answers otherwise than PyTorch.
-        HubError: the Hub cannot be reached, or refuses the upload.
+        ConfigError: wrong options, or a missing package.
+        ModelError: the model cannot be loaded or exported, or the export differs from PyTorch.
+        HubError: the Hub cannot be reached, or rejects the upload.
     """
     from clothseg.models.loading import load
 
@@ -71,17 +73,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def export(loaded: "LoadedModel", out: Path, photos: "list[Image.Image]") -> float:
-    """Write `MODEL_FILE`, config.json and preprocessor_config.json to a folder; the model is taken over.
+    """Write `MODEL_FILE`, config.json and preprocessor_config.json to a folder; the loaded model must not be used
+    again.
 
-    The file takes `pixel_values` (N, 3, h, w) and gives `logits` (N, 18, h / 4, w / 4), for any N and multiples of 32.
-    It comes to its place once it has been checked: one by one at the model's own size, and all at once at another.
+    The file takes `pixel_values` (N, 3, h, w) and returns `logits` (N, 18, h / 4, w / 4), for any N and multiples of
+    32. It is moved into place after it was checked: one by one at the model's own size, and all at once at another.
 
     Returns:
         The least share of a photo's pixels that have PyTorch's class.
 
     Raises:
         ImportError: onnx or onnxruntime is not installed.
-        ModelError: the model cannot be exported, or the file answers otherwise than PyTorch.
+        ModelError: the model cannot be exported, or the export differs from PyTorch.
     """
     from clothseg.engines.conversion import Network, export_onnx
     from clothseg.engines.onnx_session import open_session
@@ -107,8 +110,8 @@ def export(loaded: "LoadedModel", out: Path, photos: "list[Image.Image]") -> flo
         shares += (expected == found).mean(axis=(1, 2)).tolist()
         if min(shares) < AGREEMENT:
             raise ModelError(
-                f"The ONNX file of {loaded.name} gives {min(shares):.4%} of a photo's pixels the class that PyTorch "
-                "gives them, too few; nothing was written."
+                f"The ONNX file of {loaded.name} gives only {min(shares):.4%} of a photo's pixels the same class as "
+                "PyTorch; nothing was written."
             )
         beside = Path(workshop) / "beside"
         loaded.model.config.save_pretrained(beside)
@@ -133,7 +136,7 @@ def push(file: Path, repo_id: str) -> None:
     """Upload the file to a model's repository, as `MODEL_FILE`.
 
     Raises:
-        HubError: the Hub cannot be reached, or refuses.
+        HubError: the Hub cannot be reached, or rejects the upload.
     """
     from huggingface_hub import HfApi
 
@@ -144,11 +147,11 @@ def push(file: Path, repo_id: str) -> None:
             path_or_fileobj=file, path_in_repo=MODEL_FILE, repo_id=repo_id, commit_message="Add ONNX by clothseg"
         )
     except Exception as error:
-        raise HubError(f"{explain_write(error, repo_id)} The file is whole in {file}.") from error
+        raise HubError(f"{explain_write(error, repo_id)} The complete file is {file}.") from error
 
 
 def _check_access(repo_id: str) -> None:
-    """Find out before the work whether the upload will be allowed."""
+    """Check before the work that the upload will be allowed."""
     from huggingface_hub import HfApi
 
     from clothseg.models.hub_errors import explain_write
@@ -164,7 +167,7 @@ def _read_photos(folder: Path) -> "list[Image.Image]":
     from clothseg.images.decode import load_photo
 
     if not folder.is_dir():
-        raise ConfigError(f"--photos {folder} is no folder.")
+        raise ConfigError(f"--photos {folder} is not a folder.")
     photos = []
     for path in sorted(folder.iterdir()):
         try:
@@ -172,12 +175,12 @@ def _read_photos(folder: Path) -> "list[Image.Image]":
         except ImageError:
             continue
     if not photos:
-        raise ConfigError(f"--photos {folder} has no photos in it.")
+        raise ConfigError(f"--photos {folder} contains no photos.")
     return photos
 
 
 def _draw_photos() -> "list[Image.Image]":
-    """Patches of colour with soft edges, in many of which a trained model sees garments of some kind."""
+    """Draw coloured patches with soft edges, in which a trained model finds various garments."""
     from PIL import Image
 
     rng = np.random.default_rng(0)

@@ -1,4 +1,5 @@
-"""Segment photos and folders of photos: label maps, cut-outs and overlays at the photos' own size, and a table."""
+"""Segment photos and folders of photos: write label maps, cut-outs and overlays at the photos' own size, and a
+table."""
 
 import argparse
 import errno
@@ -39,54 +40,55 @@ HELP = "segment photos, folders and ZIPs of photos, or a data set"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     parser.add_argument("paths", metavar="PATH", type=Path, nargs="*", help="photo, or folder with photos")
-    parser.add_argument("--zip", action="store_true", help="take the photos inside of ZIPs that are given, too")
-    parser.add_argument("--out", type=Path, help="folder for what is written; nothing in it is taken for a photo")
+    parser.add_argument("--zip", action="store_true", help="also segment the photos in given ZIPs")
+    parser.add_argument("--out", type=Path, help="output folder; photos in it are not segmented")
     add_model(parser)
     parser.add_argument(
         "--write", nargs="+", choices=KINDS, default=["labels", "cutouts"], help="default: the first two"
     )
     add_keep(parser, "cut-outs and items")
     parser.add_argument(
-        "--grey", action="store_true", help="write label maps as grey PNG, whose ids tools without palettes read, too"
+        "--grey", action="store_true", help="write label maps as grey PNG, for tools that do not read palettes"
     )
     parser.add_argument(
-        "--polygons", action="store_true", help="write polygons in COCO files, which more tools take than run lengths"
+        "--polygons", action="store_true", help="write polygons in COCO files, which more tools read than run lengths"
     )
     add_segment_options(parser)
     parser.add_argument(
         "--workers",
         type=_workers,
         metavar="N",
-        help="processes that share the photos, each with a model of its own; default: auto, which is as many as "
-        f"cores, up to {MOST_WORKERS}, for {MANY} photos and more and a small model on a CPU, and 1 else",
+        help="number of processes that share the photos, each with its own model; default: auto, the number of "
+        f"cores, at most {MOST_WORKERS}, for {MANY} photos or more and a small model on a CPU, else 1",
     )
-    parser.add_argument("--overwrite", action="store_true", help="do photos again that are done")
+    parser.add_argument("--overwrite", action="store_true", help="also segment photos that are done")
     add_cutout_options(parser)
-    hub = parser.add_argument_group("a data set, in place of PATH and --out")
+    hub = parser.add_argument_group("a data set, instead of PATH and --out")
     hub.add_argument(
-        "--dataset", metavar="USER/NAME", help="whose photos to segment; or a folder or file of parquet on disk"
+        "--dataset", metavar="USER/NAME", help="data set to segment: a Hub id, or a folder or parquet file"
     )
-    hub.add_argument("--split", help="of the data set (default: the only one of a folder, else train)")
-    hub.add_argument("--column", help="of its photos (default: image)")
+    hub.add_argument("--split", help="split of the data set (default: the only one of a folder, else train)")
+    hub.add_argument("--column", help="column of photos (default: image)")
     hub.add_argument("--push_to_hub", metavar="USER/OUT", help="data set to push, with columns image and mask")
-    hub.add_argument("--private", action="store_true", help="make it private, if it is new")
+    hub.add_argument("--private", action="store_true", help="make the pushed data set private, if it is new")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Segment what is not done yet, and write results.csv over all photos.
+    """Segment photos that are not done yet, and write results.csv for all photos.
 
-    A photo is done again where it, the model, an option or clothseg itself has changed. Several processes, as
-    `accelerate launch -m clothseg segment ...` or torchrun start them, share the photos; each writes a table of its
-    own, and the last to finish merges them.
+    A photo is done again if the photo, the model, an option or clothseg itself has changed. Several processes, started
+    by `accelerate launch -m clothseg segment ...` or torchrun, share the photos; each writes its own table, and the
+    last one to finish merges them.
 
     Returns:
-        0, or 1 if a photo could not be used: the table says which and why, and the others are done. Of several
+        0, or 1 if photos could not be used: the table lists them with the reason. With several processes each returns
+            0, since the launcher treats other values as a crash and ends all processes.
         processes each returns 0 then: what starts them takes all else for a crash, and ends the others.
 
     Raises:
-        UsageError: no photos, a class or value that does not exist, a folder that cannot be written.
-        ConfigError: the disk is full; the table says what is done.
-        ClothsegError: the model cannot be loaded, or the Hub refuses something.
+        UsageError: no photos, an unknown class or value, or a folder that cannot be written.
+        ConfigError: the disk is full; the table lists what is done.
+        ClothsegError: the model cannot be loaded, or the Hub rejects a request.
     """
     rank, processes = _processes()
     _check(arguments)
@@ -109,11 +111,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _workers(text: str) -> int | None:
-    """What `--workers` says: a number, or None for auto."""
+    """Parse the value of `--workers`: a number, or None for auto."""
     if text == "auto":
         return None
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"give auto, or a number from 1 on, not {text}")
+        raise argparse.ArgumentTypeError(f"give auto, or a number of at least 1, not {text}")
     return int(text)
 
 
@@ -121,7 +123,7 @@ def _workers(text: str) -> int | None:
 def _segmenter(
     arguments: argparse.Namespace, loaded: "LoadedModel", photos: int | None, processes: int
 ) -> "Iterator[Segmenter | WorkerPool]":
-    """The model, in as many workers as are asked for, or pay for so many photos; None is many."""
+    """Load the model, in the requested number of workers or in as many as pay for the photos; None means many."""
     from clothseg.segmenter import Segmenter
 
     workers = arguments.workers or (1 if processes > 1 else paying_workers(loaded, photos))
@@ -171,13 +173,13 @@ def _segment(
 
 
 def _tell_of_replaced(folder: OutputFolder, todo: list[Source]) -> None:
-    """Say on stderr what of an earlier run is going to be replaced, before it is."""
+    """Print to stderr which files of an earlier run will be replaced."""
     found = [differences for photo in todo if (differences := folder.differences(photo))]
     if found:
         which = "; ".join(sorted(set().union(*found)))
         sys.stderr.write(
-            f"{folder.path} holds files of {len(found)} of these photos that were made in another way ({which}); they "
-            "are replaced. To keep both, stop this with Ctrl+C and give another --out.\n"
+            f"{folder.path} contains files of {len(found)} of these photos that were made differently ({which}); they "
+            "will be replaced. To keep both, stop this with Ctrl+C and choose another --out.\n"
         )
 
 
@@ -210,7 +212,7 @@ def _store(
     total: int,
     rank: int,
 ) -> None:
-    """Write each photo's files as they come, and note whether it is done or what is the matter."""
+    """Write each photo's files as they are made, and record whether it is done or what is wrong."""
     from tqdm.auto import tqdm
 
     for outcome in tqdm(results, total=total, unit=" photos", disable=rank > 0):
@@ -220,7 +222,7 @@ def _store(
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise ConfigError(
-                    f"The disk of {folder.path} is full. Make room and run this again: what is done is kept."
+                    f"The disk of {folder.path} is full. Free some space and run this again: finished photos are kept."
                 ) from error
             problem = f"{outcome.source.name}: its files cannot be written ({error.strerror or error})."
         if problem:
@@ -230,54 +232,55 @@ def _store(
 
 
 def _processes() -> tuple[int, int]:
-    """This process's number, and how many share the work."""
+    """Return this process's number, and the number of processes."""
     rank, processes = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
     if not (rank.isdecimal() and processes.isdecimal() and int(rank) < int(processes)):
         raise UsageError(
-            f"RANK={rank} and WORLD_SIZE={processes} do not number processes; unset them, or let accelerate launch "
+            f"RANK={rank} and WORLD_SIZE={processes} are not process numbers; unset them, or let accelerate launch "
             "set them."
         )
     return int(rank), int(processes)
 
 
 def _device(processes: int) -> str | None:
-    """A GPU for each process of this machine, as far as they go; None leaves the choice to the engine."""
+    """Return a GPU for each process of this machine, as far as there are enough; None leaves the choice to the
+    engine."""
     if processes == 1:
         return None
     import torch
 
     local = os.environ.get("LOCAL_RANK", "0")
     if not local.isdecimal():
-        raise UsageError(f"LOCAL_RANK={local} does not number a process; unset it, or let accelerate launch set it.")
+        raise UsageError(f"LOCAL_RANK={local} is not a process number; unset it, or let accelerate launch set it.")
     return f"cuda:{int(local) % torch.cuda.device_count()}" if torch.cuda.is_available() else None
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """See that the arguments fit together."""
+    """Check that the arguments fit together."""
     if arguments.dataset:
         if arguments.paths or arguments.out:
-            raise UsageError("--dataset segments a data set and pushes another: leave out PATH and --out.")
+            raise UsageError("--dataset segments a data set and pushes another one: leave out PATH and --out.")
         if not arguments.push_to_hub:
             raise UsageError("--dataset needs --push_to_hub USER/OUT, the data set to push.")
         if arguments.max_side is not None:
-            raise UsageError("--max_side is not for --dataset: its masks have the photos' own size.")
+            raise UsageError("--max_side cannot be used with --dataset, whose masks have the photos' own size.")
         return
     alone = [name for name in ("split", "column", "push_to_hub", "private") if getattr(arguments, name)]
     if alone:
-        raise UsageError(f"--{alone[0]} goes with --dataset alone.")
+        raise UsageError(f"--{alone[0]} can only be used with --dataset.")
     if not arguments.paths or not arguments.out:
-        raise UsageError("Give photos or folders as PATH, and --out for what is written.")
+        raise UsageError("Give photos or folders as PATH, and an output folder as --out.")
     given = [name for name in CUTOUT if getattr(arguments, name)]
     if given and "cutouts" not in arguments.write:
-        raise UsageError(f"--{given[0]} is of cut-outs: add cutouts to --write.")
+        raise UsageError(f"--{given[0]} is an option of cut-outs: add cutouts to --write.")
     if arguments.polygons and "coco" not in arguments.write:
-        raise UsageError("--polygons is of COCO files: add coco to --write.")
+        raise UsageError("--polygons is an option of COCO files: add coco to --write.")
     if arguments.grey and "labels" not in arguments.write:
-        raise UsageError("--grey is of label maps: add labels to --write.")
+        raise UsageError("--grey is an option of label maps: add labels to --write.")
 
 
 def _ours(out: Path, paths: list[Path]) -> list[Path]:
-    """The folders that this command writes to, of which it takes no photos."""
+    """Return the folders that this command writes to, which are not searched for photos."""
     if any(out.resolve() == path.resolve() or path.resolve().is_relative_to(out.resolve()) for path in paths):
         return [out / kind for kind in (*KINDS, SUMMARIES)]
     return [out]

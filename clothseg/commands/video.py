@@ -1,9 +1,9 @@
-"""Segment a clip: a transparent clip of its garments, a clip with regions drawn over it, or PNGs of its frames.
+"""Segment a clip into a transparent clip of its garments, a clip with coloured regions, or a PNG of each frame.
 
-Frames and their cut-outs have the options of photos, but for these: --crop and --margin, since all frames of a clip
-are of one size; --people all, since it takes one more pass for each person in each frame, and since its numbers go
-from left to right and would change as people pass each other; --tta, since each frame is averaged with those
-before it, without more passes.
+Frames and cut-outs have the options of photos, except --crop and --margin, since all frames of a clip have one size;
+--people all, since it takes one more pass for each person in each frame, and since the numbers from left to right
+would change when people pass each other; and --tta, since each frame is averaged with those before it without more
+passes.
 """
 
 import argparse
@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 HELP = "segment a clip"
 
 SUFFIXES = {".webm": "cutout", ".mov": "cutout", ".mp4": "overlay"}
-"""What the kinds of clips can show; PNGs can show anything, and MP4s cut-outs before a background."""
+"""What each kind of clip can show. PNGs can show anything, and MP4 also cut-outs on a background."""
 
 PHOTOS_ONLY = ("crop", "margin")
-"""Options of cut-outs that clips do not have: all frames are of one size."""
+"""Options of cut-outs that clips do not have, since all frames have one size."""
 
 KINDS = ("cutout", "overlay", "labels")
 
@@ -61,30 +61,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         required=True,
-        help="NAME.webm (VP9) or NAME.mov (ProRes 4444, large) for a transparent clip, NAME.mp4 for one with regions "
-        "drawn over it, or with cut-outs before a --background, NAME.zip or a new folder for a PNG of each frame",
+        help="NAME.webm (VP9) or NAME.mov (ProRes 4444, large) for a transparent clip, NAME.mp4 for a clip with "
+        "coloured regions or with cut-outs on a --background, NAME.zip or a new folder for a PNG of each frame",
     )
-    parser.add_argument("--write", choices=KINDS, help="default: overlay for MP4 without background, else cutout")
+    parser.add_argument("--write", choices=KINDS, help="default: overlay for MP4 without --background, else cutout")
     add_keep(parser, "the cut-out")
     parser.add_argument(
-        "--smooth", action=argparse.BooleanOptionalAction, default=True, help="mix frames, so that nothing flickers"
+        "--smooth", action=argparse.BooleanOptionalAction, default=True, help="average over frames to reduce flicker"
     )
     add_segment_options(parser, VIDEO_OPTIONS)
     add_model(parser)
-    parser.add_argument("--max_seconds", type=float, default=MAX_SECONDS, help=f"longest clip ({MAX_SECONDS:g})")
-    parser.add_argument("--max_pixels", type=int, default=MAX_PIXELS, help=f"largest frame ({MAX_PIXELS:,} pixels)")
+    parser.add_argument(
+        "--max_seconds", type=float, default=MAX_SECONDS, help=f"longest clip in seconds (default: {MAX_SECONDS:g})"
+    )
+    parser.add_argument(
+        "--max_pixels", type=int, default=MAX_PIXELS, help=f"largest frame in pixels (default: {MAX_PIXELS:,})"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
     add_cutout_options(parser, leave_out=PHOTOS_ONLY)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Segment the clip, and say how quick that was and how steady the labels are.
+    """Segment the clip, and print the speed and how steady the labels are.
 
     Returns:
         0.
 
     Raises:
-        UsageError: arguments that cannot be meant.
+        UsageError: wrong arguments.
         ImageError: the clip cannot be used; nothing is written then.
         ConfigError: PyAV is not installed, or the file cannot be written.
         ClothsegError: the model cannot be loaded.
@@ -95,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     kind = _kind(out, arguments.write, cutout.background != "none")
     given = [name for name in CUTOUT if getattr(arguments, name, None)]
     if given and kind != "cutout":
-        raise UsageError(f"--{given[0]} is of cut-outs, and {out.name} is made of {kind}: see --write.")
+        raise UsageError(f"--{given[0]} is an option of cut-outs, and {out.name} shows {kind}: see --write.")
     if not out.absolute().parent.is_dir():
         raise UsageError(f"There is no folder {out.parent}; create it first.")
     replaces = out.is_file() and arguments.overwrite and out.resolve() != arguments.clip.resolve()
@@ -114,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _Wanted(NamedTuple):
-    """What is made of each frame."""
+    """What to make of each frame."""
 
     kind: str
     keep: tuple[str, ...]
@@ -160,7 +164,7 @@ def _picture(result: "Segmentation", wanted: _Wanted) -> "Image.Image":
 
 
 def _scaled(wanted: _Wanted, size: tuple[int, int]) -> _Wanted:
-    """With a picture for background scaled once, and not for each frame."""
+    """Return `wanted` with a background picture scaled once instead of for each frame."""
     from PIL import Image
 
     from clothseg.outputs.cutout import cover
@@ -172,10 +176,10 @@ def _scaled(wanted: _Wanted, size: tuple[int, int]) -> _Wanted:
 
 
 def _kind(out: Path, wanted: str | None, grounded: bool) -> str:
-    """What to write, which the file must be able to hold; `grounded`: cut-outs have a background."""
+    """Return what to write, which the file must be able to hold; `grounded`: cut-outs have a background."""
     suffix = out.suffix.lower()
     if suffix not in (*SUFFIXES, ".zip", ""):
-        raise UsageError(f"--out can end in {', '.join(SUFFIXES)} or .zip, or be a folder's name, not {out.name}.")
+        raise UsageError(f"--out must end in {', '.join(SUFFIXES)} or .zip, or be a new folder, not {out.name}.")
     only = SUFFIXES.get(suffix)
     if suffix == ".mp4" and grounded and wanted in (None, "cutout"):
         return "cutout"
@@ -183,7 +187,7 @@ def _kind(out: Path, wanted: str | None, grounded: bool) -> str:
         fitting = [name for name, kind in SUFFIXES.items() if kind == wanted]
         ground = "; or give it a --background" if suffix == ".mp4" and wanted == "cutout" else ""
         raise UsageError(
-            f"A {suffix} file is made of the {only}, not of {wanted}; for that, --out can be "
+            f"A {suffix} file can hold {only}, not {wanted}; for {wanted}, use "
             f"{' or '.join([*(f'NAME{name}' for name in fitting), 'NAME.zip', 'a folder'])}{ground}."
         )
     return wanted or only or "cutout"

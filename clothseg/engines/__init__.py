@@ -1,4 +1,4 @@
-"""From pixels to logits: builds the engine that is asked for, or the fastest that is installed for the device."""
+"""Engines compute logits from pixels. Builds the requested engine, or the fastest one installed for the device."""
 
 import logging
 import os
@@ -18,13 +18,13 @@ ENGINES = ("auto", "torch", "openvino", "onnx")
 PRECISIONS = ("exact", "fast")
 
 PACKAGES = {"openvino": ("openvino",), "onnx": ("onnxruntime", "onnx")}
-"""What the engines besides PyTorch need, the quickest first."""
+"""Packages that the engines other than PyTorch need, the fastest first."""
 
 CONVERTED = ("segformer", "clothseg-lite")
-"""transformers' names of the architectures whose conversion is tested: "auto" leaves others to PyTorch."""
+"""transformers' names of the architectures whose conversion is tested; "auto" uses PyTorch for others."""
 
 _GPU_NODES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-"""Of NVIDIA's driver, of AMD's, and of either in WSL."""
+"""Device files of NVIDIA's driver, of AMD's, and of either in WSL."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,24 +32,25 @@ _log = logging.getLogger(__name__)
 def build_engine(
     loaded: "LoadedModel", engine: str = "auto", precision: str = "exact", device: str = "auto"
 ) -> Engine:
-    """The engine that is asked for, or the quickest that is installed for the device.
+    """Build the requested engine, or the fastest one installed for the device.
 
     Args:
         loaded: the model; PyTorch's engine takes it over.
-        engine: one of `ENGINES`. "auto" is PyTorch on a GPU, on a CPU OpenVINO, else ONNX Runtime, else PyTorch.
-        precision: one of `PRECISIONS`. "exact" computes in float32; "fast" in bfloat16 where device and engine can.
-        device: "cpu", "cuda" or "auto": a GPU where there is one, unless the engine named runs on CPUs alone.
+        engine: one of `ENGINES`. "auto" is PyTorch on a GPU; on a CPU OpenVINO, else ONNX Runtime, else PyTorch.
+        precision: one of `PRECISIONS`. "exact" computes in float32; "fast" in bfloat16 if device and engine support
+            it.
+        device: "cpu", "cuda" or "auto": a GPU if there is one, unless the requested engine runs only on CPUs.
 
     Raises:
         ConfigError: an unknown value, an engine that is not installed, or one that does not run on the device.
-        ModelError: the engine that was named cannot run the model.
+        ModelError: the requested engine cannot run the model.
     """
     for value, known, what in ((engine, ENGINES, "engine"), (precision, PRECISIONS, "precision")):
         if value not in known:
-            raise ConfigError(f"There is no {what} {value!r}; use one of {', '.join(known)}.")
+            raise ConfigError(f"Unknown {what} {value!r}; use one of {', '.join(known)}.")
     if engine in PACKAGES:
         if device not in ("auto", "cpu"):
-            raise ConfigError(f"The {engine} engine runs on CPUs; use engine='torch' with device={device!r}.")
+            raise ConfigError(f"The {engine} engine runs only on CPUs; use engine='torch' with device={device!r}.")
         if not all(map(find_spec, PACKAGES[engine])):
             cure = install_command("onnx") if engine == "onnx" else "pip install openvino"
             raise ConfigError(f"The {engine} engine is not installed: {cure}")
@@ -59,19 +60,19 @@ def build_engine(
             try:
                 return _converted(loaded, name, precision)
             except (ModelError, ImportError, OSError, RuntimeError) as error:
-                _log.warning("The %s engine is left out: %s", name, error)
+                _log.warning("The %s engine cannot run this model: %s", name, error)
     from clothseg.engines.torch_engine import TorchEngine
 
     return TorchEngine(loaded.model, device, precision)
 
 
 def quickest(model_type: str, device: str = "auto") -> str:
-    """The engine that "auto" is, unless it turns out not to run the model; arguments as of `build_engine`."""
+    """Return the engine that "auto" selects, if it can run the model; arguments as for `build_engine`."""
     return next(iter(_quicker(model_type, device)), "torch")
 
 
 def _quicker(model_type: str, device: str) -> list[str]:
-    """The engines that are quicker than PyTorch and installed, the quickest first."""
+    """Return the installed engines that are faster than PyTorch, the fastest first."""
     if model_type not in CONVERTED or not _runs_on_cpu(device):
         return []
     return [name for name, packages in PACKAGES.items() if all(map(find_spec, packages))]

@@ -1,4 +1,4 @@
-"""The protocol that all engines follow. Everything around an engine works on arrays and does not care which it is."""
+"""The protocol of all engines. Code around an engine works on arrays and does not depend on the engine."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
 
 class Engine(Protocol):
-    """A loaded network. Subclasses need `__call__` alone; the rest has defaults.
+    """A loaded network. Subclasses need only `__call__`; the rest has defaults.
 
-    It need not be safe for calls from several threads at once: `Segmenter` takes turns.
+    It need not be thread-safe: `Segmenter` serialises its calls.
 
     Attributes:
-        streams: the same network for several calls at once, each slower but all together faster; None if it has none.
+        streams: the same network for several calls at once, each slower but faster in total; None if not available.
     """
 
     streams: "StreamEngine | None" = None
 
     def __call__(self, pixels: Any) -> Any:
-        """Normalised RGB pixels (N, 3, h, w) float32 to logits (N, 18, h / 4, w / 4) float32.
+        """Compute logits (N, 18, h / 4, w / 4) float32 of normalised RGB pixels (N, 3, h, w) float32.
 
-        A list of what `preprocess` returned gives a tensor on the engine's device, where
+        For a list of results of `preprocess`, return a tensor on the engine's device, where
         `clothseg.postprocess.pipeline` draws label maps.
         """
         ...
@@ -33,32 +33,32 @@ class Engine(Protocol):
     def preprocess(
         self, photo: "Image.Image", size: tuple[int, int], resample: int, values: npt.NDArray[np.float32]
     ) -> Any:
-        """The network's input for an RGB photo, a tensor (1, 3, h, w) made on the engine's device.
+        """Return the network's input for an RGB photo, a tensor (1, 3, h, w) made on the engine's device.
 
         Args:
             photo: RGB.
             size: (h, w) to resize to.
             resample: PIL's filter.
-            values: (3, 256), what each level of a channel is to the network.
+            values: (3, 256), the network's value for each level of a channel.
 
         Returns:
-            None where the engine leaves that to `Segmenter.pixels`.
+            None if `Segmenter.pixels` should do this.
         """
         return None
 
 
 class StreamEngine(Engine, Protocol):
-    """An engine that is safe for threads.
+    """A thread-safe engine.
 
     Attributes:
-        count: how many calls run at once; others wait.
+        count: number of calls that run at once; others wait.
     """
 
     count: int
 
 
 class FunctionEngine(Engine):
-    """A function from pixels to logits as an engine."""
+    """An engine that calls a function from pixels to logits."""
 
     def __init__(self, function: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]) -> None:
         """Wrap a function."""
@@ -69,6 +69,6 @@ class FunctionEngine(Engine):
 
 
 def as_engine(engine: Engine | Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]) -> Engine:
-    """An engine as it is, or a function as one."""
+    """Return an engine unchanged; wrap a function into one."""
     # Not isinstance: of a protocol it would evaluate `streams`.
     return cast(Engine, engine) if Engine in type(engine).__mro__ else FunctionEngine(engine)

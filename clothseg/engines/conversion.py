@@ -1,4 +1,4 @@
-"""What the engines need to turn a PyTorch network into another library's, and to trust the outcome."""
+"""Convert a PyTorch network for other libraries, and check the result."""
 
 import contextlib
 import warnings
@@ -16,11 +16,12 @@ from clothseg.models.decode_head import fuse_for_inference
 
 
 TOLERANCE = 1e-3
-"""Most that a converted network's logits may differ, as a share of the largest; rounding alone makes about 1e-6."""
+"""Largest allowed difference of a converted network's logits, as a share of the largest; rounding alone makes about
+1e-6."""
 
 
 class Network(nn.Module):
-    """A model with tensors for input and output, rewritten for inference in place (see
+    """A model with tensors as input and output, rewritten for inference in place (see
     `clothseg.models.decode_head.fuse_for_inference`)."""
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -29,12 +30,13 @@ class Network(nn.Module):
         self.eval()
 
     def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """Pixels (N, 3, h, w) to logits (N, 18, h / 4, w / 4)."""
+        """Compute logits (N, 18, h / 4, w / 4) of pixels (N, 3, h, w)."""
         return self.model(pixel_values=pixel_values).logits
 
 
 def example(height: int = 64, width: int = 96, batch: int = 1) -> torch.Tensor:
-    """Pixels (N, 3, h, w) float32 as a normalised photo's: smooth patches of colour, the same in every run."""
+    """Return pixels (N, 3, h, w) float32 like those of a normalised photo: smooth coloured patches, the same in every
+    run."""
     generator = torch.Generator().manual_seed(0)
     patches = torch.randn(batch, 3, 8, 8, generator=generator)
     return nn.functional.interpolate(patches, size=(height, width), mode="bilinear", align_corners=False)
@@ -44,25 +46,25 @@ Run = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 
 
 def check(network: Network, converted: Run, name: str, library: str) -> None:
-    """Compare a converted network with PyTorch's, at a size that it was not converted with.
+    """Compare a converted network with PyTorch's, at another size than that of the conversion.
 
     Raises:
-        ModelError: they differ, or PyTorch's own answer is not finite.
+        ModelError: they differ, or PyTorch's logits are not finite.
     """
     pixels = example(96, 64)
     with torch.inference_mode():
         expected = network(pixels).numpy()
     if not np.isfinite(expected).all():
-        raise ModelError(f"{name} does not answer with finite logits of 18 classes: its weights are broken.")
+        raise ModelError(f"{name} does not return finite logits of 18 classes: its weights are broken.")
     found = converted(pixels.numpy())
     largest = max(1.0, float(np.abs(expected).max()))
     if found.shape != expected.shape or not np.abs(found - expected).max() <= TOLERANCE * largest:
-        raise ModelError(f"{name} computes something else once converted to {library}; use engine='torch'.")
+        raise ModelError(f"{name} gives other results after conversion to {library}; use engine='torch'.")
 
 
 @contextlib.contextmanager
 def converting(name: str, library: str) -> Iterator[None]:
-    """Silence the tracers' warnings and turn their errors, which are of all sorts, into one of ours."""
+    """Silence the tracers' warnings and turn errors of any kind into one of ours."""
     try:
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")
@@ -74,11 +76,11 @@ def converting(name: str, library: str) -> Iterator[None]:
 
 
 def export_onnx(network: Network, path: Path, name: str) -> None:
-    """Write a network to one ONNX file, checked: input `pixel_values` and output `logits`, any batch and any size.
+    """Write a network to one ONNX file and check it: input `pixel_values`, output `logits`, any batch and any size.
 
     Raises:
         ImportError: onnx or onnxruntime is not installed.
-        ModelError: the network cannot be exported, or the file gives other answers.
+        ModelError: the network cannot be exported, or the file gives other results.
     """
     import onnx  # noqa: F401 - torch needs it, and would wrap its absence
 

@@ -1,6 +1,6 @@
-"""Prepare photos for the network on its own device: only uint8 photos are transferred there.
+"""Prepare photos for the network on its device; only uint8 photos are transferred there.
 
-The result is that of `Segmenter.pixels`, to the bit. All of it is plain PyTorch for any device, so that it can be
+The result is equal to that of `Segmenter.pixels`, to the bit. All of it is plain PyTorch for any device, so it can be
 compared on a CPU. `clothseg.postprocess.on_gpu` draws label maps there.
 """
 
@@ -15,7 +15,7 @@ from PIL import Image
 
 
 _BITS = 22
-"""Of fractions in PIL's whole numbers."""
+"""Bits of fractions in PIL's integer arithmetic."""
 
 Tensor = torch.Tensor
 
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 def upload(array: npt.NDArray[Any], device: torch.device) -> Tensor:
-    """An array on the device; a GPU copies it while it computes."""
+    """Copy an array to the device; a GPU copies it asynchronously."""
     tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))
     if device.type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
@@ -31,7 +31,7 @@ def upload(array: npt.NDArray[Any], device: torch.device) -> Tensor:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether an error of torch says that the device's memory, or the host's for transfers, is full."""
+    """Return whether an error of torch says that the device's memory, or the host's for transfers, is full."""
     return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
 
 
@@ -43,15 +43,15 @@ def preprocess(
     values: npt.NDArray[np.float32],
     device: torch.device,
 ) -> Tensor:
-    """What the network sees of an RGB photo.
+    """Return the network's input for an RGB photo.
 
     Args:
         size: (h, w) to resize to.
         resample: PIL's filter; bilinear runs on the device, others before it.
-        values: (3, 256), what each level of a channel is to the network.
+        values: (3, 256), the network's value for each level of a channel.
 
     Returns:
-        (1, 3, h, w) float32 in the channels-last layout, to the bit what `Segmenter.pixels` makes.
+        (1, 3, h, w) float32 in the channels-last layout, equal to `Segmenter.pixels` to the bit.
     """
     try:
         if resample == Image.Resampling.BILINEAR:
@@ -63,13 +63,13 @@ def preprocess(
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        _log.warning("The photo is prepared by the CPU instead of the GPU: %s", error)
+        _log.warning("The CPU prepares this photo instead of the GPU: %s", error)
         levels = upload(values[range(3), np.asarray(photo.resize(size[::-1], resample))][None], device)
     return levels.permute(0, 3, 1, 2)
 
 
 def resized(photo: Tensor, size: tuple[int, int]) -> Tensor:
-    """A photo (H, W, 3) uint8 as PIL's bilinear filter makes it of `size` (h, w), to the bit: (h, w, 3) uint8.
+    """Resize a photo (H, W, 3) uint8 to `size` (h, w) as PIL's bilinear filter does, to the bit: (h, w, 3) uint8.
 
     torch's own antialiased filter rounds once where PIL rounds twice: a fifth of the values differ by one.
     """
@@ -89,11 +89,11 @@ def resized(photo: Tensor, size: tuple[int, int]) -> Tensor:
 
 @lru_cache(64)
 def _taps(source: int, target: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """PIL's bilinear filter from `source` places to `target`, after Pillow's src/libImaging/Resample.c.
+    """Return PIL's bilinear filter from `source` to `target` pixels, after Pillow's src/libImaging/Resample.c.
 
     Returns:
-        (target,) the first place that each takes of, and (taps, target) the shares of that and the places behind it,
-        in units of 2 ** -_BITS.
+        (target,) the first source pixel of each target pixel, and (taps, target) the weights of that and the following
+        pixels, in units of 2 ** -_BITS.
     """
     scale = source / target
     reach = max(scale, 1.0)

@@ -1,6 +1,7 @@
-"""Keep torch from waiting forever in forked processes, as `multiprocessing` starts them on Linux.
+"""Keep torch from waiting forever in forked processes, which `multiprocessing` starts on Linux.
 
-A forked process has one thread and the memory of all. Two parts of torch wait there for threads that do not exist:
+A forked process has one thread and the parent's memory. Two parts of torch may wait there for threads that do not
+exist:
 
 - OpenMP. One thread needs no others, so forked processes get one, as torch's own DataLoader has it.
 - Intel's MKL, whose allocator keeps lists of buffers for each thread, and in a forked process may look through them

@@ -1,4 +1,4 @@
-"""The ONNX Runtime engine: for machines that have no OpenVINO; computes in float32 only."""
+"""The ONNX Runtime engine, for machines without OpenVINO; computes in float32 only."""
 
 import os
 import threading
@@ -16,19 +16,19 @@ from clothseg.models.loading import LoadedModel
 
 
 PREPARED = 2
-"""Input sizes that stay prepared at a time; each holds a copy of the weights and its own buffers."""
+"""Number of input sizes kept prepared; each has a copy of the weights and its own buffers."""
 
 
 class OnnxEngine(Engine):
-    """A network exported to ONNX, run on the processor by ONNX Runtime.
+    """A network exported to ONNX, run on the CPU by ONNX Runtime.
 
-    A session is prepared for each size of photo as it comes (0.1 s), because a graph that knows its shapes is up to a
-    quarter quicker, and photos of a batch go through it one by one: that takes the memory of one and is no slower.
-    The export needs PyTorch and is kept on disk.
+    A session is prepared for each new size of photo (0.1 s), because a graph with known shapes is up to a quarter
+    faster. Photos of a batch are computed one by one, which needs the memory of one and is not slower. The export
+    needs PyTorch and is kept on disk.
     """
 
     def __init__(self, loaded: LoadedModel) -> None:
-        """Export a model, or read what an earlier run has exported.
+        """Export a model, or read an earlier export.
 
         Raises:
             ImportError: onnxruntime is not installed, or onnx where the model is yet to be exported.

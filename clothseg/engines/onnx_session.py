@@ -5,11 +5,11 @@ from typing import Any
 
 
 def open_session(model: bytes | Path, sizes: dict[str, int] | None = None) -> Any:
-    """An `onnxruntime.InferenceSession` on the processor.
+    """Return an `onnxruntime.InferenceSession` on the CPU.
 
     Args:
-        model: a file, or what is in one.
-        sizes: values for dimensions that the model names and leaves open.
+        model: path or bytes of the file.
+        sizes: values for the model's named dimensions.
     """
     import onnxruntime
 

@@ -1,4 +1,4 @@
-"""The OpenVINO engine: the quickest on CPUs, in float32 as in bfloat16."""
+"""The OpenVINO engine: the fastest on CPUs, in float32 and in bfloat16."""
 
 import os
 import sys
@@ -20,32 +20,32 @@ from clothseg.models.loading import LoadedModel
 
 
 COMPILED = 2
-"""Input sizes that stay compiled at a time; each holds weights and buffers of its own: 60 MB for clothseg-lite, 300 MB
-for SegFormer B2. Streams keep as many again, once several photos have come together."""
+"""Number of input sizes kept compiled; each has its own weights and buffers: 60 MB for clothseg-lite, 300 MB for
+SegFormer B2. Streams need as much again, once several photos came together."""
 
 MOST_STREAMS = 4
-"""Photos that go through the network at once, at most: each is held with its result. Of more cores a stream has two
-and more."""
+"""Largest number of photos in the network at once; each is kept with its result. With more cores, a stream gets two or
+more."""
 
 
 class OpenVinoEngine(Engine):
-    """A network converted to OpenVINO, compiled for each size of photo that is asked for.
+    """A network converted to OpenVINO, compiled for each requested size of photo.
 
-    Sizes are compiled as they come (0.2 s for clothseg-lite, 0.6 s for SegFormer B2) because a graph that knows its
-    shapes is up to twice as quick. All cores compute a photo that comes alone; of several each has a core of its own,
-    since cores that share one wait for each other (see `Streams`). The conversion needs PyTorch and is kept on disk;
-    from then on PyTorch is not even imported.
+    Sizes are compiled when they occur (0.2 s for clothseg-lite, 0.6 s for SegFormer B2) because a graph with known
+    shapes is up to twice as fast. All cores compute a single photo; several photos get a core each, since cores that
+    share a photo wait for each other (see `Streams`). The conversion needs PyTorch and is kept on disk; later, PyTorch
+    is not even imported.
 
-    OpenVINO's threads do not exist in a process that is forked from one that has used it: it may wait for them
-    forever. There PyTorch computes in its place.
+    OpenVINO's threads do not exist in a process forked from one that has used it, so it may wait for them forever.
+    PyTorch computes there instead.
     """
 
     def __init__(self, loaded: LoadedModel, precision: str = "exact") -> None:
-        """Convert a model, or read what an earlier run has converted.
+        """Convert a model, or read an earlier conversion.
 
         Args:
             loaded: the model.
-            precision: "exact" computes in float32; "fast" in bfloat16 where the processor has instructions for it.
+            precision: "exact" computes in float32; "fast" in bfloat16 if the CPU has instructions for it.
 
         Raises:
             ImportError: OpenVINO is not installed.
@@ -79,7 +79,8 @@ class OpenVinoEngine(Engine):
 
     @property
     def streams(self) -> "Streams | None":  # type: ignore[override]
-        """The same network for several photos at once; None on a machine of one core, and in a forked process."""
+        """Return the same network for several photos at once; None on a machine with one core, and in a forked
+        process."""
         return self._streams if os.getpid() == self._process else None
 
     @cached_property
@@ -94,7 +95,7 @@ class OpenVinoEngine(Engine):
         return TorchEngine(self._load_model(), "cpu", self._precision)
 
     def compile(self, size: tuple[int, int], **settings: Any) -> Any:
-        """OpenVINO's compiled model for one photo of this size (h, w)."""
+        """Return OpenVINO's compiled model for one photo of this size (h, w)."""
         model = self._model.clone()
         model.reshape([1, 3, *size])
         settings["INFERENCE_PRECISION_HINT"] = self.number_format
@@ -107,23 +108,23 @@ class OpenVinoEngine(Engine):
 
 
 class Streams(Engine):
-    """A network that answers several calls at once, each on its share of the cores; a `StreamEngine`.
+    """A network that computes several calls at once, each on its share of the cores; a `StreamEngine`.
 
-    A call takes longer than one on all cores, but cores that have a photo each do not wait for each other after every
-    layer. For the network alone that brings nothing on two cores that nobody else uses, and 1.2 to 1.4 times as many
-    photos where other work holds one of them now and then. But reading photos and drawing borders, which keep one core
-    busy, are then done for one photo while the other core is at the next. Answers are the same.
+    A call takes longer than on all cores, but cores with a photo each do not wait for each other after every layer.
+    For the network alone this gains nothing on two otherwise idle cores, and makes it 1.2 to 1.4 times as fast if
+    other work sometimes uses one of them. In addition, reading photos and drawing borders, which keep one core busy,
+    run for one photo while the other core computes the next. Results are the same.
 
     Attributes:
-        count: how many calls are answered at once; others wait.
+        count: number of calls computed at once; others wait.
     """
 
     def __init__(self, compile_model: Callable[..., Any], count: int) -> None:
-        """Compile nothing yet.
+        """Set up the streams; they are compiled at first use.
 
         Args:
             compile_model: `OpenVinoEngine.compile`.
-            count: of the streams.
+            count: number of streams.
         """
         self.count = count
         self._compile_model = compile_model
@@ -140,7 +141,7 @@ class Streams(Engine):
             idle.put(request)
 
     def _compile(self, height: int, width: int) -> SimpleQueue[Any]:
-        """Requests that nobody uses."""
+        """Return a queue of the free inference requests for this size."""
         compiled = self._compile_model((height, width), PERFORMANCE_HINT="THROUGHPUT", NUM_STREAMS=self.count)
         idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(self.count):
@@ -149,17 +150,17 @@ class Streams(Engine):
 
 
 def _cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def is_usable() -> bool:
-    """False in a process that was forked from one that has used OpenVINO."""
+    """Return False in a process forked from one that has used OpenVINO."""
     return _user in (None, os.getpid())
 
 
 def import_openvino() -> Any:
-    """Import OpenVINO without its telemetry, which otherwise reports the import itself to Google Analytics.
+    """Import OpenVINO without its telemetry, which would report the import to Google Analytics.
 
     Raises:
         ImportError: it is not installed.
@@ -177,17 +178,17 @@ def import_openvino() -> Any:
 
 
 _user: int | None = None
-"""The process that has started OpenVINO, this one or one that it was forked from."""
+"""Id of the process that started OpenVINO: this one or one that it was forked from."""
 
 
 @cache
 def _core() -> Any:
-    """The process's only core, with the plugin for CPUs loaded.
+    """Return the process's only core, with the CPU plugin loaded.
 
-    The plugin gives the thread that loads it a stack for signal handlers, and when it is destroyed the one that the
-    thread had before. Two of them, destroyed in the order they were made, leave a thread with a stack that is freed,
-    and the next signal (SIGTERM, say) ends the process with a segmentation fault. So there is one, which a thread of
-    its own loads.
+    The plugin gives the thread that loads it a stack for signal handlers, and restores the previous one when it is
+    destroyed. Two plugins destroyed in the order of their creation leave a thread with a freed stack, and the next
+    signal, such as SIGTERM, ends the process with a segmentation fault. So there is only one, which a separate thread
+    loads.
     """
     global _user
     openvino, _user = import_openvino(), os.getpid()
@@ -221,11 +222,11 @@ def _convert(loaded: LoadedModel, core: Any, path: Path) -> None:
 
 
 def _keep_first_layers_exact(path: Path) -> None:
-    """Have "fast" compute in float32 up to the second convolution.
+    """Make "fast" compute in float32 up to the second convolution.
 
-    bfloat16 has 8 bits, as many as a photo's colours: rounding the normalised pixels to it makes a third of the label
-    pixels that clothseg-lite gets wrong, and not doing so takes 1 % more time. The mark can be set in the file alone:
-    Python's `get_rt_info` makes a string of it, which the compiler does not look at.
+    bfloat16 has 8 bits, as many as a photo's colours. Rounding the normalised pixels to it causes a third of the label
+    pixels that clothseg-lite gets wrong, and avoiding it takes 1 % more time. The mark can only be set in the file:
+    Python's `get_rt_info` turns it into a string, which the compiler ignores.
     """
     tree, convolutions = ElementTree.parse(path), 0  # noqa: S314 - written just now by ourselves
     for layer in tree.getroot().iterfind("layers/layer"):  # in the order of computation

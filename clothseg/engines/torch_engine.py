@@ -1,4 +1,4 @@
-"""The PyTorch engine: runs a transformers model on the processor or a GPU."""
+"""The PyTorch engine: runs a transformers model on a CPU or GPU."""
 
 import contextlib
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ from clothseg.models.decode_head import FrozenDecodeHead, fuse_for_inference
 class TorchEngine(Engine):
     """A semantic-segmentation model in evaluation mode on one device.
 
-    The model is taken over: it is moved to the device and rewritten for inference (see
-    `clothseg.models.decode_head`), which gives the same logits to rounding in 40 % of the time.
+    The engine takes the model over: it moves it to the device and rewrites it for inference (see
+    `clothseg.models.decode_head`), which gives the same logits up to rounding in 40 % of the time.
 
     Attributes:
-        device: Where it runs.
+        device: the device in use.
 
     Raises:
-        ConfigError: "cuda" was asked for and torch sees no GPU, or the device's name is unknown.
+        ConfigError: "cuda" was requested and torch sees no GPU, or the device's name is unknown.
     """
 
     def __init__(self, model: PreTrainedModel, device: str = "auto", precision: str = "exact") -> None:
@@ -37,8 +37,8 @@ class TorchEngine(Engine):
         Args:
             model: a transformers model in float32.
             device: see `pick_device`.
-            precision: "exact" computes in float32, on a GPU without the TF32 that torch allows there; "fast" in
-                bfloat16 where the device has instructions for it.
+            precision: "exact" computes in float32, on a GPU without TF32, which torch would allow; "fast" in bfloat16
+                if the device has instructions for it.
         """
         self.device = pick_device(device)
         self.fast = precision == "fast"
@@ -49,7 +49,8 @@ class TorchEngine(Engine):
             round_weights(self.model)
 
     def __call__(self, pixels: Any) -> Any:
-        """An array to an array; a list of what `preprocess` made to a tensor that stays on the device."""
+        """Compute an array from an array, or, from a list of results of `preprocess`, a tensor that stays on the
+        device."""
         with torch.inference_mode(), self._number_format():
             inputs = torch.cat(pixels) if isinstance(pixels, list) else upload(pixels, self.device)
             logits = self.model(pixel_values=inputs.contiguous(memory_format=torch.channels_last)).logits.float()
@@ -58,7 +59,7 @@ class TorchEngine(Engine):
     def preprocess(
         self, photo: Image.Image, size: tuple[int, int], resample: int, values: npt.NDArray[np.float32]
     ) -> torch.Tensor | None:
-        """On a GPU photos are prepared, and label maps drawn, there as well."""
+        """Prepare photos on a GPU; on a CPU, leave it to `Segmenter.pixels`."""
         return preprocess(photo, size, resample, values, self.device) if self.device.type == "cuda" else None
 
     def _number_format(self) -> contextlib.AbstractContextManager[object]:
@@ -69,10 +70,10 @@ class TorchEngine(Engine):
 
 @contextlib.contextmanager
 def without_tf32() -> Iterator[None]:
-    """Have GPUs compute convolutions and matrix products in float32 itself.
+    """Make GPUs compute convolutions and matrix products in float32, without TF32.
 
-    By the settings that torch has had since 2.9: the older ones, as of `torch.backends.cudnn.flags`, have no effect
-    where the newer ones ask for TF32, as transformers' `--tf32 true` does, and raise an error at their second use.
+    This uses the settings that torch has had since 2.9. The older ones, such as `torch.backends.cudnn.flags`, have no
+    effect if the newer ones allow TF32, as with transformers' `--tf32 true`, and raise an error at their second use.
     """
     cudnn: Any = torch.backends.cudnn
     settings = cudnn.conv, torch.backends.cuda.matmul
@@ -87,10 +88,10 @@ def without_tf32() -> Iterator[None]:
 
 
 def keep_first_layers_exact(model: torch.nn.Module) -> None:
-    """Have the first two convolutions compute in float32 under autocast.
+    """Make the first two convolutions compute in float32 under autocast.
 
-    bfloat16 has 8 bits, as many as a photo's colours: rounding the normalised pixels to it costs clothseg-lite half of
-    the label pixels that it gets wrong.
+    bfloat16 has 8 bits, as many as a photo's colours. Rounding the normalised pixels to it causes half of the label
+    pixels that clothseg-lite gets wrong.
     """
     convolutions = (module for module in model.modules() if isinstance(module, torch.nn.Conv2d))
     for convolution in islice(convolutions, 2):
@@ -98,9 +99,9 @@ def keep_first_layers_exact(model: torch.nn.Module) -> None:
 
 
 def round_weights(model: torch.nn.Module) -> None:
-    """Have the weights of linear layers and convolutions in bfloat16 once and for all, the first two left alone.
+    """Convert the weights of linear layers and convolutions, except the first two, to bfloat16 once and for all.
 
-    Autocast rounds them all the same, at each pass anew: a kernel of its own for each of hundreds.
+    Autocast would round them in each pass, with a separate kernel for each of hundreds of tensors.
     """
     exact = list(islice((module for module in model.modules() if isinstance(module, torch.nn.Conv2d)), 2))
     for module in model.modules():
@@ -115,14 +116,14 @@ def _in_float32(forward: Any, features: torch.Tensor) -> torch.Tensor:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device computes in bfloat16, and does not emulate it many times slower."""
+    """Return whether the device computes in bfloat16 itself; emulation is many times slower."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def pick_device(device: str) -> torch.device:
-    """ "auto" is the GPU where there is one; otherwise a name that torch knows, such as "cpu" or "cuda:1"."""
+    """Return the torch device for a name such as "cpu" or "cuda:1"; "auto" is the GPU if there is one."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -130,5 +131,5 @@ def pick_device(device: str) -> torch.device:
     except RuntimeError as error:
         raise ConfigError(f"There is no device {device!r}; use auto, cpu or cuda.") from error
     if picked.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("No CUDA GPU is visible to torch; use device='cpu', or 'auto' to take what there is.")
+        raise ConfigError("torch finds no CUDA GPU; use device='cpu', or 'auto' to use the best available device.")
     return picked

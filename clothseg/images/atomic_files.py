@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and what to say where a disk takes none."""
+"""Write files completely or not at all, and explain errors of the disk."""
 
 import errno
 import os
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 SUFFIXES = {".jpg": "JPEG", ".png": "PNG"}
 
 LEFT_SECONDS = 3600
-"""A file being built that has not grown for so long has been left by a process that was killed."""
+"""A temporary file that has not grown for so many seconds was left by a killed process."""
 
 _BUILDING = re.compile(r"\.[0-9a-f]{32}\..+", re.DOTALL)
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a path to write to in place of `path`, which is put there when all went well.
+    """Yield a temporary path; when the context ends without an error, the file is moved to `path`.
 
-    A reader never sees half a file, and a writer that fails or is killed leaves what was there before.
+    Readers never see an incomplete file, and a writer that fails or is killed leaves the previous file unchanged.
     """
     # Not tempfile: its files are readable by their owner alone, and would stay so. The suffix tells Pillow the format.
     temporary = temporary_beside(path, uuid.uuid4().hex)
@@ -41,11 +41,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def clear_leftovers(folder: Path, *, deep: bool = False) -> None:
-    """Remove what processes have left in a folder that were killed while they wrote in it by `atomic_path`.
+    """Remove temporary files of `atomic_path` that killed processes have left in a folder.
 
     Args:
-        folder: need not exist.
-        deep: also in the folders below.
+        folder: may be missing.
+        deep: also clean the folders below.
     """
     for base, folders, names in os.walk(folder):
         for name in filter(_BUILDING.fullmatch, names):
@@ -58,9 +58,10 @@ def clear_leftovers(folder: Path, *, deep: bool = False) -> None:
 
 
 def save_picture(picture: "Image.Image", path: Path, **options: Any) -> None:
-    """Encode a picture and write it whole; the format is that of the path's suffix, `options` are of Pillow's `save`.
+    """Encode a picture and write the file atomically. The suffix of the path gives the format; `options` go to
+    Pillow's `save`.
 
-    Pillow itself does not notice that a nearly full disk takes only a part of the last 64 KB.
+    Pillow alone does not notice when a nearly full disk takes only part of the last 64 KB.
     """
     data = encoded(picture, SUFFIXES[path.suffix.lower()], **options)
     with atomic_path(path) as building:
@@ -68,7 +69,7 @@ def save_picture(picture: "Image.Image", path: Path, **options: Any) -> None:
 
 
 def encoded(picture: "Image.Image", file_format: str, **options: Any) -> bytes:
-    """The bytes of a picture's file; its resolution, `info["dpi"]`, goes into that, which Pillow leaves out."""
+    """Return the bytes of a picture's file, including its resolution `info["dpi"]`, which Pillow leaves out."""
     stream = BytesIO()
     resolution = {"dpi": picture.info["dpi"]} if "dpi" in picture.info else {}
     picture.save(stream, file_format, **resolution, **options)
@@ -86,9 +87,9 @@ _TROUBLE = {
 
 
 def disk_trouble(error: OSError) -> str | None:
-    """A sentence on an error of a disk that takes no file, with the cure; None for an error of another kind."""
+    """Return a sentence on an error of a disk that cannot be written to, with the remedy; None for other errors."""
     why = _TROUBLE.get(error.errno or 0)
     if why is None:
         return None
     where = f"{error.filename2 or error.filename} could not be written" if error.filename else "Writing failed"
-    return f"{where}: {why}. What was there before is untouched."
+    return f"{where}: {why}. Earlier files are unchanged."

@@ -1,4 +1,4 @@
-"""Any of Pillow's modes becomes 8-bit RGB or RGBA in sRGB: deep pictures are scaled rather than clipped."""
+"""Convert pictures of any Pillow mode to 8-bit RGB or RGBA in sRGB. More than 8 bits are scaled, not clipped."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -12,9 +12,9 @@ WHITE = (255, 255, 255)
 
 
 def to_rgb_or_rgba(image: Image.Image) -> Image.Image:
-    """Any mode -> a new picture in sRGB: RGBA if some of its pixels are not opaque, else RGB.
+    """Convert a picture of any mode to a new one in sRGB: RGBA if some of its pixels are not opaque, else RGB.
 
-    The colours are the picture's own (not premultiplied); where it is fully transparent, they are white.
+    Colours are not premultiplied; fully transparent pixels are white.
     """
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image)
@@ -35,7 +35,7 @@ def to_rgb_or_rgba(image: Image.Image) -> Image.Image:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """An RGBA picture laid on white: a new RGB picture. A picture of any other mode is returned as it is."""
+    """Lay an RGBA picture on white and return a new RGB picture; return pictures of other modes unchanged."""
     if image.mode != "RGBA":
         return image
     white = Image.new("RGB", image.size, WHITE)
@@ -44,17 +44,17 @@ def on_white(image: Image.Image) -> Image.Image:
 
 
 def without_hidden_colors(image: Image.Image) -> Image.Image:
-    """Make the pixels of an RGBA picture that nobody sees (alpha 0) white, in place; returns the picture."""
+    """Make fully transparent pixels (alpha 0) of an RGBA picture white, in place, and return the picture."""
     hidden = image.getchannel("A").point([255] + [0] * 255)
     image.paste((*WHITE, 0), mask=hidden)
     return image
 
 
 def _to_8bit(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    """Scale (H, W) grey values to uint8 by the range they are meant in, never by clipping.
+    """Scale (H, W) grey values to uint8 by their intended range, without clipping.
 
-    16-bit types span 0..65535. Int32 and float carry no such promise: 0..1 (float only), 0..255 and 0..65535
-    (int only) are recognised, anything else is stretched from its minimum to its maximum.
+    16-bit types use 0..65535. For int32 and float, the ranges 0..1 (float only), 0..255 and 0..65535 (int only) are
+    recognised; anything else is stretched from its minimum to its maximum.
     """
     if values.dtype.kind == "u" and values.dtype.itemsize == 2:
         low, high = 0.0, 65535.0
@@ -70,13 +70,14 @@ def _to_8bit(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
 
 
 def _parts(values: npt.NDArray[np.generic]) -> Iterator[npt.NDArray[np.float64]]:
-    """The rows, some at a time, as float64 with 0 for what is not finite: eight bytes a pixel are much at once."""
+    """Yield the rows, some at a time, as float64 with 0 for values that are not finite; all at once would need 8 bytes
+    a pixel."""
     for part in np.array_split(values, min(len(values), 1 + values.size // 2**20)):
         yield np.nan_to_num(part.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
-    """Drop alpha and convert to RGB, through the embedded ICC profile where there is a sound one."""
+    """Drop alpha and convert to RGB, using the embedded ICC profile if it is valid."""
     profile = image.info.get("icc_profile")
     source = image if image.mode in ("L", "CMYK") else image.convert("RGB")
     if profile:

@@ -1,7 +1,7 @@
-"""Data sets on disk: which files of a folder are which split, and their rows.
+"""Data sets on disk: find the files of each split and read their rows.
 
-Known are the layouts of `train.parquet` beside `validation.parquet`, of shards as the library `datasets` exports and
-the Hub keeps them (`data/train-00000-of-00002.parquet`, `train/0000.parquet`), and of `save_to_disk`.
+Supported layouts: `train.parquet` beside `validation.parquet`; shards as the library `datasets` exports and the Hub
+stores them (`data/train-00000-of-00002.parquet`, `train/0000.parquet`); and `save_to_disk`.
 """
 
 import json
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 SPLITS = {"train": ("train", "training"), "validation": ("validation", "val", "valid", "dev"), "test": ("test",)}
-"""Splits, and the names that stand for them."""
+"""Splits, and the names accepted for each."""
 
 LAYOUTS = (
     "a data set on disk is a folder with train.parquet, validation.parquet or test.parquet, with shards such as "
@@ -29,28 +29,26 @@ _SHARD = re.compile(r"(?P<split>.+?)-(?P<number>\d{5})-of-(?P<count>\d{5})(-[0-9
 
 
 def split_names(found: Iterable[str]) -> dict[str, str]:
-    """Which of `SPLITS` the names of a data set's splits stand for: split -> name; names of none are left out.
+    """Map `SPLITS` to the names of a data set's splits: split -> name. Unknown names are left out.
 
     Raises:
-        DataError: two names stand for the same split.
+        DataError: two names mean the same split.
     """
     names: dict[str, str] = {}
     for name in found:
         for split, spellings in SPLITS.items():
             if name.lower() in spellings:
                 if split in names:
-                    raise DataError(
-                        f"The splits {names[split]} and {name} both stand for {split}: rename one of them."
-                    )
+                    raise DataError(f"The splits {names[split]} and {name} both mean {split}: rename one of them.")
                 names[split] = name
     return {split: names[split] for split in SPLITS if split in names}
 
 
 def find_files(path: Path) -> dict[str, list[Path]]:
-    """Names of the splits in a folder, or of a parquet file, and their parquet files in order.
+    """Return the splits of a folder or a parquet file, and their parquet files in order.
 
     Args:
-        path: a folder; or a file, which is the split that it is named after, or `train`.
+        path: a folder; or a file, which is the split in its name, or else `train`.
 
     Raises:
         DataError: shards are missing.
@@ -88,19 +86,19 @@ def _by_split(files: list[Path], by_folder: bool) -> dict[str, list[Path]]:
 
 
 def split_names_on_disk(path: Path) -> list[str]:
-    """Names of the splits of a folder or file, as they are spelled there.
+    """Return the names of the splits of a folder or file, as spelled there.
 
     Raises:
-        DataError: there are none, or shards are missing.
+        DataError: there are no splits, or shards are missing.
     """
     names = _saved_splits(path) or list(find_files(path))
     if not names:
-        raise DataError(f"{path} holds no data set: {LAYOUTS}.")
+        raise DataError(f"{path} contains no data set: {LAYOUTS}.")
     return names
 
 
 def _saved_splits(path: Path) -> list[str]:
-    """Splits of what `save_to_disk` wrote; `train` stands for a data set without splits."""
+    """Return the splits written by `save_to_disk`; a data set without splits counts as `train`."""
     try:
         if (path / "dataset_dict.json").is_file():
             return list(json.loads((path / "dataset_dict.json").read_text(encoding="utf-8"))["splits"])
@@ -110,7 +108,7 @@ def _saved_splits(path: Path) -> list[str]:
 
 
 def read_split(path: Path, name: str, *, streaming: bool = False) -> "Dataset | IterableDataset":
-    """Rows of a split of `split_names_on_disk`; streamed ones are read as they are needed.
+    """Return the rows of a split of `split_names_on_disk`; streamed rows are read when needed.
 
     Raises:
         DataError: a file cannot be read.

@@ -1,7 +1,7 @@
-"""Names of files, whatever bytes they have: as text, as names of what is made of them, and as paths of this system.
+"""File names of any bytes: as text, as names of output files, and as paths of this system.
 
-Python reads a name by the locale's encoding, and stands lone surrogates for bytes that it cannot read (PEP 383). Such
-text cannot be written as UTF-8, and in the C locale it is what becomes of any name that is not ASCII.
+Python decodes a name by the locale's encoding and replaces bytes that it cannot decode by lone surrogates (PEP 383).
+Such text cannot be written as UTF-8; in the C locale every name that is not ASCII becomes such text.
 """
 
 import hashlib
@@ -11,51 +11,52 @@ from pathlib import Path, PurePosixPath
 
 
 MOST_BYTES = 240
-"""Of a name for what is made of a photo, in UTF-8: with a suffix and a number it stays within the usual 255."""
+"""Longest name of an output file in bytes of UTF-8; with a suffix and a number it stays within the usual 255."""
 
 _SUFFIX = 16
-"""Characters beyond which what follows a dot is taken for a part of the name."""
+"""Longest suffix in characters; a longer text after the last dot belongs to the name."""
 
 
 def as_utf8(name: str) -> str:
-    """A name that the system gave, read as UTF-8 whatever the locale says; bytes that are not stay lone surrogates."""
+    """Decode a name from the system as UTF-8 whatever the locale; invalid bytes stay lone surrogates."""
     if _system_is_utf8():
         return name
     return os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 def system_path(name: str) -> str:
-    """The path by which the system knows a name of `as_utf8`, or one that is to be written in UTF-8."""
+    """Return the system's path for a name of `as_utf8`, or for a name to be written in UTF-8."""
     if _system_is_utf8():
         return name
     return os.fsdecode(name.encode("utf-8", "surrogateescape"))
 
 
 def escaped(text: str) -> str:
-    """Text that UTF-8 can hold: a lone surrogate becomes its escape, such as \\udcfc for a byte FC.
+    """Return text that UTF-8 can encode: a lone surrogate becomes its escape, such as \\udcfc for a byte FC.
 
-    In JSON text that is the escape which every parser reads back to the same name.
+    In JSON text, every parser reads this escape back to the same name.
     """
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def portable(name: PurePosixPath) -> PurePosixPath:
-    """A relative path for what is made of a photo of this name: of UTF-8, and short enough for an ending.
+    """Return a relative path for output files of a photo: valid UTF-8, and short enough for an ending.
 
-    Bytes that are not UTF-8 become such as %FC. A part of more than `MOST_BYTES` is cut, and told apart by a digest of
-    the whole.
+    Bytes that are not UTF-8 become %FC and the like. A part longer than `MOST_BYTES` is cut and gets a digest of the
+    whole.
     """
     return PurePosixPath(*map(_portable, name.parts))
 
 
 def temporary_beside(path: Path, unique: str) -> Path:
-    """A hidden name in the folder of `path` that is no longer than any file system allows; it keeps a short suffix."""
+    """Return a hidden name in the folder of `path` that no file system finds too long, with the same suffix if it is
+    short."""
     suffix = path.suffix if len(path.suffix) <= _SUFFIX else ""
     return path.with_name(f".{unique}.part{suffix}")
 
 
 def tolerate_any_name() -> None:
-    """Let this process print names that its terminal's encoding lacks: as escapes, in place of a traceback."""
+    """Print names that the terminal's encoding lacks as escapes instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # not where a program has put something else in their place
             stream.reconfigure(errors="backslashreplace")

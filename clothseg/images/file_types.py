@@ -1,4 +1,4 @@
-"""Which files of a folder or ZIP are taken for photos: by their suffix, and where that says nothing, by content."""
+"""Recognise photos in folders and ZIPs, by suffix or else by content."""
 
 from collections.abc import Callable
 from pathlib import PurePosixPath
@@ -8,18 +8,19 @@ SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"),
     *(".heic", ".heif"),  # told of in the table where they cannot be read, which is better than left out
 )
-"""Of photos that are read."""
+"""Suffixes of photos that can be read."""
 
 RAW = (".3fr", ".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw")
-"""Of raw files of cameras. Many are TIFF files whose first picture is a thumbnail, so they are refused by name."""
+"""Suffixes of camera raw files. Many are TIFF files whose first picture is a thumbnail, so they are rejected by
+name."""
 
 _OTHER = (".jpg_large", ".jpeg_large", ".jp2", ".j2k", ".jpf", ".jpx", ".jxl", ".psd")
-"""Of photos under another suffix, and of other kinds of pictures: what is not read of them is named in the table."""
+"""Suffixes of other photos and pictures. Those that cannot be read are listed in the table with an error."""
 
 _KNOWN = frozenset((*SUFFIXES, *RAW, *_OTHER))
 
 HEAD_BYTES = 32
-"""How much of a file `is_picture` looks at."""
+"""Number of bytes that `is_picture` looks at."""
 
 _BEGINNINGS = (
     b"\xff\xd8\xff",  # JPEG
@@ -36,13 +37,13 @@ _BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 
 
 def is_photo(name: PurePosixPath, head: Callable[[], bytes]) -> bool:
-    """Whether a file is taken for a photo, or for a picture of a kind that the table is to name.
+    """Return whether a file is a photo, or another kind of picture that the table should list.
 
-    What macOS puts beside photos, `._*` and `__MACOSX`, is not.
+    Files that macOS adds, `._*` and `__MACOSX`, are not photos.
 
     Args:
         name: its path within the folder or ZIP.
-        head: gives its first `HEAD_BYTES`; asked only where the suffix is not one of pictures.
+        head: returns the first `HEAD_BYTES` of the file; called only if the suffix is not one of pictures.
     """
     if name.name.startswith("._") or "__MACOSX" in name.parts:
         return False
@@ -50,7 +51,7 @@ def is_photo(name: PurePosixPath, head: Callable[[], bytes]) -> bool:
 
 
 def is_picture(head: bytes) -> bool:
-    """Whether a file that begins so is a picture of a kind that is read, or of another that photos come in."""
+    """Return whether a file that begins with these bytes is a picture, readable or not."""
     if head.startswith(_BEGINNINGS):
         return True
     if head[:4] == b"RIFF":
@@ -61,5 +62,5 @@ def is_picture(head: bytes) -> bool:
 
 
 def without_suffix(name: PurePosixPath) -> PurePosixPath:
-    """A photo's path without its suffix; what follows a dot in other names is a part of the name."""
+    """Return a photo's path without its suffix; text after a dot in other names belongs to the name."""
     return name.with_suffix("") if name.suffix.lower() in _KNOWN else name

@@ -88,7 +88,9 @@ def open_image(file: BinaryIO, name: str, max_pixels: int, allow_truncated: bool
         image = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError as error:
         if "HEIF" not in FORMATS and start[4:8] == b"ftyp" and start[8:] in _HEIC_BRANDS:
-            raise ImageError(f"{name} is a HEIC photo, which is not read here; save or share it as JPEG.") from error
+            raise ImageError(
+                f"{name} is a HEIC photo, which is not supported here; save or share it as JPEG."
+            ) from error
         raise ImageError(f"{name} is not a readable image; use {FORMATS_TEXT}.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(
@@ -112,7 +114,7 @@ def _checked_jpeg(data: bytes, name: str, allow_truncated: bool) -> BinaryIO:
         scans += marker[0] == b"\xff\xda"
         at = marker.end() + max(2, int.from_bytes(data[marker.end() : marker.end() + 2]))
     if scans > MAX_SCANS:
-        raise ImageError(f"{name} is a JPEG of {scans} scans; more than {MAX_SCANS} are not read: save it anew.")
+        raise ImageError(f"{name} is a JPEG of {scans} scans; more than {MAX_SCANS} are not read: save it again.")
     return BytesIO(data + b"\xff\xd9" if allow_truncated else data)
 
 
@@ -135,4 +137,4 @@ def check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
 def damaged(name: str, error: Exception) -> ImageError:
     """What to raise where a decoder failed."""
     detail = str(error).strip().rstrip(".").partition("\n")[0] or type(error).__name__
-    return ImageError(f"{name} is damaged or incomplete and cannot be decoded ({detail}); save or download it anew.")
+    return ImageError(f"{name} is damaged or incomplete and cannot be decoded ({detail}); save or download it again.")

@@ -1,4 +1,4 @@
-"""Label maps that come in as files: pixel values are class ids, whatever the picture's mode."""
+"""Read label maps from files or arrays; pixel values are class ids, whatever the picture's mode."""
 
 import os
 from io import BytesIO
@@ -19,11 +19,11 @@ _LOSSY = ("JPEG", "WEBP", "AVIF", "GIF", "HEIF")
 
 
 def load_label_map(source: LabelSource) -> npt.NDArray[np.uint8]:
-    """The values of a label map's pixels: (H, W) uint8. Those of a picture with a palette are its indices.
+    """Return the pixel values of a label map, (H, W) uint8; for a picture with a palette, its indices.
 
     Raises:
-        ImageError: it cannot be read, has several values per pixel, is of a format that changes them, or holds other
-            numbers than 0 to 255.
+        ImageError: the label map cannot be read, has several values per pixel, is in a lossy format, or contains
+            values outside 0 to 255.
     """
     if isinstance(source, np.ndarray):
         return _as_ids(source)
@@ -47,9 +47,9 @@ def _as_ids(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     if values.ndim != 2 or values.size == 0:
         raise ImageError("A label map has one class id per pixel: a picture of mode L or P, or an (H, W) array.")
     if not np.issubdtype(values.dtype, np.number) or np.issubdtype(values.dtype, np.complexfloating):
-        raise ImageError(f"A label map holds whole numbers, not {values.dtype}.")
+        raise ImageError(f"A label map must contain whole numbers, not {values.dtype}.")
     with np.errstate(invalid="ignore"):
         ids = values.astype(np.uint8)
     if not (ids == values).all():
-        raise ImageError("A label map holds whole numbers from 0 to 255.")
+        raise ImageError("A label map must contain whole numbers from 0 to 255.")
     return ids

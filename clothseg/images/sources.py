@@ -1,4 +1,4 @@
-"""Which photos are meant: those of files, folders and ZIPs, each with a name of its own for what is made of it."""
+"""Collect the photos of files, folders and ZIPs, each with a unique name for its output files."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,11 +16,11 @@ from clothseg.images.zip_archive import SUFFIX, Archive, Limits
 
 
 class Source(NamedTuple):
-    """A photo to be read.
+    """A photo to read.
 
-    `name` is its path within the folder or ZIP that was given, or its file's name, as `file_names.as_utf8` has it.
-    `files` is the name for what is made of it, without a suffix, and differs from those of all others; UTF-8 can hold
-    it. `read` gives what `load_photo` takes. `stamp` changes when the photo does.
+    `name` is its path within the folder or ZIP, or its file name, as in `file_names.as_utf8`. `files` is a unique name
+    for its output files, without a suffix, in valid UTF-8. `read` returns what `load_photo` takes. `stamp` changes
+    when the photo changes.
     """
 
     name: PurePosixPath
@@ -33,18 +33,18 @@ class Source(NamedTuple):
 def collected(
     paths: Iterable[Path], *, leave_out: Sequence[Path] = (), unpack: bool = False, limits: Limits | None = None
 ) -> Iterator[list[Source]]:
-    """Give the photos of files and folders, sorted by name; ZIPs are open for as long as the context.
+    """Yield the photos of files and folders, sorted by name; ZIPs stay open during the context.
 
-    A file that is named is always taken; of a folder or ZIP, what `file_types.is_photo` takes for a photo.
+    Files named in `paths` are always included; of a folder or ZIP, those that `file_types.is_photo` accepts.
 
     Args:
         paths: photos, folders with photos and, with `unpack`, ZIPs of photos.
-        leave_out: folders of which nothing is taken, wherever they lie.
-        unpack: whether to look into ZIPs that are given.
-        limits: what to refuse of a ZIP.
+        leave_out: folders to leave out, at any depth.
+        unpack: whether to read ZIPs.
+        limits: limits for ZIPs.
 
     Raises:
-        ConfigError: a path does not exist or has no photos, or a ZIP is damaged or beyond the limits.
+        ConfigError: a path does not exist or contains no photos, or a ZIP is damaged or exceeds the limits.
     """
     with ExitStack() as stack:
         found: list[Source] = []
@@ -53,7 +53,7 @@ def collected(
                 raise ConfigError(address_problem(path) or f"There is no file or folder {path}; check the path.")
             if path.suffix.lower() == SUFFIX and path.is_file():
                 if not unpack:
-                    raise ConfigError(f"{path} is a ZIP: give --zip to take the photos in it.")
+                    raise ConfigError(f"{path} is a ZIP: add --zip to segment the photos in it.")
                 inside = _in_archive(stack.enter_context(Archive(path, is_photo, limits)))
             else:
                 inside = (
@@ -73,7 +73,7 @@ def _source(name: PurePosixPath, read: Callable[[], Path | bytes], stamp: tuple[
 
 
 def _refuse_raw(name: PurePosixPath) -> bytes:
-    raise ImageError(f"{name} is a camera's raw file, which is not read; export it as JPEG or PNG.")
+    raise ImageError(f"{name} is a camera's raw file, which is not supported; export it as JPEG or PNG.")
 
 
 def _file(path: Path, name: PurePosixPath) -> Source:
@@ -111,11 +111,11 @@ def _in_archive(archive: Archive) -> list[Source]:
 
 
 def _distinct(names: Sequence[PurePosixPath]) -> list[PurePosixPath]:
-    """A name for what is made of each photo, the same for the same list.
+    """Return a unique name for the output files of each photo, the same for the same list.
 
-    It is the photo's without its suffix; with it where another's differs in that alone; and with a number where the
-    name is taken; `file_names.portable` in each case. Capital letters do not count: on many disks they make no other
-    file.
+    It is the photo's name without its suffix; with the suffix if another photo differs only in that; and with a number
+    if the name is taken; each made `file_names.portable`. Upper and lower case count as equal, since many disks ignore
+    case.
     """
     sharing: defaultdict[str, set[str]] = defaultdict(set)
     for name in names:

@@ -1,4 +1,4 @@
-"""Photos out of a ZIP that a stranger packed: one at a time, into memory, and never to a path that the ZIP names."""
+"""Read photos from untrusted ZIPs: one at a time, into memory, never writing to a path that the ZIP gives."""
 
 import re
 import stat
@@ -16,26 +16,26 @@ from clothseg.images.file_types import HEAD_BYTES
 
 
 SUFFIX = ".zip"
-"""How the names of archives end."""
+"""Suffix of archives."""
 
 _MB = 2**20
 _ENTRY_BYTES = 256
-"""What an entry of a ZIP's directory may take on average: 46 bytes, its name, and its times and owner."""
+"""Bytes that an entry of a ZIP's directory may take on average: 46 bytes, its name, times and owner."""
 _SMALL = _MB
-"""Bytes up to which no ratio is suspicious: a plain white picture packs very well."""
+"""Bytes up to which no ratio is suspicious, since a plain white picture compresses very well."""
 _ENCRYPTED, _UTF8 = 0x1 | 0x40 | 0x2000, 0x800
 """Bits of a member's flags."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What is taken from one ZIP; the defaults suit a public service.
+    """Limits for one ZIP; the defaults suit a public service.
 
     Attributes:
-        files: entries of any kind.
-        photo_bytes: a photo's size when unpacked.
-        total_bytes: all photos' size when unpacked.
-        ratio: how many times larger unpacked than packed a photo of more than 1 MB may be.
+        files: number of entries of any kind.
+        photo_bytes: unpacked size of a photo.
+        total_bytes: unpacked size of all photos.
+        ratio: unpacked by packed size of a photo of more than 1 MB.
     """
 
     files: int = 5000
@@ -49,8 +49,8 @@ class Member:
     """A photo in a ZIP.
 
     Attributes:
-        name: its path within the ZIP, relative and without `..`, whatever the ZIP says.
-        size: bytes when unpacked.
+        name: its path within the ZIP, made relative and without `..`.
+        size: unpacked size in bytes.
         crc: CRC-32 of its bytes.
     """
 
@@ -62,11 +62,11 @@ class Member:
 
 
 class Archive:
-    """The photos in a ZIP, to be read one by one. Several threads may read at the same time; close it after use.
+    """The photos in a ZIP. Several threads may read at the same time; close the archive after use.
 
     Attributes:
-        photos: in the order of the ZIP. Folders, other files, other ZIPs and what macOS puts beside photos are left
-            out; of two with one name both are there. Those that cannot be read are listed too: reading says why.
+        photos: in the order of the ZIP. Folders, other files, nested ZIPs and files that macOS adds are left out;
+            duplicates are included. Photos that cannot be read are included too; reading them raises an error.
     """
 
     def __init__(
@@ -76,11 +76,11 @@ class Archive:
 
         Args:
             path: the ZIP.
-            is_photo: whether a file of this name is taken for a photo; its first bytes are given when asked for.
-            limits: what to refuse.
+            is_photo: returns whether a file of this name is a photo; gets a function that returns its first bytes.
+            limits: limits for the ZIP.
 
         Raises:
-            ConfigError: no such file, no sound ZIP, or more in it than the limits allow.
+            ConfigError: no such file, not a valid ZIP, or over the limits.
         """
         limits = limits or Limits()
         name = path.name
@@ -91,7 +91,9 @@ class Archive:
         except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error.strerror or error}.") from error
         except Exception as error:  # what zipfile raises for damage is not documented: struct.error, ValueError ...
-            raise ConfigError(f"{name} is no ZIP, or is damaged or incomplete ({error}); pack it anew.") from error
+            raise ConfigError(
+                f"{name} is not a ZIP, or is damaged or incomplete ({error}); create the ZIP again."
+            ) from error
         try:
             entries = self._zip.infolist()
             if len(entries) > limits.files:
@@ -102,7 +104,7 @@ class Archive:
             if total > limits.total_bytes:
                 raise ConfigError(
                     f"The photos in {name} take {total // _MB:,} MB when unpacked and the limit is "
-                    f"{limits.total_bytes // _MB:,} MB; give it in parts, or unpack it first."
+                    f"{limits.total_bytes // _MB:,} MB; split it or unpack it first."
                 )
         except BaseException:
             self.close()
@@ -110,10 +112,10 @@ class Archive:
         self._turn = threading.Lock()
 
     def read(self, member: Member) -> bytes:
-        """The bytes of one of `photos`, no more than the limit for one.
+        """Return the bytes of one of `photos`, at most the limit for one.
 
         Raises:
-            ImageError: it is a link, encrypted, damaged or too large, or its name leads out of the ZIP.
+            ImageError: it is a link, encrypted, damaged or too large, or its name points outside the ZIP.
         """
         if member._problem:
             raise ImageError(f"{member.name} {member._problem}")
@@ -122,13 +124,13 @@ class Archive:
                 data = file.read(member.size)
                 file.read(1)  # at its end the checksum is compared
         except Exception as error:  # zlib.error, BadZipFile, EOFError, NotImplementedError ...
-            raise ImageError(f"{member.name} is damaged in the ZIP ({error}); pack it anew.") from error
+            raise ImageError(f"{member.name} is damaged in the ZIP ({error}); create the ZIP again.") from error
         if len(data) < member.size:
-            raise ImageError(f"{member.name} is incomplete in the ZIP; pack it anew.")
+            raise ImageError(f"{member.name} is incomplete in the ZIP; create the ZIP again.")
         return data
 
     def _head(self, member: Member) -> bytes:
-        """The first bytes of a member, none of one that is not to be read or cannot be."""
+        """Return the first bytes of a member; empty if it cannot be read."""
         if member._problem:
             return b""
         try:
@@ -152,7 +154,8 @@ class Archive:
 
 
 class _Guarded(BufferedReader):
-    """A file for zipfile, which reads the whole directory at once and makes an object of each entry."""
+    """A file for zipfile that limits the size of the directory, which zipfile reads at once into one object per
+    entry."""
 
     def __init__(self, path: Path, limits: Limits) -> None:
         super().__init__(FileIO(path))
@@ -165,7 +168,7 @@ class _Guarded(BufferedReader):
 
 
 def _too_many(name: str, limits: Limits) -> str:
-    return f"{name} holds too many files: the limit is {limits.files:,}; give it in parts, or unpack it first."
+    return f"{name} holds too many files: the limit is {limits.files:,}; split it or unpack it first."
 
 
 def _member(entry: zipfile.ZipInfo, limits: Limits) -> Member:
@@ -183,17 +186,17 @@ def _member(entry: zipfile.ZipInfo, limits: Limits) -> Member:
 
 
 def _problem(entry: zipfile.ZipInfo, name: str, limits: Limits) -> str:
-    """Why a member will not be read, as the end of a sentence; empty if it will."""
+    """Return why a member cannot be read, as the end of a sentence; empty if it can."""
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
-        return f"was not read: its name in the ZIP leads out of it ({name})."
+        return f"was not read: its name in the ZIP points outside the ZIP ({name})."
     if kind not in (0, stat.S_IFREG):
-        return "was not read: it is a link in the ZIP, not a file; pack the photo itself."
+        return "was not read: it is a link in the ZIP, not a file; add the photo itself."
     if entry.flag_bits & _ENCRYPTED:
         return "is encrypted; pack it without a password."
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # Not for want of code: zipfile unpacks the others without a bound on what comes out at once.
-        return "is packed in an unusual way; pack it as a plain ZIP (deflate)."
+        return "uses an unusual compression; create the ZIP with the usual one (deflate)."
     if entry.file_size > limits.photo_bytes:
         return (
             f"takes {entry.file_size // _MB:,} MB when unpacked and the limit is {limits.photo_bytes // _MB:,} MB; "
@@ -202,6 +205,6 @@ def _problem(entry: zipfile.ZipInfo, name: str, limits: Limits) -> str:
     if entry.file_size > max(_SMALL, limits.ratio * entry.compress_size):
         return (
             f"becomes {entry.file_size // max(1, entry.compress_size):,} times larger when unpacked and the limit is "
-            f"{limits.ratio}; photos do not."
+            f"{limits.ratio}; this is not a usual photo."
         )
     return ""

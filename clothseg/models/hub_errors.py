@@ -1,4 +1,4 @@
-"""Why the Hub, its client or transformers failed, in plain words that say what to do."""
+"""Explain errors of the Hub, its client and transformers in plain words, with the remedy."""
 
 from clothseg.errors import ClothsegError, HubError, ModelError
 
@@ -8,11 +8,11 @@ BROKE_OFF = "it broke off in the middle"
 
 
 class DamagedError(HubError):
-    """What the Hub sent is not the file that it lists."""
+    """The Hub sent a file that does not match its checksum."""
 
 
 def trouble(error: BaseException) -> str | None:
-    """In a few words what ails the Hub, if that is why `error` was raised; None if the request is at fault."""
+    """Return in a few words what is wrong with the Hub; None if the request is at fault."""
     import httpx2
     from huggingface_hub import errors as hub
 
@@ -34,12 +34,12 @@ def trouble(error: BaseException) -> str | None:
 
 
 def explain(error: BaseException, name: str, revision: str | None, kind: str = "model") -> ClothsegError:
-    """The error of ours that tells a user what to do about one of transformers, the Hub's client or safetensors.
+    """Return our error for one of transformers, the Hub's client or safetensors; its message says what to do.
 
     Args:
-        error: what they raised; its chain of causes is searched.
-        name: the repository or folder that was asked for.
-        revision: the branch, tag or commit that was asked for.
+        error: the error; its chain of causes is searched.
+        name: the requested repository or folder.
+        revision: the requested branch, tag or commit.
         kind: "model" or "data set".
     """
     import httpx2  # what huggingface_hub speaks with; not being connected at all is one of its errors
@@ -51,7 +51,7 @@ def explain(error: BaseException, name: str, revision: str | None, kind: str = "
         return any(isinstance(link, kinds) for link in chain)
 
     if among(hub.HFValidationError):
-        return ModelError(f"There is no folder {name}, nor can it be a Hub {kind}: those are named owner/name.")
+        return ModelError(f"There is no folder {name}, and it cannot be a Hub {kind}: those are named owner/name.")
     if among(hub.GatedRepoError):
         return HubError(f"{name} is gated: accept its terms on its page on the Hub and pass a token of that account.")
     if among(hub.RevisionNotFoundError):
@@ -79,7 +79,7 @@ def explain(error: BaseException, name: str, revision: str | None, kind: str = "
 
 
 def explain_write(error: BaseException, repo_id: str) -> str:
-    """One sentence on why the Hub did not take `repo_id`."""
+    """Return one sentence on why the Hub rejected an upload to `repo_id`."""
     import httpx2
     from huggingface_hub.errors import OfflineModeIsEnabled
 
@@ -90,9 +90,9 @@ def explain_write(error: BaseException, repo_id: str) -> str:
             "valid, has write permission and belongs to that owner."
         )
     if response is not None and response.status_code == 402:
-        return f"the Hub wants this account to have a payment method for {repo_id} (402)."
+        return f"the Hub requires a payment method of this account for {repo_id} (402)."
     if isinstance(error, OfflineModeIsEnabled):
-        return "the Hub may not be asked while HF_HUB_OFFLINE is set."
+        return "the Hub cannot be used while HF_HUB_OFFLINE is set."
     if isinstance(error, httpx2.TransportError):
         return f"the Hub cannot be reached ({error}): check the network and HF_ENDPOINT."
     return str(explain(error, repo_id, None))

@@ -1,9 +1,10 @@
-"""Load a model and its image processor from the Hub or a folder, or refuse it and say plainly what is wrong."""
+"""Load a model and its image processor from the Hub or a folder, or reject it with a clear message."""
 
 import hashlib
 import json
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +18,10 @@ from clothseg.models.preprocessing import read_preprocessing
 
 
 EMBEDDED = Path(__file__).parents[1] / "weights"
-"""Folder of the model that ships with the package."""
+"""Folder of the model that comes with the package."""
 
 OURS = ("segformer", "clothseg-lite")
-"""transformers' names of the architectures whose files we read ourselves."""
+"""transformers' names of the architectures whose files clothseg reads itself."""
 
 NVIDIA_NOTE = (
     "SegFormer weights that descend from nvidia/mit are under NVIDIA's SegFormer licence: "
@@ -31,16 +32,17 @@ STATED = "Licence of the weights, by their model card: "
 
 UNSTATED = "The licence of the weights is not stated in their model card."
 
+_FRONT_MATTER = re.compile(r"\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
+
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """What `load` found: transformers' model (float32) and image processor (PIL backend), and where they are from.
+    """A loaded model: transformers' model (float32), image processor (PIL backend), and where they are from.
 
-    `model_type` is transformers' name of the architecture; `digest` tells configuration and weights from any others;
-    `notice` says why it comes from the cache when the Hub was asked and did not answer, and is empty otherwise;
-    `folder` holds its files.
-    The model itself is loaded when it is first asked for: an engine that has its own copy on disk never needs it, nor
-    the seconds that importing PyTorch and transformers takes.
+    `model_type` is transformers' name of the architecture; `digest` identifies configuration and weights; `notice`
+    says that the cached copy is used because the Hub did not answer, and is otherwise empty; `folder` contains the
+    files. The model itself is loaded at first use: an engine that has its own copy on disk never needs it, and saves
+    the seconds for importing PyTorch and transformers.
     """
 
     load_model: Callable[[], Any]
@@ -55,7 +57,7 @@ class LoadedModel:
 
     @cached_property
     def model(self) -> Any:
-        """transformers' model in float32.
+        """Return transformers' model in float32.
 
         Raises:
             ModelError: it cannot be loaded, or tensors are missing.
@@ -66,17 +68,17 @@ class LoadedModel:
 def load(name_or_path: str | None, revision: str | None = None, token: str | None = None) -> LoadedModel:
     """Load a clothes parser with our 18 labels; None loads the embedded one.
 
-    Only safetensors are read and no code of the repository is run. All files come from one commit, even if the
-    branch moves meanwhile, and each is checked against its checksum. A commit that the cache holds is loaded from
-    there without asking; when the Hub fails, so is the last whole copy of a branch or tag.
+    Only safetensors are read, and no code of the repository is run. All files are of one commit, even if the branch
+    moves meanwhile, and each is checked against its checksum. A commit that is in the cache is loaded without asking
+    the Hub; if the Hub fails, the last complete copy of a branch or tag is loaded.
 
     Raises:
-        HubError: the repository or revision does not exist, is closed to us, or the Hub cannot be reached.
-        ModelError: files are missing or broken, or the model has other labels or an unusable preprocessing.
+        HubError: the repository or revision does not exist or is not accessible, or the Hub cannot be reached.
+        ModelError: files are missing or damaged, or the model has other labels or unsupported preprocessing.
     """
     if name_or_path is None:
         if not (EMBEDDED / "config.json").is_file():
-            raise ModelError("This copy of clothseg has no embedded weights; name a model from the Hub or a folder.")
+            raise ModelError("This copy of clothseg has no embedded weights; choose a model on the Hub or a folder.")
         name_or_path = str(EMBEDDED)
     try:
         if Path(name_or_path).is_dir():
@@ -91,7 +93,7 @@ def load(name_or_path: str | None, revision: str | None = None, token: str | Non
 
 
 def _from_folder(folder: Path, name: str, commit: str | None = None, notice: str = "") -> LoadedModel:
-    """The model in `folder`, which is `name` to the user: a Hub name with its commit, or the folder itself."""
+    """Load the model in `folder`; `name` is the user's name for it: a Hub name, or the folder itself."""
     model_type = _architecture(folder, name)
     processor_path = folder / "preprocessor_config.json"
     known = model_type in OURS and processor_path.is_file()
@@ -117,7 +119,7 @@ def _from_folder(folder: Path, name: str, commit: str | None = None, notice: str
 
 
 def _architecture(folder: Path, name: str) -> str:
-    """model_type of a configuration whose labels are ours, by transformers where the file does not say both."""
+    """Return the model_type of a configuration and check its labels; ask transformers if the file lacks either."""
     path = folder / hub.CONFIG
     stated = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if stated.get("model_type") in OURS and isinstance(stated.get("id2label"), dict):
@@ -162,18 +164,18 @@ def _model(folder: Path, name: str) -> Any:
 
 
 def read_config(folder: Path, name: str) -> Any:
-    """The model's configuration, with our labels.
+    """Return the model's configuration, with our labels.
 
     Raises:
-        ModelError: there is none, or its labels are others.
-        Exception: whatever transformers raises for one that it does not understand.
+        ModelError: it is missing, or has other labels.
+        Exception: whatever transformers raises for an unknown one.
     """
     from transformers import AutoConfig
 
     from clothseg.models import clothseg_lite  # noqa: F401 - registers clothseg-lite with the Auto classes
 
     if not (folder / hub.CONFIG).is_file():
-        raise ModelError(f"{name} holds no config.json; give a model saved by save_pretrained.")
+        raise ModelError(f"{name} contains no config.json; use a model saved by save_pretrained.")
     # False, not None: None would ask on the terminal whether to run the repository's code.
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     check_labels(config.id2label, name)
@@ -181,10 +183,10 @@ def read_config(folder: Path, name: str) -> Any:
 
 
 def check_labels(id2label: dict[int, str], name: str) -> None:
-    """Refuse a model whose ids do not mean ATR's 18 classes in our order.
+    """Check that a model's ids mean ATR's 18 classes in our order.
 
     Raises:
-        ModelError: naming the first differences.
+        ModelError: they do not; the message lists the first differences.
     """
     theirs = {int(key): value for key, value in id2label.items()}
     if theirs == ID2LABEL:
@@ -194,7 +196,7 @@ def check_labels(id2label: dict[int, str], name: str) -> None:
         besides = [str(value) for value in theirs.values() if value not in NAMES]
         parts = [f"it lacks {_some(lacking)}"] * bool(lacking) + [f"it has {_some(besides)}"] * bool(besides)
         shown = f" ({'; '.join(parts)})" if parts else ""
-        raise ModelError(f"{name} has {len(theirs)} classes where ATR has 18{shown}; choose a model of ATR's classes.")
+        raise ModelError(f"{name} has {len(theirs)} classes, not ATR's 18{shown}; choose a model with ATR's classes.")
     wrong = [f"{i} is {theirs.get(i)!r} instead of {ours!r}" for i, ours in ID2LABEL.items() if theirs.get(i) != ours]
     raise ModelError(f"The labels of {name} differ from ATR's: class {_some(wrong)}.")
 
@@ -204,7 +206,7 @@ def _some(items: list[str]) -> str:
 
 
 def check_processor(processor: Any, name: str) -> None:
-    """Refuse preprocessing that we would not undo: the label map must lie exactly over the photo.
+    """Reject preprocessing that could not be undone, since the label map must cover exactly the photo.
 
     Raises:
         ModelError: the processor does not resize to a fixed height and width, or crops or pads.
@@ -218,7 +220,7 @@ def check_processor(processor: Any, name: str) -> None:
 
 
 def find_weights(folder: Path, name: str) -> list[Path]:
-    """The files of the weights in `folder`, each opened to see that it is safetensors.
+    """Return the files of the weights in `folder`, after checking that each is safetensors.
 
     Raises:
         ModelError: there are none, or a file is something else, such as a git-lfs pointer.
@@ -233,7 +235,7 @@ def find_weights(folder: Path, name: str) -> list[Path]:
         except SafetensorError as error:
             with path.open("rb") as file:
                 pointer = file.read(24).startswith(b"version https://git-lfs")
-            cure = "it is a git-lfs pointer: run git lfs pull" if pointer else "it is damaged: download it anew"
+            cure = "it is a git-lfs pointer: run git lfs pull" if pointer else "it is damaged: download it again"
             raise ModelError(f"{path.name} of {name} cannot be read; {cure}.") from error
     return paths
 
@@ -243,26 +245,30 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def license_note(model_type: str, card: Any) -> str:
-    """One sentence on the weights' licence for footers and reports.
+def license_note(model_type: str, card: Mapping[str, Any] | None) -> str:
+    """Return one sentence on the weights' licence for footers and reports.
 
     Args:
         model_type: transformers' name of the architecture.
-        card: the model card's metadata (`huggingface_hub.ModelCardData`), or None.
+        card: the model card's metadata, or None.
     """
-    base = str(card.base_model) if card is not None and card.base_model else ""
+    card = card or {}
+    base = str(card.get("base_model") or "")
     if model_type == "segformer" or "nvidia/mit" in base or "nvidia/segformer" in base:
         return NVIDIA_NOTE
-    terms = (card.get("license_name") or card.license) if card is not None else None
+    terms = card.get("license_name") or card.get("license")
     if not terms:
         return UNSTATED
     return f"{STATED}{terms}."
 
 
-def _model_card(folder: Path) -> Any:
-    from huggingface_hub import ModelCard
+def _model_card(folder: Path) -> Mapping[str, Any] | None:
+    """The metadata of a folder's model card. Importing `huggingface_hub.ModelCard` takes a quarter of a second."""
+    import yaml
 
     try:
-        return ModelCard.load(folder / "README.md").data
-    except Exception:  # a note for readers, not worth failing for: none, or one with broken front matter
+        front = _FRONT_MATTER.match((folder / "README.md").read_text(encoding="utf-8"))
+        found = yaml.safe_load(front[1]) if front else None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):  # a note for readers, not worth failing for
         return None
+    return found if isinstance(found, dict) else None

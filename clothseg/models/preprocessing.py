@@ -1,6 +1,6 @@
-"""transformers' image processing of SegFormer without transformers, which takes seconds to import.
+"""transformers' image processing of SegFormer without importing transformers, which takes seconds.
 
-Equal to its PIL processor to the last bit: tested for the files of published models.
+The results are equal to those of its PIL processor to the last bit, tested for the files of published models.
 """
 
 import json
@@ -21,7 +21,7 @@ _SWITCHES = ("do_resize", "do_rescale", "do_normalize")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Resize, scale and normalise; what we use of `SegformerImageProcessorPil`, under its names."""
+    """Resize, scale and normalise: the part of `SegformerImageProcessorPil` that we use, with the same names."""
 
     size: dict[str, int]
     resample: int
@@ -33,7 +33,7 @@ class Preprocessing:
     def __call__(
         self, images: Sequence[Image.Image], size: dict[str, int] | None = None, return_tensors: str = "np"
     ) -> dict[str, npt.NDArray[np.float32]]:
-        """Pixels (N, 3, h, w) float32 of RGB pictures, under `pixel_values`."""
+        """Return the pixels (N, 3, h, w) float32 of RGB pictures, under `pixel_values`."""
         size = size or self.size
         resized = [image.resize((size["width"], size["height"]), self.resample) for image in images]
         # the order of operations and their number formats are transformers'
@@ -44,7 +44,7 @@ class Preprocessing:
 
 
 def read_preprocessing(path: str | Path) -> Preprocessing | None:
-    """What a preprocessor_config.json of SegFormer says; None if it leaves anything to transformers' defaults."""
+    """Read a preprocessor_config.json of SegFormer; return None if it relies on transformers' defaults."""
     try:
         stated: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
         kind = {stated.pop(name, None) for name in _NAMES} - {None}

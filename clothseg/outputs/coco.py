@@ -1,7 +1,7 @@
-"""Items as a COCO data set, of one photo or of many, as COCO's tools load it.
+"""Write the items of one or many photos as a COCO data set.
 
-The format: https://cocodataset.org/#format-data. Besides COCO's keys, annotations have our `confidence`, `colors` and
-`wearer`.
+The format: https://cocodataset.org/#format-data. In addition to COCO's keys, annotations have `confidence`, `colors`
+and `wearer`.
 """
 
 import json
@@ -24,13 +24,13 @@ def to_coco(
     polygons: bool = False,
     model: str | None = None,
 ) -> dict[str, Any]:
-    """A COCO data set of one photo, JSON-ready, as `pycocotools.coco.COCO` loads it.
+    """Return a COCO data set of one photo, JSON-ready, as `pycocotools.coco.COCO` loads it.
 
     Args:
         items: of the photo.
         size: (height, width) of the photo.
         photo: its file name.
-        polygons: write polygons, which more tools take; else run lengths, which are exact.
+        polygons: write polygons, which more tools read; else run lengths, which are exact.
         model: name of the model that found them.
     """
     image = {"id": 1, "file_name": photo or "photo", "height": size[0], "width": size[1], "license": _LICENCE["id"]}
@@ -38,12 +38,13 @@ def to_coco(
 
 
 def write_merged(stream: IO[str], parts: Callable[[], Iterator[dict[str, Any]]], model: str | None = None) -> None:
-    """Write one data set of many photos' as JSON, with ids that are unique in it; no more than one is held.
+    """Write the data sets of many photos as one JSON data set with unique ids; only one photo's is in memory at a
+    time.
 
     Args:
-        stream: takes UTF-8.
-        parts: gives the data sets of `to_coco`, the same ones in the same order each time it is called: it is called
-            twice, since images come before annotations.
+        stream: a text stream in UTF-8.
+        parts: returns the data sets of `to_coco`, the same ones in the same order in both of its calls, since images
+            come before annotations.
         model: name of the model that found the items.
     """
     head = json.dumps(_head(model), ensure_ascii=False)

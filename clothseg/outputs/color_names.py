@@ -1,6 +1,7 @@
-"""The colours of a piece of cloth: the few that make it up, and what people call them."""
+"""Find the main colours of an item and their names."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, NamedTuple
 
 import cv2
@@ -12,7 +13,7 @@ class Color(NamedTuple):
     """One of the colours of an item.
 
     Attributes:
-        name: what it is called, one of `NAMES`.
+        name: one of `NAMES`.
         hex: `#rrggbb`, sRGB.
         share: of the item's pixels, 0..1.
     """
@@ -23,12 +24,12 @@ class Color(NamedTuple):
 
 
 NEUTRALS = (("black", 22.0), ("charcoal", 36.0), ("grey", 68.0), ("light grey", 88.0), ("white", 101.0))
-"""Names of colours without a hue, and the lightness L* (0..100) below which each ends."""
+"""Names of colours without a hue, and the lightness L* (0..100) below which each applies."""
 
 _NEUTRAL = 9.0
 _TINT = 0.11
-"""Chroma below which a colour has no hue: at least so much, and such a share of its lightness. Grey cloth is grey in
-the light of a lamp or of the sky too, which tints what is bright the most."""
+"""Chroma below which a colour has no hue: an absolute value, and a share of its lightness. Grey cloth is tinted by
+lamps and by the sky, and bright cloth most."""
 
 # From the survey of Randall Munroe, https://xkcd.com/color/rgb/ (CC0), in which people named millions of colours.
 SURVEY: dict[str, str] = {
@@ -112,10 +113,11 @@ DULL: tuple[tuple[str, str], ...] = (
     ("navy", "#23304a"),
     ("purple", "#6a4a8a"),
 )
-"""More places for some names: cloth in photos is duller than what people named on screens. Ours, chosen by eye."""
+"""More samples for some names, since cloth in photos is duller than the colours that people named on screens; chosen
+by us."""
 
 NAMES = tuple(dict.fromkeys([*(name for name, _ in NEUTRALS), *SURVEY]))
-"""All names that a colour can have."""
+"""All colour names."""
 
 _HUES = (*SURVEY.items(), *DULL)
 
@@ -124,21 +126,21 @@ _SIDE = 192
 
 _MOST = 6
 _LEAST = 0.05
-"""Share of an item's pixels below which a colour is left out."""
+"""Colours below this share of an item's pixels are left out."""
 
 _LIGHTNESS = 0.5
 _SAME = 10.0
-"""How near colours are one and the same cloth, in steps of CIELAB. Lightness counts by half: folds have shadows."""
+"""Colours closer than this, in CIELAB, count as one cloth. Lightness counts half, because folds have shadows."""
 
 
 def dominant(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_]) -> tuple[Color, ...]:
-    """The colours that make up the pixels of a mask, the largest first, each name once.
+    """Return the main colours of the pixels of a mask, the largest first, each name once.
 
-    k-means in CIELAB, after which clusters near each other or of one name are taken together.
+    Colours are clustered by k-means in CIELAB; clusters that are close to each other or have the same name are merged.
 
     Args:
         photo: (h, w, 3) uint8 RGB.
-        mask: (h, w) bool with a pixel at least.
+        mask: (h, w) bool with at least one pixel.
     """
     colors = _sample(photo, mask)
     lab = _lab(colors) * np.array([_LIGHTNESS, 1, 1], np.float32)
@@ -164,16 +166,16 @@ def dominant(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_]) -> tuple
 
 
 def name_of(color: npt.ArrayLike) -> str:
-    """The name of an sRGB colour (3,) in 0..255."""
+    """Return the name of an sRGB colour (3,) in 0..255."""
     lightness, green_red, blue_yellow = _lab(np.atleast_2d(np.asarray(color, np.float32)))[0].tolist()
     if np.hypot(green_red, blue_yellow) < max(_NEUTRAL, _TINT * lightness):
         return next(name for name, end in NEUTRALS if lightness < end)
-    apart = _difference(_PLACES, np.array([lightness, green_red, blue_yellow], np.float32))
+    apart = _difference(_places(), np.array([lightness, green_red, blue_yellow], np.float32))
     return _HUES[int(apart.argmin())][0]
 
 
 def _sample(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """(N, 3) colours of a smaller copy, of pixels that lie wholly in the mask where there are such."""
+    """Return (N, 3) colours of a smaller copy, of pixels entirely inside the mask if there are any."""
     scale = min(1.0, _SIDE / max(mask.shape))
     size = (max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale)))
     small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
@@ -184,7 +186,8 @@ def _sample(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_]) -> npt.ND
 
 
 def _clusters(points: npt.NDArray[np.float32], count: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """k-means of (N, D): (N,) numbers of clusters, and their (count, D) centres; the same in every run."""
+    """Cluster (N, D) points by k-means: (N,) numbers of clusters and their (count, D) centres, the same in every
+    run."""
     if count == 1:  # OpenCV takes a single point for a column of them
         return np.zeros(len(points), np.int32), points[:1]
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.5)
@@ -202,12 +205,12 @@ def _clusters(points: npt.NDArray[np.float32], count: int) -> tuple[npt.NDArray[
 
 
 def _lab(colors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """(N, 3) sRGB in 0..255 as CIELAB: L* in 0..100, a* and b* about -128..127."""
+    """Convert (N, 3) sRGB in 0..255 to CIELAB: L* in 0..100, a* and b* about -128..127."""
     return np.asarray(cv2.cvtColor(colors[None] / np.float32(255), cv2.COLOR_RGB2LAB)[0], np.float32)
 
 
 def _difference(known: npt.NDArray[np.float32], color: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Differences of (N, 3) CIELAB colours from one by CIE94, with its constants for textiles."""
+    """Return the CIE94 differences of (N, 3) CIELAB colours from one colour, with the constants for textiles."""
     chromas, chroma = np.hypot(known[:, 1], known[:, 2]), np.hypot(color[1], color[2])
     of_chroma = chromas - chroma
     of_hue = np.maximum(((known[:, 1:] - color[1:]) ** 2).sum(1) - of_chroma**2, 0)
@@ -215,4 +218,8 @@ def _difference(known: npt.NDArray[np.float32], color: npt.NDArray[np.float32]) 
     return np.sqrt(of_lightness**2 + (of_chroma / (1 + 0.048 * chroma)) ** 2 + of_hue / (1 + 0.014 * chroma) ** 2)
 
 
-_PLACES = _lab(np.array([[int(code[start : start + 2], 16) for start in (1, 3, 5)] for _, code in _HUES], np.float32))
+@cache
+def _places() -> npt.NDArray[np.float32]:
+    """(N, 3) CIELAB of the named hues; not at import, for OpenCV's first call takes its time."""
+    codes = [[int(code[start : start + 2], 16) for start in (1, 3, 5)] for _, code in _HUES]
+    return _lab(np.array(codes, np.float32))

@@ -1,4 +1,4 @@
-"""Where two label maps of one photo differ, and how far they agree on each class."""
+"""Compare two label maps of one photo: where they differ, and how far they agree on each class."""
 
 from typing import NamedTuple
 
@@ -9,13 +9,13 @@ from clothseg.labels import NAMES, NUM_CLASSES
 
 
 class ClassAgreement(NamedTuple):
-    """How far two label maps agree on a class.
+    """Agreement of two label maps on a class.
 
     Attributes:
         name: of the class.
-        first: its share of the photo in the first, 0..1.
-        second: in the second.
-        overlap: intersection over union of its pixels in the two, 0..1.
+        first: share of the photo in the first, 0..1.
+        second: share of the photo in the second, 0..1.
+        overlap: intersection over union, 0..1.
     """
 
     name: str
@@ -25,12 +25,12 @@ class ClassAgreement(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Two label maps of one photo.
+    """Comparison of two label maps of one photo.
 
     Attributes:
-        differs: (H, W) bool, where they give different classes.
-        agreement: share of the photo where they give the same, 0..1.
-        classes: those present in either, in the order of the ids.
+        differs: (H, W) bool, true where the classes differ.
+        agreement: share of the photo with the same class, 0..1.
+        classes: classes present in either map, in the order of the ids.
     """
 
     differs: npt.NDArray[np.bool_]
@@ -42,7 +42,7 @@ def compare(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Comp
     """Compare two label maps.
 
     Args:
-        first: (H, W) uint8 class ids.
+        second: (H, W) uint8 class ids of the same photo.
         second: the same of the same photo.
 
     Raises:

@@ -1,15 +1,8 @@
-"""What a cut-out looks like: its outline cleaned, grown and softened, cropped, and laid on a ground.
+"""Make cut-outs: clean the outline, expand and soften it, crop, and add a background.
 
-The steps, in the order in which `refine` takes them; each is a pure function on arrays and does nothing by default:
+The steps, in the order of `refine`; each is a pure function on arrays and does nothing by default:
 
-1. `drop_specks`: pieces too small to mean anything go.
-2. `fill_holes`: small holes are filled.
-3. `grow`: the outline moves outwards, or inwards.
-4. soft edges: alpha follows the photo, and what lies behind is taken out of the colours (`clothseg.outputs.matting`).
-5. `feather`: the edge is blurred; colours beyond the outline go on from within it, so that nothing behind shows.
-6. `limit_alpha`: where the photo is transparent, so is the cut-out.
-7. crop: to what is visible, with a margin.
-8. `lay_on`: a colour, or another picture scaled to cover, goes behind.
+1. `drop_specks`: remove pieces that are too small to mean anything.
 """
 
 from typing import cast
@@ -27,10 +20,10 @@ Mask = npt.NDArray[np.bool_]
 Pixels = npt.NDArray[np.uint8]
 
 SPECK = 3e-4
-"""Pieces below this share of the photo are specks, as `clothseg.postprocess.cleanup.drop_specks` has it."""
+"""Pieces below this share of the photo are specks, as in `clothseg.postprocess.cleanup.drop_specks`."""
 
 HOLE = 0.01
-"""Holes below this share of the mask are filled; through larger ones, as by an arm on a hip, one is to see."""
+"""Holes below this share of the mask are filled; larger ones, such as between arm and hip, show the background."""
 
 PLAIN = CutoutOptions()
 
@@ -42,11 +35,11 @@ def refine(photo: Pixels, mask: Mask, options: CutoutOptions = PLAIN, alpha: Pix
         photo: (H, W, 3) uint8 RGB.
         mask: (H, W) bool.
         options: the steps to take, and how far.
-        alpha: (H, W) uint8, how opaque the photo is; the cut-out is nowhere more so. None: opaque.
+        alpha: (H, W) uint8, opacity of the photo, which limits that of the cut-out. None: opaque.
 
     Returns:
-        (H, W, 4) uint8 RGBA whose pixels are transparent black where alpha is 0; (H, W, 3) RGB where a background was
-        asked for. Smaller, or larger by the margin, if cropped; an empty cut-out is not cropped.
+        (H, W, 4) uint8 RGBA whose pixels are transparent black where alpha is 0; (H, W, 3) RGB with a background.
+        Smaller, or larger by the margin, if cropped; an empty cut-out is not cropped.
     """
     if options.drop_specks:
         mask = drop_specks(mask)
@@ -65,7 +58,7 @@ def refine(photo: Pixels, mask: Mask, options: CutoutOptions = PLAIN, alpha: Pix
 
 
 def drop_specks(mask: Mask, share: float = SPECK) -> Mask:
-    """(H, W) bool without its pieces below `share` of all pixels; the largest piece always stays."""
+    """Return an (H, W) bool mask without pieces below `share` of all pixels; the largest piece always stays."""
     count, numbers, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
     areas = stats[:, cv2.CC_STAT_AREA]
     keep = areas >= min(share * mask.size, areas[1:].max(initial=0))
@@ -74,7 +67,7 @@ def drop_specks(mask: Mask, share: float = SPECK) -> Mask:
 
 
 def fill_holes(mask: Mask, share: float = HOLE) -> Mask:
-    """(H, W) bool with its holes below `share` of its area filled; what reaches the picture's edge is no hole."""
+    """Return an (H, W) bool mask with holes below `share` of its area filled; a hole at the picture's edge stays."""
     outside = (~mask).view(np.uint8)
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(outside, connectivity=4)
     left, top, width, height, areas = stats.T
@@ -85,7 +78,8 @@ def fill_holes(mask: Mask, share: float = HOLE) -> Mask:
 
 
 def grow(mask: Mask, pixels: int) -> Mask:
-    """(H, W) bool whose outline lies `pixels` further out, or further in if negative. The picture's edge is none."""
+    """Return an (H, W) bool mask with the outline moved `pixels` outwards, or inwards if negative, except at the
+    picture's edge."""
     if not pixels or not mask.any():
         return mask
     rows, columns = _about(mask, max(pixels, 0) + 1)
@@ -98,9 +92,9 @@ def grow(mask: Mask, pixels: int) -> Mask:
 
 
 def feather(cutout: Pixels, width: float) -> Pixels:
-    """Blur the edge of an (H, W, 4) uint8 cut-out over `width` pixels on both sides, from opaque to clear.
+    """Blur the edge of an (H, W, 4) uint8 cut-out over `width` pixels on both sides.
 
-    Beyond the old edge, where the cut-out has no colours, those within go on outwards.
+    Beyond the old edge, where the cut-out has no colours, the colours inside are extended outwards.
     """
     visible = cutout[..., 3] > 0
     reach = int(np.ceil(width))
@@ -120,9 +114,11 @@ def feather(cutout: Pixels, width: float) -> Pixels:
 
 
 def limit_alpha(cutout: Pixels, alpha: Pixels) -> Pixels:
-    """(H, W, 4) uint8 that is nowhere more opaque than `alpha`, (H, W) uint8, and transparent black where it is 0.
+    """Return (H, W, 4) uint8 that is nowhere more opaque than `alpha`, (H, W) uint8, and transparent black where it is
+    0.
 
-    The smaller of both, not their product: where the outline of a garment is that of the photo, they are one edge.
+    The smaller alpha is used, not the product: where a garment's outline coincides with the photo's, they are one
+    edge.
     """
     made = cutout.copy()
     np.minimum(made[..., 3], alpha, out=made[..., 3])
@@ -131,7 +127,8 @@ def limit_alpha(cutout: Pixels, alpha: Pixels) -> Pixels:
 
 
 def crop(cutout: Pixels, margin: int = 0) -> Pixels:
-    """(h, w, 4) uint8: the box of all pixels with alpha above 0, with a margin; an empty cut-out stays as it is."""
+    """Return (h, w, 4) uint8: the box of all pixels with alpha above 0, with a margin; an empty cut-out is
+    unchanged."""
     left, top, width, height = cv2.boundingRect(cutout[..., 3])
     if not width:
         return cutout
@@ -140,7 +137,7 @@ def crop(cutout: Pixels, margin: int = 0) -> Pixels:
 
 
 def lay_on(cutout: Pixels, background: str | Image.Image) -> Pixels:
-    """(H, W, 3) uint8 RGB: an (H, W, 4) cut-out before a colour (#rrggbb), or a picture scaled to cover."""
+    """Return (H, W, 3) uint8 RGB: an (H, W, 4) cut-out on a colour (#rrggbb), or on a picture scaled to cover."""
     height, width = cutout.shape[:2]
     front = Image.fromarray(cutout)
     if isinstance(background, str):
@@ -152,7 +149,7 @@ def lay_on(cutout: Pixels, background: str | Image.Image) -> Pixels:
 
 
 def cover(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """A picture scaled, in its own proportions, and cut about its middle, to fill a size (width, height)."""
+    """Scale a picture in its own proportions, and cut it around its centre, to fill a size (width, height)."""
     scale = max(size[0] / picture.width, size[1] / picture.height)
     wide, high = size[0] / scale, size[1] / scale
     left, top = (picture.width - wide) / 2, (picture.height - high) / 2
@@ -161,7 +158,7 @@ def cover(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def _about(mask: Mask, margin: int) -> tuple[slice, slice]:
-    """(rows, columns) of the box that holds a mask's pixels, with a margin as far as the picture goes."""
+    """Return (rows, columns) of the box of a mask's pixels, with a margin within the picture."""
     left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
     return (
         slice(max(0, top - margin), top + height + margin),

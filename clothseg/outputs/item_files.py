@@ -1,4 +1,4 @@
-"""Files made of single items: a ZIP with a cut-out of each, and lists of them."""
+"""Write a ZIP with a cut-out of each item, and lists of the items."""
 
 import json
 import zipfile
@@ -22,7 +22,8 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def item_cutout(photo: Pixels, item: Item, options: CutoutOptions = PLAIN, alpha: Pixels | None = None) -> Image.Image:
-    """An item alone, as `Segmentation.cutout` makes it of a class; `alpha` (H, W) uint8 is the photo's, or None."""
+    """Return an item's cut-out, like `Segmentation.cutout` of a class; `alpha` (H, W) uint8 is the photo's, or
+    None."""
     return Image.fromarray(refine(photo, item.full_mask(), options, alpha))
 
 
@@ -38,7 +39,7 @@ def write_zip(
     model: str | None = None,
     notes: Sequence[str] = (),
 ) -> None:
-    """Write a ZIP that appears whole or not at all: `items.json`, `coco.json` and cut-outs such as `03-Bag.png`.
+    """Write a ZIP atomically, with `items.json`, `coco.json` and cut-outs such as `03-Bag.png`.
 
     Args:
         path: of the ZIP.
@@ -46,11 +47,11 @@ def write_zip(
         items: of the photo.
         options: how they are cut out.
         name: the photo's file name.
-        alpha: (H, W) uint8, how opaque the photo is; None: opaque.
-        dpi: the photo's resolution, which cut-outs have as well.
+        alpha: (H, W) uint8, opacity of the photo; None: opaque.
+        dpi: the photo's resolution, stored in the cut-outs too.
         polygons: write polygons to `coco.json`, not run lengths.
         model: name of the model that found the items.
-        notes: on the result, `Segmentation.notes`.
+        notes: notes on the result, `Segmentation.notes`.
 
     Raises:
         ConfigError: the folder does not exist.

@@ -1,12 +1,11 @@
-"""The single things in a photo: each garment, shoe, bag and hat with its box, colours and wearer.
+"""Single items in a photo: each garment, shoe, bag and hat with its box, colours and wearer.
 
-An item is made of connected pieces of one class. Pieces of a garment belong together if they have one wearer (where
-people were not told apart: if they are in one connected figure) and lie within a head of each other, an eighth of the
-figure's longer side: a belt behind a hand or trousers behind a bag are one item. Of bags and hats one person may have
-several: their pieces are items of their own if more than half a head, an arm's width, lies between them, save for
-those below a tenth of the largest, such as a strap behind a lapel. Left and right shoe are classes of their own, so
-they are two items. What is below `MIN_SHARE` of the photo with all its pieces is a speck and left out, and so are
-pieces below a tenth of that.
+An item consists of connected pieces of one class. Pieces of a garment belong together if they have one wearer (if
+people were not separated: if they are in one connected figure) and are at most a head apart, an eighth of the figure's
+longer side: a belt behind a hand or trousers behind a bag are one item. One person may have several bags and hats:
+their pieces are separate items if they are more than half a head (an arm's width) apart, except for pieces below a
+tenth of the largest, such as a strap behind a lapel. Left and right shoes are separate classes, so they are two items.
+An item below `MIN_SHARE` of the photo in total is a speck and is left out, and so are pieces below a tenth of that.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,24 +30,24 @@ Box = tuple[int, int, int, int]
 Numbers = npt.NDArray[np.integer]
 
 MIN_SHARE = 3e-4
-"""Share of the photo below which a thing is a speck, as `clothseg.postprocess.cleanup.drop_specks` has it."""
+"""Items below this share of the photo are left out, as in `clothseg.postprocess.cleanup.drop_specks`."""
 
 _PIECE = 0.1
-"""Pieces below this share of the least item are left out."""
+"""Pieces below this share of the smallest item are left out."""
 
 _SEVERAL = (LABEL2ID["Bag"], LABEL2ID["Hat"])
-"""What one person may have several of."""
+"""Classes of which one person may have several items."""
 
 _PART = 0.1
-"""Pieces of those below this share of a larger one near them are parts of it."""
+"""Pieces of these classes below this share of a larger piece nearby belong to it."""
 
 _HEAD, _ARM = 1 / 8, 1 / 16
-"""Of a figure's longer side: gaps up to these are bridged, in garments, and in bags and hats."""
+"""Share of a figure's longer side: gaps up to this are bridged, in garments, and in bags and hats."""
 
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """A single thing in a photo.
+    """A single item in a photo.
 
     Attributes:
         index: from 1, by class and then from left to right.
@@ -57,9 +56,9 @@ class Item:
         area: in pixels.
         share: of the photo, 0..1.
         box: (x, y, width, height) in pixels of the photo.
-        confidence: mean probability (0..1) of its pixels; None where that is not known.
-        colors: that make it up, the largest first.
-        wearer: number of whoever wears it, as in `Segmentation.people`; None where people were not told apart.
+        confidence: mean probability (0..1) of its pixels; None if unknown.
+        colors: main colours, the largest first.
+        wearer: number of the person who wears it, as in `Segmentation.people`; None if people were not separated.
         mask: (height, width) bool over the box; read-only.
         size: (height, width) of the photo.
     """
@@ -77,7 +76,7 @@ class Item:
     size: tuple[int, int] = field(repr=False)
 
     def full_mask(self) -> Mask:
-        """(H, W) bool at the photo's size."""
+        """Return the mask at the photo's size, (H, W) bool."""
         x, y, width, height = self.box
         full = np.zeros(self.size, np.bool_)
         full[y : y + height, x : x + width] = self.mask
@@ -85,16 +84,16 @@ class Item:
 
     @property
     def rle(self) -> dict[str, Any]:
-        """COCO's compressed run lengths at the photo's size: `size` [height, width] and `counts`, as text."""
+        """Return COCO's compressed run lengths at the photo's size: `size` [height, width] and `counts`, as text."""
         return run_lengths(self.full_mask())
 
     @property
     def polygons(self) -> list[list[float]]:
-        """COCO's polygons [x0, y0, x1, y1, ...] in pixels of the photo, one for each connected piece."""
+        """Return COCO's polygons [x0, y0, x1, y1, ...] in pixels of the photo, one for each connected piece."""
         return polygons(self.mask, self.box[:2])
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; `box` is [x, y, width, height] in pixels."""
+        """Return a JSON-ready dictionary; `box` is [x, y, width, height] in pixels."""
         return {
             "index": self.index,
             "id": self.class_id,
@@ -116,15 +115,15 @@ def find_items(
     class_ids: Sequence[int],
     min_share: float = MIN_SHARE,
 ) -> tuple[Item, ...]:
-    """The items of some classes, by class and then from left to right.
+    """Find the items of some classes, by class and then from left to right.
 
     Args:
         photo: (H, W, 3) uint8 RGB.
         label_map: (H, W) uint8 class ids.
         probability: (h, w) uint8 grid over the photo, 255 times the winner's probability, or None.
-        person_map: (H, W) uint8 numbers of people, 0 for nobody's; or None.
-        class_ids: classes that are wanted.
-        min_share: share of the photo below which a thing is left out.
+        person_map: (H, W) uint8 numbers of people, 0 for nobody; or None.
+        class_ids: classes to find.
+        min_share: share of the photo below which an item is left out.
 
     Raises:
         ConfigError: `min_share` is not within 0..1.
@@ -158,7 +157,7 @@ def find_items(
 
 
 def items_to_dict(items: Sequence[Item], photo: str | None = None, notes: Sequence[str] = ()) -> dict[str, Any]:
-    """JSON-ready list of items, with the number of each class: {"photo", "notes", "counts", "items"}."""
+    """Return a JSON-ready list of items, with the number of each class: {"photo", "notes", "counts", "items"}."""
     counts = {name: sum(item.name == name for item in items) for name in NAMES}
     return {
         "photo": photo,
@@ -169,7 +168,7 @@ def items_to_dict(items: Sequence[Item], photo: str | None = None, notes: Sequen
 
 
 def _owners(label_map: Pixels, person_map: Pixels | None) -> tuple[Numbers, list[Box]]:
-    """Whose each pixel is: (H, W) numbers of people, or of connected figures; and the box of each number."""
+    """Return the owner of each pixel, (H, W) numbers of people or of connected figures, and the box of each number."""
     if person_map is None:
         _, figures, stats, _ = cv2.connectedComponentsWithStats((label_map != BACKGROUND).view(np.uint8))
         return figures, [(x, y, width, height) for x, y, width, height, _ in stats.tolist()]
@@ -179,7 +178,7 @@ def _owners(label_map: Pixels, person_map: Pixels | None) -> tuple[Numbers, list
 def _things(
     label_map: Pixels, owners: Numbers, boxes: list[Box], class_id: int, least: float
 ) -> Iterator[tuple[int, Box, Mask]]:
-    """Owner, box and mask over the box of each item of a class."""
+    """Yield owner, box and mask over the box of each item of a class."""
     areas = np.bincount(owners[label_map == class_id], minlength=1)
     for owner in np.flatnonzero(areas >= max(1.0, least)).tolist():
         left, top, width, height = boxes[owner]
@@ -204,14 +203,14 @@ def _things(
 
 
 def _groups(mask: Mask, gap: float) -> npt.NDArray[np.int32]:
-    """Number, from 1, the groups of a mask's pieces that lie further than `gap` pixels from each other."""
+    """Number, from 1, the groups of a mask's pieces that are more than `gap` pixels apart."""
     distance = cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     _, numbers = cv2.connectedComponents((distance <= gap / 2).view(np.uint8))
     return np.where(mask, numbers, 0).astype(np.int32, copy=False)
 
 
 def _apart(near: npt.NDArray[np.int32], parts: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """The numbers of `parts`, each within one group of `near`, whose small parts take the number of the largest."""
+    """Return the numbers of `parts`, each within one group of `near`; small parts get the number of the largest."""
     areas = np.bincount(parts.ravel())
     group = np.zeros_like(areas)
     group[parts.ravel()] = near.ravel()

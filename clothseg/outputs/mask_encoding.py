@@ -1,4 +1,4 @@
-"""Masks as COCO writes them: run lengths, which are exact, and polygons, which more tools take."""
+"""Encode masks for COCO: run lengths, which are exact, and polygons, which more tools read."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 def run_lengths(mask: Mask) -> dict[str, Any]:
-    """COCO's compressed run lengths of an (H, W) bool mask: `size` [height, width] and `counts`, as text."""
+    """Return COCO's compressed run lengths of an (H, W) bool mask: `size` [height, width] and `counts`, as text."""
     from pycocotools import mask as coco_mask
 
     encoded = coco_mask.encode(np.asfortranarray(mask.view(np.uint8)))
@@ -19,14 +19,14 @@ def run_lengths(mask: Mask) -> dict[str, Any]:
 
 
 def polygons(mask: Mask, offset: tuple[int, int] = (0, 0), tolerance: float = 0.5) -> list[list[float]]:
-    """COCO's polygons [x0, y0, x1, y1, ...] of an (h, w) bool mask, one for each connected piece.
+    """Return COCO's polygons [x0, y0, x1, y1, ...] of an (h, w) bool mask, one for each connected piece.
 
-    COCO has no holes in polygons: a hole is joined to the outline around it by a cut of no width.
+    COCO's polygons have no holes: a hole is joined to the outline around it by a cut of no width.
 
     Args:
         mask: (h, w) bool.
         offset: (x, y) added to all points.
-        tolerance: how far an outline may stray, in pixels, for the sake of fewer points.
+        tolerance: largest deviation of an outline in pixels, which reduces the number of points.
     """
     # Twice as large: OpenCV's outlines run through the middles of pixels, which so lie only a quarter within the edge.
     double = cv2.resize(mask.view(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
@@ -45,12 +45,12 @@ def polygons(mask: Mask, offset: tuple[int, int] = (0, 0), tolerance: float = 0.
 
 
 def _simpler(contour: npt.NDArray[Any], tolerance: float) -> npt.NDArray[np.int32]:
-    """(N, 2) points of a contour, fewer where three remain at least."""
+    """Return the (N, 2) points of a contour, simplified if at least three remain."""
     fewer = cv2.approxPolyDP(contour, tolerance, True)
     return np.asarray(fewer if len(fewer) > 2 else contour, np.int32)[:, 0]
 
 
 def _joined(ring: npt.NDArray[np.int32], hole: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """One ring that runs along another, from where it is nearest to a hole's first point around the hole and back."""
+    """Join a ring and a hole into one ring, by a cut from the point of the ring nearest to the hole's first point."""
     here = int(((ring - hole[0]) ** 2).sum(1).argmin())
     return np.concatenate([ring[: here + 1], hole, hole[:1], ring[here:]])

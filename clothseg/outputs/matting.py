@@ -1,4 +1,4 @@
-"""From a hard mask to a cut-out without a fringe: a soft alpha, and the colours of the foreground alone."""
+"""Turn a hard mask into a cut-out without a fringe: a soft alpha, and the foreground's own colours."""
 
 from collections.abc import Iterator
 
@@ -11,13 +11,13 @@ from clothseg.postprocess.guided_filter import as_bands, guided_filter
 
 
 TILE = 256
-"""Side in pixels of the parts that `soft_cutout` works on: its memory does not grow with the photo."""
+"""Side in pixels of the tiles of `soft_cutout`; its memory does not grow with the photo."""
 
 Window = tuple[slice, slice]
 """(rows, columns)"""
 
 _HAZE = 0.05
-"""Alpha nearer to 0 or 1 than this is the filter's doubt: a haze outside, a hint of the old ground inside."""
+"""Alpha closer to 0 or 1 than this is uncertainty of the filter: a haze outside, a trace of the background inside."""
 
 
 def soft_cutout(
@@ -25,8 +25,8 @@ def soft_cutout(
 ) -> npt.NDArray[np.uint8]:
     """Cut a mask out of a photo with a soft edge, in the foreground's own colours.
 
-    Works tile by tile, and only where the edge is; beyond the output it takes about 100 bytes for each pixel of a tile
-    and of its surroundings.
+    This works tile by tile, only at the edge; besides the output it takes about 100 bytes for each pixel of a tile and
+    its surroundings.
 
     Args:
         photo: (H, W, 3) uint8 RGB.
@@ -50,16 +50,16 @@ def soft_cutout(
 
 
 def edge_tiles(mask: npt.NDArray[np.bool_], reach: int, look: int) -> Iterator[tuple[Window, Window, Window]]:
-    """The parts of a mask about its edge, so that work there takes no more memory for a larger photo.
+    """Yield the parts of a mask around its edge, so that work there takes no more memory for a larger photo.
 
     Args:
         mask: (H, W) bool.
-        reach: how far from the mask's edge something changes, in pixels.
-        look: how far about a pixel the work looks, in pixels; `reach` at least.
+        reach: distance from the mask's edge within which something changes, in pixels.
+        look: distance around a pixel that the work reads, in pixels; at least `reach`.
 
     Yields:
-        (rows, columns) of a tile, `TILE` pixels a side at most; of the tile with what lies about it; and of the tile
-        within that. Tiles from whose pixels no edge is seen are left out.
+        (rows, columns) of a tile, at most `TILE` pixels a side; of the tile with its surroundings; and of the tile
+        within these. Tiles too far from any edge are left out.
     """
     left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
     for row in range(max(0, top - reach), min(mask.shape[0], top + height + reach), TILE):
@@ -73,9 +73,9 @@ def edge_tiles(mask: npt.NDArray[np.bool_], reach: int, look: int) -> Iterator[t
 
 
 def default_radius(size: tuple[int, ...]) -> int:
-    """How far from a mask's edge the true one is sought in a photo of a size (height, width), in pixels: 3 at least.
+    """Return the default of `radius` for a photo of a size (height, width), in pixels, at least 3.
 
-    Else 1/200 of the longer side; of wide photos, less: people in them are no taller than the photo.
+    It is 1/200 of the longer side, and less for wide photos, in which people are no taller than the photo.
     """
     return max(3, round(min(max(size), 1.5 * min(size))) // 200)
 
@@ -83,12 +83,13 @@ def default_radius(size: tuple[int, ...]) -> int:
 def soft_alpha(
     photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_], radius: int | None = None, eps: float = 1e-4
 ) -> npt.NDArray[np.float32]:
-    """Let a mask's edge follow the photo, by the guided filter; further than `radius` from its edge nothing changes.
+    """Make a mask's edge follow the photo by the guided filter; only pixels within `radius` of the edge change.
 
     Args:
         photo: (H, W, 3) uint8 RGB.
         mask: (H, W) bool.
-        radius: how far from the mask's edge the true one is sought, in pixels; by default `default_radius`.
+        radius: distance from the mask's edge within which the true edge may be, in pixels; by default
+            `default_radius`.
         eps: as in `clothseg.postprocess.guided_filter.guided_filter`.
 
     Returns:
@@ -117,11 +118,11 @@ def soft_alpha(
 def foreground(
     photo: npt.NDArray[np.uint8], alpha: npt.NDArray[np.float32], window: int | None = None
 ) -> npt.NDArray[np.uint8]:
-    """The foreground's own colours where alpha mixes them with what lies behind, so that no halo of it remains.
+    """Estimate the foreground's own colours where alpha mixes them with the background, so that no halo remains.
 
     Blur fusion after Forte, "Approximate fast foreground colour estimation" (ICIP 2021): foreground and background are
-    local means weighted by alpha, then corrected so that they mix to the photo; once with wide windows, then again
-    with narrow ones. Holds about 100 bytes a pixel: give it the box that matters.
+    local means weighted by alpha, corrected so that they mix to the photo; first with wide windows, then with narrow
+    ones. This takes about 100 bytes a pixel, so pass only the relevant box.
 
     Args:
         photo: (H, W, 3) uint8 RGB.
@@ -130,7 +131,7 @@ def foreground(
             from the edge's middle to where alpha is 0 or 1.
 
     Returns:
-        (H, W, 3) uint8: the photo itself where alpha is 1; where it is 0 colours go on outwards from the foreground.
+        (H, W, 3) uint8: the photo itself where alpha is 1; where alpha is 0, the foreground's colours are extended.
     """
     image, share = np.moveaxis(as_bands(photo), 0, 2), alpha[..., None]
     inner, outer = image, image

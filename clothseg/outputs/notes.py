@@ -1,4 +1,4 @@
-"""What users are to know of a result beside its label map: nobody seems to be in the photo, or it was turned.
+"""Notes on a result: nobody seems to be in the photo, or it was turned.
 
 docs/limits.md has the figures.
 """
@@ -15,23 +15,23 @@ HARDLY_ANYTHING = "Hardly anything was found: is somebody in the photo?"
 NOBODY = "No face, hair or limbs found: is somebody in the photo?"
 
 TURNED = {
-    90: "The photo was segmented turned by 90° clockwise: it did not look upright.",
-    180: "The photo was segmented turned by 180°: it did not look upright.",
-    270: "The photo was segmented turned by 90° counterclockwise: it did not look upright.",
+    90: "The photo did not look upright, so it was segmented turned by 90° clockwise.",
+    180: "The photo did not look upright, so it was segmented turned by 180°.",
+    270: "The photo did not look upright, so it was segmented turned by 90° counterclockwise.",
 }
-"""By how many degrees clockwise the photo was turned -> what is said of it."""
+"""Note by the number of degrees clockwise that the photo was turned."""
 
 NOTES = (HARDLY_ANYTHING, NOBODY, *TURNED.values())
-"""All notes there are."""
+"""All notes."""
 
 FIGURE_LEAST = 5e-4
-"""Share of the photo that is not Background, below which hardly anything was found."""
+"""Share of the photo other than Background, below which hardly anything was found."""
 
 BODY_LEAST = 0.02
-"""Share of that which is surely face, hair, arms and legs, below which nobody seems to be in the photo."""
+"""Share of certain face, hair, arms and legs in it, below which nobody seems to be in the photo."""
 
 SURE = 0.8
-"""Probability from which on a pixel is surely of its class."""
+"""Probability from which a pixel is certain."""
 
 _BODY = ids_of(GROUPS["Body"])
 
@@ -39,12 +39,12 @@ _BODY = ids_of(GROUPS["Body"])
 def find_notes(
     label_map: npt.NDArray[np.uint8], probability: npt.NDArray[np.uint8] | None, rotation: int = 0
 ) -> tuple[str, ...]:
-    """The notes on a result.
+    """Return the notes on a result.
 
     Args:
         label_map: (H, W) uint8 class ids.
         probability: (h, w) uint8, 255 times the winning class's probability, a grid over the photo; None counts every
-            pixel as sure.
+            pixel as certain.
         rotation: by how many degrees clockwise the photo was turned to be segmented: 0, 90, 180 or 270.
 
     Returns:

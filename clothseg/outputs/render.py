@@ -16,18 +16,19 @@ _COLORS[: len(PALETTE), 0] = PALETTE
 
 
 PNG_OF_LABELS = {"compress_type": zlib.Z_RLE}
-"""How Pillow is to save label maps as PNG: they are runs, and looking for more takes three times as long for 3 %."""
+"""Pillow's options for label maps as PNG. They consist of runs; a longer search takes three times as long for 3 %."""
 
 
 def palette_image(label_map: npt.NDArray[np.uint8]) -> Image.Image:
-    """Label map (H, W) uint8 as a PIL image of mode P: pixel values stay class ids, viewers show the palette."""
+    """Return a label map (H, W) uint8 as a PIL image of mode P: pixel values are the class ids, viewers show the
+    palette."""
     image = Image.fromarray(label_map)
     image.putpalette(_COLORS.tobytes())
     return image
 
 
 def colorize(label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Palette colours (H, W, 3) uint8 RGB of a label map (H, W) uint8; ids beyond the 18 are black."""
+    """Return the palette colours (H, W, 3) uint8 RGB of a label map (H, W) uint8; ids beyond the 18 are black."""
     return np.asarray(cv2.applyColorMap(label_map, _COLORS), dtype=np.uint8)
 
 
@@ -48,16 +49,16 @@ def overlay(
         ConfigError: `opacity` is not within 0..1.
     """
     if not 0 <= opacity <= 1:
-        raise ConfigError(f"Opacity must lie between 0 and 1, not {opacity}.")
+        raise ConfigError(f"opacity must be between 0 and 1, not {opacity}.")
     blend = np.asarray(cv2.addWeighted(photo, 1 - opacity, colorize(label_map), opacity, 0), dtype=np.uint8)
     np.copyto(blend, photo, where=(label_map == BACKGROUND)[..., None])
     return blend
 
 
 def cutout(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    """Photo (H, W, 3) uint8 where `mask` (H, W) bool is true, (H, W, 4) uint8 RGBA.
+    """Return the photo (H, W, 3) uint8 where `mask` (H, W) bool is true, as (H, W, 4) uint8 RGBA.
 
-    Pixels outside are transparent black, so that nothing of the rest of the photo hides in the file.
+    Pixels outside are transparent black, so the file does not contain the rest of the photo.
     """
     out = np.zeros((*mask.shape, 4), np.uint8)
     np.copyto(out[..., :3], photo, where=mask[..., None])

@@ -1,1 +1,1 @@
-"""Logits to a label map: one pipeline for photos, clips and evaluation, and the steps that it is made of."""
+"""Compute label maps from logits: one pipeline for photos, clips and evaluation, and its steps."""

@@ -1,8 +1,8 @@
-"""Left and right of someone seen from behind.
+"""Swap left and right for people seen from behind.
 
-The network learnt from photos of people who face the camera: the arm on the right is the left one to it, whoever it
-belongs to. Of a person seen from behind that is wrong on the whole, not here and there, so it is decided for the
-person as a whole. docs/limits.md has the figures.
+The network was trained on people who face the camera, so it takes the arm on the right of the picture for the left
+one. For a person seen from behind all sides are wrong, so the decision is made for the whole person. docs/limits.md
+has the figures.
 """
 
 import cv2
@@ -15,39 +15,40 @@ from clothseg.postprocess.upsample import best_classes
 
 
 SURE = 0.95
-"""Probability from which on a pixel of a face is surely one. Of a neck seen from behind the network is not sure."""
+"""Probability from which a pixel is certainly face. The network is less certain of necks seen from behind."""
 
 FACE_LEAST = 0.04
-"""Area of such pixels, as a share of the head's, that a face in view has at least."""
+"""Least area of such pixels in a visible face, as a share of the head's."""
 
 FACE_DOUBTED = 0.75
-"""Mean probability of a face's pixels up to which it may be a neck."""
+"""Largest mean probability of a face's pixels at which it may be a neck."""
 
 NECK_LOW = 0.55
-"""How far down the head its face lies on average, as a share of the head's height, from which on it may be a neck with
-hair above it, although the network does not doubt it."""
+"""Least mean position of a face down the head, as a share of the head's height, at which it may be a neck with hair
+above it even though the network is certain."""
 
 NECK_SURE = 0.08
-"""Area of pixels that are surely face, as a share of the head's, that a neck has less of."""
+"""A neck has less certain face pixels than this, as a share of the head's area."""
 
 HAIR_LEAST = 0.3
-"""Share of the head that is hair at least: hats and hoods say nothing of which way someone looks."""
+"""Least share of hair in the head; hats and hoods do not show which way someone looks."""
 
 HAIR_SURE = 0.6
-"""Mean probability of the head's hair at least: a network that doubts all it sees says nothing by doubting a face."""
+"""Least mean probability of the head's hair; if the network is uncertain of everything, an uncertain face means
+nothing."""
 
 HEAD_LEAST = 0.005
-"""Share of the picture that the head has at least: of less the network sees no face even where there is one."""
+"""Least share of the head in the picture; in smaller heads the network often misses the face."""
 
 _FACE = [LABEL2ID[name] for name in ("Face", "Sunglasses")]
 _HEAD = [*_FACE, LABEL2ID["Hair"], LABEL2ID["Hat"]]
 
 
 def from_behind(logits: npt.NDArray[np.float32]) -> bool:
-    """Whether the person with the largest head is seen from behind: a whole head of hair is in view, and no face is.
+    """Return whether the person with the largest head is seen from behind: hair is visible and no face.
 
     Args:
-        logits: (18, h, w) float32, of a photo, or of a window about someone in it.
+        logits: (18, h, w) float32, of a photo or of a crop around someone in it.
     """
     labels = best_classes(logits)
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(np.isin(labels, _HEAD).view(np.uint8))
@@ -72,17 +73,17 @@ def from_behind(logits: npt.NDArray[np.float32]) -> bool:
 
 
 def swap_sides(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """A copy of logits (18, h, w) float32 with shoes, legs and arms of the other side."""
+    """Return a copy of logits (18, h, w) float32 with left and right of shoes, legs and arms swapped."""
     return logits[SWAP_SIDES[:NUM_CLASSES]]
 
 
 def swap_sides_if_back_view(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Let left and right trade places if the person is seen from behind.
+    """Swap left and right if the person is seen from behind.
 
     Args:
         logits: (18, h, w) float32, as of `from_behind`.
 
     Returns:
-        The same array, or a copy with shoes, legs and arms of the other side.
+        The same array, or a copy with left and right of shoes, legs and arms swapped.
     """
     return swap_sides(logits) if from_behind(logits) else logits

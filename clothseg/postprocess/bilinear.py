@@ -1,4 +1,4 @@
-"""Bilinear interpolation of a small grid, window by window of a large map: where each lies, and how it is mixed."""
+"""Bilinear interpolation of a small grid to a large map, window by window."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 
 _WINDOW = (128, 256)
-"""Rows and columns of the photo that are settled at once: few enough to stay in cache and to hold few classes."""
+"""Side of a window in pixels: small enough to stay in cache and to contain few classes."""
 
 
 class Stretch(NamedTuple):
@@ -28,7 +28,8 @@ class Stretch(NamedTuple):
 def windows(
     source: tuple[int, ...], size: tuple[int, int], window: tuple[int, int] = _WINDOW
 ) -> Iterator[tuple[Stretch, Stretch]]:
-    """Cover a map of `size` (H, W) with windows, (down, across), and say where they lie on `source` (h, w) values."""
+    """Cover a map of `size` (H, W) with windows, (down, across), and give their positions on `source` (h, w)
+    values."""
     # long ones for very narrow photos, which would take a hundred thousand else
     area = window[0] * window[1] // 2
     steps = [max(step, area // other) for step, other in zip(window, reversed(size), strict=True)]
@@ -57,7 +58,7 @@ def _stretches(source: int, side: int, step: int) -> Iterator[Stretch]:
 
 
 def mix(values: npt.NDArray[np.float32], stretch: Stretch, axis: int) -> npt.NDArray[np.float32]:
-    """Interpolate along an axis, to a stretch's pixels from its logits."""
+    """Interpolate along an axis, from a stretch's logits to its pixels."""
     first, second = values.take(stretch.above, axis=axis), values.take(stretch.below, axis=axis)
     second -= first
     second *= stretch.share.reshape([-1 if place == axis else 1 for place in range(values.ndim)])
@@ -68,7 +69,8 @@ def mix(values: npt.NDArray[np.float32], stretch: Stretch, axis: int) -> npt.NDA
 def positions(
     pixels: npt.NDArray[np.intp], source: int, side: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
-    """The last of `source` logits before the centre of each of `side` pixels, and its distance (0..1) from there."""
+    """Return the last of `source` logits before the centre of each of `side` pixels, and the distance (0..1) from
+    it."""
     position = np.clip((pixels + 0.5) * (source / side) - 0.5, 0, source - 1)
     above = position.astype(np.intp)
     return above, (position - above).astype(np.float32)

@@ -1,8 +1,8 @@
-"""Rules on what is too small to mean anything, and on what cannot be where it is.
+"""Rules that remove small pieces, and labels in impossible places.
 
-Those of `apply_cleanup` work on finished label maps: a rejected piece takes the class that most of the pixels around
-it have. `without_legs` works on logits. docs/experiments/edges.md lists what each rule brought, and those that were
-left out.
+The rules of `apply_cleanup` work on finished label maps: a rejected piece gets the class of most of the pixels around
+it. `without_legs` works on logits. docs/experiments/edges.md lists the effect of each rule, and rules that were left
+out.
 """
 
 from collections.abc import Iterator
@@ -24,16 +24,17 @@ _HEAD = ("Face", "Hair", "Hat")
 _LEGS = [LABEL2ID[name] for name in ("Left-shoe", "Right-shoe", "Left-leg", "Right-leg")]
 
 LEGS_BELOW = 3.0
-"""How far the photo must go on below a face for legs to show, in heights of that face, if they hardly do."""
+"""How far a photo must continue below a face for legs to be visible, in heights of that face, if there are few leg
+pixels."""
 
 LEGS_LEAST = 0.01
-"""Share of the figure that legs and shoes have even in such a photo, if they show: of someone seated, mostly."""
+"""Least share of the figure in legs and shoes, if they are visible in such a photo, mostly of someone seated."""
 
 LEGS_DOUBTED = 0.03
-"""The same, where the network is not sure of them."""
+"""The same, if the network is uncertain of them."""
 
 LEGS_SURE = 0.75
-"""Mean probability of their pixels from which on it is."""
+"""Mean probability of their pixels from which the network is certain."""
 
 
 def apply_cleanup(label_map: Labels) -> Labels:
@@ -55,7 +56,7 @@ class Piece(NamedTuple):
     """A connected piece of a class.
 
     Attributes:
-        box: (rows, columns) of the map that hold it and the pixels around it.
+        box: (rows, columns) of the map that contain it and the pixels around it.
         inside: bool, over the box: its pixels.
         around: class ids of the pixels that touch it, one entry for each.
         area: in pixels.
@@ -68,11 +69,11 @@ class Piece(NamedTuple):
 
 
 def pieces(label_map: Labels, class_ids: tuple[int, ...], below: float = np.inf) -> Iterator[Piece]:
-    """The connected pieces (of eight neighbours) of the union of some classes, the largest first.
+    """Yield the connected pieces (of eight neighbours) of the union of some classes, the largest first.
 
     Args:
         label_map: (H, W) uint8.
-        class_ids: whose union is meant.
+        class_ids: classes of the union.
         below: only pieces of fewer pixels.
     """
     wanted = np.zeros(256, np.uint8)
@@ -100,14 +101,14 @@ def pieces(label_map: Labels, class_ids: tuple[int, ...], below: float = np.inf)
 
 
 def without_legs(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Rule out legs and shoes in a photo that ends above them, as a half-length does.
+    """Remove legs and shoes from a photo that ends above them, such as a half-length portrait.
 
-    They are ruled out if little of the figure is taken for them, or not much and with doubts, and if the photo ends
-    closer below every face than legs of someone who stands begin. Each of their pixels is then what the network holds
-    for next likely.
+    They are removed if they are a small part of the figure, or a moderate part that the network is uncertain of, and
+    if the photo ends closer below every face than the legs of a standing person begin. Their pixels get the next
+    likely class.
 
     Args:
-        logits: (18, h, w) float32, of a photo, or of a window about someone in it.
+        logits: (18, h, w) float32, of a photo or of a crop around someone in it.
 
     Returns:
         The same array, or a copy in which no leg and no shoe wins.
@@ -134,7 +135,7 @@ def _goes_on_below(face: Piece, height: int) -> bool:
 
 
 def drop_specks(label_map: Labels, share: float = 3e-4) -> None:
-    """Give pieces below `share` of the photo, holes among them, the class around them."""
+    """Give pieces below `share` of the photo, including holes, the class around them."""
     least = share * label_map.size
     for class_id in np.flatnonzero(cv2.calcHist([label_map], [0], None, [256], [0, 256])).tolist():
         for piece in pieces(label_map, (class_id,), least):
@@ -142,7 +143,7 @@ def drop_specks(label_map: Labels, share: float = 3e-4) -> None:
 
 
 def drop_strays(label_map: Labels, share: float = 0.02) -> None:
-    """Make background of figures below `share` of the largest one: one person is in the photo."""
+    """Turn figures below `share` of the largest one into background, assuming a single person."""
     figures = list(pieces(label_map, tuple(range(1, NUM_CLASSES))))
     for piece in figures[1:]:
         if piece.area < share * figures[0].area:
@@ -150,7 +151,7 @@ def drop_strays(label_map: Labels, share: float = 0.02) -> None:
 
 
 def keep_on_head(label_map: Labels) -> None:
-    """Reject hats and sunglasses that touch no face, hair or hat."""
+    """Remove hats and sunglasses that touch no face, hair or hat."""
     for name in ("Hat", "Sunglasses"):
         head = [LABEL2ID[other] for other in _HEAD if other != name]
         for piece in pieces(label_map, (LABEL2ID[name],)):
@@ -159,10 +160,10 @@ def keep_on_head(label_map: Labels) -> None:
 
 
 def dissolve(label_map: Labels, piece: Piece) -> None:
-    """Give a piece the class that most of the pixels around it have; one that fills the photo stays."""
+    """Give a piece the class of most of the pixels around it; a piece that fills the photo stays."""
     if len(piece.around):
         label_map[piece.box][piece.inside] = np.bincount(piece.around).argmax()
 
 
 RULES = (drop_specks, drop_strays, keep_on_head)
-"""In the order in which `apply_cleanup` applies them. Each changes an (H, W) uint8 label map in place."""
+"""Rules of `apply_cleanup`, in order. Each changes an (H, W) uint8 label map in place."""

@@ -1,7 +1,7 @@
-"""Label maps whose borders follow the photo's, where the network's logits know only blocks of pixels.
+"""Upsample label maps so that borders follow the photo's edges, although the logits only have large cells.
 
-The guided filter carries each class's probabilities over to the photo (clothseg/postprocess/guided_filter.py has its
-sources): fitted on a small copy, applied to the photo itself, and only to pixels near which several classes meet
+The guided filter transfers each class's probabilities to the photo (clothseg/postprocess/guided_filter.py cites the
+sources). It is fitted on a small copy and applied to the photo itself, only to pixels where several classes meet
 (clothseg/postprocess/cell_argmax.py).
 """
 
@@ -17,38 +17,39 @@ from clothseg.postprocess.upsample import best_classes
 
 
 FIT_SIDE = 320
-"""Longer side of the copy on which the linear functions are fitted, or as near as a whole number of times smaller."""
+"""Approximate longer side of the copy on which the linear functions are fitted; the photo is reduced by a whole
+factor."""
 
 RADIUS = 0.02
-"""Of the filter's windows, relative to the longer side: two or three of the network's blocks."""
+"""Radius of the filter's windows relative to the longer side: two or three cells of the logits."""
 
 EPS = 3e-4
 """Contrast that counts as an edge, as in `guided_filter`."""
 
 LEAST = 0.05
-"""Probabilities below count as none, which confines a class to the box that holds it."""
+"""Smaller probabilities count as 0, which limits a class to its box."""
 
 FLAT = 0.26
-"""Probability of the likeliest class below which thresholds shrink in proportion: of a network that is hardly trained
-no class may reach them, and its best class is to win all the same."""
+"""If the likeliest class has a lower probability, thresholds shrink in proportion: early in training no class may
+reach them, and the best class should still win."""
 
 _HOPE = 0.13
-"""Probability from which on a class may win nearby."""
+"""Probability from which a class can win nearby pixels."""
 
 _NEAR = np.ones((4, 4), np.uint8)
 
 
 def follow_edges(logits: Array, photo: Image.Image | npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Upsample logits to the photo's size along its edges, and take the best class of each pixel.
+    """Upsample logits to the photo's size along its edges, and return the best class of each pixel.
 
-    Beyond the label map itself some ten MB are used, whatever the photo's size.
+    Besides the label map this needs some ten MB, whatever the photo's size.
 
     Args:
         logits: (C, h, w) float32, finite; C at most 255.
         photo: RGB, or (H, W, 3) uint8.
 
     Returns:
-        (H, W) uint8 class ids; only classes that are the best at some place of the logits.
+        (H, W) uint8 class ids; only classes that are the best somewhere in the logits.
     """
     picture = photo if isinstance(photo, Image.Image) else Image.fromarray(photo)
     size = (picture.height, picture.width)
@@ -67,14 +68,14 @@ def follow_edges(logits: Array, photo: Image.Image | npt.NDArray[np.uint8]) -> n
 
 
 def resize_probabilities(probability: Array, size: tuple[int, int], shrink: int) -> Array:
-    """Probabilities of the classes that compete, at the copy's size, so that they add up to 1.
+    """Return the probabilities of the possible classes at the copy's size; they add up to 1.
 
     Args:
         probability: (C, h, w) float32 over a photo of `size` (H, W).
-        shrink: how many pixels of the photo, a side, are one of the copy.
+        shrink: side of a pixel of the copy, in pixels of the photo.
 
     Returns:
-        (C, max(1, H // shrink), max(1, W // shrink)) float32; what is small beside the largest is 0.
+        (C, max(1, H // shrink), max(1, W // shrink)) float32; values that are small beside the largest are 0.
     """
     rows, columns = (max(1, side // shrink) for side in size)
     down, across = (
@@ -92,9 +93,9 @@ def resize_probabilities(probability: Array, size: tuple[int, int], shrink: int)
 
 
 def _fitted(guide: Array, planes: Array) -> list[Fit]:
-    """Each class's functions of the guide.
+    """Return each class's linear functions of the guide.
 
-    Functions of planes that add up to 1 add up to 1 as well: the class that has most of the photo needs no fit.
+    If planes add up to 1, so do their functions; the class with the largest part of the photo needs no fit.
     """
     largest = int(planes.sum(axis=(1, 2)).argmax())
     rest = np.zeros((*planes.shape[1:], len(guide) + 1), np.float32)
@@ -109,7 +110,8 @@ def _fitted(guide: Array, planes: Array) -> list[Fit]:
 
 
 def _hopes(fitted: list[Fit], guide: Array, gaps: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """(C, *gaps): 1 where a class may win: what is far from it on the small copy does not win on the photo."""
+    """Return (C, *gaps): 1 where a class can win. A class that is far from winning on the small copy does not win on
+    the photo."""
     hopes = np.zeros((len(fitted), *gaps), np.uint8)
     values = [apply(line, guide[:, *box]) for box, line in fitted]
     likeliest = np.zeros(guide.shape[1:], np.float32)

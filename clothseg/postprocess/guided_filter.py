@@ -1,10 +1,10 @@
 """The guided filter: a mask or a score map whose edges follow those of the photo.
 
 After He, Sun and Tang, "Guided image filtering" (ECCV 2010; IEEE TPAMI 35, 2013): in every square window the result is
-the linear function of the guide that fits the source best, and a pixel takes the mean of the windows over it. Its fast
-form (He and Sun, "Fast guided filter", arXiv:1505.00996, 2015) finds those functions on smaller pictures and applies
-them to the guide at full size. OpenCV has both only in its contrib package, which cannot be installed beside the
-headless one.
+the linear function of the guide that fits the source best, and each pixel takes the mean of the windows that cover it.
+The fast form (He and Sun, "Fast guided filter", arXiv:1505.00996, 2015) fits these functions on smaller pictures and
+applies them to the guide at full size. OpenCV has both only in its contrib package, which cannot be installed beside
+the headless one.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,27 +22,28 @@ Box = tuple[slice, slice]
 
 
 def guided_filter(guide: npt.NDArray[np.generic], source: Array, radius: int, eps: float, shrink: int = 1) -> Array:
-    """Filter a plane, or several that share their guide.
+    """Filter a plane, or several planes with the same guide.
 
     Args:
-        guide: (H, W) or (H, W, 3), uint8 or float in 0..1 (uint8 is divided by 255). Colour tells more edges apart
-            than grey and takes about three times as long.
+        guide: (H, W) or (H, W, 3), uint8 or float in 0..1 (uint8 is divided by 255). Colour separates more edges than
+            grey and takes about three times as long.
         source: (H, W) or (C, H, W) float32, such as a mask, probabilities or logits.
-        radius: of the windows, in pixels of the guide: they measure 2 * radius + 1, less at the picture's edge.
+        radius: of the windows, in pixels of the guide; a window is 2 * radius + 1 pixels wide, less at the picture's
+            edge.
         eps: how much contrast (as a variance of the guide in 0..1) counts as an edge to keep: 1e-4 keeps faint ones,
             1e-2 only strong ones. In float32 no less than about 1e-6 makes sense.
-        shrink: factor of the fast form by which guide, source and radius are made smaller for the fit; 1 is exact.
+        shrink: factor by which the fast form reduces guide, source and radius for the fit; 1 is exact.
 
     Returns:
-        Float32 of the source's shape. May leave the source's range a little: clip where that matters.
+        Float32 of the source's shape. Values may slightly exceed the source's range; clip them if that matters.
 
     Raises:
-        ValueError: shapes that do not fit, or a radius, eps or shrink that is not positive.
+        ValueError: shapes that do not match, or a radius, eps or shrink that is not positive.
     """
     planes = np.asarray(source, np.float32).reshape(-1, *source.shape[-2:])
     if guide.shape[:2] != planes.shape[1:] or guide.ndim not in (2, 3):
         raise ValueError(
-            f"The guide is {guide.shape[:2]} and the source {planes.shape[1:]}: they must be of one size."
+            f"The guide is {guide.shape[:2]} and the source {planes.shape[1:]}: they must have the same size."
         )
     if radius < 1 or eps <= 0 or shrink < 1:
         raise ValueError(f"Radius, eps and shrink must be positive, not {radius}, {eps} and {shrink}.")
@@ -59,15 +60,15 @@ def guided_filter(guide: npt.NDArray[np.generic], source: Array, radius: int, ep
 
 
 def fits(guide: Array, planes: Sequence[Array] | Array, radius: int, eps: float) -> Iterator[tuple[Box, Array]]:
-    """The linear functions of the guide, averaged over the windows that cover a pixel; a plane's at a time.
+    """Yield the linear functions of the guide for each plane, averaged over the windows that cover a pixel.
 
     Args:
         guide: (B, h, w) float32 in 0..1, of one band or three.
         planes: (h, w) float32 each.
 
     Yields:
-        The box (rows, columns) outside of which a plane's functions are 0, and inside it the functions, (h', w',
-        B + 1) float32: the bands' factors, then the constant. Resized, they serve a larger guide.
+        The box (rows, columns) outside of which a plane's functions are 0, and inside it the functions, (h', w', B +
+        1) float32: the factors of the bands, then the constant. They can be resized for a larger guide.
     """
     bands, side = range(len(guide)), 2 * radius + 1
 
@@ -115,7 +116,7 @@ def fits(guide: Array, planes: Sequence[Array] | Array, radius: int, eps: float)
 
 
 def apply(line: Any, bands: Iterable[Array]) -> Array:
-    """What functions (H, W, B + 1), as of `fits`, make of a guide's bands, (H, W) in 0..1 each: (H, W) float32."""
+    """Apply functions (H, W, B + 1), as from `fits`, to a guide's bands, (H, W) in 0..1 each: (H, W) float32."""
     *factors, result = _planes(line)
     for factor, band in zip(factors, bands, strict=True):
         factor *= band

@@ -1,8 +1,8 @@
-"""From logits to label maps on the device where the logits are: only label maps are transferred back.
+"""Compute label maps on the device of the logits; only label maps are transferred back.
 
-The results are those of the modules that do it on the CPU, which say what is done and why:
-`clothseg.postprocess.upsample` and `clothseg.postprocess.guided_edges`. All of it is plain PyTorch for any device, so
-that it can be compared with them on a CPU, where they are many times faster.
+The results are those of the modules that do this on the CPU and explain it: `clothseg.postprocess.upsample` and
+`clothseg.postprocess.guided_edges`. All of it is plain PyTorch for any device, so it can be compared with them on a
+CPU, where they are many times faster.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ from clothseg.postprocess.upsample import size_of_grid
 
 
 _STRIP_VALUES = 1 << 23
-"""Values of a strip of full-size planes that are held at once: 32 MB, and its temporaries as much again."""
+"""Values of a strip of full-size planes that are held at once: 32 MB, and as much again for temporaries."""
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -25,8 +25,8 @@ Tensor = torch.Tensor
 
 @torch.inference_mode()
 def label_pixels(logits: Tensor, size: tuple[int, int]) -> tuple[Bytes, npt.NDArray[np.float64], Bytes]:
-    """As `clothseg.postprocess.upsample.label_pixels` of logits (C, h, w) float32, the means exact whatever the
-    photo's size."""
+    """Like `clothseg.postprocess.upsample.label_pixels` for logits (C, h, w) float32, but the means are exact whatever
+    the photo's size."""
     classes, (height, width) = len(logits), size
     label_map = torch.empty(size, dtype=torch.uint8, device=logits.device)
     totals = torch.zeros(2, classes, dtype=torch.float64, device=logits.device)
@@ -45,7 +45,7 @@ def label_pixels(logits: Tensor, size: tuple[int, int]) -> tuple[Bytes, npt.NDAr
 
 @torch.inference_mode()
 def winning_probability(logits: Tensor, size: tuple[int, int]) -> Bytes:
-    """As `clothseg.postprocess.upsample.winning_probability` of logits (C, h, w) float32."""
+    """Like `clothseg.postprocess.upsample.winning_probability` for logits (C, h, w) float32."""
     height, width = size_of_grid(size)
     shares = _along(_along(logits, 1, height), 2, width).softmax(dim=0)
     return (255 * shares.amax(dim=0)).round().to(torch.uint8).cpu().numpy()
@@ -53,8 +53,8 @@ def winning_probability(logits: Tensor, size: tuple[int, int]) -> Bytes:
 
 @torch.inference_mode()
 def follow_edges(logits: Tensor, photo: Tensor) -> Bytes:
-    """As `clothseg.postprocess.guided_edges.follow_edges` without its windows: every class that wins somewhere is
-    drawn everywhere.
+    """Like `clothseg.postprocess.guided_edges.follow_edges`, but without windows: every class that wins somewhere is
+    computed everywhere.
 
     Args:
         logits: (C, h, w) float32.

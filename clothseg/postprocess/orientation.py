@@ -1,9 +1,8 @@
-"""Photos that are not upright: turned by 90, 180 or 270 degrees, or of somebody who lies.
+"""Recognise photos that are not upright, or that show somebody lying, and turn them.
 
-The network learnt from people who stand upright. In other photos it finds little, is not sure of it, and finds heads
-below legs. Where the first pass looks so, the photo is segmented again turned by 90, 180 and 270 degrees. The
-orientation in which the network is surest is taken, if it shows a person.
-docs/limits.md has the figures.
+The network was trained on upright people. In other photos it finds little, is uncertain, and places heads below legs.
+If the first pass looks like that, the photo is segmented again turned by 90, 180 and 270 degrees, and the orientation
+with the highest confidence is used, if it shows a person. docs/limits.md has the figures.
 """
 
 from collections.abc import Callable
@@ -19,49 +18,48 @@ from clothseg.postprocess.zoom_crop import Box, find_zoom_crop
 
 
 ROTATIONS = (0, 90, 180, 270)
-"""By how many degrees clockwise a photo may have to be turned to stand upright, as with the tag of EXIF."""
+"""Degrees clockwise by which a photo may have to be turned, as in EXIF."""
 
 CONFIDENCE = 0.9
-"""Mean probability of the figure's classes from which on the network is as sure as it is of upright photos."""
+"""Mean probability of the figure's classes from which the network is as certain as in upright photos."""
 
 CONFIDENCE_OF_PERSON = 0.85
-"""The same, where the figure's head is at its top, or its legs are at its bottom."""
+"""The same, if the figure's head is at its top or its legs are at its bottom."""
 
 CONFIDENCE_OF_HEAD = 0.7
-"""The same, where a large head is at the top: `LARGE_HEAD` of the figure at least."""
+"""The same, if a large head (at least `LARGE_HEAD` of the figure) is at the top."""
 
 LARGE_HEAD = 0.08
 
 HEAD_HEIGHT = 0.15
 
 HEAD_HEIGHT = 0.2
-"""How far down the figure a head lies at most, on average, as a share of the figure's height."""
+"""Largest mean position of a head down the figure, as a share of the figure's height."""
 
 HEAD_HEIGHT_WITHOUT_LEGS = 0.4
 """The same in a photo that shows no legs."""
 
 LEGS_HEIGHT = 0.55
-"""How far down the figure legs and shoes lie at least."""
+"""Least mean position of legs and shoes."""
 
 HEAD_LEAST = 0.03
-"""Share of the figure that its head has at least, for the place of the head to mean anything."""
+"""Least share of the figure in its head for the head's position to count."""
 
 LEGS_LEAST = 0.06
-"""The same of legs and shoes."""
+"""The same for legs and shoes."""
 
 GAIN = 0.02
-"""By how much the network must be surer of a turned photo than of the photo as it is, if neither looks upright."""
+"""Least gain of confidence for turning a photo, if neither orientation looks upright."""
 
 CONFIDENCE_OF_TURNED = 0.75
-"""How sure the network must be of a turned photo that does not surely look upright. It is also surer of some clothes
-without a wearer if they are turned, but hardly ever as sure as this."""
+"""Least confidence for turning a photo to an orientation that does not clearly look upright. Turning also raises the
+confidence for some clothes without a wearer, but hardly ever that far."""
 
 SLACK = 0.1
-"""By how much the network may be less sure of a turned photo than of the photo as it is, if only the former looks
-upright."""
+"""Largest loss of confidence for turning a photo, if only the turned one looks upright."""
 
 FIGURE_LEAST = 0.002
-"""Share of the picture that is not Background at least; below it, nobody was found."""
+"""Least share of the picture that is not Background; below it, nobody was found."""
 
 _HEAD = [LABEL2ID[name] for name in ("Hat", "Hair", "Sunglasses", "Face")]
 _LEGS = [LABEL2ID[name] for name in ("Left-shoe", "Right-shoe", "Left-leg", "Right-leg")]
@@ -77,15 +75,15 @@ Logits = TypeVar("Logits")
 
 
 class Layout(NamedTuple):
-    """What of a first pass tells whether a photo is upright.
+    """Features of a first pass that tell whether a photo is upright.
 
     Attributes:
         figure: share of the picture that is not Background.
         confidence: mean probability of the winning class within it.
-        head: share of the figure that hat, hair, sunglasses and face have.
-        head_height: how far down the figure they lie on average: 0 is its top, 1 its bottom.
-        legs: share of the figure that legs and shoes have.
-        legs_height: how far down the figure they lie on average.
+        head: share of the figure in hat, hair, sunglasses and face.
+        head_height: their mean position down the figure: 0 is its top, 1 its bottom.
+        legs: share of the figure in legs and shoes.
+        legs_height: their mean position down the figure.
     """
 
     figure: float
@@ -97,7 +95,8 @@ class Layout(NamedTuple):
 
     @property
     def is_upright(self) -> bool:
-        """Whether the network is sure of the figure, and head and legs are where they are in upright photos."""
+        """Return whether the network is certain of the figure, and head and legs are where they are in upright
+        photos."""
         if self.is_upside_down:
             return False
         if self.head >= LARGE_HEAD and self.head_height <= HEAD_HEIGHT:
@@ -106,12 +105,12 @@ class Layout(NamedTuple):
 
     @property
     def may_be_upright(self) -> bool:
-        """Whether a photo may be turned for this."""
+        """Return whether a photo may be turned to this orientation."""
         return self.is_upright or (self.confidence >= CONFIDENCE_OF_TURNED and self.shows_person)
 
     @property
     def is_upside_down(self) -> bool:
-        """Whether the head is not at the top, or the legs are not at the bottom."""
+        """Return whether the head is not at the top, or the legs are not at the bottom."""
         has_legs = self.legs >= LEGS_LEAST
         lowest = HEAD_HEIGHT if has_legs else HEAD_HEIGHT_WITHOUT_LEGS
         head_low = self.head >= HEAD_LEAST and self.head_height > lowest
@@ -119,12 +118,12 @@ class Layout(NamedTuple):
 
     @property
     def shows_person(self) -> bool:
-        """Whether there are a head at the top, or legs at the bottom, and neither elsewhere."""
+        """Return whether there is a head at the top or legs at the bottom, and neither elsewhere."""
         return (self.head >= HEAD_LEAST or self.legs >= LEGS_LEAST) and not self.is_upside_down
 
 
 def find_layout(logits: npt.NDArray[np.float32]) -> Layout:
-    """The layout of a figure, from the logits (18, h, w) float32 of a whole photo."""
+    """Return the layout of a figure from the logits (18, h, w) float32 of a whole photo."""
     shares = softmax(logits)
     figure = shares.argmax(axis=0) != BACKGROUND
     count = np.count_nonzero(figure)
@@ -142,22 +141,22 @@ def find_layout(logits: npt.NDArray[np.float32]) -> Layout:
 
 
 def turn(photo: Image.Image, rotation: int) -> Image.Image:
-    """The photo turned clockwise by one of `ROTATIONS`."""
+    """Return the photo turned clockwise by one of `ROTATIONS`."""
     return photo.transpose(_TURNS[rotation]) if rotation else photo
 
 
 def turn_back(array: npt.NDArray[np.uint8], rotation: int) -> npt.NDArray[np.uint8]:
-    """An (H, W) map of a photo that was turned clockwise by one of `ROTATIONS`, as it lies over the photo itself."""
+    """Turn an (H, W) map of a photo that was turned clockwise by one of `ROTATIONS` back."""
     return np.ascontiguousarray(np.rot90(array, rotation // 90)) if rotation else array
 
 
 class Orientation(NamedTuple, Generic[Logits]):
-    """How a photo is to be turned, and what is known of it then.
+    """How to turn a photo, and its logits after that.
 
     Attributes:
         rotation: one of `ROTATIONS`.
-        logits: of the whole photo, turned so.
-        crop: the zoom crop of the photo, turned so, and its logits; None if it was not needed.
+        logits: of the whole turned photo.
+        crop: the zoom crop of the turned photo, and its logits; None if there is none.
     """
 
     rotation: int
@@ -173,17 +172,17 @@ def find_orientation(
     as_array: Callable[[Logits], npt.NDArray[np.float32]],
     aspect: float,
 ) -> Orientation[Logits]:
-    """By how much to turn a photo for its people to stand upright.
+    """Find the rotation that makes the people in a photo upright.
 
-    Takes no more passes if the first one looks like one of an upright photo. Otherwise the photo is segmented in the
-    other orientations until one looks upright. A small figure, of which the network is never sure, is judged by its
-    zoom crop.
+    No more passes are needed if the first one looks upright. Otherwise the photo is segmented in the other
+    orientations until one looks upright. A small figure, of which the network is never certain, is judged by its zoom
+    crop.
 
     Args:
         photo: RGB.
         logits: of the photo as it is.
-        infer: the network: a photo, or a crop, to logits (18, h, w).
-        as_array: logits to a NumPy array.
+        infer: the network: logits (18, h, w) of a photo or a crop.
+        as_array: converts logits to a NumPy array.
         aspect: height over width of the network's input.
     """
 

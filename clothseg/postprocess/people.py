@@ -1,7 +1,8 @@
-"""Several people in a photo: who is where, each segmented by themselves, and whose each pixel is.
+"""Several people in a photo: locate them, segment each separately, and assign each pixel to a person.
 
-Heads tell how many there are. People stand upright: of two whose clothes touch, each gets what is below their own
-head. No detector is needed, and nobody is found whose head the network does not see, unless they stand apart.
+People are counted by their heads and assumed to stand upright: if the clothes of two people touch, each gets the part
+below their own head. No detector is needed. A person whose head the network does not see is found only if they stand
+apart.
 """
 
 from collections.abc import Callable
@@ -18,37 +19,37 @@ from clothseg.postprocess.zoom_crop import Box, paste, window
 Labels = npt.NDArray[np.uint8]
 
 DecodeCrop = Callable[[Box], tuple[Labels, Labels]]
-"""A crop of the photo, segmented at its higher resolution: (h, w) uint8 class ids, and its probability on any grid."""
+"""Segments a crop of the photo at its higher resolution: (h, w) uint8 class ids, and their probability on any grid."""
 
 MOST = 20
-"""People that are told apart, the largest heads first."""
+"""Largest number of people that are separated, those with the largest heads first."""
 
 _SIDE = 256
-"""Longer side of the copy on which people are told apart."""
+"""Longer side of the copy on which people are separated."""
 
 _LEAST_HEAD = 0.12
-"""Heads below this share of the largest one's area are not heads of people: they would be a third as tall."""
+"""Heads below this share of the largest one's area are ignored: their owners would be a third as tall."""
 
 _LEAST_FIGURE = 0.15
-"""Figures without a head below this share of the largest figure belong to whoever is nearest."""
+"""Figures without a head below this share of the largest figure are given to the nearest person."""
 
 _FAR = (1.0, 3.0)
-"""How far to the side of someone's largest piece, and above or below it, another piece may be, in lengths of that one;
-further off it is a stray. Heads can be far above legs, where the coat between them was not seen."""
+"""Largest distance of a piece from someone's largest piece, to the side and above or below, in lengths of the largest
+piece; pieces further away are ignored. Heads can be far above legs, if the coat between them was missed."""
 
 _TALL = 1.8
-"""Height over width up to which two pieces of a head, one below the other, are one head: cut by glasses, or a band."""
+"""Largest height over width at which two pieces, one below the other, are one head, divided by glasses or a band."""
 
 _HEAD = [LABEL2ID[name] for name in ("Face", "Hair", "Hat", "Sunglasses")]
 _FACE = [LABEL2ID[name] for name in ("Face", "Sunglasses")]
 
 
 class Person(NamedTuple):
-    """Someone in a photo.
+    """A person in a photo.
 
     Attributes:
-        number: their value in the person map, from 1, left to right.
-        box: that holds their pixels.
+        number: their value in the person map, from 1, from left to right.
+        box: contains all their pixels.
     """
 
     number: int
@@ -62,8 +63,8 @@ def partition_by_person(label_map: Labels) -> Labels:
         label_map: (H, W) uint8 class ids.
 
     Returns:
-        (H, W) uint8: for each pixel, background too, the number of the person whose it may be, from 1, left to
-        right by their heads; 0 everywhere if there is nobody.
+        (H, W) uint8: for each pixel, including background, the number of the person that it may belong to, from 1,
+        from left to right by their heads; 0 everywhere if there is nobody.
     """
     height, width = label_map.shape
     scale = min(1.0, _SIDE / max(height, width))
@@ -89,21 +90,20 @@ def partition_by_person(label_map: Labels) -> Labels:
 def parse(
     label_map: Labels, probability: Labels, divided: Labels, aspect: float, decode_crop: DecodeCrop
 ) -> tuple[Labels, Labels, Labels]:
-    """Segment each person by themselves; each pixel is what the crop about its nearest person gives.
+    """Segment each person separately; each pixel gets the class from the crop around its nearest person.
 
-    Where that is Background, it takes the class that the crop about another person gives there, if it is connected to
-    them. The pixel stays the nearest person's all the same, which is right more often.
+    If that is Background, the pixel takes the class from the crop around another person, if it is connected to them.
+    It still counts as the nearest person's, which is right more often.
 
     Args:
         label_map: (H, W) uint8 class ids of the whole photo.
         probability: (h, w) uint8, a grid over the photo.
-        divided: (H, W) uint8, as from `partition_by_person`.
+        divided: (H, W) uint8, from `partition_by_person`.
         aspect: height over width of the network's input.
-        decode_crop: of the photo.
+        decode_crop: segments a crop of the photo.
 
     Returns:
-        Label map, probability and person map (0 at the background, numbers without gaps), new arrays of the same
-        shapes.
+        Label map, probability and person map (0 for background, numbers without gaps), new arrays of the same shapes.
     """
     size = label_map.shape
     crops: list[tuple[int, Box, Labels]] = []
@@ -134,7 +134,7 @@ def parse(
 
 
 def people_of(person_map: Labels) -> tuple[Person, ...]:
-    """The people of an (H, W) uint8 person map, with their boxes, in the order of their numbers."""
+    """Return the people of an (H, W) uint8 person map, with their boxes, in the order of their numbers."""
     people = []
     for number in range(1, int(person_map.max(initial=0)) + 1):
         left, top, wide, high = cv2.boundingRect((person_map == number).view(np.uint8))
@@ -144,7 +144,7 @@ def people_of(person_map: Labels) -> tuple[Person, ...]:
 
 
 def from_left_to_right(person_map: Labels) -> Labels:
-    """The (H, W) uint8 person map with its people numbered from left to right by the middle of their boxes."""
+    """Renumber the people of an (H, W) uint8 person map from left to right by the middle of their boxes."""
     people = sorted(people_of(person_map), key=lambda person: person.box.left + person.box.right)
     numbers = np.zeros(256, np.uint8)
     numbers[[person.number for person in people]] = np.arange(1, len(people) + 1)

@@ -1,4 +1,4 @@
-"""From the network's logits to a prediction: the only way there, for photos, people, clips, evaluation and GPUs.
+"""The pipeline from the network's logits to a prediction, used for photos, people, clips, evaluation and GPUs alike.
 
 0. `decode`: a photo that is not upright is turned (`clothseg.postprocess.orientation`); what follows is turned back.
 1. `decode_logits`: rules on legs and on people seen from behind, then labels at the photo's own size.
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
     import torch
 
 Logits = Union[npt.NDArray[np.float32], "torch.Tensor"]
-"""Of a photo, (18, h, w) float32; a tensor of a GPU's engine, which draws label maps there."""
+"""Logits of a photo, (18, h, w) float32; for a GPU's engine a tensor, and label maps are computed there."""
 
 CropInference = Callable[[Image.Image], Logits]
-"""The network: a photo, or a crop of one, to its logits (18, h, w)."""
+"""The network: computes the logits (18, h, w) of a photo or a crop."""
 
 _log = logging.getLogger(__name__)
 
 WIDE = 2.5
-"""How many times as many pixels as usual the network sees of wide photos, where it looks for people."""
+"""Factor of pixels for the network's input in wide photos, when it looks for people."""
 
 
 EXCLUDED = -1e4
@@ -51,15 +51,15 @@ EXCLUDED = -1e4
 
 
 class Prediction(NamedTuple):
-    """What is known of a photo.
+    """The result for a photo.
 
     Attributes:
         label_map: (H, W) uint8 class ids.
         confidence: (18,) float64, each class's mean probability over its pixels, 0 for absent classes.
         probability: (h, w) uint8, a grid over the photo; 255 times the winner's probability.
-        person_map: (H, W) uint8, whose each pixel is, where people were told apart.
-        rotation: by how many degrees clockwise the photo was turned for its people to stand upright.
-        evidence: what the network said, for corrections.
+        person_map: (H, W) uint8, the person of each pixel, if people were separated.
+        rotation: degrees clockwise by which the photo was turned to be upright.
+        evidence: the network's logits, kept for corrections.
     """
 
     label_map: npt.NDArray[np.uint8]
@@ -79,15 +79,15 @@ def decode(
     aspect: float,
     infer_whole: CropInference | None = None,
 ) -> Prediction:
-    """The prediction for a photo.
+    """Return the prediction for a photo.
 
     Args:
         photo: RGB, or RGBA: it is laid on white, and fully transparent pixels are Background.
-        logits: (18, h, w) of the whole photo; with people "all", of one seen in `aspect_preserving_size`.
-        options: what to do; `tta` and `max_side` are done before.
+        logits: (18, h, w) of the whole photo; with people "all", computed at `aspect_preserving_size`.
+        options: what to do; `tta` and `max_side` are applied before.
         infer: the network, for crops.
         aspect: height over width of the network's input.
-        infer_whole: the network for whole photos, where that is not `infer`: with people "all".
+        infer_whole: the network for whole photos, if other than `infer`: with people "all".
     """
     logits, infer = exclude_classes(logits, options), _excluding(infer, options)
     infer_whole = None if infer_whole is None else _excluding(infer_whole, options)
@@ -122,7 +122,7 @@ def _excluding(infer: CropInference, options: SegmentOptions) -> CropInference:
 def _orient(
     photo: Image.Image, logits: Logits, infer: CropInference, infer_whole: CropInference | None, aspect: float
 ) -> Orientation[Logits]:
-    """The photo's orientation and its logits in it; arguments as of `decode`."""
+    """Return the photo's orientation and its logits in it; arguments as for `decode`."""
     if infer_whole is None:
         return find_orientation(photo, logits, infer=infer, as_array=_as_array, aspect=aspect)
     if find_layout(_as_array(logits)).is_upright:
@@ -133,7 +133,7 @@ def _orient(
 
 
 def _turn_back(prediction: Prediction, rotation: int, turned_size: tuple[int, int]) -> Prediction:
-    """The prediction for a photo from that for the photo turned clockwise by `rotation`, then of (W, H)."""
+    """Turn the prediction for a photo back that was turned clockwise by `rotation`; (W, H) is its turned size."""
     if not rotation:
         return prediction
     person_map = prediction.person_map
@@ -147,14 +147,14 @@ def _turn_back(prediction: Prediction, rotation: int, turned_size: tuple[int, in
 
 
 def decode_logits(photo: Image.Image, logits: Logits, *, guided: bool, back_view: bool | None = None) -> Prediction:
-    """What the logits (18, h, w) of a photo, or of a crop, say by themselves.
+    """Decode the logits (18, h, w) of a photo or a crop, without further passes.
 
     Args:
         photo: RGB.
         logits: of it.
-        guided: let borders follow the photo, remove legs beyond its end, and heed `back_view`; else interpolate the
-            logits.
-        back_view: whether to swap sides, as of a person seen from behind; None to decide by the logits.
+        guided: let borders follow the photo's edges, remove legs below a cropped photo's end, and apply `back_view`;
+            else interpolate the logits.
+        back_view: whether to swap sides, for a person seen from behind; None decides by the logits.
     """
     if not isinstance(logits, np.ndarray):
         return _decode_on_gpu(photo, logits, guided, back_view)
@@ -172,7 +172,7 @@ def _evidence(logits: npt.NDArray[np.float32], photo: Image.Image) -> Evidence:
 
 
 def apply_logit_rules(logits: npt.NDArray[np.float32], back_view: bool | None = None) -> npt.NDArray[np.float32]:
-    """The logits (18, h, w) after the rules on legs and on sides; the same array where none applies."""
+    """Apply the rules on legs and sides to logits (18, h, w); return the same array if none applies."""
     logits = without_legs(logits)
     if back_view is None:
         return swap_sides_if_back_view(logits)
@@ -180,7 +180,7 @@ def apply_logit_rules(logits: npt.NDArray[np.float32], back_view: bool | None = 
 
 
 def _decode_on_gpu(photo: Image.Image, logits: "torch.Tensor", guided: bool, back_view: bool | None) -> Prediction:
-    """`decode_logits` where the logits are; by the CPU if the GPU's memory does not suffice."""
+    """Decode on the device of the logits, or on the CPU if the GPU's memory does not suffice."""
     from clothseg.engines.device import is_out_of_memory, upload
     from clothseg.postprocess import on_gpu
 
@@ -198,7 +198,7 @@ def _decode_on_gpu(photo: Image.Image, logits: "torch.Tensor", guided: bool, bac
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        _log.warning("The label map is drawn by the CPU instead of the GPU: %s", error)
+        _log.warning("The CPU computes this label map instead of the GPU: %s", error)
         return decode_logits(photo, _as_array(logits), guided=guided, back_view=back_view)
     return Prediction(label_map, confidences(label_map, probability), probability, evidence=_evidence(ruled, photo))
 
@@ -212,9 +212,9 @@ def decode_single(
     aspect: float,
     crop_logits: tuple[Box, Logits] | None = None,
 ) -> Prediction:
-    """Take a photo as one of a single person; arguments as of `decode`.
+    """Decode a photo as one of a single person; arguments as for `decode`.
 
-    `crop_logits` are those of the zoom crop, with its box, if they are known already.
+    `crop_logits` are those of the zoom crop, with its box, if already known.
     """
     guided, back_view = options.edges == "guided", _back_view(options)
     first = decode_logits(photo, logits, guided=guided, back_view=back_view)
@@ -234,19 +234,19 @@ def decode_single(
 
 
 def _known(logits: Logits, crop: Image.Image) -> Logits:
-    """In place of a `CropInference`, where its result is known."""
+    """Stand in for a `CropInference` whose result is known."""
     return logits
 
 
 def _back_view(options: SegmentOptions) -> bool | None:
-    """As of `decode_logits`."""
+    """Return the argument for `decode_logits`."""
     return None if options.back_view == "auto" else False
 
 
 def decode_people(
     photo: Image.Image, logits: Logits, options: SegmentOptions, *, infer: CropInference, aspect: float
 ) -> Prediction:
-    """Tell people apart and segment each by themselves; arguments as of `decode`."""
+    """Separate the people and segment each of them; arguments as for `decode`."""
     guided, back_view = options.edges == "guided", _back_view(options)
     whole = decode_logits(photo, logits, guided=guided, back_view=back_view)
     label_map, probability, evidence = whole.label_map, whole.probability, whole.evidence
@@ -271,17 +271,17 @@ def decode_people(
 def decode_window(
     photo: Image.Image, logits: Logits, box: Box, options: SegmentOptions, *, back_view: bool | None = None
 ) -> Prediction:
-    """The prediction for a clip's frame, of which only a window was segmented: beyond it all is Background.
+    """Return the prediction for a clip's frame of which only a window was segmented; outside of it all is Background.
 
     Args:
         photo: RGB, the whole frame.
         logits: (18, h, w) of the window.
         box: the window, in pixels of the frame.
         options: `edges` and `rules`.
-        back_view: as of `decode_logits`.
+        back_view: as for `decode_logits`.
 
     Returns:
-        Confidences are means over the window; the probability is 0 beyond it.
+        Confidences are means over the window; the probability is 0 outside of it.
     """
     if options.back_view == "off":
         back_view = False
@@ -294,9 +294,9 @@ def decode_window(
 
 
 def aspect_preserving_size(photo_size: tuple[int, int], usual: tuple[int, int]) -> tuple[int, int]:
-    """(h, w) in which to look for people in a photo of (W, H), where the network usually sees `usual` (h, w).
+    """Return the input size (h, w) for finding people in a photo of (W, H), if the usual size is `usual` (h, w).
 
-    In the photo's proportions: side by side in the upright input, people would be squeezed out of recognition.
+    The photo's proportions are kept: squeezed into the upright input, people side by side would not be recognised.
     """
     width, height = photo_size
     stretch = min(max(height / width, 0.25), 4.0)
@@ -320,9 +320,9 @@ def infer_crop(
         photo: RGB.
         box: of the crop.
         infer: the network.
-        guided: as of `decode_logits`.
-        around: logits of the whole photo, into which those of the crop fade at its edges; None for none.
-        back_view: as of `decode_logits`.
+        guided: as for `decode_logits`.
+        around: logits of the whole photo, which blend with those of the crop at its edges; None for none.
+        back_view: as for `decode_logits`.
     """
     crop = photo.crop(box)
     logits = infer(crop)
@@ -336,7 +336,7 @@ def _as_array(logits: Logits) -> npt.NDArray[np.float32]:
 
 
 def _beside(logits: Logits, array: npt.NDArray[np.float32]) -> Logits:
-    """An array as what these logits are, and where they are."""
+    """Convert an array to the type and device of these logits."""
     if isinstance(logits, np.ndarray):
         return array
     from clothseg.engines.device import upload

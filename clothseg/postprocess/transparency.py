@@ -1,4 +1,4 @@
-"""What the photo itself says of transparent pixels: nothing is there, so they are Background."""
+"""Make transparent pixels Background."""
 
 from typing import TYPE_CHECKING
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 def background_where_transparent(
     label_map: npt.NDArray[np.uint8], alpha: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.uint8]:
-    """A label map, or a map of people, (H, W) uint8, that is 0 wherever the photo's alpha (H, W) uint8 is 0.
+    """Return a label map or person map (H, W) uint8 that is 0 wherever the photo's alpha (H, W) uint8 is 0.
 
-    It is returned as it is if nothing has to change, else a copy is.
+    The map itself is returned if nothing changes, else a copy.
     """
     hidden = (alpha == 0) & (label_map != BACKGROUND)
     return np.where(hidden, np.uint8(BACKGROUND), label_map) if hidden.any() else label_map
 
 
 def clear_transparent(prediction: "Prediction", alpha: npt.NDArray[np.uint8]) -> "Prediction":
-    """Make fully transparent pixels Background for certain, and nobody's; alpha is (H, W) uint8."""
+    """Make fully transparent pixels certain Background that belongs to nobody; alpha is (H, W) uint8."""
     height, width = prediction.probability.shape
     hidden = cv2.resize((alpha == 0).astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) >= 1
     label_map = background_where_transparent(prediction.label_map, alpha)

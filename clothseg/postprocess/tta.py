@@ -12,18 +12,18 @@ from clothseg.postprocess.softmax import softmax
 
 
 SCALES = (1.0, 1.25)
-"""Sizes in which a photo is looked at, relative to the network's own input size."""
+"""Input sizes, relative to the network's own."""
 
 Logits = Callable[[list[Image.Image], tuple[int, int]], npt.NDArray[np.float32]]
-"""RGB photos and a size (h, w) to (N, 18, h / 4, w / 4), as `Segmenter.logits`."""
+"""Computes (N, 18, h / 4, w / 4) from RGB photos and a size (h, w), like `Segmenter.logits`."""
 
 
 def average_probabilities(
     logits: Logits, image_size: tuple[int, int], photo: Image.Image, scales: tuple[float, ...] = SCALES
 ) -> npt.NDArray[np.float32]:
-    """Class probabilities averaged over several input sizes, each with the photo as it is and mirrored.
+    """Average class probabilities over several input sizes, each with the photo and its mirror image.
 
-    Left and right trade places in what the mirrored photo gives.
+    Left and right are swapped in the result for the mirror image.
 
     Args:
         logits: the network.

@@ -1,9 +1,9 @@
-"""From the network's small logits to class ids at the photo's own size, without the 18 large planes in between.
+"""Upsample the network's logits to class ids at the photo's own size, without holding 18 planes of that size.
 
-Bilinear interpolation gives each pixel a weighted mean of the four logits around it. A class that some other class
-beats at all four cannot win between them, so most of a photo is settled by looking at the logits alone, and only
-along borders are a few planes interpolated, window by window. Probabilities need all classes, but vary slowly: they
-are computed for a grid of at most 320 pixels a side.
+Bilinear interpolation gives each pixel a weighted mean of the four logits around it. A class that another class beats
+at all four cannot win between them, so most of a photo is decided by the logits alone; a few planes are interpolated
+only along borders, window by window. Probabilities need all classes but vary slowly, so they are computed for a grid
+of at most 320 pixels a side.
 """
 
 from collections.abc import Iterator
@@ -20,39 +20,39 @@ GRID_SIDE = 320
 """Longest side of the grid of probabilities."""
 
 _LEAST = 64
-"""Shortest side of the grid for a photo that is not itself narrower: slivers would have a single row else."""
+"""Shortest side of the grid, unless the photo itself is narrower; otherwise narrow photos would have a single row."""
 
 _STRIP_VALUES = 1 << 19
-"""Logits held at once: 2 MB, so that a strip stays in the processor's cache between the steps below."""
+"""Logits held at once: 2 MB, so that a strip stays in the CPU's cache between the steps below."""
 
 _FEW = 400
-"""Classes with fewer pixels on the grid, and less than a hundredth of it, are looked up on the photo instead."""
+"""Classes with fewer pixels on the grid, and less than a hundredth of it, are sampled on the photo instead."""
 
 _SAMPLE = 2000
-"""Pixels of such a class that are looked at, at most."""
+"""Largest number of pixels sampled for such a class."""
 
 
 def label_pixels(
     logits: npt.NDArray[np.float32], size: tuple[int, int]
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
-    """Upsample logits, take the best class of each pixel, and say how probable it is.
+    """Upsample logits, and return the best class of each pixel and the probabilities.
 
-    The logits are interpolated bilinearly with half-pixel centres, which is torch's `interpolate(mode="bilinear",
-    align_corners=False)` and transformers' `post_process_semantic_segmentation`; ids are never interpolated. Beyond
-    the label map itself a few MB are used whatever the photo's size.
+    The logits are interpolated bilinearly with half-pixel centres, like torch's `interpolate(mode="bilinear",
+    align_corners=False)` and transformers' `post_process_semantic_segmentation`; ids are never interpolated. Besides
+    the label map this needs a few MB, whatever the photo's size.
 
     Args:
         logits: (C, h, w) float32, finite; C at most 255.
         size: (H, W) of the photo.
 
     Returns:
-        The (H, W) uint8 class ids (of equal logits the lower id wins).
+        The (H, W) uint8 class ids (the lower id wins if logits are equal).
 
-        (C,) float64: each class's mean softmax probability over the pixels where it won, 0 where it won none. Exact
-        where the photo is no larger than the grid, else a mean over the grid, or over pixels of a small class.
+        (C,) float64: each class's mean softmax probability over the pixels where it won, 0 if it won none. Exact if
+        the photo is no larger than the grid, else a mean over the grid, or over sampled pixels of a small class.
 
-        (gh, gw) uint8: a grid over the whole photo, `GRID_SIDE` at its longest side or of the photo's own size where
-        that is smaller (of a narrow photo at least 64); 255 times the probability of the class that wins there.
+        (gh, gw) uint8: a grid over the whole photo, `GRID_SIDE` at its longest side, or of the photo's own size if
+        that is smaller (at least 64 for a narrow photo); 255 times the probability of the class that wins there.
     """
     classes, grid_size = len(logits), size_of_grid(size)
     labels, grid = np.empty(grid_size, np.uint8), np.empty(grid_size, np.uint8)
@@ -74,12 +74,12 @@ def label_pixels(
 
 
 def winners(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """The label map of `label_pixels` alone."""
+    """Return only the label map of `label_pixels`."""
     return _settle(logits, size, _possible(logits))
 
 
 def winning_probability(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """The grid of `label_pixels` alone."""
+    """Return only the grid of `label_pixels`."""
     grid = np.empty(size_of_grid(size), np.uint8)
     for rows, strip in _interpolated(logits, size_of_grid(size)):
         grid[rows] = np.rint(255 * _winning(strip, strip.max(axis=0)))
@@ -93,7 +93,8 @@ def size_of_grid(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _possible(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """(C, h, w): which classes may win between each logit and its neighbours to the right, below and across."""
+    """Return (C, h, w): which classes can win between each logit and its neighbours to the right, below and
+    diagonal."""
     classes, height, width = logits.shape
     best = best_classes(logits)
     below, right = np.minimum(np.arange(height) + 1, height - 1), np.minimum(np.arange(width) + 1, width - 1)
@@ -120,7 +121,7 @@ def _possible(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
 def _settle(
     logits: npt.NDArray[np.float32], size: tuple[int, int], possible: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.uint8]:
-    """The label map, window by window, from the planes of the classes that are possible in each."""
+    """Return the label map, computed window by window from the planes of the classes that are possible in each."""
     label_map = np.empty(size, np.uint8)
     for down, across in windows(logits.shape[1:], size):
         window = label_map[down.pixels, across.pixels]
@@ -144,7 +145,7 @@ def _sampled_mean(
     class_id: int,
     possible: npt.NDArray[np.bool_],
 ) -> float:
-    """Mean softmax probability of a class over `_SAMPLE` of its pixels, evenly spread; 0 if it has none."""
+    """Return the mean softmax probability of a class over `_SAMPLE` of its pixels, evenly spread; 0 if it has none."""
     area = []  # rows and columns where the class is possible
     for axis, (source, side) in enumerate(zip(possible.shape, label_map.shape, strict=True)):
         cells = np.flatnonzero(possible.any(axis=1 - axis))
@@ -171,7 +172,8 @@ def _sampled_mean(
 def sure_pixels(
     logits: npt.NDArray[np.float32], size: tuple[int, int], min_probability: float
 ) -> npt.NDArray[np.uint8]:
-    """As the label map of `label_pixels`, but 255 where the best class's probability is below `min_probability`."""
+    """Return the label map of `label_pixels`, but 255 where the best class's probability is below
+    `min_probability`."""
     label_map = np.empty(size, np.uint8)
     for window, labels, probability in strips(logits, size):
         label_map[window] = np.where(probability < min_probability, np.uint8(IGNORE), labels)
@@ -183,7 +185,7 @@ Strip = tuple[tuple[slice, slice], npt.NDArray[np.uint8], npt.NDArray[np.float32
 
 
 def strips(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Iterator[Strip]:
-    """Cover the full-size map window by window; for arguments, interpolation and ties see `label_pixels`."""
+    """Yield windows that cover the full-size map; for arguments, interpolation and ties see `label_pixels`."""
     classes = len(logits)
     height, width = size
     if width > height and classes * width > _STRIP_VALUES:  # a row alone is too much: let strips be columns
@@ -199,7 +201,7 @@ def strips(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Iterator[S
 def _interpolated(
     logits: npt.NDArray[np.float32], size: tuple[int, int]
 ) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
-    """The logits (C, n, W) of some rows at a time of a map of `size`."""
+    """Return the logits (C, n, W) of some rows of a map of `size`."""
     classes, (height, width) = len(logits), size
     if width < logits.shape[2]:  # narrow first, or every strip would carry columns that are not wanted
         logits = _widen(logits, width)
@@ -210,7 +212,7 @@ def _interpolated(
 
 
 def _winning(strip: npt.NDArray[np.float32], best: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Softmax of the best class of logits (C, n, W), which are overwritten."""
+    """Return the softmax of the best class of logits (C, n, W), which are overwritten."""
     # exp(best - best) / sum(exp(logit - best))
     strip -= best
     flat = strip.reshape(len(strip), -1)
@@ -219,7 +221,7 @@ def _winning(strip: npt.NDArray[np.float32], best: npt.NDArray[np.float32]) -> n
 
 
 def _rows(logits: npt.NDArray[np.float32], rows: slice, height: int) -> npt.NDArray[np.float32]:
-    """Interpolate (C, h, w) along its rows to `height` of them, and return those in the slice: (C, n, w)."""
+    """Interpolate (C, h, w) along its rows to `height` rows, and return those in the slice: (C, n, w)."""
     source = logits.shape[1]
     above, share = positions(np.arange(rows.start, rows.stop), source, height)
     share = share[:, None]
@@ -236,12 +238,13 @@ def _widen(rows: npt.NDArray[np.float32], width: int) -> npt.NDArray[np.float32]
 
 
 def best_classes(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """argmax over the first axis of (C, h, w), C at most 255: (h, w) uint8; of equal logits the lower id wins."""
+    """Return the argmax over the first axis of (C, h, w), C at most 255: (h, w) uint8; the lower id wins if equal."""
     return _first_equal(logits, logits.max(axis=0))
 
 
 def _first_equal(strip: npt.NDArray[np.float32], best: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """The first class of `strip` (C, n, W) that reaches `best` (n, W); numpy's argmax takes seven times as long."""
+    """Return the first class of `strip` (C, n, W) that reaches `best` (n, W); numpy's argmax is seven times as
+    slow."""
     classes = len(strip)
     rank = np.zeros(best.shape, np.uint8)
     for index, plane in enumerate(strip):

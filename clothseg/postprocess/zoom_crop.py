@@ -1,7 +1,7 @@
-"""A second, closer look at a small figure: where it is, and whether looking again pays.
+"""The zoom crop: find a small figure, and decide whether to segment it again at a higher resolution.
 
-The network sees a photo at one size. Of a figure that fills a third of the frame it sees a ninth of the pixels that it
-was trained on; cut out with some air about it and looked at again, the figure has its usual size.
+The network sees photos at one size. A figure that fills a third of the height has a ninth of the pixels that the
+network was trained on. Cropped with some margin and segmented again, it has its usual size.
 """
 
 from typing import NamedTuple
@@ -15,36 +15,37 @@ from clothseg.postprocess.softmax import as_logits, softmax
 
 
 PAYS_BELOW = 0.9
-"""Sides of the figure's surroundings, as a share of the photo's, up to which a second look pays: its square is their
-share of the area. Someone who stands in a wide photo fills its height, but the network squeezes it into its upright
-input and sees of them as little."""
+"""Largest side of the crop, as a share of the photo's, at which a second pass helps; its square is the share of the
+area. Someone standing in a wide photo fills its height, but squeezed into the network's upright input they are as
+small."""
 
 MARGIN = 0.15
-"""Air about the figure on each side, as a share of its height or width."""
+"""Margin around the figure on each side, as a share of its height or width."""
 
 FADE = 0.06
-"""Width of the edge, as a share of the window's height or width, over which a closer look fades into the first one:
-half of the air about the figure."""
+"""Width of the edge, as a share of the crop's height or width, over which the crop blends with the whole photo's
+result: half of the margin."""
 
 LEAST_PIECE = 0.1
-"""Pieces below this share of the largest one are not the figure's: specks, and people far away."""
+"""Pieces below this share of the largest one do not belong to the figure: specks, and people far away."""
 
 FAINT = 0.4
-"""Probability that a pixel is not background from which on it is the figure's if it hangs on pixels that are seen."""
+"""Probability of not being background from which a pixel belongs to the figure if it is connected to clear pixels."""
 
 SURE = 0.9
-"""Mean of that probability over a piece from which on it is surely a figure's."""
+"""Mean of that probability over a piece from which the piece certainly belongs to a figure."""
 
 FAR = 0.5
-"""Height of someone, as a share of the photo's, up to which they are far off and things are mistaken for people."""
+"""Largest height of a person, as a share of the photo's, at which they are far away and things are mistaken for
+people."""
 
 STANDS = 1.2
-"""Height over width of a piece from which on it may be someone who stands. Where such a one is surely seen, and whole,
-pieces of which the network is not sure are things: of a figure of a few cells benches and walls may have more."""
+"""Least height over width of a piece that may be a standing person. If such a person is clearly and completely
+visible, uncertain pieces are things: in small figures, benches and walls may have more cells."""
 
 
 class Box(NamedTuple):
-    """A window of a photo, in pixels: `right` and `bottom` are the first column and row outside, as PIL has it."""
+    """A box in a photo, in pixels: `right` and `bottom` are the first column and row outside, as in PIL."""
 
     left: int
     top: int
@@ -55,18 +56,18 @@ class Box(NamedTuple):
 def find_zoom_crop(
     logits: npt.NDArray[np.float32], size: tuple[int, int], aspect: float, below: float = PAYS_BELOW
 ) -> Box | None:
-    """Where to look again: the figure with air about it, in the network's proportions where the photo allows.
+    """Find the crop to segment again: the figure with a margin, in the network's proportions if the photo allows.
 
     Args:
-        logits: (18, h, w) float32 of a first look at the whole photo. Not its label map: borders that follow the
-            photo's edges eat into figures of a few cells.
+        logits: (18, h, w) float32 of the first pass over the whole photo. The label map would not do: guided borders
+            shrink figures of a few cells.
         size: (H, W) of the photo.
         aspect: height over width of the network's input.
-        below: sides of the surroundings, as a share of the photo's, above which not to look again; where the two
-            differ, the root of their product.
+        below: largest side of the crop, as a share of the photo's, at which to segment again; the geometric mean of
+            both sides counts.
 
     Returns:
-        None where there is nobody, or where the figure is large enough to have been seen well.
+        None if there is nobody, or if the figure is large enough.
     """
     down, across = size[0] / logits.shape[1], size[1] / logits.shape[2]
     figures = _figures(logits, across / down)
@@ -81,7 +82,7 @@ def find_zoom_crop(
 
 
 def _figures(logits: npt.NDArray[np.float32], cell: float) -> npt.NDArray[np.int32]:
-    """Rows of OpenCV's statistics, in cells, of the pieces that are the figure's.
+    """Return rows of OpenCV's statistics, in cells, of the pieces that belong to the figure.
 
     Args:
         logits: (18, h, w) float32.
@@ -102,7 +103,7 @@ def _figures(logits: npt.NDArray[np.float32], cell: float) -> npt.NDArray[np.int
 
 
 def window(box: Box, aspect: float, size: tuple[int, ...]) -> Box:
-    """The box with air about it, in the proportions `aspect` (height over width) where a photo of `size` allows."""
+    """Return the box with a margin, in the proportions `aspect` (height over width) if a photo of `size` allows."""
     wide, high = _extent(box.right - box.left, box.bottom - box.top, aspect)
     left, right = _span((box.left + box.right) / 2, wide, size[1])
     top, bottom = _span((box.top + box.bottom) / 2, high, size[0])
@@ -110,7 +111,7 @@ def window(box: Box, aspect: float, size: tuple[int, ...]) -> Box:
 
 
 def _extent(width: float, height: float, aspect: float) -> tuple[float, float]:
-    """Width and height with air about them, in the proportions `aspect`."""
+    """Return width and height with a margin, in the proportions `aspect`."""
     width, height = (1 + 2 * MARGIN) * width, (1 + 2 * MARGIN) * height
     return max(width, height / aspect), max(height, width * aspect)
 
@@ -118,16 +119,16 @@ def _extent(width: float, height: float, aspect: float) -> tuple[float, float]:
 def blend_crop(
     nearer: npt.NDArray[np.float32], whole: npt.NDArray[np.float32], box: Box, size: tuple[int, int]
 ) -> npt.NDArray[np.float32]:
-    """Let a closer look fade into the first one where its window ends inside the photo.
+    """Blend the crop's logits with the whole photo's where the crop's edge is inside the photo.
 
     Args:
-        nearer: (18, h, w) float32 logits of the part of the photo in `box`.
-        whole: (18, n, m) float32 logits of the first look at the whole photo.
+        nearer: (18, h, w) float32 logits of the crop `box` of the photo.
+        whole: (18, n, m) float32 logits of the whole photo.
         box: in pixels of the photo.
         size: (H, W) of the photo.
 
     Returns:
-        (18, h, w) float32 logits of the mixed probabilities; `nearer` itself if the window is the photo.
+        (18, h, w) float32 logits of the blended probabilities; `nearer` itself if the crop is the whole photo.
     """
     ends = (box.top > 0, box.bottom < size[0]), (box.left > 0, box.right < size[1])
     if not any(map(any, ends)):
@@ -146,7 +147,7 @@ def blend_crop(
 
 
 def _rise(length: int, at_start: bool, at_end: bool) -> npt.NDArray[np.float32]:
-    """Weights of cells along a side: from nearly 0 to 1 over `FADE` of it, at the ends that are asked for."""
+    """Return weights of cells along a side, which rise from nearly 0 to 1 over `FADE` of it, at the requested ends."""
     way = (np.arange(length, dtype=np.float32) + 0.5) / np.float32(FADE * length)
     weights = np.ones(length, np.float32)
     for asked, each in ((at_start, way), (at_end, way[::-1])):
@@ -158,11 +159,11 @@ def _rise(length: int, at_start: bool, at_end: bool) -> npt.NDArray[np.float32]:
 def paste(
     whole: npt.NDArray[np.uint8], closer: npt.NDArray[np.uint8], box: Box, size: tuple[int, int]
 ) -> npt.NDArray[np.uint8]:
-    """Lay what a closer look says over what the first one said.
+    """Paste the crop's result over the whole photo's.
 
     Args:
         whole: (h, w) uint8, a grid over a photo of `size`; label maps are of that size themselves.
-        closer: uint8, a grid over the part of the photo in `box`.
+        closer: uint8, a grid over the crop `box` of the photo.
         box: in pixels of the photo.
         size: (H, W) of the photo.
 
@@ -183,12 +184,12 @@ def confidences(
     probability: npt.NDArray[np.uint8],
     possible: npt.NDArray[np.integer] | None = None,
 ) -> npt.NDArray[np.float64]:
-    """Mean probability of each class's pixels: (18,) float64, 0 for absent classes.
+    """Return the mean probability of each class's pixels: (18,) float64, 0 for absent classes.
 
     Args:
         label_map: (H, W) uint8 class ids.
         probability: (h, w) uint8, a grid over the same photo; 255 is 1.
-        possible: the only classes that the label map can hold, where that is known: spares a look at all its pixels.
+        possible: the only classes that the label map can contain, if known; this saves a pass over its pixels.
     """
     height, width = probability.shape
     labels = cv2.resize(label_map, (width, height), interpolation=cv2.INTER_NEAREST_EXACT).ravel()
@@ -206,7 +207,7 @@ def confidences(
 
 
 def _span(middle: float, length: float, limit: int) -> tuple[int, int]:
-    """Start and end of a stretch about `middle`, moved to lie within 0 and `limit`."""
+    """Return start and end of a stretch around `middle`, moved to lie within 0 and `limit`."""
     length = min(round(length), limit)
     start = min(max(0, round(middle - length / 2)), limit - length)
     return start, start + length

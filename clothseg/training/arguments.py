@@ -34,25 +34,25 @@ _FEW_WORKERS, _MANY_WORKERS = 2, 8
 
 
 class Parser(HfArgumentParser):
-    """One that knows flags by their full names only, and raises what argparse would print below pages of usage."""
+    """A parser that accepts only full names, and raises an error instead of printing pages of usage."""
 
     def __init__(self, **kwargs: Any) -> None:
-        """All options of ours and of `TrainingArguments`, and `--preset`."""
+        """Add all our options, those of `TrainingArguments`, and `--preset`."""
         super().__init__(
             [TrainArguments, TrainingArguments],  # type: ignore[list-item]
-            description="Train a clothes parser with ATR's 18 classes.",
+            description="Train a clothes segmentation model with ATR's 18 classes.",
             allow_abbrev=False,
             **kwargs,
         )
         self.add_argument(
             "--preset",
             action="append",
-            help="Name or path of a file of flags; later ones override earlier ones, and flags beside them all. The "
-            f"names are: {_preset_names()}.",
+            help="Name or path of a file of options; later presets override earlier ones, and the command line "
+            f"overrides all. Names: {_preset_names()}.",
         )
 
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse found.
+        """Raise an error with argparse's message.
 
         Raises:
             ConfigError: always.
@@ -63,14 +63,14 @@ class Parser(HfArgumentParser):
 
 
 def default_training_arguments(given: Given, gpu: bool) -> dict[str, object]:
-    """The values in which our defaults differ from those of `TrainingArguments`.
+    """Return our defaults where they differ from those of `TrainingArguments`.
 
-    On a GPU the model is evaluated every 200 iterations, as in the first version, elsewhere after each epoch;
-    checkpoints come every fifth time, or each time where the best one is to be kept.
+    On a GPU the model is evaluated every 200 iterations, as in the first version, elsewhere after each epoch. A
+    checkpoint is written at every fifth evaluation, or at each if the best one is to be kept.
 
     Args:
-        given: the flags that have been given, which some defaults follow.
-        gpu: whether the run will train on one.
+        given: options that were given; some defaults depend on them.
+        gpu: whether the run trains on a GPU.
     """
     evaluations = given.values.get("eval_strategy", "steps" if gpu else "epoch")
     every = given.values.get("eval_steps", EVERY_STEPS)
@@ -93,16 +93,17 @@ def default_training_arguments(given: Given, gpu: bool) -> dict[str, object]:
 
 
 def _workers() -> int:
-    """Processes that decode photos for one GPU."""
+    """Return the number of processes that decode photos for one GPU."""
     share = (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     return min(_MANY_WORKERS, max(_FEW_WORKERS, share))
 
 
 def preset_flags(name: str) -> list[str]:
-    """Command line flags of a preset: a name in `presets/` or a path to a YAML file of `flag: value` lines.
+    """Return the command line options of a preset: a name in `presets/` or the path of a YAML file of `flag: value`
+    lines.
 
     Raises:
-        ConfigError: there is no such preset, or it is not a mapping of flags.
+        ConfigError: there is no such preset, or it is not a mapping of options.
     """
     path = PRESETS / f"{name}.yaml"
     try:
@@ -116,9 +117,9 @@ def preset_flags(name: str) -> list[str]:
     except OSError as error:
         raise ConfigError(f"--preset {name[:200]} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"--preset {name}: {path} is no text file.") from error
+        raise ConfigError(f"--preset {name}: {path} is not a text file.") from error
     if not isinstance(options, dict):
-        raise ConfigError(f"--preset {name}: {path} must hold lines of the form `flag: value`.")
+        raise ConfigError(f"--preset {name}: {path} must consist of lines of the form `flag: value`.")
     if "preset" in options:
         raise ConfigError(f"--preset {name}: {path} names another preset; give both on the command line.")
     flags: list[str] = []
@@ -129,11 +130,11 @@ def preset_flags(name: str) -> list[str]:
 
 
 def parse_arguments(argv: list[str] | None = None) -> tuple[TrainArguments, TrainingArguments]:
-    """Parse a command line; presets apply in their order, and the flags beside them override them all.
+    """Parse a command line; presets apply in order, and options on the command line override them.
 
     Raises:
-        ConfigError: a flag or preset is unknown, or a value cannot be used or would change nothing.
-        SystemExit: argparse was asked for help.
+        ConfigError: an option or preset is unknown, or a value is wrong or would have no effect.
+        SystemExit: after --help.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     given, layers = Given(), _layers(argv)
@@ -179,7 +180,7 @@ def parse_arguments(argv: list[str] | None = None) -> tuple[TrainArguments, Trai
 
 
 def _layers(argv: list[str]) -> list[list[str]]:
-    """The flags of each preset, and last those of the command line itself."""
+    """Return the options of each preset, and last those of the command line."""
     parser = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     if {"-h", "--help"} & {*argv}:
         helper = Parser()
@@ -193,10 +194,10 @@ def _layers(argv: list[str]) -> list[list[str]]:
 
 
 def _given_in(flags: list[str]) -> dict[str, Any]:
-    """Names and values of the flags in a layer.
+    """Return names and values of the options in a layer.
 
     Raises:
-        ConfigError: one is unknown, or has a value of the wrong type.
+        ConfigError: an option is unknown, or has a value of the wrong type.
     """
     parser = Parser(add_help=False, argument_default=argparse.SUPPRESS)
     for action in parser._actions:
@@ -214,13 +215,13 @@ def _given_in(flags: list[str]) -> dict[str, Any]:
 
 
 def _implied(given: Given) -> tuple[dict[str, Any], list[str]]:
-    """Flags that others bring along, and what to tell of it.
+    """Return options that others imply, and messages about them.
 
-    `--eval_steps 50` asks for evaluations by steps; a schedule takes the place of the default decay, and a decay that
-    of a preset's schedule.
+    `--eval_steps 50` implies evaluation by steps; a schedule replaces the default decay, and a decay replaces a
+    preset's schedule.
 
     Raises:
-        ConfigError: a decay and a schedule are asked for at once.
+        ConfigError: both a decay and a schedule were given.
     """
     implied: dict[str, Any] = {}
     notices: list[str] = []
@@ -235,19 +236,19 @@ def _implied(given: Given) -> tuple[dict[str, Any], list[str]]:
         kind = given.values.get("lr_scheduler_type", "linear")
         notices.append(f"The schedule {kind} takes the place of the decay of the learning rate by --lr_decay.")
     elif schedule == decay >= 0 and given.values["lr_decay"]:
-        raise ConfigError("--lr_decay and --lr_scheduler_type are two schedules: give one, or --lr_decay 0.")
+        raise ConfigError("--lr_decay and --lr_scheduler_type are two schedules: use one, or --lr_decay 0.")
     return implied, notices
 
 
 def _stop_early(training: TrainingArguments, given: Given) -> None:
-    """Set what early stopping implies; transformers checks it only where its own option asks for it.
+    """Set options that early stopping implies; transformers checks this only for its own option.
 
     Raises:
-        ConfigError: what is evaluated is not saved, or the best evaluation is not to be kept.
+        ConfigError: evaluated models are not saved, or the best one would not be kept.
     """
     for name in ("load_best_model_at_end", "restore_callback_states_from_checkpoint"):
         if given.values.get(name) is False:
-            raise ConfigError(f"--{name} false: --early_stopping_patience rests on it; leave one of them out.")
+            raise ConfigError(f"--{name} false contradicts --early_stopping_patience; leave one of them out.")
     evaluates, saves = (str(SaveStrategy(name).value) for name in (training.eval_strategy, training.save_strategy))
     if evaluates == "no":
         raise ConfigError("--early_stopping_patience needs evaluations: set --eval_strategy to epoch or steps.")

@@ -1,7 +1,7 @@
-"""Checkpoints on disk: written whole or not at all, and looked through before a run goes on from one.
+"""Checkpoints on disk: written atomically, and checked before a run resumes from one.
 
-The Trainer writes a checkpoint file by file into its final folder. A process killed meanwhile leaves a part of it,
-which transformers would load in silence where optimizer, scheduler or random state are missing.
+The Trainer writes a checkpoint file by file into its final folder. If the process is killed meanwhile, an incomplete
+checkpoint remains, which transformers would load silently even if optimizer, scheduler or random states are missing.
 """
 
 import contextlib
@@ -28,12 +28,12 @@ STATE_FILES = ("optimizer.pt", "scheduler.pt")
 
 
 def fault(folder: Path, *, averaged: bool = False, processes: int = 1) -> str | None:
-    """What keeps a run from going on from a checkpoint as if it had never stopped; None if nothing does.
+    """Return why a run cannot resume exactly from a checkpoint; None if it can.
 
     Args:
         folder: a `checkpoint-N`.
         averaged: whether the run keeps an average of its weights.
-        processes: how many the run has; a checkpoint of another number of processes will do.
+        processes: the run's number of processes; a checkpoint of another number is accepted.
     """
     random = {f"rng_state_{index}.pth" for index in range(processes)} if processes > 1 else {"rng_state.pth"}
     found = {path.name for path in folder.glob("rng_state*.pth")}
@@ -63,13 +63,13 @@ def _whole(path: Path) -> bool:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The `checkpoint-N` folders of a run, the last one first."""
+    """Return the `checkpoint-N` folders of a run, the last one first."""
     found = [(re.fullmatch(r"checkpoint-(\d+)", path.name), path) for path in folder.glob("checkpoint-*")]
     return [path for _, path in sorted(((int(match[1]), path) for match, path in found if match), reverse=True)]
 
 
 def usable_checkpoint(folder: Path, *, averaged: bool = False, processes: int = 1) -> tuple[Path, list[str]]:
-    """The last whole checkpoint of a run.
+    """Return the last complete checkpoint of a run.
 
     Args:
         folder: the run's output.
@@ -77,10 +77,10 @@ def usable_checkpoint(folder: Path, *, averaged: bool = False, processes: int = 
         processes: as in `fault`.
 
     Returns:
-        The checkpoint, and a line on each later one that had to be passed over.
+        The checkpoint, and a line on each later one that is unusable.
 
     Raises:
-        ConfigError: there is none, or none that is whole.
+        ConfigError: there is none, or none that is complete.
     """
     skipped: list[str] = []
     for checkpoint in checkpoints(folder):
@@ -89,28 +89,29 @@ def usable_checkpoint(folder: Path, *, averaged: bool = False, processes: int = 
             return checkpoint, [f"{line}: going on from {checkpoint.name} instead." for line in skipped]
         skipped.append(f"{checkpoint.name} cannot be used, {wrong}")
     if not skipped:
-        raise ConfigError(f"--resume_from_checkpoint: {folder} holds no checkpoint-N folder.")
+        raise ConfigError(f"--resume_from_checkpoint: {folder} contains no checkpoint-N folder.")
     raise ConfigError(
-        f"--resume_from_checkpoint: {folder} holds no whole checkpoint ({'; '.join(skipped)}). "
+        f"--resume_from_checkpoint: {folder} contains no complete checkpoint ({'; '.join(skipped)}). "
         "Start again with another --output_dir, or without that option."
     )
 
 
 def checkpoint_to_resume(training: TrainingArguments, averaged: bool, repo_id: str | None = None) -> str | None:
-    """The checkpoint that `--resume_from_checkpoint` stands for.
+    """Return the checkpoint that `--resume_from_checkpoint` refers to.
 
-    That is a folder; or the last usable one of the output folder, and where that has none the last one on the Hub, of
-    the model that is named or for `true` and `auto` of `repo_id`. `auto` starts anew where there is none at all.
+    This is the given folder; or the last usable checkpoint of the output folder; or else the last one on the Hub, of
+    the given model, or for `true` and `auto` of `repo_id`. With `auto`, the training starts from the beginning if
+    there is none.
 
     Args:
         repo_id: the model on the Hub that the run pushes to.
 
     Returns:
-        A folder, or None to start anew.
+        A folder, or None to start from the beginning.
 
     Raises:
-        ConfigError: no checkpoint can be used, or not the one that is named.
-        HubError: the Hub does not give it.
+        ConfigError: there is no usable checkpoint, or the given one is unusable.
+        HubError: the Hub cannot deliver it.
     """
     resume, output = training.resume_from_checkpoint, Path(str(training.output_dir))
     if resume in (None, "", "False", "false"):
@@ -125,14 +126,16 @@ def checkpoint_to_resume(training: TrainingArguments, averaged: bool, repo_id: s
         if repo_id and not checkpoints(output):
             found = hub_checkpoints.download(repo_id, training.hub_revision, training.hub_token, output)
             if found and training.process_index == 0:
-                sys.stderr.write(f"Going on from {found.name} of {repo_id} on the Hub.\n")
+                sys.stderr.write(f"Resuming from {found.name} of {repo_id} on the Hub.\n")
     if not checkpoints(output):
         if resume == "auto":
             return None
         if resume == repo_id:
             places = f"{resume} is no folder, and no model on the Hub with a checkpoint that clothseg has pushed"
         else:
-            places = f"{output} holds no checkpoint-N folder" + (f", and {repo_id} on the Hub none" if repo_id else "")
+            places = f"{output} contains no checkpoint-N folder" + (
+                f", and {repo_id} on the Hub none" if repo_id else ""
+            )
         raise ConfigError(f"--resume_from_checkpoint: {places}.")
     checkpoint, lines = usable_checkpoint(output, averaged=averaged, processes=training.world_size)
     if training.process_index == 0:
@@ -151,10 +154,10 @@ def _named_checkpoint(folder: Path, averaged: bool, processes: int) -> str:
 
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Leave no half-written `folder` behind where writing it fails.
+    """Remove an incomplete `folder` if writing it fails.
 
     Raises:
-        ConfigError: it could not be written, for want of room as a rule.
+        ConfigError: it could not be written, usually because the disk is full.
     """
     try:
         yield
@@ -164,5 +167,5 @@ def writing(folder: Path) -> Iterator[None]:
         free = shutil.disk_usage(folder.parent).free / 1e6
         earlier = "go on with --resume_from_checkpoint true" if checkpoints(folder.parent) else "start again"
         raise ConfigError(
-            f"{folder} could not be written ({error}; {free:,.0f} MB are free there): make room, then {earlier}."
+            f"{folder} could not be written ({error}; {free:,.0f} MB are free there): free some space, then {earlier}."
         ) from error

@@ -1,7 +1,7 @@
-"""Each flag is honoured, or refused with one sentence before anything is loaded.
+"""Check each option: it works, or is rejected with one sentence before anything is loaded.
 
-One that was accepted and did nothing would be found out after a night on a rented GPU, or never. What may be given is
-in the tables of `flag_rules`.
+An option that was accepted without effect would be noticed after a night on a rented GPU, or never. The tables of
+allowed values are in `flag_rules`.
 """
 
 import os
@@ -22,30 +22,30 @@ from clothseg.training.flag_rules import FIXED, IDLE, LIMITS, METRICS, NEEDS, SH
 
 @dataclass
 class Given:
-    """Flags as they were given, in layers: each preset is one, the command line's own flags are the last.
+    """Options as given, in layers: each preset is one, the command line is the last.
 
-    `values` maps names to values, a later layer's in place of an earlier one's; `layers` to the layer's number.
+    `values` maps names to values, later layers overriding earlier ones; `layers` maps names to the layer's number.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     layers: dict[str, int] = field(default_factory=dict)
 
     def add(self, values: dict[str, Any]) -> None:
-        """Put a layer upon those that are there."""
+        """Add a layer on top."""
         number = max(self.layers.values(), default=-1) + 1
         self.values |= values
         self.layers |= dict.fromkeys(values, number)
 
     def layer(self, *names: str) -> int:
-        """The last layer that gives one of the flags; -1 if none does."""
+        """Return the last layer that gives one of the options; -1 if none does."""
         return max(self.layers.get(name, -1) for name in names)
 
 
 def check_values(given: Given) -> None:
-    """Refuse values that the script works without, before `TrainingArguments` makes anything of them.
+    """Reject values that the script does not support, before `TrainingArguments` uses them.
 
     Raises:
-        ConfigError: the flag, and what to use instead.
+        ConfigError: names the option, and what to use instead.
     """
     for name, value in given.values.items():
         allowed, advice = FIXED.get(name, ((value,), ""))
@@ -56,7 +56,7 @@ def check_values(given: Given) -> None:
             raise ConfigError(f"{_flag(name, value)}: give {words}.")
     metric = str(given.values.get("metric_for_best_model", "loss")).removeprefix("eval_")
     if metric not in METRICS:
-        raise ConfigError(f"--metric_for_best_model {metric}: give one of {', '.join(METRICS)}.")
+        raise ConfigError(f"--metric_for_best_model {metric}: choose one of {', '.join(METRICS)}.")
     _check_reports(given.values.get("report_to") or [])
     for variable in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"):
         if os.environ.get(variable, "").lower() in ("1", "true", "yes"):
@@ -77,20 +77,20 @@ def _check_reports(names: Sequence[str] | str) -> None:
     unknown = sorted(wanted - {"none", "all", *INTEGRATION_TO_CALLBACK})
     if unknown:
         known = ", ".join(sorted(INTEGRATION_TO_CALLBACK))
-        raise ConfigError(f"--report_to {unknown[0]}: no such place; transformers knows {known}.")
+        raise ConfigError(f"--report_to {unknown[0]} is unknown; transformers supports {known}.")
     missing = sorted(wanted - {"none", "all", *get_available_reporting_integrations()})
     if missing:
         raise ConfigError(
             f"--report_to {missing[0]}: its package is not installed; pip install {missing[0].replace('_', '-')}, or "
-            "leave the option out. training_log.csv holds the figures in any case."
+            "leave the option out. training_log.csv contains the figures in any case."
         )
 
 
 def check_needs(given: Given, parsing: TrainArguments, training: TrainingArguments) -> None:
-    """Refuse flags that do nothing beside the others.
+    """Reject options that have no effect with the others.
 
     Raises:
-        ConfigError: the flag, and what it needs.
+        ConfigError: names the option, and what it needs.
     """
     for need in NEEDS:
         for name in need.flags:
@@ -98,14 +98,14 @@ def check_needs(given: Given, parsing: TrainArguments, training: TrainingArgumen
             if value is None or value is IDLE.get(name, False) or given.layer(name) < given.layer(*need.beside):
                 continue
             if not need.met(parsing, training):
-                raise ConfigError(f"{_flag(name, value)} does nothing here: it needs {need.words}.")
+                raise ConfigError(f"{_flag(name, value)} has no effect here: it needs {need.words}.")
 
 
 def check_optimizer(parsing: TrainArguments, training: TrainingArguments) -> None:
-    """Make optimizer and schedule once for a parameter of their own.
+    """Create optimizer and schedule once for a dummy parameter.
 
     Raises:
-        ConfigError: one of them cannot be made, or takes none of the options that were given.
+        ConfigError: one of them cannot be created, or does not accept the given options.
     """
     name = f"--optim {OptimizerNames(training.optim).value}"
     group = {"params": [torch.nn.Parameter(torch.zeros(1))], "weight_decay": training.weight_decay}
@@ -116,7 +116,7 @@ def check_optimizer(parsing: TrainArguments, training: TrainingArguments) -> Non
         plain = Trainer.get_optimizer_cls_and_kwargs(training)[1]
         training.optim_args = given
         if options == plain:
-            raise ConfigError(f"--optim_args {given} does nothing here: {name} takes none of it.")
+            raise ConfigError(f"--optim_args {given} has no effect here: {name} accepts none of it.")
     if not parsing.lr_decay:
         _made(
             f"--lr_scheduler_type {schedule_of(training)}",
@@ -138,6 +138,6 @@ def _made(name: str, make: Callable[[], Any]) -> Any:
 
 
 def one_line(error: Exception) -> str:
-    """What an error says, in one line."""
+    """Return an error's message in one line."""
     text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return f"{text}."

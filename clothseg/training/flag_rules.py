@@ -1,6 +1,6 @@
-"""What may be given to the flags that transformers' `TrainingArguments` brings, and which flags need others.
+"""Tables for the options of transformers' `TrainingArguments`: allowed values, and which options need others.
 
-`flag_checks` goes through these tables.
+`flag_checks` applies these tables.
 """
 
 import json
@@ -61,7 +61,7 @@ FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
     "length_column_name": ((), "photos have no lengths; leave the option out."),
     "debug": (("", [], "underflow_overflow", ["underflow_overflow"]), "underflow_overflow alone is known here."),
 }
-"""Flag: the values that may be given, and what to say of others."""
+"""Option: allowed values, and the advice for others."""
 
 _ONE = (lambda value: value >= 1, "1 or more")
 _ABOVE = (lambda value: value > 0, "a number above 0")
@@ -99,11 +99,11 @@ LIMITS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "activation_checkpointing_kwargs": (_is_mapping, """JSON, such as '{"use_reentrant": false}'"""),
     "gradient_checkpointing_kwargs": (_is_mapping, """JSON, such as '{"use_reentrant": false}'"""),
 }
-"""Flag: which values it takes, and these in words."""
+"""Option: test of the values, and the allowed values in words."""
 
 
 class Need(NamedTuple):
-    """Flags that do something only if others, `beside`, say so."""
+    """Options that have an effect only if others, `beside`, allow it."""
 
     flags: tuple[str, ...]
     beside: tuple[str, ...]
@@ -120,7 +120,7 @@ def _strategy(name: str, *wanted: str) -> Callable[[TrainArguments, TrainingArgu
 
 
 def schedule_of(training: TrainingArguments) -> str:
-    """Name of the learning rate's schedule."""
+    """Return the name of the learning rate's schedule."""
     return str(SchedulerType(training.lr_scheduler_type).value)
 
 
@@ -250,11 +250,11 @@ NEEDS = (
         ("class_crop",), ("augmentation",), lambda p, t: p.augmentation != "none", "--augmentation standard or strong"
     ),
 )
-"""Checked where a flag is given in the same layer as those beside it or in a later one, so that a command line may
-change what a preset's other flags rest on."""
+"""Checked if an option is given in the same layer as the others or in a later one, so that a command line can change
+the options that a preset's other options depend on."""
 
 IDLE = {"dataloader_in_order": True}
-"""What asks for nothing where it is not False."""
+"""Values other than False that mean "off"."""
 
 METRICS = ("loss", "mean_iou", "mean_iou_no_background", "mean_accuracy", "overall_accuracy")
-"""What `--metric_for_best_model` may be: figures that every evaluation has. A class's own may be missing."""
+"""Values for `--metric_for_best_model`: figures of every evaluation. Those of single classes may be missing."""

@@ -1,8 +1,8 @@
-"""SIGTERM and Ctrl-C end a training after the step in hand, with a checkpoint, in all processes at the same step.
+"""SIGTERM and Ctrl-C end a training after the current step, with a checkpoint, in all processes at the same step.
 
-transformers' own `enable_jit_checkpoint` does not do: it waits three seconds on a timer in each process by itself,
-so that several processes stop at different steps and wait for each other for ever; it saves in the middle of a step,
-whose random numbers a resumed run then draws twice; and it knows nothing of Ctrl-C or of callbacks that save.
+transformers' own `enable_jit_checkpoint` does not work for this. It waits three seconds in each process separately, so
+several processes stop at different steps and wait for each other forever; it saves in the middle of a step, whose
+random numbers a resumed run then draws twice; and it ignores Ctrl-C and callbacks that save.
 """
 
 import contextlib
@@ -27,18 +27,18 @@ LOADER_SECONDS = 20
 
 
 class Interruption(TrainerCallback):
-    """Listens for SIGTERM and SIGINT; `signum` is 0, or the signal that the training has ended for."""
+    """Handles SIGTERM and SIGINT; `signum` is 0, or the signal that ended the training."""
 
     def __init__(self) -> None:
-        """Start with nothing heard."""
+        """Start without a signal."""
         self.signum = 0
         self._heard, self._heard_at, self._saved = 0, 0.0, -1
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Take the two signals within this context; one that came too late to be acted on is raised at its end.
+        """Handle the two signals within this context; a signal that came too late is raised at its end.
 
-        Python lets only the main thread do so: in another, signals do what they always do.
+        Python allows this only in the main thread; in other threads, signals keep their usual effect.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -57,10 +57,10 @@ class Interruption(TrainerCallback):
                 signal.raise_signal(self._heard)
 
     def raise_if_stopped(self, step: int, hub: str = "") -> None:
-        """End the run if its training has been ended.
+        """Raise an error if a signal ended the training.
 
         Args:
-            hub: of the checkpoint's way to the Hub, for the reader: ", also in user/name on the Hub".
+            hub: text about the checkpoint on the Hub, such as ", also in user/name on the Hub".
 
         Raises:
             Interrupted: a signal stopped the training after `step`.
@@ -69,7 +69,7 @@ class Interruption(TrainerCallback):
             name = signal.Signals(self.signum).name
             raise Interrupted(
                 self.signum,
-                f"Stopped by {name} after step {step}, with a checkpoint{hub}: go on with the same command and "
+                f"Stopped by {name} after step {step}, with a checkpoint{hub}: continue with the same command and "
                 "--resume_from_checkpoint true.",
             )
 
@@ -83,7 +83,7 @@ class Interruption(TrainerCallback):
             os.write(2, b"\nStopping after this step, with a checkpoint. Ctrl-C stops at once.\n")
 
     def _agree(self, args: TrainingArguments) -> int:
-        """The signal that any process has heard."""
+        """Return the signal that any process received."""
         if args.world_size == 1:
             return self._heard
         heard = torch.tensor(self._heard, device=args.device)
@@ -93,7 +93,7 @@ class Interruption(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Stop here if told so, with a checkpoint; after an epoch's last step its evaluation comes first."""
+        """Stop here after a signal, with a checkpoint; after an epoch's last step the evaluation comes first."""
         self.signum = self._agree(args)
         if self.signum:
             if args.save_total_limit == 1:  # at its end the Trainer would delete all checkpoints but the best one
@@ -104,30 +104,30 @@ class Interruption(TrainerCallback):
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """The Trainer comes by here also when it is stopped within an epoch, and would evaluate."""
+        """Skip the evaluation if the training was stopped within an epoch; the Trainer calls this then, too."""
         if self.signum:
             control.should_evaluate = control.should_evaluate and _due(state)
             control.should_save = self._saved != state.global_step
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Remember what has been saved."""
+        """Remember the saved step."""
         self._saved = state.global_step
 
 
 def _due(state: TrainerState) -> bool:
-    """Whether an epoch, or the training, has really ended."""
+    """Return whether an epoch, or the training, has really ended."""
     return float(state.epoch or 0).is_integer() or state.global_step >= state.max_steps
 
 
 def outlive_signals(initialize: Callable[[int], None] | None, worker: int) -> None:
-    """Run at the start of a data loader's process: signals are left to the trainer, which still needs data.
+    """Initialise a data loader's process: ignore signals, since the trainer still needs data.
 
-    `timeout`, Slurm and a terminal signal all processes of a run at once, and torch's loaders would die of it and
-    take the trainer with them in the middle of its step. They end a little later instead, in case nobody ends them.
+    `timeout`, Slurm and terminals signal all processes of a run at once; torch's loaders would die and take the
+    trainer with them in the middle of its step. They end a little later instead, in case nobody ends them.
 
     Args:
-        initialize: what else is run there.
-        worker: the loader process's number.
+        initialize: another function to call there.
+        worker: number of the loader process.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: signal.alarm(LOADER_SECONDS))

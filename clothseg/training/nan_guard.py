@@ -1,7 +1,7 @@
-"""A loss or a weight that is infinite or not a number ends the training, before it reaches a checkpoint.
+"""End a training whose loss or weights are infinite or not a number, before they reach a checkpoint.
 
-transformers' own `logging_nan_inf_filter` does the opposite: it writes a mean in place of such a loss to the log, and
-the training goes on with weights that are lost.
+transformers' own `logging_nan_inf_filter` does the opposite: it logs a mean instead of such a loss, and the training
+continues with useless weights.
 """
 
 from pathlib import Path
@@ -17,18 +17,19 @@ from clothseg.training.data.dataset import ParsingDataset
 
 
 SHOWN = 32
-"""Row ids that a message lists at most."""
+"""Largest number of row ids in a message."""
 
 
 def all_finite(model: nn.Module) -> torch.Tensor:
-    """() bool on the model's device: whether all parameters and buffers are finite, found without waiting for it."""
+    """Return () bool on the model's device: whether all parameters and buffers are finite; does not wait for the
+    device."""
     values = [value.detach() for value in model.state_dict().values() if value.is_floating_point()]
     # One norm of all: a few kernels on a GPU, not two for each of hundreds of tensors.
     return nn.utils.get_total_norm(values).isfinite()
 
 
 def _on_its_way(values: torch.Tensor) -> tuple[torch.Tensor, torch.cuda.Event | None]:
-    """A copy on the host, and the event after which it holds the values; None where it does already."""
+    """Return a copy on the host, and the event after which it holds the values; None if it does already."""
     if values.device.type != "cuda":
         return values.cpu(), None
     copy = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
@@ -39,10 +40,10 @@ def _on_its_way(values: torch.Tensor) -> tuple[torch.Tensor, torch.cuda.Event | 
 
 
 class _Step(NamedTuple):
-    """What was seen of a step: its number, its parts' rows, and flags on the host once `copied` has happened.
+    """A recorded step: its number, its parts' rows, and flags on the host once `copied` has happened.
 
-    `flags` is (2 + parts,) int32: whether any process's loss, and any process's weights, are lost; and which parts
-    of this process have a sound loss.
+    `flags` is (2 + parts,) int32: whether any process's loss, and any process's weights, are not finite; and which
+    parts of this process have a finite loss.
     """
 
     number: int
@@ -52,14 +53,14 @@ class _Step(NamedTuple):
 
 
 class NanGuard(TrainerCallback):
-    """Looks at the losses of each step and at the weights after it; all processes stop at the same step.
+    """Checks the losses of each step and the weights after it; all processes stop at the same step.
 
-    On a GPU it looks at a step when the next one has been queued, so that the GPU is never waited for, and before
-    anything is saved or evaluated.
+    On a GPU a step is checked when the next one has been queued, so that the GPU never waits, and before anything is
+    saved or evaluated.
     """
 
     def __init__(self, rows: ParsingDataset | None, late: bool) -> None:
-        """Name rows by their ids in `rows`, what the Trainer trains on; `late`: look one step later, as on a GPU."""
+        """Name rows by their ids in `rows`, the Trainer's data; `late`: check one step later, as on a GPU."""
         self._rows, self.late = rows, late
         self._seen: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._waiting: _Step | None = None
@@ -72,10 +73,10 @@ class NanGuard(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Refuse weights that are lost already.
+        """Check the starting weights.
 
         Raises:
-            DivergedError: the model, or the checkpoint that is resumed, has weights that are not finite.
+            DivergedError: the model, or the checkpoint to resume, has weights that are not finite.
         """
         self._seen.clear()
         self._waiting = None
@@ -89,7 +90,7 @@ class NanGuard(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Look at the step, or the one before; it is the first thing done after it.
+        """Check the step, or the one before; this runs first after a step.
 
         Raises:
             DivergedError: names the step, its rows and the last checkpoint.
@@ -108,15 +109,15 @@ class NanGuard(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Look at the last step.
+        """Check the last step.
 
         Raises:
-            DivergedError: as `settle`.
+            DivergedError: as for `settle`.
         """
         self.settle()
 
     def settle(self) -> None:
-        """Look at the step that has not been looked at yet; the trainer calls it before it saves or evaluates.
+        """Check the step that is still unchecked; the trainer calls this before it saves or evaluates.
 
         Raises:
             DivergedError: names the step, its rows and the last checkpoint.

@@ -1,4 +1,4 @@
-"""What a running training shows: a bar, and a table with a line per evaluation on the terminal and in a file."""
+"""Progress of a training: a bar, and a table with a line per evaluation, on the terminal and in a file."""
 
 import csv
 import io
@@ -28,10 +28,10 @@ HEADER = "  ".join(heading.rjust(9) for heading, _ in COLUMNS.values())
 
 
 def evaluation_rows(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row of `COLUMNS` per evaluation; a step evaluated twice counts once.
+    """Return a row of `COLUMNS` per evaluation; a step evaluated twice counts once.
 
-    The training loss is the mean over the steps since the evaluation before, the learning rate that of the last of
-    them; both are NaN where nothing was logged.
+    The training loss is the mean over the steps since the previous evaluation, the learning rate that of the last of
+    them; both are NaN if nothing was logged.
 
     Args:
         log: the Trainer's `log_history`.
@@ -56,7 +56,7 @@ def evaluation_rows(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def write_log(log: list[dict[str, Any]], path: Path) -> None:
-    """Write `evaluation_rows` as CSV, at once: a reader never sees half a file."""
+    """Write `evaluation_rows` as CSV, atomically."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -66,7 +66,7 @@ def write_log(log: list[dict[str, Any]], path: Path) -> None:
 
 
 def shown_cells(row: dict[str, Any]) -> list[str]:
-    """The cells of a row, formatted, in the order of `COLUMNS`; – for what was not measured."""
+    """Return the formatted cells of a row, in the order of `COLUMNS`; – for missing values."""
     return [
         "–" if row[name] is None or row[name] != row[name] else format(row[name], style)
         for name, (_, style) in COLUMNS.items()
@@ -74,7 +74,7 @@ def shown_cells(row: dict[str, Any]) -> list[str]:
 
 
 def table_line(row: dict[str, Any]) -> str:
-    """A row as it stands under `HEADER`."""
+    """Return a row formatted for the table under `HEADER`."""
     headings = (heading for heading, _ in COLUMNS.values())
     return "  ".join(
         cell.rjust(max(9, len(heading))) for cell, heading in zip(shown_cells(row), headings, strict=True)
@@ -82,22 +82,22 @@ def table_line(row: dict[str, Any]) -> str:
 
 
 class Table(TrainerCallback):
-    """Shows and stores a line per evaluation, in the main process."""
+    """Prints and stores a line per evaluation, in the main process."""
 
     def __init__(self) -> None:
-        """Start with a heading to be shown."""
+        """Start with a header to print."""
         self._heading = True
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Have the loss up to each evaluation logged before it."""
+        """Log the loss up to each evaluation before it."""
         control.should_log = control.should_log or control.should_evaluate
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """As after a step."""
+        """Log the loss, as after a step."""
         control.should_log = control.should_log or control.should_evaluate
 
     def on_evaluate(
@@ -105,7 +105,7 @@ class Table(TrainerCallback):
     ) -> None:
         """Add the line of this evaluation.
 
-        The file is written anew each time: a run that goes on from a checkpoint drops what it will do again.
+        The file is rewritten each time: a run that resumes from a checkpoint drops the lines that it will repeat.
         """
         if not state.is_world_process_zero:
             return
@@ -121,7 +121,7 @@ class Table(TrainerCallback):
 
 
 class Bar(ProgressCallback):
-    """The Trainer's bars, with the loss beside them instead of lines that tear the table apart."""
+    """The Trainer's bars, with the loss beside them instead of on lines that would break the table."""
 
     def on_log(
         self,

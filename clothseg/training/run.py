@@ -1,4 +1,4 @@
-"""One training from arguments to a folder that can be used, and pushed."""
+"""Run a training from arguments to a finished model folder, and push it."""
 
 import contextlib
 import copy
@@ -46,13 +46,13 @@ from clothseg.training.trainer import ClothesTrainer
 
 
 INCOMPLETE = "model.incomplete"
-"""The trained model's folder until figures, plots and card are in it."""
+"""Name of the trained model's folder until figures, plots and card are complete."""
 
 
 def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -> Path:
-    """Train, evaluate, save to `<output_dir>/model`, and push where asked.
+    """Train, evaluate, save to `<output_dir>/model`, and push if requested.
 
-    All that can be wrong with arguments, data, model or access to the Hub is found before the first step.
+    Errors in arguments, data, model or access to the Hub are reported before the first step.
 
     Args:
         argv: the command line's arguments, for the model card.
@@ -61,8 +61,8 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
         The folder with model, image processor, card, figures and plots.
 
     Raises:
-        ClothsegError: in one sentence what is wrong and what to do. Once training is done, the trained model is on
-            disk whatever happens, and a failed push says how to push it later.
+        ClothsegError: says what is wrong and what to do. After training, the model is on disk in any case, and after a
+            failed push the message says how to push it later.
     """
     if training.process_index == 0:
         sys.stderr.writelines(f"{notice}\n" for notice in parsing.notices)
@@ -84,8 +84,8 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
     network = build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch)
     if training.activation_checkpointing and not network.supports_gradient_checkpointing:
         raise ConfigError(
-            f"--activation_checkpointing: {network.config.model_type} cannot do it; leave the option out and lower "
-            "--per_device_train_batch_size where memory is short."
+            f"--activation_checkpointing does not work with {network.config.model_type}; leave the option out, and "
+            "lower --per_device_train_batch_size if memory is short."
         )
     processor = build_processor(parsing.size)
     teacher = _teacher(parsing, processor, training.device)
@@ -102,7 +102,7 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
             check=True,
         )
     if writes:
-        sys.stdout.write(f"Shares of the classes:\n{shares_text(splits.masks)}\n")
+        sys.stdout.write(f"Class shares:\n{shares_text(splits.masks)}\n")
     rows, counts = splits.train, splits.pixels
     if parsing.unlabelled_name or parsing.flat_lay_name:
         with training.main_process_first(desc="labels of the teacher"):
@@ -179,30 +179,30 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
 
 
 def evaluate_each_short_epoch(training: TrainingArguments, rows: int) -> None:
-    """Evaluate after each epoch where it has fewer steps than lie between two evaluations."""
+    """Evaluate after each epoch if an epoch has fewer steps than the interval of evaluations."""
     batch = training.train_batch_size * training.gradient_accumulation_steps * training.world_size
     if rows / batch < float(training.eval_steps or 0):
         training.eval_strategy, training.save_strategy = IntervalStrategy.EPOCH, SaveStrategy.EPOCH
 
 
 def refuse_earlier_run(output: Path, again: bool = False) -> None:
-    """Refuse an output folder in which an earlier run has left what a new one would replace or delete.
+    """Reject an output folder that contains results of an earlier run, which a new one would replace or delete.
 
     Args:
         output: the folder.
-        again: the same run starts again after a stop before its first checkpoint: its log may be replaced.
+        again: the same run starts again after it stopped before its first checkpoint, so its log may be replaced.
 
     Raises:
-        ConfigError: says what is there and how to go on.
+        ConfigError: says what is there and how to continue.
     """
     if output.exists() and not output.is_dir():
         raise ConfigError(f"--output_dir {output} is a file: choose another one.")
     away = "choose another --output_dir, or move it away."
     if (output / "model").exists():
-        raise ConfigError(f"{output / 'model'} holds a finished model: {away}")
+        raise ConfigError(f"{output / 'model'} contains a finished model: {away}")
     if found := checkpoints(output):
         raise ConfigError(
-            f"{output} holds checkpoints of an earlier run, the last one {found[0].name}: go on from it with "
+            f"{output} contains checkpoints of an earlier run, the last one {found[0].name}: continue it with "
             f"--resume_from_checkpoint true, {away}"
         )
     for name, what in (
@@ -234,7 +234,7 @@ def _save(trainer: ClothesTrainer, processor: SegformerImageProcessorPil, dtype:
 def _save_progress(
     trainer: ClothesTrainer, parsing: TrainArguments, repo_id: str, folder: Path, state: TrainerState
 ) -> None:
-    """Write the model as it would be evaluated now, with the card of one that is still being trained."""
+    """Save the model in its current state for a push, with a card that says it is still being trained."""
     with trainer.average.applied(trainer.network) if trainer.average else contextlib.nullcontext():
         _save(trainer, trainer.processor, parsing.save_dtype, folder)
     write_log(state.log_history, folder / LOG_FILE)
@@ -263,7 +263,7 @@ def _report(
     scores = score(segmenter, rows)
     only = only_class(scores)
     if only is not None:  # the model is kept: it has taken hours, and may yet be of use to whoever looks for the cause
-        sys.stderr.write(f"Warning: the trained model calls every pixel of the {part} photos {only}.\n")
+        sys.stderr.write(f"Warning: the trained model labels every pixel of the {part} photos {only}.\n")
     found = report(scores)
     write_log(log, folder / LOG_FILE)
     weights = {

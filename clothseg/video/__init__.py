@@ -1,1 +1,1 @@
-"""Clips: reading, segmenting frame by frame without flicker, writing."""
+"""Clips: read them, segment them frame by frame without flicker, write them."""

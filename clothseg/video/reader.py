@@ -1,6 +1,6 @@
-"""Clips in: whatever a stranger calls a clip becomes upright RGB or RGBA frames with their times, or a clear error.
+"""Read clips of any origin as upright RGB or RGBA frames with their times, or raise a clear error.
 
-PyAV reads them, which is optional: `pip install "clothseg[video]"`.
+This uses PyAV, an optional package: `pip install "clothseg[video]"`.
 """
 
 from collections.abc import Iterator
@@ -18,24 +18,25 @@ from clothseg.errors import ConfigError, ImageError, needs_extra
 
 MAX_SECONDS = 600.0
 MAX_PIXELS = 4096 * 2304
-"""Of a frame."""
+"""Default limit for the pixels of a frame."""
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,gif"
-"""FFmpeg's names of what is opened. Not among them are playlists, which make it read other files and addresses."""
+"""FFmpeg's names of the accepted formats. Playlists are not among them, since they make FFmpeg read other files and
+URLs."""
 
 FORMATS_TEXT = "MP4, MOV, WebM, MKV, AVI, MPEG, WMV, FLV, OGV or GIF"
 
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-"""Decoders that know the transparency of WebM and Matroska, by FFmpeg's names of the codecs."""
+"""Decoders that support the transparency of WebM and Matroska, by FFmpeg's names of the codecs."""
 
 _ENDS_EARLY = 0.9
-"""Share of its header's duration up to which a clip that ends has lost something."""
+"""A clip that ends before this share of its header's duration is incomplete."""
 
 
 class Frame(NamedTuple):
-    """`pixels` are shown from `time` on: seconds, with the clip's own beginning.
+    """A frame, with the time in seconds, on the clip's own clock, from which it is shown.
 
-    They are (H, W, 3) uint8 RGB, or (H, W, 4) RGBA if the clip has transparency.
+    `pixels` are (H, W, 3) uint8 RGB, or (H, W, 4) RGBA if the clip has transparency.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -48,9 +49,9 @@ class Clip:
 
     Attributes:
         path: The file.
-        rate: Frames per second, on average where they vary.
-        seconds: Duration by the file's header; None where it has none.
-        frames: About how many there are; None where nothing tells.
+        rate: Frames per second, the mean if they vary.
+        seconds: Duration in the file's header; None if it has none.
+        frames: Approximate number of frames; None if unknown.
     """
 
     path: Path
@@ -65,7 +66,7 @@ class Clip:
         """Decode the frames, once: upright, with square pixels, and all of the first one's size.
 
         Raises:
-            ImageError: the clip is damaged, ends before its time, or is longer or larger than allowed.
+            ImageError: the clip is damaged, incomplete, or longer or larger than allowed.
         """
         import av
 
@@ -88,59 +89,63 @@ class Clip:
         except av.FFmpegError as error:
             at = f" after {float(last.time - first.time):.1f} seconds" if first and last else ""
             raise ImageError(
-                f"{self.path.name} is damaged{at} and cannot be decoded ({error.strerror}); save or download it anew."
+                f"{self.path.name} is damaged{at} and cannot be decoded ({error.strerror}); save or download it again."
             ) from error
         if first is None or last is None:
-            raise ImageError(f"{self.path.name} has no frames; save or download it anew.")
+            raise ImageError(f"{self.path.name} has no frames; save or download it again.")
         lasted = float(last.time - first.time + 1 / self.rate)
         # sound may go on for longer
         own = None if self._container.streams.audio and not stream.duration else self.seconds
         if own and lasted < min(_ENDS_EARLY * own, own - 1):
             raise ImageError(
-                f"{self.path.name} ends after {lasted:.1f} of {own:.1f} seconds: it is incomplete; download it anew."
+                f"{self.path.name} ends after {lasted:.1f} of {own:.1f} seconds: it is incomplete; download it again."
             )
 
     def _check(self, width: int, height: int) -> None:
         if width * height > self._max_pixels:
             raise ImageError(
                 f"{self.path.name} is too large: {width} x {height} is {width * height:,} pixels and the limit is "
-                f"{self._max_pixels:,}; make it smaller, or allow more."
+                f"{self._max_pixels:,}; make it smaller, or raise the limit."
             )
 
     def _too_long(self) -> str:
-        return f"{self.path.name} is longer than the {self._max_seconds:g} seconds allowed; cut it, or allow more."
+        return (
+            f"{self.path.name} is longer than the limit of {self._max_seconds:g} seconds; cut it, or raise the limit."
+        )
 
 
 @contextmanager
 def open_clip(path: Path, max_seconds: float = MAX_SECONDS, max_pixels: int = MAX_PIXELS) -> Iterator[Clip]:
-    """Open a clip; its frames come by iterating over it, and one at a time is held.
+    """Open a clip; iterate over it to get its frames. Only one frame is in memory at a time.
 
-    Frames are turned as the file says, and squeezed pixels made square. More than eight bits are brought to eight;
-    HDR is not brought to the usual range of brightness.
+    Frames are rotated as the file says, and pixels made square. More than eight bits are reduced to eight; HDR is not
+    tone-mapped.
 
     Args:
-        path: Of a file of one of `FORMATS_TEXT`.
-        max_seconds: The longest duration that is accepted.
-        max_pixels: The largest width x height that is accepted; checked before the first frame is decoded.
+        path: Path of a file of one of `FORMATS_TEXT`.
+        max_seconds: The longest accepted duration.
+        max_pixels: The largest accepted width x height, checked before the first frame is decoded.
 
     Raises:
-        ImageError: The file is missing, empty, damaged, too long, too large, or no clip.
+        ImageError: The file is missing, empty, damaged, too long, too large, or not a clip.
         ConfigError: PyAV is not installed.
     """
     av = import_av()
     if not path.is_file():
-        raise ImageError(f"{path} is a folder; give a clip." if path.is_dir() else f"There is no file {path}.")
+        raise ImageError(
+            f"{path} is a folder; give the path of a clip." if path.is_dir() else f"There is no file {path}."
+        )
     if not path.stat().st_size:
         raise ImageError(f"{path.name} is empty: it has no bytes.")
     try:
         container = av.open(str(path), options=safely())
     except av.FFmpegError as error:
         raise ImageError(
-            f"{path.name} is not a readable clip ({error.strerror}); use {FORMATS_TEXT}, or download it anew."
+            f"{path.name} is not a readable clip ({error.strerror}); use {FORMATS_TEXT}, or download it again."
         ) from error
     with container:
         if not container.streams.video:
-            raise ImageError(f"{path.name} has no pictures, only sound; give another file.")
+            raise ImageError(f"{path.name} has only sound, no pictures; give another file.")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
@@ -154,7 +159,7 @@ def open_clip(path: Path, max_seconds: float = MAX_SECONDS, max_pixels: int = MA
 
 
 def import_av() -> Any:
-    """PyAV.
+    """Import PyAV.
 
     Raises:
         ConfigError: it is not installed.
@@ -165,12 +170,12 @@ def import_av() -> Any:
 
 
 def safely() -> dict[str, str]:
-    """Options to open strangers' files with: no other formats, and no other place than this file."""
+    """Return options for opening untrusted files: only our formats, and no other file or URL."""
     return {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 
 
 def _decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """The stream's pictures as PyAV decodes them, with the transparency of WebM, which FFmpeg's own decoder drops."""
+    """Decode the stream's pictures, including the transparency of WebM, which FFmpeg's own decoder drops."""
     if stream.metadata.get("alpha_mode") != "1" or stream.codec_context.name not in _ALPHA_DECODERS:
         yield from container.decode(stream)
         return
@@ -189,7 +194,7 @@ def _decoded(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def _upright(decoded: Any, ratio: Fraction, first: Frame | None) -> npt.NDArray[np.uint8]:
-    """The picture as it is to be seen: `ratio` is how wide its pixels are; all are of the first one's size."""
+    """Return the picture upright; `ratio` is the width of its pixels; all get the first one's size."""
     turns = round(decoded.rotation / 90) % 4
     size = (decoded.height, max(1, round(decoded.width * ratio)))
     if first is not None:

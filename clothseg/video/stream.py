@@ -1,8 +1,7 @@
-"""Segmentations of a clip's frames that do not flicker: each frame's probabilities are mixed with those before it.
+"""Segment a clip's frames without flicker: each frame's probabilities are averaged with those before it.
 
-What was known before is carried along by the motion between frames, and counts less where the frames do not look
-alike after it: there the network is believed. It looks at the surroundings of the people, which follow them.
-docs/video.md has what that brings.
+Earlier probabilities are moved along with the motion between frames, and count less where the frames differ after it.
+The network sees a window around the people that follows them. docs/video.md describes the effect.
 """
 
 from collections.abc import Iterable, Iterator
@@ -35,31 +34,31 @@ Frame = Image.Image | npt.NDArray[np.uint8]
 """A PIL image, or an (H, W, 3) RGB or (H, W, 4) RGBA uint8 array."""
 
 PAST = 0.7
-"""Weight of what was known before a frame, where the motion is trusted."""
+"""Weight of earlier probabilities where the motion is trusted."""
 
 TURNED_AFTER = 8
-"""Frames in a row that must look otherwise before somebody is taken to have turned round."""
+"""Number of frames in a row that must look otherwise before somebody counts as turned round."""
 
 WHOLE_EVERY = 32
-"""Frames after which the whole frame is looked at again, for people who came in."""
+"""Number of frames after which the whole frame is segmented again, for people who came in."""
 
 _AIR = 0.05
-"""Least air about the people, as a share of their height or width, before they are given new surroundings."""
+"""Least margin around the people, as a share of their height or width, before the window moves."""
 
 _ROOMY = 1.7
-"""How many times as large as they would be now surroundings may be before they are drawn anew."""
+"""Largest size of a window, relative to a new one, before it is drawn again."""
 
 _WIDER = 1.25
-"""How much wider than the network's proportions surroundings must be to be looked at in their own."""
+"""How much wider than the network's proportions a window must be to be segmented in its own proportions."""
 
 
 class Window(NamedTuple):
-    """What is known of a part of a frame.
+    """Probabilities of a part of a frame.
 
     Attributes:
         box: the part, in pixels of the frame.
         probabilities: (18, h, w) float32, the classes' probabilities over the box.
-        back_view: whether the person in it is seen from behind; None where that is for the pipeline to say.
+        back_view: whether the person in it is seen from behind; None leaves it to the pipeline.
     """
 
     box: Box
@@ -68,7 +67,7 @@ class Window(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A frame, and how it follows from the one before; None for the first of a scene."""
+    """A frame, and its motion from the one before; None for the first frame of a scene."""
 
     photo: Image.Image
     motion: Motion | None
@@ -77,7 +76,7 @@ class Step(NamedTuple):
 
 
 class Stream:
-    """Looks at the frames of one clip or camera in their order, and remembers what it knew of the last one."""
+    """Segment the frames of one clip or camera in order, with the memory of the last one."""
 
     def __init__(
         self,
@@ -87,10 +86,10 @@ class Stream:
         smooth: bool = True,
         **keywords: Unpack[VideoKeywords],
     ) -> None:
-        """Begin; the options are those of `segment_frames`.
+        """Start a stream; the options are those of `segment_frames`.
 
         Raises:
-            ConfigError: an option has no such value.
+            ConfigError: a wrong option.
         """
         self._options = SegmentOptions.of(keywords, options)
         own = (*VIDEO_OPTIONS, "orientation")  # either value: a clip says itself how it is turned
@@ -100,7 +99,7 @@ class Stream:
             if name not in own and getattr(self._options, name) != option.default
         ]
         if given:
-            raise ConfigError(f"Clips have no option {given[0]}; they have {', '.join(VIDEO_OPTIONS)} and smooth.")
+            raise ConfigError(f"Clips have no option {given[0]}; use one of {', '.join(VIDEO_OPTIONS)} or smooth.")
         self._segmenter = segmenter
         self._smooth, self._zoom = smooth, self._options.zoom == "auto"
         self._side = SideVote()
@@ -111,7 +110,7 @@ class Stream:
         self._age = 0
 
     def __call__(self, frame: Frame) -> Segmentation:
-        """The next frame by itself, as soon as it can be.
+        """Segment the next frame on its own, at once.
 
         Raises:
             ImageError: the frame cannot be used.
@@ -121,25 +120,26 @@ class Stream:
         return self.finish(step, window)
 
     def pair(self, frame: Frame) -> "_Pair":
-        """The next frame, its grey copy, and that of the frame before: for `prepare`, in any thread."""
+        """Return the next frame, its grey copy, and that of the frame before: for `prepare`, in any thread."""
         photo = load_photo(frame, keep_alpha=True)
         before, self._grey = self._grey, grey_copy(np.asarray(on_white(photo)))
         return photo, before, self._grey
 
     def windows(self, steps: list[Step]) -> list[Window]:
-        """What is known of the next frames: a pass of the network for each, and one more where a scene begins."""
+        """Return the windows of the next frames: one pass of the network for each, and another at the start of a
+        scene."""
         cuts = [index for index, step in enumerate(steps) if index and step.motion is None]
         return [window for start, end in pairwise([0, *cuts, len(steps)]) for window in self._scene(steps[start:end])]
 
     def finish(self, step: Step, window: Window) -> Segmentation:
-        """The labels at the frame's own size; beyond the window all is Background."""
+        """Return the labels at the frame's own size; outside of the window all is Background."""
         prediction = decode_window(
             step.photo, as_logits(window.probabilities), window.box, self._options, back_view=window.back_view
         )
         return as_segmentation(prediction, step.original, name=None, model=self._segmenter.name)
 
     def _scene(self, steps: list[Step]) -> list[Window]:
-        """Frames without a cut between them, segmented through one window."""
+        """Segment frames without a cut between them through one window."""
         photo = steps[0].photo
         size = photo.height, photo.width
         if steps[0].motion is None:
@@ -164,13 +164,13 @@ class Stream:
         return windows
 
     def _back_view(self, window: Window) -> bool | None:
-        """Whether the person is seen from behind, decided over time; of several people nobody is taken to be."""
+        """Decide over time whether the person is seen from behind; with several people, never."""
         if not self._smooth or self._options.edges == "plain" or self._options.back_view == "off":
             return None
         return not self._several and self._side.add(from_behind(as_logits(window.probabilities)))
 
     def _input_size(self, box: Box) -> tuple[int, int] | None:
-        """Of what the network sees: where people stand side by side, the box's own proportions, and more pixels."""
+        """Return the network's input size: the box's own proportions and more pixels, if people stand side by side."""
         height, width = self._segmenter.image_size
         if not self._several:  # one person who fills a wide frame is large enough
             return None
@@ -178,7 +178,7 @@ class Stream:
         return aspect_preserving_size((box.right - box.left, box.bottom - box.top), (height, width)) if wide else None
 
     def _next_box(self, window: Window, box: Box, size: tuple[int, int]) -> Box:
-        """Where to look next: through `box` again, so that the view stays calm, unless it is too narrow or wide."""
+        """Return the next box: `box` again, so that the view stays calm, unless it is too narrow or too wide."""
         figure, whole = figure_of(window), _whole(size)
         if figure is None:
             return whole
@@ -196,15 +196,15 @@ class Stream:
 
 
 class SideVote:
-    """Decides over time whether somebody is seen from behind: one frame that looks otherwise changes nothing."""
+    """Decide over time whether somebody is seen from behind; a single deviating frame changes nothing."""
 
     def __init__(self) -> None:
-        """Begin a scene; its first frame decides until others do."""
+        """Start a scene; its first frame decides until others do."""
         self._state: bool | None = None
         self._against = 0
 
     def add(self, back_view: bool) -> bool:
-        """What holds for the next frame, which by itself looks like `back_view`."""
+        """Return the decision for the next frame, which on its own looks like `back_view`."""
         if self._state is None:
             self._state = back_view
         self._against = self._against + 1 if back_view != self._state else 0
@@ -223,23 +223,23 @@ def segment_frames(
     batch_size: int = 4,
     **keywords: Unpack[VideoKeywords],
 ) -> Iterator[Segmentation]:
-    """Segment the frames of a clip, lazily, in their order; at most two batches of frames are held.
+    """Segment the frames of a clip, lazily and in order; at most two batches of frames are in memory.
 
-    Close the iterator, or drop it, if you do not take all results: its threads end then.
+    If you do not take all results, close or drop the iterator to end its threads.
 
     Args:
         segmenter: the network.
-        frames: PIL images or (H, W, 3) uint8 RGB arrays, as many as there are.
-        options: as for photos, of which clips have `VIDEO_OPTIONS`. With zoom "auto" (the default) one window follows
-            all people; "off" takes the whole frame.
-        smooth: mix each frame with those before it, so that labels do not flicker, and decide over several frames
-            whether somebody is seen from behind; False takes each frame by itself.
-        batch_size: how many frames go through the network together, through the same window.
+        frames: PIL images or (H, W, 3) uint8 RGB arrays, any number.
+        options: as for photos; clips have `VIDEO_OPTIONS`. With zoom "auto" (the default) one window follows all
+            people; "off" uses the whole frame.
+        smooth: average each frame with those before it, so that labels do not flicker, and decide over several frames
+            whether somebody is seen from behind; False segments each frame on its own.
+        batch_size: number of frames in one pass of the network, through the same window.
         keywords: single options by their names.
 
     Raises:
         ImageError: a frame cannot be used.
-        ConfigError: `batch_size` is below 1, or an option has no such value.
+        ConfigError: `batch_size` is below 1, or a wrong option.
     """
     if batch_size < 1:
         raise ConfigError(f"The batch size must be at least 1, not {batch_size}.")
@@ -256,17 +256,17 @@ _Pair = tuple[Image.Image, npt.NDArray[np.uint8] | None, npt.NDArray[np.uint8]]
 
 
 def prepare(pair: _Pair) -> Step:
-    """Find the motion that leads to a frame."""
+    """Estimate the motion that leads to a frame."""
     photo, before, after = pair
     return Step(on_white(photo), None if before is None else motion_between(before, after), photo)
 
 
 def mixed(now: Window, before: Window | None, motion: Motion | None, size: tuple[int, int]) -> Window:
-    """A frame's probabilities, mixed with those of the frame before, which were mixed so themselves.
+    """Average a frame's probabilities with those of the frame before, which were averaged in the same way.
 
     Args:
-        now: what the network says of the frame.
-        before: what came out for the frame before, of the same part or another; None for the first.
+        now: the network's probabilities for the frame.
+        before: the result for the frame before, of the same part or another; None for the first.
         motion: from the frame before to this one; None after a cut.
         size: (H, W) of both frames.
     """
@@ -284,7 +284,7 @@ def mixed(now: Window, before: Window | None, motion: Motion | None, size: tuple
 
 
 def figure_of(window: Window) -> Box | None:
-    """The box, in pixels of the frame, that holds all people of a window; None where there is nobody."""
+    """Return the box, in pixels of the frame, that contains all people of a window; None if there is nobody."""
     figure = (window.probabilities.argmax(axis=0) != BACKGROUND).view(np.uint8)
     _, _, pieces, _ = cv2.connectedComponentsWithStats(figure, connectivity=8)
     pieces = pieces[1:]

@@ -1,4 +1,4 @@
-"""Clips out: pictures with their times to a transparent or plain clip, or to PNGs in a folder or a ZIP."""
+"""Write pictures with their times to a transparent or opaque clip, or to PNGs in a folder or a ZIP."""
 
 import os
 import shutil
@@ -23,11 +23,11 @@ from clothseg.video.reader import import_av, safely
 
 
 Write = Callable[[Image.Image, Fraction], None]
-"""Takes the pictures in their order, all of one size and mode, each with the time (seconds) from which it is shown."""
+"""Takes the pictures in order, all of one size and mode, each with the time in seconds from which it is shown."""
 
 
 class Encoding(NamedTuple):
-    """How a kind of clip is made; `transparent` is whether it takes RGBA pictures (else RGB)."""
+    """Settings of a kind of clip; `transparent`: whether it takes RGBA pictures (else RGB)."""
 
     transparent: bool
     codec: str
@@ -45,25 +45,25 @@ ENCODINGS = {
     ".mov": Encoding(True, "prores_ks", "yuva444p10le", {"profile": "4444", "alpha_bits": "8"}),
     ".mp4": Encoding(False, "libx264", "yuv420p", {"crf": "18", "preset": "veryfast"}),
 }
-"""By suffix: VP9 for browsers, ProRes 4444 for editing programs (large, and slow to make), H.264 for all else."""
+"""By suffix: VP9 for browsers, ProRes 4444 for editing programs (large and slow), H.264 otherwise."""
 
 _TICKS = 90_000
-"""Of a second: whole numbers for all common frame rates, 30000/1001 among them."""
+"""Time unit as a fraction of a second: gives whole numbers for all common frame rates, including 30000/1001."""
 
 _BT709 = 1
 
 _BLEED = 9
-"""Pixels, odd: within half of that about a mask its colours go on."""
+"""Side of the window in pixels, odd: within half of it around a mask, its colours are extended."""
 
 
 @contextmanager
 def clip_writer(path: Path, rate: Fraction, sound: Path | None = None) -> Iterator[Write]:
-    """Write a clip, whole or not at all; the times of its pictures are kept.
+    """Write a clip atomically, with the times of its pictures.
 
     Args:
-        path: Its suffix, of `ENCODINGS`, says what is made.
+        path: Its suffix, one of `ENCODINGS`, gives the format.
         rate: Frames per second, for the header and the last picture.
-        sound: A clip whose sound is copied where the file can hold it as it is; else there is none.
+        sound: A clip whose sound is copied if the file can hold it unchanged; otherwise there is no sound.
 
     Raises:
         ConfigError: PyAV or one of its encoders is not installed, or the file cannot be written.
@@ -106,16 +106,16 @@ def clip_writer(path: Path, rate: Fraction, sound: Path | None = None) -> Iterat
 
 @contextmanager
 def picture_writer(path: Path, rate: Fraction) -> Iterator[Write]:
-    """Write frame-000001.png and so on into a new folder, or into a ZIP; whole or not at all.
+    """Write frame-000001.png and so on into a new folder or a ZIP, atomically.
 
-    frames.ffconcat beside them holds their times: `ffmpeg -safe 0 -i frames.ffconcat` puts a clip together again.
+    frames.ffconcat contains their times: `ffmpeg -safe 0 -i frames.ffconcat` makes a clip of them again.
 
     Args:
-        path: A ZIP if its suffix is .zip, else a folder that does not exist or is empty.
+        path: A ZIP if its suffix is .zip, else a folder that is new or empty.
         rate: Frames per second, for the last picture.
 
     Raises:
-        ConfigError: The folder holds something, or nothing can be written there.
+        ConfigError: The folder is not empty, or cannot be written.
     """
     times: list[Fraction] = []
     try:
@@ -138,9 +138,9 @@ def picture_writer(path: Path, rate: Fraction) -> Iterator[Write]:
 
 
 def spread(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Let the colours of a cut-out (H, W, 4) uint8 RGBA go on for a few invisible pixels beyond its edge.
+    """Extend the colours of a cut-out (H, W, 4) uint8 RGBA for a few invisible pixels beyond its edge.
 
-    Compression mixes the colours of neighbours, and would draw the black outside into the edge.
+    Compression mixes the colours of neighbouring pixels, and would blend the black outside into the edge.
     """
     solid = (picture[..., 3] > 0).astype(np.float32)
     near = cv2.blur(solid, (_BLEED, _BLEED))
@@ -163,7 +163,7 @@ def _zip(path: Path) -> Iterator[Callable[[str, bytes], None]]:
 @contextmanager
 def _folder(path: Path) -> Iterator[Callable[[str, bytes], None]]:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ConfigError(f"{path} exists already; remove it, or give another name.")
+        raise ConfigError(f"{path} exists already; remove it, or choose another name.")
     temporary = temporary_beside(path, uuid.uuid4().hex)
     temporary.mkdir()
     try:
@@ -198,7 +198,7 @@ def _stream(output: Any, encoding: Encoding, frame: Any, rate: Fraction) -> Any:
 
 
 def _sound(av: Any, source: Path, output: Any) -> Iterator[tuple[float, Any]]:
-    """Packets of a clip's sound with their times, ready for `output`; none if it cannot hold them as they are."""
+    """Yield packets of a clip's sound with their times, ready for `output`; none if it cannot hold them unchanged."""
     container = av.open(str(source), options=safely())
     stream = next(iter(container.streams.audio), None)
     if stream is None or stream.codec_context.name not in output.supported_codecs:

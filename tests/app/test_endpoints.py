@@ -205,7 +205,7 @@ def test_batch_gives_a_zip_and_says_which_photo_was_bad(
     ("photos", "message"),
     [
         (None, "No photos were given; add photos or a ZIP of photos."),
-        ("photo", "What to write can be labels, cutouts, overlays, items, coco, not masks."),
+        ("photo", "Choose what to write from labels, cutouts, overlays, items, coco, not masks."),
     ],
 )
 def test_a_batch_that_cannot_be_done_says_why(client: Client, photo: Path, photos: Any, message: str) -> None:
@@ -237,7 +237,7 @@ def test_only_the_named_endpoints_are_shown(client: Client) -> None:
     assert [p["parameter_name"] for p in named["/segment"]["parameters"] if not p["parameter_has_default"]] == [
         "photo"
     ]
-    assert "all else becomes transparent" in named["/cutout"]["description"]
+    assert "everything else becomes transparent" in named["/cutout"]["description"]
 
 
 @pytest.mark.parametrize(

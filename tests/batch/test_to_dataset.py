@@ -144,9 +144,9 @@ def test_folders_of_shards_are_segmented_and_named_without_their_path(
 def test_folders_that_cannot_be_used_say_why(ran: tuple[LocalHub, dict[str, Any], Path]) -> None:
     _, said, _ = ran
     for case, status, message in (
-        ("no data set in it", 1, "holds no data set: a data set on disk is a folder with train.parquet"),
+        ("no data set in it", 1, "contains no data set: a data set on disk is a folder with train.parquet"),
         ("no path", 2, "--dataset ./nowhere does not exist"),
-        ("no split in it", 2, "has no split dev, only test; name one by --split"),
+        ("no split in it", 2, "has no split dev, only test; choose one with --split"),
     ):
         assert message in said[case]["err"] and said[case]["status"] == status, said[case]
 

@@ -154,7 +154,7 @@ def test_names_are_no_formulas(segmenter: Segmenter, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wanted", "options", "error"),
     [
-        ({"kinds": ()}, {}, "What to write"),
+        ({"kinds": ()}, {}, "Choose what to write"),
         ({"kinds": ("labels", "masks")}, {}, "not masks"),
         ({"classes": ("Trousers",)}, {}, "Trousers"),
         ({}, {"edges": "soft"}, "edges can be"),

@@ -159,7 +159,7 @@ def test_the_command_writes_the_same_files(paths: list[Path], tiny_model: Path, 
 def test_numbers_of_workers_that_are_none(workers: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["segment", "photos", "--out", "out", f"--workers={workers}"])
-    assert "give auto, or a number from 1 on" in capsys.readouterr().err
+    assert "give auto, or a number of at least 1" in capsys.readouterr().err
 
 
 def test_a_worker_that_is_killed_is_replaced_and_its_photo_done_again(
@@ -181,7 +181,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_photo_done_again(
 def test_a_photo_that_ends_every_worker_is_given_up_and_no_other(
     workers: WorkerPool, paths: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(WorkerError, match=r"came to its end, and so did another .*signal 9.* memory is short"):
+    with pytest.raises(WorkerError, match=r"of this photo died, and so did another .*signal 9.* memory is short"):
         workers.run(kill_oneself)
     monkeypatch.setattr("clothseg.batch.photo_files._made", killed_by_three)
     with collected(paths[3:]) as sources:
@@ -191,14 +191,14 @@ def test_a_photo_that_ends_every_worker_is_given_up_and_no_other(
 
 
 def test_a_crew_that_cannot_be_is_told_of(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="at least 1 worker, not 0"):
+    with pytest.raises(ConfigError, match="workers must be at least 1, not 0"):
         WorkerPool(0, tiny_model)
     with pytest.raises(ConfigError, match="no engine 'steam'"):
         WorkerPool(2, tiny_model, engine="steam")
     with pytest.raises(ModelError, match="no folder"):
         WorkerPool(2, tmp_path / "nowhere")
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(ConfigError, match=r"ended before it had loaded the model \(exit status 1\)"):
+    with pytest.raises(ConfigError, match=r"died before it had loaded the model \(exit status 1\)"):
         WorkerPool(2, tiny_model)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(ConfigError, match="cannot be started: No such file"):

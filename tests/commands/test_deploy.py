@@ -188,16 +188,20 @@ MISTAKES = {
     "wrong token": ([SPACE], "hf_mallory", "alice/app: the Hub refused to let this token write to alice/app (401)"),
     "somebody else's name": (["bob/new"], TOKEN, "bob/new: the Hub refused to let this token write to bob/new (403)"),
     "somebody else's Space": (["bob/app"], TOKEN, "the Hub refused to let this token write to bob/app (403)"),
-    "another app": (["alice/other"], TOKEN, "alice/other holds another app (app.py, ...): choose another name"),
+    "another app": (["alice/other"], TOKEN, "alice/other contains another app (app.py, ...): choose another name"),
     "no such model": ([SPACE, "--model", "alice/none"], TOKEN, "The Hub has no model alice/none, or it is private"),
     "no such revision": ([SPACE, "--model", "alice/clothes", "--revision", "v9"], TOKEN, "has no revision v9"),
-    "other labels": ([SPACE, "--model", "alice/cars"], TOKEN, "has 2 classes where ATR has 18 (it lacks Background,"),
+    "other labels": ([SPACE, "--model", "alice/cars"], TOKEN, "has 2 classes, not ATR's 18 (it lacks Background,"),
     "a pickle": ([SPACE, "--model", "alice/pickle"], TOKEN, "no model.safetensors, only pytorch_model.bin: a pickle"),
-    "revision of nothing": ([SPACE, "--revision", "v1"], TOKEN, "--revision is of the model to serve: give --model"),
+    "revision of nothing": ([SPACE, "--revision", "v1"], TOKEN, "--revision needs --model"),
     "no owner": (["app"], TOKEN, "app: give the Space's full name, user/app."),
     "no name": (["a/b/c"], TOKEN, "a/b/c cannot be a name on the Hub"),
-    "hardware": ([SPACE, "--hardware", "abacus"], TOKEN, "--hardware abacus: the Hub has cpu-basic, "),
-    "a folder": ([SPACE, "--model", "clothseg"], TOKEN, "--model clothseg is a folder here: push it to the Hub first"),
+    "hardware": ([SPACE, "--hardware", "abacus"], TOKEN, "--hardware abacus: choose one of cpu-basic, "),
+    "a folder": (
+        [SPACE, "--model", "clothseg"],
+        TOKEN,
+        "--model clothseg is a local folder: push it to the Hub first",
+    ),
 }
 
 
@@ -248,18 +252,18 @@ def test_offline_and_a_failing_hub(
     monkeypatch.setattr(deploy, "ROOT", root)
     hub.fail_next("/commit/", 402)
     assert main(["deploy", SPACE]) == 1
-    assert "wants this account to have a payment method" in capsys.readouterr().err
+    assert "requires a payment method of this account" in capsys.readouterr().err
     hub.fail_next("/commit/", 503)
     assert main(["deploy", SPACE]) == 1
     assert f"error: {SPACE}: The Hub answered 503 to the request for {SPACE}" in capsys.readouterr().err
     assert main(["deploy", SPACE]) == 0
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert main(["deploy", SPACE]) == 1
-    assert "the Hub may not be asked while HF_HUB_OFFLINE is set." in capsys.readouterr().err
+    assert "the Hub cannot be used while HF_HUB_OFFLINE is set." in capsys.readouterr().err
 
 
 def test_it_needs_a_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match=r"sends app\.py along, which an installed package does not have"):
+    with pytest.raises(ConfigError, match=r"uploads app\.py, which an installed package does not contain"):
         deploy.space_files(tmp_path)
 
 
@@ -267,9 +271,9 @@ def test_a_token_in_a_file_stops_it(root: Path) -> None:
     (root / "clothseg/app/blocks.py").write_text("TOKEN = 'my-own-secret'")
     (root / "examples/README.md").write_text("hf_" + "Ab1" * 12)
     files = deploy.space_files(root)
-    with pytest.raises(ConfigError, match=r"clothseg/app/blocks\.py holds a Hub token"):
+    with pytest.raises(ConfigError, match=r"clothseg/app/blocks\.py contains a Hub token"):
         deploy.check_secrets(files, "my-own-secret")
-    with pytest.raises(ConfigError, match=r"examples/README\.md holds a Hub token"):
+    with pytest.raises(ConfigError, match=r"examples/README\.md contains a Hub token"):
         deploy.check_secrets(files, None)
 
 

@@ -95,7 +95,7 @@ def test_tables_line_up() -> None:
         (("--batch_size", "0"), ConfigError, "--batch_size 0: give 1 or more"),
         (("--seed", "-1"), ConfigError, "--seed -1"),
         (("--pictures",), ConfigError, "give --out"),
-        (("--against_revision", "v1"), ConfigError, "give --against"),
+        (("--against_revision", "v1"), ConfigError, "needs --against"),
         (("--out", __file__), ConfigError, "is a file"),
         (("--against", "{data}"), ModelError, "config.json"),
     ],
@@ -110,7 +110,7 @@ def test_mistakes_are_explained(
 def test_unknown_models_and_data_are_explained(data: Path, tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"config\.json"):
         run(tmp_path, data)
-    with pytest.raises(DataError, match=r"holds no data set: .*train\.parquet"):
+    with pytest.raises(DataError, match=r"contains no data set: .*train\.parquet"):
         run(tiny_model, tmp_path)
     with pytest.raises(DataError, match="has no split test, only train and validation"):
         run(tiny_model, data, "--split", "test")

@@ -69,7 +69,9 @@ def test_photos_can_be_reduced(
     assert main([*argv, "--max_side", "8"]) == 2
     assert main(["segment", "--dataset", "a/b", "--push_to_hub", "a/c", "--max_side", "75"]) == 2
     said = capsys.readouterr().err
-    assert "max_side can be a whole number from 32, not 8" in said and "--max_side is not for --dataset" in said
+    assert (
+        "max_side can be a whole number from 32, not 8" in said and "--max_side cannot be used with --dataset" in said
+    )
 
 
 def test_what_is_done_is_not_done_again(
@@ -187,11 +189,11 @@ def test_photos_in_a_zip(photos: Path, tiny_model: Path, tmp_path: Path, capsys:
             archive.write(path, path.relative_to(photos))
         archive.writestr("../../evil.png", (photos / "a.png").read_bytes())
     argv = ["segment", str(sent), "--out", str(out), "--model", str(tiny_model), "--write", "labels"]
-    assert main(argv) == 2 and "give --zip" in capsys.readouterr().err
+    assert main(argv) == 2 and "add --zip" in capsys.readouterr().err
     assert main([*argv, "--zip"]) == 1 and main([*argv, "--zip"]) == 1
     said = capsys.readouterr()
     assert "2 of 4 photos segmented." in said.out and "0 of 2 photos segmented, 2 were done already" in said.out
-    assert "evil.png was not read: its name in the ZIP leads out of it" in said.err
+    assert "evil.png was not read: its name in the ZIP points outside the ZIP" in said.err
     assert files(out) == {f"{kind}/{name}" for kind, suffix in (("labels", "png"), ("summaries", "json"))
                           for name in (f"a.{suffix}", f"june/b.{suffix}")} | {"results.csv"}  # fmt: skip
     assert not list(tmp_path.rglob("evil*")) and not (tmp_path.parent / "evil.png").exists()
@@ -255,7 +257,7 @@ def test_what_an_earlier_run_made_is_not_replaced_without_a_word(
 
     assert told() == "" and told() == "" and told("--write", "overlays") == ""
     said = told("--edges", "plain", "--keep", "Face")
-    assert said.startswith(f"{out} holds files of 1 of these photos that were made in another way (")
+    assert said.startswith(f"{out} contains files of 1 of these photos that were made differently (")
     assert "edges guided, now plain" in said and "other classes" in said and "another --out" in said
     assert told("--edges", "plain", "--keep", "Face") == ""
     assert told("--overwrite") == "", "that is asked for"

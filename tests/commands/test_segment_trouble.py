@@ -67,7 +67,7 @@ def test_what_befalls_one_photo_stops_no_other(
 @pytest.mark.parametrize(
     ("stop", "status", "message"),
     [
-        (OSError(errno.ENOSPC, "No space left on device"), 1, "is full. Make room"),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "is full. Free some space"),
         (KeyboardInterrupt(), 130, "Stopped."),
     ],
 )
@@ -126,7 +126,7 @@ def test_killed_while_it_is_done_again_a_photo_is_not_done(
         (["photos"], ["--background", "#12"], 'such as "#ff8800"'),
         (["photos"], ["--background", "photos/notes.txt"], "notes.txt is not a readable image"),
         (["photos"], ["--crop", "--write", "labels"], "add cutouts to --write"),
-        (["photos"], ["--split", "test"], "--split goes with --dataset"),
+        (["photos"], ["--split", "test"], "--split can only be used with --dataset"),
         (["photos"], ["--dataset", "alice/photos"], "leave out PATH and --out"),
     ],
 )

@@ -100,7 +100,7 @@ def test_all_classes_are_explained(page: Page) -> None:
     open_tab(page, "About")
     rows = page.locator(".found tbody th").all_inner_texts()
     assert rows == [f"{class_id}{tr(name)}" for class_id, name in enumerate(NAMES)]
-    expect(page.get_by_text("must not be used to decide anything about a person")).to_be_visible()
+    expect(page.get_by_text("must not be used to make decisions about a person")).to_be_visible()
 
 
 def assert_regions_over(frame: Image.Image, camera: Image.Image, model: Path) -> None:

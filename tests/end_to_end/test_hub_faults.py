@@ -107,7 +107,7 @@ def test_a_hub_that_fails_for_a_moment_is_asked_again(
     server.fail_next("/api/models/", 503, times=2)
     segmenter = Segmenter.from_pretrained(NAME)
     assert (segmenter.name, segmenter.notice) == (NAME, "")
-    assert "it answered 503. Asking again in 8 s." in caplog.text
+    assert "it answered 503. Trying again in 8 s." in caplog.text
 
 
 def test_a_download_cut_short_once_goes_on(server: LocalHub, model: Path) -> None:

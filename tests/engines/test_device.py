@@ -81,8 +81,8 @@ def test_a_photo_that_does_not_fit_is_prepared_and_drawn_elsewhere(
     monkeypatch.setattr(on_gpu, "follow_edges", fail)
     with caplog.at_level(logging.WARNING):
         found = segmenter(doll(0))
-    assert "prepared by the CPU instead of the GPU: no memory" in caplog.text
-    assert "drawn by the CPU instead of the GPU: no memory" in caplog.text
+    assert "CPU prepares this photo instead of the GPU: no memory" in caplog.text
+    assert "CPU computes this label map instead of the GPU: no memory" in caplog.text
     assert (found.label_map == expected.label_map).mean() > 0.998
 
 

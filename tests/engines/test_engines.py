@@ -175,7 +175,7 @@ def test_auto_takes_pytorch_where_conversion_fails(
     monkeypatch.setenv("CLOTHSEG_CACHE", str(tmp_path))
     monkeypatch.setattr("clothseg.engines.conversion.TOLERANCE", -1)
     assert type(Segmenter.from_pretrained(tiny_model).engine) is TorchEngine
-    assert "computes something else once converted to OpenVINO" in caplog.text
+    assert "gives other results after conversion to OpenVINO" in caplog.text
     assert not any(tmp_path.iterdir())
     with pytest.raises(engines.ModelError, match="converted to ONNX; use engine='torch'"):
         Segmenter.from_pretrained(tiny_model, engine="onnx")
@@ -186,7 +186,7 @@ def test_auto_takes_pytorch_where_conversion_fails(
     [
         ({"engine": "tensorrt"}, "no engine 'tensorrt'; use one of auto, torch, openvino, onnx"),
         ({"precision": "int8"}, "no precision 'int8'; use one of exact, fast"),
-        ({"engine": "openvino", "device": "cuda"}, "openvino engine runs on CPUs"),
+        ({"engine": "openvino", "device": "cuda"}, "openvino engine runs only on CPUs"),
         ({"engine": "onnx"}, "not installed: pip install onnx onnxruntime"),
         ({"engine": "openvino"}, "not installed: pip install openvino"),
     ],

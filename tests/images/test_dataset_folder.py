@@ -58,7 +58,7 @@ def test_a_file_is_the_split_that_it_is_named_after(tmp_path: Path) -> None:
 @pytest.mark.parametrize("spelling", ["validation", "val", "valid", "dev", "Val"])
 def test_validation_has_many_names_and_one_at_a_time(spelling: str) -> None:
     assert split_names(["train", spelling, "extra"]) == {"train": "train", "validation": spelling}
-    with pytest.raises(DataError, match=f"{spelling} and valid.* both stand for validation|both stand"):
+    with pytest.raises(DataError, match=f"{spelling} and valid.* both mean validation|both mean"):
         split_names([spelling, "valid" if spelling != "valid" else "dev"])
 
 
@@ -66,7 +66,7 @@ def test_missing_shards_and_files_are_named(tmp_path: Path) -> None:
     write(tmp_path / "data" / "train-00001-of-00003.parquet", 1)
     with pytest.raises(DataError, match=r"train-00000-of-00003\.parquet is missing, and 1 more"):
         split_names_on_disk(tmp_path)
-    with pytest.raises(DataError, match=r"holds no data set: a data set on disk is a folder with train\.parquet"):
+    with pytest.raises(DataError, match=r"contains no data set: a data set on disk is a folder with train\.parquet"):
         split_names_on_disk(tmp_path / "data" / "nowhere")
     (tmp_path / "train.parquet").write_text("not parquet")
     with pytest.raises(DataError, match=r"train\.parquet: the data set cannot be read"):

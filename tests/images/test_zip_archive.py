@@ -98,12 +98,12 @@ def _cut(path: Path) -> Path:
 
 
 WHOLE: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "no ZIP": (lambda path: raw(path, CONTENT), "is no ZIP, or is damaged"),
-    "empty file": (lambda path: raw(path, b""), "is no ZIP, or is damaged"),
+    "no ZIP": (lambda path: raw(path, CONTENT), "is not a ZIP, or is damaged"),
+    "empty file": (lambda path: raw(path, b""), "is not a ZIP, or is damaged"),
     "missing": (lambda path: path, "cannot be read: No such file"),
     "folder": (lambda path: path.parent, "cannot be read: Is a directory"),
-    "name in no encoding": (_no_such_encoding, "is no ZIP, or is damaged"),
-    "cut": (_cut, "is no ZIP, or is damaged"),
+    "name in no encoding": (_no_such_encoding, "is not a ZIP, or is damaged"),
+    "cut": (_cut, "is not a ZIP, or is damaged"),
     "many files": (lambda path: packed(path, *((f"{n}.txt", b"") for n in range(51))), "the limit is 50"),
     "huge directory": (_huge_directory, "the limit is 50"),
     "total": (
@@ -131,16 +131,20 @@ def _damaged(path: Path) -> Path:
 
 
 SINGLE: dict[str, tuple[Callable[[Path], Path], str, str]] = {
-    "parent": (lambda path: packed(path, ("../../x/a.jpg", CONTENT)), "x/a.jpg", "leads out of it"),
-    "parent inside": (lambda path: packed(path, ("b/../../a.jpg", CONTENT)), "b/a.jpg", "leads out of it"),
-    "parent, Windows": (lambda path: packed(path, ("..\\a.jpg", CONTENT)), "a.jpg", "leads out of it"),
-    "absolute": (lambda path: packed(path, ("/etc/a.jpg", CONTENT)), "etc/a.jpg", "leads out of it"),
-    "drive": (lambda path: packed(path, ("C:\\a.jpg", CONTENT)), "C_/a.jpg", "leads out of it"),
-    "share": (lambda path: packed(path, ("\\\\host\\a.jpg", CONTENT)), "host/a.jpg", "leads out of it"),
+    "parent": (lambda path: packed(path, ("../../x/a.jpg", CONTENT)), "x/a.jpg", "points outside the ZIP"),
+    "parent inside": (lambda path: packed(path, ("b/../../a.jpg", CONTENT)), "b/a.jpg", "points outside the ZIP"),
+    "parent, Windows": (lambda path: packed(path, ("..\\a.jpg", CONTENT)), "a.jpg", "points outside the ZIP"),
+    "absolute": (lambda path: packed(path, ("/etc/a.jpg", CONTENT)), "etc/a.jpg", "points outside the ZIP"),
+    "drive": (lambda path: packed(path, ("C:\\a.jpg", CONTENT)), "C_/a.jpg", "points outside the ZIP"),
+    "share": (lambda path: packed(path, ("\\\\host\\a.jpg", CONTENT)), "host/a.jpg", "points outside the ZIP"),
     "link": (lambda path: packed(path, link("a.jpg", "/etc/passwd")), "a.jpg", "it is a link"),
     "encrypted": (_encrypted, "a.jpg", "is encrypted"),
-    "lzma": (lambda path: packed(path, ("a.jpg", CONTENT), packing=zipfile.ZIP_LZMA), "a.jpg", "unusual way"),
-    "bzip2": (lambda path: packed(path, ("a.jpg", CONTENT), packing=zipfile.ZIP_BZIP2), "a.jpg", "unusual way"),
+    "lzma": (lambda path: packed(path, ("a.jpg", CONTENT), packing=zipfile.ZIP_LZMA), "a.jpg", "unusual compression"),
+    "bzip2": (
+        lambda path: packed(path, ("a.jpg", CONTENT), packing=zipfile.ZIP_BZIP2),
+        "a.jpg",
+        "unusual compression",
+    ),
     "ratio": (lambda path: packed(path, ("a.jpg", bytes(3 * MB))), "a.jpg", "times larger .* the limit is 200"),
     "large": (
         lambda path: packed(path, ("a.jpg", bytes(5 * MB))),

@@ -121,7 +121,7 @@ def test_the_gpu_draws_what_the_cpu_does_unless_its_memory_is_full(
 
     fail("CUDA error: out of memory")
     np.testing.assert_array_equal(decode(torch.from_numpy(logits)).label_map, expected.label_map)
-    assert "drawn by the CPU instead of the GPU" in caplog.text
+    assert "CPU computes this label map instead of the GPU" in caplog.text
     fail("a fault of ours")
     with pytest.raises(RuntimeError, match="a fault of ours"):
         decode(torch.from_numpy(logits))

@@ -56,7 +56,7 @@ def train(folder: Path) -> None:
     try:
         module.run(*parse_arguments(argv), argv)
     except ConfigError as error:
-        if "holds no whole checkpoint" not in str(error):
+        if "contains no complete checkpoint" not in str(error):
             raise
         module.run(*parse_arguments(argv[:-2]), argv[:-2])  # as the message says
 

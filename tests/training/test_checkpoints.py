@@ -72,7 +72,7 @@ def test_broken_checkpoint_is_passed_over_or_refused(
         checkpoint_to_resume(training, averaged=True)
 
     damage(output / "checkpoint-1" / name)
-    with pytest.raises(ConfigError, match=rf"holds no whole checkpoint \(checkpoint-2 .*{said}; checkpoint-1 "):
+    with pytest.raises(ConfigError, match=rf"contains no complete checkpoint \(checkpoint-2 .*{said}; checkpoint-1 "):
         usable_checkpoint(output, averaged=True)
 
 
@@ -119,6 +119,6 @@ def test_full_disk_leaves_the_checkpoint_before(file: str, output: Path, doll_da
 
 
 def test_first_checkpoint_that_fails_says_to_start_again(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"No space left .* MB are free there\): make room, then start again"):
+    with pytest.raises(ConfigError, match=r"No space left .* MB are free there\): free some space, then start again"):
         with writing(tmp_path / "checkpoint-1"):
             raise OSError(28, "No space left on device")

@@ -67,7 +67,7 @@ REFUSED = """
 --lr_scheduler_type zigzag          | invalid choice
 --optim galore_adamw                | install
 --optim lion_8bit                   | install
---optim_args a=1                    | takes none of it
+--optim_args a=1                    | accepts none of it
 --optim sgd --optim_args momentum=high | could not convert
 --adam_beta1 2                      | beta
 --fp16 true                         | needs a GPU
@@ -80,10 +80,10 @@ REFUSED = """
 --save_strategy no --save_total_limit 3 | --save_strategy steps, epoch or best
 --logging_strategy epoch --logging_steps 50 | --logging_strategy steps
 --eval_strategy no --load_best_model_at_end true | save and eval strategy to match
---early_stopping_patience 2 --load_best_model_at_end false | rests on it
+--early_stopping_patience 2 --load_best_model_at_end false | contradicts
 --metric_for_best_model iou_Hat     | one of loss, mean_iou
 --activation_checkpointing_kwargs {"use_reentrant":false} | --activation_checkpointing true
---report_to nowhere                 | no such place
+--report_to nowhere                 | is unknown
 --run_name mine                     | --report_to
 --project mine                      | --report_to trackio
 --trackio_space_id a/b              | --report_to trackio

@@ -58,7 +58,7 @@ def test_whole_run_with_average_and_half_precision(
     assert [row["step"] for row in rows[:1]] == ["2"] and float(rows[0]["training_loss"]) > 0
 
     before = (folder / "model.safetensors").read_bytes()
-    with pytest.raises(ConfigError, match="holds a finished model"):
+    with pytest.raises(ConfigError, match="contains a finished model"):
         run(*parse_arguments(argv), argv)
     assert (folder / "model.safetensors").read_bytes() == before
 
@@ -108,7 +108,7 @@ def test_test_rows_are_reported_and_bad_ones_left_out(doll_data: Path, tiny_mode
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--resume_from_checkpoint", "true"), r"holds no checkpoint-N folder"),
+        (("--resume_from_checkpoint", "true"), r"contains no checkpoint-N folder"),
         (("--resume_from_checkpoint", "nowhere"), r"nowhere: no such checkpoint folder"),
     ],
 )
@@ -123,8 +123,8 @@ def test_impossible_resumes_are_explained(
 @pytest.mark.parametrize(
     ("left", "message"),
     [
-        ("model", "model holds a finished model: choose another --output_dir, or move it away"),
-        ("checkpoint-40", "the last one checkpoint-40: go on from it with --resume_from_checkpoint true, choose"),
+        ("model", "model contains a finished model: choose another --output_dir, or move it away"),
+        ("checkpoint-40", "the last one checkpoint-40: continue it with --resume_from_checkpoint true, choose"),
         ("model.incomplete", "is the trained model of a run that did not finish"),
         ("training_log.csv", "is an earlier run's log"),
     ],

@@ -126,7 +126,7 @@ def test_sound_alone_is_no_clip(tmp_path: Path, clip: Path, frames: list[np.ndar
                 if packet.dts is not None:
                     packet.stream = stream
                     output.mux(packet)
-    with pytest.raises(ImageError, match="no pictures, only sound"), open_clip(tmp_path / "tone.mp4"):
+    with pytest.raises(ImageError, match="only sound, no pictures"), open_clip(tmp_path / "tone.mp4"):
         pass
 
 

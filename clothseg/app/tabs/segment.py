@@ -15,7 +15,7 @@ from clothseg.app.settings import edge_inputs, ground_inputs, look_inputs, polyg
 from clothseg.segmenter import Segmenter
 
 
-EXAMPLES = ("businesswoman.jpg", "suit.jpg", "bride.jpg")
+EXAMPLES = ("businesswoman.jpg", "officer.jpg")
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
@@ -57,6 +57,10 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
                 items = gr.HTML(elem_id="items", padding=False)
                 with gr.Row(elem_id="look-of-cutout"):
                     ground = ground_inputs()
+            # Before what follows for the keyboard; the style sheet puts it below.
+            with gr.Row(elem_id="take", visible=False) as take:
+                save = gr.Button(tr("Download"), variant="primary", elem_id="save")
+                copy = gr.Button(tr("Copy"), elem_id="copy")
             with gr.Accordion(tr("More: files, edges, link"), open=False, elem_id="more", visible=False) as more:
                 with gr.Row(elem_id="files"):
                     each = gr.Button(tr("One file per item (ZIP)"), size="sm", elem_id="save-each")
@@ -78,9 +82,6 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
                 )
             with gr.Accordion(tr("Detection settings"), open=False, elem_id="look"):
                 look = look_inputs()
-            with gr.Row(elem_id="take", visible=False) as take:
-                save = gr.Button(tr("Download"), variant="primary", elem_id="save")
-                copy = gr.Button(tr("Copy"), elem_id="copy")
     said = gr.HTML(html.announcement(""), elem_id="said")
 
     answers = Answers(segmenter)

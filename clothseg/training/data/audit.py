@@ -1,6 +1,6 @@
-"""What a data set is like before money is spent on training: bad rows, copies, wrong pairs, faults of its masks.
+"""Check a data set before training: unusable rows, near-duplicates, mismatched pairs and mask faults.
 
-One pass over the rows, keeping numbers alone, so that memory does not grow with the photos.
+One pass over the rows keeps only numbers, so memory does not grow with the photos.
 """
 
 from collections.abc import Iterator
@@ -24,22 +24,22 @@ from clothseg.training.data.repair import Repair, repair
 
 
 FIT_SIDE = 256
-"""Longest side, in pixels, at which a mask's silhouette is laid over the photo's edges."""
+"""Longest side, in pixels, at which a mask's silhouette is compared with the photo's edges."""
 FIT_SHIFT = 8
-"""By how many of those pixels the silhouette is moved for comparison."""
+"""Distance in these pixels by which the silhouette is moved for comparison."""
 MIN_FIT = 1.18
-"""Pairs below this edge fit are suspects. Measured on 400 street photos with masks from superpixels: of the true
-pairs 0.5 % lie below, of pairs with another photo's mask 100 %, with the mirrored mask 99 %, with the mask moved by a
-tenth of the width 100 %."""
+"""Pairs below this edge fit are suspects. Measured on 400 street photos with masks from superpixels: 0.5 % of the true
+pairs are below, and 100 % of pairs with another photo's mask, 99 % with the mirrored mask, 100 % with the mask moved
+by a tenth of the width."""
 MIN_IOU = 0.75
-"""Pairs in which the model's person and the mask's overlap less are suspects."""
+"""Pairs with a lower overlap of the model's person and the mask's are suspects."""
 
 
 class Row(NamedTuple):
-    """What is kept of a good row.
+    """Record of a usable row.
 
-    `row_id` names it in its `split`, where it has the number `place`; `fit` is `edge_fit`, `iou` is `person_iou` or
-    NaN without a model; `repair` has no mask any more.
+    `row_id` is its id in `split`, `place` its number there; `fit` is `edge_fit`, `iou` is `person_iou` or NaN without
+    a model; `repair` no longer has a mask.
     """
 
     split: str
@@ -53,17 +53,17 @@ class Row(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Whether the mask shows nobody, or nothing but a person."""
+        """Return whether the mask shows nobody, or nothing but a person."""
         return bool(np.isnan(self.fit))
 
     @property
     def is_suspect(self) -> bool:
-        """Whether photo and mask seem not to belong together."""
+        """Return whether photo and mask seem not to belong together."""
         return self.fit < MIN_FIT or self.iou < MIN_IOU
 
 
 class BadRow(NamedTuple):
-    """A row that cannot be trained on, and why."""
+    """A row that cannot be used, and why."""
 
     split: str
     row_id: str
@@ -85,28 +85,28 @@ class Audit:
 
     @property
     def suspects(self) -> list[Row]:
-        """Rows whose photo and mask seem not to belong together, the clearest first."""
+        """Return the rows whose photo and mask seem not to belong together, the clearest first."""
         found = [row for row in self.rows if row.is_suspect]
         return sorted(found, key=lambda row: min(row.fit / MIN_FIT, np.nan_to_num(row.iou, nan=1) / MIN_IOU))
 
     @property
     def crossing(self) -> list[list[int]]:
-        """Groups of near-duplicates with members in more than one split."""
+        """Return the groups of near-duplicates with members in more than one split."""
         return [group for group in self.groups if len({self.rows[number].split for number in group}) > 1]
 
     @property
     def is_clean(self) -> bool:
-        """No bad row, no suspect, no odd encoding, and no copies across splits; copies within a split and repairs are
-        no fault."""
+        """Return whether there are no unusable rows, suspects, odd encodings or copies across splits; copies within a
+        split and repairs are allowed."""
         return not (self.bad or self.suspects or self.crossing or self.encoding)
 
 
 def audit(splits: dict[str, Dataset], segmenter: Segmenter | None = None) -> Audit:
-    """Look at every row once.
+    """Check every row once.
 
     Args:
         splits: name -> undecoded rows, as `load_parts` gives them.
-        segmenter: if given, the person it sees is compared with the mask's.
+        segmenter: if given, its person is compared with the mask's.
     """
     rows: list[Row] = []
     bad: list[BadRow] = []
@@ -144,18 +144,19 @@ def _progress(splits: dict[str, Dataset]) -> Iterator[tuple[str, int, dict[str, 
 
 
 def edge_fit(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8]) -> float:
-    """How much better the mask's silhouette lies on the photo's edges than it would a little aside.
+    """Return how much better the mask's silhouette fits the photo's edges than if it were moved a little.
 
-    The mean rank (0 to 1, among the photo's pixels) of the colour gradient along the silhouette, over the mean of the
-    same for the silhouette moved by a thirty-second of the longest side in eight directions. Ranks make photos of any
-    contrast comparable, and the comparison with its own neighbourhood makes those with busy grounds so.
+    This is the mean rank (0 to 1, among the photo's pixels) of the colour gradient along the silhouette, divided by
+    the mean of the same for the silhouette moved by a thirty-second of the longest side in eight directions. Ranks
+    make photos of any contrast comparable, and the comparison with the neighbourhood makes photos with busy
+    backgrounds comparable.
 
     Args:
         photo: (H, W, 3) uint8 RGB.
         mask: (H, W) uint8; 255 counts as Background.
 
     Returns:
-        About 1 for a silhouette that has nothing to do with the photo; NaN where the mask has none.
+        About 1 for a silhouette unrelated to the photo; NaN if the mask has none.
     """
     scale = min(FIT_SIDE / max(mask.shape), 1)
     width, height = (max(round(side * scale), 1) for side in mask.shape[::-1])
@@ -178,7 +179,7 @@ def edge_fit(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8]) -> float
 
 
 def _edges(photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """(H, W) float32 colour gradient of a small photo, each pixel taking the largest of its neighbours'."""
+    """Return the (H, W) float32 colour gradient of a small photo; each pixel takes its neighbours' maximum."""
     color = cv2.cvtColor(cv2.GaussianBlur(photo, (0, 0), 1), cv2.COLOR_RGB2LAB)
     across, down = cv2.Sobel(color, cv2.CV_32F, 1, 0), cv2.Sobel(color, cv2.CV_32F, 0, 1)
     gradient = np.sqrt((across**2 + down**2).sum(axis=2))
@@ -186,10 +187,10 @@ def _edges(photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 
 def person_iou(segmenter: Segmenter, photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8]) -> float:
-    """Overlap, as intersection over union, of all that is not Background: the model's and the mask's.
+    """Return the intersection over union of everything that is not Background, of the model and the mask.
 
     Returns:
-        0 to 1; pixels that are 255 in the mask are left out.
+        0 to 1; pixels that are 255 in the mask are ignored.
     """
     seen, meant = segmenter(photo).label_map != BACKGROUND, mask != BACKGROUND
     known = mask != IGNORE

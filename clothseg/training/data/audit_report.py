@@ -1,4 +1,4 @@
-"""An audit's findings as a table for the terminal and as one HTML file with pictures, which asks for nothing else."""
+"""Print an audit's findings as tables, and write them to one self-contained HTML file with pictures."""
 
 import base64
 import io
@@ -23,22 +23,22 @@ from clothseg.training.data.repair import repair
 
 TEMPLATE = Path(__file__).with_suffix(".html")
 LISTED = 20
-"""Rows that the terminal names for each finding; the report lists ten times as many."""
+"""Number of rows that the terminal lists for each finding; the report lists ten times as many."""
 THUMBNAIL = 240
 """Longest side of a picture in the report, in pixels."""
 CLOSE_UP = 80
-"""Side, in pixels of the photo, of what is shown of a repair."""
+"""Side of the detail shown of a repair, in pixels of the photo."""
 
 
 class Figure(NamedTuple):
-    """Pictures side by side, as data URIs, and what is written below them."""
+    """Pictures side by side, as data URIs, and their caption."""
 
     pictures: list[str]
     caption: str
 
 
 def findings(audit: Audit) -> list[tuple[str, list[str]]]:
-    """Lines of the first table: a name, and a figure for each split."""
+    """Return the lines of the first table: a name, and a figure for each split."""
     lines: dict[str, list[str]] = {}
     copies = {number for group in audit.groups for number in group}
     cross_split_duplicates = {number for group in audit.crossing for number in group}
@@ -73,7 +73,7 @@ def _pieces(counts: list[int]) -> str:
 
 
 def text(audit: Audit, name: str) -> str:
-    """The findings in plain text: tables, then the rows behind bad news, `LISTED` of each kind at most."""
+    """Return the findings as plain text: tables, then the affected rows, at most `LISTED` of each kind."""
     splits = list(audit.counts)
     shares = [
         (label, [f"{share:.2%}" for split in splits for share in shares[split]])
@@ -93,7 +93,7 @@ def text(audit: Audit, name: str) -> str:
 
 
 def _class_shares(audit: Audit) -> list[tuple[str, dict[str, tuple[float, float]]]]:
-    """For each class, its share of the pixels and of the photos of each split."""
+    """Return each class's share of the pixels and of the photos of each split."""
     good = {split: max(sum(row.split == split for row in audit.rows), 1) for split in audit.counts}
     return [
         (
@@ -140,7 +140,7 @@ def _members(audit: Audit, group: list[int]) -> str:
 
 
 def write_html(audit: Audit, splits: dict[str, Dataset], name: str, path: Path, examples: int) -> None:
-    """Write the report, with up to `examples` examples of each finding; their rows are decoded once more.
+    """Write the report, with up to `examples` examples of each finding; their rows are decoded again.
 
     Args:
         audit: findings about `splits`.
@@ -181,7 +181,7 @@ def write_html(audit: Audit, splits: dict[str, Dataset], name: str, path: Path, 
 
 
 def _most(audit: Audit, numbers: list[int], sizes: list[int]) -> list[Row]:
-    """Rows of which most is changed, relative to the photo's size."""
+    """Return the rows with the largest changes, relative to the photo's size."""
     ranked = sorted(
         (
             (size / (audit.rows[i].width * audit.rows[i].height), -i)
@@ -219,7 +219,7 @@ def _spill_repair(splits: dict[str, Dataset], row: Row) -> Figure:
 
 
 def _close_up(photo: npt.NDArray[np.uint8], before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> list[str]:
-    """Photo, mask before and mask after, around the place where most was changed."""
+    """Return photo, mask before and mask after, around the place with the most changes."""
     height, width = before.shape
     side = (min(CLOSE_UP, width), min(CLOSE_UP, height))
     amount = cv2.GaussianBlur((before != after).astype(np.float32), (0, 0), CLOSE_UP / 6)

@@ -1,8 +1,8 @@
 """Random changes to a photo and its label map, on OpenCV and numpy.
 
-Until version 0.1 these were albumentations' transforms. Its last release (2.0.8) is archived, and what follows it is
-under the AGPL. The changes here have the same ranges, probabilities and results, as `benchmarks/augmentation.py`
-measures. All chance comes from the generator that is given, so that a number repeats a change exactly.
+Until version 0.1 this used albumentations, whose last release (2.0.8) is archived and whose successor is under the
+AGPL. The changes here have the same ranges, probabilities and results, as measured by `benchmarks/augmentation.py`.
+All randomness comes from the given generator, so a seed repeats a change exactly.
 """
 
 from typing import Any
@@ -20,12 +20,12 @@ Window = tuple[int, int, int, int]
 
 KINDS = ("none", "standard", "strong")
 MEAN_COLOR = (124, 116, 104)
-"""ImageNet's mean: what the network sees as zero."""
+"""ImageNet's mean, which is zero for the network."""
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 MOVES = ("affine", "far", "far on black", "far on white", "portrait", "none")
 MOVE_SHARES = (0.62, 0.1, 0.05, 0.05, 0.14, 0.04)
-"""How often each change of the view is drawn by `strong`."""
+"""Probability of each change of the view in `strong`."""
 BLUR_SIZES, BLUR_SHARES = (3, 5, 7), (0.2, 0.4, 0.4)
 
 
@@ -37,14 +37,14 @@ def augment(
     Args:
         photo: (H, W, 3) uint8 RGB.
         mask: (H, W) uint8 class ids, 255 for not annotated.
-        rng: the only source of chance.
+        rng: the only source of randomness.
         kind: `none`, `standard` (the first version's: flip, noise, colour, downscaling) or `strong` (also zoom,
             shift, rotation, small figures, half-lengths, blur, grey and dark photos; uncovered ground is Background
             in a plain colour).
-        class_crop: share of the photos of which a window about a class is taken, in place of the other geometry.
+        class_crop: share of the photos that are cropped around a class, instead of other geometric changes.
 
     Returns:
-        New photo and mask of one size, which may be smaller; class ids are never interpolated.
+        New photo and mask of the same size, which may be smaller; class ids are never interpolated.
     """
     if kind not in KINDS:
         raise ValueError(f"augmentation {kind!r} is none of {', '.join(KINDS)}")
@@ -60,7 +60,7 @@ def augment(
 
 
 def change_view(photo: Pixels, mask: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
-    """Move, scale and turn the photo, show the figure small on a plain ground, or crop to its upper part."""
+    """Move, scale and rotate the photo, show the figure small on a plain background, or crop to its upper part."""
     move = MOVES[int(rng.choice(len(MOVES), p=MOVE_SHARES))]
     if move == "none":
         return photo, mask
@@ -74,7 +74,7 @@ def change_view(photo: Pixels, mask: Pixels, rng: np.random.Generator) -> tuple[
 
 
 def change_colors(photo: Pixels, rng: np.random.Generator, kind: str) -> Pixels:
-    """Change brightness, contrast, colours and sharpness; the mask stays."""
+    """Change brightness, contrast, colours and sharpness; the mask is not changed."""
     if rng.random() < 0.5:
         photo = change_contrast(photo, 1 + rng.uniform(-0.2, 0.2), 255 * rng.uniform(-0.2, 0.2))
     if rng.random() < 0.3:
@@ -100,13 +100,13 @@ def change_colors(photo: Pixels, rng: np.random.Generator, kind: str) -> Pixels:
 
 
 def mirror_sides(photo: Pixels, mask: Pixels) -> tuple[Pixels, Pixels]:
-    """Mirror photo and label map; the mirrored left shoe is a right shoe, and so on for legs and arms."""
+    """Mirror photo and label map and swap left and right labels."""
     mirrored: Any = cv2.flip(photo, 1), cv2.LUT(cv2.flip(mask, 1), SWAP_SIDES)
     return mirrored
 
 
 def crop(photo: Pixels, mask: Pixels, window: Window) -> tuple[Pixels, Pixels]:
-    """The window of both."""
+    """Crop photo and mask to the window."""
     top, bottom, left, right = window
     return np.ascontiguousarray(photo[top:bottom, left:right]), np.ascontiguousarray(mask[top:bottom, left:right])
 
@@ -117,10 +117,11 @@ def class_window(
     height: tuple[float, float] = (0.25, 0.8),
     width: tuple[float, float] = (0.4, 1.0),
 ) -> Window:
-    """A window about a pixel of a class drawn evenly from those that the photo shows; without any, about its middle.
+    """Return a window around a pixel of a class drawn evenly from the classes in the photo; without any, around its
+    centre.
 
-    Evenly over classes, not pixels: a pair of sunglasses is looked at as often as the trousers. The windows are
-    also what half-length portraits and details look like.
+    Classes are drawn evenly, not by pixels, so sunglasses are seen as often as trousers. The windows also resemble
+    half-length portraits and details.
 
     Args:
         mask: (H, W) uint8.
@@ -150,10 +151,10 @@ def portrait_window(
     share: tuple[float, float] = (0.25, 0.7),
     aspect: tuple[float, float] = (0.7, 1.4),
 ) -> Window:
-    """The upper part of the figure, from the photo's top: what half-lengths and portraits look like.
+    """Return a window with the upper part of the figure, from the photo's top, like a half-length portrait.
 
-    The window is as wide as it is high, more or less, about the middle of what of the figure it shows. A mask without
-    a figure is left whole.
+    The window is about as wide as high, around the middle of the visible part of the figure. A mask without a figure
+    is not cropped.
 
     Args:
         mask: (H, W) uint8.
@@ -183,12 +184,12 @@ def affine_matrix(
     rotate: float = 0,
     shear: float = 0,
 ) -> npt.NDArray[np.float64]:
-    """A random affine map (2, 3) about the middle: scaled, turned, sheared, then shifted.
+    """Return a random affine map (2, 3) around the centre: scale, rotate, shear, then shift.
 
     Args:
         array_shape: of the photo: its height and width come first.
         rng: draws the map.
-        scale: range of the factor of each side, drawn apart.
+        scale: range of the factor, drawn separately for each side.
         shift: largest shift, as a share of the side.
         rotate: largest angle, in degrees.
         shear: largest shear of each axis, in degrees.
@@ -205,7 +206,8 @@ def affine_matrix(
 def warp(
     photo: Pixels, mask: Pixels, matrix: npt.NDArray[np.float64], fill: tuple[int, int, int]
 ) -> tuple[Pixels, Pixels]:
-    """Both under an affine map (2, 3), at the same size; uncovered ground has the colour `fill` and is Background."""
+    """Apply an affine map (2, 3) to photo and mask, at the same size; uncovered pixels get the colour `fill` and
+    Background."""
     size = mask.shape[1], mask.shape[0]
     warped: Any = (
         cv2.warpAffine(photo, matrix, size, flags=cv2.INTER_LINEAR, borderValue=fill),
@@ -218,7 +220,7 @@ def warp(
 
 
 def _by_table(photo: Any, values: npt.NDArray[Any]) -> Pixels:
-    """The photo with each grey level replaced by one of 256 values, rounded and cut off at 0 and 255."""
+    """Replace each grey level of the photo by one of 256 values, rounded and clipped to 0 and 255."""
     changed: Any = cv2.LUT(photo, np.rint(values.clip(0, 255)).astype(np.uint8))
     return changed
 
@@ -234,7 +236,7 @@ def change_gamma(photo: Pixels, gamma: float) -> Pixels:
 
 
 def shift_hsv(photo: Pixels, hue: float, saturation: float, value: float) -> Pixels:
-    """Shift hue (180 is the circle), saturation and value (255 is full); what is grey stays grey."""
+    """Shift hue (180 is the full circle), saturation and value (255 is the maximum); grey pixels stay grey."""
     levels = np.arange(256.0)
     saturations = levels + saturation
     saturations[0] = 0
@@ -244,7 +246,7 @@ def shift_hsv(photo: Pixels, hue: float, saturation: float, value: float) -> Pix
 
 
 def grey(photo: Pixels) -> Pixels:
-    """The photo without colour, still (H, W, 3)."""
+    """Return the photo without colour, still (H, W, 3)."""
     without: Any = cv2.cvtColor(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     return without
 
@@ -256,14 +258,15 @@ def blur(photo: Pixels, size: int, sigma: float) -> Pixels:
 
 
 def coarsen(photo: Pixels, scale: float) -> Pixels:
-    """Reduce the photo to `scale` of its size and enlarge it again, by the nearest pixel both times."""
+    """Reduce the photo to `scale` of its size and enlarge it again, with nearest-neighbour interpolation."""
     small = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
     coarse: Any = cv2.resize(small, (photo.shape[1], photo.shape[0]), interpolation=cv2.INTER_NEAREST)
     return coarse
 
 
 def add_noise(photo: Pixels, deviation: float, rng: np.random.Generator) -> Pixels:
-    """Add noise of a grain of two pixels: drawn at half the size with `deviation` grey levels, each channel apart."""
+    """Add noise with a grain of two pixels: drawn at half the size with `deviation` grey levels, separately for each
+    channel."""
     height, width = photo.shape[:2]
     small = rng.standard_normal((max(1, height // 2), max(1, width // 2), 3), np.float32) * np.float32(deviation)
     grain = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -1,7 +1,7 @@
-"""Hats, sunglasses and scarves of other photos, put on: copy-paste augmentation for what few photos show.
+"""Copy-paste augmentation: paste hats, sunglasses and scarves of other photos, which few photos show.
 
 After Simple Copy-Paste (Ghiasi et al., 2021), but not at random places: the item is moved and scaled so that the
-donor's face lies on the wearer's.
+donor's face matches the wearer's.
 """
 
 from typing import NamedTuple
@@ -23,11 +23,11 @@ ITEMS = tuple(WORN)
 
 FACE, HAIR = LABEL2ID["Face"], LABEL2ID["Hair"]
 MIN_FACE = 12
-"""Least width of a face in pixels; of smaller ones neither place nor scale is known well enough."""
+"""Least width of a face in pixels; smaller faces give no reliable place and scale."""
 MIN_PIXELS = 60
-"""Least size of an item worth lending."""
+"""Least size of an item that can be pasted."""
 SCALES = (0.4, 2.5)
-"""An item enlarged more would be blurred, one reduced more would be a few pixels."""
+"""Limits of the scale: larger items would be blurred, smaller ones only a few pixels."""
 
 
 class Face(NamedTuple):
@@ -41,9 +41,9 @@ class Face(NamedTuple):
 
 
 def find_face(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8]) -> Face | None:
-    """The largest connected face of a label map (H, W), or None where it is less than `MIN_FACE` wide.
+    """Return the largest connected face of a label map (H, W), or None if it is less than `MIN_FACE` wide.
 
-    Sunglasses belong to the face here: they would cut it in two.
+    Sunglasses count as face here; otherwise they would cut it in two.
     """
     shown = ((mask == FACE) | (mask == LABEL2ID["Sunglasses"])).view(np.uint8)
     _, pieces, boxes, middles = cv2.connectedComponentsWithStats(shown, connectivity=8)
@@ -57,9 +57,10 @@ def find_face(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8]) -> Face
 
 
 def sits(item: int, inside: npt.NDArray[np.bool_], face: Face) -> bool:
-    """Whether an item's pixels (H, W) lie where it is worn: a hat about the brow or above, a scarf below the mouth.
+    """Return whether an item's pixels (H, W) are where it is worn: a hat at the brow or above, a scarf below the
+    mouth.
 
-    A face seen in part, or one that goes on into the neck, gives a wrong place.
+    A partly visible face, or one that includes the neck, gives a wrong place.
     """
     if not inside.any():
         return False
@@ -71,10 +72,10 @@ def sits(item: int, inside: npt.NDArray[np.bool_], face: Face) -> bool:
 
 
 class CopyPaste:
-    """Rows that can lend an item: those that show it, and a face to place it by."""
+    """Rows with an item to paste, and a face to place it by."""
 
     def __init__(self, rows: Dataset, pixels: npt.NDArray[np.int64]) -> None:
-        """Look through rows for lenders.
+        """Search rows for items.
 
         Args:
             rows: undecoded, with `id`, `image` and `mask`.
@@ -88,14 +89,14 @@ class CopyPaste:
     def dress(
         self, photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], rng: np.random.Generator
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-        """Put on one item that the photo does not show, drawn evenly from the classes, from a lender drawn evenly.
+        """Paste one item that the photo does not show; the class and the donor are drawn evenly.
 
         Args:
             photo: (H, W, 3) uint8 RGB.
             mask: (H, W) uint8 class ids, 255 for not annotated.
 
         Returns:
-            New photo and mask; the same ones where there is no face, no lender, or nothing that fits.
+            New photo and mask; the same ones if there is no face, no donor, or nothing that fits.
         """
         missing = [item for item, lenders in self.lenders.items() if len(lenders) and not (mask == item).any()]
         face = find_face(photo, mask)

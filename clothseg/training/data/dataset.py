@@ -1,4 +1,4 @@
-"""Rows of a data set as the Trainer takes them: decoded, augmented, encoded."""
+"""Rows of a data set for the Trainer: decoded, augmented, encoded."""
 
 import io
 from typing import Any
@@ -20,10 +20,10 @@ from clothseg.training.data.repair import repair
 
 
 def decode_quickly(row: dict[str, Any]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """`decode_row`, with a plain RGB JPEG decoded by OpenCV: the same pixels in half the time.
+    """Like `decode_row`, but decode a plain RGB JPEG with OpenCV: the same pixels in half the time.
 
-    Both use libjpeg-turbo; Pillow copies the pixels twice more. All that needs more than decoding (another format,
-    colour space or orientation, a profile, a file cut short) goes the common way.
+    Both use libjpeg-turbo; Pillow copies the pixels twice more. Photos that need more than decoding (another format,
+    colour space or orientation, a profile, a truncated file) are decoded by `decode_row`.
 
     Raises:
         DataError: as `decode_row`.
@@ -37,7 +37,7 @@ def decode_quickly(row: dict[str, Any]) -> tuple[npt.NDArray[np.uint8], npt.NDAr
 
 
 def _plain_jpeg(stored: bytes) -> npt.NDArray[np.uint8] | None:
-    """Pixels (H, W, 3) uint8 RGB, or None where it takes more than OpenCV."""
+    """Return pixels (H, W, 3) uint8 RGB, or None if OpenCV alone does not suffice."""
     # OpenCV fills what is missing of a file cut short with grey, and only warns; such a file lacks the end mark
     if not stored.startswith(b"\xff\xd8") or not stored.endswith(b"\xff\xd9"):
         return None
@@ -55,10 +55,10 @@ def _plain_jpeg(stored: bytes) -> npt.NDArray[np.uint8] | None:
 
 
 class ParsingDataset(torch.utils.data.Dataset):
-    """Rows as the Trainer takes them: `pixel_values` (3, h, w), `labels` (h, w), both uint8, and `row`, its position.
+    """Rows for the Trainer: `pixel_values` (3, h, w), `labels` (h, w), both uint8, and `row`, the position.
 
-    The augmentation of a row depends on seed, epoch and row only, so that a run is repeatable, whatever the number
-    of loader processes, and goes on unchanged from a checkpoint.
+    The augmentation of a row depends only on seed, epoch and row, so a run is repeatable whatever the number of loader
+    processes, and continues unchanged from a checkpoint.
     """
 
     def __init__(
@@ -76,12 +76,12 @@ class ParsingDataset(torch.utils.data.Dataset):
 
         Args:
             rows: with `id`, `image` and `mask`.
-            processor: says what size the network takes.
-            kind: of augmentation.
-            seed: of its chance.
-            class_crop: share of the rows of which a window about a class is served.
-            repair_masks: whether `repair` goes over the masks first.
-            copy_paste: share of the rows that are served with an item of `paster` put on.
+            processor: gives the network's input size.
+            kind: kind of augmentation.
+            seed: seed of the augmentation.
+            class_crop: share of the rows that are cropped around a class.
+            repair_masks: whether to `repair` the masks first.
+            copy_paste: share of the rows that get an item of `paster`.
             paster: pastes the items.
         """
         self.repair_masks, self.copy_paste, self.paster = repair_masks, copy_paste, paster
@@ -92,11 +92,11 @@ class ParsingDataset(torch.utils.data.Dataset):
 
     @property
     def epoch(self) -> int:
-        """The epoch whose augmentation is served, in whatever process."""
+        """Return the epoch of the current augmentation, in any process."""
         return int(self._epoch)
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer before each epoch."""
+        """Set the epoch; the trainer calls this before each epoch."""
         self._epoch.fill_(int(epoch))
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""The photo and the label map of a row, or why it has none."""
+"""Decode the photo and the label map of a row, or raise an error that says what is wrong."""
 
 import io
 from pathlib import Path
@@ -15,13 +15,14 @@ from clothseg.labels import IGNORE, NUM_CLASSES
 
 
 def decode_mask(stored: dict[str, Any] | None, row_id: str) -> npt.NDArray[np.uint8]:
-    """Class ids of a stored mask (`bytes` or `path`; None: an empty cell), whole numbers of any mode, grey RGB too.
+    """Return the class ids of a stored mask (`bytes` or `path`; None: an empty cell), whole numbers of any mode, or
+    grey RGB.
 
     Returns:
         (H, W) uint8, values 0..17 and 255.
 
     Raises:
-        DataError: it does not decode, is a colour picture, or holds other values; the message names the row.
+        DataError: it cannot be decoded, is a colour picture, or contains other values; the message names the row.
     """
     source = stored and (stored["bytes"] or stored["path"])
     if not source:
@@ -54,10 +55,10 @@ def decode_mask(stored: dict[str, Any] | None, row_id: str) -> npt.NDArray[np.ui
 
 
 def decode_photo(stored: dict[str, Any] | None, row_id: str) -> PILImage.Image:
-    """RGB photo of a stored image (`bytes` or `path`).
+    """Return the RGB photo of a stored image (`bytes` or `path`).
 
     Raises:
-        DataError: it does not decode; the message names the row.
+        DataError: it cannot be decoded; the message names the row.
     """
     stored = stored or {"bytes": None, "path": None}  # a table's empty cell
     try:
@@ -67,10 +68,10 @@ def decode_photo(stored: dict[str, Any] | None, row_id: str) -> PILImage.Image:
 
 
 def decode_row(row: dict[str, Any]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Photo (H, W, 3) uint8 RGB and label map (H, W) uint8 of a row.
+    """Return photo (H, W, 3) uint8 RGB and label map (H, W) uint8 of a row.
 
     Raises:
-        DataError: photo or mask does not decode, or their sizes differ; the message names the row.
+        DataError: photo or mask cannot be decoded, or their sizes differ; the message names the row.
     """
     photo = np.asarray(decode_photo(row["image"], row["id"]))
     mask = decode_mask(row["mask"], row["id"])

@@ -1,7 +1,7 @@
-"""Near-duplicate photos, found by perceptual hash: copies recompressed, resized, mirrored or cropped a little.
+"""Find near-duplicate photos by perceptual hash: copies that were recompressed, resized, mirrored or slightly cropped.
 
-A photo of which a copy was trained on says little about new photos, so copies must not straddle a split. Masks take
-no part: two photos may well have equal masks.
+A photo of which a copy was trained on says little about new photos, so copies must not be on both sides of a split.
+Masks are not compared: two photos may well have equal masks.
 """
 
 import numpy as np
@@ -13,25 +13,26 @@ from scipy.sparse.csgraph import connected_components
 
 
 SIDE = 16
-"""Rows and columns of the cosine transform that a hash keeps: 256 bits. With the usual 8 (64 bits), different people
-before a plain ground, cut out alike, lie as near to each other as copies do: 67 of 403,651 pairs within 6 bits, which
-at 17,706 photos would chain thousands of photos into one group. With 256 bits none of them is nearer than 50."""
+"""Rows and columns of the cosine transform kept in a hash: 256 bits. With the usual 8 (64 bits), cut-outs of different
+people on plain backgrounds are as similar as copies: 67 of 403,651 pairs within 6 bits, which for 17,706 photos would
+chain thousands of photos into one group. With 256 bits none of them is closer than 50."""
 
 DISTANCE = 48
-"""Bits of 256 in which copies differ at most. Measured on 250 street photos: recompressed (down to JPEG quality 10),
-shrunk (to an eighth) or brightened by 20 %: 24 at most; mirrored: 4; cropped by 1 % at every edge: 30, by 2 %: 48,
-by 3 %: beyond it for a third. Among 1,993 such photos 15 pairs turned out to be copies, 12 of them within 48 bits; no
-pair of different photos is nearer than 70."""
+"""Largest number of differing bits, of 256, between copies. Measured on 250 street photos: recompressed (down to JPEG
+quality 10), reduced (to an eighth) or brightened by 20 %: at most 24; mirrored: 4; cropped by 1 % at every edge: 30,
+by 2 %: 48, by 3 %: more for a third. Among 1,993 such photos, 15 pairs were copies, 12 of them within 48 bits; no pair
+of different photos is closer than 70."""
 
 CHUNK = 64
 WORDS = SIDE * SIDE // 64
 
 
 def photo_hash(photo: Image.Image) -> npt.NDArray[np.uint64]:
-    """Perceptual hash (pHash) of a photo and of its mirror image: signs of the lowest frequencies around the median.
+    """Return the perceptual hash (pHash) of a photo and of its mirror image: signs of the lowest frequencies around
+    the median.
 
-    The same bits as `imagehash.phash(picture, hash_size=16)`, which we used before; that library brings PyWavelets,
-    which this hash has no use for. About 2 ms for 640x427 pixels, nearly all of it to shrink the photo.
+    The bits equal those of `imagehash.phash(picture, hash_size=16)`, which needs PyWavelets without using it here.
+    About 2 ms for 640x427 pixels, nearly all of it for reducing the photo.
 
     Args:
         photo: any mode; only its grey values count.
@@ -47,10 +48,11 @@ def photo_hash(photo: Image.Image) -> npt.NDArray[np.uint64]:
 
 
 def duplicate_groups(hashes: npt.NDArray[np.uint64], distance: int = DISTANCE) -> list[list[int]]:
-    """Groups of near-duplicates: what is linked, through others perhaps, by hashes at most `distance` bits apart.
+    """Return groups of near-duplicates: photos linked, directly or through others, by hashes at most `distance` bits
+    apart.
 
-    All pairs are compared, each in both orientations, a chunk at a time: 4 s on one core for 17,706 photos, and four
-    times that for twice as many; a few MB of memory beside the hashes.
+    All pairs are compared in both orientations, a chunk at a time: 4 s on one core for 17,706 photos, four times that
+    for twice as many, with a few MB of memory besides the hashes.
 
     Args:
         hashes: (N, 2, 4), of `photo_hash`.
@@ -83,12 +85,12 @@ def duplicate_groups(hashes: npt.NDArray[np.uint64], distance: int = DISTANCE) -
 def near_duplicates(
     hashes: npt.NDArray[np.uint64], others: npt.NDArray[np.uint64], distance: int = DISTANCE
 ) -> npt.NDArray[np.bool_]:
-    """Which photos are near-duplicates of one of `others`.
+    """Return which photos are near-duplicates of one of `others`.
 
     Args:
         hashes: (N, 2, 4), of `photo_hash`.
         others: (M, 2, 4), likewise.
-        distance: bits in which copies differ at most.
+        distance: largest number of differing bits between copies.
 
     Returns:
         (N,) bool.

@@ -1,4 +1,4 @@
-"""One look at every row of a data set: what cannot be used, which classes it shows, what photos look like."""
+"""Inspect every row of a data set: unusable rows, classes, and hashes of the photos."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +19,9 @@ from clothseg.training.data.row_cache import remembered
 
 
 class Inspection(NamedTuple):
-    """What one look at N rows gives; zeros stand for rows with a problem.
+    """Results of the inspection of N rows; unusable rows have zeros.
 
-    `hashes` is (N, 2, 4) uint64, of `photo_hash`; `problems` says for the numbers of rows that cannot be used why not.
+    `hashes` is (N, 2, 4) uint64, from `photo_hash`; `problems` gives the reason for each unusable row's number.
     """
 
     masks: MaskStatistics
@@ -30,20 +30,20 @@ class Inspection(NamedTuple):
 
     @property
     def pixels(self) -> npt.NDArray[np.int64]:
-        """(N, 18) int64, each class's pixels without 255."""
+        """(N, 18) int64, number of pixels of each class, without 255."""
         return self.masks.pixels
 
 
 def inspect_rows(rows: Dataset, description: str) -> Inspection:
-    """Decode every row once, on all cores, before any time is spent on training, and find all that cannot be used.
+    """Decode every row once, on all cores, before training starts, and find all unusable rows.
 
-    What was found is kept on disk, and the same rows are not decoded again by another run, a resumed one or another
-    process. Pillow decodes outside the interpreter's lock, so that threads do. A row of 640x427 pixels takes 8 ms of
-    one core, 2 ms of them for the hash; on two busy cores two threads did 143 rows a second where one did 103.
+    The result is kept on disk, so the same rows are not decoded again by a later run, a resumed one or another
+    process. Pillow decodes outside the interpreter's lock, so threads suffice. A row of 640x427 pixels takes 8 ms of
+    one core, 2 ms of them for the hash; on two busy cores two threads did 143 rows a second and one did 103.
 
     Args:
         rows: undecoded rows with `id`, `image` and `mask`.
-        description: stands before the progress bar.
+        description: text before the progress bar.
     """
     found = remembered(rows, lambda: _flat(_inspect(rows, description)))
     hashes, problems = found.pop("hashes"), found.pop("problems")
@@ -77,7 +77,7 @@ def _inspect(rows: Dataset, description: str) -> Inspection:
 
 
 def measure_masks(rows: Dataset) -> MaskStatistics:
-    """Statistics of the masks of rows (undecoded, with `id` and `mask`); masks that do not decode count for nothing.
+    """Return the statistics of the masks of rows (undecoded, with `id` and `mask`); unreadable masks are ignored.
 
     Photos are not decoded: 2 ms a row on one core.
     """

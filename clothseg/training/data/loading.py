@@ -1,4 +1,4 @@
-"""Data sets of `image` and `mask`: loading, checking and splitting them."""
+"""Load, check and split data sets of `image` and `mask`."""
 
 import logging
 from dataclasses import replace
@@ -21,15 +21,15 @@ from clothseg.training.data.split import PARTS, PROTOCOLS, SplitRecord, counts_o
 logger = logging.getLogger(__name__)
 
 FEW = 50
-"""Held-out photos below which a warning is due."""
+"""Number of held-out photos below which a warning is printed."""
 
 
 class Splits(NamedTuple):
-    """Rows to train on and rows held out, undecoded: `id`, `image` and `mask`.
+    """Training rows and held-out rows, undecoded: `id`, `image` and `mask`.
 
-    `commit` is the data set's, None for a folder. `test` is None where nothing but `validation` is held out. `record`
-    is what `split.json` holds. `masks` has the statistics of each part's masks, in the order of its rows; it is empty
-    if they were not looked at.
+    `commit` is the data set's, None for a folder. `test` is None if only `validation` is held out. `record` is the
+    content of `split.json`. `masks` has the statistics of each part's masks, in the order of its rows; it is empty if
+    they were not inspected.
     """
 
     train: Dataset
@@ -41,14 +41,14 @@ class Splits(NamedTuple):
 
     @property
     def pixels(self) -> npt.NDArray[np.int64]:
-        """(rows of `train`, 18) int64, each class's pixels; (0, 18) if not counted."""
+        """(rows of `train`, 18) int64, number of pixels of each class; (0, 18) if not counted."""
         return self.masks["train"].pixels if "train" in self.masks else np.zeros((0, NUM_CLASSES), np.int64)
 
     @property
     def reported(self) -> tuple[str, Dataset]:
-        """Name and rows of the part that a finished model's figures are of: `test` where there is one.
+        """Return name and rows of the part for a finished model's figures: `test` if there is one.
 
-        `validation` chooses among checkpoints, so its figures flatter a little.
+        `validation` chooses among checkpoints, so its figures are slightly optimistic.
         """
         return ("validation", self.validation) if self.test is None else ("test", self.test)
 
@@ -64,10 +64,10 @@ def load_splits(
     on_bad_row: str = "fail",
     check: bool = False,
 ) -> Splits:
-    """Load a data set of photos and label maps and hold rows out.
+    """Load a data set of photos and label maps and hold out rows.
 
-    Splits that the data set brings are kept. A validation split that it lacks is drawn from `train`; then every row
-    is decoded first, so that near-duplicates go to one side, and rows that cannot be used to none.
+    The data set's own splits are kept. A missing validation split is drawn from `train`; every row is decoded first,
+    so that near-duplicates are on one side and unusable rows on none.
 
     Args:
         name: as for `load_parts`.
@@ -75,13 +75,13 @@ def load_splits(
         test_fraction: share of `train` held out by the protocol `fraction`.
         seed: decides which rows are held out.
         protocol: one of `PROTOCOLS`.
-        split_file: a `split.json`, which then decides the rows; nothing is drawn.
-        on_bad_row: `skip` leaves out rows that cannot be used, `fail` refuses the data set.
-        check: decode every row, as training needs it, even where nothing is drawn.
+        split_file: a `split.json` that gives the rows; nothing is drawn.
+        on_bad_row: `skip` leaves out unusable rows, `fail` rejects the data set.
+        check: decode every row, as training needs it, even if nothing is drawn.
 
     Raises:
-        DataError: no such folder or files, columns missing, rows that cannot be used, too few rows, a split file that
-            does not fit, masks that cannot hold ATR's class ids.
+        DataError: no such folder or files, missing columns, unusable rows, too few rows, a split file that does not
+            match, or masks that cannot contain ATR's class ids.
         HubError: the Hub cannot be reached or has no such data set or revision.
     """
     folder = Path(name).is_dir()
@@ -128,19 +128,19 @@ def load_splits(
 def load_split(
     name: str, revision: str | None = None, split: str | None = None, on_bad_row: str = "fail"
 ) -> tuple[str, Dataset, str | None]:
-    """Load one split of a data set, to score on; the others are not touched.
+    """Load one split of a data set for scoring; the others are not read.
 
     Args:
         name: as for `load_parts`.
         revision: branch, tag or commit, for the Hub only.
         split: `train`, `validation` or `test`; by default the only one, else `validation`, else `test`.
-        on_bad_row: `skip` leaves out rows that cannot be used; else they are found when they are decoded.
+        on_bad_row: `skip` leaves out unusable rows; otherwise they raise an error when they are decoded.
 
     Returns:
-        The split, its rows, undecoded, and the data set's commit, None for what is on disk.
+        The split's name, its undecoded rows, and the data set's commit, None for data on disk.
 
     Raises:
-        DataError: there is no such split, or as `load_parts`.
+        DataError: there is no such split, or as for `load_parts`.
         HubError: the Hub cannot be reached or has no such data set or revision.
     """
 
@@ -159,7 +159,7 @@ def load_split(
 
 
 def warn_of_few(count: int) -> None:
-    """Say that figures of so few photos mean little, where they do."""
+    """Warn if there are too few photos for meaningful figures."""
     if count < FEW:
         logger.warning(
             "Only %d %s to score on: figures of fewer than %d photos differ much from one draw to the next.",
@@ -170,14 +170,14 @@ def warn_of_few(count: int) -> None:
 
 
 def check_encoding(masks: dict[str, MaskStatistics], name: str) -> None:
-    """Refuse masks that cannot hold ATR's class ids, and warn of odd ones.
+    """Reject masks that cannot contain ATR's class ids, and warn of odd ones.
 
     Args:
         masks: statistics of each part of the data set, each of at least one mask.
-        name: the data set's.
+        name: name of the data set.
 
     Raises:
-        DataError: the masks cannot be right, or a part to score on shows a single class.
+        DataError: the masks cannot be right, or a part for scoring shows a single class.
     """
     ends = np.cumsum([len(part.pixels) for part in masks.values()])
     every = MaskStatistics.empty(int(ends[-1]))
@@ -205,7 +205,7 @@ def check_encoding(masks: dict[str, MaskStatistics], name: str) -> None:
 def _checked(
     rows: Dataset, parts: dict[str, npt.NDArray[np.int64]], record: SplitRecord, on_bad_row: str
 ) -> tuple[dict[str, npt.NDArray[np.int64]], list[list[int]], MaskStatistics]:
-    """The parts without rows that cannot be used, groups of near-duplicates, and statistics of all rows' masks."""
+    """Return the parts without unusable rows, the groups of near-duplicates, and the statistics of all masks."""
     used = np.concatenate(list(parts.values()))
     inspection = inspect_rows(rows.select(used), f"Checking {record.dataset}")
     bad = used[sorted(inspection.problems)]

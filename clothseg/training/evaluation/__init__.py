@@ -1,1 +1,1 @@
-"""Scoring a model on held-out photos."""
+"""Score models on held-out photos."""

@@ -1,6 +1,6 @@
-"""How far a figure would move with other photos of the same kind: bootstrap intervals over photos.
+"""Bootstrap intervals over photos: how much a figure would change with other photos of the same kind.
 
-Photos are the unit because the pixels of one photo are right and wrong together (Efron and Tibshirani, "An
+Photos are resampled as a whole because the pixels of one photo are right or wrong together (Efron and Tibshirani, "An
 introduction to the bootstrap", 1993, the percentile method).
 """
 
@@ -13,15 +13,15 @@ import numpy.typing as npt
 Figures = dict[str, npt.NDArray[np.float64]]
 
 _BLOCK = 1 << 22
-"""Weights drawn at once (32 MB), however many photos and resamples there are."""
+"""Weights drawn at once (32 MB), whatever the number of photos and resamples."""
 
 
 def bootstrap_weights(photos: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
-    """How often each photo is drawn when as many as there are are drawn with replacement; in blocks.
+    """Yield how often each photo is drawn, when as many photos as there are are drawn with replacement; in blocks.
 
     Returns:
-        Blocks (r, photos) whose rows each sum to `photos`; `resamples` rows in all. The same numbers give the same
-        rows, so that two models can be compared on them.
+        Blocks (r, photos) whose rows each sum to `photos`; `resamples` rows in total. The same arguments give the same
+        rows, so two models can be compared on them.
     """
     rng = np.random.default_rng(seed)
     step = max(1, _BLOCK // photos)
@@ -33,7 +33,7 @@ def bootstrap_weights(photos: int, resamples: int, seed: int) -> Iterator[npt.ND
 def resampled(
     figures: Callable[[npt.NDArray[np.float64]], Figures], photos: int, resamples: int, seed: int
 ) -> Figures:
-    """Figures of `resamples` data sets drawn from the photos.
+    """Return the figures of `resamples` data sets drawn from the photos.
 
     Args:
         figures: weights (r, photos) to name -> values (r,).
@@ -46,7 +46,7 @@ def resampled(
 
 
 def interval(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """The middle 95 % of resampled values; NaN where a figure is never defined.
+    """Return the middle 95 % of resampled values; NaN if a figure is never defined.
 
     Args:
         values: (R,), NaN where a resample has no pixel to take the figure from.

@@ -1,9 +1,10 @@
-"""Boundary F1: do the edges lie where they should? Overlap hardly notices, being ruled by the inside of large items.
+"""Boundary F1: whether the edges are in the right place. IoU hardly shows this, since it is dominated by the inside of
+large items.
 
 After Csurka et al., "What is a good evaluation measure for semantic segmentation?" (BMVC 2013): a class's boundary
-pixels in the prediction are right if one of the truth's lies within a tolerance (precision), those of the truth are
-found if one of the prediction's does (recall), and the score is their harmonic mean. A boundary that only one of the
-two has scores 0, as in the contour accuracy of DAVIS (Perazzi et al., CVPR 2016).
+pixels in the prediction are right if one of the truth's is within a tolerance (precision), those of the truth are
+found if one of the prediction's is (recall), and the score is the harmonic mean. A boundary that only one of the two
+has scores 0, as in the contour accuracy of DAVIS (Perazzi et al., CVPR 2016).
 """
 
 import cv2
@@ -14,17 +15,17 @@ from clothseg.labels import IGNORE, NUM_CLASSES
 
 
 TOLERANCES: tuple[int, ...] = (2, 5)
-"""Pixels, Euclidean, at the photo's own size."""
+"""Tolerances in pixels, Euclidean, at the photo's own size."""
 
 
 def boundary_f1(
     truth: npt.NDArray[np.uint8], prediction: npt.NDArray[np.uint8], tolerances: tuple[int, ...] = TOLERANCES
 ) -> npt.NDArray[np.float64]:
-    """Boundary F1 of each class in one photo.
+    """Return the boundary F1 of each class in one photo.
 
-    A boundary pixel is one of the class with a pixel of another class above, below, left or right of it. Pixels
-    without annotation (255) are no other class and have none in truth or prediction, and neither has the photo's
-    edge: nobody said where the class ends there.
+    A boundary pixel belongs to the class and has a pixel of another class above, below, left or right of it. Pixels
+    without annotation (255) and the photo's edge make no boundaries, in truth or prediction, since it is unknown where
+    the class ends there.
 
     Args:
         truth: (H, W) class ids, 255 for pixels without annotation.
@@ -32,8 +33,8 @@ def boundary_f1(
         tolerances: largest distances in pixels that count as met.
 
     Returns:
-        (len(tolerances), 18) in [0, 1]; NaN for a class that neither shows. A class without any boundary in both,
-        as in a photo that it fills, scores 1.
+        (len(tolerances), 18) in [0, 1]; NaN for a class that neither shows. A class without any boundary in both, for
+        example one that fills the photo, scores 1.
     """
     maps = (truth, np.where(truth == IGNORE, truth, prediction))
     edges = [_edges(label_map) for label_map in maps]
@@ -51,12 +52,13 @@ def boundary_f1(
 
 
 def _values(label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.intp]:
-    """The values that a label map holds, sorted; numpy's unique sorts all pixels for it."""
+    """Return the sorted values in a label map; numpy's unique would sort all pixels."""
     return np.flatnonzero(cv2.calcHist([label_map], [0], None, [256], [0, 256]))
 
 
 def _edges(label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """(H, W): 1 at annotated pixels with an annotated neighbour of another class, of four neighbours, else 0."""
+    """Return (H, W): 1 at annotated pixels with an annotated neighbour of another class, of four neighbours, else
+    0."""
     edges = np.zeros(label_map.shape, np.uint8)
     for turned, lines in ((label_map, edges), (label_map.T, edges.T)):
         above, below = turned[:-1], turned[1:]
@@ -67,7 +69,7 @@ def _edges(label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _f1(truth: npt.NDArray[np.uint8], prediction: npt.NDArray[np.uint8], tolerance: int) -> float:
-    """Harmonic mean of the shares of each line's pixels (1, else 0) that lie near the other line."""
+    """Return the harmonic mean of the shares of each line's pixels (1, else 0) near the other line."""
     counts = [cv2.countNonZero(line) for line in (truth, prediction)]
     if not all(counts):
         return float(not any(counts))
@@ -78,6 +80,6 @@ def _f1(truth: npt.NDArray[np.uint8], prediction: npt.NDArray[np.uint8], toleran
 
 
 def _disc(radius: int) -> npt.NDArray[np.uint8]:
-    """All offsets of at most `radius`; OpenCV's ellipse leaves some out."""
+    """Return all offsets of at most `radius`; OpenCV's ellipse leaves some out."""
     offsets = np.arange(-radius, radius + 1)
     return (offsets[:, None] ** 2 + offsets**2 <= radius**2).astype(np.uint8)

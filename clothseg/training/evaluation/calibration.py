@@ -1,4 +1,5 @@
-"""Does a probability of 0.8 mean right in 8 of 10 pixels? Reliability histograms and expected calibration error.
+"""Calibration: whether a probability of 0.8 is right in 8 of 10 pixels. Reliability histograms and expected
+calibration error.
 
 After Guo et al., "On calibration of modern neural networks" (ICML 2017): predictions are put into 15 bins of equal
 width by their probability, and the error is the mean gap between a bin's share of right pixels and its mean
@@ -18,10 +19,10 @@ BINS = 15
 def reliability(
     truth: npt.NDArray[np.uint8], prediction: npt.NDArray[np.uint8], probability: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float64]:
-    """Count pixels by predicted class and probability. Histograms of parts add up.
+    """Count pixels by predicted class and probability. Histograms of parts can be added.
 
     Args:
-        truth: class ids of any shape; 255 is left out.
+        truth: class ids of any shape; 255 is ignored.
         prediction: class ids of the same shape.
         probability: of the predicted class, in (0, 1], of the same shape.
 
@@ -38,13 +39,13 @@ def reliability(
 
 
 def calibration_error(histogram: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Expected calibration error.
+    """Return the expected calibration error.
 
     Args:
-        histogram: (..., bins, 3) of `reliability`.
+        histogram: (..., bins, 3) from `reliability`.
 
     Returns:
-        (...) in [0, 1]; NaN where there is no pixel.
+        (...) in [0, 1]; NaN if there are no pixels.
     """
     pixels, right, probability = np.moveaxis(histogram, -1, 0)
     with np.errstate(invalid="ignore"):

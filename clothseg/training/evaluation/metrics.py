@@ -15,7 +15,7 @@ from clothseg.labels import IGNORE, NAMES, NUM_CLASSES, SIDE_PAIRS
 
 
 _PIECE = 1 << 20
-"""Pixels counted at once: bincount widens what it counts to eight bytes a pixel."""
+"""Pixels counted at once; bincount needs eight bytes a pixel."""
 
 
 def confusion_matrix(
@@ -53,13 +53,13 @@ def confusion_matrix(
 
 
 def figures_of(matrices: npt.NDArray[Any]) -> dict[str, npt.NDArray[np.float64]]:
-    """Every figure of one or many confusion matrices.
+    """Return all figures of one or many confusion matrices.
 
     Args:
         matrices: (..., 18, 18) pixel counts, truth in rows and prediction in columns.
 
     Returns:
-        Name -> values (...) in [0, 1], NaN where a figure is not defined:
+        Name -> values (...) in [0, 1], NaN for undefined figures:
 
         - `mean_iou`, `mean_iou_no_background`, `mean_f1`: over the classes that truth or prediction shows;
           `mean_accuracy`: over those that the truth shows; `overall_accuracy`: share of right pixels;
@@ -98,24 +98,24 @@ def figures_of(matrices: npt.NDArray[Any]) -> dict[str, npt.NDArray[np.float64]]
 
 
 def part_of(pair: tuple[int, int]) -> str:
-    """What a pair of `SIDE_PAIRS` is: shoe, leg or arm."""
+    """Return the name of a pair of `SIDE_PAIRS`: shoe, leg or arm."""
     return NAMES[pair[0]].removeprefix("Left-")
 
 
 def _ratio(part: Any, whole: Any) -> npt.NDArray[np.float64]:
-    """`part` / `whole`, NaN where `whole` is 0."""
+    """Return `part` / `whole`, NaN where `whole` is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.true_divide(part, whole))
 
 
 def _mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Mean over the last axis of what is defined; NaN where nothing is (numpy's nanmean would warn)."""
+    """Return the mean over the last axis of defined values; NaN if there are none (numpy's nanmean would warn)."""
     defined = ~np.isnan(values)
     return _ratio(np.where(defined, values, 0).sum(axis=-1), defined.sum(axis=-1))
 
 
 def summarize(matrix: npt.NDArray[np.int64]) -> dict[str, float]:
-    """The figures of `figures_of` that a log and a card show, flat and named so that they print well.
+    """Return the figures of `figures_of` for a log or a card, as a flat dictionary.
 
     Returns:
         `mean_iou`, `mean_iou_no_background`, `mean_accuracy` and `overall_accuracy`; and where they are defined
@@ -128,10 +128,10 @@ def summarize(matrix: npt.NDArray[np.int64]) -> dict[str, float]:
 
 
 class ClothesMetric(evaluate.Metric):
-    """The figures of `summarize` as an `evaluate.Metric`, counted as batches come in: `add_batch`, then `compute`."""
+    """The figures of `summarize` as an `evaluate.Metric`, counted batch by batch: `add_batch`, then `compute`."""
 
     def __init__(self, **kwargs: Any) -> None:
-        """Start with nothing counted."""
+        """Start without counts."""
         super().__init__(**kwargs)
         self._matrix = np.zeros((NUM_CLASSES, NUM_CLASSES), np.int64)
 
@@ -154,7 +154,7 @@ class ClothesMetric(evaluate.Metric):
             self.add(prediction=prediction, reference=reference)
 
     def compute(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> dict[str, float]:
-        """Figures of all that was counted since the last call, which start afresh."""
+        """Return the figures of everything counted since the last call, and start again."""
         if predictions is not None:
             self.add_batch(predictions=predictions, references=references)
         figures = summarize(self._matrix)

@@ -1,4 +1,4 @@
-"""Score a model as its users will see it: one pass over held-out photos gives every figure there is a report on."""
+"""Score a model as users see it: one pass over held-out photos gives all figures of a report."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from clothseg.training.evaluation.metrics import confusion_matrix, figures_of
 
 @dataclass(frozen=True)
 class Scores:
-    """What is kept of N photos: counts, never label maps.
+    """Counts of N photos; label maps are not kept.
 
     Attributes:
         ids: the rows' ids.
@@ -35,7 +35,7 @@ class Scores:
         boundary: (N, 2, 18) boundary F1 at `TOLERANCES`, own size; NaN for classes that a photo does not show.
         calibration: (N, 15, 3) reliability histograms at own size.
         class_calibration: (18, 15, 3) the same by predicted class, over all photos.
-        plain: (N, 18, 18) int64 at own size, of the interpolated logits alone: what transformers' own pipeline gives.
+        plain: (N, 18, 18) int64 at own size, of the interpolated logits alone, like transformers' own pipeline.
     """
 
     ids: list[str]
@@ -55,23 +55,22 @@ def score(
     options: SegmentOptions | None = None,
     **keywords: Unpack[SegmentKeywords],
 ) -> Scores:
-    """Run a model over rows, `batch_size` photos held at a time.
+    """Run a model over rows, with `batch_size` photos in memory at a time.
 
-    At own size the label maps are those that `Segmenter` gives with the same options, to the pixel. At the network's
-    size the logits are upsampled to that, and the truth is sampled down to it (nearest pixel), which is what training
-    sees. Calibration, and the figures that plain transformers would have, are of the network's own probabilities,
-    whatever the options.
+    At own size the label maps equal those of `Segmenter` with the same options. At the network's size the logits are
+    upsampled to it, and the truth is sampled down (nearest pixel), as in training. Calibration, and the figures of
+    plain transformers, use the network's own probabilities, whatever the options.
 
-    Args:
+    rows: undecoded rows with `id`, `image` and `mask`, from `load_splits`.
         rows: undecoded rows with `id`, `image` and `mask`, as `load_splits` gives them.
         batch_size: photos in one pass of the network.
-        options: as of `Segmenter`. Edges "plain", zoom "off" and orientation "upright" are what transformers'
-            own post-processing gives.
+        options: as for `Segmenter`. Edges "plain", zoom "off" and orientation "upright" equal transformers' own
+            post-processing.
         keywords: single options by their names.
 
     Raises:
-        ConfigError: an option has no such value, or is `max_side`: the truth has the photo's own size.
-        DataError: a row does not decode, or no row has an annotated pixel.
+        ConfigError: a wrong option, or `max_side`: the truth has the photo's own size.
+        DataError: a row cannot be decoded, or no row has an annotated pixel.
     """
     options = SegmentOptions.of(keywords, options)
     if options.max_side is not None:
@@ -104,7 +103,7 @@ def score(
 
 
 def only_class(scores: Scores) -> str | None:
-    """The class that every annotated pixel of every photo was given while the truth shows others too; else None."""
+    """Return the class that every annotated pixel of every photo got although the truth shows others; else None."""
     matrix = scores.own_size.sum(axis=0)
     found, true = np.flatnonzero(matrix.sum(axis=0)), np.flatnonzero(matrix.sum(axis=1))
     return NAMES[found[0]] if len(found) == 1 and set(true) - set(found) else None
@@ -113,7 +112,7 @@ def only_class(scores: Scores) -> str | None:
 def _label_map(
     segmenter: Segmenter, photo: Image.Image, logits: npt.NDArray[np.float32], options: SegmentOptions
 ) -> npt.NDArray[np.uint8]:
-    """What users see of a photo whose `logits` are known, where those are what the options begin with."""
+    """Return the user's label map of a photo with known `logits`, if these are what the options start from."""
     if options.tta or options.people == "all":
         return segmenter(photo, options).label_map
     return segmenter.decode(photo, logits, options).label_map
@@ -122,7 +121,8 @@ def _label_map(
 def _of_logits(
     logits: npt.NDArray[np.float32], truth: npt.NDArray[np.uint8]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Confusion matrix (18, 18) and reliability histogram (18, 15, 3) of logits interpolated to the truth's size."""
+    """Return the confusion matrix (18, 18) and reliability histogram (18, 15, 3) of logits interpolated to the truth's
+    size."""
     matrix, histogram = np.zeros((NUM_CLASSES, NUM_CLASSES), np.int64), np.zeros((NUM_CLASSES, BINS, 3))
     for window, labels, probability in strips(logits, truth.shape):
         matrix += confusion_matrix(truth[window], labels)
@@ -134,10 +134,10 @@ def _of_logits(
 
 
 def _own_size(scores: Scores, weights: npt.NDArray[np.float64]) -> Figures:
-    """Figures of `figures_of`, and boundary F1.
+    """Return the figures of `figures_of`, and boundary F1.
 
-    A photo's boundary F1 is the mean over the classes that its truth or its prediction shows, a set's the mean over
-    its photos; a class's is the mean over the photos that show it.
+    A photo's boundary F1 is the mean over the classes in its truth or prediction, a set's the mean over its photos; a
+    class's is the mean over the photos that show it.
     """
     figures = figures_of(_summed(scores.own_size, weights))
     for place, tolerance in enumerate(TOLERANCES):
@@ -162,12 +162,12 @@ def _calibration(scores: Scores, weights: npt.NDArray[np.float64]) -> Figures:
 
 
 def _summed(counts: npt.NDArray[Any], weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Counts (N, ...) summed over each set's photos: (r, ...)."""
+    """Return counts (N, ...) summed over each set's photos: (r, ...)."""
     return (weights @ counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:])
 
 
 def _weighted_mean(values: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Means (r, K) of values (N, K) over each set's photos, NaN left out."""
+    """Return the means (r, K) of values (N, K) over each set's photos, ignoring NaN."""
     defined = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return (weights @ np.where(defined, values, 0)) / (weights @ defined.astype(np.float64))
@@ -184,7 +184,7 @@ GROUPS: dict[str, FiguresOf] = {
 
 
 def report(scores: Scores, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
-    """All figures with their bootstrap 95 % intervals over photos, ready for JSON.
+    """Return all figures with their bootstrap 95 % intervals over photos, ready for JSON.
 
     Returns:
         `photos`, `resamples`, `seed`; `own_size`, `plain`, `network_size` and `calibration`: name -> figure, undefined
@@ -210,9 +210,10 @@ def report(scores: Scores, resamples: int = 1000, seed: int = 0) -> dict[str, An
 
 
 def difference(scores: Scores, other: Scores, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
-    """Figures of one model less those of another on the same photos, with intervals of the paired difference.
+    """Return the figures of one model minus those of another on the same photos, with intervals of the paired
+    difference.
 
-    Both models are resampled with the same photos, so that what is hard for both does not blur the difference.
+    Both models are resampled with the same photos, so photos that are hard for both do not blur the difference.
 
     Returns:
         `own_size`, `plain`, `network_size`, `calibration` and `intervals`, as in `report`.

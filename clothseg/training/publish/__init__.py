@@ -1,1 +1,1 @@
-"""What a training run publishes: model card, report, plots, the push to the Hub."""
+"""Publish a training run: model card, report, plots, the push to the Hub."""

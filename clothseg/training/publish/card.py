@@ -1,4 +1,4 @@
-"""The model card: the template `model_card.md` filled with the run's own figures, licence and circumstances."""
+"""Write the model card: the template `model_card.md` with the run's figures, licence and settings."""
 
 import platform
 import shlex
@@ -34,7 +34,7 @@ PACKAGES = ("torch", "transformers", "datasets", "accelerate", "opencv-python-he
 
 
 class Licence(NamedTuple):
-    """Front matter's `license`, and name and link where it is `other`; a sentence for readers."""
+    """Front matter's `license`, with name and link if it is `other`; and a sentence for readers."""
 
     identifier: str
     name: str | None
@@ -61,7 +61,7 @@ OWN = Licence(
 
 
 def licence_of(name: str, from_scratch: bool, model: PreTrainedModel) -> Licence:
-    """Terms of weights trained from `name`: NVIDIA's pass on to all that is fine-tuned from them."""
+    """Return the terms of weights trained from `name`; NVIDIA's terms also cover models fine-tuned from theirs."""
     if from_scratch:
         return OWN
     if name in VARIANTS:
@@ -106,18 +106,18 @@ def write_card(
     """Write `README.md` into a saved model's folder.
 
     Args:
-        folder: where the model is; its plots are shown if they are there.
+        folder: folder of the model; plots in it are shown.
         repo_id: name for title and snippets, `user/name` or the folder.
         report: of `evaluation.report`.
         matrix: (18, 18) confusion matrix at the photos' own size, truth in rows.
         rows: number of photos (trained on, held out).
-        dataset_commit: the commit really used; None for a folder.
-        argv: the command line's arguments, written out without the token.
-        epochs: how many were really trained.
-        seconds: how long training took.
-        split: `SplitRecord.summary`, and as `reported` the part that the figures are of.
+        dataset_commit: commit of the data set; None for a folder.
+        argv: the command line's arguments, shown without the token.
+        epochs: number of trained epochs.
+        seconds: duration of the training.
+        split: `SplitRecord.summary`, and as `reported` the part used for the figures.
         averaged: whether the weights kept are a moving average.
-        log: the Trainer's `log_history`, of which the card shows a line for each evaluation.
+        log: the Trainer's `log_history`; the card shows a line for each evaluation.
     """
     figures, dataset = report["own_size"], dataset_name(parsing)
     licence = licence_of(parsing.model_name_or_path, parsing.from_scratch, model)
@@ -178,13 +178,13 @@ def write_card(
 
 
 def dataset_name(parsing: TrainArguments) -> str:
-    """The data set's name on the Hub, or that of its folder without where this lies."""
+    """Return the data set's name on the Hub, or its folder's own name."""
     local = Path(parsing.dataset_name).is_dir()
     return Path(parsing.dataset_name).resolve().name if local else parsing.dataset_name
 
 
 def front_matter(repo_id: str, model: PreTrainedModel, parsing: TrainArguments) -> ModelCardData:
-    """What the Hub shows and searches by, without figures."""
+    """Return the card's metadata, without figures."""
     licence = licence_of(parsing.model_name_or_path, parsing.from_scratch, model)
     hub_base = "/" in parsing.model_name_or_path and not Path(parsing.model_name_or_path).exists()
     return ModelCardData(
@@ -200,7 +200,7 @@ def front_matter(repo_id: str, model: PreTrainedModel, parsing: TrainArguments) 
 
 
 class Group(NamedTuple):
-    """Classes that succeed or fail together, with their mean IoU and the weakest of them."""
+    """Similar classes, with their mean IoU and the weakest of them."""
 
     name: str
     classes: list[str]
@@ -210,7 +210,7 @@ class Group(NamedTuple):
 
 
 def groups(figures: dict[str, float]) -> list[Group]:
-    """The card's table of capabilities: `GROUPS` with figures of `summarize`; classes without a figure left out."""
+    """Return the card's table of groups: `GROUPS` with figures of `summarize`, without classes that have no figure."""
     found = []
     for name, classes in GROUPS.items():
         iou = {one: figures[f"iou_{one}"] for one in classes if f"iou_{one}" in figures}
@@ -221,7 +221,7 @@ def groups(figures: dict[str, float]) -> list[Group]:
 
 
 class Confusion(NamedTuple):
-    """Share of the true pixels of a class that are predicted as another."""
+    """Share of a true class's pixels that are predicted as another class."""
 
     truth: str
     prediction: str
@@ -229,7 +229,8 @@ class Confusion(NamedTuple):
 
 
 def confusions(matrix: npt.NDArray[np.int64], count: int = 6, least: float = 0.05) -> list[Confusion]:
-    """The `count` largest confusions of an (18, 18) matrix with truth in rows, of at least the share `least`."""
+    """Return the `count` largest confusions of an (18, 18) matrix with truth in rows, of at least the share
+    `least`."""
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     np.fill_diagonal(shares, 0)
     largest = np.argsort(shares, axis=None)[::-1][:count]
@@ -250,12 +251,13 @@ def _base(parsing: TrainArguments) -> str:
 
 
 def public_name(argument: str) -> str:
-    """An argument as it is, but the last part of a full path: where it lies on this machine is nobody's business."""
+    """Return an argument unchanged, or only the last part of an absolute path, which would reveal this machine's
+    folders."""
     return Path(argument).name if argument.startswith(("/", "~")) else argument
 
 
 def without_token(argv: list[str]) -> list[str]:
-    """The arguments without `--hub_token` and its value: a card is public."""
+    """Return the arguments without `--hub_token` and its value, since a card is public."""
     kept, skip = [], False
     for argument in argv:
         if not skip and not argument.startswith("--hub_token="):
@@ -268,7 +270,7 @@ def without_token(argv: list[str]) -> list[str]:
 
 
 def hardware(training: TrainingArguments) -> str:
-    """What the run used, in words: the GPU's name or the number of CPU cores, and the number format."""
+    """Describe the hardware: the GPU's name or the number of CPU cores, and the number format."""
     device = f"{torch.get_num_threads()} CPU cores ({platform.machine()})"
     if training.device.type == "cuda":
         device = f"{training.world_size} x {torch.cuda.get_device_name()}"

@@ -1,4 +1,4 @@
-"""Checkpoints that `--hub_strategy checkpoint` or `all_checkpoints` has pushed, on the way back to a fresh machine."""
+"""Download checkpoints pushed with `--hub_strategy checkpoint` or `all_checkpoints` to resume on a new machine."""
 
 import json
 import os
@@ -23,18 +23,18 @@ _DOWNLOAD = "from_hub.incomplete"
 
 
 def download(repo_id: str, revision: str | None, token: str | None, output: Path) -> Path | None:
-    """Bring the last checkpoint of a model on the Hub into a run's output folder, as the Trainer reads it.
+    """Download the last checkpoint of a model on the Hub into a run's output folder, in the Trainer's format.
 
-    Only data is downloaded, safetensors and JSON; all of one commit, and in place at once when it is whole.
+    Only data is downloaded (safetensors and JSON), all of one commit; it is moved into place when it is complete.
 
     Args:
         revision: branch that the run pushes to; None is the main branch.
 
     Returns:
-        `output/checkpoint-N`; None if there is no such repository, or no checkpoint of ours in it.
+        `output/checkpoint-N`; None if there is no such repository, or no checkpoint of clothseg in it.
 
     Raises:
-        HubError: the Hub cannot be reached, or does not give what it lists.
+        HubError: the Hub cannot be reached, or does not deliver a listed file.
         ConfigError: the checkpoint is damaged.
     """
     api = HfApi(token=token)
@@ -59,7 +59,7 @@ def download(repo_id: str, revision: str | None, token: str | None, output: Path
 
 
 def _last(api: HfApi, repo_id: str, commit: str, files: list[str]) -> str | None:
-    """The folder with the checkpoint of the latest step."""
+    """Return the folder of the checkpoint with the latest step."""
     names = [match[1] for file in files if (match := re.fullmatch(rf"(checkpoint-\d+)/{STRUCTURE}", file))]
     steps = {name: int(name.removeprefix("checkpoint-")) for name in names}
     if f"{LAST}/{STRUCTURE}" in files:
@@ -72,7 +72,7 @@ def _put_in_place(checkpoint: Path, output: Path) -> Path:
     """Move a downloaded checkpoint to the name of its step, and the best weights to theirs.
 
     Raises:
-        ConfigError: it is not what `stage_checkpoint` and `portable_state.pack` made.
+        ConfigError: it was not made by `stage_checkpoint` and `portable_state.pack`.
     """
     try:
         state = json.loads((checkpoint / TRAINER_STATE).read_text(encoding="utf-8"))

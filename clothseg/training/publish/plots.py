@@ -1,4 +1,4 @@
-"""Pictures for model card and report: learning curves, per-class figures, confusion, calibration, photos."""
+"""Plots for model card and report: learning curves, per-class figures, confusion, calibration, photos."""
 
 from io import BytesIO
 from pathlib import Path
@@ -24,7 +24,7 @@ _LABEL = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none
 
 
 def learning_curves(log: list[Row], path: Path) -> None:
-    """Training and validation loss, mIoU and accuracies over the epochs.
+    """Plot training and validation loss, mIoU and accuracies over the epochs.
 
     Args:
         log: the Trainer's `log_history`.
@@ -48,7 +48,7 @@ def learning_curves(log: list[Row], path: Path) -> None:
 
 
 def class_bars(figures: dict[str, float], path: Path, intervals: dict[str, list[float]] | None = None) -> None:
-    """IoU of each class that `figures` has, in the palette's colours.
+    """Plot the IoU of each class in `figures`, in the palette's colours.
 
     Args:
         figures: with `mean_iou` and `iou_<name>`.
@@ -77,7 +77,7 @@ def class_bars(figures: dict[str, float], path: Path, intervals: dict[str, list[
 def differences(
     difference: dict[str, float], intervals: dict[str, list[float]], names: tuple[str, str], path: Path
 ) -> None:
-    """How much better or worse each class's IoU is with the first of two models than with the second.
+    """Plot how much better or worse the first of two models is on each class's IoU.
 
     Args:
         difference: `iou_<name>` and `mean_iou`, first less second.
@@ -102,7 +102,7 @@ def differences(
 
 
 def confusion(matrix: npt.NDArray[np.int64], path: Path) -> None:
-    """Share of each true class's pixels (rows) that was predicted as each class (columns)."""
+    """Plot the share of each true class's pixels (rows) predicted as each class (columns)."""
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     figure, axes = plt.subplots(figsize=(7.5, 7), layout="constrained")
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -119,7 +119,7 @@ def confusion(matrix: npt.NDArray[np.int64], path: Path) -> None:
 
 
 def calibration(reliability: dict[str, list[list[float]]], errors: dict[str, float], path: Path) -> None:
-    """Reliability diagram of all pixels, how often each probability occurs, and each predicted class's error.
+    """Plot a reliability diagram of all pixels, the frequency of each probability, and each predicted class's error.
 
     Args:
         reliability: of `evaluation.report`; `all` -> lines of [pixels, share of right ones, mean probability].
@@ -175,9 +175,9 @@ class Example(NamedTuple):
 
 
 def photos(examples: list[Example], path: Path, columns: int = 2) -> None:
-    """Photos with truth and prediction beside them, `columns` such groups in a row.
+    """Plot photos with truth and prediction beside them, `columns` of these per row.
 
-    Data sets' photos may not be redistributable: this is for one's own eyes unless one knows better.
+    Photos of data sets may not be redistributable: keep the plot private unless their terms allow sharing.
     """
     lines = -(-len(examples) // columns)
     figure, axes = plt.subplots(
@@ -200,7 +200,7 @@ def photos(examples: list[Example], path: Path, columns: int = 2) -> None:
 
 
 def _clean(axes: plt.Axes, grid: Literal["x", "y", "both"] = "y") -> None:
-    """Faint grid lines behind the data, and no frame above and right of it."""
+    """Draw faint grid lines behind the data, and no frame at the top and right."""
     axes.grid(axis=grid, color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""The card of a model that is still being trained, pushed with each save: licence, step and evaluations so far."""
+"""The card of a model in training, pushed with each save: licence, step and evaluations so far."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""What goes to the Hub: the finished model; and during training, as `--hub_strategy` says, the model and checkpoints.
+"""Push to the Hub: the finished model, and during training the model and checkpoints, as `--hub_strategy` says.
 
-transformers' Trainer would push its output folder with `training_args.bin`, a pickle that holds the Hub token, and
-checkpoints made of pickles. Here only data goes: safetensors, JSON, images and text.
+transformers' Trainer would push its output folder with `training_args.bin`, a pickle that contains the Hub token, and
+checkpoints made of pickles. Here only data is pushed: safetensors, JSON, images and text.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from clothseg.training.publish.hub_checkpoints import BEST, LAST, TRAINER_STATE
 
 
 LOCAL = ("training_args.json", TRAINER_STATE)
-"""Files of a checkpoint that name folders of this machine."""
+"""Files of a checkpoint that contain folder names of this machine."""
 
 
 def require_token(training: TrainingArguments) -> None:
@@ -41,10 +41,10 @@ def require_token(training: TrainingArguments) -> None:
 
 
 def repository(training: TrainingArguments) -> str:
-    """The full name of the repository to push to: `--hub_model_id`, by default the output folder's name.
+    """Return the full name of the repository to push to: `--hub_model_id`, by default the output folder's name.
 
     Raises:
-        HubError: there is no token, or the Hub does not say whose it is.
+        HubError: there is no token, or the Hub does not tell its owner.
     """
     require_token(training)
     name = training.hub_model_id or Path(str(training.output_dir)).resolve().name
@@ -57,13 +57,13 @@ def repository(training: TrainingArguments) -> str:
 
 
 def prepare_push(training: TrainingArguments) -> str:
-    """Make sure that the model's repository exists and that we may write to it, before time is spent on training.
+    """Create the model's repository if needed, and check write access, before the training.
 
     Returns:
         The repository's full name, `user/name`: `--hub_model_id`, by default the output folder's name.
 
     Raises:
-        HubError: no token, or the Hub refuses it or cannot be reached.
+        HubError: no token, or the Hub rejects it or cannot be reached.
         ConfigError: the name is not one the Hub allows.
     """
     require_token(training)
@@ -80,10 +80,10 @@ def prepare_push(training: TrainingArguments) -> str:
 
 
 def push(folder: Path, repo_id: str, token: str | None, revision: str | None) -> None:
-    """Upload a finished model in one commit, with patience where the Hub is at fault: known files are not sent again.
+    """Upload a finished model in one commit, with retries if the Hub fails; known files are not sent again.
 
     Raises:
-        HubError: says what went wrong, where the trained model is and how to push it later.
+        HubError: says what went wrong, where the trained model is, and how to push it later.
     """
     upload = partial(
         HfApi(token=token).upload_folder,
@@ -96,22 +96,22 @@ def push(folder: Path, repo_id: str, token: str | None, revision: str | None) ->
         with_retries(upload, "model")
     except Exception as error:
         raise HubError(
-            f"The push failed: {explain_write(error, repo_id)} The trained model is whole in {folder}; "
+            f"The push failed: {explain_write(error, repo_id)} The complete trained model is in {folder}; "
             f"push it later with: hf upload {repo_id} {folder}"
         ) from error
 
 
 def pushes_checkpoints(strategy: HubStrategy | str) -> bool:
-    """Whether runs with this `--hub_strategy` can be resumed from the Hub."""
+    """Return whether runs with this `--hub_strategy` can be resumed from the Hub."""
     return strategy in (HubStrategy.CHECKPOINT, HubStrategy.ALL_CHECKPOINTS)
 
 
 class TrainingUploads(TrainerCallback):
-    """Pushes what `--hub_strategy` asks for after each save, from a thread, so that training does not wait.
+    """Pushes what `--hub_strategy` selects after each save, from a thread, so that training does not wait.
 
-    While one upload runs, only the newest of the saves that come meanwhile waits for its turn, unless every one is
-    wanted (`all_checkpoints`, `--hub_always_push`). A failed upload is told and does not end the training: the next
-    one, or the push at the end, brings what it lacked.
+    While one upload runs, later saves wait and only the newest is pushed next, unless all are wanted
+    (`all_checkpoints`, `--hub_always_push`). A failed upload is reported and does not end the training; the next one,
+    or the push at the end, includes what is missing.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class TrainingUploads(TrainerCallback):
         """Start the thread.
 
         Args:
-            save_model: writes the model as it is now into a folder, with image processor and card.
+            save_model: writes the current model into a folder, with image processor and card.
         """
         self.repo_id, self.strategy, self.revision = repo_id, training.hub_strategy, training.hub_revision
         self._save_model = save_model
@@ -135,10 +135,10 @@ class TrainingUploads(TrainerCallback):
         self._waiting: queue.Queue[Path | None] = queue.Queue()
         self._thread: threading.Thread | None = None
         self.failed = ""
-        """What went wrong with the last upload; empty if nothing did."""
+        """Error of the last upload; empty if there was none."""
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Put the checkpoint just written aside, where later ones do not delete it, and have it uploaded."""
+        """Copy the new checkpoint, so that later ones do not delete it, and queue its upload."""
         if self.strategy == HubStrategy.END or not state.is_world_process_zero:
             return
         staged = self._staged / f"step-{state.global_step}"
@@ -156,10 +156,10 @@ class TrainingUploads(TrainerCallback):
             self._thread.start()
 
     def finish(self, superseded: bool) -> None:
-        """Wait until what was saved is on the Hub, or has failed.
+        """Wait until all saves are on the Hub, or have failed.
 
         Args:
-            superseded: the finished model is pushed next, so a model that still waits for its turn can be left out.
+            superseded: the finished model is pushed next, so a waiting model can be skipped.
         """
         if superseded and not self._every and not pushes_checkpoints(self.strategy):
             self._drop_waiting()
@@ -170,7 +170,8 @@ class TrainingUploads(TrainerCallback):
         shutil.rmtree(self._staged, ignore_errors=True)
 
     def whereabouts(self) -> str:
-        """Of the last checkpoint, for the message of a run that was stopped; empty where none is pushed."""
+        """Return where the last checkpoint is on the Hub, for the message of a stopped run; empty if none is
+        pushed."""
         if not pushes_checkpoints(self.strategy):
             return ""
         return f" (which is not on the Hub: {self.failed})" if self.failed else f", also in {self.repo_id} on the Hub"
@@ -190,7 +191,7 @@ class TrainingUploads(TrainerCallback):
 
     def _tell(self, staged: Path, why: str) -> None:
         self.failed = f"What was saved at {staged.name.replace('-', ' ')} is not on the Hub: {why}"
-        sys.stderr.write(f"{self.failed} The training goes on.\n")
+        sys.stderr.write(f"{self.failed} The training continues.\n")
 
     def _work(self) -> None:
         while (staged := self._waiting.get()) is not None:
@@ -220,11 +221,11 @@ class TrainingUploads(TrainerCallback):
 
 
 def stage_checkpoint(checkpoint: Path, folder: Path, with_best: bool) -> None:
-    """Copy a checkpoint, as links where the disk can, without what tells of this machine.
+    """Copy a checkpoint, as links if the disk allows it, without files that describe this machine.
 
     Args:
-        folder: is made.
-        with_best: with the weights of the best evaluation, which are another checkpoint's as a rule.
+        folder: new folder to create.
+        with_best: also copy the weights of the best evaluation, usually of another checkpoint.
     """
     folder.mkdir(parents=True)
     for path in checkpoint.iterdir():

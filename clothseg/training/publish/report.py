@@ -1,4 +1,4 @@
-"""The report of an evaluation: tables for the terminal, files and plots for a folder."""
+"""Reports of an evaluation: tables for the terminal, files and plots for a folder."""
 
 import csv
 import json
@@ -34,7 +34,8 @@ FILES = ("figures.json", "per_class.csv", "photos.csv", "class_iou.png", "confus
 
 
 def report_text(report: dict[str, Any]) -> str:
-    """Aligned tables of `evaluation.report`: totals at both sizes, left and right, and each class at own size."""
+    """Return aligned tables of `evaluation.report`: totals at both sizes, left and right, and each class at own
+    size."""
     own, intervals, errors = report["own_size"], report["intervals"], report["calibration"]
     totals = [
         [
@@ -72,7 +73,8 @@ def report_text(report: dict[str, Any]) -> str:
 
 
 def difference_text(report: dict[str, Any], other: dict[str, Any], difference: dict[str, Any]) -> str:
-    """Aligned tables of `evaluation.difference` at own size: a model, another, and the first less the second."""
+    """Return aligned tables of `evaluation.difference` at own size: a model, another one, and the first minus the
+    second."""
 
     def line(label: str, group: str, key: str) -> list[str]:
         pair = [_number(found[group].get(key)) for found in (report, other)]
@@ -103,7 +105,7 @@ def _verdict(bounds: list[float], lower_is_better: bool) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns line up on a terminal, too; numbers to the right."""
+    """Return a Markdown table with aligned columns; numbers are right-aligned."""
     widths = [max(3, *map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [
         [
@@ -128,10 +130,10 @@ def _with_interval(figures: dict[str, float], intervals: dict[str, list[float]],
 
 
 def write_report(folder: Path, scores: Scores, report: dict[str, Any], extra: dict[str, Any] | None = None) -> None:
-    """Write `FILES` into a folder that exists: figures, a line per class and per photo, and plots.
+    """Write `FILES` into an existing folder: figures, a line per class and per photo, and plots.
 
     Args:
-        extra: goes into figures.json beside the report, such as the model's name.
+        extra: added to figures.json beside the report, such as the model's name.
     """
     with atomic_path(folder / "figures.json") as building:
         building.write_text(json.dumps((extra or {}) | report, indent=1), encoding="utf-8")
@@ -148,7 +150,7 @@ def write_report(folder: Path, scores: Scores, report: dict[str, Any], extra: di
 
 
 def _write_classes(path: Path, report: dict[str, Any]) -> None:
-    """A line per class; each figure with the bounds of its interval, empty where it is not defined."""
+    """Write a line per class: each figure with the bounds of its interval, empty if undefined."""
     own, bounds = report["own_size"], report["intervals"]["own_size"]
     with atomic_path(path) as building, building.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -162,7 +164,8 @@ def _write_classes(path: Path, report: dict[str, Any]) -> None:
 
 
 def ranked(scores: Scores) -> list[int]:
-    """Places of the photos from the worst mean IoU to the best; photos without an annotated pixel left out."""
+    """Return the indices of the photos from the worst mean IoU to the best, without photos that have no annotated
+    pixel."""
     figures = figures_of(scores.own_size)["mean_iou"]
     return [int(place) for place in np.argsort(figures, kind="stable") if not np.isnan(figures[place])]
 

@@ -137,7 +137,7 @@ def test_rows_are_held_out_by_seed(tmp_path: Path) -> None:
 
 
 def test_wrong_folders_and_columns_say_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds no data set: .*train\.parquet"):
+    with pytest.raises(DataError, match=r"contains no data set: .*train\.parquet"):
         load_splits(str(tmp_path), None, 0.1, 0)
     with pytest.raises(DataError, match="nowhere does not exist; a data set on disk"):
         load_splits(str(tmp_path / "nowhere"), None, 0.1, 0)

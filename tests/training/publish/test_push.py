@@ -101,7 +101,7 @@ def test_run_stopped_here_goes_on_elsewhere(
     capsys.readouterr()
     resumed = push_flags(strategy, "--resume_from_checkpoint", "true")
     train(doll_data, image_classifier, tmp_path / "second", *resumed)
-    assert f"Going on from checkpoint-{step} of alice/clothes on the Hub." in capsys.readouterr().err
+    assert f"Resuming from checkpoint-{step} of alice/clothes on the Hub." in capsys.readouterr().err
     assert same_checkpoints(tmp_path / "second" / "checkpoint-6", tmp_path / "unbroken" / "checkpoint-6")
     one, other = (load_file(tmp_path / run / "model" / "model.safetensors") for run in ("second", "unbroken"))
     assert one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
@@ -151,7 +151,7 @@ def test_a_hub_that_fails_does_not_end_the_training(
         stop_at(2, patch)
         with pytest.raises(Interrupted, match=r"\(which is not on the Hub: What was saved at step 2 is not"):
             train(doll_data, tiny_model, tmp_path / "run", *push_flags("checkpoint"))
-    assert "The training goes on." in capsys.readouterr().err
+    assert "The training continues." in capsys.readouterr().err
     hub.behave()
     train(doll_data, tiny_model, tmp_path / "run", *push_flags("end", "--resume_from_checkpoint", "auto"))
     files = hub.files("model", "alice/clothes")
@@ -160,7 +160,7 @@ def test_a_hub_that_fails_does_not_end_the_training(
 
 def test_resume_without_a_checkpoint_anywhere(hub: LocalHub, tmp_path: Path) -> None:
     flags = ["--use_cpu", "true", "--output_dir", str(tmp_path / "run"), "--resume_from_checkpoint"]
-    with pytest.raises(ConfigError, match=r"run holds no checkpoint-N folder, and alice/none on the Hub none"):
+    with pytest.raises(ConfigError, match=r"run contains no checkpoint-N folder, and alice/none on the Hub none"):
         checkpoint_to_resume(parse_arguments([*flags, "true"])[1], averaged=False, repo_id="alice/none")
     assert checkpoint_to_resume(parse_arguments([*flags, "auto"])[1], averaged=False, repo_id="alice/none") is None
     assert checkpoint_to_resume(parse_arguments([*flags, "auto"])[1], averaged=False) is None
