@@ -10,7 +10,7 @@ import gradio as gr
 from clothseg.app import html
 from clothseg.app.cards import cards
 from clothseg.app.components.parts import Part, find_parts
-from clothseg.app.components.stage import cutout_value, stage_value
+from clothseg.app.components.stage import cutout_value, stage_news, stage_value
 from clothseg.app.corrections import corrected
 from clothseg.app.downloads import (
     save_coco,
@@ -151,7 +151,7 @@ class Answers:
         # A new photo's first picks are the server's; the browser has them a moment later.
         picked = choice.picked if choice.number == seen.number else seen.picked
         cutout = cutout_value(preview_of(seen.result, picked, options), picked) if picked else None
-        return {"number": seen.number, "cutout": cutout, "background": _color(options)}
+        return stage_news(seen.number, cutout=cutout, background=_color(options))
 
     def file(self, kind: str) -> Callable[..., str | None]:
         """What makes a file of a kind from what the browser shows, and gives its path."""

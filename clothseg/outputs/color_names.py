@@ -1,6 +1,7 @@
 """Find the main colours of an item and their names."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, NamedTuple
 
 import cv2
@@ -169,7 +170,7 @@ def name_of(color: npt.ArrayLike) -> str:
     lightness, green_red, blue_yellow = _lab(np.atleast_2d(np.asarray(color, np.float32)))[0].tolist()
     if np.hypot(green_red, blue_yellow) < max(_NEUTRAL, _TINT * lightness):
         return next(name for name, end in NEUTRALS if lightness < end)
-    apart = _difference(_PLACES, np.array([lightness, green_red, blue_yellow], np.float32))
+    apart = _difference(_places(), np.array([lightness, green_red, blue_yellow], np.float32))
     return _HUES[int(apart.argmin())][0]
 
 
@@ -217,4 +218,8 @@ def _difference(known: npt.NDArray[np.float32], color: npt.NDArray[np.float32]) 
     return np.sqrt(of_lightness**2 + (of_chroma / (1 + 0.048 * chroma)) ** 2 + of_hue / (1 + 0.014 * chroma) ** 2)
 
 
-_PLACES = _lab(np.array([[int(code[start : start + 2], 16) for start in (1, 3, 5)] for _, code in _HUES], np.float32))
+@cache
+def _places() -> npt.NDArray[np.float32]:
+    """(N, 3) CIELAB of the named hues; not at import, for OpenCV's first call takes its time."""
+    codes = [[int(code[start : start + 2], 16) for start in (1, 3, 5)] for _, code in _HUES]
+    return _lab(np.array(codes, np.float32))

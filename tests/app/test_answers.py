@@ -170,9 +170,9 @@ def test_files_are_of_what_the_browser_shows(answers: Answers, doll: PhotoResult
 def test_a_preview_is_for_the_result_that_is_shown(answers: Answers, doll: PhotoResult) -> None:
     doll = replace(doll, picked=("Hat",))
     said = {"number": doll.number, "picked": ["Skirt"]}
-    assert answers.preview(said, doll, *PLAIN)["cutout"]["picked"] == ["Skirt"]
-    assert answers.preview(said | {"number": 0}, doll, *PLAIN)["cutout"]["picked"] == ["Hat"]
-    assert answers.preview(said | {"picked": []}, doll, *PLAIN)["cutout"] is None
+    assert answers.preview(said, doll, *PLAIN)["news"]["cutout"]["picked"] == ["Skirt"]
+    assert answers.preview(said | {"number": 0}, doll, *PLAIN)["news"]["cutout"]["picked"] == ["Hat"]
+    assert answers.preview(said | {"picked": []}, doll, *PLAIN)["news"]["cutout"] is None
     assert answers.preview(said, None, *PLAIN) == gr.skip()
 
 

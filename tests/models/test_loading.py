@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import httpx2
 import pytest
 import torch
-from huggingface_hub import ModelCardData
+from huggingface_hub import ModelCard
 from huggingface_hub import errors as hub_errors
 from local_hub import LocalHub
 from paper_dolls import draw
@@ -112,16 +113,40 @@ def test_neither_a_folder_nor_a_hub_name(name: str) -> None:
     ("model_type", "card", "said"),
     [
         ("segformer", None, "not for commercial use"),
-        ("segformer", ModelCardData(license="mit"), "not for commercial use"),
-        ("upernet", ModelCardData(base_model="nvidia/mit-b2"), "not for commercial use"),
-        ("clothseg-lite", ModelCardData(license="apache-2.0"), "card: apache-2.0"),
-        ("clothseg-lite", ModelCardData(license="other", license_name="my-terms"), "card: my-terms"),
-        ("clothseg-lite", ModelCardData(), "not stated"),
+        ("segformer", {"license": "mit"}, "not for commercial use"),
+        ("upernet", {"base_model": ["nvidia/mit-b2"]}, "not for commercial use"),
+        ("clothseg-lite", {"license": "apache-2.0"}, "card: apache-2.0"),
+        ("clothseg-lite", {"license": "other", "license_name": "my-terms"}, "card: my-terms"),
+        ("clothseg-lite", {}, "not stated"),
         ("clothseg-lite", None, "not stated"),
     ],
 )
-def test_license_note(model_type: str, card: ModelCardData | None, said: str) -> None:
+def test_license_note(model_type: str, card: dict[str, Any] | None, said: str) -> None:
     assert said in loading.license_note(model_type, card)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("---\nlicense: mit\n---\n# A model\n", {"license": "mit"}),
+        ("---\r\nlicense: mit\r\ntags:\r\n- a\r\n---\r\n", {"license": "mit", "tags": ["a"]}),
+        ("# No front matter\n---\nlicense: mit\n---\n", None),
+        ("---\n- a list\n---\n", None),
+        ("---\nlicense: [mit\n---\n", None),
+        ("---\nlicense: mit\n", None),
+        (None, None),
+    ],
+)
+def test_model_cards_are_read_as_far_as_they_can_be(text: str | None, found: dict | None, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "README.md").write_bytes(text.encode())
+    assert loading._model_card(tmp_path) == found
+
+
+def test_the_embedded_models_card_is_read_as_the_hubs_client_reads_it() -> None:
+    theirs = ModelCard.load(loading.EMBEDDED / "README.md").data
+    ours = loading._model_card(loading.EMBEDDED)
+    assert ours is not None and ours["license"] == theirs.license
 
 
 def refusal(kind: type[hub_errors.HfHubHTTPError], status: int) -> Exception:

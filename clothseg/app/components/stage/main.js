@@ -54,7 +54,7 @@ let turn = 0;
 let coming = null; // the value that is being put on the stage
 async function take() {
   const given = props.value ? JSON.parse(JSON.stringify(props.value)) : null;
-  if (!given?.map) return given?.number ? hear(given) : clear();
+  if (!given?.map) return clear();
   const mine = ++turn;
   const before = state.value;
   if (before?.number === given.number) return;
@@ -66,9 +66,9 @@ async function take() {
 }
 
 // What the server says of a result later: its cut-out, the ground behind that, its file.
-function hear(said = props.news) {
-  if (!said) return;
-  const news = JSON.parse(JSON.stringify(said));
+function hear() {
+  if (!props.news) return;
+  const news = JSON.parse(JSON.stringify(props.news));
   for (const value of [coming, state.value]) {
     if (value && value.number === news.number) Object.assign(value, news);
   }
@@ -141,5 +141,5 @@ async function refine() {
 }
 
 watch('value', take);
-watch('news', () => hear());
+watch('news', hear);
 take();
