@@ -15,7 +15,7 @@ from clothseg.app.settings import edge_inputs, ground_inputs, look_inputs, polyg
 from clothseg.segmenter import Segmenter
 
 
-EXAMPLES = ("businesswoman.jpg", "suit.jpg", "bride.jpg")
+EXAMPLES = ("businesswoman.jpg", "officer.jpg")
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
