@@ -18,8 +18,8 @@ from PIL import Image
 from benchmarks.photos import arguments, shots
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, LABEL2ID
+from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.softmax import softmax
-from clothseg.postprocess.zoom_crop import Box
 from clothseg.training.evaluation.bootstrap import bootstrap_weights, interval
 from clothseg.training.evaluation.metrics import confusion_matrix
 

@@ -23,11 +23,11 @@ from clothseg.pickling import Origin, restore, to_pickle
 from clothseg.pipelining import in_order, pipelined
 from clothseg.postprocess.clicks import Click, ClickRefiner, clicks_of
 from clothseg.postprocess.evidence import Evidence, as_evidence, turn_evidence_back
+from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.orientation import turn
 from clothseg.postprocess.pipeline import Logits, Prediction, aspect_preserving_size, decode
 from clothseg.postprocess.softmax import as_logits
 from clothseg.postprocess.tta import average_probabilities
-from clothseg.postprocess.zoom_crop import Box
 from clothseg.segmentation import Segmentation
 
 

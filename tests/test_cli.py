@@ -51,7 +51,7 @@ def test_audit_of_nothing_but_damaged_rows(tmp_path: Path, capsys: pytest.Captur
         (["nowhere/at/all"], "nowhere/at/all does not exist"),
         (["DATA", "--limit", "0"], "--limit 0: give 1 or more"),
         (["DATA", "--examples", "-1"], "--examples -1: give 1 or more"),
-        (["DATA", "--out", "/nowhere/audit.html"], "--out /nowhere/audit.html: give a file in a folder that exists"),
+        (["DATA", "--out", "/nowhere/audit.html"], "--out /nowhere/audit.html: give a file in an existing folder"),
         (["DATA", "--model", "nowhere"], "nowhere"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Files made from a result, to be carried away: each has the photo's own name, in a folder that nobody can guess."""
+"""Write files of a result for download, each with the photo's own name, in a folder that nobody can guess."""
 
 import json
 import secrets
@@ -20,12 +20,12 @@ from clothseg.segmentation import Segmentation
 
 
 def new_file(result: Segmentation, ending: str) -> Path:
-    """Path for a file made from `result`: the photo's own name with `ending`, in a folder that nobody can guess."""
+    """Return a path for a file of `result`: the photo's own name with `ending`, in a folder that nobody can guess."""
     return new_path(Path(result.name or "photo").stem + ending)
 
 
 def new_path(name: str) -> Path:
-    """Path for a file, in a new folder that nobody can guess, among those that gradio deletes when they are old."""
+    """Return a path in a new folder that nobody can guess, among those that gradio deletes after some time."""
     folder = Path(upload_folder()) / secrets.token_hex(20)
     folder.mkdir(parents=True)
     return folder / name

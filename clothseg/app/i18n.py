@@ -1,11 +1,11 @@
-"""The page's languages: texts stand in English in the code, and `translations/` says each of them in others.
+"""The page's languages: texts are in English in the code, and `translations/` has their translations.
 
-To add a language, copy `translations/de.json` under the language's code and write what stands on the right anew: the
-English on the left and the names in braces stay as they are. Nothing else is to be done; what is missing is shown in
-English, and a test names it.
+To add a language, copy `translations/de.json` under the language's code and translate the right-hand side; keep the
+English on the left and the names in braces. Nothing else is needed. Missing texts are shown in English, and a test
+lists them.
 
-gr.I18n is not used: in gradio 6.31 it leaves the labels of most components as "[object Object]", translates one text
-in a string at most, and neither the page's title nor the names of regions.
+gr.I18n is not used: in gradio 6.31 it shows the labels of most components as "[object Object]", translates at most one
+text per string, and neither the page's title nor the names of regions.
 """
 
 import json
@@ -25,10 +25,10 @@ ENGLISH = "en"
 LANGUAGES = (ENGLISH, *sorted(path.stem for path in FOLDER.glob("*.json") if path.stem != ENGLISH))
 
 NAME = "English"
-"""The text whose translation is a language's own name."""
+"""Text whose translation is the language's own name."""
 
 _LATER = ""
-"""Stands for the language of a page that is being built, which each reader's own is put in place of."""
+"""Language of a page that is being built; it is replaced by each visitor's own."""
 
 _OPEN, _CLOSE = "\ue000", "\ue001"  # around a text that is to be translated: of the private use area
 
@@ -42,11 +42,11 @@ def catalogue(language: str) -> Mapping[str, str]:
 
 
 def tr(text: str, **values: Any) -> str:
-    """`text` in the language of whoever it is for, with `values` in place of the names in braces.
+    """Return `text` in the current language, with `values` in place of the names in braces.
 
     Args:
-        text: in English, as `str.format` takes it if there are values.
-        values: to fill in. They are not escaped: in HTML that is the caller's to do.
+        text: English text, in the format of `str.format` if there are values.
+        values: values to fill in. They are not escaped; callers that build HTML must escape them.
     """
     language = _language.get()
     if language == _LATER:
@@ -57,7 +57,7 @@ def tr(text: str, **values: Any) -> str:
 
 @contextmanager
 def use_language(language: str) -> Iterator[None]:
-    """Have `tr` speak one of `LANGUAGES`, in this thread or task and those that it starts."""
+    """Make `tr` use one of `LANGUAGES`, in this thread or task and those that it starts."""
     before = _language.set(language)
     try:
         yield
@@ -66,12 +66,13 @@ def use_language(language: str) -> Iterator[None]:
 
 
 def deferred() -> Any:
-    """Have `tr` leave the language open, for what is made once and read by many: `resolve` decides on it later."""
+    """Make `tr` leave the language open, for texts that are built once for many visitors; `resolve` translates them
+    later."""
     return use_language(_LATER)
 
 
 def resolve(made: Any) -> Any:
-    """A copy of something made of lists, mappings and texts while `deferred`, in the language that is spoken now."""
+    """Return a copy of lists, mappings and texts built while `deferred`, translated into the current language."""
     if isinstance(made, str):
         return re.sub(f"{_OPEN}(.*?){_CLOSE}", _say, made, flags=re.DOTALL) if _OPEN in made else made
     if isinstance(made, Mapping):
@@ -87,16 +88,16 @@ def _say(marked: re.Match[str]) -> str:
 
 
 def current() -> str:
-    """Which of `LANGUAGES` is spoken."""
+    """Return the current one of `LANGUAGES`."""
     return _language.get() or ENGLISH
 
 
 def preferred(query: Mapping[str, str], headers: Mapping[str, str]) -> str:
-    """Which of `LANGUAGES` a request is to be answered in.
+    """Return the one of `LANGUAGES` in which to answer a request.
 
     Args:
-        query: of the address; its `lang` goes before the browser's wish.
-        headers: of which Accept-Language counts.
+        query: of the address; its `lang` takes precedence over the browser's setting.
+        headers: of the request; Accept-Language is used.
     """
     wishes = [(1.0, query.get("lang", ""))]
     for part in headers.get("accept-language", "").split(",")[:20]:
@@ -111,12 +112,12 @@ def preferred(query: Mapping[str, str], headers: Mapping[str, str]) -> str:
 
 
 def percent(share: float, decimals: int = 0) -> str:
-    """A share 0..1 in percent, as it is written in the language."""
+    """Return a share 0..1 in percent, formatted for the language."""
     whole, _, tenths = f"{100 * share:.{decimals}f}".partition(".")
     return tr("{whole}.{tenths}%", whole=whole, tenths=tenths) if tenths else tr("{whole}%", whole=whole)
 
 
 def decimal(number: float) -> str:
-    """A number with one decimal."""
+    """Return a number with one decimal, formatted for the language."""
     whole, _, tenths = f"{number:.1f}".partition(".")
     return tr("{whole}.{tenths}", whole=whole, tenths=tenths)

@@ -1,4 +1,4 @@
-"""The pictures that the page shows of a result: small, with a class's number on each of its regions."""
+"""Small pictures of a result for the page, with a class's number on each of its regions."""
 
 import cv2
 import numpy as np
@@ -10,14 +10,14 @@ from clothseg.segmentation import Segmentation
 
 
 PREVIEW = 1024
-"""Longest side of what the page shows, in pixels; files have the photo's own size."""
+"""Longest side of previews, in pixels; files have the photo's own size."""
 
 _ROOM = 7.0
-"""Regions that are nowhere this many pixels deep have no room for a number."""
+"""Regions less deep than this, in pixels, have no space for a number."""
 
 
 def reduced(result: Segmentation) -> Segmentation:
-    """`result` at the size in which the page shows it: at most `PREVIEW` pixels on the longer side."""
+    """Return `result` at the size of the page's previews: at most `PREVIEW` pixels on the longer side."""
     photo = result.photo
     if result.alpha is not None:
         photo = photo.copy()
@@ -29,24 +29,24 @@ def reduced(result: Segmentation) -> Segmentation:
 
 
 def reduction(result: Segmentation) -> float:
-    """By what `reduced` multiplies the photo's sides, above 0 and at most 1."""
+    """Return the factor by which `reduced` scales the photo's sides, above 0 and at most 1."""
     return min(1, PREVIEW / max(result.photo.size))
 
 
 def names_found(result: Segmentation) -> list[str]:
-    """The classes present, Background left out, in the order of the ids."""
+    """Return the classes present, without Background, in the order of the ids."""
     return [name for name in result.areas if name != NAMES[BACKGROUND]]
 
 
 def before_and_after(result: Segmentation, opacity: float) -> tuple[Image.Image, Image.Image]:
-    """Photo and regions, reduced, of one size; `opacity` 0..1 as `Segmentation.overlay` has it."""
+    """Return photo and regions, reduced to one size; `opacity` 0..1 as for `Segmentation.overlay`."""
     small = reduced(result)
     colored = np.asarray(small.overlay(opacity))
     return small.on_white, Image.fromarray(numbered(colored, small.label_map))
 
 
 def numbered(picture: npt.NDArray[np.uint8], label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Write each class's number into the middle of its largest region, if there is room for it.
+    """Write each class's number into the middle of its largest region, if there is space for it.
 
     Args:
         picture: (H, W, 3) uint8 RGB.
@@ -76,7 +76,7 @@ def numbered(picture: npt.NDArray[np.uint8], label_map: npt.NDArray[np.uint8]) -
 
 
 def difference(photo: npt.NDArray[np.uint8], differs: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    """The photo (H, W, 3) uint8 in faded grey, with the pixels (H, W) bool that differ in orange."""
+    """Return the photo (H, W, 3) uint8 in faded grey, with the differing pixels (H, W) bool in orange."""
     grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
     faded = np.repeat((grey // 2 + 110)[..., None], 3, axis=2).astype(np.uint8)
     faded[differs] = (232, 89, 12)

@@ -1,4 +1,4 @@
-"""gradio's Blocks with what they lack: languages, and patience with calls that were written for an older app."""
+"""gradio's Blocks with languages, and with support for calls written for an older version of the app."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ from clothseg.app.server.link_preview import LinkPreview
 
 
 class Page(gr.Blocks):
-    """Blocks that are built once, while the language is `deferred`, and speak to each visitor in their own.
+    """Blocks that are built once, while the language is `deferred`, and shown to each visitor in their language.
 
-    Endpoints also take calls that lack their last parameters, as those made before these existed.
+    Endpoints also accept calls that lack their last parameters, written before these existed.
     """
 
     @property
     def config(self) -> Any:
-        """What a browser is sent; gradio asks for it while it answers that browser's request."""
+        """The configuration sent to a browser; gradio reads it while it answers that browser's request."""
         language, (written, said) = current(), self._config
         if language not in said:
             said[language] = resolve(written)
@@ -30,13 +30,13 @@ class Page(gr.Blocks):
         self._config: tuple[Any, dict[str, Any]] = config, {}  # as it was built, and by language
 
     def launch(self, *args: Any, app_kwargs: dict[str, Any] | None = None, **options: Any) -> Any:
-        """Launch with an ear for the language of requests."""
+        """Launch with middleware that detects the language of requests."""
         of_server = dict(app_kwargs or {})
         of_server["middleware"] = [Middleware(Listener), Middleware(LinkPreview), *of_server.get("middleware", [])]
         return super().launch(*args, app_kwargs=of_server, **options)
 
     async def process_api(self, *args: Any, **kwargs: Any) -> Any:
-        """Answer in the request's language: events are worked on in the queue's own tasks, which know none."""
+        """Answer in the request's language; events run in the queue's own tasks, which have no language."""
         request = kwargs.get("request")
         one = request[0] if isinstance(request, list) else request
         with use_language(current() if one is None else preferred(one.query_params, one.headers)):

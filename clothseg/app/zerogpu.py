@@ -1,4 +1,4 @@
-"""ZeroGPU: a GPU that is borrowed for each pass through the network, on Spaces that have it; not used elsewhere."""
+"""ZeroGPU: borrow a GPU for each pass of the network, on Spaces that offer it."""
 
 import logging
 import sys
@@ -14,21 +14,21 @@ logger = logging.getLogger(__name__)
 
 
 SECONDS = 15
-"""Asked for with each pass, and checked against the visitor's quota before it: a pass takes far less."""
+"""Seconds requested for each pass and checked against the visitor's quota; a pass takes far less."""
 
 
 class ZeroGpuEngine(Engine):
-    """An engine that computes on a borrowed GPU, and on the CPU when none is to be had.
+    """An engine that computes on a borrowed GPU, or on the CPU if none is available.
 
-    It must be made before the app is launched: only then does ZeroGPU take the model's weights over.
+    Create it before the app is launched: ZeroGPU takes the model's weights only then.
     """
 
     def __init__(self, gpu: Engine, cpu: Engine) -> None:
         """Combine two engines of the same model.
 
         Args:
-            gpu: on "cuda"; runs in a process that ZeroGPU forks.
-            cpu: runs here.
+            gpu: engine on "cuda"; runs in a process that ZeroGPU forks.
+            cpu: engine on the CPU; runs in this process.
         """
         import spaces
 

@@ -44,7 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="output folder; photos in it are not segmented")
     add_model(parser)
     parser.add_argument(
-        "--write", nargs="+", choices=KINDS, default=["labels", "cutouts"], help="default: the first two"
+        "--write",
+        nargs="+",
+        choices=KINDS,
+        default=["labels", "cutouts"],
+        help="files to write (default: labels cutouts)",
     )
     add_keep(parser, "cut-outs and items")
     parser.add_argument(

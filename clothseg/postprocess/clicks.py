@@ -22,8 +22,8 @@ from clothseg.errors import ConfigError
 from clothseg.postprocess.click_features import Array, Cell, Labels, Place, View, features_of, place_of, view_of
 from clothseg.postprocess.corrections import Correction, class_id_of
 from clothseg.postprocess.evidence import Evidence
+from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.guided_edges import follow_edges
-from clothseg.postprocess.zoom_crop import Box
 
 
 WEIGHTS = Path(__file__).with_name("click_weights.npz")

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.postprocess.zoom_crop import Box
+from clothseg.postprocess.geometry import Box
 
 
 Evidence = tuple[tuple[Box, npt.NDArray[np.float16]], ...]

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.labels import BACKGROUND, LABEL2ID
+from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.softmax import softmax
-from clothseg.postprocess.zoom_crop import Box, find_zoom_crop
+from clothseg.postprocess.zoom_crop import find_zoom_crop
 
 
 ROTATIONS = (0, 90, 180, 270)

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels import BACKGROUND, LABEL2ID
-from clothseg.postprocess.zoom_crop import Box, paste, window
+from clothseg.postprocess.geometry import Box
+from clothseg.postprocess.zoom_crop import paste, window
 
 
 Labels = npt.NDArray[np.uint8]

@@ -23,12 +23,13 @@ from clothseg.options import SegmentOptions
 from clothseg.postprocess.back_view import swap_sides, swap_sides_if_back_view
 from clothseg.postprocess.cleanup import apply_cleanup, drop_specks, without_legs
 from clothseg.postprocess.evidence import Evidence, as_evidence, move, turn_evidence_back
+from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.guided_edges import follow_edges
 from clothseg.postprocess.orientation import Orientation, find_layout, find_orientation, turn, turn_back
 from clothseg.postprocess.people import from_left_to_right, parse, partition_by_person
 from clothseg.postprocess.transparency import clear_transparent
 from clothseg.postprocess.upsample import best_classes, label_pixels, size_of_grid, winning_probability
-from clothseg.postprocess.zoom_crop import Box, blend_crop, confidences, find_zoom_crop, paste
+from clothseg.postprocess.zoom_crop import blend_crop, confidences, find_zoom_crop, paste
 
 
 if TYPE_CHECKING:

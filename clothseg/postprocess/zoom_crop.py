@@ -4,13 +4,12 @@ The network sees photos at one size. A figure that fills a third of the height h
 network was trained on. Cropped with some margin and segmented again, it has its usual size.
 """
 
-from typing import NamedTuple
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels import BACKGROUND, NUM_CLASSES
+from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.softmax import as_logits, softmax
 
 
@@ -42,15 +41,6 @@ people."""
 STANDS = 1.2
 """Least height over width of a piece that may be a standing person. If such a person is clearly and completely
 visible, uncertain pieces are things: in small figures, benches and walls may have more cells."""
-
-
-class Box(NamedTuple):
-    """A box in a photo, in pixels: `right` and `bottom` are the first column and row outside, as in PIL."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
 
 
 def find_zoom_crop(

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels import BACKGROUND, IGNORE
-from clothseg.postprocess.zoom_crop import Box
+from clothseg.postprocess.geometry import Box
 
 
 Array = npt.NDArray[np.float32]

@@ -110,7 +110,7 @@ class Clip:
 
     def _too_long(self) -> str:
         return (
-            f"{self.path.name} is longer than the limit of {self._max_seconds:g} seconds; cut it, or raise the limit."
+            f"{self.path.name} is longer than the {self._max_seconds:g} seconds allowed; cut it, or raise the limit."
         )
 
 

@@ -20,10 +20,11 @@ from clothseg.labels import BACKGROUND
 from clothseg.options import VIDEO_OPTIONS, SegmentOptions, VideoKeywords, options_of, takes_options
 from clothseg.pipelining import pipelined
 from clothseg.postprocess.back_view import from_behind
+from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.people import partition_by_person
 from clothseg.postprocess.pipeline import aspect_preserving_size, decode_window
 from clothseg.postprocess.softmax import as_logits, softmax
-from clothseg.postprocess.zoom_crop import LEAST_PIECE, Box
+from clothseg.postprocess.zoom_crop import LEAST_PIECE
 from clothseg.postprocess.zoom_crop import window as zoom_window
 from clothseg.segmentation import Segmentation
 from clothseg.segmenter import Segmenter, as_segmentation

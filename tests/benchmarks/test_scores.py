@@ -22,7 +22,7 @@ from benchmarks import (
 )
 from clothseg import Segmenter
 from clothseg.labels import mirror, swap_sides
-from clothseg.postprocess.zoom_crop import Box
+from clothseg.postprocess.geometry import Box
 
 
 def test_decisions_try_every_way_on_a_photo(tiny_model: Path) -> None:

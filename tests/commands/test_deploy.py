@@ -195,7 +195,7 @@ MISTAKES = {
     "a pickle": ([SPACE, "--model", "alice/pickle"], TOKEN, "no model.safetensors, only pytorch_model.bin: a pickle"),
     "revision of nothing": ([SPACE, "--revision", "v1"], TOKEN, "--revision needs --model"),
     "no owner": (["app"], TOKEN, "app: give the Space's full name, user/app."),
-    "no name": (["a/b/c"], TOKEN, "a/b/c cannot be a name on the Hub"),
+    "no name": (["a/b/c"], TOKEN, "a/b/c is not a valid name on the Hub"),
     "hardware": ([SPACE, "--hardware", "abacus"], TOKEN, "--hardware abacus: choose one of cpu-basic, "),
     "a folder": (
         [SPACE, "--model", "clothseg"],

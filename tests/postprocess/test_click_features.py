@@ -6,7 +6,7 @@ from PIL import Image
 from clothseg.postprocess.click_features import features_of, geodesic_distance, place_of, view_of
 from clothseg.postprocess.clicks import membership
 from clothseg.postprocess.evidence import as_evidence
-from clothseg.postprocess.zoom_crop import Box
+from clothseg.postprocess.geometry import Box
 
 
 def test_geodesic_distance_goes_around_walls() -> None:

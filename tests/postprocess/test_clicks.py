@@ -9,7 +9,7 @@ import pytest
 from clothseg import Click, ConfigError, Segmentation, Segmenter, UnknownClassError
 from clothseg.labels import BACKGROUND, LABEL2ID
 from clothseg.postprocess.evidence import as_evidence
-from clothseg.postprocess.zoom_crop import Box
+from clothseg.postprocess.geometry import Box
 
 
 SHIRT, SKIRT, PANTS = LABEL2ID["Upper-clothes"], LABEL2ID["Skirt"], LABEL2ID["Pants"]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from clothseg.postprocess.evidence import as_evidence, lay_out, move, turn_evidence_back
+from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.orientation import turn_back
-from clothseg.postprocess.zoom_crop import Box
 
 
 def test_crops_lie_over_the_whole_photo() -> None:

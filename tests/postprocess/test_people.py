@@ -7,8 +7,8 @@ import pytest
 from paper_dolls import draw
 
 from clothseg import ConfigError, Segmenter
+from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.people import parse, partition_by_person, people_of
-from clothseg.postprocess.zoom_crop import Box
 
 
 def row_of_dolls(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

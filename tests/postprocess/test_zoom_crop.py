@@ -7,7 +7,8 @@ from PIL import Image
 
 from clothseg import Segmenter
 from clothseg.labels import NAMES
-from clothseg.postprocess.zoom_crop import FADE, PAYS_BELOW, Box, blend_crop, confidences, find_zoom_crop, paste
+from clothseg.postprocess.geometry import Box
+from clothseg.postprocess.zoom_crop import FADE, PAYS_BELOW, blend_crop, confidences, find_zoom_crop, paste
 
 
 def figure(size: tuple[int, int], box: tuple[int, int, int, int]) -> np.ndarray:

@@ -105,7 +105,7 @@ def test_command_stopped_by_sigterm(
     step = int(checkpoint.name.split("-")[1])
     assert 8 <= step < 24 and not skipped
     assert said.splitlines()[-1] == (
-        f"Stopped by SIGTERM after step {step}, with a checkpoint: go on with the same command and "
+        f"Stopped by SIGTERM after step {step}, with a checkpoint: continue with the same command and "
         "--resume_from_checkpoint true."
     )
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paper_dolls import draw
 
-from clothseg.postprocess.zoom_crop import Box
+from clothseg.postprocess.geometry import Box
 from clothseg.video.optical_flow import consistency, from_frame, grey_copy, motion_between, places, to_frame
 
 

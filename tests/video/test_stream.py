@@ -12,8 +12,8 @@ from paper_dolls import draw
 from clothseg import ConfigError, ImageError, Segmenter
 from clothseg.images.decode import load_photo
 from clothseg.labels import LABEL2ID, NUM_CLASSES
+from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.pipeline import aspect_preserving_size
-from clothseg.postprocess.zoom_crop import Box
 from clothseg.video.optical_flow import Motion, consistency
 from clothseg.video.stream import PAST, Stream, Window, figure_of, mixed, segment_frames
 
