@@ -17,6 +17,7 @@ SECTIONS = re.split(r"^## ", (ROOT / "docs" / "api.md").read_text(encoding="utf-
 
 ANSWERS = {
     "/segment": r"photo-labels\.png(?s:.*)Hair",
+    "/refine": r"click",
     "/cutout": r"photo-cutout\.png",
     "/items": r"Skirt|Pants",
     "/batch": r"2(?s:.*)clothseg\.zip",

@@ -1,0 +1,51 @@
+"""The simulated user, and how its clicks are counted and learnt from."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from paper_dolls import draw
+from PIL import Image
+
+from benchmarks.clicks import click_through, clicks_to_reach, next_click
+from benchmarks.fit_clicks import fit, samples_of, use
+from clothseg import Click, Segmenter
+from clothseg.labels import IGNORE, LABEL2ID
+from clothseg.postprocess import clicks as library
+
+
+def test_the_middle_of_the_largest_error_is_clicked() -> None:
+    truth = np.zeros((40, 60), np.uint8)
+    truth[10:21, 10:31], truth[30:35, 50:55] = LABEL2ID["Dress"], LABEL2ID["Hat"]
+    found = np.zeros_like(truth)
+    click = next_click(truth, found)
+    assert click is not None and click.label == "Dress" and click.y == 15 and 15 <= click.x <= 25
+    found[10:21, 10:31] = LABEL2ID["Dress"]
+    assert next_click(truth, found) == Click(52, 32, "Hat")
+    truth[30:35, 50:55] = IGNORE
+    assert next_click(truth, found) is None
+
+
+def test_clicks_to_reach_a_goal() -> None:
+    scores = np.array([[0.9, 0.9, 0.9], [0.5, 0.7, 0.85], [0.1, 0.2, 0.3]])
+    assert clicks_to_reach(scores, 0.8) == (pytest.approx((0 + 2 + 2) / 3), 1)
+
+
+def test_weights_are_fitted_and_used(tiny_model: Path, tmp_path: Path) -> None:
+    segmenter = Segmenter.from_pretrained(tiny_model)
+    rows = [(doll.image, doll.mask) for doll in (draw(seed, 120, 80) for seed in range(2))]
+    weights = fit(samples_of(segmenter, rows, seed=0), epochs=3, seed=0)
+    with np.load(library.WEIGHTS) as shipped:
+        assert {name: each.shape for name, each in weights.items()} == {name: shipped[name].shape for name in shipped}
+    before = library.WEIGHTS
+    np.savez(tmp_path / "weights.npz", **weights)  # type: ignore[arg-type]
+    try:
+        use(tmp_path / "weights.npz")
+        found = click_through(segmenter, rows, most=2)
+        result = segmenter.refine(segmenter(Image.fromarray(rows[0][0])), [Click(40, 60, "Scarf")])
+        assert result.label_map[60, 40] == LABEL2ID["Scarf"]
+    finally:
+        use(before)
+    assert found.counts.shape == (2, 3, 18, 18) and (found.counts.sum(axis=(2, 3)) == 120 * 80).all()
+    right = np.trace(found.counts, axis1=2, axis2=3)
+    assert (right[:, 0] < 120 * 80).all() and len(found.seconds) == 4
