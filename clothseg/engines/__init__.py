@@ -47,7 +47,7 @@ def build_engine(
     """
     for value, known, what in ((engine, ENGINES, "engine"), (precision, PRECISIONS, "precision")):
         if value not in known:
-            raise ConfigError(f"Unknown {what} {value!r}; use one of {', '.join(known)}.")
+            raise ConfigError(f"There is no {what} {value!r}; use one of {', '.join(known)}.")
     if engine in PACKAGES:
         if device not in ("auto", "cpu"):
             raise ConfigError(f"The {engine} engine runs only on CPUs; use engine='torch' with device={device!r}.")
