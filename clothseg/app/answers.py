@@ -25,6 +25,7 @@ from clothseg.app.messages import localized
 from clothseg.app.photo_input import fitting_photo, plain_errors
 from clothseg.app.selection import Choice, PhotoResult, carried, cutout_of, first_picks, items_of, of_group, preview_of
 from clothseg.app.settings import LOOK, OPACITY, Settings, cutout_options, look_options, write_link
+from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ClothsegError
 from clothseg.options import CutoutOptions, SegmentOptions
 from clothseg.segmenter import Segmenter
@@ -159,14 +160,29 @@ class Answers:
 
         @plain_errors
         def make(said: Any, seen: Any, polygons: bool, *settings: Any) -> str | None:
-            choice = Choice.of(said)
             if not isinstance(seen, PhotoResult):
                 return None
-            if list(seen.edits) != list(choice.edits) and choice.number:
-                seen = corrected(self.segmenter, seen, choice.edits)
-            return write(seen, choice.picked, cutout_options(*settings), polygons)
+            choice = Choice.of(said)
+            return write(self._as_shown(seen, choice), choice.picked, cutout_options(*settings), polygons)
 
         return make
+
+    def training_example(self, folder: Path) -> Callable[[Any, Any], None]:
+        """Return a handler that saves photo and label map, as the browser shows them, to a data set folder."""
+
+        @plain_errors
+        def save(said: Any, seen: Any) -> None:
+            if isinstance(seen, PhotoResult):
+                path = save_training_example(self._as_shown(seen, Choice.of(said)).result, folder)
+                gr.Info(tr("Saved as training example {id}.", id=path.stem))
+
+        return save
+
+    def _as_shown(self, seen: PhotoResult, choice: Choice) -> PhotoResult:
+        """The result with the corrections that the browser shows; the server may not have them yet."""
+        if choice.number and list(seen.edits) != list(choice.edits):
+            return corrected(self.segmenter, seen, choice.edits)
+        return seen
 
     @staticmethod
     @plain_errors

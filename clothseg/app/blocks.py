@@ -35,14 +35,14 @@ def build(
         examples: Folder of example photos; their names are in `segment_tab.EXAMPLES`.
         address: Where programs reach the app: a Space's name or a URL, for the manual on the page.
         models: Others that can be compared with this one.
-        save_corrections: As of `add_endpoints`.
+        save_corrections: Data set folder for corrected results, of `/refine` and of the page; None saves none.
     """
     with deferred(), Page(title=tr("clothseg: clothes, cut out"), delete_cache=(600, KEEP_SECONDS)) as page:
         gr.HTML(html.header())
         notice = gr.HTML(elem_id="loading")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab(tr("Segment"), id="segment"):
-                linked = segment_tab(segmenter, examples)
+                linked = segment_tab(segmenter, examples, save_corrections)
             with gr.Tab(tr("Batch"), id="batch"):
                 batch_tab(segmenter)
             with gr.Tab(tr("Live"), id="live"):

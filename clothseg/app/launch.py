@@ -38,7 +38,10 @@ HEAD_START = 1.0
 """Seconds that the model has before the page: most starts need no more, and wrong settings are found by then."""
 
 
-SAVE_CORRECTIONS = "write photos that /refine corrected, with their masks, as rows to train on; off by default"
+SAVE_CORRECTIONS = (
+    "save corrected photos with their masks as rows to train on: all that /refine corrects, and those that visitors "
+    "of the page choose to save; off by default"
+)
 
 
 def main(argv: Sequence[str] = (), examples: Path | None = None) -> NoReturn:

@@ -1,8 +1,7 @@
 """Serve the page, the API and the MCP tools on this machine, like `python app.py` in a clone.
 
 Other settings are environment variables, such as CLOTHSEG_MODEL, CLOTHSEG_REVISION and GRADIO_SERVER_PORT;
-    docs/operations.md lists all of them.
-docs/operations.md lists all.
+docs/operations.md lists all of them.
 """
 
 import argparse
@@ -17,7 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--save_corrections",
         metavar="FOLDER",
-        help="write photos that /refine corrected, with their masks, as rows to train on; off by default",
+        help="save corrected photos with their masks as rows to train on: all that /refine corrects, and those that "
+        "visitors of the page choose to save; off by default",
     )
 
 

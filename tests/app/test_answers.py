@@ -4,11 +4,13 @@ import json
 import re
 import zipfile
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from paper_dolls import draw
 from PIL import Image
@@ -20,7 +22,7 @@ from clothseg.app.components.parts import find_parts
 from clothseg.app.i18n import tr
 from clothseg.app.selection import PhotoResult, first_picks
 from clothseg.app.settings import AT_FIRST, CUTOUT_AT_FIRST, LOOK_AT_FIRST, cutout_values
-from clothseg.labels import GROUPS
+from clothseg.labels import GROUPS, LABEL2ID
 from clothseg.options import SegmentOptions
 
 
@@ -204,3 +206,20 @@ def test_cards_are_grouped_by_person(doll: PhotoResult) -> None:
     made = cards(both, find_parts(both))
     places = [made.index(text) for text in (">Person 1<", '/1" data-class', ">Person 2<", '/2" data-class')]
     assert places == sorted(places)
+
+
+def test_a_training_example_has_the_corrections_that_the_browser_shows(
+    answers: Answers, doll: PhotoResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(gr, "Info", said.append)
+    stroke = {"kind": "stroke", "points": [[20, 20], [60, 20]], "radius": 8, "label": "Bag"}
+    save = answers.training_example(tmp_path / "rows")
+    save({"number": doll.number, "edits": [stroke]}, doll)
+    save({}, None)
+    [path] = (tmp_path / "rows" / "train").iterdir()
+    [row] = pq.read_table(path).to_pylist()
+    saved = np.asarray(Image.open(BytesIO(row["mask"]["bytes"])))
+    assert saved[20, 40] == LABEL2ID["Bag"] and np.array_equal(saved[100:], doll.result.label_map[100:])
+    assert len(json.loads(row["provenance"])["corrections"]) == 1
+    assert [path.stem in text for text in said] == [True]

@@ -14,6 +14,7 @@ from paper_dolls import draw, write_parquet
 from benchmarks import (
     back_view,
     embedded,
+    page_defaults,
     postprocessing,
     sliding_window,
     small_figures,
@@ -182,3 +183,20 @@ def test_a_seam_is_a_line_that_neither_look_has(axis: int) -> None:
     both = first.copy()
     both[30:80, 20:70] = nearer
     assert zoom.seam(first, nearer, both, box) == 0  # it goes on
+
+
+def test_the_page_is_compared_with_the_api_on_photos_and_pairs(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed, name in enumerate(("train", "validation")):
+        write_parquet(tmp_path / f"{name}.parquet", 3, seed=seed, height=96, width=64)
+    page_defaults.main([str(tmp_path), "--model", str(tiny_model), "--pairs", "2"])
+    blocks = [block for block in capsys.readouterr().out.split("\n\n") if block.startswith("|")]
+    assert len(blocks) == 2
+    for block in blocks:
+        _, usual, *others = table(block)
+        assert usual[2:] == ["+0.0000", "+0.0000 to +0.0000"] and len(others) == 2
+        for _, value, change, within in others:
+            assert float(value) - float(usual[1]) == pytest.approx(float(change), abs=2e-4)
+            low, high = map(float, within.split(" to "))
+            assert low <= high

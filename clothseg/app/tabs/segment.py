@@ -20,12 +20,13 @@ EXAMPLES = ("businesswoman.jpg", "officer.jpg")
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
 
-def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
-    """Add the tab's components and events to the Blocks being built; give those that `from_link` sets.
+def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: Path | None = None) -> list[Any]:
+    """Add the tab's components and events to the Blocks being built; return those that `from_link` sets.
 
     Args:
         segmenter: Runs one photo at a time.
         examples: Folder of example photos; their names are in `EXAMPLES`.
+        save_corrections: Data set folder for "Save as training example"; None hides the button.
     """
     seen = gr.State(time_to_live=KEEP_SECONDS)
     keep = gr.State([])
@@ -70,6 +71,12 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
                         "items": gr.Button(tr("Items (JSON)"), size="sm", elem_id="save-items"),
                         "coco": gr.Button(tr("COCO annotations (JSON)"), size="sm", elem_id="save-coco"),
                     }
+                keep_example = gr.Button(
+                    tr("Save as training example"),
+                    size="sm",
+                    elem_id="save-example",
+                    visible=save_corrections is not None,
+                )
                 polygons = polygons_input("polygons")
                 edges = edge_inputs()
                 link = gr.Button(tr("Copy a link to these settings"), size="sm", elem_id="link")
@@ -179,6 +186,14 @@ def segment_tab(segmenter: Segmenter, examples: Path | None) -> list[Any]:
         made.success(None, taken, None, js="(file) => window.clothseg.take(file)", **PRIVATE)
     copied = copy.click(answers.file("cutout"), wanted, taken, js=_asking(len(wanted)), show_progress_on=copy, **asked)
     copied.then(None, taken, None, js="(file) => window.clothseg.copied(file)", **PRIVATE)
+    if save_corrections is not None:
+        keep_example.click(
+            answers.training_example(save_corrections),
+            [choice, seen],
+            js=_asking(2),
+            show_progress_on=keep_example,
+            **asked,
+        )
     link.click(
         answers.link,
         [choice, seen, *look, *cutout_settings],
