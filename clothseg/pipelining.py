@@ -80,7 +80,7 @@ def in_order(
     Items are taken in the caller's thread, when a result is requested. An error of the function or the iterable is
     raised at its turn and ends the generator. Closing the generator waits for running calls and starts no new ones.
 
-    function: called with one item, from several threads.
+    Args:
         function: of one item; called from several threads.
         items: any number of items, also endless.
         threads: number of calls at the same time.

@@ -189,8 +189,7 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
 
         Returns:
             Progress, reported again after each photo: done and total, the numbers of photos, and errors, why photos
-                could not be used; and at the end the ZIP, with a folder for each kind of file and results.csv.
-            photos could not be used; and at the end the ZIP, with a folder for each kind of file and results.csv.
+            could not be used; and at the end the ZIP, with a folder for each kind of file and results.csv.
         """
         made = _cutout_options(options, None)
         written = OutputSpec(

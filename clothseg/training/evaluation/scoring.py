@@ -61,7 +61,7 @@ def score(
     upsampled to it, and the truth is sampled down (nearest pixel), as in training. Calibration, and the figures of
     plain transformers, use the network's own probabilities, whatever the options.
 
-    rows: undecoded rows with `id`, `image` and `mask`, from `load_splits`.
+    Args:
         rows: undecoded rows with `id`, `image` and `mask`, as `load_splits` gives them.
         batch_size: photos in one pass of the network.
         options: as for `Segmenter`. Edges "plain", zoom "off" and orientation "upright" equal transformers' own
