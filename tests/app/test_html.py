@@ -37,4 +37,4 @@ def test_notes_stand_above_a_result_in_the_readers_language() -> None:
     said = html.notes((NOBODY, TURNED[90]))
     assert NOBODY in said and TURNED[90] in said and 'role="status"' in said
     with use_language("de"):
-        assert "Kein Gesicht" in html.notes((NOBODY,))
+        assert "Weder Gesicht noch Haare" in html.notes((NOBODY,))

@@ -54,7 +54,7 @@ print(json.dumps(said))
 PHOTO = ("--column", "photo")
 MISTAKES = {
     "no column": ("hf_alice", ["--push_to_hub", "alice/x"], 2, "has no column image, only title, photo"),
-    "no pictures": ("hf_alice", ["--push_to_hub", "alice/x", "--column", "title"], 2, "is not one of pictures"),
+    "no pictures": ("hf_alice", ["--push_to_hub", "alice/x", "--column", "title"], 2, "contains no pictures"),
     "no split": ("hf_alice", ["--push_to_hub", "alice/x", "--split", "dev"], 1, "alice/photos cannot be loaded"),
     "no data set": ("hf_alice", ["--push_to_hub", "alice/x", "--dataset", "alice/none"], 1, "no data set alice/none"),
     "no token": ("", ["--push_to_hub", "alice/x", *PHOTO], 1, "needs a Hub token"),

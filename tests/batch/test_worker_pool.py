@@ -275,7 +275,7 @@ def test_ctrl_c_and_sigterm_leave_no_worker_and_no_traceback(tiny_model: Path, t
         os.killpg(parent.pid, stop)
         _, err = parent.communicate(timeout=100)
         assert parent.returncode == status and "Traceback" not in err
-        assert [line for line in err.splitlines() if line and "photos" not in line] == said
+        assert [line for line in err.splitlines() if line and "photos" not in line and "it/s]" not in line] == said
         assert len(found) == 2
         until(lambda found=found: not any(map(alive, found)))
         assert (out / "results.csv").exists() == (stop == signal.SIGINT)
@@ -317,9 +317,12 @@ def test_workers_are_taken_where_they_pay(
 
 def test_workers_have_cores_of_their_own(workers: WorkerPool) -> None:
     mine = os.sched_getaffinity(0)
-    theirs = [os.sched_getaffinity(pid) for pid in sorted(pids(workers))]
-    assert set.union(*theirs) == mine if len(mine) > 1 else theirs == [mine] * 2
-    assert len(mine) == 1 or not set.intersection(*theirs)
+
+    def apart() -> bool:  # a worker that was just replaced is given its cores a moment after it starts
+        theirs = [os.sched_getaffinity(pid) for pid in sorted(pids(workers))]
+        return theirs == [mine] * 2 if len(mine) == 1 else set.union(*theirs) == mine and not set.intersection(*theirs)
+
+    until(apart)
 
 
 # What workers are asked to do; they import it from here.

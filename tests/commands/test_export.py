@@ -96,7 +96,7 @@ def test_a_file_that_disagrees_is_not_put_in_place(
     ("flags", "message"),
     [
         (["--out", __file__], "is a file; give a folder"),
-        (["--out", "OUT", "--photos", __file__], "is no folder"),
+        (["--out", "OUT", "--photos", __file__], "is not a folder"),
         (["--out", "OUT", "--photos", "EMPTY"], "contains no photos"),
         (["--out", "OUT"], "pip install onnx onnxruntime"),
     ],

@@ -54,7 +54,9 @@ def test_the_page_is_there_before_a_slow_model(
             expect(notice).to_be_visible()
             expect(page.locator("#save")).to_be_hidden()
             hub.behave()
-            expect(page.locator("#save")).to_have_text("Download holiday-cutout.png")
+            with page.expect_download() as download:
+                page.locator("#save").click()
+            assert download.value.suggested_filename == "holiday-cutout.png"
             expect(notice).to_be_hidden()
             expect(page.locator(".foot")).to_contain_text(f"Model {NAME}, commit {commit}.")
             assert health()["status"] == "ok" and str(health()["revision"]).startswith(commit)

@@ -103,7 +103,7 @@ def test_names_too_long_for_the_system(name: str, tmp_path: Path, capsys: pytest
 def test_a_preset_that_is_no_text(tmp_path: Path) -> None:
     preset = tmp_path / "photo.yaml"
     preset.write_bytes(b"\xff\xd8\xff\xe0")
-    with pytest.raises(ConfigError, match=r"photo\.yaml is no text file"):
+    with pytest.raises(ConfigError, match=r"photo\.yaml is not a text file"):
         parse_arguments(["--preset", str(preset)])
 
 

@@ -177,7 +177,7 @@ def test_auto_takes_pytorch_where_conversion_fails(
     assert type(Segmenter.from_pretrained(tiny_model).engine) is TorchEngine
     assert "gives other results after conversion to OpenVINO" in caplog.text
     assert not any(tmp_path.iterdir())
-    with pytest.raises(engines.ModelError, match="converted to ONNX; use engine='torch'"):
+    with pytest.raises(engines.ModelError, match="conversion to ONNX; use engine='torch'"):
         Segmenter.from_pretrained(tiny_model, engine="onnx")
 
 

@@ -49,7 +49,7 @@ def test_whole_run_with_average_and_half_precision(
     figures = json.loads((folder / "figures.json").read_text())
     assert set(FILES) <= {path.name for path in folder.iterdir()} and not list(folder.glob("*_photos.png"))
     card = (folder / "README.md").read_text()
-    assert "![calibration](calibration.png)" in card and "mixed with the starting weights, 10 % of these" in card
+    assert "![calibration](calibration.png)" in card and "interpolated with 10 % of the starting weights" in card
     for size in ("own_size", "network_size"):
         low, high = figures["intervals"][size]["overall_accuracy"]
         assert 0 <= low <= figures[size]["overall_accuracy"] <= high <= 1

@@ -114,7 +114,7 @@ def test_model_is_on_the_hub_while_it_is_trained(
     monkeypatch.delenv("HF_TOKEN")
     with monkeypatch.context() as patch:
         stop_at(4, patch)
-        with pytest.raises(Interrupted, match=r"after step 4, with a checkpoint: go on"):
+        with pytest.raises(Interrupted, match=r"after step 4, with a checkpoint: continue"):
             train(doll_data, tiny_model, tmp_path / "run", *push_flags("every_save", "--hub_token", "hf_alice"))
     files = hub.files("model", "alice/clothes")
     assert not [path for path in files if "/" in path]
