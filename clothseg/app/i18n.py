@@ -8,6 +8,7 @@ gr.I18n is not used: in gradio 6.31 it shows the labels of most components as "[
 text per string, and neither the page's title nor the names of regions.
 """
 
+import html
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -83,6 +84,9 @@ def resolve(made: Any) -> Any:
 
 
 def _say(marked: re.Match[str]) -> str:
+    if not marked[1].startswith('["'):  # `html.escape` was applied to the text that was left open
+        text, values = json.loads(html.unescape(marked[1]))
+        return html.escape(tr(text, **resolve(values)))
     text, values = json.loads(marked[1])
     return tr(text, **resolve(values))
 

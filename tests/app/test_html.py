@@ -3,7 +3,7 @@
 import pytest
 
 from clothseg.app import html
-from clothseg.app.i18n import use_language
+from clothseg.app.i18n import LANGUAGES, deferred, resolve, use_language
 from clothseg.batch.to_zip import Progress
 from clothseg.labels import hex_color
 from clothseg.outputs.notes import NOBODY, TURNED
@@ -38,3 +38,20 @@ def test_notes_stand_above_a_result_in_the_readers_language() -> None:
     assert NOBODY in said and TURNED[90] in said and 'role="status"' in said
     with use_language("de"):
         assert "Weder Gesicht noch Haare" in html.notes((NOBODY,))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_page_that_is_built_before_its_language_is_known_says_the_same(language: str) -> None:
+    missing = 'There is no folder "a<b>", and it cannot be a Hub model: those are named owner/name.'
+    notices = (
+        "",
+        "An unknown notice & more",
+        missing,
+        f"{missing} Meanwhile the weights that come with the app are used.",
+    )
+    for notice in notices:
+        arguments = ("alice/clothes", "abc", "Licence <unknown>", notice)
+        with deferred():
+            later = html.footer(*arguments)
+        with use_language(language):
+            assert resolve(later) == html.footer(*arguments) and "<b>" not in html.footer(*arguments)
