@@ -98,7 +98,8 @@ class Archive:
             entries = self._zip.infolist()
             if len(entries) > limits.files:
                 raise ConfigError(_too_many(name, limits))
-            members = (_member(entry, limits) for entry in entries if not entry.is_dir())
+            # `is_dir` fails for an entry without a name, which no program can unpack.
+            members = (_member(entry, limits) for entry in entries if entry.filename and not entry.is_dir())
             self.photos = tuple(member for member in members if is_photo(member.name, partial(self._head, member)))
             total = sum(member.size for member in self.photos if not member._problem)
             if total > limits.total_bytes:

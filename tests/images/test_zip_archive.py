@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from clothseg.errors import ConfigError, ImageError
@@ -227,6 +227,7 @@ SOUND = _sound()
     changes=st.lists(st.tuples(st.integers(0, len(SOUND) - 1), st.integers(0, 255)), max_size=6),
     end=st.integers(0, len(SOUND)) | st.just(len(SOUND)),
 )
+@example(changes=[(147, 0)], end=len(SOUND))  # an entry without a name
 def test_damage_anywhere_is_told_in_our_words(changes: list[tuple[int, int]], end: int, tmp_path: Path) -> None:
     content = bytearray(SOUND)
     for position, value in changes:
