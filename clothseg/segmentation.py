@@ -3,6 +3,7 @@
 import json
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from pathlib import Path
@@ -248,7 +249,11 @@ class Segmentation:
         Raises:
             UnknownClassError: no name, or an unknown one.
         """
-        made = refine(np.asarray(self.photo), self.mask(*names), options or PLAIN, self.alpha)
+        return self.cutout_mask(self.mask(*names), options)
+
+    def cutout_mask(self, mask: Mask, options: CutoutOptions | None = None) -> Image.Image:
+        """Return a cut-out of the pixels of a mask (H, W) bool, as `cutout` makes it of classes."""
+        made = refine(np.asarray(self.photo), mask, options or PLAIN, self.alpha)
         return self._with_dpi(Image.fromarray(made))
 
     def items(self, *names: str, min_share: float = MIN_SHARE) -> tuple[Item, ...]:
@@ -274,6 +279,7 @@ class Segmentation:
         *names: str,
         options: CutoutOptions | None = None,
         polygons: bool = False,
+        items: Sequence[Item] | None = None,
     ) -> tuple[Item, ...]:
         """Write a ZIP of the items' cut-outs and lists of them, atomically (`clothseg.outputs.item_files.write_zip`).
 
@@ -282,12 +288,13 @@ class Segmentation:
             names: classes or groups; by default all garments and accessories.
             options: options of the cut-outs.
             polygons: write polygons to `coco.json`, which more tools read, instead of run lengths, which are exact.
+            items: items of this result to write instead of those of the named classes.
 
         Raises:
             UnknownClassError: an unknown name.
             ConfigError: the folder does not exist.
         """
-        found = self.items(*names)
+        found = self.items(*names) if items is None else tuple(items)
         write_zip(
             Path(path),
             np.asarray(self.photo),

@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from clothseg.app.server.gradio_internals import upload_folder
@@ -14,7 +13,6 @@ from clothseg.images.file_names import escaped
 from clothseg.options import CutoutOptions
 from clothseg.outputs.coco import to_coco
 from clothseg.outputs.cutout import PLAIN
-from clothseg.outputs.item_files import write_zip
 from clothseg.outputs.items import Item, items_to_dict
 from clothseg.segmentation import Segmentation
 
@@ -92,28 +90,8 @@ def save_coco(result: Segmentation, items: Sequence[Item], polygons: bool = Fals
     return str(path)
 
 
-def save_each_item(
-    result: Segmentation, names: Sequence[str] = (), options: CutoutOptions = PLAIN, polygons: bool = False
-) -> str:
-    """Write a ZIP with a cut-out of each item of the named classes (all garments if none) and return its path."""
-    path = new_file(result, "-items.zip")
-    result.save_items(path, *names, options=options, polygons=polygons)
-    return str(path)
-
-
 def save_items_zip(result: Segmentation, items: Sequence[Item], options: CutoutOptions, polygons: bool) -> str:
-    """Write a ZIP with a cut-out of each of some items and return its path."""
+    """Write a ZIP with a cut-out of each of the items and return its path."""
     path = new_file(result, "-items.zip")
-    write_zip(
-        path,
-        np.asarray(result.photo),
-        items,
-        options,
-        result.name,
-        result.alpha,
-        result.dpi,
-        polygons,
-        result.model,
-        result.notes,
-    )
+    result.save_items(path, options=options, polygons=polygons, items=items)
     return str(path)

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from clothseg.app.downloads import new_path, save_coco, save_cutout, save_each_item, save_labels, save_overlay
+from clothseg.app.downloads import new_path, save_coco, save_cutout, save_items_zip, save_labels, save_overlay
 from clothseg.app.limits import BATCH_QUEUE, MODEL_LIMIT, MODEL_QUEUE
 from clothseg.app.mcp import CLICK_SCHEMA, OLD_SWITCHES, OPTIONS_SCHEMA, STROKE_SCHEMA, described
 from clothseg.app.model_loader import pending
@@ -162,7 +162,7 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         made = _cutout_options(options, None)
         result = run(photo, look)
         found = result.items(*names)
-        archive = save_each_item(result, names, made, polygons) if cutouts else None
+        archive = save_items_zip(result, found, made, polygons) if cutouts else None
         return items_to_dict(found, result.name, result.notes), save_coco(result, found, polygons), archive
 
     @plain_errors

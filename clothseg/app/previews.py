@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clothseg.labels import BACKGROUND, NAMES
+from clothseg.labels import BACKGROUND
 from clothseg.segmentation import Segmentation
 
 
@@ -31,11 +31,6 @@ def reduced(result: Segmentation) -> Segmentation:
 def reduction(result: Segmentation) -> float:
     """Return the factor by which `reduced` scales the photo's sides, above 0 and at most 1."""
     return min(1, PREVIEW / max(result.photo.size))
-
-
-def names_found(result: Segmentation) -> list[str]:
-    """Return the classes present, without Background, in the order of the ids."""
-    return [name for name in result.areas if name != NAMES[BACKGROUND]]
 
 
 def before_and_after(result: Segmentation, opacity: float) -> tuple[Image.Image, Image.Image]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from clothseg.app.components.parts import Part, key_of, mask_of_parts
@@ -15,7 +14,6 @@ from clothseg.app.previews import reduced, reduction
 from clothseg.app.settings import cutout_values, read_link, scaled
 from clothseg.labels import BACKGROUND, GROUPS, NAMES
 from clothseg.options import CutoutOptions, SegmentOptions
-from clothseg.outputs.cutout import refine
 from clothseg.outputs.items import Item
 from clothseg.segmentation import Segmentation
 
@@ -136,11 +134,8 @@ def of_group(group: str, parts: Sequence[Part]) -> list[str]:
 
 
 def cutout_of(result: Segmentation, picked: Sequence[str], options: CutoutOptions) -> Image.Image:
-    """The cut-out of the parts with the keys `picked`, as `Segmentation.cutout` makes it of classes."""
-    made = Image.fromarray(refine(np.asarray(result.photo), mask_of_parts(result, picked), options, result.alpha))
-    if result.dpi is not None:
-        made.info["dpi"] = result.dpi
-    return made
+    """Return the cut-out of the parts with the keys `picked`."""
+    return result.cutout_mask(mask_of_parts(result, picked), options)
 
 
 def preview_of(result: Segmentation, picked: Sequence[str], options: CutoutOptions) -> str:

@@ -10,7 +10,6 @@ from clothseg.app.previews import (
     PREVIEW,
     before_and_after,
     difference,
-    names_found,
     numbered,
     reduced,
 )
@@ -38,7 +37,7 @@ def test_previews_of_a_transparent_photo_have_its_alpha_and_lie_on_white(doll: S
     clear = Segmentation(pixels, doll.label_map)  # type: ignore[arg-type]
     small = reduced(clear)
     assert small.alpha is not None and not small.label_map[small.alpha == 0].any()
-    cutout = np.asarray(small.cutout(*names_found(small)))
+    cutout = np.asarray(small.cutout(*(name for name in small.areas if name != "Background")))
     assert (cutout[..., 3] <= small.alpha).all() and 0 < np.count_nonzero(cutout[..., 3] == 90)
     assert (np.asarray(before_and_after(clear, 0.6)[0])[:50] == 255).all()
 

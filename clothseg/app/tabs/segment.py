@@ -96,22 +96,19 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
     result_parts = [before, after, more, take]
 
     def shown(found: bool) -> dict[Any, Any]:
-        return {part: gr.update(visible=found is not (part is before)) for part in result_parts}
+        return {part: gr.update(visible=found != (part is before)) for part in result_parts}
 
     def analyse(said_choice: Any, path: str | bytes | None, was: Any, kept: list[str], *values: Any) -> dict[Any, Any]:
         found = answers.analyse(said_choice, path, was, kept, values[: len(look)], values[len(look) :])
-        if found is None:  # the photo was taken away, or could not be used: why is said already
-            return (
-                {seen: None}
-                if was is answers.refused
-                else {
-                    seen: None,
-                    message: gr.update(value="", visible=False),
-                    said: html.announcement(""),
-                    canvas: None,
-                    **{part: gr.update(visible=part is before) for part in result_parts if part is not canvas},
-                }
-            )
+        if found is None and was is answers.refused:  # the photo could not be used, and the page says why
+            return {seen: None}
+        if found is None:
+            return shown(False) | {
+                seen: None,
+                message: gr.update(value="", visible=False),
+                said: html.announcement(""),
+                canvas: None,
+            }
         if not found:
             return {said: gr.skip()}
         if isinstance(found, str):
