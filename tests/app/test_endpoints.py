@@ -244,7 +244,7 @@ def test_labels_and_health_say_what_the_label_map_means_and_who_made_it(client: 
 
 def test_only_the_named_endpoints_are_shown(client: Client) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/segment", "/refine", "/cutout", "/items", "/batch", "/labels", "/health"}
+    assert set(named) == {"/segment", "/refine", "/cutout", "/masks", "/items", "/batch", "/labels", "/health"}
     assert [p["parameter_name"] for p in named["/cutout"]["parameters"]] == [*CUTOUT, *ENDPOINT_OPTIONS, *OLD_SWITCHES]
     assert [p["parameter_name"] for p in named["/segment"]["parameters"] if not p["parameter_has_default"]] == [
         "photo"
@@ -339,6 +339,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
         "segment": {"photo": url},
         "refine": {"photo": url, "clicks": [{"x": 100, "y": 150, "label": "Bag"}], "exclude": ["Hat"]},
         "cutout": {"photo": url, "classes": ["Hair"], "options": {"crop": True, "margin": 3}, "zoom": "off"},
+        "masks": {"photo": url, "classes": ["Body"], "options": {"invert": True}},
         "items": {"photo": url, "cutouts": True, "people": "all"},
         "batch": {"photos": [url, url], "kinds": ["labels"]},
         "labels": {},
@@ -375,6 +376,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
         read_url(re.search(r"http\S+-cutout\.png", text["cutout"])[0]).size
         == expected.cutout("Hair", options=CutoutOptions(crop=True, margin=3)).size
     )
+    assert read_url(re.search(r"http\S+?-mask-kept\.png", text["masks"])[0]).mode == "L"
     assert "'kind': 'click'" in text["refine"] and "-labels.png" in text["refine"]
     assert "-items.zip" in text["items"] and "'wearer': 1" in text["items"]
     assert "clothseg.zip" in text["batch"] and "'done': 2" in text["batch"]
