@@ -9,7 +9,7 @@ import gradio as gr
 
 from clothseg.app import html
 from clothseg.app.cards import cards
-from clothseg.app.components.parts import Part, find_parts
+from clothseg.app.components.parts import Part, find_parts, mask_of_parts
 from clothseg.app.components.stage import cutout_value, stage_news, stage_value
 from clothseg.app.corrections import corrected
 from clothseg.app.downloads import (
@@ -18,6 +18,8 @@ from clothseg.app.downloads import (
     save_items,
     save_items_zip,
     save_labels,
+    save_mask,
+    save_masks_zip,
     save_summary,
 )
 from clothseg.app.i18n import tr
@@ -28,6 +30,7 @@ from clothseg.app.settings import OPACITY, SWITCHES, Settings, cutout_options, s
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ClothsegError
 from clothseg.options import CutoutOptions, SegmentOptions
+from clothseg.outputs.masks import KEPT
 from clothseg.segmenter import Segmenter
 
 
@@ -218,9 +221,20 @@ def _each(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions, poly
     return save_items_zip(seen.result, items_of(seen.result, picked), options, polygons) if picked else None
 
 
+def _mask(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions, polygons: bool) -> str | None:
+    return save_mask(seen.result, mask_of_parts(seen.result, picked), options) if picked else None
+
+
+def _masks(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions, polygons: bool) -> str | None:
+    masks = {KEPT: mask_of_parts(seen.result, picked)} | {key: mask_of_parts(seen.result, [key]) for key in picked}
+    return save_masks_zip(seen.result, masks, options) if picked else None
+
+
 _FILES: dict[str, Callable[[PhotoResult, Sequence[str], CutoutOptions, bool], str | None]] = {
     "cutout": _cutout,
     "each": _each,
+    "mask": _mask,
+    "masks": _masks,
     "labels": lambda seen, picked, options, polygons: save_labels(seen.result),
     "summary": lambda seen, picked, options, polygons: save_summary(seen.result),
     "items": lambda seen, picked, options, polygons: save_items(seen.result, items_of(seen.result)),

@@ -157,7 +157,10 @@ def edge_inputs() -> list[Any]:
     drop_specks = gr.Checkbox(
         defaults.drop_specks, label=tr("Drop specks"), info=tr("Pieces of a few pixels."), elem_classes="tight"
     )
-    return [margin, grow, feather, soft_edges, fill_holes, drop_specks]
+    invert = gr.Checkbox(
+        plain.invert, label=tr("Invert"), info=tr("Everything but what is picked."), elem_classes="tight"
+    )
+    return [margin, grow, feather, soft_edges, fill_holes, drop_specks, invert]
 
 
 def cutout_options(
@@ -171,6 +174,7 @@ def cutout_options(
     soft_edges: bool,
     fill_holes: bool,
     drop_specks: bool,
+    invert: bool,
 ) -> CutoutOptions:
     """Return the options for the values of the components of `cutout_inputs`.
 
@@ -185,7 +189,8 @@ def cutout_options(
         background = _hex(color)
     elif ground == BACKGROUNDS[3] and picture is not None:
         background = Path(picture) if isinstance(picture, str) else picture
-    return CutoutOptions(background, crop, round(margin), round(grow), feather, soft_edges, fill_holes, drop_specks)
+    edges = soft_edges, fill_holes, drop_specks, invert
+    return CutoutOptions(background, crop, round(margin), round(grow), feather, *edges)
 
 
 def scaled(options: CutoutOptions, scale: float) -> CutoutOptions:
@@ -208,7 +213,7 @@ def cutout_values(options: CutoutOptions) -> list[Any]:
         color if ground == BACKGROUNDS[2] else "#ffd84d",
         None,
         *(getattr(options, name) for name in ("crop", "margin", "grow", "feather")),
-        *(getattr(options, name) for name in ("soft_edges", "fill_holes", "drop_specks")),
+        *(getattr(options, name) for name in ("soft_edges", "fill_holes", "drop_specks", "invert")),
     ]
 
 

@@ -156,6 +156,12 @@ def test_files_are_of_what_the_browser_shows(answers: Answers, doll: PhotoResult
         assert np.array_equal(np.asarray(image), np.asarray(expected))
     with zipfile.ZipFile(made("each")) as archive:
         assert archive.namelist() == ["items.json", "coco.json", "01-Left-shoe.png", "02-Right-shoe.png"]
+    mask = made("mask")
+    assert mask.name == "doll-mask.png"
+    with Image.open(mask) as image, Image.open(cutout) as whole:
+        assert np.array_equal(np.asarray(image), np.asarray(whole)[..., 3])
+    with zipfile.ZipFile(made("masks")) as archive:
+        assert archive.namelist() == ["kept.png", "Left-shoe.png", "Right-shoe.png"]
     listed = json.loads(made("items").read_text())
     assert {item["name"] for item in listed["items"]} == {part.name for part in find_parts(doll.result)}
     annotations = json.loads(made("coco").read_text())["annotations"]

@@ -29,6 +29,7 @@ from clothseg.segmenter import Segmenter
 
 KINDS = (
     ("Cut-outs (PNG)", "cutouts"),
+    ("Masks (PNG)", "masks"),
     ("Label maps (PNG)", "labels"),
     ("Photos with regions (JPEG)", "overlays"),
     ("Item lists (JSON)", "items"),
@@ -39,7 +40,7 @@ KINDS = (
 
 NO_OUTPUT = "Choose at least one kind of output file."
 
-NO_CLASS = "Choose at least one class for the cut-outs."
+NO_CLASS = "Choose at least one class for the cut-outs and masks."
 
 
 def batch_tab(segmenter: Segmenter) -> None:
@@ -72,7 +73,7 @@ def batch_tab(segmenter: Segmenter) -> None:
                 [(tr(name), name) for name in (*GROUPS, *NAMES[1:])],
                 value=["All garments"],
                 multiselect=True,
-                label=tr("Keep in the cut-outs"),
+                label=tr("Keep in the cut-outs and masks"),
                 elem_id="batch-classes",
             )
             with gr.Accordion(tr("Detection settings"), open=False):
@@ -114,7 +115,7 @@ def batch_tab(segmenter: Segmenter) -> None:
             yield html.batch_progress(progress, "", []), *busy
             if not written:
                 raise ConfigError(NO_OUTPUT)
-            if not kept and "cutouts" in written:
+            if not kept and {"cutouts", "masks"} & set(written):
                 raise ConfigError(NO_CLASS)
             wanted = OutputSpec(tuple(written), tuple(kept), cutout_options(*values[len(SWITCHES) :]), as_polygons)
             out = new_path("clothseg.zip")

@@ -66,6 +66,8 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
                 with gr.Row(elem_id="files"):
                     each = gr.Button(tr("One file per item (ZIP)"), size="sm", elem_id="save-each")
                     kinds = {
+                        "mask": gr.Button(tr("Mask (PNG)"), size="sm", elem_id="save-mask"),
+                        "masks": gr.Button(tr("Masks, one per class (ZIP)"), size="sm", elem_id="save-masks"),
                         "labels": gr.Button(tr("Label map (PNG)"), size="sm", elem_id="save-labels"),
                         "summary": gr.Button(tr("Summary (JSON)"), size="sm", elem_id="save-summary"),
                         "items": gr.Button(tr("Items (JSON)"), size="sm", elem_id="save-items"),
