@@ -158,7 +158,7 @@ def edge_inputs() -> list[Any]:
         defaults.drop_specks, label=tr("Drop specks"), info=tr("Pieces of a few pixels."), elem_classes="tight"
     )
     invert = gr.Checkbox(
-        plain.invert, label=tr("Invert"), info=tr("Everything but what is picked."), elem_classes="tight"
+        defaults.invert, label=tr("Invert"), info=tr("Everything but what is picked."), elem_classes="tight"
     )
     return [margin, grow, feather, soft_edges, fill_holes, drop_specks, invert]
 
