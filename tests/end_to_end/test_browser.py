@@ -73,6 +73,21 @@ def open_more(page: Page) -> None:
         page.locator("#more > button").click()
 
 
+def slow(page: Page, path: str) -> None:
+    """Send the page's requests of a kind a second and a half late; open the page anew for that."""
+    page.add_init_script(f"""
+      const [send, late] = [window.fetch.bind(window), []];
+      window.late = late;
+      window.fetch = async (place, ...more) => {{
+        if (!String(place.url || place).includes('{path}')) return send(place, ...more);
+        await new Promise((done) => setTimeout(done, 1500));
+        late.push(String(place.url || place));
+        return send(place, ...more);
+      }};
+    """)
+    page.reload()
+
+
 def test_from_photo_to_cutout(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
     for place in ("#photo", "#examples", ".title h1"):
         expect(page.locator(place)).to_be_in_viewport(ratio=0.9)
@@ -145,6 +160,31 @@ def test_what_is_not_a_photo_is_said_so_and_the_next_one_works(page: Page, photo
     upload(page, photos[0])
     await_result(page)
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_a_photo_that_follows_a_bad_file_at_once_stays(page: Page, photos: list[Path], tmp_path: Path) -> None:
+    text = tmp_path / "notes.jpg"
+    text.write_text("no picture")
+    slow(page, "queue/join")
+    upload(page, text)
+    expect(page.get_by_role("alert")).to_have_count(1)
+    expect(page.locator("#photo img")).to_have_count(0)
+    upload(page, photos[0])  # while the answer to the photo's absence is still on its way
+    await_result(page)
+    assert page.evaluate("window.late.length")
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_a_photo_waits_for_the_settings_of_a_link(page: Page, served: str, photos: list[Path]) -> None:
+    slow(page, "run/predict")
+    page.goto(served + "?edges=plain&keep=Hair,Face")
+    upload(page, photos[0])
+    await_result(page)
+    assert picked(page) == ["Hair", "Face"]
+    page.get_by_role("button", name="Detection settings").first.click()
+    expect(page.locator("#look").get_by_label("Sharp borders")).not_to_be_checked()
+    assert page.evaluate("window.late.length")
 
 
 def test_examples_are_one_click_away(page: Page, tmp_path: Path) -> None:
