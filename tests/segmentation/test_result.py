@@ -99,8 +99,6 @@ def test_a_failed_save_leaves_what_was_there(
     path.write_bytes(b"older file")
     full = OSError("disk full")
     monkeypatch.setattr("clothseg.segmentation.result.os.replace", lambda *_: (_ for _ in ()).throw(full))
-        "clothseg.segmentation.result.os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full"))
-    )
     with pytest.raises(OSError, match="disk full"):
         result.save_label_map(path)
     assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("map.png", b"older file")]
