@@ -9,7 +9,6 @@ import gradio as gr
 
 from clothseg.app import html
 from clothseg.app.cards import cards
-from clothseg.app.components.parts import Part, find_parts
 from clothseg.app.components.stage import cutout_value, stage_news, stage_value
 from clothseg.app.corrections import corrected
 from clothseg.app.downloads import (
@@ -91,10 +90,9 @@ class Answers:
             found = PhotoResult(path, options, result, result, note=note, preview=shown.preview if shown else "")
             if same and choice.edits:
                 found = corrected(self.segmenter, found, choice.edits)
-            parts = find_parts(found.result)
-            picked = carried(parts, choice.picked) if same else first_picks(parts, choice.classes or kept)
+            picked = carried(found.parts, choice.picked) if same else first_picks(found.parts, choice.classes or kept)
             found = replace(found, picked=tuple(picked))
-            return found, self._staged(found, picked, settings, parts)
+            return found, self._staged(found, settings)
         except ClothsegError as error:
             return localized(str(error))
 
@@ -108,30 +106,27 @@ class Answers:
         except ClothsegError as error:
             gr.Warning(localized(str(error)))
             found = replace(seen)  # with those corrections that could be made
-        parts = find_parts(found.result)
-        before = {part.key for part in find_parts(seen.result)}
-        fresh = [key for key in of_group("All garments", parts) if key not in before]
+        before = {part.key for part in seen.parts}
+        fresh = [key for key in of_group("All garments", found.parts) if key not in before]
         found = replace(found, picked=(*Choice.of(said).picked, *fresh))
-        value = self._staged(found, found.picked, settings, parts) | {"turn": wanted.get("turn")}
+        value = self._staged(found, settings) | {"turn": wanted.get("turn")}
         return found, value, html.announcement(self.told(found))
 
-    def _staged(
-        self, found: PhotoResult, picked: Sequence[str], settings: Sequence[Any], parts: Sequence[Part]
-    ) -> dict[str, Any]:
+    def _staged(self, found: PhotoResult, settings: Sequence[Any]) -> dict[str, Any]:
         return stage_value(
             found.result,
             found.preview,
             found.number,
             base=found.started,
-            parts=parts,
-            picked=picked,
+            parts=found.parts,
+            picked=found.picked,
             background=_color(cutout_options(*settings)),
             edits=found.edits,
         )
 
     def told(self, found: PhotoResult) -> str:
         """What screen readers say of a result."""
-        names = [tr(part.name) for part in find_parts(found.result)]
+        names = [tr(part.name) for part in found.parts]
         if not names:
             return tr("No clothes or body parts were found. One person, well visible, works best.")
         return tr("Found: {names}.", names=", ".join(names))
@@ -139,7 +134,7 @@ class Answers:
     @staticmethod
     def describe(seen: Any) -> str:
         """The cards of a result."""
-        return cards(seen.result, find_parts(seen.result)) if isinstance(seen, PhotoResult) else ""
+        return cards(seen.small, seen.parts) if isinstance(seen, PhotoResult) else ""
 
     @staticmethod
     @plain_errors
@@ -151,7 +146,7 @@ class Answers:
         options = cutout_options(*settings)
         # A new photo's first picks are the server's; the browser has them a moment later.
         picked = choice.picked if choice.number == seen.number else seen.picked
-        cutout = cutout_value(preview_of(seen.result, picked, options), picked) if picked else None
+        cutout = cutout_value(preview_of(seen, picked, options), picked) if picked else None
         return stage_news(seen.number, cutout=cutout, background=_color(options))
 
     def file(self, kind: str) -> Callable[..., str | None]:
@@ -198,9 +193,8 @@ class Answers:
         opacity = OPACITY if choice.opacity is None else choice.opacity
         keep: tuple[str, ...] = ()
         if isinstance(seen, PhotoResult):
-            parts = find_parts(seen.result)
-            if set(choice.picked) != set(first_picks(parts, ())):
-                keep = tuple(dict.fromkeys(part.name for part in parts if part.key in choice.picked))
+            if set(choice.picked) != set(first_picks(seen.parts, ())):
+                keep = tuple(dict.fromkeys(part.name for part in seen.parts if part.key in choice.picked))
         settings = Settings(values[: len(LOOK)], keep, opacity, cutout_options(*values[len(LOOK) :]))
         return gr.update(value=write_link(settings), visible=True)
 

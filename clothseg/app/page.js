@@ -14,6 +14,8 @@
   let file = null; // the photo, as long as this page is open
   let photo = null; // where the server has it
   let restoring = null; // picks and corrections of a photo that is on its way back to the server
+  const TWICE = 3000; // milliseconds
+  let asked = {}; // the photo and settings that are being segmented
 
   const page = {
     // What the server is told with each event; `values` are the event's inputs.
@@ -24,9 +26,32 @@
       if (restoring) return {number: 0, opacity, ...restoring, restoring: true};
       return {number: number || 0, picked, edits: edits || [], classes, opacity};
     },
+    // The same, for the event that segments a photo. gradio sends a change of the photo twice in a row, and both calls
+    // would be computed: the second waits here for ever.
+    analyse: (values, looks) => {
+      const key = JSON.stringify([values[1]?.path, values.slice(4, 4 + looks)]);
+      const again = key === asked.key && performance.now() - asked.at < TWICE;
+      if (again) return new Promise(() => {});
+      asked = {key, at: performance.now()};
+      return page.choice(values);
+    },
+    // What the server makes of a result later waits until the stage has drawn it: both would only slow each other down.
+    later: async (...values) => {
+      await drawn();
+      return values;
+    },
     link: (query) => location.origin + location.pathname + query,
   };
   window.clothseg = page;
+
+  const LONGEST = 500; // milliseconds
+  let whenDrawn = [];
+  const drawn = () =>
+    new Promise((done) => {
+      if (!stage.coming) return done();
+      whenDrawn.push(done);
+      setTimeout(done, LONGEST);
+    });
 
   // Names of what has none: gradio's buttons around pictures.
 
@@ -66,6 +91,7 @@
 
   // Take away a photo that could not be used, so that another one can be dropped or chosen in its place.
   page.discard = () => {
+    asked = {};
     if (one('#message .problem')) one('#photo .icon-button-wrapper button:last-of-type')?.click();
   };
 
@@ -137,6 +163,11 @@
   document.addEventListener('stage:state', (event) => {
     const before = stage;
     stage = event.detail;
+    if (!stage.coming && whenDrawn.length) {
+      const done = whenDrawn;
+      whenDrawn = [];
+      requestAnimationFrame(() => setTimeout(() => done.forEach((go) => go())));
+    }
     // What a new result begins with was picked by nobody.
     if (before.number !== stage.number) {
       if (stage.number) restoring = null;
@@ -252,6 +283,7 @@
   page.restore = () => {
     if (!stage.number || !file) return;
     restoring = {picked: stage.picked, edits: stage.edits || [], classes};
+    asked = {};
     page.give(file);
     say('{{SENT_AGAIN}}');
   };

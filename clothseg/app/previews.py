@@ -24,8 +24,15 @@ def reduced(result: Segmentation) -> Segmentation:
         photo.putalpha(Image.fromarray(result.alpha))
     scale = reduction(result)
     size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
-    label_map = cv2.resize(result.label_map, size, interpolation=cv2.INTER_NEAREST_EXACT)
-    return Segmentation(photo.resize(size, Image.Resampling.BICUBIC, reducing_gap=2), label_map.astype(np.uint8))
+
+    def at_size(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        return np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+
+    return Segmentation(
+        photo.resize(size, Image.Resampling.BICUBIC, reducing_gap=2),
+        at_size(result.label_map),
+        person_map=None if result.person_map is None else at_size(result.person_map),
+    )
 
 
 def reduction(result: Segmentation) -> float:

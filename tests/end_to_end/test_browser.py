@@ -8,6 +8,7 @@ import zipfile
 from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,8 +77,12 @@ def open_more(page: Page) -> None:
 def test_from_photo_to_cutout(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
     for place in ("#photo", "#examples", ".title h1"):
         expect(page.locator(place)).to_be_in_viewport(ratio=0.9)
+    calls: list[Any] = []
+    page.on("request", lambda sent: calls.append(sent.post_data_json["data"]) if "/queue/join" in sent.url else None)
     upload(page, photos[0])
     await_result(page)
+    given = [call for call in calls if len(call) > 1 and isinstance(call[1], dict)]
+    assert len(given) == 1, "gradio tells twice of a new photo; it is to be segmented once"
     parts = find_parts(expected)
     first = first_picks(parts, ())
     assert picked(page) == first

@@ -44,8 +44,8 @@ On the page itself other scripts speak with it by DOM events of `document`:
 ```
 stage:do    to the stage, detail one of {pick: [keys]}, {toggle: key}, {only: key}, {hover: key or null},
             {view: name}, {opacity: 0..1}, {correct: true or false}
-stage:state from the stage, after each change: {number, picked: [keys], hover: key or null, view, opacity, correct,
-            edits}; null for number where nothing is shown
+stage:state from the stage, after each change: {number, coming, picked: [keys], hover: key or null, view, opacity,
+            correct, edits}; null for number where nothing is shown, true for coming while another result is prepared
 ```
 
 The height of all of it, toolbars included, is the CSS variable `--stage-height`, which the page sets.

@@ -130,7 +130,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         analyse,
         [choice, photo, seen, keep, *look, *cutout_settings],
         [seen, message, said, canvas, *result_parts],
-        js=_asking(4 + len(look) + len(cutout_settings)),
+        js=_analysing(4 + len(look) + len(cutout_settings), len(look)),
         show_progress_on=[photo, canvas],
         concurrency_id=MODEL_QUEUE,
         concurrency_limit=MODEL_LIMIT,
@@ -155,6 +155,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         answers.describe,
         seen,
         items,
+        js="window.clothseg.later",
         show_progress="hidden",
         concurrency_limit=2,
         trigger_mode="always_last",
@@ -164,7 +165,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         "fn": answers.preview,
         "inputs": [choice, seen, *cutout_settings],
         "outputs": canvas,
-        "js": _asking(2 + len(cutout_settings)),
+        "js": f"async (...values) => ({_asking(2 + len(cutout_settings))})(...await window.clothseg.later(...values))",
         "show_progress": "hidden",
         "concurrency_limit": 2,
         "trigger_mode": "always_last",
@@ -217,6 +218,11 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
 def _asking(count: int) -> str:
     """Script that puts what is chosen in the browser in the first of an event's `count` inputs."""
     return f"(...values) => [window.clothseg.choice(values), ...values.slice(1, {count})]"
+
+
+def _analysing(count: int, looks: int) -> str:
+    """The same for the event that segments a photo; the inputs from the fifth on are its `looks` settings."""
+    return f"async (...values) => [await window.clothseg.analyse(values, {looks}), ...values.slice(1, {count})]"
 
 
 # Only the browser knows the page's address: behind proxies the server is called by another.
