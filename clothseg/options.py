@@ -278,6 +278,7 @@ class CutoutOptions:
         soft_edges: make alpha follow hair, fringes and blur, and remove the background's colours from the edge.
         fill_holes: fill holes below 1 % of the cut-out's area.
         drop_specks: remove pieces below 0.03 % of the photo; the largest always stays.
+        invert: keep everything except the classes.
 
     Raises:
         ConfigError: a wrong value.
@@ -294,6 +295,7 @@ class CutoutOptions:
     soft_edges: bool = _option(False, "make the edge follow hair and fringes")
     fill_holes: bool = _option(False, "fill small holes")
     drop_specks: bool = _option(False, "remove small pieces")
+    invert: bool = _option(False, "keep everything except the classes")
 
     def __post_init__(self) -> None:
         for name, option in options_of(type(self)).items():
@@ -319,6 +321,10 @@ class CutoutOptions:
             ConfigError: an unknown option, or a wrong value.
         """
         return cls(**_known(cls, {name: value for name, value in values.items() if value is not None}, "a cut-out"))
+
+
+MASK_OPTIONS = ("grow", "feather", "soft_edges", "fill_holes", "drop_specks", "invert")
+"""Options of cut-outs that change masks. Not `background`, `crop` and `margin`: a mask has the photo's size."""
 
 
 def _known(

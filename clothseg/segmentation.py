@@ -20,9 +20,9 @@ from clothseg.images.color_space import WHITE
 from clothseg.images.decode import Photo, load_photo, photo_name
 from clothseg.images.file_names import escaped
 from clothseg.images.label_file import LabelSource, load_label_map
-from clothseg.labels import GROUPS, ID2LABEL, LABEL2ID, NAMES, NUM_CLASSES, ids_of
+from clothseg.labels import GROUPS, ID2LABEL, LABEL2ID, NAMES, NUM_CLASSES, class_names, ids_of
 from clothseg.options import CutoutOptions
-from clothseg.outputs import render
+from clothseg.outputs import masks, render
 from clothseg.outputs.cutout import PLAIN, refine
 from clothseg.outputs.item_files import write_zip
 from clothseg.outputs.items import MIN_SHARE, Item, find_items
@@ -255,6 +255,49 @@ class Segmentation:
         """Return a cut-out of the pixels of a mask (H, W) bool, as `cutout` makes it of classes."""
         made = refine(np.asarray(self.photo), mask, options or PLAIN, self.alpha)
         return self._with_dpi(Image.fromarray(made))
+
+    def mask_picture(self, *names: str, options: CutoutOptions | None = None) -> Image.Image:
+        """Return a mask of the named classes: a grey image (mode L) of the photo's size, white where `cutout` keeps.
+
+        Args:
+            names: classes or groups.
+            options: as for `cutout`, except `background`, `crop` and `margin`: `clothseg.outputs.masks`.
+
+        Raises:
+            UnknownClassError: no name, or an unknown one.
+        """
+        return self.picture_of_mask(self.mask(*names), options)
+
+    def picture_of_mask(self, mask: Mask, options: CutoutOptions | None = None) -> Image.Image:
+        """Return a mask (H, W) bool as a grey image (mode L), as `mask_picture` makes it of classes."""
+        made = masks.mask_levels(np.asarray(self.photo), mask, options or PLAIN, self.alpha)
+        return self._with_dpi(Image.fromarray(made))
+
+    def mask_pictures(self, *names: str, options: CutoutOptions | None = None) -> dict[str, Image.Image]:
+        """Return `mask_picture` of all named classes together, under "kept", and of each of them that is in the photo,
+        under its name.
+
+        Args:
+            names: classes or groups; by default all garments and accessories.
+            options: as for `mask_picture`.
+
+        Raises:
+            UnknownClassError: an unknown name.
+        """
+        kept = class_names(names or ("All garments",))
+        return {
+            name: self.mask_picture(*(kept if name == masks.KEPT else (name,)), options=options)
+            for name in masks.named(kept, self.areas)
+        }
+
+    def save_masks(self, path: str | os.PathLike[str], *names: str, options: CutoutOptions | None = None) -> None:
+        """Write a ZIP of `mask_pictures` as PNG, such as `kept.png` and `Dress.png`, atomically.
+
+        Raises:
+            UnknownClassError: an unknown name.
+            ConfigError: the folder does not exist.
+        """
+        masks.write_zip(Path(path), self.mask_pictures(*names, options=options))
 
     def items(self, *names: str, min_share: float = MIN_SHARE) -> tuple[Item, ...]:
         """Return the garments and accessories one by one, or the items of the named classes:

@@ -9,6 +9,7 @@ import gradio as gr
 
 from clothseg.app import html
 from clothseg.app.cards import cards
+from clothseg.app.components.parts import mask_of_parts
 from clothseg.app.components.stage import cutout_value, stage_news, stage_value
 from clothseg.app.corrections import corrected
 from clothseg.app.downloads import (
@@ -17,16 +18,19 @@ from clothseg.app.downloads import (
     save_items,
     save_items_zip,
     save_labels,
+    save_mask,
+    save_masks_zip,
     save_summary,
 )
 from clothseg.app.i18n import tr
 from clothseg.app.messages import localized
 from clothseg.app.photo_input import fitting_photo, plain_errors
 from clothseg.app.selection import Choice, PhotoResult, carried, cutout_of, first_picks, items_of, of_group, preview_of
-from clothseg.app.settings import LOOK, OPACITY, Settings, cutout_options, look_options, write_link
+from clothseg.app.settings import OPACITY, SWITCHES, Settings, cutout_options, switch_options, write_link
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ClothsegError
 from clothseg.options import CutoutOptions, SegmentOptions
+from clothseg.outputs.masks import KEPT
 from clothseg.segmenter import Segmenter
 
 
@@ -71,7 +75,7 @@ class Answers:
             return None
         choice = Choice.of(said)
         try:
-            options = SegmentOptions.of(look_options(ticks))
+            options = SegmentOptions.of(switch_options(ticks))
             shown = before if isinstance(before, PhotoResult) and before.path == path else None
             if shown and shown.options == options and not choice.restoring:
                 return self.unchanged  # gradio sends some changes of a photo twice
@@ -183,7 +187,7 @@ class Answers:
     @plain_errors
     def address(*values: Any) -> str:
         """Query of the page's address: the settings, not what is picked."""
-        return write_link(Settings(values[: len(LOOK)], cutout=cutout_options(*values[len(LOOK) :])))
+        return write_link(Settings(values[: len(SWITCHES)], cutout=cutout_options(*values[len(SWITCHES) :])))
 
     @staticmethod
     @plain_errors
@@ -195,7 +199,7 @@ class Answers:
         if isinstance(seen, PhotoResult):
             if set(choice.picked) != set(first_picks(seen.parts, ())):
                 keep = tuple(dict.fromkeys(part.name for part in seen.parts if part.key in choice.picked))
-        settings = Settings(values[: len(LOOK)], keep, opacity, cutout_options(*values[len(LOOK) :]))
+        settings = Settings(values[: len(SWITCHES)], keep, opacity, cutout_options(*values[len(SWITCHES) :]))
         return gr.update(value=write_link(settings), visible=True)
 
 
@@ -212,9 +216,20 @@ def _each(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions, poly
     return save_items_zip(seen.result, items_of(seen.result, picked), options, polygons) if picked else None
 
 
+def _mask(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions, polygons: bool) -> str | None:
+    return save_mask(seen.result, mask_of_parts(seen.result, picked), options) if picked else None
+
+
+def _masks(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions, polygons: bool) -> str | None:
+    masks = {KEPT: mask_of_parts(seen.result, picked)} | {key: mask_of_parts(seen.result, [key]) for key in picked}
+    return save_masks_zip(seen.result, masks, options) if picked else None
+
+
 _FILES: dict[str, Callable[[PhotoResult, Sequence[str], CutoutOptions, bool], str | None]] = {
     "cutout": _cutout,
     "each": _each,
+    "mask": _mask,
+    "masks": _masks,
     "labels": lambda seen, picked, options, polygons: save_labels(seen.result),
     "summary": lambda seen, picked, options, polygons: save_summary(seen.result),
     "items": lambda seen, picked, options, polygons: save_items(seen.result, items_of(seen.result)),

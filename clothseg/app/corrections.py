@@ -20,6 +20,7 @@ from clothseg.segmenter import Segmenter
 MOST = 500
 """Corrections of one photo."""
 
+
 def corrected(segmenter: Segmenter, seen: PhotoResult, edits: Sequence[Mapping[str, Any]]) -> PhotoResult:
     """A result with these corrections in place of those that it has.
 

@@ -13,32 +13,33 @@
   let classes = [];
   let file = null; // the photo, as long as this page is open
   let photo = null; // where the server has it
+  let analysed = null; // what the last analysis was asked for: a photo, or null without one
   let restoring = null; // picks and corrections of a photo that is on its way back to the server
   const TWICE = 3000; // milliseconds
   let asked = {}; // the photo and settings that are being segmented
 
   const page = {
-    // What the server is told with each event; `values` are the event's inputs.
-    choice: (values = []) => {
-      if (values[1]?.url) photo = values[1];
+    // What the server is told with each event.
+    choice: () => {
       const {number, picked, edits} = stage;
       const opacity = Number(one('#stage .opacity input')?.value ?? 0.6);
       if (restoring) return {number: 0, opacity, ...restoring, restoring: true};
       return {number: number || 0, picked, edits: edits || [], classes, opacity};
     },
-    // The same, for the event that segments a photo. gradio sends a change of the photo twice in a row, and both calls
-    // would be computed: the second waits here for ever.
-    analyse: (values, looks) => {
-      const key = JSON.stringify([values[1]?.path, values.slice(4, 4 + looks)]);
-      const again = key === asked.key && performance.now() - asked.at < TWICE;
-      if (again) return new Promise(() => {});
+    // The same for an analysis, whose second input is the photo. gradio sends a change of the photo twice in a row; the
+    // second call would be computed, too, so that it waits here for ever.
+    analyse: (values) => {
+      const key = JSON.stringify([values[1]?.path, values.slice(3)]);
+      if (key === asked.key && performance.now() - asked.at < TWICE) return new Promise(() => {});
       asked = {key, at: performance.now()};
-      return page.choice(values);
+      analysed = values[1];
+      if (analysed?.url) photo = analysed;
+      return page.choice();
     },
-    // What the server makes of a result later waits until the stage has drawn it: both would only slow each other down.
-    later: async (...values) => {
+    // The same for cards and refined cut-out: they wait until the stage has drawn the result, not to slow it down.
+    later: async () => {
       await drawn();
-      return values;
+      return page.choice();
     },
     link: (query) => location.origin + location.pathname + query,
   };
@@ -89,10 +90,13 @@
     box.dispatchEvent(new Event('change', {bubbles: true}));
   };
 
-  // Take away a photo that could not be used, so that another one can be dropped or chosen in its place.
+  // Take away a photo that could not be used, so that another one can be dropped or chosen in its place; but not the
+  // next photo, which may be there already.
   page.discard = () => {
     asked = {};
-    if (one('#message .problem')) one('#photo .icon-button-wrapper button:last-of-type')?.click();
+    const shown = one('#photo img')?.src;
+    if (!one('#message .problem') || !analysed?.url || (shown && shown !== analysed.url)) return;
+    one('#photo .icon-button-wrapper button:last-of-type')?.click();
   };
 
   const holdsFiles = (event) => [...(event.dataTransfer?.types || [])].includes('Files');
@@ -130,8 +134,22 @@
     page.give(photo);
   });
   document.addEventListener('change', (event) => {
-    if (event.target === input() && event.target.files[0]) file = event.target.files[0];
+    if (event.target !== input() || !event.target.files[0]) return;
+    file = event.target.files[0];
+    if (begun) return;
+    event.stopImmediatePropagation();
+    held = file;
   }, true);
+
+  // A photo that comes before the settings of a link waits for them.
+  let begun = !location.search;
+  let held = null;
+  page.begin = () => {
+    begun = true;
+    page.give(held);
+    held = null;
+  };
+  setTimeout(page.begin, 10_000); // if the server did not answer
 
   // The cards, and the buttons that need something picked.
 

@@ -27,6 +27,7 @@ from clothseg.commands.common import (
 )
 from clothseg.errors import ConfigError, UsageError
 from clothseg.images.sources import Source, collected
+from clothseg.options import MASK_OPTIONS
 
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=["labels", "cutouts"],
         help="files to write (default: labels cutouts)",
     )
-    add_keep(parser, "cut-outs and items")
+    add_keep(parser, "cut-outs, masks and items")
     parser.add_argument(
         "--grey", action="store_true", help="write label maps as grey PNG, for tools that do not read palettes"
     )
@@ -275,8 +276,12 @@ def _check(arguments: argparse.Namespace) -> None:
     if not arguments.paths or not arguments.out:
         raise UsageError("Give photos or folders as PATH, and an output folder as --out.")
     given = [name for name in CUTOUT if getattr(arguments, name)]
-    if given and "cutouts" not in arguments.write:
-        raise UsageError(f"--{given[0]} is an option of cut-outs: add cutouts to --write.")
+    if given and not {"cutouts", "masks"} & set(arguments.write):
+        where = "cutouts or masks" if given[0] in MASK_OPTIONS else "cutouts"
+        raise UsageError(f"--{given[0]} is an option of cut-outs: add {where} to --write.")
+    alone = [name for name in given if name not in MASK_OPTIONS]
+    if alone and "cutouts" not in arguments.write:
+        raise UsageError(f"--{alone[0]} does not change masks, which have the photo's size: add cutouts to --write.")
     if arguments.polygons and "coco" not in arguments.write:
         raise UsageError("--polygons is an option of COCO files: add coco to --write.")
     if arguments.grey and "labels" not in arguments.write:

@@ -1,11 +1,12 @@
-"""The pipeline from the network's logits to a prediction, used for photos, people, clips, evaluation and GPUs alike.
+"""The pipeline from the network's logits to a prediction: the same for photos, people, clips, evaluation and GPUs.
 
-0. `decode`: a photo that is not upright is turned (`clothseg.postprocess.orientation`); what follows is turned back.
-1. `decode_logits`: rules on legs and on people seen from behind, then labels at the photo's own size.
-2. `decode_single`: a small figure is cropped and segmented again at a higher resolution (`clothseg.postprocess.
-   zoom_crop`), then `clothseg.postprocess.cleanup`.
-   `decode_people`: people are told apart, and each is segmented by themselves (`clothseg.postprocess.people`).
-   `decode_window`: of a clip's frame, through the window that follows its people.
+0. `decode` turns a photo that is not upright (`clothseg.postprocess.orientation`), and turns the result back.
+1. `decode_logits` applies the rules on legs and on people seen from behind, and labels pixels at the photo's own size.
+2. `decode_single` crops a small figure, segments it again at a higher resolution (`clothseg.postprocess.zoom_crop`)
+and
+   applies `clothseg.postprocess.cleanup`.
+   `decode_people` separates people and segments each of them (`clothseg.postprocess.people`).
+   `decode_window` decodes a clip's frame of which only the window around its people was segmented.
 """
 
 import logging
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     import torch
 
 Logits = Union[npt.NDArray[np.float32], "torch.Tensor"]
-"""Logits of a photo, (18, h, w) float32; for a GPU's engine a tensor, and label maps are computed there."""
+"""Logits of a photo, (18, h, w) float32. A GPU's engine gives a tensor, and label maps are computed on the GPU."""
 
 CropInference = Callable[[Image.Image], Logits]
 """The network: computes the logits (18, h, w) of a photo or a crop."""
@@ -44,7 +45,7 @@ CropInference = Callable[[Image.Image], Logits]
 _log = logging.getLogger(__name__)
 
 WIDE = 2.5
-"""Factor of pixels for the network's input in wide photos, when it looks for people."""
+"""Largest number of input pixels for finding people in wide photos, as a multiple of the usual number."""
 
 
 EXCLUDED = -1e4
@@ -83,12 +84,12 @@ def decode(
     """Return the prediction for a photo.
 
     Args:
-        photo: RGB, or RGBA: it is laid on white, and fully transparent pixels are Background.
-        logits: (18, h, w) of the whole photo; with people "all", computed at `aspect_preserving_size`.
-        options: what to do; `tta` and `max_side` are applied before.
+        photo: RGB, or RGBA. An RGBA photo is placed on white, and fully transparent pixels are Background.
+        logits: (18, h, w) of the whole photo; with `people="all"`, computed at `aspect_preserving_size`.
+        options: of the call; `tta` and `max_side` have been applied before.
         infer: the network, for crops.
         aspect: height over width of the network's input.
-        infer_whole: the network for whole photos, if other than `infer`: with people "all".
+        infer_whole: the network for whole photos with `people="all"`; None if `infer` computes them too.
     """
     logits, infer = exclude_classes(logits, options), _excluding(infer, options)
     infer_whole = None if infer_whole is None else _excluding(infer_whole, options)
@@ -108,7 +109,10 @@ def decode(
 
 
 def exclude_classes(logits: Logits, options: SegmentOptions) -> Logits:
-    """The logits (18, h, w) with the classes of the option `exclude` as good as impossible; a copy, if any is."""
+    """Set the logits (18, h, w) of the classes in the option `exclude` so low that they never win.
+
+    Return the same array or tensor if there are none, else a copy.
+    """
     if not options.exclude:
         return logits
     logits = logits.copy() if isinstance(logits, np.ndarray) else logits.clone()
@@ -128,13 +132,13 @@ def _orient(
         return find_orientation(photo, logits, infer=infer, as_array=_as_array, aspect=aspect)
     if find_layout(_as_array(logits)).is_upright:
         return Orientation(0, logits)
-    # The network is less sure of photos in their own proportions, so that orientations are compared without them.
+    # The network is less certain of photos in their own proportions, so orientations are compared in its proportions.
     rotation = find_orientation(photo, infer(photo), infer=infer, as_array=_as_array, aspect=aspect).rotation
     return Orientation(rotation, infer_whole(turn(photo, rotation)) if rotation else logits)
 
 
 def _turn_back(prediction: Prediction, rotation: int, turned_size: tuple[int, int]) -> Prediction:
-    """Turn the prediction for a photo back that was turned clockwise by `rotation`; (W, H) is its turned size."""
+    """Turn back the prediction for a photo that was turned clockwise by `rotation` to the size (W, H)."""
     if not rotation:
         return prediction
     person_map = prediction.person_map
@@ -152,10 +156,11 @@ def decode_logits(photo: Image.Image, logits: Logits, *, guided: bool, back_view
 
     Args:
         photo: RGB.
-        logits: of it.
-        guided: let borders follow the photo's edges, remove legs below a cropped photo's end, and apply `back_view`;
-            else interpolate the logits.
-        back_view: whether to swap sides, for a person seen from behind; None decides by the logits.
+        logits: of this photo or crop.
+        guided: align borders with the photo's edges, remove legs that a crop cuts off, and apply `back_view`;
+        otherwise
+            only interpolate the logits.
+        back_view: whether to swap left and right for a person seen from behind; None decides by the logits.
     """
     if not isinstance(logits, np.ndarray):
         return _decode_on_gpu(photo, logits, guided, back_view)
@@ -181,7 +186,7 @@ def apply_logit_rules(logits: npt.NDArray[np.float32], back_view: bool | None = 
 
 
 def _decode_on_gpu(photo: Image.Image, logits: "torch.Tensor", guided: bool, back_view: bool | None) -> Prediction:
-    """Decode on the device of the logits, or on the CPU if the GPU's memory does not suffice."""
+    """Decode on the device of the logits, or on the CPU if the GPU runs out of memory."""
     from clothseg.engines.device import is_out_of_memory, upload
     from clothseg.postprocess import on_gpu
 
@@ -189,10 +194,10 @@ def _decode_on_gpu(photo: Image.Image, logits: "torch.Tensor", guided: bool, bac
     try:
         if not guided:
             return Prediction(*on_gpu.label_pixels(logits, size), evidence=_evidence(_as_array(logits), photo))
-        # The rules look at logits here: they are small, beside photo and label map.
-        here = _as_array(logits)
-        ruled = apply_logit_rules(here, back_view)
-        if ruled is not here:
+        # The rules run on the CPU, since the logits are small compared with the photo and the label map.
+        on_cpu = _as_array(logits)
+        ruled = apply_logit_rules(on_cpu, back_view)
+        if ruled is not on_cpu:
             logits = upload(ruled, logits.device)
         label_map = on_gpu.follow_edges(logits, upload(np.asarray(photo), logits.device))
         probability = on_gpu.winning_probability(logits, size)
@@ -213,9 +218,9 @@ def decode_single(
     aspect: float,
     crop_logits: tuple[Box, Logits] | None = None,
 ) -> Prediction:
-    """Decode a photo as one of a single person; arguments as for `decode`.
+    """Decode a photo of a single person; arguments as for `decode`.
 
-    `crop_logits` are those of the zoom crop, with its box, if already known.
+    `crop_logits` are the box and the logits of the zoom crop, if they are already known.
     """
     guided, back_view = options.edges == "guided", _back_view(options)
     first = decode_logits(photo, logits, guided=guided, back_view=back_view)
@@ -224,11 +229,11 @@ def decode_single(
     if options.zoom == "auto" and (box := find_zoom_crop(whole := _as_array(logits), size, aspect)):
         if crop_logits is not None and crop_logits[0] == box:
             infer = partial(_known, crop_logits[1])
-        closer = infer_crop(photo, box, infer, guided=guided, around=whole, back_view=back_view)
-        label_map = paste(label_map, closer.label_map, box, size)
-        probability = paste(probability, closer.probability, box, size)
+        crop = infer_crop(photo, box, infer, guided=guided, around=whole, back_view=back_view)
+        label_map = paste(label_map, crop.label_map, box, size)
+        probability = paste(probability, crop.probability, box, size)
         confidence = confidences(label_map, probability)
-        evidence += move(closer.evidence, box.left, box.top)
+        evidence += move(crop.evidence, box.left, box.top)
     return Prediction(
         apply_cleanup(label_map) if options.rules else label_map, confidence, probability, evidence=evidence
     )
@@ -252,7 +257,7 @@ def decode_people(
     whole = decode_logits(photo, logits, guided=guided, back_view=back_view)
     label_map, probability, evidence = whole.label_map, whole.probability, whole.evidence
     divided = partition_by_person(label_map)
-    if divided.max() <= 1:  # as without the option: specks and all are the one person's
+    if divided.max() <= 1:  # one person: the same result as without the option
         alone = decode_single(photo, infer(photo), options, infer=infer, aspect=aspect)
         return alone._replace(person_map=(alone.label_map != BACKGROUND).view(np.uint8))
 
@@ -272,7 +277,7 @@ def decode_people(
 def decode_window(
     photo: Image.Image, logits: Logits, box: Box, options: SegmentOptions, *, back_view: bool | None = None
 ) -> Prediction:
-    """Return the prediction for a clip's frame of which only a window was segmented; outside of it all is Background.
+    """Return the prediction for a clip's frame of which only a window was segmented; the rest is Background.
 
     Args:
         photo: RGB, the whole frame.
@@ -297,7 +302,7 @@ def decode_window(
 def aspect_preserving_size(photo_size: tuple[int, int], usual: tuple[int, int]) -> tuple[int, int]:
     """Return the input size (h, w) for finding people in a photo of (W, H), if the usual size is `usual` (h, w).
 
-    The photo's proportions are kept: squeezed into the upright input, people side by side would not be recognised.
+    The photo's proportions are kept, since people side by side are not recognised if squeezed into the upright input.
     """
     width, height = photo_size
     stretch = min(max(height / width, 0.25), 4.0)
@@ -315,14 +320,14 @@ def infer_crop(
     around: npt.NDArray[np.float32] | None = None,
     back_view: bool | None = None,
 ) -> Prediction:
-    """Crop a photo and segment the crop at its higher resolution.
+    """Crop a photo and segment the crop, which gives a higher resolution.
 
     Args:
         photo: RGB.
         box: of the crop.
         infer: the network.
         guided: as for `decode_logits`.
-        around: logits of the whole photo, which blend with those of the crop at its edges; None for none.
+        around: logits of the whole photo, to blend with the crop's logits at its edges; None for no blending.
         back_view: as for `decode_logits`.
     """
     crop = photo.crop(box)

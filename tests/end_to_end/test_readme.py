@@ -1,4 +1,4 @@
-"""README.md does what it says: front matter, commands, and every snippet, run as written."""
+"""The front matter, commands and snippets of README.md and of the guides run as written."""
 
 import re
 import shlex
@@ -21,6 +21,7 @@ from clothseg.training.arguments import parse_arguments
 
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CUTOUTS = (ROOT / "docs" / "cutouts.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
@@ -103,7 +104,7 @@ def test_jobs_line_has_flags_that_exist(text: str, hub: LocalHub, work: Path) ->
 
 def test_library_and_cutout_snippets(work: Path) -> None:
     env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1", "HOME": str(work)}
-    snippets = [snippet("python", "from clothseg import Segmenter"), snippet("python", "CutoutOptions")]
+    snippets = [snippet("python", "from clothseg import Segmenter"), snippet("python", "CutoutOptions", CUTOUTS)]
     in_turn = "import sys\nfor code in sys.argv[1:]:\n    exec(code, {})\n    print('---')"
     told, listed, _ = run([sys.executable, "-c", in_turn, *snippets], work, env).split("---\n")
     with Image.open(work / "labels.png") as labels, Image.open(work / "cutout.png") as cutout:
