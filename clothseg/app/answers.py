@@ -1,5 +1,6 @@
 """What the server answers to what a visitor does on the tab for one photo. None of it knows the tab's components."""
 
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from clothseg.app.components.parts import mask_of_parts
 from clothseg.app.components.stage import cutout_value, stage_news, stage_value
 from clothseg.app.corrections import corrected
 from clothseg.app.downloads import (
+    new_name,
     save_coco,
     save_cutout_picture,
     save_items,
@@ -26,6 +28,7 @@ from clothseg.app.i18n import tr
 from clothseg.app.messages import localized
 from clothseg.app.photo_input import fitting_photo, plain_errors
 from clothseg.app.selection import Choice, PhotoResult, carried, cutout_of, first_picks, items_of, of_group, preview_of
+from clothseg.app.server.lazy_files import lazy_file
 from clothseg.app.settings import OPACITY, SWITCHES, Settings, cutout_options, switch_options, write_link
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ClothsegError
@@ -151,7 +154,8 @@ class Answers:
         # A new photo's first picks are the server's; the browser has them a moment later.
         picked = choice.picked if choice.number == seen.number else seen.picked
         cutout = cutout_value(preview_of(seen, picked, options), picked) if picked else None
-        return stage_news(seen.number, cutout=cutout, background=_color(options))
+        download = _dragged(seen, picked, options) if picked else None
+        return stage_news(seen.number, cutout=cutout, background=_color(options), download=download)
 
     def file(self, kind: str) -> Callable[..., str | None]:
         """What makes a file of a kind from what the browser shows, and gives its path."""
@@ -206,6 +210,18 @@ class Answers:
 def _color(options: CutoutOptions) -> str | None:
     """The colour behind a cut-out, for the stage to draw."""
     return options.background if isinstance(options.background, str) and options.background != "none" else None
+
+
+def _dragged(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions) -> dict[str, Any]:
+    """The file that dragging the cut-out out of the browser gives; it is written when the browser fetches it."""
+    held = weakref.ref(seen)  # a photo that the session has dropped is not kept for this
+
+    def write() -> str | None:
+        now = held()
+        return None if now is None else _cutout(now, picked, options, False)
+
+    name = new_name(seen.result, "-cutout.png")
+    return {"url": lazy_file(write), "name": name, "type": "image/png", "picked": list(picked)}
 
 
 def _cutout(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions, polygons: bool) -> str | None:

@@ -252,6 +252,7 @@
     link.click();
     link.remove();
   };
+  document.addEventListener('stage:save', () => one('#save')?.click());
   let settle = null;
   page.copy = () => {
     const promise = new Promise((resolve, reject) => {

@@ -6,6 +6,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.labels import BACKGROUND
+from clothseg.postprocess.geometry import deepest_point
 from clothseg.segmentation import Segmentation
 
 
@@ -62,12 +63,10 @@ def numbered(picture: npt.NDArray[np.uint8], label_map: npt.NDArray[np.uint8]) -
     for class_id in np.unique(label_map):
         if class_id == BACKGROUND:
             continue
-        inside = np.pad((label_map == class_id).view(np.uint8), 1)
-        depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
-        y, x = np.unravel_index(depth.argmax(), depth.shape)
-        if depth[y, x] < _ROOM * size:
+        x, y, depth = deepest_point(label_map == class_id)
+        if depth < _ROOM * size:
             continue
-        scale = size * float(np.clip(depth[y, x] / (16 * size), 0.5, 0.9))
+        scale = size * float(np.clip(depth / (16 * size), 0.5, 0.9))
         text = str(class_id)
         (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
         at = int(x - width / 2), int(y + height / 2)

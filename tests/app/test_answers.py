@@ -1,5 +1,6 @@
 """What the tab for one photo answers, without a browser."""
 
+import gc
 import json
 import re
 import zipfile
@@ -20,7 +21,7 @@ from clothseg.app.answers import Answers
 from clothseg.app.cards import cards
 from clothseg.app.components.parts import find_parts
 from clothseg.app.i18n import tr
-from clothseg.app.selection import PhotoResult, first_picks
+from clothseg.app.selection import PhotoResult, cutout_of, first_picks
 from clothseg.app.settings import DEFAULT_CUTOUT, DEFAULT_OPTIONS, DEFAULT_TICKS, cutout_values
 from clothseg.labels import GROUPS, LABEL2ID
 from clothseg.options import SegmentOptions
@@ -192,6 +193,26 @@ def test_a_link_names_classes_only_if_others_are_picked(answers: Answers, doll: 
 
     assert link(first) == "" and link(first, opacity=0.4) == "?opacity=0.4"
     assert link(["Hat", "Face"]) == "?keep=Hat,Face"
+
+
+def test_the_file_to_drag_is_written_when_wanted_and_holds_no_photo(
+    answers: Answers, photo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr("clothseg.app.answers.lazy_file", lambda make: told.append(make) or "later/1")
+    seen, value = analyse(answers, photo)
+    said = {"number": seen.number, "picked": value["picked"]}
+    download = answers.preview(said, seen, *PLAIN)["news"]["download"]
+    assert (download["url"], download["name"], download["picked"]) == (
+        "later/1",
+        "holiday-cutout.png",
+        value["picked"],
+    )
+    with Image.open(told[0]()) as made:
+        assert np.array_equal(np.asarray(made), np.asarray(cutout_of(seen.result, value["picked"], DEFAULT_CUTOUT)))
+    del seen
+    gc.collect()
+    assert told[0]() is None
 
 
 def test_each_part_has_a_card(doll: PhotoResult) -> None:

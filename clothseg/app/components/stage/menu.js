@@ -5,7 +5,7 @@ let menuAt = null; // {id, x, y, first}: part, point of the frame, and the first
 
 function openMenu(id, x, y) {
   const found = part(id);
-  if (!found && !(state.value.editable && onPhoto(x, y))) return;
+  if (!found && !((state.value.editable || state.picked.size) && onPhoto(x, y))) return;
   hideTip();
   if (found) hoverOver(id);
   menuAt = {id, x, y};
@@ -14,8 +14,11 @@ function openMenu(id, x, y) {
     items.push(menuItem(texts.only, () => only(found.key)));
     items.push(menuItem(state.picked.has(found.key) ? texts.unpick : texts.pick, () => toggle(found.key)));
   }
+  if (state.picked.size) {
+    items.push(menuItem(texts.save, () => document.dispatchEvent(new CustomEvent('stage:save'))));
+  }
   if (state.value.editable) {
-    if (found) items.push(document.createElement('hr'));
+    if (items.length) items.push(document.createElement('hr'));
     items.push(menuItem(texts.this_is, showClasses, null, true));
     if (found) items.push(menuItem(fill(texts.not_in_photo, {label: classOf(found.name).label}), () => exclude(found)));
   }
