@@ -1,6 +1,7 @@
 // The menu of a part, or of a point that is in none: right click, long press, or the menu key.
 
 const menu = one('.menu');
+let underFinger = false; // whether the finger that has opened it is still to be lifted, perhaps from an item
 let menuAt = null; // {id, x, y, first}: part, point of the frame, and the first page's items
 
 function openMenu(id, x, y) {
@@ -54,7 +55,8 @@ function menuItem(text, action, color = null, stays = false) {
   made.setAttribute('role', 'menuitem');
   if (color) made.append(swatch(color));
   made.append(text);
-  made.addEventListener('click', () => {
+  made.addEventListener('click', (event) => {
+    if (underFinger && event.detail) return;
     if (!stays) closeMenu();
     action();
   });
@@ -111,5 +113,6 @@ menu.addEventListener('focusout', (event) => {
 document.addEventListener('pointerdown', closeFromAfar, true);
 function closeFromAfar(event) {
   if (!element.isConnected) return document.removeEventListener('pointerdown', closeFromAfar, true);
+  underFinger = false;
   if (!menu.contains(event.target)) closeMenu(false);
 }

@@ -54,6 +54,7 @@ function rest(id) {
   const pointer = pointers.get(id);
   if (!pointer || pointer.moved) return;
   pointer.moved = true;
+  underFinger = true;
   openMenu(idAt(pointer.x, pointer.y), pointer.x, pointer.y);
 }
 
