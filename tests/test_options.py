@@ -19,14 +19,14 @@ from clothseg import ConfigError, CutoutOptions, Segmentation, Segmenter, Segmen
 from clothseg.app.endpoints import add_endpoints
 from clothseg.app.mcp import OLD_SWITCHES
 from clothseg.app.settings import (
-    AT_FIRST,
-    CUTOUT_AT_FIRST,
-    LOOK,
-    LOOK_AT_FIRST,
+    DEFAULT_CUTOUT,
+    DEFAULT_OPTIONS,
+    DEFAULT_TICKS,
+    SWITCHES,
     cutout_inputs,
     cutout_options,
-    look_options,
     read_link,
+    switch_options,
 )
 from clothseg.commands import evaluate, segment, video
 from clothseg.commands.common import segment_options
@@ -153,12 +153,12 @@ def assert_schema(schema: dict[str, Any], option: Option) -> None:
 
 
 def test_page() -> None:
-    assert {switch.option for switch in LOOK} == set(ENDPOINT_OPTIONS) - {"exclude"}
-    assert SegmentOptions.of(look_options(LOOK_AT_FIRST)) == AT_FIRST
-    assert SegmentOptions.of(look_options([not tick for tick in LOOK_AT_FIRST])) != AT_FIRST
+    assert {switch.option for switch in SWITCHES} == set(ENDPOINT_OPTIONS) - {"exclude"}
+    assert SegmentOptions.of(switch_options(DEFAULT_TICKS)) == DEFAULT_OPTIONS
+    assert SegmentOptions.of(switch_options([not tick for tick in DEFAULT_TICKS])) != DEFAULT_OPTIONS
     with gr.Blocks():
         inputs = cutout_inputs()
-    assert cutout_options(*(each.value for each in inputs)) == CUTOUT_AT_FIRST
+    assert cutout_options(*(each.value for each in inputs)) == DEFAULT_CUTOUT
     limits = {(each.minimum, each.maximum) for each in inputs if isinstance(each, gr.Slider)}
     assert {(CUTOUT[name].minimum, CUTOUT[name].maximum) for name in ("grow", "feather")} <= limits
 
@@ -269,4 +269,4 @@ def test_old_names_work_for_one_release(tiny_model: Path, capsys: pytest.Capture
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         segmenter(photo, max_side=60)
-        assert read_link({"people": "all"}).look != LOOK_AT_FIRST
+        assert read_link({"people": "all"}).ticks != DEFAULT_TICKS

@@ -26,7 +26,7 @@ from clothseg.app.i18n import tr
 from clothseg.app.messages import localized
 from clothseg.app.photo_input import fitting_photo, plain_errors
 from clothseg.app.selection import Choice, PhotoResult, carried, cutout_of, first_picks, items_of, of_group, preview_of
-from clothseg.app.settings import LOOK, OPACITY, Settings, cutout_options, look_options, write_link
+from clothseg.app.settings import OPACITY, SWITCHES, Settings, cutout_options, switch_options, write_link
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ClothsegError
 from clothseg.options import CutoutOptions, SegmentOptions
@@ -75,7 +75,7 @@ class Answers:
             return None
         choice = Choice.of(said)
         try:
-            options = SegmentOptions.of(look_options(ticks))
+            options = SegmentOptions.of(switch_options(ticks))
             shown = before if isinstance(before, PhotoResult) and before.path == path else None
             if shown and shown.options == options and not choice.restoring:
                 return self.unchanged  # gradio sends some changes of a photo twice
@@ -191,7 +191,7 @@ class Answers:
     @plain_errors
     def address(*values: Any) -> str:
         """Query of the page's address: the settings, not what is picked."""
-        return write_link(Settings(values[: len(LOOK)], cutout=cutout_options(*values[len(LOOK) :])))
+        return write_link(Settings(values[: len(SWITCHES)], cutout=cutout_options(*values[len(SWITCHES) :])))
 
     @staticmethod
     @plain_errors
@@ -204,7 +204,7 @@ class Answers:
             parts = find_parts(seen.result)
             if set(choice.picked) != set(first_picks(parts, ())):
                 keep = tuple(dict.fromkeys(part.name for part in parts if part.key in choice.picked))
-        settings = Settings(values[: len(LOOK)], keep, opacity, cutout_options(*values[len(LOOK) :]))
+        settings = Settings(values[: len(SWITCHES)], keep, opacity, cutout_options(*values[len(SWITCHES) :]))
         return gr.update(value=write_link(settings), visible=True)
 
 

@@ -13,16 +13,22 @@
   let classes = [];
   let file = null; // the photo, as long as this page is open
   let photo = null; // where the server has it
+  let analysed = null; // what the last analysis was asked for: a photo, or null without one
   let restoring = null; // picks and corrections of a photo that is on its way back to the server
 
   const page = {
-    // What the server is told with each event; `values` are the event's inputs.
-    choice: (values = []) => {
-      if (values[1]?.url) photo = values[1];
+    // What the server is told with each event.
+    choice: () => {
       const {number, picked, edits} = stage;
       const opacity = Number(one('#stage .opacity input')?.value ?? 0.6);
       if (restoring) return {number: 0, opacity, ...restoring, restoring: true};
       return {number: number || 0, picked, edits: edits || [], classes, opacity};
+    },
+    // The same for an analysis, whose second input is the photo.
+    analyse: (values) => {
+      analysed = values[1];
+      if (analysed?.url) photo = analysed;
+      return page.choice();
     },
     link: (query) => location.origin + location.pathname + query,
   };
@@ -64,9 +70,12 @@
     box.dispatchEvent(new Event('change', {bubbles: true}));
   };
 
-  // Take away a photo that could not be used, so that another one can be dropped or chosen in its place.
+  // Take away a photo that could not be used, so that another one can be dropped or chosen in its place; but not the
+  // next photo, which may be there already.
   page.discard = () => {
-    if (one('#message .problem')) one('#photo .icon-button-wrapper button:last-of-type')?.click();
+    const shown = one('#photo img')?.src;
+    if (!one('#message .problem') || !analysed?.url || (shown && shown !== analysed.url)) return;
+    one('#photo .icon-button-wrapper button:last-of-type')?.click();
   };
 
   const holdsFiles = (event) => [...(event.dataTransfer?.types || [])].includes('Files');
@@ -104,8 +113,22 @@
     page.give(photo);
   });
   document.addEventListener('change', (event) => {
-    if (event.target === input() && event.target.files[0]) file = event.target.files[0];
+    if (event.target !== input() || !event.target.files[0]) return;
+    file = event.target.files[0];
+    if (begun) return;
+    event.stopImmediatePropagation();
+    held = file;
   }, true);
+
+  // A photo that comes before the settings of a link waits for them.
+  let begun = !location.search;
+  let held = null;
+  page.begin = () => {
+    begun = true;
+    page.give(held);
+    held = null;
+  };
+  setTimeout(page.begin, 10_000); // if the server did not answer
 
   // The cards, and the buttons that need something picked.
 

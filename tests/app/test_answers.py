@@ -21,12 +21,12 @@ from clothseg.app.cards import cards
 from clothseg.app.components.parts import find_parts
 from clothseg.app.i18n import tr
 from clothseg.app.selection import PhotoResult, first_picks
-from clothseg.app.settings import AT_FIRST, CUTOUT_AT_FIRST, LOOK_AT_FIRST, cutout_values
+from clothseg.app.settings import DEFAULT_CUTOUT, DEFAULT_OPTIONS, DEFAULT_TICKS, cutout_values
 from clothseg.labels import GROUPS, LABEL2ID
 from clothseg.options import SegmentOptions
 
 
-PLAIN = cutout_values(CUTOUT_AT_FIRST)
+PLAIN = cutout_values(DEFAULT_CUTOUT)
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def doll() -> PhotoResult:
 
 
 def analyse(answers: Answers, path: Any, before: Any = None, **said: Any) -> Any:
-    return answers.analyse(said, path, before, [], LOOK_AT_FIRST, PLAIN)
+    return answers.analyse(said, path, before, [], DEFAULT_TICKS, PLAIN)
 
 
 def edit(answers: Answers, seen: PhotoResult, *edits: dict[str, Any], picked: Any = (), base: Any = None) -> Any:
@@ -64,7 +64,7 @@ def edit(answers: Answers, seen: PhotoResult, *edits: dict[str, Any], picked: An
 
 def test_a_photo_is_segmented_as_the_library_does(answers: Answers, photo: str) -> None:
     seen, value = analyse(answers, photo)
-    expected = answers.segmenter(photo, AT_FIRST)
+    expected = answers.segmenter(photo, DEFAULT_OPTIONS)
     assert np.array_equal(seen.result.label_map, expected.label_map) and seen.result.name == "holiday.jpg"
     assert value["number"] == seen.number and value["base"] == seen.started
     assert value["picked"] == first_picks(find_parts(expected), ())
@@ -75,7 +75,7 @@ def test_picks_go_on_to_the_next_photo_and_stay_in_the_same(answers: Answers, ph
     keys = [part.key for part in find_parts(seen.result)][:1]
     assert analyse(answers, photo, seen) == answers.unchanged
     said = {"number": seen.number, "picked": keys, "classes": ["Bag"]}
-    plain = [False, *LOOK_AT_FIRST[1:]]
+    plain = [False, *DEFAULT_TICKS[1:]]
     assert answers.analyse(said, photo, seen, [], plain, PLAIN)[1]["picked"] == keys  # type: ignore[index, misc]
     other = tmp_path / "other.png"
     Image.fromarray(draw(1, 300, 200).image).save(other)
@@ -152,7 +152,7 @@ def test_files_are_of_what_the_browser_shows(answers: Answers, doll: PhotoResult
     cutout = made("cutout")
     assert cutout.name == "doll-cutout.png"
     with Image.open(cutout) as image:
-        expected = doll.result.cutout("Left-shoe", "Right-shoe", options=CUTOUT_AT_FIRST)
+        expected = doll.result.cutout("Left-shoe", "Right-shoe", options=DEFAULT_CUTOUT)
         assert np.array_equal(np.asarray(image), np.asarray(expected))
     with zipfile.ZipFile(made("each")) as archive:
         assert archive.namelist() == ["items.json", "coco.json", "01-Left-shoe.png", "02-Right-shoe.png"]
@@ -188,7 +188,7 @@ def test_a_link_names_classes_only_if_others_are_picked(answers: Answers, doll: 
     first = first_picks(find_parts(doll.result), ())
 
     def link(picked: list[str], **said: Any) -> str:
-        return str(answers.link({"picked": picked, **said}, doll, *LOOK_AT_FIRST, *PLAIN)["value"])
+        return str(answers.link({"picked": picked, **said}, doll, *DEFAULT_TICKS, *PLAIN)["value"])
 
     assert link(first) == "" and link(first, opacity=0.4) == "?opacity=0.4"
     assert link(["Hat", "Face"]) == "?keep=Hat,Face"
