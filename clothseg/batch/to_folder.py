@@ -128,9 +128,11 @@ class OutputFolder:
         with atomic_path(table) as file, file.open("w", newline="", encoding="utf-8") as stream:
             found = ((source, problems.get(source.files, "")) for source in sources)
             lines = (
-                line(source, self._summary(source), error) for source, error in found if error or self.holds(source)
+                line(source, self._summary(source), error, self.wanted.labels)
+                for source, error in found
+                if error or self.holds(source)
             )
-            write_table(stream, by_uncertainty(lines) if self.sort == "uncertainty" else lines)
+            write_table(stream, by_uncertainty(lines) if self.sort == "uncertainty" else lines, self.wanted.labels)
         if processes == 1:
             self._write_coco()
             return table
@@ -153,7 +155,7 @@ class OutputFolder:
                 yield json.loads(path.read_text(encoding="utf-8"))
 
         with atomic_path(self.path / COCO) as file, file.open("w", encoding="utf-8") as stream:
-            write_merged(stream, parts, self.about.get("model"))
+            write_merged(stream, parts, self.about.get("model"), self.wanted.labels)
 
     def _part(self, rank: int, processes: int) -> Path:
         return self.path / f"results-{rank}-of-{processes}.csv"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clothseg.errors import ConfigError, ImageError, UnknownClassError, UsageError
-from clothseg.labels import GROUPS
+from clothseg.labels import GROUPS, LabelSet
 from clothseg.options import CutoutOptions, Option, SegmentOptions, options_of
 
 
@@ -18,6 +18,18 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--revision", help="branch, tag or commit of the model on the Hub")
 
 
+def labels_of(arguments: argparse.Namespace) -> LabelSet:
+    """Return the label set of the model that `add_model`'s arguments name, without loading the model.
+
+    Raises:
+        HubError: the model does not exist or is not accessible, or the Hub cannot be reached.
+        ModelError: its labels cannot be used.
+    """
+    from clothseg.models.loading import read_label_set
+
+    return read_label_set(arguments.model, arguments.revision)
+
+
 def add_keep(parser: argparse.ArgumentParser, of: str) -> None:
     """Add `--keep`: the classes or groups to keep in `of`, such as cut-outs."""
     parser.add_argument(
@@ -25,7 +37,8 @@ def add_keep(parser: argparse.ArgumentParser, of: str) -> None:
         nargs="+",
         metavar="CLASS",
         default=["All garments"],
-        help=f"classes or groups of classes ({', '.join(GROUPS)}) to keep in {of}; default: All garments",
+        help=f"classes or groups of classes ({', '.join(GROUPS)}) to keep in {of}; other models have other ones; "
+        "default: All garments",
     )
 
 

@@ -23,6 +23,7 @@ from clothseg.commands.common import (
     add_segment_options,
     as_usage,
     cutout_options,
+    labels_of,
     segment_options,
 )
 from clothseg.errors import ConfigError, UsageError
@@ -102,8 +103,9 @@ def run(arguments: argparse.Namespace) -> int:
     """
     rank, processes = _processes()
     _check(arguments)
+    labels = labels_of(arguments)
     with as_usage():
-        segment_options(arguments)
+        segment_options(arguments).excluded_ids(labels)
     if arguments.dataset:
         return _segment_dataset(arguments, rank, processes)
     with ExitStack() as stack:
@@ -114,6 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
                 cutout_options(arguments),
                 arguments.polygons,
                 arguments.grey,
+                labels,
             )
             leave_out = _ours(arguments.out, arguments.paths)
             photos = stack.enter_context(collected(arguments.paths, leave_out=leave_out, unpack=arguments.zip))
