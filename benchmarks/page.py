@@ -32,7 +32,7 @@ import numpy as np  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from clothseg import Segmenter  # noqa: E402
-from clothseg.app.settings import AT_FIRST  # noqa: E402
+from clothseg.app.settings import DEFAULT_OPTIONS  # noqa: E402
 
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
@@ -88,7 +88,7 @@ def main() -> None:
             for size in SIZES:
                 path = photo(Path(folder), seed, size)
                 start = time.perf_counter()
-                segmenter(path, AT_FIRST)
+                segmenter(path, DEFAULT_OPTIONS)
                 library = time.perf_counter() - start
                 waits[size].append((library, *wait(page, path)))
     print("| photo | library, ms | page, ms | difference, ms | page : library | pick, ms |")

@@ -15,30 +15,30 @@ from gradio.mcp import GradioMCPServer
 from paper_dolls import draw
 from PIL import Image
 
-from clothseg import ConfigError, CutoutOptions, Segmentation, Segmenter, SegmentOptions, UnknownClassError
+from clothseg import ConfigError, Segmentation, Segmenter, SegmentOptions, UnknownClassError
 from clothseg.app.endpoints import add_endpoints
 from clothseg.app.mcp import OLD_SWITCHES
 from clothseg.app.settings import (
-    AT_FIRST,
-    CUTOUT_AT_FIRST,
-    LOOK,
-    LOOK_AT_FIRST,
+    DEFAULT_CUTOUT,
+    DEFAULT_OPTIONS,
+    DEFAULT_TICKS,
+    SWITCHES,
     cutout_inputs,
     cutout_options,
-    look_options,
     read_link,
+    switch_options,
 )
 from clothseg.commands import evaluate, segment, video
 from clothseg.commands.common import segment_options
 from clothseg.images.decode import LEAST_MAX_SIDE
-from clothseg.options import (
+from clothseg.options.cutout import CutoutOptions
+from clothseg.options.declaration import Option, options_of
+from clothseg.options.segment import (
     ENDPOINT_OPTIONS,
     EVALUATION_OPTIONS,
     VIDEO_OPTIONS,
-    Option,
     SegmentKeywords,
     VideoKeywords,
-    options_of,
 )
 from clothseg.training.evaluation.scoring import score
 from clothseg.video.stream import Stream, segment_frames
@@ -114,7 +114,7 @@ def blocks() -> gr.Blocks:
 
 def test_endpoints(blocks: gr.Blocks) -> None:
     named = blocks.get_api_info()["named_endpoints"]
-    for endpoint in ("/segment", "/refine", "/cutout", "/items", "/batch"):
+    for endpoint in ("/segment", "/refine", "/cutout", "/masks", "/items", "/batch"):
         parameters = {each["parameter_name"]: each for each in named[endpoint]["parameters"]}
         assert [name for name in parameters if name in SEGMENT] == list(ENDPOINT_OPTIONS)
         for name in ENDPOINT_OPTIONS:
@@ -135,7 +135,7 @@ def test_endpoints(blocks: gr.Blocks) -> None:
 
 def test_mcp_tools(blocks: gr.Blocks) -> None:
     server = GradioMCPServer(blocks)
-    for tool in ("segment", "refine", "cutout", "items", "batch"):
+    for tool in ("segment", "refine", "cutout", "masks", "items", "batch"):
         full_name = next(name for name in server.tool_to_endpoint if name.endswith(tool))
         block_fn = server.get_block_fn_from_endpoint_name(server.tool_to_endpoint[full_name])
         schema, _ = server.get_input_schema(full_name, server.get_fn_description(block_fn, full_name)[1])
@@ -153,12 +153,12 @@ def assert_schema(schema: dict[str, Any], option: Option) -> None:
 
 
 def test_page() -> None:
-    assert {switch.option for switch in LOOK} == set(ENDPOINT_OPTIONS) - {"exclude"}
-    assert SegmentOptions.of(look_options(LOOK_AT_FIRST)) == AT_FIRST
-    assert SegmentOptions.of(look_options([not tick for tick in LOOK_AT_FIRST])) != AT_FIRST
+    assert {switch.option for switch in SWITCHES} == set(ENDPOINT_OPTIONS) - {"exclude"}
+    assert SegmentOptions.of(switch_options(DEFAULT_TICKS)) == DEFAULT_OPTIONS
+    assert SegmentOptions.of(switch_options([not tick for tick in DEFAULT_TICKS])) != DEFAULT_OPTIONS
     with gr.Blocks():
         inputs = cutout_inputs()
-    assert cutout_options(*(each.value for each in inputs)) == CUTOUT_AT_FIRST
+    assert cutout_options(*(each.value for each in inputs)) == DEFAULT_CUTOUT
     limits = {(each.minimum, each.maximum) for each in inputs if isinstance(each, gr.Slider)}
     assert {(CUTOUT[name].minimum, CUTOUT[name].maximum) for name in ("grow", "feather")} <= limits
 
@@ -269,4 +269,4 @@ def test_old_names_work_for_one_release(tiny_model: Path, capsys: pytest.Capture
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         segmenter(photo, max_side=60)
-        assert read_link({"people": "all"}).look != LOOK_AT_FIRST
+        assert read_link({"people": "all"}).ticks != DEFAULT_TICKS

@@ -1,6 +1,6 @@
 """Texts of the About tab: classes, limits, model and API. Pure functions that return strings."""
 
-from clothseg.app.html import called, licence, swatch
+from clothseg.app.html import licence, model_name, swatch
 from clothseg.app.i18n import tr
 from clothseg.labels import NAMES
 
@@ -62,7 +62,7 @@ def limits() -> str:
 
 def model(name: str, revision: str | None, license_note: str) -> str:
     """Return the name and licence of the served model."""
-    return f"""<h2>{tr("The model")}</h2><p>{called(name, revision)}. {licence(license_note)}</p>
+    return f"""<h2>{tr("The model")}</h2><p>{model_name(name, revision)}. {licence(license_note)}</p>
 <p>{tr("clothseg itself is free software under the Apache License 2.0.")}</p>"""
 
 

@@ -1,4 +1,4 @@
-"""The page: its tabs, its links and the endpoints behind it, put together."""
+"""Build the page from its tabs, links and endpoints."""
 
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,14 @@ def build(
     models: Models = Models(),  # noqa: B008 - immutable
     save_corrections: Path | None = None,
 ) -> gr.Blocks:
-    """The app around a model.
+    """Return the app for a model.
 
     Args:
-        segmenter: Runs one photo at a time; it may still be on its way (`model_loader.LazySegmenter`).
-        examples: Folder of example photos; their names are in `segment_tab.EXAMPLES`.
-        address: Where programs reach the app: a Space's name or a URL, for the manual on the page.
-        models: Others that can be compared with this one.
-        save_corrections: Data set folder for corrected results, of `/refine` and of the page; None saves none.
+        segmenter: segments one photo at a time; may still be loading (`model_loader.LazySegmenter`).
+        examples: folder of example photos; their names are in `segment_tab.EXAMPLES`.
+        address: where programs reach the app, a Space's name or a URL; shown in the page's API examples.
+        models: other models that can be compared with this one.
+        save_corrections: data set folder for corrected results from `/refine` and the page; None saves none.
     """
     with deferred(), Page(title=tr("clothseg: clothes, cut out"), delete_cache=(600, KEEP_SECONDS)) as page:
         gr.HTML(html.header())
@@ -54,7 +54,8 @@ def build(
         tell(page, segmenter, Places(notice, model, figures, gr.HTML()))
         add_endpoints(segmenter, save_corrections)
         private: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        page.load(_opened, None, linked, **private)
+        opened = page.load(_opened, None, linked, **private)
+        opened.then(None, None, None, js="() => window.clothseg.begin()", **private)
     return page
 
 
@@ -69,7 +70,7 @@ def _opened(request: gr.Request) -> Any:
 
 
 def launch_options() -> dict[str, Any]:
-    """What gradio takes at launch rather than when the page is built: looks, limits and switches."""
+    """Return the options that Gradio takes at launch instead of when the page is built: style, limits and switches."""
     with deferred():
         texts = {
             "LANGUAGE": tr("en"),
@@ -88,7 +89,7 @@ def launch_options() -> dict[str, Any]:
         "css": html.style(),
         "css_paths": Path(__file__).with_name("ui.css"),
         "max_file_size": MAX_UPLOAD_BYTES,
-        # Each session holds its photo and label map: this bounds the memory that closed tabs go on using.
+        # Each session keeps its photo and label map; this limits the memory that closed tabs still use.
         "state_session_capacity": 64,
         "run_history": False,
         "show_error": True,

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -13,13 +13,19 @@ from clothseg.images.file_names import escaped
 from clothseg.options import CutoutOptions
 from clothseg.outputs.coco import to_coco
 from clothseg.outputs.cutout import PLAIN
-from clothseg.outputs.items import Item, items_to_dict
+from clothseg.outputs.items import Item, Mask, items_to_dict
+from clothseg.outputs.masks import file_name, write_zip
 from clothseg.segmentation import Segmentation
 
 
 def new_file(result: Segmentation, ending: str) -> Path:
     """Return a path for a file of `result`: the photo's own name with `ending`, in a folder that nobody can guess."""
-    return new_path(Path(result.name or "photo").stem + ending)
+    return new_path(new_name(result, ending))
+
+
+def new_name(result: Segmentation, ending: str) -> str:
+    """Return the photo's own name with `ending`."""
+    return Path(result.name or "photo").stem + ending
 
 
 def new_path(name: str) -> Path:
@@ -39,6 +45,32 @@ def save_cutout_picture(result: Segmentation, cutout: Image.Image) -> str:
     path = new_file(result, "-cutout.png")
     # Level 1 is several times faster than Pillow's default, and the file hardly larger.
     save_picture(cutout, path, compress_level=1)
+    return str(path)
+
+
+def save_mask(result: Segmentation, mask: Mask, options: CutoutOptions = PLAIN) -> str:
+    """Write a mask (H, W) bool as a black-and-white PNG and return its path."""
+    path = new_file(result, "-mask.png")
+    save_picture(result.picture_of_mask(mask, options), path, compress_level=1)
+    return str(path)
+
+
+def save_masks(result: Segmentation, names: Sequence[str], options: CutoutOptions = PLAIN) -> list[str]:
+    """Write a PNG for each of `Segmentation.mask_pictures` and return their paths, that of the union first."""
+    pictures = result.mask_pictures(*names, options=options)
+    folder = new_file(result, "").parent
+    paths = []
+    for name, picture in pictures.items():
+        path = folder / f"{Path(result.name or 'photo').stem}-mask-{file_name(name)}.png"
+        save_picture(picture, path, compress_level=1)
+        paths.append(str(path))
+    return paths
+
+
+def save_masks_zip(result: Segmentation, masks: Mapping[str, Mask], options: CutoutOptions = PLAIN) -> str:
+    """Write a ZIP with a PNG for each mask (H, W) bool, under its name, and return its path."""
+    path = new_file(result, "-masks.zip")
+    write_zip(path, {name: result.picture_of_mask(mask, options) for name, mask in masks.items()})
     return str(path)
 
 

@@ -8,7 +8,15 @@ from typing import Any
 
 import gradio as gr
 
-from clothseg.app.downloads import new_path, save_coco, save_cutout, save_items_zip, save_labels, save_overlay
+from clothseg.app.downloads import (
+    new_path,
+    save_coco,
+    save_cutout,
+    save_items_zip,
+    save_labels,
+    save_masks,
+    save_overlay,
+)
 from clothseg.app.limits import BATCH_QUEUE, MODEL_LIMIT, MODEL_QUEUE
 from clothseg.app.mcp import CLICK_SCHEMA, OLD_SWITCHES, OPTIONS_SCHEMA, STROKE_SCHEMA, described
 from clothseg.app.model_loader import pending
@@ -38,7 +46,7 @@ def _names(classes: Any) -> list[str]:
 
 
 def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) -> None:
-    """Add `/segment`, `/refine`, `/cutout`, `/items`, `/batch`, `/labels` and `/health` to the Blocks being built.
+    """Add `/segment`, `/refine`, `/cutout`, `/masks`, `/items`, `/batch`, `/labels` and `/health` to the Blocks.
 
     Args:
         segmenter: the model.
@@ -135,6 +143,29 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
 
     @plain_errors
     @described
+    def masks(
+        photo: str | bytes | None,
+        classes: list[str] | None = None,
+        options: dict[str, Any] | None = None,
+        look: SegmentOptions = DEFAULT,
+    ) -> list[str]:
+        """Make black-and-white masks of classes in a photo, for inpainting: white is the class, black is the rest.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+            classes: Classes or groups, as for cutout; by default all garments and accessories.
+            options: Options, as for cutout; background, crop and margin have no effect: masks have the photo's size.
+
+        Returns:
+            A list of grey PNGs of the photo's size: first the mask of all the classes together, whose name ends in
+            "-mask-kept.png", then one for each of them that is in the photo, such as "photo-mask-Dress.png".
+        """
+        names = _names(classes)
+        made = _cutout_options(options, None)
+        return save_masks(run(photo, look), names, made)
+
+    @plain_errors
+    @described
     def items(
         photo: str | bytes | None,
         classes: list[str] | None = None,
@@ -179,12 +210,12 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
 
         Args:
             photos: Photos and ZIPs of photos, in any mix.
-            kinds: Files to write for each photo: labels (PNG), cutouts (PNG), overlays (JPEG), items (JSON list of
-                garments and accessories, as from items), coco (COCO annotations of all photos in one file). By default
-                the first two.
-            classes: Classes or groups to keep in the cut-outs and to list as items, as for cutout. By default All
-                garments.
-            options: Options of the cut-outs, as for cutout.
+            kinds: Files to write for each photo: labels (PNG), cutouts (PNG), masks (PNGs as from masks), overlays
+                (JPEG), items (JSON list of garments and accessories, as from items), coco (COCO annotations of all
+                photos in one file). By default the first two.
+            classes: Classes or groups to keep in the cut-outs and masks and to list as items, as for cutout. By
+                default All garments.
+            options: Options of the cut-outs and masks, as for cutout.
             polygons: Write polygons in the COCO file, which more tools read, instead of run lengths, which are exact.
 
         Returns:
@@ -260,6 +291,9 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
     def file(label: str) -> gr.File:
         return gr.File(label=label, visible=False)
 
+    def files(label: str) -> gr.File:
+        return gr.File(label=label, file_count="multiple", visible=False)
+
     def json(label: str) -> gr.JSON:
         return gr.JSON(label=label, visible=False)
 
@@ -306,6 +340,7 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         api_name="cutout",
         **event,
     )
+    trigger.click(masks, [photo, classes, options, *look, *old], files("masks"), api_name="masks", **event)
     trigger.click(
         items,
         [photo, classes, flag("cutouts"), options, *look, flag("polygons"), *old],

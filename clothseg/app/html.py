@@ -1,4 +1,4 @@
-"""The page's own HTML: title, empty state, tables, progress and footer. Pure functions to strings."""
+"""The page's own HTML: title, empty state, tables, progress and footer. Pure functions that return strings."""
 
 from collections.abc import Sequence
 from html import escape
@@ -12,7 +12,7 @@ from clothseg.outputs.comparison import Comparison
 
 
 _MOST_PROBLEMS = 20
-"""Photos that are named on the page; the table names all."""
+"""Largest number of skipped photos that the page lists; the table lists all."""
 
 _HANGER = (
     '<svg viewBox="0 0 48 48" aria-hidden="true"><path d="M18.5 15.5a5.5 5.5 0 1 1 8 4.9c-1.7.9-2.5 2-2.5 3.7'
@@ -21,11 +21,11 @@ _HANGER = (
 
 
 def header() -> str:
-    """Title, one sentence, and the other languages."""
+    """Return the title, one sentence about the app, and links to the other languages."""
     colors = [hex_color(name) for class_id, name in enumerate(NAMES) if class_id != BACKGROUND]
     stops = [f"{color} {i / len(colors):.2%} {(i + 1) / len(colors):.2%}" for i, color in enumerate(colors)]
     links = "".join(
-        f'<a href="?lang={code}" lang="{code}" hreflang="{code}">{_called(code)}</a>' for code in LANGUAGES
+        f'<a href="?lang={code}" lang="{code}" hreflang="{code}">{_own_name(code)}</a>' for code in LANGUAGES
     )
     return f"""<header class="title">{_HANGER}<h1>clothseg</h1>
 <p>{tr("Finds every garment in a photo and cuts it out, at the photo’s full size.")}</p>
@@ -33,19 +33,19 @@ def header() -> str:
 <div class="ribbon" style="background:linear-gradient(90deg,{",".join(stops)})"></div>"""
 
 
-def _called(language: str) -> str:
-    """What a language calls itself."""
+def _own_name(language: str) -> str:
+    """Return a language's own name."""
     with use_language(language):
         return tr(NAME)
 
 
 def heading(title: str, text: str) -> str:
-    """What a card begins with; both are the page's own HTML."""
+    """Return the head of a card from HTML strings."""
     return f"<h2>{title}</h2><p>{text}</p>"
 
 
 def start() -> str:
-    """What stands beside the place for the photo before there is one."""
+    """Return the text beside the photo input while there is no photo."""
     return f"""<section class="start">{_figure()}<div><h2>{tr("Drop a photo to begin")}</h2><ol>
 <li>{tr("Drop, paste or take a photo of a dressed person.")}</li>
 <li>{tr("Click the garments you want.")}</li>
@@ -53,41 +53,45 @@ def start() -> str:
 
 
 def result_bar() -> str:
-    """What stands above the items of a photo: the way to the next photo."""
+    """Return the button above the items of a photo that leads to the next photo."""
     return f'<button type="button" id="new-photo">{tr("New photo")}</button>'
 
 
 def announcement(text: str) -> str:
-    """What screen readers say, and what a copy to the clipboard came to."""
+    """Return a status line for screen readers, and the toast that reports copying to the clipboard."""
     return f'<p class="unseen" role="status">{escape(text)}</p><p id="said-here" class="toast" role="status"></p>'
 
 
 def loading(name: str | None) -> str:
-    """What is said while the model is on its way; `name` is of one on the Hub or a folder, None the embedded one."""
-    said = (
+    """Return the notice that the model is loading.
+
+    Args:
+        name: Hub id or folder of the model; None for the embedded one.
+    """
+    text = (
         tr("The model {name} is being loaded.", name=f"<code>{escape(name)}</code>")
         if name
         else tr("The model is being loaded.")
     )
-    return f'<p class="coming" role="status">{said} {tr("You can begin: photos wait until it is there.")}</p>'
+    return f'<p class="coming" role="status">{text} {tr("You can begin: photos wait until it is there.")}</p>'
 
 
 def problem(message: str, title: str = "") -> str:
-    """What stands in place of a result when there is none; `title` is the page's own."""
+    """Return the message that replaces a result; `title` is HTML of the page."""
     title = title or tr("This photo cannot be used")
     return f'<section class="problem" role="alert"><h2>{title}</h2><p>{escape(message)}</p></section>'
 
 
 def notes(texts: Sequence[str]) -> str:
-    """What to know of a result, above it: `Segmentation.notes`."""
+    """Return the notes of a result (`Segmentation.notes`), shown above it."""
     listed = "".join(f"<p>{tr(text)}</p>" for text in texts)
     return f'<section class="notes" role="status">{listed}</section>' if listed else ""
 
 
 def batch_start(message: str = "") -> str:
-    """Return the steps of a batch, shown before it starts; `message` is about the batch before."""
-    told = f'<p role="status">{escape(message)}</p>' if message else ""
-    return f"""<h2>{tr("How it works")}</h2>{told}<ol class="steps"><li>{tr("Add photos or ZIPs of photos.")}</li>
+    """Return the steps of a batch, shown before it starts; `message` is about the previous batch."""
+    status = f'<p role="status">{escape(message)}</p>' if message else ""
+    return f"""<h2>{tr("How it works")}</h2>{status}<ol class="steps"><li>{tr("Add photos or ZIPs of photos.")}</li>
 <li>{tr("Start. If you cancel, you can still download the photos done so far.")}</li>
 <li>{tr("Download the ZIP: a folder for each kind of file, and <code>results.csv</code>.")}</li></ol>"""
 
@@ -155,26 +159,26 @@ def _share(share: float) -> str:
 
 
 def swatch(name: str) -> str:
-    """The colour and the number of a class."""
+    """Return a class's number on its colour."""
     return f'<i class="swatch" style="background:{hex_color(name)};color:{ink(name)}">{LABEL2ID[name]}</i>'
 
 
 def footer(model: str, revision: str | None, license_note: str, notice: str = "") -> str:
-    """Model and licence; `notice` says why it is not the model that was meant, or not its newest state."""
-    told = f'<p class="notice" role="status"><strong>{escape(localized(notice))}</strong></p>' if notice else ""
-    return f"""<footer class="foot">{told}<p>{tr("Model")} {called(model, revision)}. {licence(license_note)}
+    """Return the footer: model and licence, and a `notice` if another model or an older state of it is served."""
+    status = f'<p class="notice" role="status"><strong>{escape(localized(notice))}</strong></p>' if notice else ""
+    return f"""<footer class="foot">{status}<p>{tr("Model")} {model_name(model, revision)}. {licence(license_note)}
 {tr("Photos and results are deleted from this server within about an hour.")}</p></footer>"""
 
 
 def licence(note: str) -> str:
-    """What `loading.license_note` says, in the reader's language."""
+    """Return the text of `loading.license_note` in the reader's language."""
     if note.startswith(STATED):
         return tr("Licence of the weights, by their model card: {terms}", terms=escape(note.removeprefix(STATED)))
     return tr(escape(note))
 
 
-def called(model: str, revision: str | None) -> str:
-    """A model's name, and which state of it."""
+def model_name(model: str, revision: str | None) -> str:
+    """Return a model's name and commit as HTML."""
     name = f"<code>{escape(model)}</code>"
     return (
         tr("{model}, commit {commit}", model=name, commit=f"<code>{escape(revision[:10])}</code>")
@@ -183,24 +187,24 @@ def called(model: str, revision: str | None) -> str:
     )
 
 
-def agreement(found: Comparison, first: str, second: str) -> str:
-    """Return a table of how far two label maps agree, overall and for each class.
+def agreement(comparison: Comparison, first: str, second: str) -> str:
+    """Return a table of the agreement of two label maps, overall and for each class.
 
     Args:
-        found: the comparison.
+        comparison: of both label maps.
         first: name of the first result, as HTML.
-        second: name of the second.
+        second: name of the second result, as HTML.
     """
     rows = "".join(
         f'<tr><th scope="row">{swatch(row.name)}{tr(row.name)}</th><td>{_share(row.first)}</td>'
         f"<td>{_share(row.second)}</td>"
         f'<td><span class="bar"><b style="width:{100 * row.overlap:.0f}%"></b></span>'
         f"{percent(row.overlap, 1)}</td></tr>"
-        for row in found.classes
+        for row in comparison.classes
     )
-    said = tr("{share} of the pixels have the same class", share=percent(found.agreement, 1))
+    text = tr("{share} of the pixels have the same class", share=percent(comparison.agreement, 1))
     return (
-        f'<div class="scroll"><table class="found"><caption>{said}</caption><thead><tr>'
+        f'<div class="scroll"><table class="found"><caption>{text}</caption><thead><tr>'
         f'<th scope="col">{tr("Class")}</th><th scope="col">{tr("Area in {name}", name=first)}</th>'
         f'<th scope="col">{tr("Area in {name}", name=second)}</th>'
         f'<th scope="col">{tr("Overlap (IoU)")}</th></tr></thead><tbody>{rows}</tbody></table></div>'
@@ -208,7 +212,7 @@ def agreement(found: Comparison, first: str, second: str) -> str:
 
 
 def style() -> str:
-    """CSS of what is written down elsewhere: the languages."""
+    """Return the CSS that depends on the languages."""
     return "\n".join(
         f'.title nav[lang="{language}"] a[lang="{language}"] {{ display: none; }}' for language in LANGUAGES
     )

@@ -36,7 +36,7 @@ MESSAGES = (
     "{name} takes {size} MB when unpacked and the limit is {limit} MB; make it smaller first.",
     "The {kind} {name} holds no photos ({suffixes}, or the like).",
     "Choose at least one kind of output file.",
-    "Choose at least one class for the cut-outs.",
+    "Choose at least one class for the cut-outs and masks.",
     "No photos were given; add photos or a ZIP of photos.",
     "{count} photos are too many: the limit is {limit}; split them into several batches.",
     "The ZIP {name} cannot be written: {reason}.",

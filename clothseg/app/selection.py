@@ -1,13 +1,14 @@
-"""What a visitor has before them: a photo's result with its corrections, and what is picked of it."""
+"""The state of a visitor's session: a photo's result with its corrections, and which parts of it are picked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import count
 from typing import Any
 
 from PIL import Image
 
-from clothseg.app.components.parts import Part, key_of, mask_of_parts
+from clothseg.app.components.parts import Part, find_parts, key_of, mask_of_parts
 from clothseg.app.components.stage import save_photo
 from clothseg.app.downloads import save_preview
 from clothseg.app.previews import reduced, reduction
@@ -23,20 +24,21 @@ _numbers = count(1)
 
 @dataclass(frozen=True, eq=False)
 class PhotoResult:
-    """A result, the stored photo that it is of, and how it came about.
+    """A result, the stored photo that it belongs to, and how it was made.
 
     Attributes:
-        path: of the photo, or its bytes.
-        options: with which it was segmented.
+        path: path of the photo, or its bytes.
+        options: options with which it was segmented.
         base: the result before corrections.
-        result: with them.
-        edits: the corrections, as the stage has them.
-        started: number of the result that the corrections began with.
+        result: the result with corrections.
+        edits: the corrections, in the stage's format.
+        started: number of the result at which the corrections began.
         preview: path of the photo's preview.
-        picked: keys of the parts that were picked at first.
-        note: what to know of the photo, to be shown beside the notes of the result.
-        number: of this result; no other has it, past ones included. It is the hash as well: gradio tells by that
-            whether an event has changed a state.
+        parts: parts of the result; found if not given.
+        picked: keys of the parts that were picked first.
+        note: a message about the photo, shown with the notes of the result.
+        number: number of this result, unique in the process. It is also the hash, by which Gradio recognises whether
+            an event changed a state.
     """
 
     path: str | bytes
@@ -46,6 +48,7 @@ class PhotoResult:
     edits: tuple[dict[str, Any], ...] = ()
     started: int = 0
     preview: str = ""
+    parts: tuple[Part, ...] = ()
     picked: tuple[str, ...] = ()
     note: str = ""
     number: int = field(default_factory=_numbers.__next__, init=False)
@@ -55,28 +58,35 @@ class PhotoResult:
             object.__setattr__(self, "started", self.number)
         if not self.preview:
             object.__setattr__(self, "preview", save_photo(self.result))
+        if not self.parts:
+            object.__setattr__(self, "parts", find_parts(self.result))
 
     def __hash__(self) -> int:
         return self.number
 
+    @cached_property
+    def small(self) -> Segmentation:
+        """The result at the size of the page's previews."""
+        return reduced(self.result)
+
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to know of photo and result."""
+        """Messages about photo and result."""
         return (*self.result.notes, self.note) if self.note else self.result.notes
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the browser says is chosen on the stage when an event is sent: it knows better than the server.
+    """What is chosen on the stage when the browser sends an event. The browser's state is newer than the server's.
 
     Attributes:
-        number: of the result that the browser shows; 0 for none.
+        number: number of the result that the browser shows; 0 for none.
         picked: keys of parts.
-        edits: corrections that hold.
-        classes: names of the classes that the visitor picked last, in this photo or an earlier one; none if they
-            have picked nothing yet.
-        opacity: of the regions, 0..1.
-        restoring: whether the photo is one that the browser had before, with these picks and corrections.
+        edits: current corrections.
+        classes: names of the classes that the visitor picked last, in this photo or an earlier one; empty if nothing
+            was picked yet.
+        opacity: opacity of the regions, 0..1.
+        restoring: whether the browser sends a photo again that it had before, with these picks and corrections.
     """
 
     number: int = 0
@@ -87,18 +97,18 @@ class Choice:
     restoring: bool = False
 
     @classmethod
-    def of(cls, said: Any) -> "Choice":
-        """From the browser's JSON; what is not as it should be is left out."""
-        if not isinstance(said, Mapping):
+    def of(cls, sent: Any) -> "Choice":
+        """Read the browser's JSON; invalid values are ignored."""
+        if not isinstance(sent, Mapping):
             return cls()
-        number, opacity = said.get("number"), said.get("opacity")
+        number, opacity = sent.get("number"), sent.get("opacity")
         return cls(
             number if isinstance(number, int) else 0,
-            tuple(key for key in _list(said.get("picked")) if isinstance(key, str)),
-            tuple(dict(edit) for edit in _list(said.get("edits")) if isinstance(edit, Mapping)),
-            tuple(name for name in _list(said.get("classes")) if name in NAMES),
+            tuple(key for key in _list(sent.get("picked")) if isinstance(key, str)),
+            tuple(dict(edit) for edit in _list(sent.get("edits")) if isinstance(edit, Mapping)),
+            tuple(name for name in _list(sent.get("classes")) if name in NAMES),
             opacity if isinstance(opacity, int | float) and 0 <= opacity <= 1 else None,
-            said.get("restoring") is True,
+            sent.get("restoring") is True,
         )
 
 
@@ -107,21 +117,23 @@ def _list(value: Any) -> list[Any]:
 
 
 def from_link(query: Mapping[str, str]) -> list[Any]:
-    """Values of the components that a link sets, in the order of `segment_tab`."""
+    """Return the values of the components that a link sets, in the order of `segment_tab`."""
     settings = read_link(query)
-    return [*settings.look, *cutout_values(settings.cutout), list(settings.keep)]
+    return [*settings.ticks, *cutout_values(settings.cutout), list(settings.keep)]
 
 
 def first_picks(parts: Sequence[Part], names: Sequence[str]) -> list[str]:
-    """Keys of the parts to pick in a new photo: those of the classes `names`, else all garments, else all there is."""
+    """Return the keys of the parts to pick in a new photo: those of the classes `names`, else all garments, else all
+    parts."""
     chosen = [part.key for part in parts if part.name in names]
     return chosen or of_group("All garments", parts) or [part.key for part in parts]
 
 
 def carried(parts: Sequence[Part], picked: Sequence[str]) -> list[str]:
-    """Keys of the parts that stay picked in another result of the same photo.
+    """Return the keys of the parts that stay picked in another result of the same photo.
 
-    A key that it does not have, such as one without a person where people are told apart now, stands for its class.
+    A key that the other result lacks, for example one with a person if people are not separated there, counts for its
+    class.
     """
     known = {part.key for part in parts}
     classes = {key.partition("/")[0] for key in picked if key not in known}
@@ -129,7 +141,7 @@ def carried(parts: Sequence[Part], picked: Sequence[str]) -> list[str]:
 
 
 def of_group(group: str, parts: Sequence[Part]) -> list[str]:
-    """Keys of the parts that belong to the preset `group`."""
+    """Return the keys of the parts that belong to the preset `group`."""
     return [part.key for part in parts if part.name in GROUPS[group]]
 
 
@@ -138,16 +150,17 @@ def cutout_of(result: Segmentation, picked: Sequence[str], options: CutoutOption
     return result.cutout_mask(mask_of_parts(result, picked), options)
 
 
-def preview_of(result: Segmentation, picked: Sequence[str], options: CutoutOptions) -> str:
-    """Path of the cut-out at the page's size, not cropped; before a background only if that is a picture."""
-    shown = replace(scaled(options, reduction(result)), crop=False, margin=0)
-    if isinstance(shown.background, str):  # a colour is drawn by the stage
+def preview_of(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions) -> str:
+    """Return the path of the cut-out at the page's size, not cropped, and without a background colour (the stage draws
+    it)."""
+    shown = replace(scaled(options, reduction(seen.result)), crop=False, margin=0)
+    if isinstance(shown.background, str):  # the stage draws colours
         shown = replace(shown, background="none")
-    return save_preview(result, cutout_of(reduced(result), picked, shown))
+    return save_preview(seen.result, cutout_of(seen.small, picked, shown))
 
 
 def items_of(result: Segmentation, picked: Sequence[str] | None = None) -> tuple[Item, ...]:
-    """The items of a result, or those of the parts with the keys `picked`, numbered from 1."""
+    """Return the items of a result, or those of the parts with the keys `picked`, numbered from 1."""
     items = result.items(*NAMES[BACKGROUND + 1 :])
     if picked is None:
         return items

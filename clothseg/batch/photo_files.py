@@ -24,8 +24,16 @@ if TYPE_CHECKING:
     from clothseg.segmenter import Segmenter
 
 
-KINDS = {"labels": ".png", "cutouts": ".png", "overlays": ".jpg", "items": ".json", "coco": ".json"}
-"""Kinds of output files, each in a folder of its name, and their suffixes."""
+KINDS = {
+    "labels": ".png",
+    "cutouts": ".png",
+    "masks": ".png",
+    "overlays": ".jpg",
+    "items": ".json",
+    "coco": ".json",
+}
+"""Kinds of output files, each in a folder of its name, and their suffixes; masks have one for each class
+in theirs."""
 
 THREADS = 2
 """Least number of photos in progress: while the network computes one, the other is read or written."""
@@ -40,8 +48,8 @@ class OutputSpec:
 
     Attributes:
         kinds: some of `KINDS`.
-        classes: classes or groups for cut-outs and items, such as "All garments".
-        cutout: options of cut-outs; None is the default.
+        classes: classes or groups for cut-outs, masks and items, such as "All garments".
+        cutout: options of cut-outs and masks; None is the default.
         polygons: write polygons in COCO files, not run lengths.
         grey: write label maps as grey PNGs without a palette: `Segmentation.label_picture`.
 
@@ -64,13 +72,13 @@ class OutputSpec:
 
 
 _Make = Callable[[Path | bytes, PurePosixPath], tuple[dict[str, bytes], dict[str, Any]]]
-"""Makes the bytes of a photo's files by kind, and its summary, from the photo and its name."""
+"""Makes the bytes of a photo's files by folder, and its summary, from the photo and its name."""
 
 _log = logging.getLogger(__name__)
 
 
 class Outcome(NamedTuple):
-    """Result for a photo: its files' bytes by kind and its summary, or why it could not be used."""
+    """Result for a photo: files' bytes by folder, such as "labels" or "masks/Dress", and summary; or its error."""
 
     source: Source
     files: dict[str, bytes]
@@ -120,11 +128,10 @@ def _made(
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Return a photo's files and summary."""
     result = replace(segmenter(photo, **options), name=name.name)
-    files = {
-        kind: encoded(result, kind, wanted, name.as_posix())
-        for kind in wanted.kinds
-        if not (given_up and given_up.is_set())
-    }
+    files: dict[str, bytes] = {}
+    for kind in wanted.kinds:
+        if not (given_up and given_up.is_set()):
+            files |= files_of(result, kind, wanted, name.as_posix())
     return files, result.to_dict()
 
 
@@ -150,8 +157,37 @@ def _failed(source: Source, message: str) -> Outcome:
     return Outcome(source, {}, {}, escaped(named))
 
 
+def kind_of(folder: str) -> str:
+    """Return the kind of output files in a folder such as "labels" or "masks/Dress"."""
+    return folder.partition("/")[0]
+
+
+def mask_folders(wanted: OutputSpec, found: Iterable[str]) -> list[str]:
+    """Return the folders of a photo's masks, in which the classes `found` are."""
+    from clothseg.outputs import masks
+
+    return [f"masks/{masks.file_name(name)}" for name in masks.named(wanted.classes, found)]
+
+
+def files_of(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | None = None) -> dict[str, bytes]:
+    """Return the bytes of a photo's output files of a kind, by folder.
+
+    Args:
+        result: of the photo.
+        kind: one of `KINDS`.
+        wanted: how the files are made.
+        path: the photo's path, for COCO.
+    """
+    if kind != "masks":
+        return {kind: encoded(result, kind, wanted, path)}
+    from clothseg.outputs import masks
+
+    pictures = result.mask_pictures(*wanted.classes, options=wanted.cutout)
+    return {f"masks/{masks.file_name(name)}": masks.png(picture) for name, picture in pictures.items()}
+
+
 def encoded(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | None = None) -> bytes:
-    """Return the bytes of one output file; `kind` is one of `KINDS`, `path` the photo's path for COCO."""
+    """Return the bytes of one output file; `kind` is one of `KINDS` except masks, `path` the photo's path for COCO."""
     from clothseg.images import atomic_files
     from clothseg.outputs import coco, items, render
 

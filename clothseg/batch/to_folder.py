@@ -3,18 +3,19 @@
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clothseg.batch.photo_files import KINDS, Outcome, OutputSpec, line, write_table
+from clothseg.batch.photo_files import KINDS, Outcome, OutputSpec, kind_of, line, mask_folders, write_table
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import atomic_path, clear_leftovers
 from clothseg.images.file_names import escaped, system_path
 from clothseg.images.sources import Source
+from clothseg.options import MASK_OPTIONS
 
 
 SUMMARIES = "summaries"
@@ -25,8 +26,11 @@ TABLE = "results.csv"
 COCO = "coco.json"
 """Annotations of all photos, beside the folder with one file for each."""
 
-_CHOSEN = ("cutouts", "items", "coco")
+_CHOSEN = ("cutouts", "masks", "items", "coco")
 """Kinds whose files contain only chosen classes."""
+
+SORTS = ("photo", "uncertainty")
+"""Orders of the table."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,13 @@ class OutputFolder:
         path: the folder.
         wanted: what to write of each photo.
         about: JSON-ready: everything besides the photo that a label map depends on, such as the model and its options.
+        sort: order of the table, one of `SORTS`; "uncertainty" puts the least certain photos first.
     """
 
     path: Path
     wanted: OutputSpec
     about: dict[str, Any]
+    sort: str = "photo"
 
     def prepare(self, rank: int, processes: int) -> None:
         """Create the folders, and remove this process's last table and leftovers of killed processes.
@@ -62,9 +68,10 @@ class OutputFolder:
 
     def holds(self, source: Source) -> bool:
         """Return whether all files of a photo exist and were made from its current state in the current way."""
-        made = self._summary(source).get("made", {})
+        summary = self._summary(source)
+        made = summary.get("made", {})
         return all(
-            made.get(kind) == maker and self._file(source, kind).exists()
+            made.get(kind) == maker and all(self._file(source, each).exists() for each in self._folders(kind, summary))
             for kind, maker in self._makers(source).items()
         )
 
@@ -89,16 +96,18 @@ class OutputFolder:
         older, stamp = self._summary(source).get("made", {}), list(source.stamp)
         self._file(source, SUMMARIES).unlink(missing_ok=True)  # from here on, and if we are killed, it is not done
         kept = {}
-        for kind in KINDS.keys() - outcome.files.keys():
-            if not outcome.error and kind in older and older[kind]["photo"] == stamp:
+        written = {kind_of(folder) for folder in outcome.files}
+        for kind in KINDS:
+            if kind not in written and not outcome.error and kind in older and older[kind]["photo"] == stamp:
                 kept[kind] = older[kind]
-            else:  # it shows another photo
-                self._file(source, kind).unlink(missing_ok=True)
+                continue
+            for path in self._existing(source, kind) - {self._file(source, folder) for folder in outcome.files}:
+                path.unlink(missing_ok=True)  # it shows another photo, or was made in another way
         if outcome.error:
             return
         summary = escaped(json.dumps({**outcome.summary, "made": kept | makers}, ensure_ascii=False))
-        for kind, content in {**outcome.files, SUMMARIES: summary.encode()}.items():
-            path = self._file(source, kind)
+        for folder, content in {**outcome.files, SUMMARIES: summary.encode()}.items():
+            path = self._file(source, folder)
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(path) as file:
                 file.write_bytes(content)
@@ -118,15 +127,15 @@ class OutputFolder:
         table = self.path / TABLE if processes == 1 else self._part(rank, processes)
         with atomic_path(table) as file, file.open("w", newline="", encoding="utf-8") as stream:
             found = ((source, problems.get(source.files, "")) for source in sources)
-            write_table(
-                stream,
-                (line(source, self._summary(source), error) for source, error in found if error or self.holds(source)),
+            lines = (
+                line(source, self._summary(source), error) for source, error in found if error or self.holds(source)
             )
+            write_table(stream, by_uncertainty(lines) if self.sort == "uncertainty" else lines)
         if processes == 1:
             self._write_coco()
             return table
         parts = [self._part(number, processes) for number in range(processes)]
-        return merge(parts, self.path / TABLE, self._write_coco) or table
+        return merge(parts, self.path / TABLE, self._write_coco, self.sort) or table
 
     def _write_coco(self) -> None:
         """Write one COCO data set of all photos in the table."""
@@ -157,6 +166,8 @@ class OutputFolder:
             makers[kind] = {**common, "classes": list(self.wanted.classes)}
         if "cutouts" in makers:
             makers["cutouts"]["cutout"] = self._cutout
+        if "masks" in makers:
+            makers["masks"]["cutout"] = {name: self._cutout[name] for name in MASK_OPTIONS if name in self._cutout}
         if "labels" in makers and self.wanted.grey:
             makers["labels"] = {**common, "grey": True}
         if "coco" in makers:
@@ -174,8 +185,20 @@ class OutputFolder:
             found["background"] = hashlib.sha256(found["background"].tobytes()).hexdigest()
         return found
 
-    def _file(self, source: Source, kind: str) -> Path:
-        return self.path / kind / system_path(f"{source.files.as_posix()}{KINDS.get(kind, '.json')}")
+    def _folders(self, kind: str, summary: dict[str, Any]) -> list[str]:
+        """Return the folders that have a file of a kind, for a photo of that summary."""
+        if kind != "masks":
+            return [kind]
+        return mask_folders(self.wanted, [part["name"] for part in summary["classes"]])
+
+    def _file(self, source: Source, folder: str) -> Path:
+        return self.path / folder / system_path(f"{source.files.as_posix()}{KINDS.get(kind_of(folder), '.json')}")
+
+    def _existing(self, source: Source, kind: str) -> set[Path]:
+        """Return the paths of a photo's files of a kind that may exist."""
+        if kind != "masks":
+            return {self._file(source, kind)}
+        return {self._file(source, f"{kind}/{folder.name}") for folder in (self.path / kind).glob("*/")}
 
     def _summary(self, source: Source) -> dict[str, Any]:
         try:
@@ -197,8 +220,13 @@ def _difference(key: str, before: Any, now: Any) -> str:
     )
 
 
-def merge(parts: list[Path], table: Path, then: Callable[[], None] = lambda: None) -> Path | None:
-    """Merge the tables of several processes, sorted by photo; return None if some are missing.
+def by_uncertainty(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return lines of the table with the least certain photos first, and those without an uncertainty last."""
+    return sorted(lines, key=lambda found: -float(found.get("uncertainty") or -1))
+
+
+def merge(parts: list[Path], table: Path, then: Callable[[], None] = lambda: None, sort: str = "photo") -> Path | None:
+    """Merge the tables of several processes, sorted by photo or as `sort` says; return None if some are missing.
 
     Every process calls this after writing its own table, and the last to finish merges all of them. A table of an
     earlier run may still be there, so a process that has merged checks again whether another table was written
@@ -214,6 +242,8 @@ def merge(parts: list[Path], table: Path, then: Callable[[], None] = lambda: Non
             with suppress(FileNotFoundError), part.open(newline="", encoding="utf-8") as stream:
                 lines += list(csv.DictReader(stream))
         lines.sort(key=lambda found: PurePosixPath(found["photo"]))
+        if sort == "uncertainty":
+            lines = by_uncertainty(lines)
         with atomic_path(table) as file, file.open("w", newline="", encoding="utf-8") as stream:
             write_table(stream, lines)
         then()

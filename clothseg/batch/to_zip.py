@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from clothseg.batch.photo_files import COLUMNS, KINDS, OutputSpec, line, outcomes
+from clothseg.batch.photo_files import COLUMNS, KINDS, OutputSpec, kind_of, line, outcomes
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import atomic_path, clear_leftovers
 from clothseg.images.file_names import escaped
@@ -111,9 +111,9 @@ def segment_to_zip(
                 for done, (photo, files, summary, problem) in enumerate(results, 1):
                     if "coco" in files:
                         coco.write(files.pop("coco") + b"\n")
-                    for kind, content in files.items():
+                    for folder, content in files.items():
                         # stored: PNG and JPEG are packed already
-                        archive.writestr(f"{kind}/{photo.files.as_posix()}{KINDS[kind]}", content)
+                        archive.writestr(f"{folder}/{photo.files.as_posix()}{KINDS[kind_of(folder)]}", content)
                     table.writerow(line(photo, summary, problem))
                     yield Progress(done, len(photos), escaped(photo.name.as_posix()), problem)
                     if stop is not None and stop():

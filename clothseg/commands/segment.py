@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from clothseg import __version__
 from clothseg.batch.photo_files import KINDS, OutputSpec, outcomes
-from clothseg.batch.to_folder import SUMMARIES, OutputFolder
+from clothseg.batch.to_folder import SORTS, SUMMARIES, OutputFolder
 from clothseg.batch.worker_pool import MANY, MOST_WORKERS, WorkerPool, paying_workers
 from clothseg.commands.common import (
     CUTOUT,
@@ -27,6 +27,7 @@ from clothseg.commands.common import (
 )
 from clothseg.errors import ConfigError, UsageError
 from clothseg.images.sources import Source, collected
+from clothseg.options import MASK_OPTIONS
 
 
 if TYPE_CHECKING:
@@ -50,12 +51,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=["labels", "cutouts"],
         help="files to write (default: labels cutouts)",
     )
-    add_keep(parser, "cut-outs and items")
+    add_keep(parser, "cut-outs, masks and items")
     parser.add_argument(
         "--grey", action="store_true", help="write label maps as grey PNG, for tools that do not read palettes"
     )
     parser.add_argument(
         "--polygons", action="store_true", help="write polygons in COCO files, which more tools read than run lengths"
+    )
+    parser.add_argument(
+        "--sort",
+        choices=SORTS,
+        help="order of results.csv: photo (default), or uncertainty, with the photos to correct first on top",
     )
     add_segment_options(parser)
     parser.add_argument(
@@ -148,7 +154,7 @@ def _segment(
     options = asdict(segment_options(arguments))
     options["exclude"] = list(options["exclude"])  # as JSON gives it back
     about = {"clothseg": __version__, "model": loaded.name, "revision": loaded.revision, "digest": loaded.digest}
-    folder = OutputFolder(arguments.out, wanted, about | options)
+    folder = OutputFolder(arguments.out, wanted, about | options, arguments.sort or "photo")
     with as_usage():
         folder.prepare(rank, processes)
     todo = [photo for photo in photos if arguments.overwrite or not folder.holds(photo)]
@@ -268,6 +274,8 @@ def _check(arguments: argparse.Namespace) -> None:
             raise UsageError("--dataset needs --push_to_hub USER/OUT, the data set to push.")
         if arguments.max_side is not None:
             raise UsageError("--max_side cannot be used with --dataset, whose masks have the photos' own size.")
+        if arguments.sort:
+            raise UsageError("--sort cannot be used with --dataset, whose rows keep their order.")
         return
     alone = [name for name in ("split", "column", "push_to_hub", "private") if getattr(arguments, name)]
     if alone:
@@ -275,8 +283,12 @@ def _check(arguments: argparse.Namespace) -> None:
     if not arguments.paths or not arguments.out:
         raise UsageError("Give photos or folders as PATH, and an output folder as --out.")
     given = [name for name in CUTOUT if getattr(arguments, name)]
-    if given and "cutouts" not in arguments.write:
-        raise UsageError(f"--{given[0]} is an option of cut-outs: add cutouts to --write.")
+    if given and not {"cutouts", "masks"} & set(arguments.write):
+        where = "cutouts or masks" if given[0] in MASK_OPTIONS else "cutouts"
+        raise UsageError(f"--{given[0]} is an option of cut-outs: add {where} to --write.")
+    alone = [name for name in given if name not in MASK_OPTIONS]
+    if alone and "cutouts" not in arguments.write:
+        raise UsageError(f"--{alone[0]} does not change masks, which have the photo's size: add cutouts to --write.")
     if arguments.polygons and "coco" not in arguments.write:
         raise UsageError("--polygons is an option of COCO files: add coco to --write.")
     if arguments.grey and "labels" not in arguments.write:

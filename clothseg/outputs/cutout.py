@@ -41,11 +41,7 @@ def refine(photo: Pixels, mask: Mask, options: CutoutOptions = PLAIN, alpha: Pix
         (H, W, 4) uint8 RGBA whose pixels are transparent black where alpha is 0; (H, W, 3) RGB with a background.
         Smaller, or larger by the margin, if cropped; an empty cut-out is not cropped.
     """
-    if options.drop_specks:
-        mask = drop_specks(mask)
-    if options.fill_holes:
-        mask = fill_holes(mask)
-    mask = grow(mask, options.grow)
+    mask = clean(mask, options)
     made = matting.soft_cutout(photo, mask) if options.soft_edges else render.cutout(photo, mask)
     if options.feather:
         made = feather(made, options.feather)
@@ -55,6 +51,16 @@ def refine(photo: Pixels, mask: Mask, options: CutoutOptions = PLAIN, alpha: Pix
         made = crop(made, options.margin)
     background = cast(str | Image.Image, options.background)  # pictures were loaded with the options
     return made if background == "none" else lay_on(made, background)
+
+
+def clean(mask: Mask, options: CutoutOptions) -> Mask:
+    """Return an (H, W) bool mask without specks and holes, expanded or shrunk, and inverted, as the options say."""
+    if options.drop_specks:
+        mask = drop_specks(mask)
+    if options.fill_holes:
+        mask = fill_holes(mask)
+    mask = grow(mask, options.grow)
+    return ~mask if options.invert else mask
 
 
 def drop_specks(mask: Mask, share: float = SPECK) -> Mask:

@@ -15,10 +15,10 @@ from clothseg.postprocess.upsample import best_classes
 
 
 SURE = 0.95
-"""Probability from which a pixel is certainly face. The network is less certain of necks seen from behind."""
+"""Probability from which a pixel certainly is face. The network is less certain for necks seen from behind."""
 
 FACE_LEAST = 0.04
-"""Least area of such pixels in a visible face, as a share of the head's."""
+"""Least area of such pixels in a visible face, as a share of the head's area."""
 
 FACE_DOUBTED = 0.75
 """Largest mean probability of a face's pixels at which it may be a neck."""
@@ -34,11 +34,11 @@ HAIR_LEAST = 0.3
 """Least share of hair in the head; hats and hoods do not show which way someone looks."""
 
 HAIR_SURE = 0.6
-"""Least mean probability of the head's hair; if the network is uncertain of everything, an uncertain face means
+"""Least mean probability of the head's hair. If the network is uncertain of everything, an uncertain face proves
 nothing."""
 
 HEAD_LEAST = 0.005
-"""Least share of the head in the picture; in smaller heads the network often misses the face."""
+"""Least share of the picture that the head covers; in smaller heads the network often misses the face."""
 
 _FACE = [LABEL2ID[name] for name in ("Face", "Sunglasses")]
 _HEAD = [*_FACE, LABEL2ID["Hair"], LABEL2ID["Hat"]]
@@ -58,7 +58,7 @@ def from_behind(logits: npt.NDArray[np.float32]) -> bool:
     _, top, _, high, area = stats[number].tolist()
     head = numbers == number
     hair = head & (labels == LABEL2ID["Hair"])
-    # a head that the photo cuts off may have its face beyond the edge
+    # the face of a head that the photo's edge cuts off may lie outside
     if top == 0 or area < HEAD_LEAST * labels.size or np.count_nonzero(hair) < HAIR_LEAST * area:
         return False
     if softmax(logits[:, hair])[LABEL2ID["Hair"]].mean() < HAIR_SURE:

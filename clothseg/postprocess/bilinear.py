@@ -15,30 +15,33 @@ class Stretch(NamedTuple):
     """A window along one axis."""
 
     pixels: slice
+    """The window's pixels."""
     logits: slice
+    """The logits around them."""
     cells: slice
-    """Gaps between those logits, numbered by the first of each two."""
+    """The intervals between these logits, each numbered by its first logit."""
     above: npt.NDArray[np.intp]
+    """(n,) index of the logit before each pixel's centre, within `logits`."""
     below: npt.NDArray[np.intp]
-    """For each pixel, which of those logits it lies between."""
+    """(n,) index of the logit after it."""
     share: npt.NDArray[np.float32]
-    """Distance from the first to the second (0..1)."""
+    """(n,) distance from the first to the second (0..1)."""
 
 
 def windows(
     source: tuple[int, ...], size: tuple[int, int], window: tuple[int, int] = _WINDOW
 ) -> Iterator[tuple[Stretch, Stretch]]:
-    """Cover a map of `size` (H, W) with windows, (down, across), and give their positions on `source` (h, w)
+    """Yield windows (down, across) that cover a map of `size` (H, W), with their positions on `source` (h, w)
     values."""
-    # long ones for very narrow photos, which would take a hundred thousand else
+    # long windows for very narrow photos, which would need a hundred thousand otherwise
     area = window[0] * window[1] // 2
     steps = [max(step, area // other) for step, other in zip(window, reversed(size), strict=True)]
     rows, columns = (_stretches(*axis) for axis in zip(source, size, steps, strict=True))
-    if size[0] >= size[1]:  # only the stretches of the shorter side are kept
-        again = list(columns)
-        return ((row, column) for row in rows for column in again)
-    again = list(rows)
-    return ((row, column) for column in columns for row in again)
+    if size[0] >= size[1]:  # keep only the stretches of the shorter side in memory
+        kept = list(columns)
+        return ((row, column) for row in rows for column in kept)
+    kept = list(rows)
+    return ((row, column) for column in columns for row in kept)
 
 
 def _stretches(source: int, side: int, step: int) -> Iterator[Stretch]:

@@ -1,7 +1,7 @@
 """Rules that remove small pieces, and labels in impossible places.
 
-The rules of `apply_cleanup` work on finished label maps: a rejected piece gets the class of most of the pixels around
-it. `without_legs` works on logits. docs/experiments/edges.md lists the effect of each rule, and rules that were left
+The rules of `apply_cleanup` change finished label maps: a removed piece gets the most frequent class around it.
+`without_legs` changes logits. docs/experiments/edges.md lists the effect of each rule, and rules that were left
 out.
 """
 
@@ -28,10 +28,10 @@ LEGS_BELOW = 3.0
 pixels."""
 
 LEGS_LEAST = 0.01
-"""Least share of the figure in legs and shoes, if they are visible in such a photo, mostly of someone seated."""
+"""Least share of the figure in legs and shoes if they are visible in such a photo, usually of a seated person."""
 
 LEGS_DOUBTED = 0.03
-"""The same, if the network is uncertain of them."""
+"""The same if the network is uncertain of them."""
 
 LEGS_SURE = 0.75
 """Mean probability of their pixels from which the network is certain."""
@@ -111,7 +111,7 @@ def without_legs(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         logits: (18, h, w) float32, of a photo or of a crop around someone in it.
 
     Returns:
-        The same array, or a copy in which no leg and no shoe wins.
+        The same array, or a copy without leg and shoe pixels.
     """
     labels = best_classes(logits)
     legs = np.isin(labels, _LEGS)
@@ -143,7 +143,7 @@ def drop_specks(label_map: Labels, share: float = 3e-4) -> None:
 
 
 def drop_strays(label_map: Labels, share: float = 0.02) -> None:
-    """Turn figures below `share` of the largest one into background, assuming a single person."""
+    """Turn figures smaller than `share` of the largest one into Background; for photos of one person."""
     figures = list(pieces(label_map, tuple(range(1, NUM_CLASSES))))
     for piece in figures[1:]:
         if piece.area < share * figures[0].area:
@@ -160,7 +160,7 @@ def keep_on_head(label_map: Labels) -> None:
 
 
 def dissolve(label_map: Labels, piece: Piece) -> None:
-    """Give a piece the class of most of the pixels around it; a piece that fills the photo stays."""
+    """Give a piece the most frequent class of the pixels around it; keep a piece that fills the photo."""
     if len(piece.around):
         label_map[piece.box][piece.inside] = np.bincount(piece.around).argmax()
 

@@ -1,7 +1,7 @@
-"""Upsample label maps so that borders follow the photo's edges, although the logits only have large cells.
+"""Upsample coarse logits to a label map whose borders follow the photo's edges.
 
 The guided filter transfers each class's probabilities to the photo (clothseg/postprocess/guided_filter.py cites the
-sources). It is fitted on a small copy and applied to the photo itself, only to pixels where several classes meet
+sources). It is fitted on a reduced copy and applied to the photo itself, only where several classes meet
 (clothseg/postprocess/cell_argmax.py).
 """
 
@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clothseg.postprocess.cell_argmax import Fit, best_of, gaps_of
-from clothseg.postprocess.guided_filter import Array, apply, as_bands, fits
+from clothseg.postprocess.cell_argmax import ClassFit, argmax_of_fits, gap_shape
+from clothseg.postprocess.guided_filter import Array, apply_linear, as_bands, fit_linear
 from clothseg.postprocess.softmax import softmax
 from clothseg.postprocess.upsample import best_classes
 
@@ -27,13 +27,13 @@ EPS = 3e-4
 """Contrast that counts as an edge, as in `guided_filter`."""
 
 LEAST = 0.05
-"""Smaller probabilities count as 0, which limits a class to its box."""
+"""Smaller probabilities are set to 0, which limits each class to a box."""
 
 FLAT = 0.26
-"""If the likeliest class has a lower probability, thresholds shrink in proportion: early in training no class may
-reach them, and the best class should still win."""
+"""If the likeliest class has a lower probability, thresholds shrink in proportion. Early in training no class reaches
+them otherwise, and the best class should still win."""
 
-_HOPE = 0.13
+_CANDIDATE = 0.13
 """Probability from which a class can win nearby pixels."""
 
 _NEAR = np.ones((4, 4), np.uint8)
@@ -42,14 +42,14 @@ _NEAR = np.ones((4, 4), np.uint8)
 def follow_edges(logits: Array, photo: Image.Image | npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Upsample logits to the photo's size along its edges, and return the best class of each pixel.
 
-    Besides the label map this needs some ten MB, whatever the photo's size.
+    In addition to the label map this takes about ten MB, for photos of any size.
 
     Args:
         logits: (C, h, w) float32, finite; C at most 255.
         photo: RGB, or (H, W, 3) uint8.
 
     Returns:
-        (H, W) uint8 class ids; only classes that are the best somewhere in the logits.
+        (H, W) uint8 class ids; only classes that win somewhere in the logits.
     """
     picture = photo if isinstance(photo, Image.Image) else Image.fromarray(photo)
     size = (picture.height, picture.width)
@@ -57,25 +57,25 @@ def follow_edges(logits: Array, photo: Image.Image | npt.NDArray[np.uint8]) -> n
     if len(classes) == 1:
         return np.full(size, classes[0], np.uint8)
 
-    # A whole number, so that pixels and the copy's cells fall together again in each gap. What is left over at the
-    # right and below is less than a cell, and goes on as the last one.
+    # A whole number, so that every cell of the copy covers the same number of pixels. Remaining pixels at the right
+    # and bottom, less than a cell, belong to the last cell.
     shrink = max(1, round(max(size) / FIT_SIDE))
     rows, columns = (max(1, side // shrink) for side in size)
     copy = picture.reduce(shrink, (0, 0, min(columns * shrink, picture.width), min(rows * shrink, picture.height)))
     guide = as_bands(np.asarray(copy))
-    fitted = _fitted(guide, resize_probabilities(softmax(logits)[classes], size, shrink))
-    return best_of(fitted, _hopes(fitted, guide, gaps_of(size, shrink)), classes, picture, shrink)
+    fits = _fit_classes(guide, resize_probabilities(softmax(logits)[classes], size, shrink))
+    return argmax_of_fits(fits, _candidates(fits, guide, gap_shape(size, shrink)), classes, picture, shrink)
 
 
 def resize_probabilities(probability: Array, size: tuple[int, int], shrink: int) -> Array:
-    """Return the probabilities of the possible classes at the copy's size; they add up to 1.
+    """Return the probabilities of the possible classes at the copy's size; they sum to 1 at each pixel.
 
     Args:
         probability: (C, h, w) float32 over a photo of `size` (H, W).
         shrink: side of a pixel of the copy, in pixels of the photo.
 
     Returns:
-        (C, max(1, H // shrink), max(1, W // shrink)) float32; values that are small beside the largest are 0.
+        (C, max(1, H // shrink), max(1, W // shrink)) float32; small values are 0 (`LEAST`, `FLAT`).
     """
     rows, columns = (max(1, side // shrink) for side in size)
     down, across = (
@@ -92,39 +92,39 @@ def resize_probabilities(probability: Array, size: tuple[int, int], shrink: int)
     return planes
 
 
-def _fitted(guide: Array, planes: Array) -> list[Fit]:
+def _fit_classes(guide: Array, planes: Array) -> list[ClassFit]:
     """Return each class's linear functions of the guide.
 
-    If planes add up to 1, so do their functions; the class with the largest part of the photo needs no fit.
+    The functions sum to 1, as the planes do, so those of the class with the largest area follow from the others.
     """
     largest = int(planes.sum(axis=(1, 2)).argmax())
     rest = np.zeros((*planes.shape[1:], len(guide) + 1), np.float32)
     rest[..., -1] = 1
-    fitted = []
+    fits = []
     radius = max(1, round(RADIUS * max(planes.shape[1:])))
-    for box, line in fits(guide, [*planes[:largest], *planes[largest + 1 :]], radius, EPS):
+    for box, line in fit_linear(guide, [*planes[:largest], *planes[largest + 1 :]], radius, EPS):
         rest[box] -= line
-        fitted.append((box, line))
-    fitted.insert(largest, ((slice(0, len(rest)), slice(0, rest.shape[1])), rest))
-    return fitted
+        fits.append((box, line))
+    fits.insert(largest, ((slice(0, len(rest)), slice(0, rest.shape[1])), rest))
+    return fits
 
 
-def _hopes(fitted: list[Fit], guide: Array, gaps: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Return (C, *gaps): 1 where a class can win. A class that is far from winning on the small copy does not win on
-    the photo."""
-    hopes = np.zeros((len(fitted), *gaps), np.uint8)
-    values = [apply(line, guide[:, *box]) for box, line in fitted]
+def _candidates(fits: list[ClassFit], guide: Array, gaps: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Return (C, *gaps) uint8: 1 where a class can win. A class that is far from winning on the reduced copy does not
+    win on the photo."""
+    candidates = np.zeros((len(fits), *gaps), np.uint8)
+    values = [apply_linear(line, guide[:, *box]) for box, line in fits]
     likeliest = np.zeros(guide.shape[1:], np.float32)
-    for value, (box, _) in zip(values, fitted, strict=True):
+    for value, (box, _) in zip(values, fits, strict=True):
         np.maximum(likeliest[box], value, out=likeliest[box])
-    threshold = _HOPE * np.minimum(1, likeliest / FLAT)
-    for hope, value, (box, _) in zip(hopes, values, fitted, strict=True):
+    threshold = _CANDIDATE * np.minimum(1, likeliest / FLAT)
+    for candidate, value, (box, _) in zip(candidates, values, fits, strict=True):
         likely = (value > threshold[box]).view(np.uint8)
-        # of the four cells around a gap, or next to these
+        # a gap's four cells, and the cells next to these
         near = cv2.dilate(cv2.copyMakeBorder(likely, 0, 2, 0, 2, cv2.BORDER_CONSTANT), _NEAR, anchor=(2, 2))
         area = []
         for part, cells, count in zip(box, guide.shape[1:], gaps, strict=True):
             area.append(slice(part.start + (part.start > 0), part.stop if part.stop < cells else count))
         (top, left), (down, across) = (part.start for part in box), area
-        hope[down, across] = near[down.start - top : down.stop - top, across.start - left : across.stop - left]
-    return hopes
+        candidate[down, across] = near[down.start - top : down.stop - top, across.start - left : across.stop - left]
+    return candidates

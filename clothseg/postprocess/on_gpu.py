@@ -1,8 +1,8 @@
 """Compute label maps on the device of the logits; only label maps are transferred back.
 
-The results are those of the modules that do this on the CPU and explain it: `clothseg.postprocess.upsample` and
-`clothseg.postprocess.guided_edges`. All of it is plain PyTorch for any device, so it can be compared with them on a
-CPU, where they are many times faster.
+The functions give the same results as their counterparts for the CPU, which explain the methods:
+`clothseg.postprocess.upsample` and `clothseg.postprocess.guided_edges`. All of it is plain PyTorch for any device, so
+tests compare both on a CPU (where the counterparts are many times faster).
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ from clothseg.postprocess.upsample import size_of_grid
 
 
 _STRIP_VALUES = 1 << 23
-"""Values of a strip of full-size planes that are held at once: 32 MB, and as much again for temporaries."""
+"""Values of full-size planes that are held at once: 32 MB, and as much again for temporary arrays."""
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -25,15 +25,15 @@ Tensor = torch.Tensor
 
 @torch.inference_mode()
 def label_pixels(logits: Tensor, size: tuple[int, int]) -> tuple[Bytes, npt.NDArray[np.float64], Bytes]:
-    """Like `clothseg.postprocess.upsample.label_pixels` for logits (C, h, w) float32, but the means are exact whatever
-    the photo's size."""
+    """Like `clothseg.postprocess.upsample.label_pixels` for logits (C, h, w) float32, but the means are exact for
+    photos of any size."""
     classes, (height, width) = len(logits), size
     label_map = torch.empty(size, dtype=torch.uint8, device=logits.device)
     totals = torch.zeros(2, classes, dtype=torch.float64, device=logits.device)
     step = max(1, _STRIP_VALUES // (classes * width))
     for start in range(0, height, step):
         rows = slice(start, min(start + step, height))
-        strip = _along(_along(logits, 1, height, rows), 2, width)
+        strip = _interpolate(_interpolate(logits, 1, height, rows), 2, width)
         best, labels = strip.max(dim=0)  # of equal logits the lower id wins
         label_map[rows] = labels
         share = 1 / (strip - best).exp().sum(dim=0)
@@ -47,14 +47,14 @@ def label_pixels(logits: Tensor, size: tuple[int, int]) -> tuple[Bytes, npt.NDAr
 def winning_probability(logits: Tensor, size: tuple[int, int]) -> Bytes:
     """Like `clothseg.postprocess.upsample.winning_probability` for logits (C, h, w) float32."""
     height, width = size_of_grid(size)
-    shares = _along(_along(logits, 1, height), 2, width).softmax(dim=0)
+    shares = _interpolate(_interpolate(logits, 1, height), 2, width).softmax(dim=0)
     return (255 * shares.amax(dim=0)).round().to(torch.uint8).cpu().numpy()
 
 
 @torch.inference_mode()
 def follow_edges(logits: Tensor, photo: Tensor) -> Bytes:
-    """Like `clothseg.postprocess.guided_edges.follow_edges`, but without windows: every class that wins somewhere is
-    computed everywhere.
+    """Like `clothseg.postprocess.guided_edges.follow_edges`, but every class that wins somewhere is computed for the
+    whole photo.
 
     Args:
         logits: (C, h, w) float32.
@@ -66,7 +66,7 @@ def follow_edges(logits: Tensor, photo: Tensor) -> Bytes:
     height, width = photo.shape[:2]
     shrink = max(1, round(max(height, width) / FIT_SIDE))
     rows, columns = height // shrink, width // shrink
-    if rows < logits.shape[1] or columns < logits.shape[2]:  # a sliver, or tiny
+    if rows < logits.shape[1] or columns < logits.shape[2]:  # very narrow or very small photos
         return guided_edges.follow_edges(logits.cpu().numpy(), photo.cpu().numpy())
     winners = logits.argmax(dim=0).unique()
     if len(winners) == 1:
@@ -75,31 +75,34 @@ def follow_edges(logits: Tensor, photo: Tensor) -> Bytes:
     bands = photo.permute(2, 0, 1)
     copy = functional.avg_pool2d(bands[None, :, : rows * shrink, : columns * shrink].float(), shrink)[0]
     planes = logits.softmax(dim=0)[winners]
-    planes = _along(_along(planes, 1, height / shrink, slice(0, rows)), 2, width / shrink, slice(0, columns))
+    planes = _interpolate(
+        _interpolate(planes, 1, height / shrink, slice(0, rows)), 2, width / shrink, slice(0, columns)
+    )
     least = LEAST * (planes.amax(dim=0) / FLAT).clamp(max=1)
     planes *= planes > least
     planes /= planes.sum(dim=0).maximum(least)
-    lines = _lines(copy.round() / 255, planes, max(1, round(RADIUS * max(rows, columns))))
+    lines = _fit_linear(copy.round() / 255, planes, max(1, round(RADIUS * max(rows, columns))))
 
     label_map = torch.empty((height, width), dtype=torch.uint8, device=logits.device)
     step = max(1, _STRIP_VALUES // (lines.shape[0] * lines.shape[1] * width))
     for start in range(0, height, step):
         strip = slice(start, min(start + step, height))
-        # cells of the copy are a whole number of pixels: what is left over at the end goes on as the last cell
-        there = _along(_along(lines, 2, rows * shrink, strip), 3, columns * shrink, slice(0, width))
+        # cells of the copy are a whole number of pixels; remaining pixels at the end belong to the last cell
+        there = _interpolate(_interpolate(lines, 2, rows * shrink, strip), 3, columns * shrink, slice(0, width))
         guide = torch.cat([bands[:, strip].float() / 255, torch.ones_like(bands[:1, strip])])
         label_map[strip] = winners[(there * guide).sum(dim=1).argmax(dim=0)]
     return label_map.cpu().numpy()
 
 
-def _lines(guide: Tensor, planes: Tensor, radius: int) -> Tensor:
-    """As `clothseg.postprocess.guided_filter.fits`: each plane's functions (C, B + 1, h, w) of the guide (B, h, w).
+def _fit_linear(guide: Tensor, planes: Tensor, radius: int) -> Tensor:
+    """Return each plane's functions (C, B + 1, h, w) of the guide (B, h, w), like
+    `clothseg.postprocess.guided_filter.fit_linear`.
 
-    Planes that add up to 1 have functions that do: the largest plane's are what the others leave.
+    The functions sum to 1, as the planes do, so those of the largest plane follow from the others.
     """
 
     def mean(values: Tensor) -> Tensor:
-        """Mean over each place's window, as far as it lies in the picture; of (..., h, w)."""
+        """Average (..., h, w) over the part of each pixel's window that lies in the picture."""
         flat = values.reshape(1, -1, *values.shape[-2:])
         for way in ((1, 0), (0, 1)):
             side, border = [1 + 2 * radius * along for along in way], [radius * along for along in way]
@@ -108,7 +111,7 @@ def _lines(guide: Tensor, planes: Tensor, radius: int) -> Tensor:
 
     bands, largest = len(guide), int(planes.sum(dim=(1, 2)).argmax())
     offset = guide.mean(dim=(1, 2), keepdim=True)
-    guide = guide - offset  # variances are differences of squares: small numbers lose less
+    guide = guide - offset  # keeps more digits: variances are differences of squares
     centre = mean(guide)
     spread = mean(guide[:, None] * guide) - centre[:, None] * centre
     spread += EPS * torch.eye(bands, device=guide.device)[:, :, None, None]
@@ -126,9 +129,9 @@ def _lines(guide: Tensor, planes: Tensor, radius: int) -> Tensor:
 
 
 def _solve(matrix: Tensor, target: Tensor) -> None:
-    """Put in place of targets (C, B, h, w) the solutions of a symmetric system (B, B, h, w), place by place.
+    """Replace the targets (C, B, h, w) by the solutions of the symmetric systems (B, B, h, w), pixel by pixel.
 
-    Elimination without pivots, for the system is positive definite; `matrix` is overwritten.
+    Elimination without pivoting suffices, since the systems are positive definite. `matrix` is overwritten.
     """
     bands = len(matrix)
     for pivot in range(bands):
@@ -142,10 +145,10 @@ def _solve(matrix: Tensor, target: Tensor) -> None:
             target[:, above] -= matrix[above, row] * target[:, row]
 
 
-def _along(values: Tensor, dim: int, side: float, part: slice | None = None) -> Tensor:
-    """Interpolate linearly along a dimension to `side` pixels with half-pixel centres; those of `part` alone.
+def _interpolate(values: Tensor, dim: int, side: float, part: slice | None = None) -> Tensor:
+    """Interpolate linearly along a dimension to `side` pixels with half-pixel centres; return the pixels of `part`.
 
-    As torch's own `interpolate` with `align_corners=False`, but for a part, and past the last pixel where asked to.
+    Like torch's `interpolate` with `align_corners=False`, but for a part, which may extend past the last pixel.
     """
     source, part = values.shape[dim], part or slice(0, int(side))
     pixels = torch.arange(part.start, part.stop, dtype=torch.float64, device=values.device)

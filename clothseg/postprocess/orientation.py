@@ -1,8 +1,8 @@
-"""Recognise photos that are not upright, or that show somebody lying, and turn them.
+"""Recognise photos that are not upright, or that show a lying person, and turn them.
 
 The network was trained on upright people. In other photos it finds little, is uncertain, and places heads below legs.
-If the first pass looks like that, the photo is segmented again turned by 90, 180 and 270 degrees, and the orientation
-with the highest confidence is used, if it shows a person. docs/limits.md has the figures.
+If the first pass has these signs, the photo is segmented again, turned by 90, 180 and 270 degrees, and the orientation
+with the highest confidence is used if it shows a person. docs/limits.md has the figures.
 """
 
 from collections.abc import Callable
@@ -22,17 +22,16 @@ ROTATIONS = (0, 90, 180, 270)
 """Degrees clockwise by which a photo may have to be turned, as in EXIF."""
 
 CONFIDENCE = 0.9
-"""Mean probability of the figure's classes from which the network is as certain as in upright photos."""
+"""Mean probability of the figure's classes from which the network counts as certain, as in upright photos."""
 
 CONFIDENCE_OF_PERSON = 0.85
-"""The same, if the figure's head is at its top or its legs are at its bottom."""
+"""The same if the figure's head is at its top or its legs are at its bottom."""
 
 CONFIDENCE_OF_HEAD = 0.7
-"""The same, if a large head (at least `LARGE_HEAD` of the figure) is at the top."""
+"""The same if a large head (at least `LARGE_HEAD` of the figure) is at the top."""
 
 LARGE_HEAD = 0.08
-
-HEAD_HEIGHT = 0.15
+"""Least share of the figure in a large head."""
 
 HEAD_HEIGHT = 0.2
 """Largest mean position of a head down the figure, as a share of the figure's height."""
@@ -50,14 +49,14 @@ LEGS_LEAST = 0.06
 """The same for legs and shoes."""
 
 GAIN = 0.02
-"""Least gain of confidence for turning a photo, if neither orientation looks upright."""
+"""Least gain of confidence for turning a photo if neither orientation looks upright."""
 
 CONFIDENCE_OF_TURNED = 0.75
 """Least confidence for turning a photo to an orientation that does not clearly look upright. Turning also raises the
 confidence for some clothes without a wearer, but hardly ever that far."""
 
 SLACK = 0.1
-"""Largest loss of confidence for turning a photo, if only the turned one looks upright."""
+"""Largest loss of confidence for turning a photo if only the turned one looks upright."""
 
 FIGURE_LEAST = 0.002
 """Least share of the picture that is not Background; below it, nobody was found."""
@@ -176,18 +175,18 @@ def find_orientation(
     """Find the rotation that makes the people in a photo upright.
 
     No more passes are needed if the first one looks upright. Otherwise the photo is segmented in the other
-    orientations until one looks upright. A small figure, of which the network is never certain, is judged by its zoom
-    crop.
+    orientations until one looks upright. A small figure is judged by its zoom crop, since the network is never certain
+    of small figures.
 
     Args:
         photo: RGB.
-        logits: of the photo as it is.
+        logits: of the photo, not turned.
         infer: the network: logits (18, h, w) of a photo or a crop.
         as_array: converts logits to a NumPy array.
         aspect: height over width of the network's input.
     """
 
-    def look(turned: Image.Image, rotation: int, logits: Logits) -> tuple[Layout, Orientation[Logits]]:
+    def examine(turned: Image.Image, rotation: int, logits: Logits) -> tuple[Layout, Orientation[Logits]]:
         whole = as_array(logits)
         layout, crop = find_layout(whole), None
         if layout.figure >= FIGURE_LEAST and not layout.is_upright:
@@ -197,14 +196,14 @@ def find_orientation(
                 layout = find_layout(as_array(crop[1]))
         return layout, Orientation(rotation, logits, crop)
 
-    first, best = look(photo, 0, logits)
+    first, best = examine(photo, 0, logits)
     if first.is_upright or first.figure < FIGURE_LEAST:
         return best
     best_confidence = first.confidence + GAIN
-    # People are higher than wide: of a wide photo a quarter is likelier.
+    # People are higher than wide, so a wide photo is more likely turned by 90 or 270 degrees than by 180.
     for rotation in (90, 270, 180) if photo.width > photo.height else (180, 90, 270):
         turned = turn(photo, rotation)
-        layout, orientation = look(turned, rotation, infer(turned))
+        layout, orientation = examine(turned, rotation, infer(turned))
         if layout.is_upright and layout.shows_person and layout.confidence > first.confidence - SLACK:
             return orientation
         if layout.confidence > best_confidence and layout.may_be_upright:

@@ -1,7 +1,7 @@
 """Several people in a photo: locate them, segment each separately, and assign each pixel to a person.
 
 People are counted by their heads and assumed to stand upright: if the clothes of two people touch, each gets the part
-below their own head. No detector is needed. A person whose head the network does not see is found only if they stand
+below their own head. No detector is needed. A person whose head the network misses is found only if they stand
 apart.
 """
 
@@ -20,26 +20,26 @@ from clothseg.postprocess.zoom_crop import paste, window
 Labels = npt.NDArray[np.uint8]
 
 DecodeCrop = Callable[[Box], tuple[Labels, Labels]]
-"""Segments a crop of the photo at its higher resolution: (h, w) uint8 class ids, and their probability on any grid."""
+"""Segments a crop of the photo at a higher resolution: (h, w) uint8 class ids, and their probability on any grid."""
 
-MOST = 20
-"""Largest number of people that are separated, those with the largest heads first."""
+MAX_PEOPLE = 20
+"""Largest number of people that are separated; those with the largest heads are kept."""
 
 _SIDE = 256
 """Longer side of the copy on which people are separated."""
 
 _LEAST_HEAD = 0.12
-"""Heads below this share of the largest one's area are ignored: their owners would be a third as tall."""
+"""Heads below this share of the largest one's area are ignored; these people would be a third as tall."""
 
 _LEAST_FIGURE = 0.15
-"""Figures without a head below this share of the largest figure are given to the nearest person."""
+"""Figures without a head that are smaller than this share of the largest figure belong to the nearest person."""
 
-_FAR = (1.0, 3.0)
-"""Largest distance of a piece from someone's largest piece, to the side and above or below, in lengths of the largest
-piece; pieces further away are ignored. Heads can be far above legs, if the coat between them was missed."""
+_MAX_DISTANCE = (1.0, 3.0)
+"""Largest distance (horizontal, vertical) of a piece from the same person's largest piece, in lengths of the largest
+piece; pieces further away are ignored. A head can be far above the legs if the coat between them was missed."""
 
-_TALL = 1.8
-"""Largest height over width at which two pieces, one below the other, are one head, divided by glasses or a band."""
+_MAX_HEAD_ASPECT = 1.8
+"""Largest height over width at which two pieces, one below the other, are one head divided by glasses or a band."""
 
 _HEAD = [LABEL2ID[name] for name in ("Face", "Hair", "Hat", "Sunglasses")]
 _FACE = [LABEL2ID[name] for name in ("Face", "Sunglasses")]
@@ -77,7 +77,7 @@ def partition_by_person(label_map: Labels) -> Labels:
     seeds.sort(key=lambda seed: float(np.nonzero(seed)[1].mean()))
     distances = np.stack([_distances(seed) for seed in seeds])
     numbers = (1 + distances.argmin(axis=0)).astype(np.uint8)
-    # a figure with someone's head is of those alone whose heads it has
+    # a connected figure is divided only among the people whose heads it contains
     _, figures = cv2.connectedComponents((labels != BACKGROUND).view(np.uint8))
     homes = np.array([figures[seed][0] for seed in seeds])
     for home in np.unique(homes):
@@ -93,8 +93,8 @@ def parse(
 ) -> tuple[Labels, Labels, Labels]:
     """Segment each person separately; each pixel gets the class from the crop around its nearest person.
 
-    If that is Background, the pixel takes the class from the crop around another person, if it is connected to them.
-    It still counts as the nearest person's, which is right more often.
+    If that is Background, the pixel gets the class from the crop around another person to whom it is connected. It
+    still counts as the nearest person's, which is right more often.
 
     Args:
         label_map: (H, W) uint8 class ids of the whole photo.
@@ -112,15 +112,15 @@ def parse(
     labels = np.zeros_like(label_map)
     grid = _nearest(divided, probability.shape[::-1])
     for number in range(1, int(divided.max()) + 1):
-        theirs = divided == number
-        figure = _figure(theirs & (label_map != BACKGROUND))
+        own_pixels = divided == number
+        figure = _figure(own_pixels & (label_map != BACKGROUND))
         if figure is None:
             continue
         box = window(figure, aspect, size)
         crop_labels, crop_probability = decode_crop(box)
         crops.append((number, box, crop_labels))
         part = slice(box.top, box.bottom), slice(box.left, box.right)
-        np.copyto(labels[part], crop_labels, where=theirs[part])
+        np.copyto(labels[part], crop_labels, where=own_pixels[part])
         pasted = paste(merged_probability, crop_probability, box, size)
         np.copyto(merged_probability, pasted, where=grid == number)
     for number, box, crop_labels in crops:
@@ -153,7 +153,7 @@ def from_left_to_right(person_map: Labels) -> Labels:
 
 
 def _figure(mask: npt.NDArray[np.bool_]) -> Box | None:
-    """The box of someone's pieces but for strays, which would make the look at them one from far off."""
+    """Return the box of a person's pieces without distant strays, which would make the crop too wide."""
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
     boxes = stats[1:, : cv2.CC_STAT_AREA]
     if not len(boxes):
@@ -161,7 +161,7 @@ def _figure(mask: npt.NDArray[np.bool_]) -> Box | None:
     starts, ends = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     main = stats[1:, cv2.CC_STAT_AREA].argmax()
     gaps = np.maximum(starts - ends[main], starts[main] - ends)
-    near = (gaps <= np.multiply(_FAR, boxes[main, 2:].max())).all(axis=1)
+    near = (gaps <= np.multiply(_MAX_DISTANCE, boxes[main, 2:].max())).all(axis=1)
     (left, top), (right, bottom) = starts[near].min(axis=0).tolist(), ends[near].max(axis=0).tolist()
     return Box(left, top, right, bottom)
 
@@ -174,16 +174,16 @@ def _without_gaps(person_map: Labels) -> Labels:
 
 
 def _seed_masks(labels: Labels) -> list[npt.NDArray[np.bool_]]:
-    """A mask for each person: their head, or all of a figure that has none; the largest first."""
+    """Return a mask for each person, the largest first: the head, or the whole figure if it has no head."""
     _, figures, stats, _ = cv2.connectedComponentsWithStats((labels != BACKGROUND).view(np.uint8))
     heads = _heads(labels)
     headless = np.setdiff1d(np.arange(1, len(stats)), [figures[head][0] for head in heads])
     largest = stats[1:, cv2.CC_STAT_AREA].max(initial=0)
     apart = [figures == n for n in headless if stats[n, cv2.CC_STAT_AREA] >= _LEAST_FIGURE * max(1, largest)]
-    if heads:  # a bag or a shoe beside someone is no person: who stands apart must be upright, and not below a head
+    if heads:  # excludes bags and shoes beside a person: a person must be upright and not below a head
         apart = [mask for mask in apart if np.ptp(np.nonzero(mask)[0]) > 1.5 * np.ptp(np.nonzero(mask)[1])]
         apart = [mask for mask in apart if not any(_below(mask, head) for head in heads)]
-    return (heads + apart)[:MOST]
+    return (heads + apart)[:MAX_PEOPLE]
 
 
 def _heads(labels: Labels) -> list[npt.NDArray[np.bool_]]:
@@ -197,14 +197,14 @@ def _heads(labels: Labels) -> list[npt.NDArray[np.bool_]]:
         within = np.setdiff1d(np.unique(faces[inside]), [0])
         areas = face_stats[within, cv2.CC_STAT_AREA]
         large = [n for n, area in zip(within, areas, strict=True) if area >= 0.3 * areas.max()]
-        # two faces in one head of hair are two people if they lie side by side, else a face cut by a hand or glasses
+        # two faces in one head of hair are two people if side by side; else a hand or glasses divide one face
         large.sort(key=lambda n: face_stats[n, cv2.CC_STAT_LEFT])
         apart: list[int] = []
         for n in large:
             if not apart or face_stats[n, cv2.CC_STAT_LEFT] >= face_stats[apart[-1], :3:2].sum():
                 apart.append(n)
         found += [faces == n for n in apart] if len(apart) > 1 else [inside]
-    found = _whole(found, labels)
+    found = _join_split_heads(found, labels)
     if not found:
         return []
     found.sort(key=lambda mask: -np.count_nonzero(mask))
@@ -217,8 +217,8 @@ def _heads(labels: Labels) -> list[npt.NDArray[np.bool_]]:
     return kept
 
 
-def _whole(heads: list[npt.NDArray[np.bool_]], labels: Labels) -> list[npt.NDArray[np.bool_]]:
-    """Join the pieces of heads that the network sees in two, one below the other: the lower one has no hair."""
+def _join_split_heads(heads: list[npt.NDArray[np.bool_]], labels: Labels) -> list[npt.NDArray[np.bool_]]:
+    """Join heads that the network divides in two pieces, one below the other; the lower piece has no hair."""
     whole: list[npt.NDArray[np.bool_]] = []
     for head in sorted(heads, key=lambda mask: int(mask.any(axis=1).argmax())):
         for index, other in enumerate(whole):
@@ -226,7 +226,11 @@ def _whole(heads: list[npt.NDArray[np.bool_]], labels: Labels) -> list[npt.NDArr
             narrower = min(np.count_nonzero(head.any(axis=0)), np.count_nonzero(other.any(axis=0)))
             rows, columns = np.nonzero(both)
             apart = not (head.any(axis=1) & other.any(axis=1)).any() and not (labels[head] == LABEL2ID["Hair"]).any()
-            if apart and across.sum() >= 0.5 * narrower and np.ptp(rows) + 1 <= _TALL * (np.ptp(columns) + 1):
+            if (
+                apart
+                and across.sum() >= 0.5 * narrower
+                and np.ptp(rows) + 1 <= _MAX_HEAD_ASPECT * (np.ptp(columns) + 1)
+            ):
                 whole[index] = both
                 break
         else:
@@ -235,7 +239,7 @@ def _whole(heads: list[npt.NDArray[np.bool_]], labels: Labels) -> list[npt.NDArr
 
 
 def _below(mask: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> bool:
-    """Whether a piece begins below the middle of a head and near it: locks on a shoulder or legs, no one else's."""
+    """Return whether a piece begins below the middle of a head and near it, such as locks on a shoulder or legs."""
     rows, columns = np.nonzero(mask)
     other_rows, other_columns = np.nonzero(other)
     reach = np.ptp(other_columns) + 1
@@ -244,7 +248,7 @@ def _below(mask: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> bool:
 
 
 def _distances(seed: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """How far each pixel is to the side of a head, or above it; a larger head reaches somewhat further."""
+    """Return each pixel's distance to the side of a head or above it, slightly reduced for larger heads."""
     seed_rows, seed_columns = np.nonzero(seed)
     rows, columns = np.ogrid[: seed.shape[0], : seed.shape[1]]
     aside, above = np.abs(columns - seed_columns.mean()), np.maximum(0, seed_rows.min() - rows)
@@ -252,7 +256,7 @@ def _distances(seed: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
 
 
 def _keep_together(numbers: Labels, labels: Labels, share: float = 0.9) -> None:
-    """Give a connected piece of a class wholly to whoever has `share` of it."""
+    """Give a connected piece of a class to one person if at least `share` of it is theirs."""
     for class_id in np.setdiff1d(np.unique(labels), [BACKGROUND]):
         count, pieces = cv2.connectedComponents((labels == class_id).view(np.uint8))
         for piece in range(1, count):
@@ -263,5 +267,5 @@ def _keep_together(numbers: Labels, labels: Labels, share: float = 0.9) -> None:
 
 
 def _nearest(values: Labels, size: tuple[int, ...]) -> Labels:
-    """The values at a size (width, height)."""
+    """Resize to (width, height) by nearest neighbour."""
     return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)

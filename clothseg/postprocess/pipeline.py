@@ -1,17 +1,15 @@
-"""The pipeline from the network's logits to a prediction, used for photos, people, clips, evaluation and GPUs alike.
+"""The pipeline from the network's logits to a prediction: the same for photos, people, clips, evaluation and GPUs.
 
-0. `decode`: a photo that is not upright is turned (`clothseg.postprocess.orientation`); what follows is turned back.
-1. `decode_logits`: rules on legs and on people seen from behind, then labels at the photo's own size.
-2. `decode_single`: a small figure is cropped and segmented again at a higher resolution (`clothseg.postprocess.
-   zoom_crop`), then `clothseg.postprocess.cleanup`.
-   `decode_people`: people are told apart, and each is segmented by themselves (`clothseg.postprocess.people`).
-   `decode_window`: of a clip's frame, through the window that follows its people.
+0. `decode` turns a photo that is not upright (`clothseg.postprocess.orientation`), and turns the result back.
+1. `decode_logits` applies the rules on legs and on people seen from behind, and labels pixels at the photo's own size.
+2. `decode_single` crops a small figure, segments it again at a higher resolution (`clothseg.postprocess.zoom_crop`)
+   and applies `clothseg.postprocess.cleanup`.
+   `decode_people` separates people and segments each of them (`clothseg.postprocess.people`).
+   `decode_window` decodes a clip's frame of which only the window around its people was segmented.
 """
 
-import logging
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -20,55 +18,25 @@ from PIL import Image
 from clothseg.images.color_space import on_white
 from clothseg.labels import BACKGROUND, ids_of
 from clothseg.options import SegmentOptions
-from clothseg.postprocess.back_view import swap_sides, swap_sides_if_back_view
-from clothseg.postprocess.cleanup import apply_cleanup, drop_specks, without_legs
-from clothseg.postprocess.evidence import Evidence, as_evidence, move, turn_evidence_back
+from clothseg.postprocess.cleanup import apply_cleanup, drop_specks
+from clothseg.postprocess.decoding import Logits, Prediction, as_array, beside, decode_logits
+from clothseg.postprocess.evidence import move, turn_evidence_back
 from clothseg.postprocess.geometry import Box
-from clothseg.postprocess.guided_edges import follow_edges
 from clothseg.postprocess.orientation import Orientation, find_layout, find_orientation, turn, turn_back
 from clothseg.postprocess.people import from_left_to_right, parse, partition_by_person
 from clothseg.postprocess.transparency import clear_transparent
-from clothseg.postprocess.upsample import best_classes, label_pixels, size_of_grid, winning_probability
+from clothseg.postprocess.upsample import size_of_grid
 from clothseg.postprocess.zoom_crop import blend_crop, confidences, find_zoom_crop, paste
 
-
-if TYPE_CHECKING:
-    import torch
-
-Logits = Union[npt.NDArray[np.float32], "torch.Tensor"]
-"""Logits of a photo, (18, h, w) float32; for a GPU's engine a tensor, and label maps are computed there."""
 
 CropInference = Callable[[Image.Image], Logits]
 """The network: computes the logits (18, h, w) of a photo or a crop."""
 
-_log = logging.getLogger(__name__)
-
 WIDE = 2.5
-"""Factor of pixels for the network's input in wide photos, when it looks for people."""
-
+"""Largest number of input pixels for finding people in wide photos, as a multiple of the usual number."""
 
 EXCLUDED = -1e4
 """Logit of a class that is known not to be in the photo."""
-
-
-class Prediction(NamedTuple):
-    """The result for a photo.
-
-    Attributes:
-        label_map: (H, W) uint8 class ids.
-        confidence: (18,) float64, each class's mean probability over its pixels, 0 for absent classes.
-        probability: (h, w) uint8, a grid over the photo; 255 times the winner's probability.
-        person_map: (H, W) uint8, the person of each pixel, if people were separated.
-        rotation: degrees clockwise by which the photo was turned to be upright.
-        evidence: the network's logits, kept for corrections.
-    """
-
-    label_map: npt.NDArray[np.uint8]
-    confidence: npt.NDArray[np.float64]
-    probability: npt.NDArray[np.uint8]
-    person_map: npt.NDArray[np.uint8] | None = None
-    rotation: int = 0
-    evidence: Evidence = ()
 
 
 def decode(
@@ -83,12 +51,12 @@ def decode(
     """Return the prediction for a photo.
 
     Args:
-        photo: RGB, or RGBA: it is laid on white, and fully transparent pixels are Background.
-        logits: (18, h, w) of the whole photo; with people "all", computed at `aspect_preserving_size`.
-        options: what to do; `tta` and `max_side` are applied before.
+        photo: RGB, or RGBA. An RGBA photo is placed on white, and fully transparent pixels are Background.
+        logits: (18, h, w) of the whole photo; with `people="all"`, computed at `aspect_preserving_size`.
+        options: of the call; `tta` and `max_side` have been applied before.
         infer: the network, for crops.
         aspect: height over width of the network's input.
-        infer_whole: the network for whole photos, if other than `infer`: with people "all".
+        infer_whole: the network for whole photos with `people="all"`; None if `infer` computes them too.
     """
     logits, infer = exclude_classes(logits, options), _excluding(infer, options)
     infer_whole = None if infer_whole is None else _excluding(infer_whole, options)
@@ -108,7 +76,10 @@ def decode(
 
 
 def exclude_classes(logits: Logits, options: SegmentOptions) -> Logits:
-    """The logits (18, h, w) with the classes of the option `exclude` as good as impossible; a copy, if any is."""
+    """Set the logits (18, h, w) of the classes in the option `exclude` so low that they never win.
+
+    Return the same array or tensor if there are none, else a copy.
+    """
     if not options.exclude:
         return logits
     logits = logits.copy() if isinstance(logits, np.ndarray) else logits.clone()
@@ -125,16 +96,16 @@ def _orient(
 ) -> Orientation[Logits]:
     """Return the photo's orientation and its logits in it; arguments as for `decode`."""
     if infer_whole is None:
-        return find_orientation(photo, logits, infer=infer, as_array=_as_array, aspect=aspect)
-    if find_layout(_as_array(logits)).is_upright:
+        return find_orientation(photo, logits, infer=infer, as_array=as_array, aspect=aspect)
+    if find_layout(as_array(logits)).is_upright:
         return Orientation(0, logits)
-    # The network is less sure of photos in their own proportions, so that orientations are compared without them.
-    rotation = find_orientation(photo, infer(photo), infer=infer, as_array=_as_array, aspect=aspect).rotation
+    # The network is less certain of photos in their own proportions, so orientations are compared in its proportions.
+    rotation = find_orientation(photo, infer(photo), infer=infer, as_array=as_array, aspect=aspect).rotation
     return Orientation(rotation, infer_whole(turn(photo, rotation)) if rotation else logits)
 
 
 def _turn_back(prediction: Prediction, rotation: int, turned_size: tuple[int, int]) -> Prediction:
-    """Turn the prediction for a photo back that was turned clockwise by `rotation`; (W, H) is its turned size."""
+    """Turn back the prediction for a photo that was turned clockwise by `rotation` to the size (W, H)."""
     if not rotation:
         return prediction
     person_map = prediction.person_map
@@ -147,63 +118,6 @@ def _turn_back(prediction: Prediction, rotation: int, turned_size: tuple[int, in
     )
 
 
-def decode_logits(photo: Image.Image, logits: Logits, *, guided: bool, back_view: bool | None = None) -> Prediction:
-    """Decode the logits (18, h, w) of a photo or a crop, without further passes.
-
-    Args:
-        photo: RGB.
-        logits: of it.
-        guided: let borders follow the photo's edges, remove legs below a cropped photo's end, and apply `back_view`;
-            else interpolate the logits.
-        back_view: whether to swap sides, for a person seen from behind; None decides by the logits.
-    """
-    if not isinstance(logits, np.ndarray):
-        return _decode_on_gpu(photo, logits, guided, back_view)
-    size = (photo.height, photo.width)
-    if not guided:
-        return Prediction(*label_pixels(logits, size), evidence=_evidence(logits, photo))
-    logits = apply_logit_rules(logits, back_view)
-    label_map, probability = follow_edges(logits, photo), winning_probability(logits, size)
-    confidence = confidences(label_map, probability, np.unique(best_classes(logits)))
-    return Prediction(label_map, confidence, probability, evidence=_evidence(logits, photo))
-
-
-def _evidence(logits: npt.NDArray[np.float32], photo: Image.Image) -> Evidence:
-    return as_evidence(logits, Box(0, 0, *photo.size))
-
-
-def apply_logit_rules(logits: npt.NDArray[np.float32], back_view: bool | None = None) -> npt.NDArray[np.float32]:
-    """Apply the rules on legs and sides to logits (18, h, w); return the same array if none applies."""
-    logits = without_legs(logits)
-    if back_view is None:
-        return swap_sides_if_back_view(logits)
-    return swap_sides(logits) if back_view else logits
-
-
-def _decode_on_gpu(photo: Image.Image, logits: "torch.Tensor", guided: bool, back_view: bool | None) -> Prediction:
-    """Decode on the device of the logits, or on the CPU if the GPU's memory does not suffice."""
-    from clothseg.engines.device import is_out_of_memory, upload
-    from clothseg.postprocess import on_gpu
-
-    size = (photo.height, photo.width)
-    try:
-        if not guided:
-            return Prediction(*on_gpu.label_pixels(logits, size), evidence=_evidence(_as_array(logits), photo))
-        # The rules look at logits here: they are small, beside photo and label map.
-        here = _as_array(logits)
-        ruled = apply_logit_rules(here, back_view)
-        if ruled is not here:
-            logits = upload(ruled, logits.device)
-        label_map = on_gpu.follow_edges(logits, upload(np.asarray(photo), logits.device))
-        probability = on_gpu.winning_probability(logits, size)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        _log.warning("The CPU computes this label map instead of the GPU: %s", error)
-        return decode_logits(photo, _as_array(logits), guided=guided, back_view=back_view)
-    return Prediction(label_map, confidences(label_map, probability), probability, evidence=_evidence(ruled, photo))
-
-
 def decode_single(
     photo: Image.Image,
     logits: Logits,
@@ -213,22 +127,22 @@ def decode_single(
     aspect: float,
     crop_logits: tuple[Box, Logits] | None = None,
 ) -> Prediction:
-    """Decode a photo as one of a single person; arguments as for `decode`.
+    """Decode a photo of a single person; arguments as for `decode`.
 
-    `crop_logits` are those of the zoom crop, with its box, if already known.
+    `crop_logits` are the box and the logits of the zoom crop, if they are already known.
     """
     guided, back_view = options.edges == "guided", _back_view(options)
     first = decode_logits(photo, logits, guided=guided, back_view=back_view)
     label_map, confidence, probability, evidence = first.label_map, first.confidence, first.probability, first.evidence
     size = label_map.shape
-    if options.zoom == "auto" and (box := find_zoom_crop(whole := _as_array(logits), size, aspect)):
+    if options.zoom == "auto" and (box := find_zoom_crop(whole := as_array(logits), size, aspect)):
         if crop_logits is not None and crop_logits[0] == box:
             infer = partial(_known, crop_logits[1])
-        closer = infer_crop(photo, box, infer, guided=guided, around=whole, back_view=back_view)
-        label_map = paste(label_map, closer.label_map, box, size)
-        probability = paste(probability, closer.probability, box, size)
+        crop = infer_crop(photo, box, infer, guided=guided, around=whole, back_view=back_view)
+        label_map = paste(label_map, crop.label_map, box, size)
+        probability = paste(probability, crop.probability, box, size)
         confidence = confidences(label_map, probability)
-        evidence += move(closer.evidence, box.left, box.top)
+        evidence += move(crop.evidence, box.left, box.top)
     return Prediction(
         apply_cleanup(label_map) if options.rules else label_map, confidence, probability, evidence=evidence
     )
@@ -252,7 +166,7 @@ def decode_people(
     whole = decode_logits(photo, logits, guided=guided, back_view=back_view)
     label_map, probability, evidence = whole.label_map, whole.probability, whole.evidence
     divided = partition_by_person(label_map)
-    if divided.max() <= 1:  # as without the option: specks and all are the one person's
+    if divided.max() <= 1:  # one person: the same result as without the option
         alone = decode_single(photo, infer(photo), options, infer=infer, aspect=aspect)
         return alone._replace(person_map=(alone.label_map != BACKGROUND).view(np.uint8))
 
@@ -272,7 +186,7 @@ def decode_people(
 def decode_window(
     photo: Image.Image, logits: Logits, box: Box, options: SegmentOptions, *, back_view: bool | None = None
 ) -> Prediction:
-    """Return the prediction for a clip's frame of which only a window was segmented; outside of it all is Background.
+    """Return the prediction for a clip's frame of which only a window was segmented; the rest is Background.
 
     Args:
         photo: RGB, the whole frame.
@@ -297,7 +211,7 @@ def decode_window(
 def aspect_preserving_size(photo_size: tuple[int, int], usual: tuple[int, int]) -> tuple[int, int]:
     """Return the input size (h, w) for finding people in a photo of (W, H), if the usual size is `usual` (h, w).
 
-    The photo's proportions are kept: squeezed into the upright input, people side by side would not be recognised.
+    The photo's proportions are kept, since people side by side are not recognised if squeezed into the upright input.
     """
     width, height = photo_size
     stretch = min(max(height / width, 0.25), 4.0)
@@ -315,31 +229,18 @@ def infer_crop(
     around: npt.NDArray[np.float32] | None = None,
     back_view: bool | None = None,
 ) -> Prediction:
-    """Crop a photo and segment the crop at its higher resolution.
+    """Crop a photo and segment the crop, which gives a higher resolution.
 
     Args:
         photo: RGB.
         box: of the crop.
         infer: the network.
         guided: as for `decode_logits`.
-        around: logits of the whole photo, which blend with those of the crop at its edges; None for none.
+        around: logits of the whole photo, to blend with the crop's logits at its edges; None for no blending.
         back_view: as for `decode_logits`.
     """
     crop = photo.crop(box)
     logits = infer(crop)
     if around is not None:
-        logits = _beside(logits, blend_crop(_as_array(logits), around, box, (photo.height, photo.width)))
+        logits = beside(logits, blend_crop(as_array(logits), around, box, (photo.height, photo.width)))
     return decode_logits(crop, logits, guided=guided, back_view=back_view)
-
-
-def _as_array(logits: Logits) -> npt.NDArray[np.float32]:
-    return logits if isinstance(logits, np.ndarray) else logits.cpu().numpy()
-
-
-def _beside(logits: Logits, array: npt.NDArray[np.float32]) -> Logits:
-    """Convert an array to the type and device of these logits."""
-    if isinstance(logits, np.ndarray):
-        return array
-    from clothseg.engines.device import upload
-
-    return upload(array, logits.device)

@@ -11,7 +11,7 @@ from clothseg.postprocess.zoom_crop import confidences
 
 
 if TYPE_CHECKING:
-    from clothseg.postprocess.pipeline import Prediction
+    from clothseg.postprocess.decoding import Prediction
 
 
 def background_where_transparent(
@@ -19,7 +19,7 @@ def background_where_transparent(
 ) -> npt.NDArray[np.uint8]:
     """Return a label map or person map (H, W) uint8 that is 0 wherever the photo's alpha (H, W) uint8 is 0.
 
-    The map itself is returned if nothing changes, else a copy.
+    Return the same array if nothing changes, else a copy.
     """
     hidden = (alpha == 0) & (label_map != BACKGROUND)
     return np.where(hidden, np.uint8(BACKGROUND), label_map) if hidden.any() else label_map

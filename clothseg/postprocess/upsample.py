@@ -1,9 +1,10 @@
-"""Upsample the network's logits to class ids at the photo's own size, without holding 18 planes of that size.
+"""Upsample the network's logits to class ids at the photo's own size, without storing 18 planes of that size.
 
-Bilinear interpolation gives each pixel a weighted mean of the four logits around it. A class that another class beats
-at all four cannot win between them, so most of a photo is decided by the logits alone; a few planes are interpolated
-only along borders, window by window. Probabilities need all classes but vary slowly, so they are computed for a grid
-of at most 320 pixels a side.
+Bilinear interpolation gives each pixel a weighted mean of the four logits around it. A class that is lower than
+another
+one at all four cannot win between them, so most pixels are decided without interpolation. Along borders, only the
+possible classes are interpolated, window by window. Probabilities need all classes but vary slowly, so they are
+computed on a grid of at most 320 pixels a side.
 """
 
 from collections.abc import Iterator
@@ -20,10 +21,10 @@ GRID_SIDE = 320
 """Longest side of the grid of probabilities."""
 
 _LEAST = 64
-"""Shortest side of the grid, unless the photo itself is narrower; otherwise narrow photos would have a single row."""
+"""Shortest side of the grid, unless the photo itself is narrower: narrow photos would otherwise get a single row."""
 
 _STRIP_VALUES = 1 << 19
-"""Logits held at once: 2 MB, so that a strip stays in the CPU's cache between the steps below."""
+"""Interpolated logits that are held at once: 2 MB, so that a strip stays in the CPU's cache between the steps."""
 
 _FEW = 400
 """Classes with fewer pixels on the grid, and less than a hundredth of it, are sampled on the photo instead."""
@@ -38,8 +39,8 @@ def label_pixels(
     """Upsample logits, and return the best class of each pixel and the probabilities.
 
     The logits are interpolated bilinearly with half-pixel centres, like torch's `interpolate(mode="bilinear",
-    align_corners=False)` and transformers' `post_process_semantic_segmentation`; ids are never interpolated. Besides
-    the label map this needs a few MB, whatever the photo's size.
+    align_corners=False)` and transformers' `post_process_semantic_segmentation`; ids are never interpolated. In
+    addition to the label map this takes a few MB, for photos of any size.
 
     Args:
         logits: (C, h, w) float32, finite; C at most 255.
@@ -51,8 +52,8 @@ def label_pixels(
         (C,) float64: each class's mean softmax probability over the pixels where it won, 0 if it won none. Exact if
         the photo is no larger than the grid, else a mean over the grid, or over sampled pixels of a small class.
 
-        (gh, gw) uint8: a grid over the whole photo, `GRID_SIDE` at its longest side, or of the photo's own size if
-        that is smaller (at least 64 for a narrow photo); 255 times the probability of the class that wins there.
+        (gh, gw) uint8: 255 times the probability of the winning class on a grid over the whole photo. The grid's
+        longer side is `GRID_SIDE`, or the photo's if that is shorter; its shorter side is at least 64 or the photo's.
     """
     classes, grid_size = len(logits), size_of_grid(size)
     labels, grid = np.empty(grid_size, np.uint8), np.empty(grid_size, np.uint8)
@@ -87,6 +88,7 @@ def winning_probability(logits: npt.NDArray[np.float32], size: tuple[int, int]) 
 
 
 def size_of_grid(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the shape (gh, gw) of the grid of probabilities for a photo of `size` (H, W)."""
     shrink = max(1.0, max(size) / GRID_SIDE)
     height, width = (max(round(side / shrink), min(side, _LEAST)) for side in size)
     return height, width
@@ -108,7 +110,7 @@ def _possible(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     places = [row * width + column for row in (rows, below[rows]) for column in (columns, right[columns])]
     corners = [flat.take(place, axis=1) for place in places]  # 4 times (C, cells)
     beaten = np.zeros((classes, len(mixed)), np.bool_)
-    for leader in leaders:  # other rivals could rule out a little more, at more cost
+    for leader in leaders:  # comparing with further classes would rule out few more, at higher cost
         rival = leader.ravel()[mixed].astype(np.intp) * len(mixed) + np.arange(len(mixed))
         less = corners[0] < corners[0].ravel().take(rival)
         for corner in corners[1:]:
@@ -129,10 +131,12 @@ def _settle(
         window[...] = first
         if not others:
             continue
-        # first along the few rows of logits, then down; not as matrix products, whose threads would cost more
+        # across first, since there are few rows of logits; not as matrix products, whose threads would cost more
         wide = mix(logits[[first, *others], down.logits, across.logits], across, axis=2)
         best = mix(wide[0], down, axis=0)
-        for class_id, low in zip(others, wide[1:], strict=True):  # ascending: the last to take the lead is the highest
+        for class_id, low in zip(
+            others, wide[1:], strict=True
+        ):  # ids ascend, so the maximum is the class that took the lead last
             plane = mix(low, down, axis=0)
             np.maximum(window, (plane > best).view(np.uint8) * class_id, out=window)
             np.maximum(best, plane, out=best)
@@ -152,7 +156,7 @@ def _sampled_mean(
         pixel = side / source
         area.append(slice(int(cells[0] * pixel), int((cells[-1] + 2) * pixel) + 1))
     inside = label_map[*area] == class_id
-    found = np.flatnonzero(inside)  # numpy finds rows and columns five times as slowly
+    found = np.flatnonzero(inside)  # five times as fast as np.nonzero
     if not len(found):
         return 0.0
     rows, columns = np.divmod(found[:: -(-len(found) // _SAMPLE)], inside.shape[1])
@@ -188,7 +192,7 @@ def strips(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Iterator[S
     """Yield windows that cover the full-size map; for arguments, interpolation and ties see `label_pixels`."""
     classes = len(logits)
     height, width = size
-    if width > height and classes * width > _STRIP_VALUES:  # a row alone is too much: let strips be columns
+    if width > height and classes * width > _STRIP_VALUES:  # a single row is too large, so use strips of columns
         turned = strips(np.ascontiguousarray(logits.transpose(0, 2, 1)), (width, height))
         yield from (((columns, rows), labels.T, probability.T) for (rows, columns), labels, probability in turned)
         return
@@ -201,9 +205,9 @@ def strips(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Iterator[S
 def _interpolated(
     logits: npt.NDArray[np.float32], size: tuple[int, int]
 ) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
-    """Return the logits (C, n, W) of some rows of a map of `size`."""
+    """Yield the logits (C, n, W) of a map of `size` (H, W), n rows at a time."""
     classes, (height, width) = len(logits), size
-    if width < logits.shape[2]:  # narrow first, or every strip would carry columns that are not wanted
+    if width < logits.shape[2]:  # narrow the logits first, so that strips carry no unused columns
         logits = _widen(logits, width)
     step = max(1, _STRIP_VALUES // (classes * width))
     for start in range(0, height, step):
@@ -212,7 +216,7 @@ def _interpolated(
 
 
 def _winning(strip: npt.NDArray[np.float32], best: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return the softmax of the best class of logits (C, n, W), which are overwritten."""
+    """Return the softmax probability (n, W) of the best class of logits (C, n, W), which are overwritten."""
     # exp(best - best) / sum(exp(logit - best))
     strip -= best
     flat = strip.reshape(len(strip), -1)

@@ -1,7 +1,7 @@
 """The zoom crop: find a small figure, and decide whether to segment it again at a higher resolution.
 
-The network sees photos at one size. A figure that fills a third of the height has a ninth of the pixels that the
-network was trained on. Cropped with some margin and segmented again, it has its usual size.
+The network sees all photos at one size. A figure that fills a third of the height has a ninth of the pixels that the
+network was trained on. Cropped with a margin and segmented again, it has the usual size.
 """
 
 import cv2
@@ -15,8 +15,8 @@ from clothseg.postprocess.softmax import as_logits, softmax
 
 PAYS_BELOW = 0.9
 """Largest side of the crop, as a share of the photo's, at which a second pass helps; its square is the share of the
-area. Someone standing in a wide photo fills its height, but squeezed into the network's upright input they are as
-small."""
+area. A person who fills the height of a wide photo also counts as small, since the network's upright input squeezes
+them."""
 
 MARGIN = 0.15
 """Margin around the figure on each side, as a share of its height or width."""
@@ -35,12 +35,12 @@ SURE = 0.9
 """Mean of that probability over a piece from which the piece certainly belongs to a figure."""
 
 FAR = 0.5
-"""Largest height of a person, as a share of the photo's, at which they are far away and things are mistaken for
-people."""
+"""Largest height, as a share of the photo's, at which a person counts as far away. In such photos the network mistakes
+things for people."""
 
 STANDS = 1.2
 """Least height over width of a piece that may be a standing person. If such a person is clearly and completely
-visible, uncertain pieces are things: in small figures, benches and walls may have more cells."""
+visible, uncertain pieces such as benches and walls are ignored, even larger ones."""
 
 
 def find_zoom_crop(
@@ -49,8 +49,8 @@ def find_zoom_crop(
     """Find the crop to segment again: the figure with a margin, in the network's proportions if the photo allows.
 
     Args:
-        logits: (18, h, w) float32 of the first pass over the whole photo. The label map would not do: guided borders
-            shrink figures of a few cells.
+        logits: (18, h, w) float32 of the first pass over the whole photo. Logits, not the label map, since guided
+            edges shrink figures of a few cells.
         size: (H, W) of the photo.
         aspect: height over width of the network's input.
         below: largest side of the crop, as a share of the photo's, at which to segment again; the geometric mean of
@@ -107,29 +107,29 @@ def _extent(width: float, height: float, aspect: float) -> tuple[float, float]:
 
 
 def blend_crop(
-    nearer: npt.NDArray[np.float32], whole: npt.NDArray[np.float32], box: Box, size: tuple[int, int]
+    crop_logits: npt.NDArray[np.float32], whole: npt.NDArray[np.float32], box: Box, size: tuple[int, int]
 ) -> npt.NDArray[np.float32]:
     """Blend the crop's logits with the whole photo's where the crop's edge is inside the photo.
 
     Args:
-        nearer: (18, h, w) float32 logits of the crop `box` of the photo.
+        crop_logits: (18, h, w) float32 logits of the crop `box` of the photo.
         whole: (18, n, m) float32 logits of the whole photo.
         box: in pixels of the photo.
         size: (H, W) of the photo.
 
     Returns:
-        (18, h, w) float32 logits of the blended probabilities; `nearer` itself if the crop is the whole photo.
+        (18, h, w) float32 logits of the blended probabilities; `crop_logits` itself if the crop is the whole photo.
     """
     ends = (box.top > 0, box.bottom < size[0]), (box.left > 0, box.right < size[1])
     if not any(map(any, ends)):
-        return nearer
-    (rows, columns), down, across = nearer.shape[1:], whole.shape[1] / size[0], whole.shape[2] / size[1]
+        return crop_logits
+    (rows, columns), down, across = crop_logits.shape[1:], whole.shape[1] / size[0], whole.shape[2] / size[1]
     weight = np.minimum(_rise(rows, *ends[0])[:, None], _rise(columns, *ends[1]))
-    # from the window's cells to the whole photo's, centre to centre
+    # maps the crop's cells to the whole photo's, centre to centre
     wide, high = across * (box.right - box.left) / columns, down * (box.bottom - box.top) / rows
     matrix = np.array([[wide, 0, box.left * across + wide / 2 - 0.5], [0, high, box.top * down + high / 2 - 0.5]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    probabilities = softmax(nearer)
+    probabilities = softmax(crop_logits)
     for share, plane in zip(probabilities, softmax(whole), strict=True):
         first = cv2.warpAffine(plane, matrix, share.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
         share += (1 - weight) * (first - share)
@@ -137,23 +137,24 @@ def blend_crop(
 
 
 def _rise(length: int, at_start: bool, at_end: bool) -> npt.NDArray[np.float32]:
-    """Return weights of cells along a side, which rise from nearly 0 to 1 over `FADE` of it, at the requested ends."""
-    way = (np.arange(length, dtype=np.float32) + 0.5) / np.float32(FADE * length)
+    """Return weights (length,) of cells along a side that rise from nearly 0 to 1 over `FADE` of it, at the given
+    ends."""
+    ramp = (np.arange(length, dtype=np.float32) + 0.5) / np.float32(FADE * length)
     weights = np.ones(length, np.float32)
-    for asked, each in ((at_start, way), (at_end, way[::-1])):
+    for asked, each in ((at_start, ramp), (at_end, ramp[::-1])):
         if asked:
             weights = np.minimum(weights, each)
     return weights
 
 
 def paste(
-    whole: npt.NDArray[np.uint8], closer: npt.NDArray[np.uint8], box: Box, size: tuple[int, int]
+    whole: npt.NDArray[np.uint8], crop_result: npt.NDArray[np.uint8], box: Box, size: tuple[int, int]
 ) -> npt.NDArray[np.uint8]:
     """Paste the crop's result over the whole photo's.
 
     Args:
-        whole: (h, w) uint8, a grid over a photo of `size`; label maps are of that size themselves.
-        closer: uint8, a grid over the crop `box` of the photo.
+        whole: (h, w) uint8, a label map or a coarser grid over a photo of `size`.
+        crop_result: uint8, a grid over the crop `box` of the photo.
         box: in pixels of the photo.
         size: (H, W) of the photo.
 
@@ -163,10 +164,10 @@ def paste(
     down, across = whole.shape[0] / size[0], whole.shape[1] / size[1]
     rows = slice(round(box.top * down), max(round(box.bottom * down), round(box.top * down) + 1))
     columns = slice(round(box.left * across), max(round(box.right * across), round(box.left * across) + 1))
-    both = whole.copy()
-    shape = both[rows, columns].shape
-    both[rows, columns] = cv2.resize(closer, shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-    return both
+    result = whole.copy()
+    shape = result[rows, columns].shape
+    result[rows, columns] = cv2.resize(crop_result, shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    return result
 
 
 def confidences(
@@ -197,7 +198,7 @@ def confidences(
 
 
 def _span(middle: float, length: float, limit: int) -> tuple[int, int]:
-    """Return start and end of a stretch around `middle`, moved to lie within 0 and `limit`."""
+    """Return start and end of an interval around `middle`, moved to lie between 0 and `limit`."""
     length = min(round(length), limit)
     start = min(max(0, round(middle - length / 2)), limit - length)
     return start, start + length

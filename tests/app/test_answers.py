@@ -1,5 +1,6 @@
 """What the tab for one photo answers, without a browser."""
 
+import gc
 import json
 import re
 import zipfile
@@ -20,13 +21,13 @@ from clothseg.app.answers import Answers
 from clothseg.app.cards import cards
 from clothseg.app.components.parts import find_parts
 from clothseg.app.i18n import tr
-from clothseg.app.selection import PhotoResult, first_picks
-from clothseg.app.settings import AT_FIRST, CUTOUT_AT_FIRST, LOOK_AT_FIRST, cutout_values
+from clothseg.app.selection import PhotoResult, cutout_of, first_picks
+from clothseg.app.settings import DEFAULT_CUTOUT, DEFAULT_OPTIONS, DEFAULT_TICKS, cutout_values
 from clothseg.labels import GROUPS, LABEL2ID
 from clothseg.options import SegmentOptions
 
 
-PLAIN = cutout_values(CUTOUT_AT_FIRST)
+PLAIN = cutout_values(DEFAULT_CUTOUT)
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +55,7 @@ def doll() -> PhotoResult:
 
 
 def analyse(answers: Answers, path: Any, before: Any = None, **said: Any) -> Any:
-    return answers.analyse(said, path, before, [], LOOK_AT_FIRST, PLAIN)
+    return answers.analyse(said, path, before, [], DEFAULT_TICKS, PLAIN)
 
 
 def edit(answers: Answers, seen: PhotoResult, *edits: dict[str, Any], picked: Any = (), base: Any = None) -> Any:
@@ -64,7 +65,7 @@ def edit(answers: Answers, seen: PhotoResult, *edits: dict[str, Any], picked: An
 
 def test_a_photo_is_segmented_as_the_library_does(answers: Answers, photo: str) -> None:
     seen, value = analyse(answers, photo)
-    expected = answers.segmenter(photo, AT_FIRST)
+    expected = answers.segmenter(photo, DEFAULT_OPTIONS)
     assert np.array_equal(seen.result.label_map, expected.label_map) and seen.result.name == "holiday.jpg"
     assert value["number"] == seen.number and value["base"] == seen.started
     assert value["picked"] == first_picks(find_parts(expected), ())
@@ -75,7 +76,7 @@ def test_picks_go_on_to_the_next_photo_and_stay_in_the_same(answers: Answers, ph
     keys = [part.key for part in find_parts(seen.result)][:1]
     assert analyse(answers, photo, seen) == answers.unchanged
     said = {"number": seen.number, "picked": keys, "classes": ["Bag"]}
-    plain = [False, *LOOK_AT_FIRST[1:]]
+    plain = [False, *DEFAULT_TICKS[1:]]
     assert answers.analyse(said, photo, seen, [], plain, PLAIN)[1]["picked"] == keys  # type: ignore[index, misc]
     other = tmp_path / "other.png"
     Image.fromarray(draw(1, 300, 200).image).save(other)
@@ -152,10 +153,16 @@ def test_files_are_of_what_the_browser_shows(answers: Answers, doll: PhotoResult
     cutout = made("cutout")
     assert cutout.name == "doll-cutout.png"
     with Image.open(cutout) as image:
-        expected = doll.result.cutout("Left-shoe", "Right-shoe", options=CUTOUT_AT_FIRST)
+        expected = doll.result.cutout("Left-shoe", "Right-shoe", options=DEFAULT_CUTOUT)
         assert np.array_equal(np.asarray(image), np.asarray(expected))
     with zipfile.ZipFile(made("each")) as archive:
         assert archive.namelist() == ["items.json", "coco.json", "01-Left-shoe.png", "02-Right-shoe.png"]
+    mask = made("mask")
+    assert mask.name == "doll-mask.png"
+    with Image.open(mask) as image, Image.open(cutout) as whole:
+        assert np.array_equal(np.asarray(image), np.asarray(whole)[..., 3])
+    with zipfile.ZipFile(made("masks")) as archive:
+        assert archive.namelist() == ["kept.png", "Left-shoe.png", "Right-shoe.png"]
     listed = json.loads(made("items").read_text())
     assert {item["name"] for item in listed["items"]} == {part.name for part in find_parts(doll.result)}
     annotations = json.loads(made("coco").read_text())["annotations"]
@@ -182,21 +189,41 @@ def test_a_link_names_classes_only_if_others_are_picked(answers: Answers, doll: 
     first = first_picks(find_parts(doll.result), ())
 
     def link(picked: list[str], **said: Any) -> str:
-        return str(answers.link({"picked": picked, **said}, doll, *LOOK_AT_FIRST, *PLAIN)["value"])
+        return str(answers.link({"picked": picked, **said}, doll, *DEFAULT_TICKS, *PLAIN)["value"])
 
     assert link(first) == "" and link(first, opacity=0.4) == "?opacity=0.4"
     assert link(["Hat", "Face"]) == "?keep=Hat,Face"
 
 
+def test_the_file_to_drag_is_written_when_wanted_and_holds_no_photo(
+    answers: Answers, photo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr("clothseg.app.answers.lazy_file", lambda make: told.append(make) or "later/1")
+    seen, value = analyse(answers, photo)
+    said = {"number": seen.number, "picked": value["picked"]}
+    download = answers.preview(said, seen, *PLAIN)["news"]["download"]
+    assert (download["url"], download["name"], download["picked"]) == (
+        "later/1",
+        "holiday-cutout.png",
+        value["picked"],
+    )
+    with Image.open(told[0]()) as made:
+        assert np.array_equal(np.asarray(made), np.asarray(cutout_of(seen.result, value["picked"], DEFAULT_CUTOUT)))
+    del seen
+    gc.collect()
+    assert told[0]() is None
+
+
 def test_each_part_has_a_card(doll: PhotoResult) -> None:
     parts = find_parts(doll.result)
-    made = cards(doll.result, parts)
+    made = cards(doll.small, parts)
     assert re.findall(r'data-key="([^"]+)"', made) == [part.key for part in parts]
     assert all(f"<b>{tr(part.name)}</b>" in made for part in parts) and made.count("data:image/webp") == len(parts)
     picks = dict(re.findall(r'data-pick="([^"]*)">([^<]+)<', made))
     garments = " ".join(part.key for part in parts if part.name in GROUPS["All garments"])
     assert picks[garments] == "All garments" and picks[""] == "None"
-    assert cards(doll.result, ()) == ""
+    assert cards(doll.small, ()) == ""
 
 
 def test_cards_are_grouped_by_person(doll: PhotoResult) -> None:
@@ -204,6 +231,7 @@ def test_cards_are_grouped_by_person(doll: PhotoResult) -> None:
     right = np.arange(label_map.shape[1]) > label_map.shape[1] // 2
     both = replace(doll.result, person_map=(label_map > 0) * (1 + right).astype(np.uint8))
     made = cards(both, find_parts(both))
+    assert 'src=""' not in made
     places = [made.index(text) for text in (">Person 1<", '/1" data-class', ">Person 2<", '/2" data-class')]
     assert places == sorted(places)
 

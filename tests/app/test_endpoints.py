@@ -146,6 +146,18 @@ def test_groups_of_classes_and_polygons(client: Client, photo: Path, expected: S
             assert [each["segmentation"] for each in written["annotations"]] == [item.polygons for item in items]
 
 
+def test_masks_are_the_librarys(client: Client, photo: Path, expected: Segmentation) -> None:
+    options = {"grow": 2, "invert": True, "crop": True}
+    paths = client.predict(handle_file(photo), ["Lower", "Hair"], options, api_name="/masks")
+    pictures = expected.mask_pictures("Lower", "Hair", options=CutoutOptions.of(options))
+    assert [Path(path).name for path in paths] == [f"holiday-mask-{name}.png" for name in pictures]
+    for path, picture in zip(paths, pictures.values(), strict=True):
+        assert np.array_equal(read(path), np.asarray(picture))
+    assert Path(client.predict(handle_file(photo), api_name="/masks")[0]).name == "holiday-mask-kept.png"
+    with pytest.raises(AppError, match="Unknown class 'Sock'"):
+        client.predict(handle_file(photo), ["Sock"], api_name="/masks")
+
+
 OTHERWISE = {"people": "all", "edges": "plain", "zoom": "off", "tta": True, "rules": True}
 
 
@@ -205,13 +217,13 @@ def test_batch_gives_a_zip_and_says_which_photo_was_bad(
     ("photos", "message"),
     [
         (None, "No photos were given; add photos or a ZIP of photos."),
-        ("photo", "Choose what to write from labels, cutouts, overlays, items, coco, not masks."),
+        ("photo", "Choose what to write from labels, cutouts, masks, overlays, items, coco, not mattes."),
     ],
 )
 def test_a_batch_that_cannot_be_done_says_why(client: Client, photo: Path, photos: Any, message: str) -> None:
     given = [handle_file(photo)] if photos else None
     with pytest.raises(AppError) as caught:
-        client.predict(given, ["masks"] if photos else [], api_name="/batch")
+        client.predict(given, ["mattes"] if photos else [], api_name="/batch")
     assert str(caught.value) == message
 
 
@@ -232,7 +244,7 @@ def test_labels_and_health_say_what_the_label_map_means_and_who_made_it(client: 
 
 def test_only_the_named_endpoints_are_shown(client: Client) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/segment", "/refine", "/cutout", "/items", "/batch", "/labels", "/health"}
+    assert set(named) == {"/segment", "/refine", "/cutout", "/masks", "/items", "/batch", "/labels", "/health"}
     assert [p["parameter_name"] for p in named["/cutout"]["parameters"]] == [*CUTOUT, *ENDPOINT_OPTIONS, *OLD_SWITCHES]
     assert [p["parameter_name"] for p in named["/segment"]["parameters"] if not p["parameter_has_default"]] == [
         "photo"
@@ -254,7 +266,7 @@ def test_only_the_named_endpoints_are_shown(client: Client) -> None:
         ("photo", [], f"Name at least one class; the classes are: {', '.join(NAMES)}."),
     ],
 )
-def test_errors_reach_the_caller_in_plain_words(
+def test_errors_reach_the_caller_with_clear_errors(
     client: Client, photo: Path, tmp_path: Path, content: Any, classes: list[str], message: str
 ) -> None:
     sent = tmp_path / "holiday.jpg"
@@ -327,6 +339,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
         "segment": {"photo": url},
         "refine": {"photo": url, "clicks": [{"x": 100, "y": 150, "label": "Bag"}], "exclude": ["Hat"]},
         "cutout": {"photo": url, "classes": ["Hair"], "options": {"crop": True, "margin": 3}, "zoom": "off"},
+        "masks": {"photo": url, "classes": ["Body"], "options": {"invert": True}},
         "items": {"photo": url, "cutouts": True, "people": "all"},
         "batch": {"photos": [url, url], "kinds": ["labels"]},
         "labels": {},
@@ -363,6 +376,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
         read_url(re.search(r"http\S+-cutout\.png", text["cutout"])[0]).size
         == expected.cutout("Hair", options=CutoutOptions(crop=True, margin=3)).size
     )
+    assert read_url(re.search(r"http\S+?-mask-kept\.png", text["masks"])[0]).mode == "L"
     assert "'kind': 'click'" in text["refine"] and "-labels.png" in text["refine"]
     assert "-items.zip" in text["items"] and "'wearer': 1" in text["items"]
     assert "clothseg.zip" in text["batch"] and "'done': 2" in text["batch"]

@@ -21,8 +21,8 @@ HELD = (  # what `tr` is given by name
     *labels.NAMES,
     *labels.GROUPS,
     *color_names.NAMES,
-    *(text for switch in settings.LOOK for text in (switch.label, switch.info)),
-    *settings.GROUNDS,
+    *(text for switch in settings.SWITCHES for text in (switch.label, switch.info)),
+    *settings.BACKGROUNDS,
     *(name for name, _ in batch.KINDS),
     *about.MEANINGS.values(),
     *about.LIMITS,
@@ -64,7 +64,7 @@ def test_every_text_exists_in_each_language(language: str) -> None:
 @pytest.mark.parametrize("language", OTHERS)
 def test_what_stands_beside_each_other_has_names_of_its_own(language: str) -> None:
     said = catalogue(language)
-    for names in (labels.NAMES, (*labels.GROUPS, *labels.NAMES), color_names.NAMES, settings.GROUNDS):
+    for names in (labels.NAMES, (*labels.GROUPS, *labels.NAMES), color_names.NAMES, settings.BACKGROUNDS):
         assert len({said[name] for name in names}) == len(names)
 
 

@@ -7,16 +7,16 @@ import pytest
 from PIL import Image
 
 from clothseg.app.settings import (
-    AT_FIRST,
-    CUTOUT_AT_FIRST,
-    GROUNDS,
-    LOOK,
+    BACKGROUNDS,
+    DEFAULT_CUTOUT,
+    DEFAULT_OPTIONS,
+    SWITCHES,
     Settings,
     cutout_options,
     cutout_values,
-    look_options,
     read_link,
     scaled,
+    switch_options,
     write_link,
 )
 from clothseg.errors import ImageError
@@ -24,7 +24,7 @@ from clothseg.options import CutoutOptions, SegmentOptions
 
 
 OTHER = Settings(
-    look=(False, False, True, True, False, False, True),
+    ticks=(False, False, True, True, False, False, True),
     keep=("Dress", "Bag"),
     opacity=0.4,
     cutout=CutoutOptions("#ff8800", True, 12, -3, 1.5, True, True, False),
@@ -32,9 +32,9 @@ OTHER = Settings(
 
 
 def test_ticks_are_the_segmenters_options() -> None:
-    at_first = look_options([switch.ticked for switch in LOOK])
-    assert SegmentOptions(**at_first) == AT_FIRST
-    others = look_options([not switch.ticked for switch in LOOK])
+    at_first = switch_options([switch.ticked for switch in SWITCHES])
+    assert SegmentOptions(**at_first) == DEFAULT_OPTIONS
+    others = switch_options([not switch.ticked for switch in SWITCHES])
     assert others == {
         "edges": "plain",
         "zoom": "off",
@@ -54,7 +54,7 @@ def test_a_link_carries_all_settings(settings: Settings) -> None:
 
 
 def test_links_are_for_people_to_read() -> None:
-    settings = Settings(look=(True, True, True, False, True, True, False), keep=("Dress", "Bag"), opacity=0.4)
+    settings = Settings(ticks=(True, True, True, False, True, True, False), keep=("Dress", "Bag"), opacity=0.4)
     assert write_link(settings) == "?people=all&keep=Dress,Bag&opacity=0.4"
 
 
@@ -70,7 +70,7 @@ def test_what_a_link_says_wrongly_is_as_at_first(query: dict[str, str]) -> None:
 
 
 def test_cutout_settings_there_and_back() -> None:
-    for options in (CutoutOptions(), CUTOUT_AT_FIRST, CutoutOptions("#ffffff"), OTHER.cutout):
+    for options in (CutoutOptions(), DEFAULT_CUTOUT, CutoutOptions("#ffffff"), OTHER.cutout):
         assert cutout_options(*cutout_values(options)) == options
 
 
@@ -80,11 +80,11 @@ def test_a_picture_lies_behind_only_if_it_is_chosen(tmp_path: Path) -> None:
     values = cutout_values(CutoutOptions())
     with_picture = [values[0], values[1], str(path), *values[3:]]
     assert cutout_options(*with_picture) == CutoutOptions()
-    assert cutout_options(GROUNDS[3], *with_picture[1:]).background.size == (4, 3)
-    assert cutout_options(GROUNDS[2], "rgba(255, 136.2, 0, 1)", *with_picture[2:]).background == "#ff8800"
+    assert cutout_options(BACKGROUNDS[3], *with_picture[1:]).background.size == (4, 3)
+    assert cutout_options(BACKGROUNDS[2], "rgba(255, 136.2, 0, 1)", *with_picture[2:]).background == "#ff8800"
     path.write_text("no picture")
     with pytest.raises(ImageError):
-        cutout_options(GROUNDS[3], *with_picture[1:])
+        cutout_options(BACKGROUNDS[3], *with_picture[1:])
 
 
 def test_pixels_are_fewer_in_a_smaller_picture() -> None:

@@ -214,6 +214,31 @@ def test_cutouts_take_the_librarys_options(photos: Path, tiny_model: Path, tmp_p
     np.testing.assert_array_equal(made, np.asarray(result.cutout(*GROUPS["All garments"], options=options)))
 
 
+def test_masks_have_a_folder_for_each_class(
+    photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, photo = tmp_path / "out", photos / "a.png"
+    argv = ["segment", str(photo), "--out", str(out), "--model", str(tiny_model), "--write", "masks", "--grow", "2"]
+    assert main([*argv, "--invert", "--keep", "Body", "Upper"]) == 0
+    result = Segmenter.from_pretrained(str(tiny_model))(photo)
+    pictures = result.mask_pictures("Body", "Upper", options=CutoutOptions(grow=2, invert=True))
+    expected = {f"masks/{name}/a.png" for name in pictures}
+    assert files(out) == expected | {"summaries/a.json", "results.csv"} and len(expected) > 2
+    for name, picture in pictures.items():
+        np.testing.assert_array_equal(np.asarray(Image.open(out / "masks" / name / "a.png")), np.asarray(picture))
+    some = next(name for name in pictures if name != "kept")
+    again = [*argv, "--invert", "--keep", "Body", "Upper"]
+    capsys.readouterr()
+    assert main(again) == 0 and "0 of 0 photos segmented, 1 were done already" in capsys.readouterr().out
+    (out / "masks" / some / "a.png").unlink()
+    assert main(again) == 0 and "1 of 1 photos segmented" in capsys.readouterr().out
+    assert main([*argv, "--keep", some]) == 0  # masks of classes that are not kept any more are removed
+    assert files(out) == {f"masks/{name}/a.png" for name in ("kept", some)} | {"summaries/a.json", "results.csv"}
+    assert main([*argv, "--crop"]) == 2 and "--crop does not change masks" in capsys.readouterr().err
+    assert main([*argv[:-4], "--write", "labels", "--invert"]) == 2
+    assert "add cutouts or masks to --write" in capsys.readouterr().err
+
+
 def test_exit_status_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     for argv in (["--help"], ["segment", "--help"]):
         with pytest.raises(SystemExit):

@@ -19,6 +19,7 @@ ANSWERS = {
     "/segment": r"photo-labels\.png(?s:.*)Hair",
     "/refine": r"click",
     "/cutout": r"photo-cutout\.png",
+    "/masks": r"photo-mask-kept\.png",
     "/items": r"Skirt|Pants",
     "/batch": r"2(?s:.*)clothseg\.zip",
     "/labels": r"17.*Scarf",

@@ -8,6 +8,7 @@ import zipfile
 from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ from clothseg import Click, Segmentation, Segmenter
 from clothseg.app.components.parts import find_parts, mask_of_parts
 from clothseg.app.i18n import tr
 from clothseg.app.selection import cutout_of, first_picks
-from clothseg.app.settings import AT_FIRST, CUTOUT_AT_FIRST
+from clothseg.app.settings import DEFAULT_CUTOUT, DEFAULT_OPTIONS
 from clothseg.labels import GROUPS
 from clothseg.options import CutoutOptions
 
@@ -54,7 +55,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def expected(library: Segmenter, photos: list[Path]) -> Segmentation:
-    return library(photos[0], AT_FIRST)
+    return library(photos[0], DEFAULT_OPTIONS)
 
 
 def assert_file(path: Path, result: Segmentation, keys: Sequence[str], options: CutoutOptions) -> None:
@@ -73,11 +74,30 @@ def open_more(page: Page) -> None:
         page.locator("#more > button").click()
 
 
+def slow(page: Page, path: str) -> None:
+    """Send the page's requests of a kind a second and a half late; open the page anew for that."""
+    page.add_init_script(f"""
+      const [send, late] = [window.fetch.bind(window), []];
+      window.late = late;
+      window.fetch = async (place, ...more) => {{
+        if (!String(place.url || place).includes('{path}')) return send(place, ...more);
+        await new Promise((done) => setTimeout(done, 1500));
+        late.push(String(place.url || place));
+        return send(place, ...more);
+      }};
+    """)
+    page.reload()
+
+
 def test_from_photo_to_cutout(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
     for place in ("#photo", "#examples", ".title h1"):
         expect(page.locator(place)).to_be_in_viewport(ratio=0.9)
+    calls: list[Any] = []
+    page.on("request", lambda sent: calls.append(sent.post_data_json["data"]) if "/queue/join" in sent.url else None)
     upload(page, photos[0])
     await_result(page)
+    given = [call for call in calls if len(call) > 1 and isinstance(call[1], dict)]
+    assert len(given) == 1, "gradio tells twice of a new photo; it is to be segmented once"
     parts = find_parts(expected)
     first = first_picks(parts, ())
     assert picked(page) == first
@@ -87,7 +107,7 @@ def test_from_photo_to_cutout(page: Page, photos: list[Path], expected: Segmenta
     expect(page.locator("#said")).to_contain_text(f"Found: {tr(parts[0].name)}")
     cutout = download(page, "#save", tmp_path)
     assert cutout.name == "holiday-cutout.png"
-    assert_file(cutout, expected, first, CUTOUT_AT_FIRST)
+    assert_file(cutout, expected, first, DEFAULT_CUTOUT)
 
 
 def test_every_way_to_pick(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
@@ -110,7 +130,7 @@ def test_every_way_to_pick(page: Page, photos: list[Path], expected: Segmentatio
         download(page, "#save", tmp_path),
         expected,
         [part.key for part in find_parts(expected) if part.name in (one, three)],
-        CUTOUT_AT_FIRST,
+        DEFAULT_CUTOUT,
     )
     page.get_by_role("button", name="Body", exact=True).click()
     assert picked(page) == [part.key for part in find_parts(expected) if part.name in GROUPS["Body"]]
@@ -118,7 +138,7 @@ def test_every_way_to_pick(page: Page, photos: list[Path], expected: Segmentatio
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
 def test_picks_stay_for_the_next_photo(page: Page, photos: list[Path], library: Segmenter, tmp_path: Path) -> None:
-    both = [library(photo, AT_FIRST) for photo in photos]
+    both = [library(photo, DEFAULT_OPTIONS) for photo in photos]
     name = next(part.key for part in find_parts(both[0]) if part.key in {each.key for each in find_parts(both[1])})
     upload(page, photos[0])
     await_result(page)
@@ -129,7 +149,7 @@ def test_picks_stay_for_the_next_photo(page: Page, photos: list[Path], library: 
     assert picked(page) == [name]
     path = download(page, "#save", tmp_path)
     assert path.name == "evening-cutout.png"
-    assert_file(path, both[1], [name], CUTOUT_AT_FIRST)
+    assert_file(path, both[1], [name], DEFAULT_CUTOUT)
 
 
 def test_what_is_not_a_photo_is_said_so_and_the_next_one_works(page: Page, photos: list[Path], tmp_path: Path) -> None:
@@ -145,6 +165,31 @@ def test_what_is_not_a_photo_is_said_so_and_the_next_one_works(page: Page, photo
     upload(page, photos[0])
     await_result(page)
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_a_photo_that_follows_a_bad_file_at_once_stays(page: Page, photos: list[Path], tmp_path: Path) -> None:
+    text = tmp_path / "notes.jpg"
+    text.write_text("no picture")
+    slow(page, "queue/join")
+    upload(page, text)
+    expect(page.get_by_role("alert")).to_have_count(1)
+    expect(page.locator("#photo img")).to_have_count(0)
+    upload(page, photos[0])  # while the answer to the photo's absence is still on its way
+    await_result(page)
+    assert page.evaluate("window.late.length")
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_a_photo_waits_for_the_settings_of_a_link(page: Page, served: str, photos: list[Path]) -> None:
+    slow(page, "run/predict")
+    page.goto(served + "?edges=plain&keep=Hair,Face")
+    upload(page, photos[0])
+    await_result(page)
+    assert picked(page) == ["Hair", "Face"]
+    page.get_by_role("button", name="Detection settings").first.click()
+    expect(page.locator("#look").get_by_label("Sharp borders")).not_to_be_checked()
+    assert page.evaluate("window.late.length")
 
 
 def test_examples_are_one_click_away(page: Page, tmp_path: Path) -> None:
@@ -189,8 +234,8 @@ def test_other_detection_settings_keep_what_is_picked(
     page.locator("#look").get_by_label("Sharp borders").uncheck()
     await_result(page, number)
     assert picked(page) == ["Hair"]
-    result = library(photos[0], AT_FIRST, edges="plain")
-    assert_file(download(page, "#save", tmp_path), result, ["Hair"], CUTOUT_AT_FIRST)
+    result = library(photos[0], DEFAULT_OPTIONS, edges="plain")
+    assert_file(download(page, "#save", tmp_path), result, ["Hair"], DEFAULT_CUTOUT)
     assert_labels(page, result.label_map, tmp_path)
 
 
@@ -229,8 +274,46 @@ def test_the_cutout_can_be_copied(page: Page, photos: list[Path], expected: Segm
     path.write_bytes(bytes(numbers))
     with Image.open(path) as image:
         alpha = np.asarray(image.convert("RGBA"))[..., 3]
-    whole = np.asarray(cutout_of(expected, picked(page), CUTOUT_AT_FIRST))[..., 3]
+    whole = np.asarray(cutout_of(expected, picked(page), DEFAULT_CUTOUT))[..., 3]
     assert np.array_equal(alpha, whole)
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_dragging_or_the_right_button_gives_the_whole_file(
+    page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path
+) -> None:
+    upload(page, photos[0])
+    await_result(page)
+    keys = picked(page)
+    box, point = (
+        page.locator(".stage .list").bounding_box(),
+        stage_point(page, expected, inner_point(mask_of_parts(expected, keys[:1]))),
+    )
+    x, y = box["x"] + point["x"], box["y"] + point["y"]
+    page.evaluate(
+        "addEventListener('dragstart', (event) => { window.dragged = event.dataTransfer.getData('DownloadURL'); })"
+    )
+    for _ in range(100):  # until the server has told the file's address
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 30, y + 20, steps=4)
+        page.mouse.up()
+        if dragged := page.evaluate("window.dragged"):
+            break
+        page.wait_for_timeout(100)
+    kind, name, url = dragged.split(":", 2)
+    assert (kind, name) == ("image/png", "holiday-cutout.png")
+    file = page.request.get(url)
+    assert file.ok and 'filename="holiday-cutout.png"' in file.headers["content-disposition"]
+    path = tmp_path / name
+    path.write_bytes(file.body())
+    assert_file(path, expected, keys, DEFAULT_CUTOUT)
+    assert page.request.get(f"{url}0").status == 404
+
+    page.mouse.click(x, y, button="right")
+    with page.expect_download() as waiting:
+        page.get_by_role("menuitem", name="Download the cut-out").click()
+    assert_file(waiting.value.path(), expected, keys, DEFAULT_CUTOUT)
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
@@ -241,7 +324,7 @@ def test_a_link_brings_its_settings(page: Page, served: str, photos: list[Path],
     await_result(page)
     assert picked(page) == ["Hair", "Face"]
     expect(page.locator("#stage .opacity input")).to_have_value("0.4")
-    result = library(photos[0], AT_FIRST, edges="plain")
+    result = library(photos[0], DEFAULT_OPTIONS, edges="plain")
     with page.expect_download() as waiting:
         page.locator("#save").click()
     options = CutoutOptions(background="#ff8800", crop=True, drop_specks=True)
@@ -280,7 +363,7 @@ def test_one_person_of_several_is_cut_out(page: Page, library: Segmenter, tmp_pa
     page.locator("#look").get_by_label("Separate people").check()
     upload(page, path)
     await_result(page)
-    result = library(path, AT_FIRST, people="all")
+    result = library(path, DEFAULT_OPTIONS, people="all")
     parts = find_parts(result)
     assert page.locator("#items [data-key]").evaluate_all("all => all.map((each) => each.dataset.key)") == [
         part.key for part in parts

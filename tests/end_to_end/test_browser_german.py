@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from clothseg import Segmenter
 from clothseg.app.components.parts import find_parts
 from clothseg.app.i18n import NAME, catalogue
-from clothseg.app.settings import AT_FIRST
+from clothseg.app.settings import DEFAULT_OPTIONS
 from clothseg.labels import NAMES
 
 
@@ -65,7 +65,7 @@ def test_a_photo_in_german(german: Page, tiny_model: Path, tmp_path: Path) -> No
 
     upload(german, photo)
     await_result(german)
-    parts, said = find_parts(Segmenter.from_pretrained(tiny_model)(photo, AT_FIRST)), catalogue("de")
+    parts, said = find_parts(Segmenter.from_pretrained(tiny_model)(photo, DEFAULT_OPTIONS)), catalogue("de")
     assert german.locator("#items .thing b").all_inner_texts() == [said[part.name] for part in parts]
     german.locator('#items [data-pick=""]', has_text="Nichts").click()
     expect(german.locator("#save")).to_be_disabled()

@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 
 from clothseg import Segmenter
 from clothseg.app.i18n import tr
-from clothseg.app.settings import AT_FIRST, LOOK
+from clothseg.app.settings import DEFAULT_OPTIONS, SWITCHES
 from clothseg.labels import NAMES
 from clothseg.outputs.comparison import compare
 from clothseg.video.stream import Stream
@@ -42,11 +42,13 @@ def test_two_settings_are_compared_on_the_photo_of_the_first_tab(page: Page, pho
     page.locator("#compare-go").click()
     expect(page.locator("#compare-table table")).to_be_visible()
     library = Segmenter.from_pretrained(tiny_model)
-    found = compare(library(photo, AT_FIRST).label_map, library(photo, AT_FIRST, edges="plain", zoom="off").label_map)
+    found = compare(
+        library(photo, DEFAULT_OPTIONS).label_map, library(photo, DEFAULT_OPTIONS, edges="plain", zoom="off").label_map
+    )
     assert 0.5 < found.agreement < 1
     expect(page.locator("#compare-table caption")).to_contain_text(f"{found.agreement:.1%} of the pixels")
     expect(page.locator("#compare-table tbody tr")).to_have_count(len(found.classes))
-    off = [switch.label for switch in LOOK if switch.option in ("edges", "zoom")]
+    off = [switch.label for switch in SWITCHES if switch.option in ("edges", "zoom")]
     expect(page.locator("#compare-first")).to_contain_text("A: Default settings")
     expect(page.locator("#compare-second")).to_contain_text(f"B: {off[0]}: off, {off[1]}: off")
     page.locator("#compare-difference").scroll_into_view_if_needed()

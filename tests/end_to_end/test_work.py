@@ -78,12 +78,12 @@ def test_edges_are_fitted_for_all_classes_but_one_and_only_where_they_are(monkey
     areas = []
 
     def counted(*arguments: Any) -> Iterator[tuple[Any, np.ndarray]]:
-        for box, line in fits(*arguments):
+        for box, line in fit_linear(*arguments):
             areas.append(line.shape[0] * line.shape[1] / (160 * 160))
             yield box, line
 
-    fits = guided_edges.fits
-    monkeypatch.setattr(guided_edges, "fits", counted)
+    fit_linear = guided_edges.fit_linear
+    monkeypatch.setattr(guided_edges, "fit_linear", counted)
     logits = np.full((NUM_CLASSES, 40, 40), -9, np.float32)
     logits[0] = 0
     for place, class_id in enumerate((4, 6, 9)):
@@ -100,8 +100,8 @@ def test_functions_are_mixed_for_pixels_near_borders_alone(monkeypatch: pytest.M
         drawn.append(len(down))
         return np.asarray(winners(self, down, *others))
 
-    winners = cell_argmax._Gaps.winners
-    monkeypatch.setattr(cell_argmax._Gaps, "winners", counted)
+    winners = cell_argmax._GapFits.winners
+    monkeypatch.setattr(cell_argmax._GapFits, "winners", counted)
     logits = np.full((NUM_CLASSES, 40, 40), -9, np.float32)
     logits[4], logits[9, 8:32, 8:32] = 0, 9
     label_map = guided_edges.follow_edges(logits, np.zeros((1280, 1280, 3), np.uint8))

@@ -37,6 +37,7 @@ OPTIONS = st.builds(
     soft_edges=st.booleans(),
     fill_holes=st.booleans(),
     drop_specks=st.booleans(),
+    invert=st.booleans(),
 )
 
 

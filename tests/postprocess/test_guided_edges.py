@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 
 from clothseg.postprocess import guided_edges
-from clothseg.postprocess.guided_filter import apply as apply_line
-from clothseg.postprocess.guided_filter import as_bands, fits
+from clothseg.postprocess.guided_filter import apply_linear, as_bands, fit_linear
 from clothseg.postprocess.softmax import softmax
 from clothseg.postprocess.upsample import winners
 
@@ -43,12 +42,12 @@ def test_leaving_out_what_is_far_changes_nothing(size: tuple[int, int], rng: np.
     within = Image.fromarray(photo[: small[0] * shrink, : small[1] * shrink])
     guide = as_bands(np.asarray(within.reduce(shrink)))
     expected = np.empty((len(won), *size), np.float32)
-    fitted = fits(guide, planes, max(1, round(guided_edges.RADIUS * max(small))), guided_edges.EPS)
+    fitted = fit_linear(guide, planes, max(1, round(guided_edges.RADIUS * max(small))), guided_edges.EPS)
     for plane, (box, line) in zip(expected, fitted, strict=True):
         everywhere = np.zeros((*small, 4), np.float32)
         everywhere[box] = line
         factors = interpolated(interpolated(everywhere, size[0], shrink, 0), size[1], shrink, 1)
-        plane[...] = apply_line(factors, as_bands(photo))
+        plane[...] = apply_linear(factors, as_bands(photo))
     top = np.sort(expected, axis=0)
     clear = top[-1] - top[-2] > 1e-3
     assert (made == won[expected.argmax(0)])[clear].all()

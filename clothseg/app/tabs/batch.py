@@ -12,7 +12,14 @@ from clothseg.app.downloads import new_path
 from clothseg.app.i18n import tr
 from clothseg.app.limits import BATCH_QUEUE
 from clothseg.app.messages import localized
-from clothseg.app.settings import LOOK, cutout_inputs, cutout_options, look_inputs, look_options, polygons_input
+from clothseg.app.settings import (
+    SWITCHES,
+    cutout_inputs,
+    cutout_options,
+    polygons_input,
+    switch_inputs,
+    switch_options,
+)
 from clothseg.batch.photo_files import OutputSpec
 from clothseg.batch.to_zip import Progress, segment_to_zip
 from clothseg.errors import ClothsegError, ConfigError
@@ -22,6 +29,7 @@ from clothseg.segmenter import Segmenter
 
 KINDS = (
     ("Cut-outs (PNG)", "cutouts"),
+    ("Masks (PNG)", "masks"),
     ("Label maps (PNG)", "labels"),
     ("Photos with regions (JPEG)", "overlays"),
     ("Item lists (JSON)", "items"),
@@ -32,7 +40,7 @@ KINDS = (
 
 NO_OUTPUT = "Choose at least one kind of output file."
 
-NO_CLASS = "Choose at least one class for the cut-outs."
+NO_CLASS = "Choose at least one class for the cut-outs and masks."
 
 
 def batch_tab(segmenter: Segmenter) -> None:
@@ -65,11 +73,11 @@ def batch_tab(segmenter: Segmenter) -> None:
                 [(tr(name), name) for name in (*GROUPS, *NAMES[1:])],
                 value=["All garments"],
                 multiselect=True,
-                label=tr("Keep in the cut-outs"),
+                label=tr("Keep in the cut-outs and masks"),
                 elem_id="batch-classes",
             )
             with gr.Accordion(tr("Detection settings"), open=False):
-                look = look_inputs()
+                boxes = switch_inputs()
             with gr.Accordion(tr("Background and edges"), open=False):
                 settings = cutout_inputs("batch-")
         with gr.Column(elem_classes="card"):
@@ -107,11 +115,11 @@ def batch_tab(segmenter: Segmenter) -> None:
             yield html.batch_progress(progress, "", []), *busy
             if not written:
                 raise ConfigError(NO_OUTPUT)
-            if not kept and "cutouts" in written:
+            if not kept and {"cutouts", "masks"} & set(written):
                 raise ConfigError(NO_CLASS)
-            wanted = OutputSpec(tuple(written), tuple(kept), cutout_options(*values[len(LOOK) :]), as_polygons)
+            wanted = OutputSpec(tuple(written), tuple(kept), cutout_options(*values[len(SWITCHES) :]), as_polygons)
             out = new_path("clothseg.zip")
-            options = look_options(values[: len(LOOK)])
+            options = switch_options(values[: len(SWITCHES)])
             steps = segment_to_zip(segmenter, paths or [], out, wanted, stop=lambda: cancelled[session], **options)
             with closing(steps):
                 for progress in steps:
@@ -140,7 +148,7 @@ def batch_tab(segmenter: Segmenter) -> None:
     )
     start.click(
         run,
-        [files, kinds, polygons, classes, *look, *settings],
+        [files, kinds, polygons, classes, *boxes, *settings],
         [status, start, cancel, save],
         concurrency_id=BATCH_QUEUE,
         concurrency_limit=1,

@@ -15,7 +15,7 @@ from clothseg.app.messages import localized
 from clothseg.app.model_loader import pending
 from clothseg.app.photo_input import photo_input
 from clothseg.app.previews import before_and_after, difference, reduced
-from clothseg.app.settings import LOOK, look_inputs, look_options
+from clothseg.app.settings import SWITCHES, switch_inputs, switch_options
 from clothseg.errors import ClothsegError, ConfigError
 from clothseg.outputs.comparison import compare
 from clothseg.segmenter import Segmenter
@@ -115,12 +115,12 @@ def compare_tab(segmenter: Segmenter, models: Models) -> gr.Image:
         nothing = {message: gr.update(visible=False), **{card: gr.update(visible=False) for card in cards}}
         if path is None:
             return nothing
-        ticks_of = ticks[: len(LOOK)], ticks[len(LOOK) :]
+        ticks_of = ticks[: len(SWITCHES)], ticks[len(SWITCHES) :]
         try:
             models_of = chosen(name), chosen(other_name)
             if models_of[0] is models_of[1] and ticks_of[0] == ticks_of[1]:
                 raise ConfigError(SAME)
-            one, two = (model(path, **look_options(t)) for model, t in zip(models_of, ticks_of, strict=True))
+            one, two = (model(path, **switch_options(t)) for model, t in zip(models_of, ticks_of, strict=True))
         except ClothsegError as error:
             problem = html.problem(localized(str(error)), tr("This cannot be compared"))
             return nothing | {message: gr.update(value=problem, visible=True)}
@@ -180,7 +180,7 @@ def settings_text(ticks: Sequence[bool]) -> str:
     """Name the settings that are not the default."""
     changed = [
         tr("{setting}: on", setting=tr(switch.label)) if tick else tr("{setting}: off", setting=tr(switch.label))
-        for switch, tick in zip(LOOK, ticks, strict=True)
+        for switch, tick in zip(SWITCHES, ticks, strict=True)
         if tick != switch.ticked
     ]
     return ", ".join(changed) or tr("Default settings")
@@ -205,15 +205,15 @@ def _side(title: str, names: list[tuple[str, str]], value: str, models: Models, 
             allow_custom_value=models.free,
             elem_id=f"model-{title.lower()}",
         )
-        ticks = [switch.ticked and switch.option not in off for switch in LOOK]
+        ticks = [switch.ticked and switch.option not in off for switch in SWITCHES]
         summary = gr.HTML(_summary(*ticks))
         with gr.Accordion(tr("Detection settings"), open=False):
-            look = look_inputs()
-    for box, tick in zip(look, ticks, strict=True):
+            boxes = switch_inputs()
+    for box, tick in zip(boxes, ticks, strict=True):
         box.value = tick
-    events = [box.change for box in look]
-    gr.on(events, _summary, look, summary, queue=False, show_progress="hidden", api_visibility="private")
-    return [model, *look]
+    events = [box.change for box in boxes]
+    gr.on(events, _summary, boxes, summary, queue=False, show_progress="hidden", api_visibility="private")
+    return [model, *boxes]
 
 
 def _summary(*ticks: bool) -> str:

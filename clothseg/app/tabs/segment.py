@@ -11,7 +11,7 @@ from clothseg.app.components.stage import stage
 from clothseg.app.i18n import tr
 from clothseg.app.limits import KEEP_SECONDS, MODEL_LIMIT, MODEL_QUEUE
 from clothseg.app.photo_input import photo_input
-from clothseg.app.settings import edge_inputs, ground_inputs, look_inputs, polygons_input
+from clothseg.app.settings import background_inputs, edge_inputs, polygons_input, switch_inputs
 from clothseg.segmenter import Segmenter
 
 
@@ -57,7 +57,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
                 gr.HTML(html.result_bar(), elem_id="result-bar")
                 items = gr.HTML(elem_id="items", padding=False)
                 with gr.Row(elem_id="look-of-cutout"):
-                    ground = ground_inputs()
+                    ground = background_inputs()
             # Before what follows for the keyboard; the style sheet puts it below.
             with gr.Row(elem_id="take", visible=False) as take:
                 save = gr.Button(tr("Download"), variant="primary", elem_id="save")
@@ -66,6 +66,8 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
                 with gr.Row(elem_id="files"):
                     each = gr.Button(tr("One file per item (ZIP)"), size="sm", elem_id="save-each")
                     kinds = {
+                        "mask": gr.Button(tr("Mask (PNG)"), size="sm", elem_id="save-mask"),
+                        "masks": gr.Button(tr("Masks, one per class (ZIP)"), size="sm", elem_id="save-masks"),
                         "labels": gr.Button(tr("Label map (PNG)"), size="sm", elem_id="save-labels"),
                         "summary": gr.Button(tr("Summary (JSON)"), size="sm", elem_id="save-summary"),
                         "items": gr.Button(tr("Items (JSON)"), size="sm", elem_id="save-items"),
@@ -88,7 +90,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
                     elem_id="link-text",
                 )
             with gr.Accordion(tr("Detection settings"), open=False, elem_id="look"):
-                look = look_inputs()
+                look = switch_inputs()
     said = gr.HTML(html.announcement(""), elem_id="said")
 
     answers = Answers(segmenter)
@@ -130,7 +132,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         analyse,
         [choice, photo, seen, keep, *look, *cutout_settings],
         [seen, message, said, canvas, *result_parts],
-        js=_asking(4 + len(look) + len(cutout_settings)),
+        js=_asking(4 + len(look) + len(cutout_settings), "analyse"),
         show_progress_on=[photo, canvas],
         concurrency_id=MODEL_QUEUE,
         concurrency_limit=MODEL_LIMIT,
@@ -155,6 +157,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         answers.describe,
         seen,
         items,
+        js="async (seen) => [(await window.clothseg.later(), seen)]",
         show_progress="hidden",
         concurrency_limit=2,
         trigger_mode="always_last",
@@ -164,7 +167,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         "fn": answers.preview,
         "inputs": [choice, seen, *cutout_settings],
         "outputs": canvas,
-        "js": _asking(2 + len(cutout_settings)),
+        "js": _asking(2 + len(cutout_settings), "later"),
         "show_progress": "hidden",
         "concurrency_limit": 2,
         "trigger_mode": "always_last",
@@ -214,9 +217,9 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
     return [*look, *cutout_settings, keep]
 
 
-def _asking(count: int) -> str:
+def _asking(count: int, kind: str = "choice") -> str:
     """Script that puts what is chosen in the browser in the first of an event's `count` inputs."""
-    return f"(...values) => [window.clothseg.choice(values), ...values.slice(1, {count})]"
+    return f"async (...values) => [await window.clothseg.{kind}(values), ...values.slice(1, {count})]"
 
 
 # Only the browser knows the page's address: behind proxies the server is called by another.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clothseg.app.settings import LOOK
+from clothseg.app.settings import SWITCHES
 from clothseg.app.tabs.compare import Models, settings_text, titles
 from clothseg.errors import ConfigError
 
@@ -21,10 +21,10 @@ def test_what_is_on_offer_may_be_loaded() -> None:
 
 
 def test_sides_are_named_by_what_tells_them_apart() -> None:
-    plain = [switch.ticked for switch in LOOK]
+    plain = [switch.ticked for switch in SWITCHES]
     other = [not plain[0], *plain[1:]]
     changed = settings_text(other)
-    assert settings_text(plain) == "Default settings" and changed.startswith(LOOK[0].label)
+    assert settings_text(plain) == "Default settings" and changed.startswith(SWITCHES[0].label)
     assert titles(("a", "a"), (plain, other)) == ["A: Default settings", f"B: {changed}"]
     assert titles(("a", "b"), (plain, plain)) == ["A: a", "B: b"]
     assert titles(("a", "b"), (other, plain)) == [f"A: a, {changed}", "B: b, Default settings"]

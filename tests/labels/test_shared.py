@@ -1,0 +1,68 @@
+"""What label sets share: tables that turn both label maps into the same classes."""
+
+from itertools import permutations
+
+import numpy as np
+
+from clothseg.labels import ATR, FASHIONPEDIA, FASHN, IGNORE, KNOWN, LIP, LabelSet
+from clothseg.labels.shared import shared_classes
+
+
+def test_a_label_set_shares_all_with_itself() -> None:
+    for known in KNOWN.values():
+        first, second = shared_classes(known, known).tables
+        assert (first == second).all() and (first[: len(known)] == np.arange(len(known))).all()
+
+
+def test_tables_are_consistent_for_all_built_in_sets() -> None:
+    for one, other in permutations(KNOWN.values(), 2):
+        shared = shared_classes(one, other)
+        assert len(set(shared.names)) == len(shared.names)
+        for labels, table, left_out in zip((one, other), shared.tables, shared.left_out, strict=True):
+            used = table[: len(labels)]
+            assert set(used[used != IGNORE].tolist()) == set(range(len(shared.classes)))
+            assert [labels.names[i] for i in np.flatnonzero(used == IGNORE)] == list(left_out)
+            assert (table[len(labels) :] == IGNORE).all() and table[0] == 0
+
+
+def test_order_does_not_change_what_is_matched() -> None:
+    for one, other in permutations(KNOWN.values(), 2):
+        forth = {(each.first, each.second) for each in shared_classes(one, other).classes}
+        back = {(each.second, each.first) for each in shared_classes(other, one).classes}
+        assert forth == back
+
+
+def matches(first: LabelSet, second: LabelSet) -> dict[str, tuple[list[str], list[str]]]:
+    return {
+        each.name: ([first.names[i] for i in each.first], [second.names[i] for i in each.second])
+        for each in shared_classes(first, second).classes
+    }
+
+
+def test_fashn_to_atr() -> None:
+    found = matches(FASHN, ATR)
+    assert found["top"] == (["top"], ["Upper-clothes"])
+    assert found["Arm"] == (["arms", "hands"], ["Left-arm", "Right-arm"])
+    assert found["feet"] == (["feet"], ["Left-shoe", "Right-shoe"])
+    assert shared_classes(FASHN, ATR).left_out == (("torso", "jewelry"), ())
+
+
+def test_lip_to_atr_keeps_sides() -> None:
+    found = matches(LIP, ATR)
+    assert found["Left-arm"] == (["Left-arm"], ["Left-arm"])
+    assert found["Upper-clothes"] == (["Upper-clothes", "Coat"], ["Upper-clothes"])
+    assert found["Dress"] == (["Dress", "Jumpsuits"], ["Dress"])
+    assert shared_classes(LIP, ATR).left_out == (("Glove", "Socks"), ("Belt", "Bag"))
+    assert matches(ATR, LIP)["Upper-clothes"] == (["Upper-clothes"], ["Upper-clothes", "Coat"])
+
+
+def test_unknown_and_unlike_classes_match_by_name_only() -> None:
+    one = LabelSet.of(["Background", "veil", "sleeve", "watch"])
+    other = LabelSet.of(["bg", "Watch", "cloak", "zipper"])
+    assert list(matches(one, other)) == ["Background", "watch"]
+
+
+def test_description_names_what_differs() -> None:
+    lines = shared_classes(FASHIONPEDIA, ATR).describe(FASHIONPEDIA, ATR)
+    assert "Pants: pants + shorts = Pants" in lines
+    assert lines[-1] == "only in ATR: Hair, Face, Left-leg, Right-leg, Left-arm, Right-arm"
