@@ -1,5 +1,6 @@
 """Build the page from its tabs, links and endpoints."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,11 @@ def build(
             with gr.Tab(tr("Compare"), id="compare") as tab:
                 follow_photo(tab, _photo(page), compare_tab(segmenter, models))
             with gr.Tab(tr("About"), id="about"):
-                model, figures = about_tab(address)
+                model, figures = about_tab(address, segmenter.labels)
         tell(page, segmenter, Places(notice, model, figures, gr.HTML()))
         add_endpoints(segmenter, save_corrections)
         private: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        opened = page.load(_opened, None, linked, **private)
+        opened = page.load(partial(_opened, segmenter), None, linked, **private)
         opened.then(None, None, None, js="() => window.clothseg.begin()", **private)
     return page
 
@@ -64,9 +65,9 @@ def _photo(page: gr.Blocks) -> Any:
     return next(block for block in page.blocks.values() if block.elem_id == "photo")
 
 
-def _opened(request: gr.Request) -> Any:
+def _opened(segmenter: Segmenter, request: gr.Request) -> Any:
     query = dict(request.query_params)
-    return from_link(query) if query else gr.skip()
+    return from_link(query, segmenter.labels) if query else gr.skip()
 
 
 def launch_options() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from clothseg.app.downloads import (
     save_overlay,
 )
 from clothseg.app.limits import BATCH_QUEUE, MODEL_LIMIT, MODEL_QUEUE
-from clothseg.app.mcp import CLICK_SCHEMA, OLD_SWITCHES, OPTIONS_SCHEMA, STROKE_SCHEMA, described
+from clothseg.app.mcp import OLD_SWITCHES, click_schema, described, options_schema, stroke_schema
 from clothseg.app.model_loader import pending
 from clothseg.app.photo_input import photo_input, plain_errors
 from clothseg.app.server.gradio_internals import accept_file_lists_in_mcp, file_list_schema, replace_schema
@@ -26,7 +26,6 @@ from clothseg.batch.photo_files import KINDS, OutputSpec
 from clothseg.batch.to_zip import segment_to_zip
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
-from clothseg.labels import BACKGROUND, GROUPS, NAMES, hex_color
 from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, Option, SegmentOptions, options_of
 from clothseg.outputs.items import items_to_dict
 from clothseg.postprocess.clicks import Click
@@ -53,6 +52,7 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         save_corrections: folder of a data set to which what `/refine` corrected is written; None for none.
     """
     accept_file_lists_in_mcp()
+    known = segmenter.labels
 
     def run(photo: str | bytes | None, look: SegmentOptions) -> Segmentation:
         if photo is None:
@@ -65,7 +65,7 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         photo: str | bytes | None,
         look: SegmentOptions = DEFAULT,
     ) -> tuple[str, str, dict[str, Any]]:
-        """Find clothes and body parts in a photo of a dressed person: 18 classes; left and right are the wearer's own.
+        """Find clothes and body parts in a photo of a dressed person; left and right are the wearer's own.
 
         Args:
             photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
@@ -194,7 +194,11 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         result = run(photo, look)
         found = result.items(*names)
         archive = save_items_zip(result, found, made, polygons) if cutouts else None
-        return items_to_dict(found, result.name, result.notes), save_coco(result, found, polygons), archive
+        return (
+            items_to_dict(found, result.name, result.notes, result.labels),
+            save_coco(result, found, polygons),
+            archive,
+        )
 
     @plain_errors
     @described
@@ -224,7 +228,11 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         """
         made = _cutout_options(options, None)
         written = OutputSpec(
-            tuple(kinds or OutputSpec.kinds), tuple(_names(classes) or OutputSpec.classes), made, polygons
+            tuple(kinds or OutputSpec.kinds),
+            tuple(_names(classes) or OutputSpec.classes),
+            made,
+            polygons,
+            labels=segmenter.labels,
         )
         out = new_path("clothseg.zip")
         report: dict[str, Any] = {"done": 0, "total": 0, "errors": []}
@@ -237,20 +245,20 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
 
     @described
     def labels() -> list[dict[str, Any]]:
-        """List the 18 classes of the label map.
+        """List the classes of the label map.
 
         Returns:
-            For each class its id (the pixel value), its name, its colour in overlays (#rrggbb), and its groups: All
-            garments, Upper, Lower, Shoes and accessories, Body.
+            For each class its id (the pixel value), its name, its colour in overlays (#rrggbb), and its groups, such
+            as All garments and Body.
         """
         return [
             {
                 "id": class_id,
                 "name": name,
-                "color": hex_color(name),
-                "groups": [group for group, names in GROUPS.items() if name in names],
+                "color": segmenter.labels.hex_color(name),
+                "groups": [group for group, names in segmenter.labels.groups.items() if name in names],
             }
-            for class_id, name in enumerate(NAMES)
+            for class_id, name in enumerate(segmenter.labels.names)
         ]
 
     @described
@@ -299,7 +307,7 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
 
     def cutout_options() -> gr.JSON:
         options = json("options")
-        replace_schema(options, OPTIONS_SCHEMA)
+        replace_schema(options, options_schema(known))
         return options
 
     def photo_files() -> gr.File:
@@ -309,7 +317,7 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
 
     def switch(option: Option) -> gr.Dropdown | gr.Checkbox:
         if option.kind is tuple:
-            return some(option.name, (*GROUPS, *NAMES[BACKGROUND + 1 :]))
+            return some(option.name, (*known.groups, *known.foreground))
         return choice(option.name, option.choices, option.default) if option.choices else flag(option.name)
 
     def objects(label: str, schema: dict[str, Any]) -> gr.JSON:
@@ -319,7 +327,7 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
 
     look = [switch(options_of(SegmentOptions)[name]) for name in ENDPOINT_OPTIONS]
     old = [flag(name) for name in OLD_SWITCHES]
-    photo, classes, options = picture("photo"), some("classes", (*GROUPS, *NAMES)), cutout_options()
+    photo, classes, options = picture("photo"), some("classes", (*known.groups, *known.names)), cutout_options()
     overlay = gr.Image(label="overlay", type="filepath", visible=False)
     event: dict[str, Any] = {"concurrency_id": MODEL_QUEUE, "concurrency_limit": MODEL_LIMIT}
     trigger = gr.Button(visible=False)
@@ -328,7 +336,14 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
     )
     trigger.click(
         refine,
-        [photo, objects("clicks", CLICK_SCHEMA), objects("strokes", STROKE_SCHEMA), picture("label_map"), *look, *old],
+        [
+            photo,
+            objects("clicks", click_schema(known)),
+            objects("strokes", stroke_schema(known)),
+            picture("label_map"),
+            *look,
+            *old,
+        ],
         [overlay, file("label map"), json("summary")],
         api_name="refine",
         **event,
@@ -353,7 +368,7 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         [
             photo_files(),
             some("kinds", tuple(KINDS)),
-            some("classes", (*GROUPS, *NAMES)),
+            some("classes", (*known.groups, *known.names)),
             cutout_options(),
             *look,
             flag("polygons"),
