@@ -3,6 +3,7 @@
 from clothseg.app.html import class_name, licence, model_name, swatch
 from clothseg.app.i18n import tr
 from clothseg.labels import ATR, LabelSet
+from clothseg.postprocess.requirements import missing_rules
 
 
 MEANINGS: dict[str, str] = {
@@ -65,7 +66,7 @@ OF_ATR = LIMITS[2:5]
 def limits(labels: LabelSet) -> str:
     """Return `LIMITS` as a list; those of ATR's classes only for ATR's."""
     told = LIMITS if labels.names == ATR.names else [limit for limit in LIMITS if limit not in OF_ATR]
-    points = "".join(f"<li>{tr(limit)}</li>" for limit in told)
+    points = "".join(f"<li>{tr(limit)}</li>" for limit in (*told, *missing_rules(labels)))
     return f'<h2>{tr("Good to know")}</h2><ul class="plain">{points}</ul>'
 
 

@@ -1,6 +1,5 @@
 """Build the page from its tabs, links and endpoints."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +53,13 @@ def build(
                 model, figures = about_tab(address, segmenter.labels)
         tell(page, segmenter, Places(notice, model, figures, gr.HTML()))
         add_endpoints(segmenter, save_corrections)
+
+        def opened_by(request: gr.Request) -> Any:
+            query = dict(request.query_params)
+            return from_link(query, segmenter.labels) if query else gr.skip()
+
         private: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        opened = page.load(partial(_opened, segmenter), None, linked, **private)
+        opened = page.load(opened_by, None, linked, **private)
         opened.then(None, None, None, js="() => window.clothseg.begin()", **private)
     return page
 
@@ -63,11 +67,6 @@ def build(
 def _photo(page: gr.Blocks) -> Any:
     """Return the photo of the Segment tab."""
     return next(block for block in page.blocks.values() if block.elem_id == "photo")
-
-
-def _opened(segmenter: Segmenter, request: gr.Request) -> Any:
-    query = dict(request.query_params)
-    return from_link(query, segmenter.labels) if query else gr.skip()
 
 
 def launch_options() -> dict[str, Any]:

@@ -108,7 +108,9 @@ def outcomes(
 
     Raises:
         ConfigError: a wrong option, which would affect all photos.
+        UnknownClassError: an unknown class to exclude.
     """
+    SegmentOptions.of(options).excluded_ids(segmenter.labels)
     given_up = Event()
     make: _Make
     if isinstance(segmenter, WorkerPool):

@@ -29,6 +29,7 @@ from clothseg.commands.common import (
 from clothseg.errors import ConfigError, UsageError
 from clothseg.images.sources import Source, collected
 from clothseg.options import MASK_OPTIONS
+from clothseg.postprocess.requirements import missing_rules
 
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ def run(arguments: argparse.Namespace) -> int:
     labels = labels_of(arguments)
     with as_usage():
         segment_options(arguments).excluded_ids(labels)
+    if rank == 0:
+        sys.stderr.writelines(f"{sentence}\n" for sentence in missing_rules(labels))
     if arguments.dataset:
         return _segment_dataset(arguments, rank, processes)
     with ExitStack() as stack:
