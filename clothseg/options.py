@@ -111,7 +111,7 @@ def _option(default: Any, help_: str, **limits: Any) -> Any:
     return field(default=default, metadata={"help": help_, **limits})
 
 
-def options_of(cls: "type[SegmentOptions | CutoutOptions]") -> Mapping[str, Option]:
+def options_of(cls: "type[SegmentOptions | CutoutOptions | TryonOptions]") -> Mapping[str, Option]:
     """Return the options by name, in the order of the fields."""
     return _options_of(cls)  # type: ignore[arg-type]
 
@@ -327,8 +327,58 @@ MASK_OPTIONS = ("grow", "feather", "soft_edges", "fill_holes", "drop_specks", "i
 """Options of cut-outs that change masks. Not `background`, `crop` and `margin`: a mask has the photo's size."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class TryonOptions:
+    """Options of masks for virtual try-on (`clothseg.outputs.tryon`).
+
+    Attributes:
+        part: which garment is replaced: "upper" (a dress counts), "lower" (a dress counts) or "overall".
+        shape: "hull" (the default) fills the convex hull of each piece, so that the old garment's shape is hidden;
+            "outline" follows garment and limbs.
+        reach: pixels by which the mask is wider than garment and limbs, 0 to 256; None is 1/50 of the longer side.
+        blur: pixels on both sides of the outline over which the mask fades, 0 to 64.
+
+    Raises:
+        ConfigError: a wrong value.
+    """
+
+    part: Literal["upper", "lower", "overall"] = _option(
+        "upper",
+        "which garment a try-on model replaces; a dress counts as upper and as lower",
+        choices=("upper", "lower", "overall"),
+    )
+    shape: Literal["hull", "outline"] = _option(
+        "hull",
+        '"hull" fills the convex hull of each piece of the try-on mask; "outline" follows garment and limbs',
+        choices=("outline", "hull"),
+    )
+    reach: int | None = _option(
+        None,
+        "pixels by which the try-on mask is wider than garment and limbs; by default 1/50 of the longer side",
+        kind=int,
+        minimum=0,
+        maximum=256,
+        optional=True,
+    )
+    blur: float = _option(0.0, "pixels over which the edge of the try-on mask fades", minimum=0, maximum=MAX_FEATHER)
+
+    def __post_init__(self) -> None:
+        for name, option in options_of(type(self)).items():
+            object.__setattr__(self, name, option.check(getattr(self, name)))
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Return options from a mapping such as a JSON object; missing values and None mean the default.
+
+        Raises:
+            ConfigError: an unknown option, or a wrong value.
+        """
+        given = {name: value for name, value in values.items() if value is not None}
+        return cls(**_known(cls, given, "a try-on mask"))
+
+
 def _known(
-    cls: "type[SegmentOptions | CutoutOptions]",
+    cls: "type[SegmentOptions | CutoutOptions | TryonOptions]",
     values: Mapping[str, Any],
     whose: str,
     renamed: Mapping[str, str] = MappingProxyType({}),

@@ -21,12 +21,13 @@ from clothseg.images.decode import Photo, load_photo, photo_name
 from clothseg.images.file_names import escaped
 from clothseg.images.label_file import LabelSource, load_label_map
 from clothseg.labels import GROUPS, ID2LABEL, LABEL2ID, NAMES, NUM_CLASSES, class_names, ids_of
-from clothseg.options import CutoutOptions
+from clothseg.options import CutoutOptions, TryonOptions
 from clothseg.outputs import masks, render
 from clothseg.outputs.cutout import PLAIN, refine
 from clothseg.outputs.item_files import write_zip
 from clothseg.outputs.items import MIN_SHARE, Item, find_items
 from clothseg.outputs.notes import find_notes
+from clothseg.outputs.tryon import Tryon, make_tryon
 from clothseg.postprocess.corrections import Correction, Mask, apply_labels, checked_mask, class_id_of
 from clothseg.postprocess.evidence import Evidence
 from clothseg.postprocess.people import Person, people_of
@@ -298,6 +299,20 @@ class Segmentation:
             ConfigError: the folder does not exist.
         """
         masks.write_zip(Path(path), self.mask_pictures(*names, options=options))
+
+    def tryon(self, part: str = "upper", *, options: TryonOptions | None = None) -> Tryon:
+        """Return mask and grey picture for virtual try-on models such as CatVTON: `clothseg.outputs.tryon`.
+
+        Args:
+            part: which garment is replaced: "upper", "lower" or "overall".
+            options: how wide and soft the mask is; their own `part` counts instead of `part`.
+
+        Raises:
+            ConfigError: an unknown part.
+        """
+        options = options or TryonOptions.of({"part": part})
+        made = make_tryon(np.asarray(self.photo), self.label_map, options)
+        return Tryon(*map(self._with_dpi, made))
 
     def items(self, *names: str, min_share: float = MIN_SHARE) -> tuple[Item, ...]:
         """Return the garments and accessories one by one, or the items of the named classes:

@@ -21,6 +21,7 @@ from clothseg.app.downloads import (
     save_mask,
     save_masks_zip,
     save_summary,
+    save_tryon_zip,
 )
 from clothseg.app.i18n import tr
 from clothseg.app.messages import localized
@@ -29,9 +30,17 @@ from clothseg.app.selection import Choice, PhotoResult, carried, cutout_of, firs
 from clothseg.app.settings import OPACITY, SWITCHES, Settings, cutout_options, switch_options, write_link
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ClothsegError
-from clothseg.options import CutoutOptions, SegmentOptions
+from clothseg.options import CutoutOptions, SegmentOptions, TryonOptions
 from clothseg.outputs.masks import KEPT
 from clothseg.segmenter import Segmenter
+
+
+EXPORTS = (
+    ("Try-on mask: upper garment (ZIP)", "tryon-upper"),
+    ("Try-on mask: lower garment (ZIP)", "tryon-lower"),
+    ("Try-on mask: whole outfit (ZIP)", "tryon-overall"),
+)
+"""The page's names of files for other tools, and what `Answers.export` calls them."""
 
 
 class Answers:
@@ -169,6 +178,14 @@ class Answers:
             return write(self._as_shown(seen, choice), choice.picked, cutout_options(*settings), polygons)
 
         return make
+
+    @plain_errors
+    def export(self, said: Any, seen: Any, kind: str, *settings: Any) -> str | None:
+        """Make a file for another tool, one of `EXPORTS`, from what the browser shows, and return its path."""
+        if not isinstance(seen, PhotoResult) or kind not in {each for _, each in EXPORTS}:
+            return None
+        result = self._as_shown(seen, Choice.of(said)).result
+        return save_tryon_zip(result, TryonOptions.of({"part": kind.partition("-")[2]}))
 
     def training_example(self, folder: Path) -> Callable[[Any, Any], None]:
         """Return a handler that saves photo and label map, as the browser shows them, to a data set folder."""

@@ -10,11 +10,13 @@ from PIL import Image
 from clothseg.app.server.gradio_internals import upload_folder
 from clothseg.images.atomic_files import atomic_path, save_picture
 from clothseg.images.file_names import escaped
-from clothseg.options import CutoutOptions
+from clothseg.options import CutoutOptions, TryonOptions
 from clothseg.outputs.coco import to_coco
 from clothseg.outputs.cutout import PLAIN
 from clothseg.outputs.items import Item, Mask, items_to_dict
 from clothseg.outputs.masks import file_name, write_zip
+from clothseg.outputs.tryon import FOLDERS
+from clothseg.outputs.tryon import write_zip as write_tryon_zip
 from clothseg.segmentation import Segmentation
 
 
@@ -66,6 +68,22 @@ def save_masks_zip(result: Segmentation, masks: Mapping[str, Mask], options: Cut
     """Write a ZIP with a PNG for each mask (H, W) bool, under its name, and return its path."""
     path = new_file(result, "-masks.zip")
     write_zip(path, {name: result.picture_of_mask(mask, options) for name, mask in masks.items()})
+    return str(path)
+
+
+def save_tryon(result: Segmentation, options: TryonOptions) -> tuple[str, str]:
+    """Write mask and picture for virtual try-on as PNGs and return their paths."""
+    made = result.tryon(options=options)
+    paths = [new_file(result, f"-{name}.png") for name in FOLDERS]
+    for path, picture in zip(paths, made, strict=True):
+        save_picture(picture, path, compress_level=1)
+    return str(paths[0]), str(paths[1])
+
+
+def save_tryon_zip(result: Segmentation, options: TryonOptions) -> str:
+    """Write a ZIP with mask and picture for virtual try-on and return its path."""
+    path = new_file(result, f"-tryon-{options.part}.zip")
+    write_tryon_zip(path, result.tryon(options=options))
     return str(path)
 
 

@@ -5,12 +5,12 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clothseg.batch.photo_files import KINDS, Outcome, OutputSpec, kind_of, line, mask_folders, write_table
+from clothseg.batch.photo_files import KINDS, Outcome, OutputSpec, folders_of, kind_of, line, write_table
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import atomic_path, clear_leftovers
 from clothseg.images.file_names import escaped, system_path
@@ -163,6 +163,8 @@ class OutputFolder:
             makers["cutouts"]["cutout"] = self._cutout
         if "masks" in makers:
             makers["masks"]["cutout"] = {name: self._cutout[name] for name in MASK_OPTIONS if name in self._cutout}
+        if "tryon" in makers and self.wanted.tryon:
+            makers["tryon"] = {**common, "tryon": asdict(self.wanted.tryon)}
         if "labels" in makers and self.wanted.grey:
             makers["labels"] = {**common, "grey": True}
         if "coco" in makers:
@@ -182,16 +184,14 @@ class OutputFolder:
 
     def _folders(self, kind: str, summary: dict[str, Any]) -> list[str]:
         """Return the folders that have a file of a kind, for a photo of that summary."""
-        if kind != "masks":
-            return [kind]
-        return mask_folders(self.wanted, [part["name"] for part in summary["classes"]])
+        return folders_of(kind, self.wanted, [part["name"] for part in summary.get("classes", ())])
 
     def _file(self, source: Source, folder: str) -> Path:
         return self.path / folder / system_path(f"{source.files.as_posix()}{KINDS.get(kind_of(folder), '.json')}")
 
     def _existing(self, source: Source, kind: str) -> set[Path]:
         """Return the paths of a photo's files of a kind that may exist."""
-        if kind != "masks":
+        if kind not in ("masks", "tryon"):
             return {self._file(source, kind)}
         return {self._file(source, f"{kind}/{folder.name}") for folder in (self.path / kind).glob("*/")}
 
@@ -209,6 +209,7 @@ def _difference(key: str, before: Any, now: Any) -> str:
         "digest": "other weights",
         "classes": "other classes",
         "cutout": "other options of cut-outs",
+        "tryon": "other options of try-on masks",
     }
     return (
         named.get(key) or f"{key} {'unknown' if before is None else before}, now {'unknown' if now is None else now}"

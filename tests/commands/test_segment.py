@@ -17,7 +17,7 @@ from results import files, table
 from clothseg import Segmentation, Segmenter
 from clothseg.cli import main
 from clothseg.labels import GROUPS, NAMES
-from clothseg.options import CutoutOptions
+from clothseg.options import CutoutOptions, TryonOptions
 
 
 pytestmark = pytest.mark.usefixtures("load_once")
@@ -237,6 +237,24 @@ def test_masks_have_a_folder_for_each_class(
     assert main([*argv, "--crop"]) == 2 and "--crop does not change masks" in capsys.readouterr().err
     assert main([*argv[:-4], "--write", "labels", "--invert"]) == 2
     assert "add cutouts or masks to --write" in capsys.readouterr().err
+
+
+def test_tryon_masks_have_their_options(
+    photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    argv = ["segment", str(photos / "a.png"), "--out", str(out), "--model", str(tiny_model), "--write"]
+    assert main([*argv, "tryon", "--part", "lower", "--shape", "outline", "--reach", "0", "--blur", "1.5"]) == 0
+    options = TryonOptions(part="lower", shape="outline", reach=0, blur=1.5)
+    made = Segmenter.from_pretrained(str(tiny_model))(photos / "a.png").tryon(options=options)
+    assert files(out) >= {"tryon/agnostic-mask/a.png", "tryon/agnostic/a.png"}
+    for folder, picture in zip(("agnostic-mask", "agnostic"), made, strict=True):
+        np.testing.assert_array_equal(np.asarray(Image.open(out / "tryon" / folder / "a.png")), np.asarray(picture))
+    capsys.readouterr()
+    assert main([*argv, "tryon"]) == 0 and "1 of 1 photos segmented" in capsys.readouterr().out
+    assert main([*argv, "tryon"]) == 0 and "0 of 0 photos segmented" in capsys.readouterr().out
+    assert main([*argv, "labels", "--blur", "2"]) == 2 and "--blur is an option of try-on" in capsys.readouterr().err
+    assert main([*argv, "tryon", "--reach", "999"]) == 2 and "from 0 to 256, not 999" in capsys.readouterr().err
 
 
 def test_exit_status_is_told(capsys: pytest.CaptureFixture[str]) -> None:

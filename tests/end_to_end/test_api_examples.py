@@ -20,6 +20,7 @@ ANSWERS = {
     "/refine": r"click",
     "/cutout": r"photo-cutout\.png",
     "/masks": r"photo-mask-kept\.png",
+    "/tryon": r"photo-agnostic-mask\.png",
     "/items": r"Skirt|Pants",
     "/batch": r"2(?s:.*)clothseg\.zip",
     "/labels": r"17.*Scarf",
