@@ -15,14 +15,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.errors import ConfigError, UnknownClassError
-from clothseg.images.atomic_files import save_picture
+from clothseg.images.atomic_files import atomic_path, save_picture
 from clothseg.images.color_space import WHITE
 from clothseg.images.decode import Photo, load_photo, photo_name
 from clothseg.images.file_names import escaped
 from clothseg.images.label_file import LabelSource, load_label_map
 from clothseg.labels import GROUPS, ID2LABEL, LABEL2ID, NAMES, NUM_CLASSES, class_names, ids_of
 from clothseg.options import CutoutOptions, TryonOptions
-from clothseg.outputs import masks, render
+from clothseg.outputs import formats, masks, render
 from clothseg.outputs.cutout import PLAIN, refine
 from clothseg.outputs.item_files import write_zip
 from clothseg.outputs.items import MIN_SHARE, Item, find_items
@@ -366,6 +366,27 @@ class Segmentation:
             self.notes,
         )
         return found
+
+    def export(self, path: str | os.PathLike[str], format: str, *names: str, polygons: bool = False) -> None:
+        """Write the items in the format of another tool, atomically: `clothseg.outputs.formats`.
+
+        Args:
+            path: of the file.
+            format: "coco", "yolo", "labelme", "label-studio", "cvat" or "svg".
+            names: classes or groups; by default all garments and accessories.
+            polygons: write polygons in COCO, Label Studio and CVAT files; else exact masks.
+
+        Raises:
+            UnknownClassError: an unknown name.
+            ConfigError: an unknown format, or the folder does not exist.
+        """
+        path = Path(path)
+        size = (self.photo.height, self.photo.width)
+        content = formats.encode(format, self.items(*names), size, self.name, polygons, self.model)
+        if not path.parent.is_dir():
+            raise ConfigError(f"There is no folder {path.parent}; create it first.")
+        with atomic_path(path) as file:
+            file.write_bytes(content)
 
     def overlay(self, opacity: float = 0.6) -> Image.Image:
         """Return an RGB image with the palette blended over the photo (on white, if it is transparent), except on

@@ -123,7 +123,7 @@ def blocks() -> gr.Blocks:
 
 def test_endpoints(blocks: gr.Blocks) -> None:
     named = blocks.get_api_info()["named_endpoints"]
-    for endpoint in ("/segment", "/refine", "/cutout", "/masks", "/tryon", "/items", "/batch"):
+    for endpoint in ("/segment", "/refine", "/cutout", "/masks", "/tryon", "/items", "/export", "/batch"):
         parameters = {each["parameter_name"]: each for each in named[endpoint]["parameters"]}
         assert [name for name in parameters if name in SEGMENT] == list(ENDPOINT_OPTIONS)
         for name in ENDPOINT_OPTIONS:
@@ -144,7 +144,7 @@ def test_endpoints(blocks: gr.Blocks) -> None:
 
 def test_mcp_tools(blocks: gr.Blocks) -> None:
     server = GradioMCPServer(blocks)
-    for tool in ("segment", "refine", "cutout", "masks", "tryon", "items", "batch"):
+    for tool in ("segment", "refine", "cutout", "masks", "tryon", "items", "export", "batch"):
         full_name = next(name for name in server.tool_to_endpoint if name.endswith(tool))
         block_fn = server.get_block_fn_from_endpoint_name(server.tool_to_endpoint[full_name])
         schema, _ = server.get_input_schema(full_name, server.get_fn_description(block_fn, full_name)[1])

@@ -15,6 +15,7 @@ from clothseg.app.corrections import corrected
 from clothseg.app.downloads import (
     save_coco,
     save_cutout_picture,
+    save_format,
     save_items,
     save_items_zip,
     save_labels,
@@ -39,6 +40,11 @@ EXPORTS = (
     ("Try-on mask: upper garment (ZIP)", "tryon-upper"),
     ("Try-on mask: lower garment (ZIP)", "tryon-lower"),
     ("Try-on mask: whole outfit (ZIP)", "tryon-overall"),
+    ("YOLO segmentation (TXT)", "yolo"),
+    ("LabelMe (JSON)", "labelme"),
+    ("Label Studio (JSON)", "label-studio"),
+    ("CVAT (XML)", "cvat"),
+    ("Outlines (SVG)", "svg"),
 )
 """The page's names of files for other tools, and what `Answers.export` calls them."""
 
@@ -180,12 +186,14 @@ class Answers:
         return make
 
     @plain_errors
-    def export(self, said: Any, seen: Any, kind: str, *settings: Any) -> str | None:
+    def export(self, said: Any, seen: Any, kind: str, polygons: bool) -> str | None:
         """Make a file for another tool, one of `EXPORTS`, from what the browser shows, and return its path."""
         if not isinstance(seen, PhotoResult) or kind not in {each for _, each in EXPORTS}:
             return None
         result = self._as_shown(seen, Choice.of(said)).result
-        return save_tryon_zip(result, TryonOptions.of({"part": kind.partition("-")[2]}))
+        if kind.startswith("tryon-"):
+            return save_tryon_zip(result, TryonOptions.of({"part": kind.partition("-")[2]}))
+        return save_format(result, items_of(result), kind, polygons)
 
     def training_example(self, folder: Path) -> Callable[[Any, Any], None]:
         """Return a handler that saves photo and label map, as the browser shows them, to a data set folder."""

@@ -11,6 +11,7 @@ from clothseg.app.server.gradio_internals import upload_folder
 from clothseg.images.atomic_files import atomic_path, save_picture
 from clothseg.images.file_names import escaped
 from clothseg.options import CutoutOptions, TryonOptions
+from clothseg.outputs import formats
 from clothseg.outputs.coco import to_coco
 from clothseg.outputs.cutout import PLAIN
 from clothseg.outputs.items import Item, Mask, items_to_dict
@@ -132,6 +133,17 @@ def save_coco(result: Segmentation, items: Sequence[Item], polygons: bool = Fals
     with atomic_path(path) as file:
         found = json.dumps(to_coco(items, size, result.name, polygons, result.model), ensure_ascii=False)
         file.write_text(escaped(found), encoding="utf-8")
+    return str(path)
+
+
+def save_format(result: Segmentation, items: Sequence[Item], kind: str, polygons: bool = False) -> str:
+    """Write the items in a format of `clothseg.outputs.formats` and return the file's path."""
+    known = formats.FORMATS.get(kind)
+    path = new_file(result, f"-{kind}{known.suffix if known else ''}")
+    size = (result.photo.height, result.photo.width)
+    content = formats.encode(kind, items, size, result.name, polygons, result.model)
+    with atomic_path(path) as file:
+        file.write_bytes(content)
     return str(path)
 
 

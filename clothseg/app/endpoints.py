@@ -12,6 +12,7 @@ from clothseg.app.downloads import (
     new_path,
     save_coco,
     save_cutout,
+    save_format,
     save_items_zip,
     save_labels,
     save_masks,
@@ -29,6 +30,7 @@ from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
 from clothseg.labels import BACKGROUND, GROUPS, NAMES, hex_color
 from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, Option, SegmentOptions, TryonOptions, options_of
+from clothseg.outputs.formats import FORMATS
 from clothseg.outputs.items import items_to_dict
 from clothseg.postprocess.clicks import Click
 from clothseg.postprocess.strokes import Stroke, from_json
@@ -47,7 +49,7 @@ def _names(classes: Any) -> list[str]:
 
 
 def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) -> None:
-    """Add `/segment`, `/refine`, `/cutout`, `/masks`, `/tryon`, `/items`, `/batch`, `/labels` and `/health`.
+    """Add `/segment`, `/refine`, `/cutout`, `/masks`, `/tryon`, `/items`, `/export`, `/batch`, `/labels`, `/health`.
 
     Args:
         segmenter: the model.
@@ -224,6 +226,31 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
 
     @plain_errors
     @described
+    def export(
+        photo: str | bytes | None,
+        format: str,
+        classes: list[str] | None = None,
+        look: SegmentOptions = DEFAULT,
+        polygons: bool = False,
+    ) -> str:
+        """Write the garments and accessories in a photo in the format of a labelling or training tool, or as outlines.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+            format: One of {formats}.
+            classes: Classes or groups, as for cutout; by default all garments and accessories.
+            polygons: Write polygons in COCO, Label Studio and CVAT files instead of masks, which are exact. The other
+                formats have outlines only.
+
+        Returns:
+            The file: JSON for coco, labelme and label-studio, text for yolo, XML for cvat and svg.
+        """
+        names = _names(classes)
+        result = run(photo, look)
+        return save_format(result, result.items(*names), format, polygons)
+
+    @plain_errors
+    @described
     def batch(
         photos: list[str] | None,
         kinds: list[str] | None = None,
@@ -238,12 +265,13 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         Args:
             photos: Photos and ZIPs of photos, in any mix.
             kinds: Files to write for each photo: labels (PNG), cutouts (PNG), masks (PNGs as from masks), tryon (PNGs
-                as from tryon), overlays (JPEG), items (JSON list of garments and accessories, as from items), coco
-                (COCO annotations of all photos in one file). By default the first two.
+                as from tryon), overlays (JPEG), items (JSON list of garments and accessories, as from items), coco,
+                label-studio, cvat (annotations of all photos in one file), yolo, labelme, svg (as from export). By
+                default the first two.
             classes: Classes or groups to keep in the cut-outs and masks and to list as items, as for cutout. By
                 default All garments.
             options: Options of the cut-outs and masks, as for cutout.
-            polygons: Write polygons in the COCO file, which more tools read, instead of run lengths, which are exact.
+            polygons: Write polygons in COCO, Label Studio and CVAT files instead of masks, which are exact.
             tryon: Options of the try-on files, as for tryon, and part.
 
         Returns:
@@ -391,6 +419,13 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         [photo, classes, flag("cutouts"), options, *look, flag("polygons"), *old],
         [json("items"), file("coco"), file("cut-outs")],
         api_name="items",
+        **event,
+    )
+    trigger.click(
+        export,
+        [photo, choice("format", tuple(FORMATS), "coco"), classes, *look, flag("polygons"), *old],
+        file("annotations"),
+        api_name="export",
         **event,
     )
     trigger.click(

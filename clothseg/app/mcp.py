@@ -8,6 +8,7 @@ from typing import Any
 
 from clothseg.labels import NAMES
 from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, Option, SegmentOptions, TryonOptions, options_of
+from clothseg.outputs.formats import FORMATS
 from clothseg.postprocess.strokes import MAX_RADIUS
 
 
@@ -72,7 +73,11 @@ def described(function: Callable[..., Any]) -> Callable[..., Any]:
     of the docstring are joined.
     """
     about, _, returns = (getdoc(function) or "").partition("\n\nReturns:")
-    about = about.replace("{cutout_options}", CUTOUT_TEXT).replace("{tryon_options}", TRYON_TEXT)
+    about = (
+        about.replace("{cutout_options}", CUTOUT_TEXT)
+        .replace("{tryon_options}", TRYON_TEXT)
+        .replace("{formats}", ", ".join(FORMATS))
+    )
     if LOOK in signature(function).parameters:
         for name in ENDPOINT_OPTIONS:
             text = options_of(SegmentOptions)[name].help

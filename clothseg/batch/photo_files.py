@@ -34,6 +34,11 @@ KINDS = {
     "overlays": ".jpg",
     "items": ".json",
     "coco": ".json",
+    "yolo": ".txt",
+    "labelme": ".json",
+    "label-studio": ".json",
+    "cvat": ".xml",
+    "svg": ".svg",
 }
 """Kinds of output files, each in a folder of its name, and their suffixes; masks have one for each class
 in theirs, and try-on files one for masks and one for pictures."""
@@ -53,7 +58,7 @@ class OutputSpec:
         kinds: some of `KINDS`.
         classes: classes or groups for cut-outs, masks and items, such as "All garments".
         cutout: options of cut-outs and masks; None is the default.
-        polygons: write polygons in COCO files, not run lengths.
+        polygons: write polygons in COCO, Label Studio and CVAT files, not exact masks.
         tryon: options of try-on masks; None is the default.
         grey: write label maps as grey PNGs without a palette: `Segmentation.label_picture`.
 
@@ -173,7 +178,9 @@ def folders_of(kind: str, wanted: OutputSpec, found: Iterable[str]) -> list[str]
 
     if kind == "masks":
         return [f"masks/{masks.file_name(name)}" for name in masks.named(wanted.classes, found)]
-    return [f"tryon/{name}" for name in tryon.FOLDERS] if kind == "tryon" else [kind]
+    if kind == "tryon":
+        return [f"tryon/{name}" for name in tryon.FOLDERS]
+    return ["yolo/labels"] if kind == "yolo" else [kind]
 
 
 def files_of(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | None = None) -> dict[str, bytes]:
@@ -183,7 +190,7 @@ def files_of(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | 
         result: of the photo.
         kind: one of `KINDS`.
         wanted: how the files are made.
-        path: the photo's path, for COCO.
+        path: the photo's path, for annotations.
     """
     from clothseg.outputs import masks
 
@@ -193,14 +200,14 @@ def files_of(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | 
     elif kind == "tryon":
         pictures = result.tryon(options=wanted.tryon)
     else:
-        return {kind: encoded(result, kind, wanted, path)}
+        return {folder: encoded(result, kind, wanted, path) for folder in folders_of(kind, wanted, ())}
     return dict(zip(folders_of(kind, wanted, result.areas), map(masks.png, pictures), strict=True))
 
 
 def encoded(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | None = None) -> bytes:
-    """Return the bytes of one output file; `kind` is one of `KINDS` that have one, `path` the photo's, for COCO."""
+    """Return the bytes of one output file; `kind` is one of `KINDS` that have one, `path` the photo's own."""
     from clothseg.images import atomic_files
-    from clothseg.outputs import coco, items, render
+    from clothseg.outputs import formats, items, render
 
     if kind == "labels":
         return atomic_files.encoded(result.label_picture(grey=wanted.grey), "PNG", **render.PNG_OF_LABELS)
@@ -212,10 +219,10 @@ def encoded(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | N
         return atomic_files.encoded(result.overlay(), "JPEG", quality=90)
     things = result.items(*wanted.classes)
     if kind == "items":
-        found, indent = items.items_to_dict(things, result.name, result.notes), 2
-    else:
-        found, indent = coco.to_coco(things, result.label_map.shape, path, wanted.polygons, result.model), None
-    return escaped(json.dumps(found, indent=indent, ensure_ascii=False)).encode()
+        found = items.items_to_dict(things, result.name, result.notes)
+        return escaped(json.dumps(found, indent=2, ensure_ascii=False)).encode()
+    size = (result.photo.height, result.photo.width)
+    return formats.encode(kind, things, size, path, wanted.polygons, result.model)
 
 
 def line(source: Source, summary: dict[str, Any], error: str = "") -> dict[str, Any]:

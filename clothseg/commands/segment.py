@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--grey", action="store_true", help="write label maps as grey PNG, for tools that do not read palettes"
     )
     parser.add_argument(
-        "--polygons", action="store_true", help="write polygons in COCO files, which more tools read than run lengths"
+        "--polygons", action="store_true", help="write polygons in COCO, Label Studio and CVAT files, not exact masks"
     )
     add_segment_options(parser)
     parser.add_argument(
@@ -290,8 +290,8 @@ def _check(arguments: argparse.Namespace) -> None:
         for name, option in options_of(TryonOptions).items():
             if getattr(arguments, name) not in (None, option.default):
                 raise UsageError(f"--{name} is an option of try-on masks: add tryon to --write.")
-    if arguments.polygons and "coco" not in arguments.write:
-        raise UsageError("--polygons is an option of COCO files: add coco to --write.")
+    if arguments.polygons and not {"coco", "label-studio", "cvat"} & set(arguments.write):
+        raise UsageError("--polygons is an option of annotations: add coco, label-studio or cvat to --write.")
     if arguments.grey and "labels" not in arguments.write:
         raise UsageError("--grey is an option of label maps: add labels to --write.")
 

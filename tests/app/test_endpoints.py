@@ -28,6 +28,7 @@ from PIL import Image
 from clothseg import Click, Segmentation, Segmenter
 from clothseg.app import about
 from clothseg.app.mcp import OLD_SWITCHES
+from clothseg.batch.photo_files import KINDS
 from clothseg.labels import GROUPS, NAMES, hex_color
 from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, TryonOptions
 from clothseg.postprocess.strokes import Stroke
@@ -171,6 +172,18 @@ def test_tryon_gives_what_the_library_gives(client: Client, photo: Path, expecte
         client.predict(handle_file(photo), "upper", {"wide": 3}, api_name="/tryon")
 
 
+def test_export_gives_what_the_library_gives(
+    client: Client, photo: Path, expected: Segmentation, tmp_path: Path
+) -> None:
+    for kind, polygons in (("cvat", True), ("yolo", False)):
+        path = Path(client.predict(handle_file(photo), kind, ["Body"], polygons=polygons, api_name="/export"))
+        expected.export(tmp_path / path.name, kind, "Body", polygons=polygons)
+        assert path.read_bytes().replace(b"tiny", b"") == (tmp_path / path.name).read_bytes().replace(b"tiny", b"")
+        assert path.name == f"holiday-{kind}{path.suffix}"
+    with pytest.raises(AppError, match="The format can be coco, yolo, labelme, label-studio, cvat, svg, not 'voc'"):
+        client.predict(handle_file(photo), "voc", api_name="/export")
+
+
 OTHERWISE = {"people": "all", "edges": "plain", "zoom": "off", "tta": True, "rules": True}
 
 
@@ -230,7 +243,10 @@ def test_batch_gives_a_zip_and_says_which_photo_was_bad(
     ("photos", "message"),
     [
         (None, "No photos were given; add photos or a ZIP of photos."),
-        ("photo", "Choose what to write from labels, cutouts, masks, tryon, overlays, items, coco, not mattes."),
+        (
+            "photo",
+            f"Choose what to write from {', '.join(KINDS)}, not mattes.",
+        ),
     ],
 )
 def test_a_batch_that_cannot_be_done_says_why(client: Client, photo: Path, photos: Any, message: str) -> None:
@@ -264,6 +280,7 @@ def test_only_the_named_endpoints_are_shown(client: Client) -> None:
         "/masks",
         "/tryon",
         "/items",
+        "/export",
         "/batch",
         "/labels",
         "/health",
@@ -365,6 +382,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
         "masks": {"photo": url, "classes": ["Body"], "options": {"invert": True}},
         "tryon": {"photo": url, "part": "overall", "options": {"shape": "outline", "blur": 2}},
         "items": {"photo": url, "cutouts": True, "people": "all"},
+        "export": {"photo": url, "format": "labelme"},
         "batch": {"photos": [url, url], "kinds": ["labels"]},
         "labels": {},
         "health": {},
@@ -402,6 +420,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
     )
     assert read_url(re.search(r"http\S+?-mask-kept\.png", text["masks"])[0]).mode == "L"
     assert read_url(re.search(r"http\S+-agnostic-mask\.png", text["tryon"])[0]).size == expected.photo.size
+    assert "holiday" not in text["export"] and "-labelme.json" in text["export"]
     assert "'kind': 'click'" in text["refine"] and "-labels.png" in text["refine"]
     assert "-items.zip" in text["items"] and "'wearer': 1" in text["items"]
     assert "clothseg.zip" in text["batch"] and "'done': 2" in text["batch"]

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -257,6 +258,24 @@ def test_tryon_masks_have_their_options(
     assert main([*argv, "tryon", "--reach", "999"]) == 2 and "from 0 to 256, not 999" in capsys.readouterr().err
 
 
+def test_annotations_for_other_tools(photos: Path, tiny_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    argv = ["segment", str(photos), "--out", str(out), "--model", str(tiny_model), "--polygons", "--write"]
+    assert main([*argv, "yolo", "labelme", "label-studio", "cvat", "svg"]) == 1
+    each = {"yolo/labels": "txt", "labelme": "json", "label-studio": "json", "cvat": "xml", "svg": "svg"}
+    expected = {f"{kind}/{name}.{suffix}" for kind, suffix in each.items() for name in ("a", "june/b")}
+    merged = {"yolo/data.yaml", "label-studio.json", "label-studio.xml", "cvat.xml", "results.csv"}
+    assert files(out) == expected | merged | {"summaries/a.json", "summaries/june/b.json"}
+    names = re.findall(r'<image id="(\d)" name="([^"]+)"', (out / "cvat.xml").read_text())
+    assert names == [("0", "a.png"), ("1", "june/b.JPG")]
+    result = Segmenter.from_pretrained(str(tiny_model))(photos / "a.png")
+    result.export(tmp_path / "a.txt", "yolo")
+    assert (out / "yolo" / "labels" / "a.txt").read_bytes() == (tmp_path / "a.txt").read_bytes() != b""
+    tasks = json.loads((out / "label-studio.json").read_text())
+    assert [task["data"]["image"].partition("d=")[2] for task in tasks] == ["a.png", "june/b.JPG"]
+    assert tasks[0]["predictions"][0]["result"][0]["type"] == "polygonlabels"
+
+
 def test_exit_status_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     for argv in (["--help"], ["segment", "--help"]):
         with pytest.raises(SystemExit):
@@ -284,7 +303,10 @@ def test_one_coco_data_set_for_a_folder(
     assert all(isinstance(each["segmentation"], list) for each in last)
     assert main(argv[:-1]) == 1  # run lengths: done again
     assert isinstance(COCO(out / "coco.json").dataset["annotations"][0]["segmentation"], dict)
-    assert main([*argv[:-2], "labels", "--polygons"]) == 2 and "add coco to --write" in capsys.readouterr().err
+    assert (
+        main([*argv[:-2], "labels", "--polygons"]) == 2
+        and "add coco, label-studio or cvat to --write" in capsys.readouterr().err
+    )
 
 
 def test_what_an_earlier_run_made_is_not_replaced_without_a_word(

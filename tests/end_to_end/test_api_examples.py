@@ -22,6 +22,7 @@ ANSWERS = {
     "/masks": r"photo-mask-kept\.png",
     "/tryon": r"photo-agnostic-mask\.png",
     "/items": r"Skirt|Pants",
+    "/export": r"photo-yolo\.txt",
     "/batch": r"2(?s:.*)clothseg\.zip",
     "/labels": r"17.*Scarf",
     "/health": r"tiny",

@@ -191,7 +191,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
             answers.file(kind), wanted, taken, js=_asking(len(wanted)), show_progress_on=button, **asked
         )
         made.success(None, taken, None, js="(file) => window.clothseg.take(file)", **PRIVATE)
-    wanted_export = [choice, seen, exported, *cutout_settings]
+    wanted_export = [choice, seen, exported, polygons]
     made = export.click(
         answers.export, wanted_export, taken, js=_asking(len(wanted_export)), show_progress_on=export, **asked
     )
