@@ -54,7 +54,8 @@ def build(
         tell(page, segmenter, Places(notice, model, figures, gr.HTML()))
         add_endpoints(segmenter, save_corrections)
         private: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        page.load(_opened, None, linked, **private)
+        opened = page.load(_opened, None, linked, **private)
+        opened.then(None, None, None, js="() => window.clothseg.begin()", **private)
     return page
 
 

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, partial
@@ -26,6 +26,9 @@ TABLE = "results.csv"
 _CHOSEN = ("cutouts", "masks", "items", "coco", "yolo", "labelme", "label-studio", "cvat", "svg")
 """Kinds whose files contain only chosen classes."""
 
+SORTS = ("photo", "uncertainty")
+"""Orders of the table."""
+
 
 @dataclass(frozen=True)
 class OutputFolder:
@@ -35,11 +38,13 @@ class OutputFolder:
         path: the folder.
         wanted: what to write of each photo.
         about: JSON-ready: everything besides the photo that a label map depends on, such as the model and its options.
+        sort: order of the table, one of `SORTS`; "uncertainty" puts the least certain photos first.
     """
 
     path: Path
     wanted: OutputSpec
     about: dict[str, Any]
+    sort: str = "photo"
 
     def prepare(self, rank: int, processes: int) -> None:
         """Create the folders, and remove this process's last table and leftovers of killed processes.
@@ -119,15 +124,15 @@ class OutputFolder:
         table = self.path / TABLE if processes == 1 else self._part(rank, processes)
         with atomic_path(table) as file, file.open("w", newline="", encoding="utf-8") as stream:
             found = ((source, problems.get(source.files, "")) for source in sources)
-            write_table(
-                stream,
-                (line(source, self._summary(source), error) for source, error in found if error or self.holds(source)),
+            lines = (
+                line(source, self._summary(source), error) for source, error in found if error or self.holds(source)
             )
+            write_table(stream, by_uncertainty(lines) if self.sort == "uncertainty" else lines)
         if processes == 1:
             self._write_merged()
             return table
         parts = [self._part(number, processes) for number in range(processes)]
-        return merge(parts, self.path / TABLE, self._write_merged) or table
+        return merge(parts, self.path / TABLE, self._write_merged, self.sort) or table
 
     def _write_merged(self) -> None:
         """Write one file of annotations of all photos in the table, for each format that has one."""
@@ -220,8 +225,13 @@ def _texts(paths: list[Path]) -> Iterator[str]:
         yield path.read_text(encoding="utf-8")
 
 
-def merge(parts: list[Path], table: Path, then: Callable[[], None] = lambda: None) -> Path | None:
-    """Merge the tables of several processes, sorted by photo; return None if some are missing.
+def by_uncertainty(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return lines of the table with the least certain photos first, and those without an uncertainty last."""
+    return sorted(lines, key=lambda found: -float(found.get("uncertainty") or -1))
+
+
+def merge(parts: list[Path], table: Path, then: Callable[[], None] = lambda: None, sort: str = "photo") -> Path | None:
+    """Merge the tables of several processes, sorted by photo or as `sort` says; return None if some are missing.
 
     Every process calls this after writing its own table, and the last to finish merges all of them. A table of an
     earlier run may still be there, so a process that has merged checks again whether another table was written
@@ -237,6 +247,8 @@ def merge(parts: list[Path], table: Path, then: Callable[[], None] = lambda: Non
             with suppress(FileNotFoundError), part.open(newline="", encoding="utf-8") as stream:
                 lines += list(csv.DictReader(stream))
         lines.sort(key=lambda found: PurePosixPath(found["photo"]))
+        if sort == "uncertainty":
+            lines = by_uncertainty(lines)
         with atomic_path(table) as file, file.open("w", newline="", encoding="utf-8") as stream:
             write_table(stream, lines)
         then()

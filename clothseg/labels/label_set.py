@@ -214,8 +214,10 @@ class LabelSet:
         unknown = [name for name in names if not isinstance(name, str) or name not in known]
         if unknown:
             few = ", ".join(repr(name)[:50] for name in unknown[:5]) + (" ..." if len(unknown) > 5 else "")
-            listed = f"; groups of them: {', '.join(groups)}" if groups else ""
-            raise UnknownClassError(f"Unknown class {few}; the classes are: {', '.join(self.names)}{listed}.")
+            classes, sets = ", ".join(self.names), ", ".join(groups)
+            if groups:
+                raise UnknownClassError(f"Unknown class {few}; the classes are: {classes}; groups of them: {sets}.")
+            raise UnknownClassError(f"Unknown class {few}; the classes are: {classes}.")
         return list(dict.fromkeys(self.label2id[each] for name in names for each in groups.get(name, (name,))))
 
     def class_names(self, names: Sequence[str]) -> tuple[str, ...]:

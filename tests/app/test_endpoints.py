@@ -306,7 +306,7 @@ def test_only_the_named_endpoints_are_shown(client: Client) -> None:
         ("photo", [], f"Name at least one class; the classes are: {', '.join(NAMES)}."),
     ],
 )
-def test_errors_reach_the_caller_in_plain_words(
+def test_errors_reach_the_caller_with_clear_errors(
     client: Client, photo: Path, tmp_path: Path, content: Any, classes: list[str], message: str
 ) -> None:
     sent = tmp_path / "holiday.jpg"

@@ -25,7 +25,7 @@ def test_a_short_soak_finds_nothing_wrong(capsys: pytest.CaptureFixture[str]) ->
     assert found["right"] >= 1
     _, *rows = table(said)
     assert [row[0] for row in rows[:3]] == ["right", "refused", "busy"]
-    assert "All that was accepted is answered" in said and "MB in the four quarters" in said
+    assert "All accepted requests were answered" in said and "MB in the four quarters" in said
 
 
 def test_a_soak_tells_right_answers_from_others(tmp_path: Path) -> None:

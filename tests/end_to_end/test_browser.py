@@ -8,6 +8,7 @@ import zipfile
 from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,11 +74,30 @@ def open_more(page: Page) -> None:
         page.locator("#more > button").click()
 
 
+def slow(page: Page, path: str) -> None:
+    """Send the page's requests of a kind a second and a half late; open the page anew for that."""
+    page.add_init_script(f"""
+      const [send, late] = [window.fetch.bind(window), []];
+      window.late = late;
+      window.fetch = async (place, ...more) => {{
+        if (!String(place.url || place).includes('{path}')) return send(place, ...more);
+        await new Promise((done) => setTimeout(done, 1500));
+        late.push(String(place.url || place));
+        return send(place, ...more);
+      }};
+    """)
+    page.reload()
+
+
 def test_from_photo_to_cutout(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
     for place in ("#photo", "#examples", ".title h1"):
         expect(page.locator(place)).to_be_in_viewport(ratio=0.9)
+    calls: list[Any] = []
+    page.on("request", lambda sent: calls.append(sent.post_data_json["data"]) if "/queue/join" in sent.url else None)
     upload(page, photos[0])
     await_result(page)
+    given = [call for call in calls if len(call) > 1 and isinstance(call[1], dict)]
+    assert len(given) == 1, "gradio tells twice of a new photo; it is to be segmented once"
     parts = find_parts(expected)
     first = first_picks(parts, ())
     assert picked(page) == first
@@ -145,6 +165,31 @@ def test_what_is_not_a_photo_is_said_so_and_the_next_one_works(page: Page, photo
     upload(page, photos[0])
     await_result(page)
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_a_photo_that_follows_a_bad_file_at_once_stays(page: Page, photos: list[Path], tmp_path: Path) -> None:
+    text = tmp_path / "notes.jpg"
+    text.write_text("no picture")
+    slow(page, "queue/join")
+    upload(page, text)
+    expect(page.get_by_role("alert")).to_have_count(1)
+    expect(page.locator("#photo img")).to_have_count(0)
+    upload(page, photos[0])  # while the answer to the photo's absence is still on its way
+    await_result(page)
+    assert page.evaluate("window.late.length")
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_a_photo_waits_for_the_settings_of_a_link(page: Page, served: str, photos: list[Path]) -> None:
+    slow(page, "run/predict")
+    page.goto(served + "?edges=plain&keep=Hair,Face")
+    upload(page, photos[0])
+    await_result(page)
+    assert picked(page) == ["Hair", "Face"]
+    page.get_by_role("button", name="Detection settings").first.click()
+    expect(page.locator("#look").get_by_label("Sharp borders")).not_to_be_checked()
+    assert page.evaluate("window.late.length")
 
 
 def test_examples_are_one_click_away(page: Page, tmp_path: Path) -> None:
@@ -231,6 +276,44 @@ def test_the_cutout_can_be_copied(page: Page, photos: list[Path], expected: Segm
         alpha = np.asarray(image.convert("RGBA"))[..., 3]
     whole = np.asarray(cutout_of(expected, picked(page), DEFAULT_CUTOUT))[..., 3]
     assert np.array_equal(alpha, whole)
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_dragging_or_the_right_button_gives_the_whole_file(
+    page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path
+) -> None:
+    upload(page, photos[0])
+    await_result(page)
+    keys = picked(page)
+    box, point = (
+        page.locator(".stage .list").bounding_box(),
+        stage_point(page, expected, inner_point(mask_of_parts(expected, keys[:1]))),
+    )
+    x, y = box["x"] + point["x"], box["y"] + point["y"]
+    page.evaluate(
+        "addEventListener('dragstart', (event) => { window.dragged = event.dataTransfer.getData('DownloadURL'); })"
+    )
+    for _ in range(100):  # until the server has told the file's address
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 30, y + 20, steps=4)
+        page.mouse.up()
+        if dragged := page.evaluate("window.dragged"):
+            break
+        page.wait_for_timeout(100)
+    kind, name, url = dragged.split(":", 2)
+    assert (kind, name) == ("image/png", "holiday-cutout.png")
+    file = page.request.get(url)
+    assert file.ok and 'filename="holiday-cutout.png"' in file.headers["content-disposition"]
+    path = tmp_path / name
+    path.write_bytes(file.body())
+    assert_file(path, expected, keys, DEFAULT_CUTOUT)
+    assert page.request.get(f"{url}0").status == 404
+
+    page.mouse.click(x, y, button="right")
+    with page.expect_download() as waiting:
+        page.get_by_role("menuitem", name="Download the cut-out").click()
+    assert_file(waiting.value.path(), expected, keys, DEFAULT_CUTOUT)
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)

@@ -115,7 +115,7 @@ def test_the_server_asks_no_private_host(url: str, public_app: tuple[str, Path],
     before = (folder / "sockets.log").stat().st_size
     for data in ([{"path": url, "meta": META}], [{"path": url, "url": url, "meta": META}]):
         event, message = call(app, "segment", data)
-        assert event == "error" and message.endswith("is no public host; upload the picture instead."), message
+        assert event == "error" and message.endswith("is not a public host; upload the picture instead."), message
     assert call(app, "segment", [{"url": url, "meta": META}])[0] == "error"
     assert call(app, "cutout", [None, [{"path": url, "meta": META}]])[0] == "error"
     for path in (f"file={url}", f"proxy={url}"):

@@ -27,7 +27,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("case", MALFORMED)
-def test_malformed_input_is_answered_in_plain_words(case: str, app: str) -> None:
+def test_malformed_input_is_answered_with_clear_errors(case: str, app: str) -> None:
     assert call(app, "segment", MALFORMED[case]) == ("error", UNUSABLE)
 
 

@@ -82,8 +82,8 @@ def test_a_visitor_is_told_and_half_a_file_is_not_kept(
     async def fail() -> None:
         raise failed.value
 
-    with pytest.raises(gr.Error, match="The server has no room for a photo or its result just now"):
-        asyncio.run(request_limits._in_plain_words(fail, request_limits.FAILED, logged=False)())
+    with pytest.raises(gr.Error, match="The server has no space for a photo or its result at the moment"):
+        asyncio.run(request_limits._with_clear_errors(fail, request_limits.FAILED, logged=False)())
     for error, status in ((failed.value, 507), (FileNotFoundError(errno.ENOENT, "no such file", "a"), 500)):
         assert request_limits.failed(error).status_code == status
 

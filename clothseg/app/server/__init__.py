@@ -1,1 +1,1 @@
-"""What the app needs beside Gradio: limits of requests, temporary storage, clean-up of state, shutdown."""
+"""Server parts that Gradio lacks: request limits, temporary storage, clean-up of state, shutdown."""

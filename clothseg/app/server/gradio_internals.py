@@ -1,7 +1,7 @@
-"""Every use of what Gradio does not document, each with its reason. Tested with gradio 6.31.0.
+"""Every use of an undocumented part of Gradio, each with its reason. Tested with gradio 6.31.0.
 
-Nothing else in the package reaches into Gradio's private parts. `tests/app/server/test_gradio_internals.py` has a test
-for each function here, so that a Gradio release that changes one of these parts fails by name.
+No other module of the package uses Gradio's private parts. `tests/app/server/test_gradio_internals.py` has a test for
+each function here, so a Gradio release that changes one of them fails the test of that name.
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,30 +18,31 @@ from gradio_client.utils import strip_invalid_filename_characters
 
 
 TESTED_WITH = "6.31.0"
-"""The Gradio release that all of this was tested with."""
+"""The Gradio release that these functions were tested with."""
 
 upload_folder: Callable[[], str] = get_upload_folder
-"""The folder in which Gradio keeps uploads: files for download must lie there, and its size is limited by us."""
+"""Return the folder in which Gradio keeps uploads. Files for download must lie there; `temp_storage` limits its size.
+"""
 
 safe_file_name: Callable[[str], str] = strip_invalid_filename_characters
-"""A file name as Gradio's cache takes it."""
+"""Return a file name without the characters that Gradio's cache rejects."""
 
 save_to_cache: Callable[[bytes, str, str], str] = processing_utils.save_bytes_to_cache
-"""Write bytes to Gradio's cache, in a folder that is named after the content; returns the path."""
+"""Write bytes to Gradio's cache, in a folder named after the content, and return the path."""
 
 StoredImage = ImageData
-"""What an image component is given: `path` of an upload, or `url` with a data: URL."""
+"""The input of an image component: `path` of an upload, or `url` with a data: URL."""
 
 
 def hub_hosts() -> list[str]:
-    """Hosts of the Hub that resolve to private addresses within a Space, as Gradio lists them."""
+    """Return the hosts of the Hub that resolve to private addresses within a Space, as Gradio lists them."""
     return list(processing_utils.PUBLIC_HOSTNAME_WHITELIST)
 
 
 def replace_download(download: Callable[..., Awaitable[str]]) -> None:
-    """Have all of Gradio in this process fetch web addresses with `download(url, cache_dir)`.
+    """Make Gradio fetch web addresses with `download(url, cache_dir)`, for the whole process.
 
-    Gradio's own function has no limit of size or time and takes the shared range 100.64.0.0/10 for public.
+    Gradio's own function has no limit of size or time, and treats the shared range 100.64.0.0/10 as public.
     """
     processing_utils.async_ssrf_protected_download = download  # type: ignore[assignment]
 
@@ -51,9 +52,9 @@ def wrap_calls(
     preprocess: Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]],
     process: Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]],
 ) -> None:
-    """Wrap the two functions through which every call of `page` passes, to answer errors in plain words.
+    """Wrap the two functions through which every call of `page` passes, to turn exceptions into clear messages.
 
-    Gradio has no hook for errors: what preprocessing raises reaches the caller as a Python exception's text.
+    Gradio has no hook for errors: the caller would get the text of a Python exception raised in preprocessing.
     """
     page.preprocess_data = preprocess(page.preprocess_data)  # type: ignore[method-assign, assignment]
     page.process_api = process(page.process_api)  # type: ignore[method-assign, assignment]
@@ -62,23 +63,23 @@ def wrap_calls(
 def replace_preprocess(component: gr.Image, preprocess: Callable[[ImageData | None], Any]) -> None:
     """Give an image component another `preprocess`.
 
-    Gradio's own opens the file first and fails in Pillow's words, or encodes a data: URL anew, with loss. A subclass
-    does not do: Gradio writes a .pyi file beside the module of each.
+    Gradio's own opens the file first and fails with Pillow's message, or encodes a data: URL again, with loss. A
+    subclass is no alternative, since Gradio writes a .pyi file beside the module of each subclass.
     """
     component.preprocess = preprocess  # type: ignore[method-assign, assignment]
 
 
 def replace_schema(component: Any, schema: dict[str, Any]) -> None:
-    """Describe a component by `schema` on the API page and to MCP.
+    """Describe a component by `schema` on the API page and for MCP.
 
-    Gradio's own schema of gr.JSON, {"type": {}}, is none: MCP refuses every call of a tool that has it; that of a
-    list of files refers to definitions that MCP does not find.
+    Gradio's own schema of gr.JSON, {"type": {}}, is invalid, so MCP rejects every call of a tool that has it; its
+    schema of a list of files refers to definitions that MCP does not find.
     """
     component.api_info = lambda: schema
 
 
 def file_list_schema() -> dict[str, Any]:
-    """JSON schema of a list of files, without references."""
+    """Return the JSON schema of a list of files, without references."""
     schema: dict[str, Any] = {"type": "array", "items": FileData.model_json_schema()}
     schema["items"]["properties"]["meta"] = schema["items"].pop("$defs")["FileDataMeta"]
     return schema
@@ -88,10 +89,7 @@ _convert = GradioMCPServer.convert_strings_to_filedata
 
 
 def accept_file_lists_in_mcp() -> None:
-    """Let MCP tools fetch the files of a list as they do single ones; Gradio's take only the latter.
-
-    This holds for all of Gradio in this process.
-    """
+    """Make MCP tools fetch the files of a list, for the whole process; Gradio's fetch only single files."""
 
     def convert(server: GradioMCPServer, value: Any, positions: list[list[str | int]]) -> Any:
         found: list[list[str | int]] = []
@@ -105,12 +103,12 @@ def accept_file_lists_in_mcp() -> None:
 
 
 def render_config(page: gr.Blocks) -> Any:
-    """What a browser is sent of the page, built anew: needed where components changed after the page was built."""
+    """Return the page's configuration for browsers, rebuilt; needed if components changed after the page was built."""
     return page.get_config_file()
 
 
 def queued_data(page: gr.Blocks) -> list[Any]:
-    """Data of the calls that wait or are computed, to know which uploaded files are still needed."""
+    """Return the data of waiting and running calls, which tells which uploaded files are still needed."""
     queue = page._queue
     waiting = [event for line in list(queue.event_queue_per_concurrency_id.values()) for event in list(line.queue)]
     running = [event for job in list(queue.active_jobs) for event in job or ()]
@@ -118,22 +116,23 @@ def queued_data(page: gr.Blocks) -> list[Any]:
 
 
 def shown_files(page: gr.Blocks) -> set[str]:
-    """Files that the page itself shows, such as its examples."""
+    """Return the files that the page itself shows, such as its examples."""
     return set().union(*(getattr(block, "keep_in_cache", ()) for block in list(page.blocks.values())))
 
 
 def tracked_files(page: gr.Blocks) -> tuple[set[str], ...]:
-    """Gradio's sets of the files it made, which grow for ever: it strikes only those that it deletes itself."""
+    """Return Gradio's sets of files it created. They grow without limit, since Gradio only removes files that it
+    deletes itself."""
     return tuple(page.temp_file_sets)
 
 
 def unfinished_calls(page: gr.Blocks) -> int:
-    """Number of calls that wait in the queue or are computed, for an orderly shutdown."""
+    """Return the number of waiting and running calls, for a clean shutdown."""
     return len(page._queue) + page._queue.get_active_worker_count()
 
 
 class OpenSession(NamedTuple):
-    """A session with answers that Gradio keeps: its name, whether calls run, and whether an answer is unread."""
+    """A session whose answers Gradio keeps: its name, whether calls are running, and whether an answer is unread."""
 
     name: str
     running: bool
@@ -141,7 +140,7 @@ class OpenSession(NamedTuple):
 
 
 def open_sessions(page: gr.Blocks) -> list[OpenSession]:
-    """Sessions of which Gradio keeps events or answers; it never lets go of either by itself."""
+    """Return the sessions whose events or answers Gradio keeps; it never removes either by itself."""
     queue = page._queue
     answers, expected = queue.pending_messages_per_session, queue.pending_event_ids_session
     found = []
@@ -153,35 +152,36 @@ def open_sessions(page: gr.Blocks) -> list[OpenSession]:
 
 
 def keep_answers(page: gr.Blocks, session: str) -> None:
-    """Move a running session's answers to the end: of too many, Gradio drops the first, which a batch can be."""
+    """Move a running session's answers to the end. If there are too many, Gradio drops the first ones, which may
+    belong to a batch."""
     answers = page._queue.pending_messages_per_session
     if session in answers:
         answers.move_to_end(session)
 
 
 def drop_session_answers(page: gr.Blocks, session: str) -> None:
-    """Forget the events and answers of a session."""
+    """Remove the events and answers of a session."""
     page._queue.pending_messages_per_session.pop(session, None)
     page._queue.pending_event_ids_session.pop(session, None)
 
 
 def finished_uploads() -> list[str]:
-    """Uploads that are done but whose progress Gradio still keeps, for all pages of this process."""
+    """Return the finished uploads whose progress Gradio still keeps, for all pages of the process."""
     uploads = file_upload_statuses
     known = [*uploads._signals, *uploads._statuses]
     return [upload for upload in known if upload not in uploads._statuses or uploads.is_done(upload)]
 
 
 def drop_upload(upload: str) -> None:
-    """Forget the progress of an upload."""
+    """Remove the progress of an upload."""
     file_upload_statuses._signals.pop(upload, None)
     file_upload_statuses.stop_tracking(upload)
 
 
 def drop_sessions_of_single_calls(page: gr.Blocks) -> Callable[..., Awaitable[Any]]:
-    """`page.process_api`, but the session that Gradio makes for a call without one goes when the call is over.
+    """Return `page.process_api`, extended to delete the session that Gradio creates for a call without one.
 
-    Gradio keeps a fixed number of sessions; those of programs would drive out those of visitors, who would have to
+    Gradio keeps a fixed number of sessions. Sessions of programs would displace those of visitors, who would have to
     send their photo again.
     """
     process_api = page.process_api
@@ -195,7 +195,7 @@ def drop_sessions_of_single_calls(page: gr.Blocks) -> Callable[..., Awaitable[An
             return output
         finally:
             session = kwargs.get("session_hash")
-            # The name of such a session is its only call's.
+            # Such a session has the same name as its only call.
             if session and session == kwargs.get("event_id") and not goes_on:
                 page.state_holder.session_data.pop(session, None)
                 page.state_holder.time_last_used.pop(session, None)

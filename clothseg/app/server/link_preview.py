@@ -1,4 +1,4 @@
-"""What a shared link to the app shows: the page's own title, sentence and picture in place of Gradio's."""
+"""Link previews: the page's own title, sentence and picture instead of Gradio's."""
 
 import re
 from html import escape
@@ -12,7 +12,7 @@ from clothseg.app.i18n import tr
 
 
 PICTURE = Path(__file__).parents[1] / "preview.jpg"
-"""1200 x 630 pixels, as sites that show links ask for."""
+"""The preview picture: 1200 x 630 pixels, the size that sites with link previews expect."""
 
 ADDRESS = "/link-preview.jpg"
 
@@ -20,14 +20,14 @@ _TAGS = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
 
 
 class LinkPreview:
-    """ASGI middleware: answers `ADDRESS`, and replaces the page's tags for link previews."""
+    """ASGI middleware that answers `ADDRESS` and replaces the page's tags for link previews."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Stand before `app`."""
+        """Wrap `app`."""
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; change only an answer that is the page itself."""
+        """Pass the request on, and replace the tags if the answer is the page."""
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             return await self.app(scope, receive, send)
         path = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -58,7 +58,7 @@ class LinkPreview:
 
 
 def with_tags(page: bytes, origin: str) -> bytes:
-    """The page's HTML with our tags for link previews; `origin` is such as `https://example.org`."""
+    """Return the page's HTML with our tags for link previews; `origin` is, for example, `https://example.org`."""
     title = tr("clothseg: clothes, cut out")
     text = tr("Finds every garment in a photo and cuts it out, at the photo’s full size.")
     values = {
@@ -76,7 +76,7 @@ def with_tags(page: bytes, origin: str) -> bytes:
 
 
 def _origin(scope: Scope) -> str:
-    """Scheme and host by which the visitor reached the app, behind a proxy as well."""
+    """Return the scheme and host by which the visitor reached the app, also behind a proxy."""
     headers = Headers(scope=scope)
     host = headers.get("x-forwarded-host") or headers.get("host") or "localhost"
     scheme = headers.get("x-forwarded-proto") or scope.get("scheme", "http")

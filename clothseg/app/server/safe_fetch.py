@@ -1,7 +1,7 @@
-"""Pictures from the web, for the app: from public addresses alone, of bounded size and in bounded time.
+"""Fetch pictures from the web: only from public addresses, with limits of size and time.
 
-gradio fetches an address that stands where a file is expected, and keeps private networks out of reach; but it reads
-whatever it is sent, into memory, for as long as it comes, and takes the shared range 100.64.0.0/10 for public.
+Gradio fetches a web address given in place of a file and excludes private networks, but it reads any amount into
+memory, for any time, and treats the shared range 100.64.0.0/10 as public.
 """
 
 import asyncio
@@ -19,23 +19,23 @@ from clothseg.errors import ImageError
 
 MAX_REDIRECTS = 5
 SECONDS = 20
-"""For one picture, redirects and all."""
+"""Time limit for one picture, including redirects."""
 
 
 async def fetch(url: str, cache_dir: str, max_bytes: int) -> str:
-    """Download a picture into gradio's cache, as its own function for it does.
+    """Download a picture into Gradio's cache, like Gradio's own function.
 
     Args:
         url: http or https.
-        cache_dir: gradio's folder; the file lies in one named after its content.
-        max_bytes: More are not read.
+        cache_dir: Gradio's folder; the file is saved in a subfolder named after its content.
+        max_bytes: largest size.
 
     Returns:
         The file's path.
 
     Raises:
-        ImageError: The address, or one that it leads on to, is not public; nothing answers, or not in time, or with
-            an error, or with too much.
+        ImageError: the address, or one that it redirects to, is not public, does not answer in time, answers with an
+            error, or sends too much.
     """
     host = "the address"
     try:
@@ -61,7 +61,7 @@ async def fetch(url: str, cache_dir: str, max_bytes: int) -> str:
         raise ImageError(f"{host} did not send the picture within {SECONDS} seconds; upload it instead.") from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         raise ImageError(f"No picture could be fetched from {host}; check the address or upload it.") from error
-    raise ImageError(f"The picture's address leads on more than {MAX_REDIRECTS} times; upload the picture instead.")
+    raise ImageError(f"The picture's address redirects more than {MAX_REDIRECTS} times; upload the picture instead.")
 
 
 async def _read(answer: httpx.Response, max_bytes: int) -> bytes:
@@ -74,24 +74,24 @@ async def _read(answer: httpx.Response, max_bytes: int) -> bytes:
 
 
 async def _transport(host: str) -> httpx.AsyncBaseTransport | None:
-    """What reaches the host only under the address that was looked at, so that no other can slip in; None: anything.
+    """Return a transport that connects only to the address that was checked; None allows any address.
 
     Raises:
-        ImageError: It has no address, or one that is not public.
+        ImageError: the host has no address, or one that is not public.
     """
     if matches_domain_whitelist(host, hub_hosts()):
-        return None  # the Hub's hosts: within a Space their names stand for addresses of the Hub's own network
+        return None  # the Hub's hosts, which resolve to private addresses within a Space
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise ImageError(f"There is no host {host}; check the picture's address.") from error
     addresses = [str(each[4][0]) for each in found]
     if not addresses or not all(map(is_public, addresses)):
-        raise ImageError(f"{host} is no public host; upload the picture instead.")
+        raise ImageError(f"{host} is not a public host; upload the picture instead.")
     return AsyncSecureTransport(addresses[0])
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the internet at large: not to a private, shared, local or multicast range."""
+    """Return whether an IP address is public: not private, shared, local or multicast."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     return ip.is_global and not ip.is_multicast

@@ -1,6 +1,6 @@
-"""SIGTERM ends the app in good order: what it has accepted is answered, what comes later is told to come back.
+"""Shut the app down cleanly on SIGTERM: finish accepted requests, and reject new ones with 503.
 
-gradio alone dies of the signal in the middle of whatever it does, and a visitor waits for an answer that never comes.
+Gradio alone ends at once, and visitors wait for an answer that never comes.
 """
 
 import os
@@ -20,52 +20,53 @@ from clothseg.app.server.gradio_internals import unfinished_calls
 
 
 LIMIT_SECONDS = 25.0
-"""For what was accepted; Kubernetes, for one, kills 5 s later."""
+"""Time limit for accepted requests; Kubernetes kills a process after 30 s."""
 
 SETTLE_SECONDS = 1.0
-"""Without a request before the app is gone: those who were answered still fetch their files."""
+"""Time without requests before the app ends, in which callers fetch the files of their answers."""
 
-REFUSAL = "The app is being restarted and takes no new photos; try again in a minute."
+REFUSAL = "The app is being restarted and accepts no new photos; try again in a minute."
 
 
 class DrainState:
-    """Counts the requests inside, and once closed refuses those that would bring new work."""
+    """Counts the requests being processed; after `closed` is set, new work is rejected."""
 
     def __init__(self) -> None:
-        """Open, nobody inside."""
-        self.closed, self.inside, self.refused = False, 0, 0
-        self.left = time.monotonic()
+        """Start open, without requests."""
+        self.closed, self.active, self.rejected = False, 0, 0
+        self.last_activity = time.monotonic()
 
     def admits(self, scope: Scope) -> bool:
-        """Whether a request may enter: results and files can be fetched to the end, and waiting can be given up."""
+        """Return whether a request is accepted: results and files can always be fetched, and waiting calls
+        cancelled."""
         return not self.closed or scope["method"] in ("GET", "HEAD") or scope["path"].endswith("/cancel")
 
 
 class DrainMiddleware:
-    """The door as ASGI middleware."""
+    """ASGI middleware that applies a `DrainState`."""
 
-    def __init__(self, app: ASGIApp, door: DrainState) -> None:
-        """Stand before `app`."""
-        self.app, self.door = app, door
+    def __init__(self, app: ASGIApp, drain: DrainState) -> None:
+        """Wrap `app`."""
+        self.app, self.drain = app, drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _idles(scope):
+        if scope["type"] != "http" or _is_idle_stream(scope):
             await self.app(scope, receive, send)
             return
-        if not self.door.admits(scope):
-            self.door.refused += 1
+        if not self.drain.admits(scope):
+            self.drain.rejected += 1
             await JSONResponse({"detail": REFUSAL}, 503, {"Retry-After": "60"})(scope, receive, send)
             return
-        self.door.inside += 1
+        self.drain.active += 1
         try:
             await self.app(scope, receive, send)
         finally:
-            self.door.inside -= 1
-            self.door.left = time.monotonic()
+            self.drain.active -= 1
+            self.drain.last_activity = time.monotonic()
 
 
-def _idles(scope: Scope) -> bool:
-    """Whether a request stays open as long as its page or assistant does, with nothing to wait for."""
+def _is_idle_stream(scope: Scope) -> bool:
+    """Return whether a request stays open as long as its page or assistant does, without pending work."""
     path = scope["path"]
     return "/heartbeat/" in path or (scope["method"] == "GET" and "/mcp" in path)
 
@@ -73,63 +74,63 @@ def _idles(scope: Scope) -> bool:
 def serve(
     page: gr.Blocks, limit: float = LIMIT_SECONDS, broken: Callable[[], bool] = lambda: False, **options: Any
 ) -> int:
-    """Launch a page and serve it until a signal ends it. To be called in the main thread.
+    """Launch a page and serve it until a signal ends it. Call this in the main thread.
 
     Args:
         page: with its queue.
         limit: seconds that accepted requests may take after SIGTERM.
-        broken: asked now and then whether there is no use in going on.
+        broken: called regularly; returns whether the app cannot continue.
         options: of `gr.Blocks.launch`.
 
     Returns:
-        Exit status: 0 after SIGTERM once all that was accepted is answered, 130 after Ctrl-C, which does not wait, 1
-        where it is `broken`.
-        Where the limit passes, or a second SIGTERM comes, the process ends at once with 143.
+        Exit status: 0 after SIGTERM, when all accepted requests are answered; 130 after Ctrl-C, which does not wait; 1
+            if `broken`.
+        If the limit is exceeded, or a second SIGTERM arrives, the process ends at once with status 143.
     """
-    door, heard = DrainState(), []
+    drain, signals = DrainState(), []
 
-    def hear(signum: int, frame: FrameType | None) -> None:
-        heard.append(signum)
-        if len(heard) > 1:
+    def on_sigterm(signum: int, frame: FrameType | None) -> None:
+        signals.append(signum)
+        if len(signals) > 1:
             os._exit(128 + signum)
 
-    former = signal.signal(signal.SIGTERM, hear)
+    previous_handler = signal.signal(signal.SIGTERM, on_sigterm)
     try:
-        of_server = options.pop("app_kwargs", {})
-        of_server["middleware"] = [Middleware(DrainMiddleware, door), *of_server.get("middleware", [])]
-        page.launch(prevent_thread_lock=True, app_kwargs=of_server, **options)
-        while not heard:
+        app_options = options.pop("app_kwargs", {})
+        app_options["middleware"] = [Middleware(DrainMiddleware, drain), *app_options.get("middleware", [])]
+        page.launch(prevent_thread_lock=True, app_kwargs=app_options, **options)
+        while not signals:
             if broken():
                 page.close(verbose=False)
                 return 1
-            time.sleep(0.1)  # an event would not do: the handler runs in this thread, in the middle of its wait
-        door.closed = True
-        _say(f"SIGTERM: {_unanswered(page, door)} requests are finished first, in {limit:g} s at most; no new ones.")
+            time.sleep(0.1)  # polling: the signal handler runs in this thread and would interrupt an event's wait
+        drain.closed = True
+        _log(f"SIGTERM: finishing {_unanswered(page, drain)} requests within {limit:g} s, rejecting new ones.")
         deadline = time.monotonic() + limit
-        while _unanswered(page, door) or time.monotonic() - door.left < SETTLE_SECONDS:
+        while _unanswered(page, drain) or time.monotonic() - drain.last_activity < SETTLE_SECONDS:
             if time.monotonic() > deadline:
-                _say(f"Gave up {_unanswered(page, door)} requests after {limit:g} s.")
-                os._exit(143)  # threads that compute would hold the interpreter up
+                _log(f"Abandoned {_unanswered(page, drain)} requests after {limit:g} s.")
+                os._exit(143)  # computing threads would keep the interpreter alive
             time.sleep(0.05)
         page.close(verbose=False)
-        _say(f"All that was accepted is answered; {door.refused} requests were refused since.")
+        _log(f"All accepted requests were answered; {drain.rejected} later ones were rejected.")
         return 0
     except KeyboardInterrupt:
-        _say("\nStopped.")
+        _log("\nStopped.")
         page.close(verbose=False)
         return 130
     finally:
-        signal.signal(signal.SIGTERM, former)
+        signal.signal(signal.SIGTERM, previous_handler)
 
 
-def _unanswered(page: gr.Blocks, door: DrainState) -> int:
-    """Requests that wait in the queue, are computed or are being answered.
+def _unanswered(page: gr.Blocks, drain: DrainState) -> int:
+    """Return the number of requests that wait in the queue, are computed or are being answered.
 
-    A caller who listens for the result is counted once; one who only left the photo counts until that is done.
+    A caller who listens for the result counts once; a call whose caller has gone counts until it is computed.
     """
-    return max(door.inside, unfinished_calls(page))
+    return max(drain.active, unfinished_calls(page))
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""The folder of uploads and results, kept within a size: old files make room for new ones, those in use never do."""
+"""Limit the size of the folder of uploads and results: the oldest files are deleted first, files in use never."""
 
 import os
 import re
@@ -20,34 +20,34 @@ from clothseg.process_settings import trim_heap
 
 
 GRACE_SECONDS = 300
-"""In which no file is deleted: somebody may be about to send for it, or to name it in a call."""
+"""Age below which no file is deleted: somebody may be about to fetch it, or to name it in a call."""
 
-LOOK_SECONDS = 10.0
-"""After which the folder is looked at again; in between, what requests bring is added up."""
+MEASURE_SECONDS = 10.0
+"""Time after which the folder is measured again; in between, the sizes of requests are added."""
 
 TRIM_SECONDS = 60.0
-"""After which free memory is given back, see `tuning`."""
+"""Time after which free memory is returned to the system (`process_settings.trim_heap`)."""
 
 _OURS = re.compile(r"[0-9a-f]{40,64}")
-"""Names of the folders that gradio and we put files in; whatever else is beside them is somebody else's."""
+"""Names of the folders in which Gradio and clothseg save files; others are left alone."""
 
-NO_ROOM = "The server has no room for a photo or its result just now; try again later."
+STORAGE_FULL = "The server has no space for a photo or its result at the moment; try again later."
 
 
 def own_folder(given: str | None, port: str) -> Path:
-    """The folder that gradio is to use: the operator's, or one of ours; GRADIO_TEMP_DIR is set to it.
+    """Return the folder for Gradio's files, the operator's or a new one, and set GRADIO_TEMP_DIR to it.
 
-    gradio's own is shared by all apps of a machine, so that nothing in it could be deleted. Ours bears the port, which
-    one process has at a time: what one that was killed has left is deleted by the next when it is old.
+    Gradio's default folder is shared by all apps of a machine, so nothing in it could be deleted safely. Ours is named
+    after the port, which only one process has at a time; the next process deletes old files of one that was killed.
 
     Raises:
-        ConfigError: nothing can be written there.
+        ConfigError: the folder cannot be written to.
     """
     try:
         folder = Path(given or Path(tempfile.gettempdir()) / f"clothseg-{port}")
         folder.mkdir(mode=0o777 if given else 0o700, parents=True, exist_ok=True)
         if not given and (folder.is_symlink() or folder.stat().st_uid != os.geteuid()):
-            folder = Path(tempfile.mkdtemp(prefix="clothseg-"))  # another user was there first
+            folder = Path(tempfile.mkdtemp(prefix="clothseg-"))  # it belongs to another user
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
@@ -67,31 +67,31 @@ def clear(
     now: float | None = None,
     lists: Iterable[set[str]] = (),
 ) -> int:
-    """Delete what is old, and then the oldest files until the others take at most `limit` bytes.
+    """Delete old files, and then the oldest files until the others take at most `limit` bytes.
 
     Args:
-        folder: of folders with files. Others than gradio and we make are left alone, and so are files in `folder`
-            itself: users may have named a folder that is not for us only.
-        limit: bytes.
-        used: paths of files that stay, as those of the last `GRACE_SECONDS` do.
-        now: the time, if it is another, in seconds as `time.time` counts them.
-        lists: of paths of files, from which those that are deleted are struck.
+        folder: contains folders with files. Files directly in it, and folders not created by Gradio or clothseg, are
+            left alone, since users may have named a folder that also serves other purposes.
+        limit: in bytes.
+        used: paths of files to keep, in addition to files younger than `GRACE_SECONDS`.
+        now: time in seconds of `time.time`, for tests.
+        lists: sets of paths from which deleted files are removed.
 
     Returns:
-        The bytes that are left; more than `limit` if these are in use. Files older than
-        `KEEP_SECONDS` go in any case.
+        The remaining bytes, which exceed `limit` if the files are in use. Files older than `KEEP_SECONDS` are always
+        deleted.
     """
     now, total, files = time.time() if now is None else now, 0, []
     for path, folders in _walk(folder):
         try:
             status = path.lstat()
-            # By the time of the last change of any kind: a copy has the modification time of what it is a copy of.
+            # The time of the last change of any kind, since a copied file keeps its modification time.
             age = now - status.st_ctime
             if folders:
                 if age > GRACE_SECONDS:
                     path.rmdir()  # fails unless it is empty
                 continue
-        except OSError:  # gone meanwhile, or a folder with files
+        except OSError:  # deleted meanwhile, or a folder that is not empty
             continue
         total += status.st_size
         files.append((age, status.st_size, path))
@@ -107,7 +107,7 @@ def clear(
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, bool]]:
-    """All files (False) and folders (True) of ours below `folder`, each folder behind what is in it."""
+    """Yield all files (False) and folders (True) in our folders below `folder`, each folder after its contents."""
     for ours in sorted(path for path in folder.glob("*") if _OURS.fullmatch(path.name) and not path.is_symlink()):
         for base, folders, names in os.walk(ours, topdown=False):
             yield from ((Path(base) / name, False) for name in names)
@@ -116,7 +116,7 @@ def _walk(folder: Path) -> Iterator[tuple[Path, bool]]:
 
 
 def in_use(page: gr.Blocks) -> set[str]:
-    """Files that calls name which wait or are computed, and those that the page itself shows, its examples."""
+    """Return the files named by waiting or running calls, and those that the page itself shows (its examples)."""
     found, values = shown_files(page), queued_data(page)
     while values:
         value = values.pop()
@@ -128,39 +128,39 @@ def in_use(page: gr.Blocks) -> set[str]:
 
 
 class TempStorageQuota:
-    """ASGI middleware: what would bring more than there is room for is refused with 507, after old files have gone."""
+    """ASGI middleware that deletes old files, and rejects requests with 507 if the storage is still full."""
 
-    def __init__(self, app: ASGIApp, page: gr.Blocks, limit: int, untold: int) -> None:
-        """Stand before `app`.
+    def __init__(self, app: ASGIApp, page: gr.Blocks, limit: int, assumed_size: int) -> None:
+        """Wrap `app`.
 
         Args:
-            app: what answers those who are let in.
-            page: whose files these are.
+            app: the wrapped app.
+            page: the page whose files are stored.
             limit: bytes of all files together.
-            untold: bytes that a request is taken to bring that does not say how many they are.
+            assumed_size: bytes that a request without a stated size counts for.
         """
-        self.app, self.page, self.limit, self.untold = app, page, limit, untold
-        self.stored, self.looked, self.finished = 0, float("-inf"), StateCleanup(page)
+        self.app, self.page, self.limit, self.assumed_size = app, page, limit, assumed_size
+        self.stored, self.measured, self.cleanup = 0, float("-inf"), StateCleanup(page)
         self.trimmed = time.monotonic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 507."""
         if scope["type"] == "http" and scope["method"] == "POST" and not scope["path"].endswith("/cancel"):
             length = dict(scope["headers"]).get(b"content-length", b"")
-            if not await self._admits(int(length) if length.isdigit() else self.untold):
-                return await JSONResponse({"detail": NO_ROOM}, 507)(scope, receive, send)
+            if not await self._admits(int(length) if length.isdigit() else self.assumed_size):
+                return await JSONResponse({"detail": STORAGE_FULL}, 507)(scope, receive, send)
         await self.app(scope, receive, send)
 
     async def _admits(self, size: int) -> bool:
         if size > self.limit:
-            return False  # whatever is deleted for it
-        since, full = time.monotonic() - self.looked, self.stored + size > self.limit
-        if since > LOOK_SECONDS or (full and since > 1):
-            self.looked = time.monotonic()
-            if self.looked - self.trimmed > TRIM_SECONDS:
-                self.trimmed = self.looked
+            return False  # does not fit into an empty folder
+        since, full = time.monotonic() - self.measured, self.stored + size > self.limit
+        if since > MEASURE_SECONDS or (full and since > 1):
+            self.measured = time.monotonic()
+            if self.measured - self.trimmed > TRIM_SECONDS:
+                self.trimmed = self.measured
                 await to_thread.run_sync(trim_heap)
-            self.finished.forget()
+            self.cleanup.free_finished()
             folder, used = Path(upload_folder()), in_use(self.page)
             lists = tracked_files(self.page)
             self.stored = await to_thread.run_sync(clear, folder, self.limit - size, used, None, lists)

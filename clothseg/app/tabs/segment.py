@@ -140,7 +140,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         analyse,
         [choice, photo, seen, keep, *look, *cutout_settings],
         [seen, message, said, canvas, *result_parts],
-        js=_asking(4 + len(look) + len(cutout_settings)),
+        js=_asking(4 + len(look) + len(cutout_settings), "analyse"),
         show_progress_on=[photo, canvas],
         concurrency_id=MODEL_QUEUE,
         concurrency_limit=MODEL_LIMIT,
@@ -165,6 +165,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         answers.describe,
         seen,
         items,
+        js="async (seen) => [(await window.clothseg.later(), seen)]",
         show_progress="hidden",
         concurrency_limit=2,
         trigger_mode="always_last",
@@ -174,7 +175,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         "fn": answers.preview,
         "inputs": [choice, seen, *cutout_settings],
         "outputs": canvas,
-        "js": _asking(2 + len(cutout_settings)),
+        "js": _asking(2 + len(cutout_settings), "later"),
         "show_progress": "hidden",
         "concurrency_limit": 2,
         "trigger_mode": "always_last",
@@ -229,9 +230,9 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
     return [*look, *cutout_settings, keep]
 
 
-def _asking(count: int) -> str:
+def _asking(count: int, kind: str = "choice") -> str:
     """Script that puts what is chosen in the browser in the first of an event's `count` inputs."""
-    return f"(...values) => [window.clothseg.choice(values), ...values.slice(1, {count})]"
+    return f"async (...values) => [await window.clothseg.{kind}(values), ...values.slice(1, {count})]"
 
 
 # Only the browser knows the page's address: behind proxies the server is called by another.

@@ -81,9 +81,9 @@ def test_a_picture_is_fetched_and_redirects_are_followed(server: str, trusting: 
         ("/bytes/200000", "The picture is too large: the limit is 0 MB"),
         ("/endless/", "The picture is too large"),
         ("/silent/", "127.0.0.1 did not send the picture within 1 seconds"),
-        ("/again/0", "leads on more than 5 times"),
+        ("/again/0", "redirects more than 5 times"),
         ("/missing/", "127.0.0.1 answers with the error 404"),
-        ("/to/http://10.0.0.1/x", "10.0.0.1 is no public host; upload the picture instead"),
+        ("/to/http://10.0.0.1/x", "10.0.0.1 is not a public host; upload the picture instead"),
         ("/to/http://127.0.0.1:1/x", "No picture could be fetched from 127.0.0.1"),
         ("/to/file:///etc/passwd", "must begin with http:// or https://"),
         ("/to/http://[", "No picture could be fetched from"),
@@ -104,7 +104,7 @@ def test_a_hostile_server_gets_nowhere(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "0x7f000001", "2130706433", "0.0.0.0", "a@127.1"])
 def test_this_machine_is_never_asked(host: str, server: str, tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="is no public host"):
+    with pytest.raises(ImageError, match="is not a public host"):
         get(f"http://{host}:{server.rpartition(':')[2]}/bytes/1000", tmp_path)
     assert Answers.asked == []
 
@@ -140,7 +140,7 @@ def test_a_name_with_one_private_address_is_refused(monkeypatch: pytest.MonkeyPa
         return [(2, 1, 6, "", ("8.8.8.8", 0)), (2, 1, 6, "", ("10.0.0.1", 0))]
 
     monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", both)
-    with pytest.raises(ImageError, match=r"two\.example is no public host"):
+    with pytest.raises(ImageError, match=r"two\.example is not a public host"):
         get("http://two.example/x.jpg", tmp_path)
 
 

@@ -40,7 +40,7 @@ def served(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         page = build(segmenter)
         page.queue()
         page.engine = engine
-        patch.setattr(temp_storage, "LOOK_SECONDS", 1e9)  # the tests look for themselves
+        patch.setattr(temp_storage, "MEASURE_SECONDS", 1e9)  # the tests call it themselves
         _, url, _ = page.launch(
             prevent_thread_lock=True, quiet=True, **launch_options(), **protect(page, 2**20, 2**30)
         )
@@ -95,8 +95,8 @@ def test_nothing_of_a_call_stays_that_adds_up(served: tuple[gr.Blocks, httpx.Cli
         assert len(kept) >= 30 + 24, (
             "gradio lets go of them itself: clothseg.app.server.state_cleanup is not needed any more"
         )
-        finished.forget(0)
-        finished.forget(KEEP_SECONDS + 1)
+        finished.free_finished(0)
+        finished.free_finished(KEEP_SECONDS + 1)
         gc.collect()
         held.append(len(gc.get_objects()))
     assert held[2] - held[1] < 30, "some object of each call is kept"
@@ -107,17 +107,17 @@ def test_answers_can_be_fetched_for_as_long_as_their_files(served: tuple[gr.Bloc
     finished, unread = StateCleanup(page), begin(client)
     ended(page)
     for now in (0, SETTLED_SECONDS + 1, KEEP_SECONDS - 1):
-        finished.forget(now)
+        finished.free_finished(now)
     assert "No photo was given" in client.get(f"/call/segment/{unread}").text
-    finished.forget(KEEP_SECONDS)
+    finished.free_finished(KEEP_SECONDS)
     assert unread in page._queue.pending_event_ids_session, "somebody may be reading its end"
-    finished.forget(KEEP_SECONDS + SETTLED_SECONDS)
+    finished.free_finished(KEEP_SECONDS + SETTLED_SECONDS)
     assert unread not in page._queue.pending_event_ids_session
     assert unread not in page._queue.pending_messages_per_session
     other = begin(client)
     ended(page)
-    finished.forget(0)
-    finished.forget(KEEP_SECONDS)
+    finished.free_finished(0)
+    finished.free_finished(KEEP_SECONDS)
     assert "404" in client.get(f"/call/segment/{other}").text
 
 
@@ -134,7 +134,7 @@ def test_who_waits_is_not_driven_out(
         for _ in range(8):
             begin(client)
             ended(page, 1)
-            StateCleanup(page).forget()
+            StateCleanup(page).free_finished()
     finally:
         page.engine.released.set()
     assert "event: complete" in client.get(f"/call/segment/{waiting}").text
@@ -151,8 +151,8 @@ def test_only_so_many_answers_wait_for_somebody(
         calls.append(begin(client))
         ended(page)
     finished = StateCleanup(page)
-    finished.forget(0)
-    finished.forget(SETTLED_SECONDS)
+    finished.free_finished(0)
+    finished.free_finished(SETTLED_SECONDS)
     assert list(page._queue.pending_messages_per_session) == calls[-4:]
     assert list(page._queue.pending_event_ids_session) == calls[-4:]
 

@@ -122,7 +122,7 @@ def served(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """An app of one megabyte, whose engine waits; files are old at once."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "temp"))
     monkeypatch.setattr(temp_storage, "GRACE_SECONDS", 0)
-    monkeypatch.setattr(temp_storage, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(temp_storage, "MEASURE_SECONDS", 0)
     segmenter = Segmenter.from_pretrained(tiny_model)
     engine = segmenter.engine = Waiting()
     page = build(segmenter)
@@ -153,7 +153,7 @@ def test_a_burst_of_uploads_takes_no_more_than_its_room(served: tuple[str, Path,
         assert sum(sizes) <= 2**20
     assert len(sizes) > 3 and Path(first).exists()
     refused = upload(noise.bytes(2**20 + 1))
-    assert (refused.status_code, refused.json()) == (507, {"detail": temp_storage.NO_ROOM})
+    assert (refused.status_code, refused.json()) == (507, {"detail": temp_storage.STORAGE_FULL})
     assert Path(first).exists() and len(list(folder.rglob("a.png"))) > 3, "nothing is deleted for what cannot fit"
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(httpx.get, f"{url}gradio_api/call/segment/{call}", timeout=60)
