@@ -49,7 +49,7 @@ EXPORTS = (
     ("CVAT (XML)", "cvat"),
     ("Outlines (SVG)", "svg"),
 )
-"""The page's names of files for other tools, and what `Answers.export` calls them."""
+"""The page's names of files for other tools, and what `Answers.for_tool` calls them."""
 
 
 class Answers:
@@ -186,7 +186,7 @@ class Answers:
         return make
 
     @plain_errors
-    def export(self, said: Any, seen: Any, kind: str, polygons: bool) -> str | None:
+    def for_tool(self, said: Any, seen: Any, kind: str, polygons: bool) -> str | None:
         """Make a file for another tool, one of `EXPORTS`, from what the browser shows, and return its path."""
         if not isinstance(seen, PhotoResult) or kind not in {each for _, each in EXPORTS}:
             return None

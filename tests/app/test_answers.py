@@ -179,12 +179,15 @@ def test_files_are_of_what_the_browser_shows(answers: Answers, doll: PhotoResult
 def test_files_for_other_tools(answers: Answers, doll: PhotoResult) -> None:
     said = {"number": doll.number, "picked": [], "edits": []}
     for _, kind in EXPORTS:
-        path = Path(answers.export(said, doll, kind, True))
+        path = Path(answers.for_tool(said, doll, kind, True))
         assert path.name.startswith("doll-") and path.stat().st_size > 50
-    with zipfile.ZipFile(answers.export(said, doll, "tryon-lower", False)) as archive:
+    with zipfile.ZipFile(answers.for_tool(said, doll, "tryon-lower", False)) as archive:
         with Image.open(archive.open("agnostic-mask.png")) as image:
             assert np.array_equal(np.asarray(image), np.asarray(doll.result.tryon("lower").mask))
-    assert answers.export(said, doll, "/etc/passwd", False) is None and answers.export(said, None, kind, False) is None
+    assert (
+        answers.for_tool(said, doll, "/etc/passwd", False) is None
+        and answers.for_tool(said, None, kind, False) is None
+    )
 
 
 def test_a_preview_is_for_the_result_that_is_shown(answers: Answers, doll: PhotoResult) -> None:

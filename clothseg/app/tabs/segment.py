@@ -194,7 +194,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         made.success(None, taken, None, js="(file) => window.clothseg.take(file)", **PRIVATE)
     wanted_export = [choice, seen, exported, polygons]
     made = export.click(
-        answers.export, wanted_export, taken, js=_asking(len(wanted_export)), show_progress_on=export, **asked
+        answers.for_tool, wanted_export, taken, js=_asking(len(wanted_export)), show_progress_on=export, **asked
     )
     made.success(None, taken, None, js="(file) => window.clothseg.take(file)", **PRIVATE)
     copied = copy.click(answers.file("cutout"), wanted, taken, js=_asking(len(wanted)), show_progress_on=copy, **asked)
