@@ -21,6 +21,10 @@ from clothseg.app.translated_blocks import Page
 from clothseg.segmenter import Segmenter
 
 
+_SCRIPTS = ("state", "names", "photos", "cards", "files", "kept", "address")
+"""In this order one script."""
+
+
 def build(
     segmenter: Segmenter,
     examples: Path | None = None,
@@ -69,6 +73,13 @@ def _opened(request: gr.Request) -> Any:
     return from_link(query) if query else gr.skip()
 
 
+def page_script() -> str:
+    """Return the page's script: a function that Gradio runs once in the browser."""
+    folder = Path(__file__).with_name("page")
+    parts = [(folder / f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPTS]
+    return "() => {\n" + "\n".join(parts) + "}"
+
+
 def launch_options() -> dict[str, Any]:
     """Return the options that Gradio takes at launch instead of when the page is built: style, limits and switches."""
     with deferred():
@@ -77,11 +88,11 @@ def launch_options() -> dict[str, Any]:
             "EXAMPLE": tr("Example {number}", number="${index + 1}"),
             "PICTURE": tr("Picture"),
             "COPIED": tr("The cut-out was copied."),
-            "SENT_AGAIN": tr("The server had lost the photo. It was sent again: please repeat the last step."),
+            "SENT_AGAIN": tr("The server had lost the photo. It was sent again."),
+            "LOST": tr("The server has lost the photo. Please open it again."),
             "NOT_COPIED": tr("The browser did not allow copying. Use Download."),
         }
-    script = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
-    script = script[script.index("() =>") :]
+    script = page_script()
     for place, text in texts.items():
         script = script.replace(f"{{{{{place}}}}}", text)
     return {

@@ -183,13 +183,14 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         made = button.click(
             answers.file(kind), wanted, taken, js=_asking(len(wanted)), show_progress_on=button, **asked
         )
-        made.success(None, taken, None, js="(file) => window.clothseg.take(file)", **PRIVATE)
+        made.success(None, taken, None, js=f"(file) => window.clothseg.take(file, '#{button.elem_id}')", **PRIVATE)
     copied = copy.click(answers.file("cutout"), wanted, taken, js=_asking(len(wanted)), show_progress_on=copy, **asked)
     copied.then(None, taken, None, js="(file) => window.clothseg.copied(file)", **PRIVATE)
     if save_corrections is not None:
         keep_example.click(
             answers.training_example(save_corrections),
             [choice, seen],
+            canvas,
             js=_asking(2),
             show_progress_on=keep_example,
             **asked,
