@@ -8,7 +8,7 @@ import gradio as gr
 from clothseg.app import html
 from clothseg.app.endpoints import add_endpoints
 from clothseg.app.i18n import deferred, tr
-from clothseg.app.limits import KEEP_SECONDS, MAX_UPLOAD_BYTES
+from clothseg.app.limits import KEEP_SECONDS, MAX_FILE_BYTES, MAX_UPLOAD_BYTES
 from clothseg.app.model_status import Places, tell
 from clothseg.app.selection import from_link
 from clothseg.app.tabs.about import about_tab
@@ -18,6 +18,7 @@ from clothseg.app.tabs.live import live_tab
 from clothseg.app.tabs.segment import segment_tab
 from clothseg.app.theme import paper_and_ink
 from clothseg.app.translated_blocks import Page
+from clothseg.images.image_file import pixel_limit
 from clothseg.segmenter import Segmenter
 
 
@@ -90,6 +91,13 @@ def launch_options() -> dict[str, Any]:
             "COPIED": tr("The cut-out was copied."),
             "SENT_AGAIN": tr("The server had lost the photo. It was sent again."),
             "LOST": tr("The server has lost the photo. Please open it again."),
+            "REDUCED": tr(
+                "The photo is larger than this app takes. It was reduced to {width} × {height} pixels.",
+                width="${canvas.width}",
+                height="${canvas.height}",
+            ),
+            "MOST_PIXELS": str(pixel_limit()),
+            "MOST_BYTES": str(MAX_FILE_BYTES),
             "NOT_COPIED": tr("The browser did not allow copying. Use Download."),
         }
     script = page_script()

@@ -28,7 +28,7 @@ from browsing import (
 )
 from paper_dolls import draw
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from benchmarks import page as page_benchmark
 from clothseg import Click, Segmentation, Segmenter
@@ -36,6 +36,7 @@ from clothseg.app.components.parts import find_parts, mask_of_parts
 from clothseg.app.i18n import tr
 from clothseg.app.selection import cutout_of, first_picks
 from clothseg.app.settings import DEFAULT_CUTOUT, DEFAULT_OPTIONS
+from clothseg.images.image_file import MAX_PIXELS
 from clothseg.labels import GROUPS
 from clothseg.options import CutoutOptions
 from clothseg.postprocess.strokes import Stroke
@@ -192,6 +193,25 @@ def test_a_photo_waits_for_the_settings_of_a_link(page: Page, served: str, photo
     page.get_by_role("button", name="Detection settings").first.click()
     expect(page.locator("#look").get_by_label("Sharp borders")).not_to_be_checked()
     assert page.evaluate("window.late.length")
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_a_photo_of_too_many_pixels_is_reduced_by_the_browser(
+    page: Page, served: str, photos: list[Path], tmp_path: Path
+) -> None:
+    def with_lower_limit(route: Route) -> None:
+        answer = route.fetch()
+        limit = f"const MOST_PIXELS = {MAX_PIXELS}"
+        assert limit in answer.text()
+        route.fulfill(response=answer, body=answer.text().replace(limit, "const MOST_PIXELS = 100000"))
+
+    page.route(f"{served}/", with_lower_limit)
+    page.reload()
+    upload(page, photos[1])
+    expect(page.locator("#said-here")).to_contain_text("It was reduced to 258 × 387 pixels.")
+    await_result(page)
+    with Image.open(download(page, "#save", tmp_path)) as image:
+        assert image.size == (258, 387) and Path(image.filename).name == "evening-cutout.png"
 
 
 def test_examples_are_one_click_away(page: Page, tmp_path: Path) -> None:

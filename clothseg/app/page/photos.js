@@ -58,9 +58,10 @@ window.addEventListener('paste', (event) => {
 document.addEventListener('change', (event) => {
   if (event.target !== input() || !event.target.files[0]) return;
   given = event.target.files[0];
-  if (begun) return;
+  if (begun && fits(given)) return;
   event.stopImmediatePropagation();
   held = given;
+  if (begun) fit(given);
 }, true);
 
 // A photo that comes before the settings of a link waits for them.
@@ -69,6 +70,42 @@ let held = null;
 page.begin = () => {
   begun = true;
   page.give(held);
-  held = null;
 };
 setTimeout(page.begin, 10_000); // if the server did not answer
+
+// A photo that is larger than the server takes is made smaller here, in each format that the browser can read. The
+// server itself reads a JPEG of too many pixels at a fraction of its size.
+const MOST_PIXELS = {{MOST_PIXELS}};
+const MOST_BYTES = {{MOST_BYTES}};
+const CANVAS = 4096 * 4096; // pixels; some phones have no larger canvas
+const checked = new WeakSet();
+const fits = (photo) => checked.has(photo) || (photo.type === 'image/jpeg' && photo.size <= MOST_BYTES);
+const fit = async (photo) => {
+  const fitting = await reduced(photo).catch(() => photo); // what the browser cannot read, the server may
+  checked.add(fitting);
+  if (held === photo) page.give(fitting);
+};
+const reduced = async (photo) => {
+  const image = new Image();
+  image.src = URL.createObjectURL(photo);
+  try {
+    await new Promise((done, failed) => Object.assign(image, {onload: done, onerror: failed}));
+    const pixels = image.naturalWidth * image.naturalHeight;
+    if (photo.size <= MOST_BYTES && pixels <= MOST_PIXELS) return photo;
+    const scale = Math.min(1, Math.sqrt(Math.min(MOST_PIXELS, CANVAS) / pixels));
+    const canvas = document.createElement('canvas');
+    canvas.width = Math.floor(image.naturalWidth * scale);
+    canvas.height = Math.floor(image.naturalHeight * scale);
+    const context = canvas.getContext('2d');
+    context.imageSmoothingQuality = 'high';
+    context.drawImage(image, 0, 0, canvas.width, canvas.height);
+    const words = new Uint32Array(context.getImageData(0, 0, canvas.width, canvas.height).data.buffer);
+    const opaque = words.every((word) => word >>> 24 === 255);
+    const [type, ending] = opaque ? ['image/jpeg', '.jpg'] : ['image/png', '.png'];
+    const blob = await new Promise((done) => canvas.toBlob(done, type, 0.95));
+    say(`{{REDUCED}}`);
+    return new File([blob], photo.name.replace(/\.\w+$/, '') + ending, {type});
+  } finally {
+    URL.revokeObjectURL(image.src);
+  }
+};
