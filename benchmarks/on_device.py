@@ -43,7 +43,9 @@ def steps(segmenter: Segmenter, photo: Image.Image, device: torch.device) -> lis
     (logits,) = segmenter.logits([photo])
     ruled = swap_sides_if_back_view(without_legs(logits))
     lying, ruled_lying = (there.upload(each, device) for each in (logits, ruled))
-    see = partial(there.preprocess, photo, segmenter.image_size, segmenter._resample, segmenter._values, device)
+    see = partial(
+        there.preprocess, photo, segmenter.image_size, segmenter._input.resample, segmenter._input.values, device
+    )
     return [
         (lambda: segmenter.pixels([photo]), lambda: see().cpu().numpy()),
         (lambda: label_pixels(logits, size)[0], lambda: on_gpu.label_pixels(lying, size)[0]),

@@ -31,8 +31,8 @@ from benchmarks.contenders import write_b2, write_photos
 from clothseg import Segmenter
 from clothseg.labels import LABEL2ID, NAMES, NUM_CLASSES, SWAP_SIDES
 from clothseg.postprocess import cleanup, guided_edges
+from clothseg.postprocess.decoding import decode_logits
 from clothseg.postprocess.guided_edges import follow_edges
-from clothseg.postprocess.pipeline import decode_logits
 from clothseg.postprocess.softmax import as_logits, softmax
 from clothseg.postprocess.tta import average_probabilities
 from clothseg.postprocess.upsample import winners

@@ -21,8 +21,8 @@ from benchmarks.photos import arguments, shots
 from benchmarks.robustness import Labels, Pixels, View, shrunk
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, IGNORE
+from clothseg.postprocess.decoding import decode_logits
 from clothseg.postprocess.geometry import Box
-from clothseg.postprocess.pipeline import decode_logits
 from clothseg.postprocess.zoom_crop import blend_crop, paste, window
 from clothseg.training.evaluation.bootstrap import bootstrap_weights, interval
 from clothseg.training.evaluation.metrics import confusion_matrix

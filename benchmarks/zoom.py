@@ -26,8 +26,8 @@ from PIL import Image
 from benchmarks.photos import arguments, shots
 from benchmarks.robustness import Labels, mean_iou, small
 from clothseg import Segmenter
+from clothseg.postprocess.decoding import decode_logits
 from clothseg.postprocess.geometry import Box
-from clothseg.postprocess.pipeline import decode_logits
 from clothseg.postprocess.zoom_crop import FADE, blend_crop, find_zoom_crop, paste
 from clothseg.training.evaluation.bootstrap import bootstrap_weights, interval
 from clothseg.training.evaluation.metrics import confusion_matrix

@@ -15,7 +15,7 @@ from gradio.mcp import GradioMCPServer
 from paper_dolls import draw
 from PIL import Image
 
-from clothseg import ConfigError, CutoutOptions, Segmentation, Segmenter, SegmentOptions, UnknownClassError
+from clothseg import ConfigError, Segmentation, Segmenter, SegmentOptions, UnknownClassError
 from clothseg.app.endpoints import add_endpoints
 from clothseg.app.mcp import OLD_SWITCHES
 from clothseg.app.settings import (
@@ -31,14 +31,14 @@ from clothseg.app.settings import (
 from clothseg.commands import evaluate, segment, video
 from clothseg.commands.common import segment_options
 from clothseg.images.decode import LEAST_MAX_SIDE
-from clothseg.options import (
+from clothseg.options.cutout import CutoutOptions
+from clothseg.options.declaration import Option, options_of
+from clothseg.options.segment import (
     ENDPOINT_OPTIONS,
     EVALUATION_OPTIONS,
     VIDEO_OPTIONS,
-    Option,
     SegmentKeywords,
     VideoKeywords,
-    options_of,
 )
 from clothseg.training.evaluation.scoring import score
 from clothseg.video.stream import Stream, segment_frames

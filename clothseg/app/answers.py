@@ -1,5 +1,6 @@
 """What the server answers to what a visitor does on the tab for one photo. None of it knows the tab's components."""
 
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,11 @@ import gradio as gr
 
 from clothseg.app import html
 from clothseg.app.cards import cards
-from clothseg.app.components.parts import Part, find_parts, mask_of_parts
+from clothseg.app.components.parts import mask_of_parts
 from clothseg.app.components.stage import cutout_value, stage_news, stage_value
 from clothseg.app.corrections import corrected
 from clothseg.app.downloads import (
+    new_name,
     save_coco,
     save_cutout_picture,
     save_items,
@@ -26,6 +28,7 @@ from clothseg.app.i18n import tr
 from clothseg.app.messages import localized
 from clothseg.app.photo_input import fitting_photo, plain_errors
 from clothseg.app.selection import Choice, PhotoResult, carried, cutout_of, first_picks, items_of, of_group, preview_of
+from clothseg.app.server.lazy_files import lazy_file
 from clothseg.app.settings import OPACITY, SWITCHES, Settings, cutout_options, switch_options, write_link
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ClothsegError
@@ -94,10 +97,9 @@ class Answers:
             found = PhotoResult(path, options, result, result, note=note, preview=shown.preview if shown else "")
             if same and choice.edits:
                 found = corrected(self.segmenter, found, choice.edits)
-            parts = find_parts(found.result)
-            picked = carried(parts, choice.picked) if same else first_picks(parts, choice.classes or kept)
+            picked = carried(found.parts, choice.picked) if same else first_picks(found.parts, choice.classes or kept)
             found = replace(found, picked=tuple(picked))
-            return found, self._staged(found, picked, settings, parts)
+            return found, self._staged(found, settings)
         except ClothsegError as error:
             return localized(str(error))
 
@@ -111,30 +113,27 @@ class Answers:
         except ClothsegError as error:
             gr.Warning(localized(str(error)))
             found = replace(seen)  # with those corrections that could be made
-        parts = find_parts(found.result)
-        before = {part.key for part in find_parts(seen.result)}
-        fresh = [key for key in of_group("All garments", parts) if key not in before]
+        before = {part.key for part in seen.parts}
+        fresh = [key for key in of_group("All garments", found.parts) if key not in before]
         found = replace(found, picked=(*Choice.of(said).picked, *fresh))
-        value = self._staged(found, found.picked, settings, parts) | {"turn": wanted.get("turn")}
+        value = self._staged(found, settings) | {"turn": wanted.get("turn")}
         return found, value, html.announcement(self.told(found))
 
-    def _staged(
-        self, found: PhotoResult, picked: Sequence[str], settings: Sequence[Any], parts: Sequence[Part]
-    ) -> dict[str, Any]:
+    def _staged(self, found: PhotoResult, settings: Sequence[Any]) -> dict[str, Any]:
         return stage_value(
             found.result,
             found.preview,
             found.number,
             base=found.started,
-            parts=parts,
-            picked=picked,
+            parts=found.parts,
+            picked=found.picked,
             background=_color(cutout_options(*settings)),
             edits=found.edits,
         )
 
     def told(self, found: PhotoResult) -> str:
         """What screen readers say of a result."""
-        names = [tr(part.name) for part in find_parts(found.result)]
+        names = [tr(part.name) for part in found.parts]
         if not names:
             return tr("No clothes or body parts were found. One person, well visible, works best.")
         return tr("Found: {names}.", names=", ".join(names))
@@ -142,7 +141,7 @@ class Answers:
     @staticmethod
     def describe(seen: Any) -> str:
         """The cards of a result."""
-        return cards(seen.result, find_parts(seen.result)) if isinstance(seen, PhotoResult) else ""
+        return cards(seen.small, seen.parts) if isinstance(seen, PhotoResult) else ""
 
     @staticmethod
     @plain_errors
@@ -154,8 +153,9 @@ class Answers:
         options = cutout_options(*settings)
         # A new photo's first picks are the server's; the browser has them a moment later.
         picked = choice.picked if choice.number == seen.number else seen.picked
-        cutout = cutout_value(preview_of(seen.result, picked, options), picked) if picked else None
-        return stage_news(seen.number, cutout=cutout, background=_color(options))
+        cutout = cutout_value(preview_of(seen, picked, options), picked) if picked else None
+        download = _dragged(seen, picked, options) if picked else None
+        return stage_news(seen.number, cutout=cutout, background=_color(options), download=download)
 
     def file(self, kind: str) -> Callable[..., str | None]:
         """What makes a file of a kind from what the browser shows, and gives its path."""
@@ -201,9 +201,8 @@ class Answers:
         opacity = OPACITY if choice.opacity is None else choice.opacity
         keep: tuple[str, ...] = ()
         if isinstance(seen, PhotoResult):
-            parts = find_parts(seen.result)
-            if set(choice.picked) != set(first_picks(parts, ())):
-                keep = tuple(dict.fromkeys(part.name for part in parts if part.key in choice.picked))
+            if set(choice.picked) != set(first_picks(seen.parts, ())):
+                keep = tuple(dict.fromkeys(part.name for part in seen.parts if part.key in choice.picked))
         settings = Settings(values[: len(SWITCHES)], keep, opacity, cutout_options(*values[len(SWITCHES) :]))
         return gr.update(value=write_link(settings), visible=True)
 
@@ -211,6 +210,18 @@ class Answers:
 def _color(options: CutoutOptions) -> str | None:
     """The colour behind a cut-out, for the stage to draw."""
     return options.background if isinstance(options.background, str) and options.background != "none" else None
+
+
+def _dragged(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions) -> dict[str, Any]:
+    """The file that dragging the cut-out out of the browser gives; it is written when the browser fetches it."""
+    held = weakref.ref(seen)  # a photo that the session has dropped is not kept for this
+
+    def write() -> str | None:
+        now = held()
+        return None if now is None else _cutout(now, picked, options, False)
+
+    name = new_name(seen.result, "-cutout.png")
+    return {"url": lazy_file(write), "name": name, "type": "image/png", "picked": list(picked)}
 
 
 def _cutout(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions, polygons: bool) -> str | None:

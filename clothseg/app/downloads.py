@@ -20,7 +20,12 @@ from clothseg.segmentation import Segmentation
 
 def new_file(result: Segmentation, ending: str) -> Path:
     """Return a path for a file of `result`: the photo's own name with `ending`, in a folder that nobody can guess."""
-    return new_path(Path(result.name or "photo").stem + ending)
+    return new_path(new_name(result, ending))
+
+
+def new_name(result: Segmentation, ending: str) -> str:
+    """Return the photo's own name with `ending`."""
+    return Path(result.name or "photo").stem + ending
 
 
 def new_path(name: str) -> Path:

@@ -15,6 +15,8 @@
   let photo = null; // where the server has it
   let analysed = null; // what the last analysis was asked for: a photo, or null without one
   let restoring = null; // picks and corrections of a photo that is on its way back to the server
+  const TWICE = 3000; // milliseconds
+  let asked = {}; // the photo and settings that are being segmented
 
   const page = {
     // What the server is told with each event.
@@ -24,15 +26,33 @@
       if (restoring) return {number: 0, opacity, ...restoring, restoring: true};
       return {number: number || 0, picked, edits: edits || [], classes, opacity};
     },
-    // The same for an analysis, whose second input is the photo.
+    // The same for an analysis, whose second input is the photo. gradio sends a change of the photo twice in a row; the
+    // second call would be computed, too, so that it waits here for ever.
     analyse: (values) => {
+      const key = JSON.stringify([values[1]?.path, values.slice(3)]);
+      if (key === asked.key && performance.now() - asked.at < TWICE) return new Promise(() => {});
+      asked = {key, at: performance.now()};
       analysed = values[1];
       if (analysed?.url) photo = analysed;
+      return page.choice();
+    },
+    // The same for cards and refined cut-out: they wait until the stage has drawn the result, not to slow it down.
+    later: async () => {
+      await drawn();
       return page.choice();
     },
     link: (query) => location.origin + location.pathname + query,
   };
   window.clothseg = page;
+
+  const LONGEST = 500; // milliseconds
+  let whenDrawn = [];
+  const drawn = () =>
+    new Promise((done) => {
+      if (!stage.coming) return done();
+      whenDrawn.push(done);
+      setTimeout(done, LONGEST);
+    });
 
   // Names of what has none: gradio's buttons around pictures.
 
@@ -73,6 +93,7 @@
   // Take away a photo that could not be used, so that another one can be dropped or chosen in its place; but not the
   // next photo, which may be there already.
   page.discard = () => {
+    asked = {};
     const shown = one('#photo img')?.src;
     if (!one('#message .problem') || !analysed?.url || (shown && shown !== analysed.url)) return;
     one('#photo .icon-button-wrapper button:last-of-type')?.click();
@@ -160,6 +181,11 @@
   document.addEventListener('stage:state', (event) => {
     const before = stage;
     stage = event.detail;
+    if (!stage.coming && whenDrawn.length) {
+      const done = whenDrawn;
+      whenDrawn = [];
+      requestAnimationFrame(() => setTimeout(() => done.forEach((go) => go())));
+    }
     // What a new result begins with was picked by nobody.
     if (before.number !== stage.number) {
       if (stage.number) restoring = null;
@@ -226,6 +252,7 @@
     link.click();
     link.remove();
   };
+  document.addEventListener('stage:save', () => one('#save')?.click());
   let settle = null;
   page.copy = () => {
     const promise = new Promise((resolve, reject) => {
@@ -275,6 +302,7 @@
   page.restore = () => {
     if (!stage.number || !file) return;
     restoring = {picked: stage.picked, edits: stage.edits || [], classes};
+    asked = {};
     page.give(file);
     say('{{SENT_AGAIN}}');
   };

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -29,6 +29,9 @@ COCO = "coco.json"
 _CHOSEN = ("cutouts", "masks", "items", "coco")
 """Kinds whose files contain only chosen classes."""
 
+SORTS = ("photo", "uncertainty")
+"""Orders of the table."""
+
 
 @dataclass(frozen=True)
 class OutputFolder:
@@ -38,11 +41,13 @@ class OutputFolder:
         path: the folder.
         wanted: what to write of each photo.
         about: JSON-ready: everything besides the photo that a label map depends on, such as the model and its options.
+        sort: order of the table, one of `SORTS`; "uncertainty" puts the least certain photos first.
     """
 
     path: Path
     wanted: OutputSpec
     about: dict[str, Any]
+    sort: str = "photo"
 
     def prepare(self, rank: int, processes: int) -> None:
         """Create the folders, and remove this process's last table and leftovers of killed processes.
@@ -122,15 +127,15 @@ class OutputFolder:
         table = self.path / TABLE if processes == 1 else self._part(rank, processes)
         with atomic_path(table) as file, file.open("w", newline="", encoding="utf-8") as stream:
             found = ((source, problems.get(source.files, "")) for source in sources)
-            write_table(
-                stream,
-                (line(source, self._summary(source), error) for source, error in found if error or self.holds(source)),
+            lines = (
+                line(source, self._summary(source), error) for source, error in found if error or self.holds(source)
             )
+            write_table(stream, by_uncertainty(lines) if self.sort == "uncertainty" else lines)
         if processes == 1:
             self._write_coco()
             return table
         parts = [self._part(number, processes) for number in range(processes)]
-        return merge(parts, self.path / TABLE, self._write_coco) or table
+        return merge(parts, self.path / TABLE, self._write_coco, self.sort) or table
 
     def _write_coco(self) -> None:
         """Write one COCO data set of all photos in the table."""
@@ -215,8 +220,13 @@ def _difference(key: str, before: Any, now: Any) -> str:
     )
 
 
-def merge(parts: list[Path], table: Path, then: Callable[[], None] = lambda: None) -> Path | None:
-    """Merge the tables of several processes, sorted by photo; return None if some are missing.
+def by_uncertainty(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return lines of the table with the least certain photos first, and those without an uncertainty last."""
+    return sorted(lines, key=lambda found: -float(found.get("uncertainty") or -1))
+
+
+def merge(parts: list[Path], table: Path, then: Callable[[], None] = lambda: None, sort: str = "photo") -> Path | None:
+    """Merge the tables of several processes, sorted by photo or as `sort` says; return None if some are missing.
 
     Every process calls this after writing its own table, and the last to finish merges all of them. A table of an
     earlier run may still be there, so a process that has merged checks again whether another table was written
@@ -232,6 +242,8 @@ def merge(parts: list[Path], table: Path, then: Callable[[], None] = lambda: Non
             with suppress(FileNotFoundError), part.open(newline="", encoding="utf-8") as stream:
                 lines += list(csv.DictReader(stream))
         lines.sort(key=lambda found: PurePosixPath(found["photo"]))
+        if sort == "uncertainty":
+            lines = by_uncertainty(lines)
         with atomic_path(table) as file, file.open("w", newline="", encoding="utf-8") as stream:
             write_table(stream, lines)
         then()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from clothseg import __version__
 from clothseg.batch.photo_files import KINDS, OutputSpec, outcomes
-from clothseg.batch.to_folder import SUMMARIES, OutputFolder
+from clothseg.batch.to_folder import SORTS, SUMMARIES, OutputFolder
 from clothseg.batch.worker_pool import MANY, MOST_WORKERS, WorkerPool, paying_workers
 from clothseg.commands.common import (
     CUTOUT,
@@ -57,6 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--polygons", action="store_true", help="write polygons in COCO files, which more tools read than run lengths"
+    )
+    parser.add_argument(
+        "--sort",
+        choices=SORTS,
+        help="order of results.csv: photo (default), or uncertainty, with the photos to correct first on top",
     )
     add_segment_options(parser)
     parser.add_argument(
@@ -149,7 +154,7 @@ def _segment(
     options = asdict(segment_options(arguments))
     options["exclude"] = list(options["exclude"])  # as JSON gives it back
     about = {"clothseg": __version__, "model": loaded.name, "revision": loaded.revision, "digest": loaded.digest}
-    folder = OutputFolder(arguments.out, wanted, about | options)
+    folder = OutputFolder(arguments.out, wanted, about | options, arguments.sort or "photo")
     with as_usage():
         folder.prepare(rank, processes)
     todo = [photo for photo in photos if arguments.overwrite or not folder.holds(photo)]
@@ -269,6 +274,8 @@ def _check(arguments: argparse.Namespace) -> None:
             raise UsageError("--dataset needs --push_to_hub USER/OUT, the data set to push.")
         if arguments.max_side is not None:
             raise UsageError("--max_side cannot be used with --dataset, whose masks have the photos' own size.")
+        if arguments.sort:
+            raise UsageError("--sort cannot be used with --dataset, whose rows keep their order.")
         return
     alone = [name for name in ("split", "column", "push_to_hub", "private") if getattr(arguments, name)]
     if alone:

@@ -146,6 +146,11 @@ def test_wrong_input_is_told_before_anything_is_done(
     assert message in capsys.readouterr().err and not (tmp_path / "out" / "results.csv").exists()
 
 
+def test_a_data_set_is_not_sorted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["segment", "--dataset", "alice/in", "--push_to_hub", "alice/out", "--sort", "photo"]) == 2
+    assert "--sort cannot be used with --dataset" in capsys.readouterr().err
+
+
 NAMES = {
     b"f\xfcr.png": "PNG",  # Latin-1
     "für.jpg".encode(): "JPEG",

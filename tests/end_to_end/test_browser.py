@@ -8,6 +8,7 @@ import zipfile
 from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,8 +92,12 @@ def slow(page: Page, path: str) -> None:
 def test_from_photo_to_cutout(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
     for place in ("#photo", "#examples", ".title h1"):
         expect(page.locator(place)).to_be_in_viewport(ratio=0.9)
+    calls: list[Any] = []
+    page.on("request", lambda sent: calls.append(sent.post_data_json["data"]) if "/queue/join" in sent.url else None)
     upload(page, photos[0])
     await_result(page)
+    given = [call for call in calls if len(call) > 1 and isinstance(call[1], dict)]
+    assert len(given) == 1, "gradio tells twice of a new photo; it is to be segmented once"
     parts = find_parts(expected)
     first = first_picks(parts, ())
     assert picked(page) == first
@@ -271,6 +276,44 @@ def test_the_cutout_can_be_copied(page: Page, photos: list[Path], expected: Segm
         alpha = np.asarray(image.convert("RGBA"))[..., 3]
     whole = np.asarray(cutout_of(expected, picked(page), DEFAULT_CUTOUT))[..., 3]
     assert np.array_equal(alpha, whole)
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_dragging_or_the_right_button_gives_the_whole_file(
+    page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path
+) -> None:
+    upload(page, photos[0])
+    await_result(page)
+    keys = picked(page)
+    box, point = (
+        page.locator(".stage .list").bounding_box(),
+        stage_point(page, expected, inner_point(mask_of_parts(expected, keys[:1]))),
+    )
+    x, y = box["x"] + point["x"], box["y"] + point["y"]
+    page.evaluate(
+        "addEventListener('dragstart', (event) => { window.dragged = event.dataTransfer.getData('DownloadURL'); })"
+    )
+    for _ in range(100):  # until the server has told the file's address
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 30, y + 20, steps=4)
+        page.mouse.up()
+        if dragged := page.evaluate("window.dragged"):
+            break
+        page.wait_for_timeout(100)
+    kind, name, url = dragged.split(":", 2)
+    assert (kind, name) == ("image/png", "holiday-cutout.png")
+    file = page.request.get(url)
+    assert file.ok and 'filename="holiday-cutout.png"' in file.headers["content-disposition"]
+    path = tmp_path / name
+    path.write_bytes(file.body())
+    assert_file(path, expected, keys, DEFAULT_CUTOUT)
+    assert page.request.get(f"{url}0").status == 404
+
+    page.mouse.click(x, y, button="right")
+    with page.expect_download() as waiting:
+        page.get_by_role("menuitem", name="Download the cut-out").click()
+    assert_file(waiting.value.path(), expected, keys, DEFAULT_CUTOUT)
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)

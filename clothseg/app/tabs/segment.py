@@ -157,6 +157,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         answers.describe,
         seen,
         items,
+        js="async (seen) => [(await window.clothseg.later(), seen)]",
         show_progress="hidden",
         concurrency_limit=2,
         trigger_mode="always_last",
@@ -166,7 +167,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         "fn": answers.preview,
         "inputs": [choice, seen, *cutout_settings],
         "outputs": canvas,
-        "js": _asking(2 + len(cutout_settings)),
+        "js": _asking(2 + len(cutout_settings), "later"),
         "show_progress": "hidden",
         "concurrency_limit": 2,
         "trigger_mode": "always_last",
@@ -218,7 +219,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
 
 def _asking(count: int, kind: str = "choice") -> str:
     """Script that puts what is chosen in the browser in the first of an event's `count` inputs."""
-    return f"(...values) => [window.clothseg.{kind}(values), ...values.slice(1, {count})]"
+    return f"async (...values) => [await window.clothseg.{kind}(values), ...values.slice(1, {count})]"
 
 
 # Only the browser knows the page's address: behind proxies the server is called by another.

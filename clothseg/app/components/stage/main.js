@@ -51,7 +51,6 @@ new ResizeObserver(() => moveTo(...state.centre)).observe(frame);
 new MutationObserver(redraw).observe(document.body, {attributeFilter: ['class']}); // dark or light
 
 let turn = 0;
-let coming = null; // the value that is being put on the stage
 async function take() {
   const given = props.value ? JSON.parse(JSON.stringify(props.value)) : null;
   if (!given?.map) return clear();
@@ -59,6 +58,7 @@ async function take() {
   const before = state.value;
   if (before?.number === given.number) return;
   coming = given;
+  announce();
   hear();
   if (!(await show(given, before, () => mine === turn))) return; // another one has come meanwhile
   coming = null;

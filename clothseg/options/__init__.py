@@ -1,0 +1,35 @@
+"""Options of segmentations and cut-outs, each declared once, with type, values, default and help.
+
+Signatures, endpoints and their schemas, MCP tools, the command line, the page's switches, video and evaluation use
+these declarations; `tests/test_options.py` compares all of them.
+"""
+
+from clothseg.options.cutout import MASK_OPTIONS, MAX_FEATHER, MAX_GROWTH, MAX_MARGIN, CutoutOptions
+from clothseg.options.declaration import Option, options_of
+from clothseg.options.segment import (
+    ENDPOINT_OPTIONS,
+    EVALUATION_OPTIONS,
+    VIDEO_OPTIONS,
+    SegmentKeywords,
+    SegmentOptions,
+    VideoKeywords,
+    takes_options,
+)
+
+
+__all__ = [
+    "ENDPOINT_OPTIONS",
+    "EVALUATION_OPTIONS",
+    "MASK_OPTIONS",
+    "MAX_FEATHER",
+    "MAX_GROWTH",
+    "MAX_MARGIN",
+    "VIDEO_OPTIONS",
+    "CutoutOptions",
+    "Option",
+    "SegmentKeywords",
+    "SegmentOptions",
+    "VideoKeywords",
+    "options_of",
+    "takes_options",
+]
