@@ -38,8 +38,6 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         Exit status: what the command returns (0 on success), 1 after an error of ours or of the file system, with one
             sentence on stderr, 2 after wrong arguments, 130 after Ctrl+C.
-        ours or of the file system, 2 on arguments that cannot be meant, 130 after Ctrl+C. Arguments that argparse
-        refuses exit with 2.
     """
     tolerate_any_name()
     parser = argparse.ArgumentParser(

@@ -30,7 +30,6 @@ _DEPENDS_ON = (
     "training/data/mask_encoding.py",
     "images/decode.py",
     "images/image_file.py",
-    "labels/known.py",
     "labels/label_set.py",
 )
 _PACKAGES = ("pillow", "scipy", "numpy")
