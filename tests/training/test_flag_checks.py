@@ -154,7 +154,7 @@ def test_schedule_takes_the_place_of_the_decay(tmp_path: Path) -> None:
     cpu = ["--use_cpu", "true"]
     parsing, training = parse_arguments([*cpu, "--lr_scheduler_type", "cosine", "--warmup_steps", "10"])
     assert parsing.lr_decay == 0 and training.lr_scheduler_type == "cosine" and training.warmup_steps == 10
-    assert any("cosine takes the place of the decay" in notice for notice in parsing.notices)
+    assert any("cosine replaces the decay" in notice for notice in parsing.notices)
     parsing, training = parse_arguments([*cpu, "--warmup_steps", "10"])
     assert parsing.lr_decay == 0.9998 and training.warmup_steps == 10
     own = tmp_path / "own.yaml"

@@ -180,7 +180,8 @@ def test_photos_of_garments_alone_show_the_tagged_class_and_no_body(dolls: Datas
 def test_tags_are_ids_or_names(tmp_path: Path, doll_data: Path) -> None:
     assert tag_ids(["hat", "Shoes", 5, "Left-Arm"], "x") == [1, 5, 9, 10, 14]
     assert tag_ids(None, "x") == [] and tag_ids([0, "background"], "x") == []
-    for bad, message in ((["t-shirt"], "'t-shirt' in classes is not a class"), ([18], "'18'"), ("Hat", "must be a list")):
+    wrong = (["t-shirt"], "'t-shirt' in classes is not a class"), ([18], "'18'"), ("Hat", "must be a list")
+    for bad, message in wrong:
         with pytest.raises(DataError, match=message):
             tag_ids(bad, "shop, row 7")
     dolls = Dataset.from_parquet(str(doll_data / "validation.parquet"))
