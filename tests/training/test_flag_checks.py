@@ -32,13 +32,13 @@ REFUSED = """
 --neftune_noise_alpha 5             | language models
 --optim_target_modules all-linear   | language models
 --auto_find_batch_size true         | --gradient_accumulation_steps
---save_only_model true              | no run could go on
+--save_only_model true              | such a checkpoint cannot be resumed
 --enable_jit_checkpoint true        | in any case
 --accelerator_config {"split_batches":true} | leave the option out
 --fsdp                              | accelerate launch
 --fsdp_config x.json                | accelerate launch
 --deepspeed x.json                  | accelerate launch
---train_sampling_strategy group_by_length | random and sequential
+--train_sampling_strategy group_by_length | random or sequential
 --length_column_name size           | no lengths
 --debug tpu_metrics_debug           | underflow_overflow
 --max_steps 0                       | 1 or more, or -1
