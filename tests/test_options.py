@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args, get_type_hints
 
 import gradio as gr
@@ -16,7 +17,7 @@ from paper_dolls import draw
 from PIL import Image
 
 from clothseg import ConfigError, Segmentation, Segmenter, SegmentOptions, UnknownClassError
-from clothseg.app.endpoints import add_endpoints
+from clothseg.app.endpoint_events import add_endpoints
 from clothseg.app.mcp import OLD_SWITCHES
 from clothseg.app.settings import (
     DEFAULT_CUTOUT,
@@ -31,6 +32,7 @@ from clothseg.app.settings import (
 from clothseg.commands import evaluate, segment, video
 from clothseg.commands.common import segment_options
 from clothseg.images.decode import LEAST_MAX_SIDE
+from clothseg.labels import ATR
 from clothseg.options.cutout import CutoutOptions
 from clothseg.options.declaration import Option, options_of
 from clothseg.options.segment import (
@@ -40,15 +42,17 @@ from clothseg.options.segment import (
     SegmentKeywords,
     VideoKeywords,
 )
+from clothseg.options.tryon import TryonOptions
 from clothseg.training.evaluation.scoring import score
 from clothseg.video.stream import Stream, segment_frames
 
 
 SEGMENT, CUTOUT = options_of(SegmentOptions), options_of(CutoutOptions)
+TRYON = options_of(TryonOptions)
 
 
 def test_defaults_are_allowed_and_every_option_has_one_line_of_help() -> None:
-    for option in (*SEGMENT.values(), *(CUTOUT[name] for name in CUTOUT if name != "background")):
+    for option in (*SEGMENT.values(), *TRYON.values(), *(CUTOUT[name] for name in CUTOUT if name != "background")):
         assert option.check(option.default) == option.default
         assert option.help and "\n" not in option.help and not option.help.endswith(".")
         assert option.kind in (bool, str, int, float, tuple)
@@ -108,13 +112,13 @@ def test_command_line(command: Any, names: tuple[str, ...], cutouts: tuple[str, 
 def blocks() -> gr.Blocks:
     """The endpoints alone, which need no model to be described."""
     with gr.Blocks() as blocks:
-        add_endpoints(None)  # type: ignore[arg-type]
+        add_endpoints(SimpleNamespace(labels=ATR))  # type: ignore[arg-type]
     return blocks
 
 
 def test_endpoints(blocks: gr.Blocks) -> None:
     named = blocks.get_api_info()["named_endpoints"]
-    for endpoint in ("/segment", "/refine", "/cutout", "/masks", "/items", "/batch"):
+    for endpoint in ("/segment", "/refine", "/cutout", "/masks", "/tryon", "/items", "/export", "/batch"):
         parameters = {each["parameter_name"]: each for each in named[endpoint]["parameters"]}
         assert [name for name in parameters if name in SEGMENT] == list(ENDPOINT_OPTIONS)
         for name in ENDPOINT_OPTIONS:
@@ -126,16 +130,16 @@ def test_endpoints(blocks: gr.Blocks) -> None:
         assert old == list(OLD_SWITCHES)  # at the end, where nobody who passes arguments by their order meets them
         assert not any(parameters[name]["parameter_default"] for name in old)
         if "options" in parameters:
-            schema = parameters["options"]["type"]["properties"]
-            assert list(schema) == list(CUTOUT)
+            schema, declared = parameters["options"]["type"]["properties"], TRYON if endpoint == "/tryon" else CUTOUT
+            assert list(schema) == list(declared)
             for name, each in schema.items():
-                assert_schema(each, CUTOUT[name])
-                assert each["description"] == CUTOUT[name].help
+                assert_schema(each, declared[name])
+                assert each["description"] == declared[name].help
 
 
 def test_mcp_tools(blocks: gr.Blocks) -> None:
     server = GradioMCPServer(blocks)
-    for tool in ("segment", "refine", "cutout", "masks", "items", "batch"):
+    for tool in ("segment", "refine", "cutout", "masks", "tryon", "items", "export", "batch"):
         full_name = next(name for name in server.tool_to_endpoint if name.endswith(tool))
         block_fn = server.get_block_fn_from_endpoint_name(server.tool_to_endpoint[full_name])
         schema, _ = server.get_input_schema(full_name, server.get_fn_description(block_fn, full_name)[1])
@@ -146,10 +150,10 @@ def test_mcp_tools(blocks: gr.Blocks) -> None:
 
 
 def assert_schema(schema: dict[str, Any], option: Option) -> None:
-    assert schema["type"] == option.schema["type"]
-    assert schema.get("enum", []) == option.schema.get("enum", [])
-    assert schema.get("minimum") == option.schema.get("minimum")
-    assert schema.get("maximum") == option.schema.get("maximum")
+    assert schema["type"] == option.schema(ATR)["type"]
+    assert schema.get("enum", []) == option.schema(ATR).get("enum", [])
+    assert schema.get("minimum") == option.schema(ATR).get("minimum")
+    assert schema.get("maximum") == option.schema(ATR).get("maximum")
 
 
 def test_page() -> None:
@@ -174,7 +178,6 @@ def test_page() -> None:
         ({"max_side": 100.5}, "whole number"),
         ({"max_side": float("nan")}, "whole number"),
         ({"max_side": True}, "whole number"),
-        ({"exclude": ["Background", "Hat"]}, "exclude cannot be Background"),
         ({"exclude": {"Hat": 1}}, "exclude can be a list of names of classes"),
         ({"smooth": True}, "A segmentation has no option 'smooth'; the options are: people, edges"),
     ],
@@ -186,16 +189,18 @@ def test_wrong_values_are_refused_with_the_right_ones(values: dict[str, Any], sa
 
 def test_excluded_classes_are_names_of_classes_or_groups(capsys: pytest.CaptureFixture[str]) -> None:
     assert SegmentOptions(exclude="Hat") == SegmentOptions(exclude=["Hat", "Hat"]) == SegmentOptions(exclude=("Hat",))
-    assert SegmentOptions(exclude=["Lower", "Hat"]).exclude == ("Hat", "Skirt", "Pants", "Dress", "Belt")
+    assert SegmentOptions(exclude=["Lower", "Hat"]).excluded_ids(ATR) == [5, 6, 7, 8, 1]
+    with pytest.raises(ConfigError, match="exclude cannot be Background"):
+        SegmentOptions(exclude=["Background", "Hat"]).excluded_ids(ATR)
     with pytest.raises(UnknownClassError, match=r"'Sock'.*Background, Hat"):
-        SegmentOptions(exclude=["Sock"])
+        SegmentOptions(exclude=["Sock"]).excluded_ids(ATR)
     with pytest.raises(UnknownClassError, match="3"):
         SegmentOptions(exclude=[3])  # type: ignore[list-item]
     parser = argparse.ArgumentParser()
     segment.add_arguments(parser)
     given = parser.parse_args(["--exclude", "Skirt, Hat", "--exclude", "Bag"])
     assert (
-        segment_options(given).exclude == ("Hat", "Skirt", "Bag")
+        segment_options(given).exclude == ("Skirt", "Hat", "Bag")
         and segment_options(parser.parse_args([])) == SegmentOptions()
     )
 

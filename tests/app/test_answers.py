@@ -17,13 +17,13 @@ from paper_dolls import draw
 from PIL import Image
 
 from clothseg import Segmentation, Segmenter
-from clothseg.app.answers import Answers
+from clothseg.app.answers import EXPORTS, Answers
 from clothseg.app.cards import cards
 from clothseg.app.components.parts import find_parts
 from clothseg.app.i18n import tr
 from clothseg.app.selection import PhotoResult, cutout_of, first_picks
 from clothseg.app.settings import DEFAULT_CUTOUT, DEFAULT_OPTIONS, DEFAULT_TICKS, cutout_values
-from clothseg.labels import GROUPS, LABEL2ID
+from clothseg.labels import ATR, GROUPS, LABEL2ID
 from clothseg.options import SegmentOptions
 
 
@@ -68,7 +68,7 @@ def test_a_photo_is_segmented_as_the_library_does(answers: Answers, photo: str) 
     expected = answers.segmenter(photo, DEFAULT_OPTIONS)
     assert np.array_equal(seen.result.label_map, expected.label_map) and seen.result.name == "holiday.jpg"
     assert value["number"] == seen.number and value["base"] == seen.started
-    assert value["picked"] == first_picks(find_parts(expected), ())
+    assert value["picked"] == first_picks(find_parts(expected), (), ATR)
 
 
 def test_picks_go_on_to_the_next_photo_and_stay_in_the_same(answers: Answers, photo: str, tmp_path: Path) -> None:
@@ -176,17 +176,32 @@ def test_files_are_of_what_the_browser_shows(answers: Answers, doll: PhotoResult
     assert answers.file("cutout")(said, None, False, *PLAIN) is None
 
 
+def test_files_for_other_tools(answers: Answers, doll: PhotoResult) -> None:
+    said = {"number": doll.number, "picked": [], "edits": []}
+    for _, kind in EXPORTS:
+        path = Path(answers.for_tool(said, doll, kind, True))
+        assert path.name.startswith("doll-") and path.stat().st_size > 50
+    with zipfile.ZipFile(answers.for_tool(said, doll, "tryon-lower", False)) as archive:
+        with Image.open(archive.open("agnostic-mask.png")) as image:
+            assert np.array_equal(np.asarray(image), np.asarray(doll.result.tryon("lower").mask))
+    assert (
+        answers.for_tool(said, doll, "/etc/passwd", False) is None
+        and answers.for_tool(said, None, kind, False) is None
+    )
+
+
 def test_a_preview_is_for_the_result_that_is_shown(answers: Answers, doll: PhotoResult) -> None:
     doll = replace(doll, picked=("Hat",))
     said = {"number": doll.number, "picked": ["Skirt"]}
     assert answers.preview(said, doll, *PLAIN)["news"]["cutout"]["picked"] == ["Skirt"]
     assert answers.preview(said | {"number": 0}, doll, *PLAIN)["news"]["cutout"]["picked"] == ["Hat"]
     assert answers.preview(said | {"picked": []}, doll, *PLAIN)["news"]["cutout"] is None
-    assert answers.preview(said, None, *PLAIN) == gr.skip()
+    assert answers.preview({}, None, *PLAIN) == gr.skip()
+    assert answers.preview(said, None, *PLAIN)["news"] == {"number": doll.number, "lost": True}
 
 
 def test_a_link_names_classes_only_if_others_are_picked(answers: Answers, doll: PhotoResult) -> None:
-    first = first_picks(find_parts(doll.result), ())
+    first = first_picks(find_parts(doll.result), (), ATR)
 
     def link(picked: list[str], **said: Any) -> str:
         return str(answers.link({"picked": picked, **said}, doll, *DEFAULT_TICKS, *PLAIN)["value"])

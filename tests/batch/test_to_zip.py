@@ -21,7 +21,7 @@ from clothseg.batch.photo_files import OutputSpec
 from clothseg.batch.to_zip import segment_to_zip
 from clothseg.images.decode import load_photo
 from clothseg.images.zip_archive import Limits
-from clothseg.labels import NAMES
+from clothseg.labels import ATR, NAMES
 
 
 class Pretended:
@@ -29,6 +29,7 @@ class Pretended:
 
     workers = 1
     name = "pretended"
+    labels = ATR
 
     def __init__(self, function: Callable[..., Segmentation]) -> None:
         self._function = function
@@ -155,7 +156,7 @@ def test_names_are_no_formulas(segmenter: Segmenter, tmp_path: Path) -> None:
     ("wanted", "options", "error"),
     [
         ({"kinds": ()}, {}, "Choose what to write"),
-        ({"kinds": ("labels", "masks")}, {}, "not masks"),
+        ({"kinds": ("labels", "mattes")}, {}, "not mattes"),
         ({"classes": ("Trousers",)}, {}, "Trousers"),
         ({}, {"edges": "soft"}, "edges can be"),
         ({}, {"paths": []}, "No photos were given"),
