@@ -59,13 +59,17 @@ LIMITS = (
 """What the model can and cannot do."""
 
 
+SIDES = LIMITS[1]
+
 OF_ATR = LIMITS[2:5]
 """Those that are about ATR's classes."""
 
 
 def limits(labels: LabelSet) -> str:
     """Return `LIMITS` as a list; those of ATR's classes only for ATR's."""
-    told = LIMITS if labels.names == ATR.names else [limit for limit in LIMITS if limit not in OF_ATR]
+    told = list(LIMITS) if labels.names == ATR.names else [limit for limit in LIMITS if limit not in OF_ATR]
+    if not labels.pairs:
+        told = [limit for limit in told if limit != SIDES]
     points = "".join(f"<li>{tr(limit)}</li>" for limit in (*told, *missing_rules(labels)))
     return f'<h2>{tr("Good to know")}</h2><ul class="plain">{points}</ul>'
 
