@@ -8,21 +8,21 @@ from torch.nn import functional
 from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES
 
 
-def class_weights(background: float, others: float) -> torch.Tensor:
-    """(18,) float32 cross-entropy weights: `background` for Background and `others` for the 17 other classes."""
-    weights = torch.full((NUM_CLASSES,), float(others))
+def class_weights(background: float, others: float, count: int = NUM_CLASSES) -> torch.Tensor:
+    """(count,) float32 cross-entropy weights: `background` for the background and `others` for all other classes."""
+    weights = torch.full((count,), float(others))
     weights[BACKGROUND] = background
     return weights
 
 
 def frequency_weights(pixels: npt.NDArray[np.int64], cap: float) -> torch.Tensor:
-    """(18,) float32 cross-entropy weights: median frequency over the class's frequency, between 1 and `cap`.
+    """(C,) float32 cross-entropy weights: median frequency over the class's frequency, between 1 and `cap`.
 
     Median frequency balancing (Eigen and Fergus, 2015) weighs small classes up to hundreds of times and common ones
     next to nothing; bounds on both sides keep Background learnt and a few pixels of noise from ruling.
 
     Args:
-        pixels: (18,) annotated pixels of each class; a class without any weighs `cap`.
+        pixels: (C,) annotated pixels of each class; a class without any weighs `cap`.
         cap: the largest weight, at least 1.
     """
     shown = pixels > 0

@@ -15,7 +15,7 @@ class Objective:
     """Weighted cross-entropy at the labels' size, 255 ignored, plus the terms by photo that are asked for."""
 
     def __init__(self, parsing: TrainArguments, class_weights: torch.Tensor, teacher: Teacher | None) -> None:
-        """Keep the weights (18,) float32 of the cross-entropy, and the teacher if there is one to learn from."""
+        """Keep the weights (C,) float32 of the cross-entropy, and the teacher if there is one to learn from."""
         self.parsing, self.class_weights, self.teacher = parsing, class_weights, teacher
 
     def totals(self, labels: torch.Tensor) -> torch.Tensor:
@@ -30,7 +30,7 @@ class Objective:
         """The loss of a part of a batch.
 
         Args:
-            outputs: logits (N, 18, h, w).
+            outputs: logits (N, C, h, w).
             labels: (N, H, W).
             totals: `totals` of the whole batch.
             pixels: (N, 3, H, W) what the network saw, for the teacher to see too; None leaves the teacher out.

@@ -23,6 +23,7 @@ from transformers import (
 )
 from transformers.trainer_utils import TrainOutput
 
+from clothseg.labels import ATR, LabelSet
 from clothseg.models.decode_head import FoldedDecodeHead
 from clothseg.models.loading import OURS
 from clothseg.training import transformers_internals
@@ -42,7 +43,7 @@ from clothseg.training.progress import Bar, Table
 
 
 def predicted_classes(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Class ids (N, H, W) uint8 at the labels' size: what the metric keeps instead of 18 maps of logits."""
+    """Class ids (N, H, W) uint8 at the labels' size: what the metric keeps instead of maps of logits."""
     return match_labels(logits, labels)[0].argmax(dim=1).to(torch.uint8)
 
 
@@ -60,19 +61,21 @@ class ClothesTrainer(Trainer):
         parsing: TrainArguments,
         class_weights: torch.Tensor,
         teacher: Teacher | None = None,
+        labels: LabelSet = ATR,
         **kwargs: Any,
     ) -> None:
         """As transformers' Trainer, plus our own options.
 
         Args:
-            class_weights: (18,) float32, the cross-entropy's.
+            class_weights: (C,) float32, the cross-entropy's.
             teacher: whose probabilities to learn from, if `distillation_weight` is set.
+            labels: the C classes.
 
         Raises:
             ConfigError: this release of transformers or accelerate lacks a part that we override.
         """
         transformers_internals.check()
-        metric, terms = ClothesMetric(), torch.zeros(4, dtype=torch.float64)
+        metric, terms = ClothesMetric(labels), torch.zeros(4, dtype=torch.float64)
 
         def count(prediction: EvalPrediction, compute_result: bool = True) -> dict[str, float]:
             # batch_eval_metrics hands over what `prediction_step` returns, as tensors, whatever the type says
@@ -91,7 +94,7 @@ class ClothesTrainer(Trainer):
         if network.config.model_type in OURS and args.ddp_find_unused_parameters is None:
             args.ddp_find_unused_parameters = False  # they have none, and looking for them takes time
         super().__init__(network, args, compute_metrics=count, **kwargs)
-        self.network, self.parsing = network, parsing
+        self.network, self.parsing, self.labels = network, parsing, labels
         self.processor: SegformerImageProcessorPil = kwargs["processing_class"]
         self.objective: Objective = Objective(parsing, class_weights.to(self.args.device), teacher)
         self.numbers = NanGuard(kwargs.get("train_dataset"), late=self.args.device.type == "cuda")

@@ -39,7 +39,7 @@ def test_only_what_is_scored_is_needed(tmp_path: Path) -> None:
     dolls(tmp_path / "val.parquet", 3)
     Dataset.from_dict({"number": [1]}).to_parquet(tmp_path / "train.parquet")  # no columns of ours
     assert splits_of(str(tmp_path), None) == ["train", "validation", "test"]
-    split, rows, commit = load_split(str(tmp_path))
+    split, rows, commit, _ = load_split(str(tmp_path))
     assert (split, len(rows), commit) == ("validation", 3, None)
     assert len(load_split(str(tmp_path), None, "test")[1]) == 2
     assert load_split(str(tmp_path / "val.parquet"))[0] == "validation"
