@@ -26,7 +26,7 @@ from clothseg.errors import (
 
 if TYPE_CHECKING:
     from clothseg.batch.worker_pool import WorkerPool
-    from clothseg.options import CutoutOptions, SegmentOptions
+    from clothseg.options import CutoutOptions, SegmentOptions, TryonOptions
     from clothseg.postprocess.clicks import Click
     from clothseg.segmentation import Segmentation
     from clothseg.segmenter import Segmenter
@@ -45,6 +45,7 @@ __all__ = [
     "SegmentOptions",
     "Segmentation",
     "Segmenter",
+    "TryonOptions",
     "UnknownClassError",
     "WorkerError",
     "WorkerPool",
@@ -56,6 +57,7 @@ _LAZY = {
     "WorkerPool": "clothseg.batch.worker_pool",
     "CutoutOptions": "clothseg.options",
     "SegmentOptions": "clothseg.options",
+    "TryonOptions": "clothseg.options",
     "Segmentation": "clothseg.segmentation",
     "Segmenter": "clothseg.segmenter",
 }

@@ -40,15 +40,17 @@ from clothseg.options.segment import (
     SegmentKeywords,
     VideoKeywords,
 )
+from clothseg.options.tryon import TryonOptions
 from clothseg.training.evaluation.scoring import score
 from clothseg.video.stream import Stream, segment_frames
 
 
 SEGMENT, CUTOUT = options_of(SegmentOptions), options_of(CutoutOptions)
+TRYON = options_of(TryonOptions)
 
 
 def test_defaults_are_allowed_and_every_option_has_one_line_of_help() -> None:
-    for option in (*SEGMENT.values(), *(CUTOUT[name] for name in CUTOUT if name != "background")):
+    for option in (*SEGMENT.values(), *TRYON.values(), *(CUTOUT[name] for name in CUTOUT if name != "background")):
         assert option.check(option.default) == option.default
         assert option.help and "\n" not in option.help and not option.help.endswith(".")
         assert option.kind in (bool, str, int, float, tuple)
@@ -114,7 +116,7 @@ def blocks() -> gr.Blocks:
 
 def test_endpoints(blocks: gr.Blocks) -> None:
     named = blocks.get_api_info()["named_endpoints"]
-    for endpoint in ("/segment", "/refine", "/cutout", "/masks", "/items", "/batch"):
+    for endpoint in ("/segment", "/refine", "/cutout", "/masks", "/tryon", "/items", "/export", "/batch"):
         parameters = {each["parameter_name"]: each for each in named[endpoint]["parameters"]}
         assert [name for name in parameters if name in SEGMENT] == list(ENDPOINT_OPTIONS)
         for name in ENDPOINT_OPTIONS:
@@ -126,16 +128,16 @@ def test_endpoints(blocks: gr.Blocks) -> None:
         assert old == list(OLD_SWITCHES)  # at the end, where nobody who passes arguments by their order meets them
         assert not any(parameters[name]["parameter_default"] for name in old)
         if "options" in parameters:
-            schema = parameters["options"]["type"]["properties"]
-            assert list(schema) == list(CUTOUT)
+            schema, declared = parameters["options"]["type"]["properties"], TRYON if endpoint == "/tryon" else CUTOUT
+            assert list(schema) == list(declared)
             for name, each in schema.items():
-                assert_schema(each, CUTOUT[name])
-                assert each["description"] == CUTOUT[name].help
+                assert_schema(each, declared[name])
+                assert each["description"] == declared[name].help
 
 
 def test_mcp_tools(blocks: gr.Blocks) -> None:
     server = GradioMCPServer(blocks)
-    for tool in ("segment", "refine", "cutout", "masks", "items", "batch"):
+    for tool in ("segment", "refine", "cutout", "masks", "tryon", "items", "export", "batch"):
         full_name = next(name for name in server.tool_to_endpoint if name.endswith(tool))
         block_fn = server.get_block_fn_from_endpoint_name(server.tool_to_endpoint[full_name])
         schema, _ = server.get_input_schema(full_name, server.get_fn_description(block_fn, full_name)[1])

@@ -17,12 +17,14 @@ from clothseg.app.downloads import (
     new_name,
     save_coco,
     save_cutout_picture,
+    save_format,
     save_items,
     save_items_zip,
     save_labels,
     save_mask,
     save_masks_zip,
     save_summary,
+    save_tryon_zip,
 )
 from clothseg.app.i18n import tr
 from clothseg.app.messages import localized
@@ -32,9 +34,22 @@ from clothseg.app.server.lazy_files import lazy_file
 from clothseg.app.settings import OPACITY, SWITCHES, Settings, cutout_options, switch_options, write_link
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ClothsegError
-from clothseg.options import CutoutOptions, SegmentOptions
+from clothseg.options import CutoutOptions, SegmentOptions, TryonOptions
 from clothseg.outputs.masks import KEPT
 from clothseg.segmenter import Segmenter
+
+
+EXPORTS = (
+    ("Try-on mask: upper garment (ZIP)", "tryon-upper"),
+    ("Try-on mask: lower garment (ZIP)", "tryon-lower"),
+    ("Try-on mask: whole outfit (ZIP)", "tryon-overall"),
+    ("YOLO segmentation (TXT)", "yolo"),
+    ("LabelMe (JSON)", "labelme"),
+    ("Label Studio (JSON)", "label-studio"),
+    ("CVAT (XML)", "cvat"),
+    ("Outlines (SVG)", "svg"),
+)
+"""The page's names of files for other tools, and what `Answers.for_tool` calls them."""
 
 
 class Answers:
@@ -169,6 +184,16 @@ class Answers:
             return write(self._as_shown(seen, choice), choice.picked, cutout_options(*settings), polygons)
 
         return make
+
+    @plain_errors
+    def for_tool(self, said: Any, seen: Any, kind: str, polygons: bool) -> str | None:
+        """Make a file for another tool, one of `EXPORTS`, from what the browser shows, and return its path."""
+        if not isinstance(seen, PhotoResult) or kind not in {each for _, each in EXPORTS}:
+            return None
+        result = self._as_shown(seen, Choice.of(said)).result
+        if kind.startswith("tryon-"):
+            return save_tryon_zip(result, TryonOptions.of({"part": kind.partition("-")[2]}))
+        return save_format(result, items_of(result), kind, polygons)
 
     def training_example(self, folder: Path) -> Callable[[Any, Any], None]:
         """Return a handler that saves photo and label map, as the browser shows them, to a data set folder."""

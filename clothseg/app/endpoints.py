@@ -12,13 +12,15 @@ from clothseg.app.downloads import (
     new_path,
     save_coco,
     save_cutout,
+    save_format,
     save_items_zip,
     save_labels,
     save_masks,
     save_overlay,
+    save_tryon,
 )
 from clothseg.app.limits import BATCH_QUEUE, MODEL_LIMIT, MODEL_QUEUE
-from clothseg.app.mcp import CLICK_SCHEMA, OLD_SWITCHES, OPTIONS_SCHEMA, STROKE_SCHEMA, described
+from clothseg.app.mcp import CLICK_SCHEMA, OLD_SWITCHES, OPTIONS_SCHEMA, STROKE_SCHEMA, TRYON_SCHEMA, described
 from clothseg.app.model_loader import pending
 from clothseg.app.photo_input import photo_input, plain_errors
 from clothseg.app.server.gradio_internals import accept_file_lists_in_mcp, file_list_schema, replace_schema
@@ -27,7 +29,8 @@ from clothseg.batch.to_zip import segment_to_zip
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
 from clothseg.labels import BACKGROUND, GROUPS, NAMES, hex_color
-from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, Option, SegmentOptions, options_of
+from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, Option, SegmentOptions, TryonOptions, options_of
+from clothseg.outputs.formats import FORMATS
 from clothseg.outputs.items import items_to_dict
 from clothseg.postprocess.clicks import Click
 from clothseg.postprocess.strokes import Stroke, from_json
@@ -46,7 +49,7 @@ def _names(classes: Any) -> list[str]:
 
 
 def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) -> None:
-    """Add `/segment`, `/refine`, `/cutout`, `/masks`, `/items`, `/batch`, `/labels` and `/health` to the Blocks.
+    """Add `/segment`, `/refine`, `/cutout`, `/masks`, `/tryon`, `/items`, `/export`, `/batch`, `/labels`, `/health`.
 
     Args:
         segmenter: the model.
@@ -166,6 +169,31 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
 
     @plain_errors
     @described
+    def tryon(
+        photo: str | bytes | None,
+        part: str = "upper",
+        options: dict[str, Any] | None = None,
+        look: SegmentOptions = DEFAULT,
+    ) -> tuple[str, str]:
+        """Make the inputs of virtual try-on models such as CatVTON, IDM-VTON and OOTDiffusion from a person's photo.
+
+        The mask covers the garment to replace and the skin that a new one may cover; face, hair, hands, shoes,
+        accessories and the other garment are protected.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+            part: Which garment is replaced: upper, lower or overall.
+            options: A JSON object with any of: {tryon_options}.
+
+        Returns:
+            The mask, a PNG of the photo's size, white where the model draws; and the photo with that part in grey
+            (PNG).
+        """
+        made = _tryon_options(options, part)
+        return save_tryon(run(photo, look), made)
+
+    @plain_errors
+    @described
     def items(
         photo: str | bytes | None,
         classes: list[str] | None = None,
@@ -198,6 +226,31 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
 
     @plain_errors
     @described
+    def export(
+        photo: str | bytes | None,
+        format: str,
+        classes: list[str] | None = None,
+        look: SegmentOptions = DEFAULT,
+        polygons: bool = False,
+    ) -> str:
+        """Write the garments and accessories in a photo in the format of a labelling or training tool, or as outlines.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+            format: One of {formats}.
+            classes: Classes or groups, as for cutout; by default all garments and accessories.
+            polygons: Write polygons in COCO, Label Studio and CVAT files instead of masks, which are exact. The other
+                formats have outlines only.
+
+        Returns:
+            The file: JSON for coco, labelme and label-studio, text for yolo, XML for cvat and svg.
+        """
+        names = _names(classes)
+        result = run(photo, look)
+        return save_format(result, result.items(*names), format, polygons)
+
+    @plain_errors
+    @described
     def batch(
         photos: list[str] | None,
         kinds: list[str] | None = None,
@@ -205,18 +258,21 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         options: dict[str, Any] | None = None,
         look: SegmentOptions = DEFAULT,
         polygons: bool = False,
+        tryon: dict[str, Any] | None = None,
     ) -> Iterator[tuple[dict[str, Any], str | None]]:
         """Segment many photos, or ZIPs of photos, into one ZIP. Photos that cannot be used are skipped and reported.
 
         Args:
             photos: Photos and ZIPs of photos, in any mix.
-            kinds: Files to write for each photo: labels (PNG), cutouts (PNG), masks (PNGs as from masks), overlays
-                (JPEG), items (JSON list of garments and accessories, as from items), coco (COCO annotations of all
-                photos in one file). By default the first two.
+            kinds: Files to write for each photo: labels (PNG), cutouts (PNG), masks (PNGs as from masks), tryon (PNGs
+                as from tryon), overlays (JPEG), items (JSON list of garments and accessories, as from items), coco,
+                label-studio, cvat (annotations of all photos in one file), yolo, labelme, svg (as from export). By
+                default the first two.
             classes: Classes or groups to keep in the cut-outs and masks and to list as items, as for cutout. By
                 default All garments.
             options: Options of the cut-outs and masks, as for cutout.
-            polygons: Write polygons in the COCO file, which more tools read, instead of run lengths, which are exact.
+            polygons: Write polygons in COCO, Label Studio and CVAT files instead of masks, which are exact.
+            tryon: Options of the try-on files, as for tryon, and part.
 
         Returns:
             Progress, reported again after each photo: done and total, the numbers of photos, and errors, why photos
@@ -224,7 +280,11 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         """
         made = _cutout_options(options, None)
         written = OutputSpec(
-            tuple(kinds or OutputSpec.kinds), tuple(_names(classes) or OutputSpec.classes), made, polygons
+            tuple(kinds or OutputSpec.kinds),
+            tuple(_names(classes) or OutputSpec.classes),
+            made,
+            polygons,
+            tryon=_tryon_options(tryon),
         )
         out = new_path("clothseg.zip")
         report: dict[str, Any] = {"done": 0, "total": 0, "errors": []}
@@ -302,6 +362,11 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         replace_schema(options, OPTIONS_SCHEMA)
         return options
 
+    def tryon_options() -> gr.JSON:
+        options = json("options")
+        replace_schema(options, TRYON_SCHEMA)
+        return options
+
     def photo_files() -> gr.File:
         photos = gr.File(label="photos", file_count="multiple", visible=False)
         replace_schema(photos, file_list_schema())
@@ -341,11 +406,26 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         **event,
     )
     trigger.click(masks, [photo, classes, options, *look, *old], files("masks"), api_name="masks", **event)
+    parts = choice("part", options_of(TryonOptions)["part"].choices, "upper")
+    trigger.click(
+        tryon,
+        [photo, parts, tryon_options(), *look, *old],
+        [file("mask"), file("picture")],
+        api_name="tryon",
+        **event,
+    )
     trigger.click(
         items,
         [photo, classes, flag("cutouts"), options, *look, flag("polygons"), *old],
         [json("items"), file("coco"), file("cut-outs")],
         api_name="items",
+        **event,
+    )
+    trigger.click(
+        export,
+        [photo, choice("format", tuple(FORMATS), "coco"), classes, *look, flag("polygons"), *old],
+        file("annotations"),
+        api_name="export",
         **event,
     )
     trigger.click(
@@ -357,6 +437,7 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
             cutout_options(),
             *look,
             flag("polygons"),
+            tryon_options(),
             *old,
         ],
         [json("progress"), file("zip")],
@@ -379,3 +460,12 @@ def _cutout_options(options: Any, picture: str | bytes | None) -> CutoutOptions:
             'The option background can be "none" or a colour; send a picture as the parameter background.'
         )
     return CutoutOptions.of(options)
+
+
+def _tryon_options(options: Any, part: str | None = None) -> TryonOptions:
+    """Return the options of a call; `part` is that of its own parameter."""
+    if options is None:
+        options = {}
+    if not isinstance(options, dict):
+        raise ConfigError(f"The options of a try-on mask must be a JSON object, not {options!r}.")
+    return TryonOptions.of({"part": part} | options)

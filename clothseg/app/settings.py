@@ -108,8 +108,8 @@ def polygons_input(elem_id: str) -> gr.Checkbox:
     """Return the tick box that selects polygons instead of run lengths in COCO files."""
     return gr.Checkbox(
         False,
-        label=tr("COCO with polygons"),
-        info=tr("For tools that take no run lengths, such as Label Studio."),
+        label=tr("Polygons instead of masks"),
+        info=tr("In files for COCO, Label Studio and CVAT. Masks are exact."),
         elem_classes="tight",
         elem_id=elem_id,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clothseg.errors import ConfigError, ImageError, UnknownClassError, UsageError
 from clothseg.labels import GROUPS
-from clothseg.options import CutoutOptions, Option, SegmentOptions, options_of
+from clothseg.options import CutoutOptions, Option, SegmentOptions, TryonOptions, options_of
 
 
 if TYPE_CHECKING:
@@ -113,6 +113,22 @@ def cutout_options(arguments: argparse.Namespace) -> CutoutOptions:
     if background not in (None, "none") and not background.startswith("#"):
         values["background"] = Path(background)
     return CutoutOptions.of(values)
+
+
+def add_tryon_options(parser: argparse.ArgumentParser) -> None:
+    """Add an argument for each field of `TryonOptions`; `tryon_options` reads them."""
+    group = parser.add_argument_group("try-on masks")
+    for option in options_of(TryonOptions).values():
+        _add(group, option)
+
+
+def tryon_options(arguments: argparse.Namespace) -> TryonOptions:
+    """Return the options that the arguments of `add_tryon_options` set.
+
+    Raises:
+        ConfigError: a value that is not allowed.
+    """
+    return TryonOptions.of({name: getattr(arguments, name) for name in options_of(TryonOptions)})
 
 
 @contextmanager

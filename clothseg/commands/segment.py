@@ -21,13 +21,15 @@ from clothseg.commands.common import (
     add_keep,
     add_model,
     add_segment_options,
+    add_tryon_options,
     as_usage,
     cutout_options,
     segment_options,
+    tryon_options,
 )
 from clothseg.errors import ConfigError, UsageError
 from clothseg.images.sources import Source, collected
-from clothseg.options import MASK_OPTIONS
+from clothseg.options import MASK_OPTIONS, TryonOptions, options_of
 
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--grey", action="store_true", help="write label maps as grey PNG, for tools that do not read palettes"
     )
     parser.add_argument(
-        "--polygons", action="store_true", help="write polygons in COCO files, which more tools read than run lengths"
+        "--polygons", action="store_true", help="write polygons in COCO, Label Studio and CVAT files, not exact masks"
     )
     parser.add_argument(
         "--sort",
@@ -73,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="also segment photos that are done")
     add_cutout_options(parser)
+    add_tryon_options(parser)
     hub = parser.add_argument_group("a data set, instead of PATH and --out")
     hub.add_argument(
         "--dataset", metavar="USER/NAME", help="data set to segment: a Hub id, or a folder or parquet file"
@@ -114,6 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
                 cutout_options(arguments),
                 arguments.polygons,
                 arguments.grey,
+                tryon_options(arguments),
             )
             leave_out = _ours(arguments.out, arguments.paths)
             photos = stack.enter_context(collected(arguments.paths, leave_out=leave_out, unpack=arguments.zip))
@@ -289,8 +293,12 @@ def _check(arguments: argparse.Namespace) -> None:
     alone = [name for name in given if name not in MASK_OPTIONS]
     if alone and "cutouts" not in arguments.write:
         raise UsageError(f"--{alone[0]} does not change masks, which have the photo's size: add cutouts to --write.")
-    if arguments.polygons and "coco" not in arguments.write:
-        raise UsageError("--polygons is an option of COCO files: add coco to --write.")
+    if "tryon" not in arguments.write:
+        for name, option in options_of(TryonOptions).items():
+            if getattr(arguments, name) not in (None, option.default):
+                raise UsageError(f"--{name} is an option of try-on masks: add tryon to --write.")
+    if arguments.polygons and not {"coco", "label-studio", "cvat"} & set(arguments.write):
+        raise UsageError("--polygons is an option of annotations: add coco, label-studio or cvat to --write.")
     if arguments.grey and "labels" not in arguments.write:
         raise UsageError("--grey is an option of label maps: add labels to --write.")
 

@@ -1,4 +1,4 @@
-"""Options of segmentations and cut-outs, each declared once, with type, values, default and help.
+"""Options of segmentations, cut-outs and try-on masks, each declared once, with type, values, default and help.
 
 Signatures, endpoints and their schemas, MCP tools, the command line, the page's switches, video and evaluation use
 these declarations; `tests/test_options.py` compares all of them.
@@ -15,6 +15,7 @@ from clothseg.options.segment import (
     VideoKeywords,
     takes_options,
 )
+from clothseg.options.tryon import TryonOptions
 
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Option",
     "SegmentKeywords",
     "SegmentOptions",
+    "TryonOptions",
     "VideoKeywords",
     "options_of",
     "takes_options",

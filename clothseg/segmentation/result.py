@@ -14,16 +14,17 @@ import numpy as np
 from PIL import Image
 
 from clothseg.errors import ConfigError
-from clothseg.images.atomic_files import save_picture
+from clothseg.images.atomic_files import atomic_path, save_picture
 from clothseg.images.decode import Photo, load_photo, photo_name
 from clothseg.images.file_names import escaped
 from clothseg.images.label_file import LabelSource
 from clothseg.labels import GROUPS, NAMES, class_names, ids_of
-from clothseg.options import CutoutOptions
-from clothseg.outputs import masks, render
+from clothseg.options import CutoutOptions, TryonOptions
+from clothseg.outputs import formats, masks, render
 from clothseg.outputs.cutout import PLAIN, refine
 from clothseg.outputs.item_files import write_zip
 from clothseg.outputs.items import MIN_SHARE, Item, find_items
+from clothseg.outputs.tryon import Tryon, make_tryon
 from clothseg.postprocess.corrections import Mask
 from clothseg.segmentation.corrections import CorrectedPhoto
 from clothseg.segmentation.data import fitting
@@ -132,6 +133,20 @@ class Segmentation(CorrectedPhoto):
         """
         masks.write_zip(Path(path), self.mask_pictures(*names, options=options))
 
+    def tryon(self, part: str = "upper", *, options: TryonOptions | None = None) -> Tryon:
+        """Return mask and grey picture for virtual try-on models such as CatVTON: `clothseg.outputs.tryon`.
+
+        Args:
+            part: which garment is replaced: "upper", "lower" or "overall".
+            options: how wide and soft the mask is; their own `part` counts instead of `part`.
+
+        Raises:
+            ConfigError: an unknown part.
+        """
+        options = options or TryonOptions.of({"part": part})
+        made = make_tryon(np.asarray(self.photo), self.label_map, options)
+        return Tryon(*map(self._with_dpi, made))
+
     def items(self, *names: str, min_share: float = MIN_SHARE) -> tuple[Item, ...]:
         """Return the garments and accessories one by one, or the items of the named classes:
         `clothseg.outputs.items.find_items`.
@@ -184,6 +199,27 @@ class Segmentation(CorrectedPhoto):
             self.notes,
         )
         return found
+
+    def export(self, path: str | os.PathLike[str], format: str, *names: str, polygons: bool = False) -> None:
+        """Write the items in the format of another tool, atomically: `clothseg.outputs.formats`.
+
+        Args:
+            path: of the file.
+            format: "coco", "yolo", "labelme", "label-studio", "cvat" or "svg".
+            names: classes or groups; by default all garments and accessories.
+            polygons: write polygons in COCO, Label Studio and CVAT files; else exact masks.
+
+        Raises:
+            UnknownClassError: an unknown name.
+            ConfigError: an unknown format, or the folder does not exist.
+        """
+        path = Path(path)
+        size = (self.photo.height, self.photo.width)
+        content = formats.encode(format, self.items(*names), size, self.name, polygons, self.model)
+        if not path.parent.is_dir():
+            raise ConfigError(f"There is no folder {path.parent}; create it first.")
+        with atomic_path(path) as file:
+            file.write_bytes(content)
 
     def overlay(self, opacity: float = 0.6) -> Image.Image:
         """Return an RGB image with the palette blended over the photo (on white, if it is transparent), except on

@@ -17,7 +17,7 @@ from paper_dolls import draw
 from PIL import Image
 
 from clothseg import Segmentation, Segmenter
-from clothseg.app.answers import Answers
+from clothseg.app.answers import EXPORTS, Answers
 from clothseg.app.cards import cards
 from clothseg.app.components.parts import find_parts
 from clothseg.app.i18n import tr
@@ -174,6 +174,20 @@ def test_files_are_of_what_the_browser_shows(answers: Answers, doll: PhotoResult
         assert 9 not in np.asarray(image)
     assert answers.file("cutout")(said | {"picked": []}, doll, False, *PLAIN) is None
     assert answers.file("cutout")(said, None, False, *PLAIN) is None
+
+
+def test_files_for_other_tools(answers: Answers, doll: PhotoResult) -> None:
+    said = {"number": doll.number, "picked": [], "edits": []}
+    for _, kind in EXPORTS:
+        path = Path(answers.for_tool(said, doll, kind, True))
+        assert path.name.startswith("doll-") and path.stat().st_size > 50
+    with zipfile.ZipFile(answers.for_tool(said, doll, "tryon-lower", False)) as archive:
+        with Image.open(archive.open("agnostic-mask.png")) as image:
+            assert np.array_equal(np.asarray(image), np.asarray(doll.result.tryon("lower").mask))
+    assert (
+        answers.for_tool(said, doll, "/etc/passwd", False) is None
+        and answers.for_tool(said, None, kind, False) is None
+    )
 
 
 def test_a_preview_is_for_the_result_that_is_shown(answers: Answers, doll: PhotoResult) -> None:

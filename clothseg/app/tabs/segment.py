@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from clothseg.app import html
-from clothseg.app.answers import Answers
+from clothseg.app.answers import EXPORTS, Answers
 from clothseg.app.components.stage import stage
 from clothseg.app.i18n import tr
 from clothseg.app.limits import KEEP_SECONDS, MODEL_LIMIT, MODEL_QUEUE
@@ -73,6 +73,14 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
                         "items": gr.Button(tr("Items (JSON)"), size="sm", elem_id="save-items"),
                         "coco": gr.Button(tr("COCO annotations (JSON)"), size="sm", elem_id="save-coco"),
                     }
+                with gr.Row(elem_id="export"):
+                    exported = gr.Dropdown(
+                        [(tr(name), kind) for name, kind in EXPORTS],
+                        value=EXPORTS[0][1],
+                        label=tr("For other tools"),
+                        elem_id="export-kind",
+                    )
+                    export = gr.Button(tr("Download for this tool"), size="sm", elem_id="save-export")
                 keep_example = gr.Button(
                     tr("Save as training example"),
                     size="sm",
@@ -184,6 +192,11 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
             answers.file(kind), wanted, taken, js=_asking(len(wanted)), show_progress_on=button, **asked
         )
         made.success(None, taken, None, js="(file) => window.clothseg.take(file)", **PRIVATE)
+    wanted_export = [choice, seen, exported, polygons]
+    made = export.click(
+        answers.for_tool, wanted_export, taken, js=_asking(len(wanted_export)), show_progress_on=export, **asked
+    )
+    made.success(None, taken, None, js="(file) => window.clothseg.take(file)", **PRIVATE)
     copied = copy.click(answers.file("cutout"), wanted, taken, js=_asking(len(wanted)), show_progress_on=copy, **asked)
     copied.then(None, taken, None, js="(file) => window.clothseg.copied(file)", **PRIVATE)
     if save_corrections is not None:
