@@ -94,7 +94,8 @@ def mask_classes(
         labels: title or file of a label set, for `read_label_set`: without a label map the classes of the stored ids,
             with one those of the new ids.
         label_map: JSON file, an object from stored ids, or names of the data set's classes, to new ids, new names, or
-            "ignore". New names without `labels` become classes in the order of the file, the background first.
+            "ignore". New names without `labels` become classes in the order of the file, the background first; new
+            ids without `labels` are ATR's if the data set states nothing.
 
     Raises:
         ConfigError: a file cannot be read, or does not fit the classes.
@@ -106,7 +107,7 @@ def mask_classes(
         return MaskClasses(stated) if isinstance(stated, LabelSet) else _in_order(stated)
     content = _read_map(label_map)
     old = stated.id2label if isinstance(stated, LabelSet) else stated
-    new = given or (ATR if old is None and not _has_names(content) else _named_in(content, label_map))
+    new = given or (ATR if old is None and _has_ids(content) else _named_in(content, label_map))
     table = np.full(LARGEST_ID + 1, WRONG, np.int16)
     table[IGNORE] = IGNORE
     for key, value in content.items():
@@ -145,8 +146,8 @@ def _read_map(file: str) -> dict[str, Any]:
     return content
 
 
-def _has_names(content: Mapping[str, Any]) -> bool:
-    return any(isinstance(value, str) and value not in IGNORE_WORDS for value in content.values())
+def _has_ids(content: Mapping[str, Any]) -> bool:
+    return any(isinstance(value, int) for value in content.values())
 
 
 def _named_in(content: Mapping[str, Any], file: str) -> LabelSet:
@@ -157,6 +158,8 @@ def _named_in(content: Mapping[str, Any], file: str) -> LabelSet:
             f"--label_map {file} has new ids, whose names are not known: give names in place of ids, or the new label "
             "set with --labels."
         )
+    if not values:
+        raise ConfigError(f"--label_map {file} maps no id to a class.")
     try:
         return label_set_of(dict(enumerate(dict.fromkeys(values))))
     except ConfigError as error:
