@@ -1,6 +1,6 @@
 """The app's endpoints, called as programs call them.
 
-Covers `clothseg.app.photo_input`, `clothseg.app.mcp`.
+Covers `clothseg.app.endpoint_events`, `clothseg.app.photo_input`, `clothseg.app.mcp`.
 """
 
 import asyncio
@@ -425,7 +425,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
     assert "-items.zip" in text["items"] and "'wearer': 1" in text["items"]
     assert "clothseg.zip" in text["batch"] and "'done': 2" in text["batch"]
     assert "'Scarf'" in text["labels"] and "'tiny'" in text["health"]
-    assert local.isError and "no public host" in local.content[0].text
+    assert local.isError and "not a public host" in local.content[0].text
     assert wrong.isError and "corp" in wrong.content[0].text
 
 

@@ -177,7 +177,7 @@ def _mask_of(photo: Annotated, classes: MaskClasses) -> tuple[npt.NDArray[np.uin
     mask, wrong = classes.decode(ids)
     if wrong.size:
         listed = ", ".join(map(str, wrong[:5].tolist()))
-        raise DataError(f"the mask holds {listed}; class ids are {classes.known}.")
+        raise DataError(f"the mask contains {listed}; class ids are {classes.known}.")
     picture = decode_photo({"bytes": None, "path": str(photo.photo)}, photo.name)
     if mask.shape != (picture.height, picture.width):
         size = size_text((picture.height, picture.width))

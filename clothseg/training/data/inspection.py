@@ -16,7 +16,7 @@ from clothseg.training.data.decoding import decode_mask, decode_row
 from clothseg.training.data.duplicates import WORDS, photo_hash
 from clothseg.training.data.mask_classes import ATR_MASKS, MaskClasses
 from clothseg.training.data.mask_encoding import MaskStatistics
-from clothseg.training.data.row_cache import remembered
+from clothseg.training.data.row_cache import cached_inspection
 
 
 class Inspection(NamedTuple):
@@ -47,7 +47,7 @@ def inspect_rows(rows: Dataset, description: str, classes: MaskClasses = ATR_MAS
         description: text before the progress bar.
         classes: the classes of the masks.
     """
-    found = remembered(rows, lambda: _flat(_inspect(rows, description, classes)), classes)
+    found = cached_inspection(rows, lambda: _flat(_inspect(rows, description, classes)), classes)
     hashes, problems = found.pop("hashes"), found.pop("problems")
     return Inspection(MaskStatistics(**found), hashes, problems)
 

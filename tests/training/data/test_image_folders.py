@@ -67,7 +67,7 @@ def test_photos_without_masks_are_bad_rows(tmp_path: Path) -> None:
 def test_wrong_ids_are_found_with_the_files_name(tmp_path: Path) -> None:
     folder = write_own_folders(tmp_path, {"train": 3}, size=SIZE)
     Image.fromarray(np.full(SIZE, 6, np.uint8)).save(folder / "masks" / "train" / "1.png")
-    with pytest.raises(DataError, match=r"1: the mask holds 6; class ids are 0 to 5, and 255 for pixels"):
+    with pytest.raises(DataError, match=r"1: the mask contains 6; class ids are 0 to 5, and 255 for pixels"):
         load_splits(str(folder), check=True)
 
 
