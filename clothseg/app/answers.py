@@ -48,6 +48,7 @@ EXPORTS = (
     ("Label Studio (JSON)", "label-studio"),
     ("CVAT (XML)", "cvat"),
     ("Outlines (SVG)", "svg"),
+    ("Layers (PSD)", "psd"),
 )
 """The page's names of files for other tools, and what `Answers.for_tool` calls them."""
 

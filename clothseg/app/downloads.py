@@ -145,8 +145,7 @@ def save_format(result: Segmentation, items: Sequence[Item], kind: str, polygons
     """Write the items in a format of `clothseg.outputs.formats` and return the file's path."""
     known = formats.FORMATS.get(kind)
     path = new_file(result, f"-{kind}{known.suffix if known else ''}")
-    size = (result.photo.height, result.photo.width)
-    content = formats.encode(kind, items, size, result.name, polygons, result.model)
+    content = result.encoded(kind, items, result.name, polygons)
     with atomic_path(path) as file:
         file.write_bytes(content)
     return str(path)

@@ -243,7 +243,7 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
                 formats have outlines only.
 
         Returns:
-            The file: JSON for coco, labelme and label-studio, text for yolo, XML for cvat and svg.
+            The file: JSON for coco, labelme and label-studio, text for yolo, XML for cvat and svg, layers for psd.
         """
         names = _names(classes)
         result = run(photo, look)
@@ -266,8 +266,8 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
             photos: Photos and ZIPs of photos, in any mix.
             kinds: Files to write for each photo: labels (PNG), cutouts (PNG), masks (PNGs as from masks), tryon (PNGs
                 as from tryon), overlays (JPEG), items (JSON list of garments and accessories, as from items), coco,
-                label-studio, cvat (annotations of all photos in one file), yolo, labelme, svg (as from export). By
-                default the first two.
+                label-studio, cvat (annotations of all photos in one file), yolo, labelme, svg, psd (as from export).
+                By default the first two.
             classes: Classes or groups to keep in the cut-outs and masks and to list as items, as for cutout. By
                 default All garments.
             options: Options of the cut-outs and masks, as for cutout.

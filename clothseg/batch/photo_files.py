@@ -39,6 +39,7 @@ KINDS = {
     "label-studio": ".json",
     "cvat": ".xml",
     "svg": ".svg",
+    "psd": ".psd",
 }
 """Kinds of output files, each in a folder of its name, and their suffixes; masks have one for each class
 in theirs, and try-on files one for masks and one for pictures."""
@@ -207,7 +208,7 @@ def files_of(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | 
 def encoded(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | None = None) -> bytes:
     """Return the bytes of one output file; `kind` is one of `KINDS` that have one, `path` the photo's own."""
     from clothseg.images import atomic_files
-    from clothseg.outputs import formats, items, render
+    from clothseg.outputs import items, render
 
     if kind == "labels":
         return atomic_files.encoded(result.label_picture(grey=wanted.grey), "PNG", **render.PNG_OF_LABELS)
@@ -221,8 +222,7 @@ def encoded(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | N
     if kind == "items":
         found = items.items_to_dict(things, result.name, result.notes)
         return escaped(json.dumps(found, indent=2, ensure_ascii=False)).encode()
-    size = (result.photo.height, result.photo.width)
-    return formats.encode(kind, things, size, path, wanted.polygons, result.model)
+    return result.encoded(kind, things, path, wanted.polygons)
 
 
 def line(source: Source, summary: dict[str, Any], error: str = "") -> dict[str, Any]:

@@ -23,7 +23,7 @@ SUMMARIES = "summaries"
 
 TABLE = "results.csv"
 
-_CHOSEN = ("cutouts", "masks", "items", "coco", "yolo", "labelme", "label-studio", "cvat", "svg")
+_CHOSEN = ("cutouts", "masks", "items", "coco", "yolo", "labelme", "label-studio", "cvat", "svg", "psd")
 """Kinds whose files contain only chosen classes."""
 
 SORTS = ("photo", "uncertainty")

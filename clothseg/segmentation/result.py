@@ -205,7 +205,7 @@ class Segmentation(CorrectedPhoto):
 
         Args:
             path: of the file.
-            format: "coco", "yolo", "labelme", "label-studio", "cvat" or "svg".
+            format: "coco", "yolo", "labelme", "label-studio", "cvat", "svg" or "psd".
             names: classes or groups; by default all garments and accessories.
             polygons: write polygons in COCO, Label Studio and CVAT files; else exact masks.
 
@@ -214,12 +214,16 @@ class Segmentation(CorrectedPhoto):
             ConfigError: an unknown format, or the folder does not exist.
         """
         path = Path(path)
-        size = (self.photo.height, self.photo.width)
-        content = formats.encode(format, self.items(*names), size, self.name, polygons, self.model)
+        content = self.encoded(format, self.items(*names), self.name, polygons)
         if not path.parent.is_dir():
             raise ConfigError(f"There is no folder {path.parent}; create it first.")
         with atomic_path(path) as file:
             file.write_bytes(content)
+
+    def encoded(self, format: str, items: Sequence[Item], name: str | None = None, polygons: bool = False) -> bytes:
+        """Return the bytes that `export` writes, of items of this result; `name` is the photo's name or path."""
+        size, picture = (self.photo.height, self.photo.width), (np.asarray(self.photo), self.alpha)
+        return formats.encode(format, items, size, name, polygons, self.model, picture=picture)
 
     def overlay(self, opacity: float = 0.6) -> Image.Image:
         """Return an RGB image with the palette blended over the photo (on white, if it is transparent), except on

@@ -180,7 +180,9 @@ def test_export_gives_what_the_library_gives(
         expected.export(tmp_path / path.name, kind, "Body", polygons=polygons)
         assert path.read_bytes().replace(b"tiny", b"") == (tmp_path / path.name).read_bytes().replace(b"tiny", b"")
         assert path.name == f"holiday-{kind}{path.suffix}"
-    with pytest.raises(AppError, match="The format can be coco, yolo, labelme, label-studio, cvat, svg, not 'voc'"):
+    with pytest.raises(
+        AppError, match="The format can be coco, yolo, labelme, label-studio, cvat, svg, psd, not 'voc'"
+    ):
         client.predict(handle_file(photo), "voc", api_name="/export")
 
 
@@ -425,7 +427,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
     assert "-items.zip" in text["items"] and "'wearer': 1" in text["items"]
     assert "clothseg.zip" in text["batch"] and "'done': 2" in text["batch"]
     assert "'Scarf'" in text["labels"] and "'tiny'" in text["health"]
-    assert local.isError and "no public host" in local.content[0].text
+    assert local.isError and "not a public host" in local.content[0].text
     assert wrong.isError and "corp" in wrong.content[0].text
 
 
