@@ -17,10 +17,20 @@ from clothseg.app.downloads import (
     save_labels,
     save_masks,
     save_overlay,
+    save_packshot,
+    save_recolored,
     save_tryon,
 )
 from clothseg.app.limits import BATCH_QUEUE, MODEL_LIMIT, MODEL_QUEUE
-from clothseg.app.mcp import CLICK_SCHEMA, OLD_SWITCHES, OPTIONS_SCHEMA, STROKE_SCHEMA, TRYON_SCHEMA, described
+from clothseg.app.mcp import (
+    CLICK_SCHEMA,
+    OLD_SWITCHES,
+    OPTIONS_SCHEMA,
+    PACKSHOT_SCHEMA,
+    STROKE_SCHEMA,
+    TRYON_SCHEMA,
+    described,
+)
 from clothseg.app.model_loader import pending
 from clothseg.app.photo_input import photo_input, plain_errors
 from clothseg.app.server.gradio_internals import accept_file_lists_in_mcp, file_list_schema, replace_schema
@@ -29,9 +39,18 @@ from clothseg.batch.to_zip import segment_to_zip
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
 from clothseg.labels import BACKGROUND, GROUPS, NAMES, hex_color
-from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, Option, SegmentOptions, TryonOptions, options_of
+from clothseg.options import (
+    ENDPOINT_OPTIONS,
+    CutoutOptions,
+    Option,
+    PackshotOptions,
+    SegmentOptions,
+    TryonOptions,
+    options_of,
+)
 from clothseg.outputs.formats import FORMATS
 from clothseg.outputs.items import items_to_dict
+from clothseg.outputs.recolor import parse_color
 from clothseg.postprocess.clicks import Click
 from clothseg.postprocess.strokes import Stroke, from_json
 from clothseg.segmentation import Segmentation
@@ -49,7 +68,7 @@ def _names(classes: Any) -> list[str]:
 
 
 def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) -> None:
-    """Add `/segment`, `/refine`, `/cutout`, `/masks`, `/tryon`, `/items`, `/export`, `/batch`, `/labels`, `/health`.
+    """Add the named endpoints to the Blocks being built.
 
     Args:
         segmenter: the model.
@@ -194,6 +213,56 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
 
     @plain_errors
     @described
+    def recolor(
+        photo: str | bytes | None,
+        classes: list[str],
+        color: str = "",
+        look: SegmentOptions = DEFAULT,
+    ) -> str:
+        """Give garments in a photo another colour; folds, shadows and patterns stay.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+            classes: One or more classes or groups, as for cutout.
+            color: The new colour, such as "#a03050".
+
+        Returns:
+            The photo with the new colour (PNG).
+        """
+        parse_color(color)
+        names = _names(classes)
+        result = run(photo, look)
+        return save_recolored(result, result.mask(*names), color)
+
+    @plain_errors
+    @described
+    def packshot(
+        photo: str | bytes | None,
+        classes: list[str] | None = None,
+        options: dict[str, Any] | None = None,
+        cutout: dict[str, Any] | None = None,
+        look: SegmentOptions = DEFAULT,
+    ) -> str:
+        """Make a picture as shops show articles: the garments of a photo, cut out and centred on a plain background.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+            classes: Classes or groups, as for cutout; by default all garments and accessories.
+            options: A JSON object with any of: {packshot_options}.
+            cutout: Options of the cut-out, as for cutout; its background is a colour, by default white.
+
+        Returns:
+            The picture (PNG).
+        """
+        if options is not None and not isinstance(options, dict):
+            raise ConfigError(f"The options of a packshot must be a JSON object, not {options!r}.")
+        names = _names(classes) or ["All garments"]
+        shot, made = PackshotOptions.of(options or {}), _cutout_options(cutout, None)
+        result = run(photo, look)
+        return save_packshot(result, result.mask(*names), shot, made)
+
+    @plain_errors
+    @described
     def items(
         photo: str | bytes | None,
         classes: list[str] | None = None,
@@ -265,9 +334,9 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         Args:
             photos: Photos and ZIPs of photos, in any mix.
             kinds: Files to write for each photo: labels (PNG), cutouts (PNG), masks (PNGs as from masks), tryon (PNGs
-                as from tryon), overlays (JPEG), items (JSON list of garments and accessories, as from items), coco,
-                label-studio, cvat (annotations of all photos in one file), yolo, labelme, svg, psd (as from export).
-                By default the first two.
+                as from tryon), packshots (PNG), overlays (JPEG), items (JSON list of garments and accessories, as from
+                items), coco, label-studio, cvat (annotations of all photos in one file), yolo, labelme, svg, psd (as
+                from export). By default the first two.
             classes: Classes or groups to keep in the cut-outs and masks and to list as items, as for cutout. By
                 default All garments.
             options: Options of the cut-outs and masks, as for cutout.
@@ -345,6 +414,9 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
     def choice(label: str, values: tuple[str, ...], value: str) -> gr.Dropdown:
         return gr.Dropdown(values, value=value, allow_custom_value=True, label=label, visible=False)
 
+    def text(label: str) -> gr.Textbox:
+        return gr.Textbox(label=label, visible=False)
+
     def flag(label: str) -> gr.Checkbox:
         return gr.Checkbox(label=label, visible=False)
 
@@ -412,6 +484,18 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         [photo, parts, tryon_options(), *look, *old],
         [file("mask"), file("picture")],
         api_name="tryon",
+        **event,
+    )
+    trigger.click(recolor, [photo, classes, text("color"), *look, *old], file("picture"), api_name="recolor", **event)
+    packshot_options = json("options")
+    replace_schema(packshot_options, PACKSHOT_SCHEMA)
+    cutout_of_packshot = json("cutout")
+    replace_schema(cutout_of_packshot, OPTIONS_SCHEMA)
+    trigger.click(
+        packshot,
+        [photo, classes, packshot_options, cutout_of_packshot, *look, *old],
+        file("picture"),
+        api_name="packshot",
         **event,
     )
     trigger.click(

@@ -21,7 +21,7 @@ from clothseg.pipelining import in_order
 if TYPE_CHECKING:
     from PIL import Image
 
-    from clothseg.options import CutoutOptions, TryonOptions
+    from clothseg.options import CutoutOptions, PackshotOptions, TryonOptions
     from clothseg.segmentation import Segmentation
     from clothseg.segmenter import Segmenter
 
@@ -31,6 +31,7 @@ KINDS = {
     "cutouts": ".png",
     "masks": ".png",
     "tryon": ".png",
+    "packshots": ".png",
     "overlays": ".jpg",
     "items": ".json",
     "coco": ".json",
@@ -61,6 +62,7 @@ class OutputSpec:
         cutout: options of cut-outs and masks; None is the default.
         polygons: write polygons in COCO, Label Studio and CVAT files, not exact masks.
         tryon: options of try-on masks; None is the default.
+        packshot: options of packshots; None is the default.
         grey: write label maps as grey PNGs without a palette: `Segmentation.label_picture`.
 
     Raises:
@@ -74,6 +76,7 @@ class OutputSpec:
     polygons: bool = False
     grey: bool = False
     tryon: "TryonOptions | None" = None
+    packshot: "PackshotOptions | None" = None
 
     def __post_init__(self) -> None:
         unknown = [kind for kind in self.kinds if kind not in KINDS]
@@ -216,6 +219,9 @@ def encoded(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | N
         # Level 3 is several times faster than Pillow's default, and the file hardly larger.
         picture = result.cutout(*wanted.classes, options=wanted.cutout)
         return atomic_files.encoded(picture, "PNG", compress_level=3)
+    if kind == "packshots":
+        shot = result.packshot(*wanted.classes, packshot=wanted.packshot, options=wanted.cutout)
+        return atomic_files.encoded(shot, "PNG", compress_level=3)
     if kind == "overlays":
         return atomic_files.encoded(result.overlay(), "JPEG", quality=90)
     things = result.items(*wanted.classes)
