@@ -43,7 +43,8 @@ def test_a_shadow_darkens_what_lies_below() -> None:
     plain, shaded = (packshot(cutout, PackshotOptions(shadow=on), "#eeeeee") for on in (False, True))
     assert plain.shape == shaded.shape and (shaded <= plain).all() and (shaded < plain).any()
     rows, columns = np.nonzero((shaded < plain).any(-1))
-    assert rows.max() - 90 > 10 - rows.min() and abs(columns.min() + columns.max() - (shaded.shape[1] - 1)) <= 1
+    top, bottom = np.flatnonzero((plain == 255).all(-1).any(1))[[0, -1]]
+    assert rows.max() - bottom > top - rows.min() and abs(columns.min() + columns.max() - (shaded.shape[1] - 1)) <= 1
     article = (plain == 255).all(-1)
     np.testing.assert_array_equal(shaded[article], plain[article])
 

@@ -39,7 +39,8 @@ def test_the_median_becomes_the_colour_and_folds_stay(cloth: tuple[np.ndarray, n
     wanted = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)])
     assert np.abs(np.median(lab(made[inner]), 0) - lab(wanted[None])[0]).max() < 4
     before, after = lab(photo[inner])[:, 0], lab(made[inner])[:, 0]
-    assert np.corrcoef(before, after)[0, 1] > 0.98 and after.std() > 0.2 * before.std()
+    ranks = [lightness.argsort().argsort() for lightness in (before, after)]
+    assert np.corrcoef(*ranks)[0, 1] > 0.98 and after.std() > 0.2 * before.std()
     outside = cv2.dilate(mask.view(np.uint8), np.ones((21, 21), np.uint8)) == 0
     np.testing.assert_array_equal(made[outside], photo[outside])
 
