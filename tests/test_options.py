@@ -16,7 +16,7 @@ from paper_dolls import draw
 from PIL import Image
 
 from clothseg import ConfigError, Segmentation, Segmenter, SegmentOptions, UnknownClassError
-from clothseg.app.endpoints import add_endpoints
+from clothseg.app.endpoint_events import add_endpoints
 from clothseg.app.mcp import OLD_SWITCHES
 from clothseg.app.settings import (
     DEFAULT_CUTOUT,

@@ -127,7 +127,9 @@ class Answers:
     def correct(self, event: gr.EventData, said: Any, seen: Any, *settings: Any) -> tuple[Any, Any, Any]:
         """The result, the stage's value and what is said after the visitor's corrections."""
         wanted = event._data if isinstance(event._data, dict) else {}
-        if not isinstance(seen, PhotoResult) or wanted.get("base") != seen.started:
+        if not isinstance(seen, PhotoResult):
+            return gr.skip(), _lost(said), gr.skip()
+        if wanted.get("base") != seen.started:
             return gr.skip(), gr.skip(), gr.skip()
         try:
             found = corrected(self.segmenter, seen, Choice.of(wanted).edits)
@@ -170,7 +172,7 @@ class Answers:
         """The refined cut-out of what is picked, for the stage that shows that result."""
         choice = Choice.of(said)
         if not isinstance(seen, PhotoResult):
-            return gr.skip()
+            return _lost(said)
         options = cutout_options(*settings)
         # A new photo's first picks are the server's; the browser has them a moment later.
         picked = choice.picked if choice.number == seen.number else seen.picked
@@ -208,14 +210,16 @@ class Answers:
             return save_tryon_zip(result, TryonOptions.of({"part": kind.partition("-")[2]}))
         return save_format(result, items_of(result), kind, polygons)
 
-    def training_example(self, folder: Path) -> Callable[[Any, Any], None]:
+    def training_example(self, folder: Path) -> Callable[[Any, Any], Any]:
         """Return a handler that saves photo and label map, as the browser shows them, to a data set folder."""
 
         @plain_errors
-        def save(said: Any, seen: Any) -> None:
-            if isinstance(seen, PhotoResult):
-                path = save_training_example(self._as_shown(seen, Choice.of(said)).result, folder)
-                gr.Info(tr("Saved as training example {id}.", id=path.stem))
+        def save(said: Any, seen: Any) -> Any:
+            if not isinstance(seen, PhotoResult):
+                return _lost(said)
+            path = save_training_example(self._as_shown(seen, Choice.of(said)).result, folder)
+            gr.Info(tr("Saved as training example {id}.", id=path.stem))
+            return gr.skip()
 
         return save
 
@@ -243,6 +247,12 @@ class Answers:
                 keep = tuple(dict.fromkeys(part.name for part in seen.parts if part.key in choice.picked))
         settings = Settings(values[: len(SWITCHES)], keep, opacity, cutout_options(*values[len(SWITCHES) :]))
         return gr.update(value=write_link(settings), visible=True)
+
+
+def _lost(said: Any) -> Any:
+    """What the stage is told if it shows a result that the server does not have: the browser sends the photo again."""
+    number = Choice.of(said).number
+    return stage_news(number, lost=True) if number else gr.skip()
 
 
 def _color(options: CutoutOptions) -> str | None:

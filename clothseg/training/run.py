@@ -76,11 +76,11 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
         refuse_earlier_run(output, again=training.resume_from_checkpoint == "auto")
     writes = training.process_index == 0
     repo_id = prepare_push(training) if training.push_to_hub and writes else None
-    # The Trainer would push pickles, and the token among them: `publish.push` pushes clean folders in its place.
+    # The Trainer would push pickles, including the token; `publish.push` pushes clean folders instead.
     token, training.push_to_hub, training.hub_token = training.hub_token, False, None
 
     set_seed(training.seed)
-    # Cheap before dear: the models are looked up before minutes go into decoding every row.
+    # Cheap checks first: look up the models before decoding every row, which takes minutes.
     network = build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch)
     if training.activation_checkpointing and not network.supports_gradient_checkpointing:
         raise ConfigError(
@@ -90,7 +90,7 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
     processor = build_processor(parsing.size)
     teacher = _teacher(parsing, processor, training.device)
     labels_to_make = labellings(parsing, output) if writes else []
-    with training.main_process_first(local=True, desc="check of the rows"):  # the others find it in the cache
+    with training.main_process_first(local=True, desc="check of the rows"):  # the other processes find it in the cache
         splits = load_splits(
             parsing.dataset_name,
             parsing.dataset_revision,
@@ -108,7 +108,7 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
         with training.main_process_first(desc="labels of the teacher"):
             for labels in labels_to_make:
                 labels.write()
-            labels_to_make = []  # the teacher's memory is free for the training
+            labels_to_make = []  # frees the teacher's memory for the training
             taught, taught_counts = taught_rows(parsing, output, splits)
         rows, counts = concatenate_datasets([rows, taught]), np.concatenate([counts, taught_counts])
     rows = rows.select(repeat_factor_indices(counts, parsing.rare_sampling, training.seed))
@@ -166,7 +166,7 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
         sys.stdout.write(f"Kept the {next(iter(candidates))} weights: mIoU of {found}.\n")
     if start:
         interpolate_weights(trainer.network, start, parsing.weight_interpolation)
-    # Nothing below needs the other processes, and they would not wait for ever.
+    # Nothing below needs the other processes, which would not wait that long.
     trainer.end()
     if writes:
         _save(trainer, processor, parsing.save_dtype, building)
@@ -262,7 +262,7 @@ def _report(
     part, rows = splits.reported
     scores = score(segmenter, rows)
     only = only_class(scores)
-    if only is not None:  # the model is kept: it has taken hours, and may yet be of use to whoever looks for the cause
+    if only is not None:  # The model is kept: it took hours, and may help to find the cause.
         sys.stderr.write(f"Warning: the trained model labels every pixel of the {part} photos {only}.\n")
     found = report(scores)
     write_log(log, folder / LOG_FILE)

@@ -198,7 +198,8 @@ def test_a_preview_is_for_the_result_that_is_shown(answers: Answers, doll: Photo
     assert answers.preview(said, doll, *PLAIN)["news"]["cutout"]["picked"] == ["Skirt"]
     assert answers.preview(said | {"number": 0}, doll, *PLAIN)["news"]["cutout"]["picked"] == ["Hat"]
     assert answers.preview(said | {"picked": []}, doll, *PLAIN)["news"]["cutout"] is None
-    assert answers.preview(said, None, *PLAIN) == gr.skip()
+    assert answers.preview({}, None, *PLAIN) == gr.skip()
+    assert answers.preview(said, None, *PLAIN)["news"] == {"number": doll.number, "lost": True}
 
 
 def test_a_link_names_classes_only_if_others_are_picked(answers: Answers, doll: PhotoResult) -> None:

@@ -1,6 +1,6 @@
 """The app's endpoints, called as programs call them.
 
-Covers `clothseg.app.photo_input`, `clothseg.app.mcp`.
+Covers `clothseg.app.endpoint_events`, `clothseg.app.photo_input`, `clothseg.app.mcp`.
 """
 
 import asyncio

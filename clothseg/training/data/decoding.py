@@ -34,13 +34,13 @@ def decode_mask(stored: dict[str, Any] | None, row_id: str) -> npt.NDArray[np.ui
         ):
             ids = np.asarray(picture)
     except ImageError as error:
-        raise DataError(f"Row {row_id}: the mask is no readable picture: {error}") from error
+        raise DataError(f"Row {row_id}: the mask is not a readable picture: {error}") from error
     except Exception as error:  # decoders answer damaged bytes with nearly any exception
         reason = getattr(error, "strerror", None) or str(error).rstrip(".") or type(error).__name__
-        raise DataError(f"Row {row_id}: the mask is no readable picture ({reason}).") from error
+        raise DataError(f"Row {row_id}: the mask is not a readable picture ({reason}).") from error
     if ids.ndim == 3:
         if ids.shape[2] < 3 or not (ids[..., :1] == ids[..., :3]).all():
-            raise DataError(f"Row {row_id}: the mask is a colour picture; it must hold class ids (mode L or P).")
+            raise DataError(f"Row {row_id}: the mask is a colour picture; it must contain class ids (mode L or P).")
         ids = ids[..., 0]
     with np.errstate(invalid="ignore"):  # of a floating-point mask
         mask = ids.astype(np.uint8)
@@ -48,7 +48,7 @@ def decode_mask(stored: dict[str, Any] | None, row_id: str) -> npt.NDArray[np.ui
     if wrong.size:
         lip = " 18 and 19 are shoes in LIP and CIHP, whose ids differ from ATR's." if {*wrong} <= {18, 19} else ""
         raise DataError(
-            f"Row {row_id}: the mask holds {', '.join(map(str, wrong[:5]))}; class ids are 0 to {NUM_CLASSES - 1}, "
+            f"Row {row_id}: the mask contains {', '.join(map(str, wrong[:5]))}; class ids are 0 to {NUM_CLASSES - 1}, "
             f"and {IGNORE} for pixels without annotation.{lip}"
         )
     return mask
@@ -78,6 +78,6 @@ def decode_row(row: dict[str, Any]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[
     if mask.shape != photo.shape[:2]:
         raise DataError(
             f"Row {row['id']}: the mask is {mask.shape[1]}x{mask.shape[0]} pixels, "
-            f"the photo {photo.shape[1]}x{photo.shape[0]}; they must be of one size."
+            f"the photo {photo.shape[1]}x{photo.shape[0]}; they must have the same size."
         )
     return photo, mask

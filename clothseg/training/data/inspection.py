@@ -15,7 +15,7 @@ from clothseg.training.bars import progress_bar
 from clothseg.training.data.decoding import decode_mask, decode_row
 from clothseg.training.data.duplicates import WORDS, photo_hash
 from clothseg.training.data.mask_encoding import MaskStatistics
-from clothseg.training.data.row_cache import remembered
+from clothseg.training.data.row_cache import cached_inspection
 
 
 class Inspection(NamedTuple):
@@ -45,7 +45,7 @@ def inspect_rows(rows: Dataset, description: str) -> Inspection:
         rows: undecoded rows with `id`, `image` and `mask`.
         description: text before the progress bar.
     """
-    found = remembered(rows, lambda: _flat(_inspect(rows, description)))
+    found = cached_inspection(rows, lambda: _flat(_inspect(rows, description)))
     hashes, problems = found.pop("hashes"), found.pop("problems")
     return Inspection(MaskStatistics(**found), hashes, problems)
 

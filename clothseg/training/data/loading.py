@@ -187,7 +187,7 @@ def check_encoding(masks: dict[str, MaskStatistics], name: str) -> None:
     refused = [finding.text for finding in findings if finding.refused]
     if refused:
         raise DataError(
-            f"The masks of {name} cannot be right: {'; '.join(refused)}. Masks must hold ATR's class ids, "
+            f"The masks of {name} cannot be right: {'; '.join(refused)}. Masks must contain ATR's class ids, "
             f"0 ({NAMES[0]}) to {NUM_CLASSES - 1} ({NAMES[-1]}), and {IGNORE} where nothing is annotated; "
             "`python -m clothseg audit` shows more."
         )
@@ -197,8 +197,8 @@ def check_encoding(masks: dict[str, MaskStatistics], name: str) -> None:
         only = only_class_of(measured.pixels)
         if part != "train" and only is not None:
             raise DataError(
-                f"The masks of {name}, part {part}, show {only} only: a mean IoU over a single class says nothing. "
-                "Hold out rows that show more."
+                f"The masks of {name}, part {part}, show {only} only: a mean IoU over a single class is meaningless. "
+                "Hold out rows with more classes."
             )
 
 
@@ -218,7 +218,7 @@ def _checked(
         if on_bad_row == "fail":
             raise DataError(
                 f"{len(bad)} of the {len(used)} rows of {record.dataset} cannot be used:{listed}\n"
-                "Mend them, or leave them out with --on_bad_row skip."
+                "Correct them, or leave them out with --on_bad_row skip."
             )
         logger.warning("Left out %d of %d rows that cannot be used:%s", len(bad), len(used), listed)
     record.skipped = record.skipped | reasons
@@ -239,7 +239,7 @@ def _report_duplicates(
     if across:
         logger.warning(
             "%d groups of near-duplicate photos have rows in several splits of %s, such as %s: figures on the "
-            "held-out rows may flatter.",
+            "held-out rows may be too good.",
             len(across),
             record.dataset,
             some(rows.select(across[0])["id"][:]),

@@ -1,11 +1,13 @@
-"""Whether masks hold ATR's class ids: what a wrong encoding looks like, found before a training learns it.
+"""Check that masks contain ATR's class ids, and recognise other encodings before a model is trained on them.
 
-Masks of another encoding often decode without an error: 0 and 255 for ground and figure, LIP's ids, ids shifted by
-one. A model trained on them gets good figures and is useless. What gives them away is where classes lie in the photos.
+Masks in another encoding often decode without an error: 0 and 255 for background and figure, LIP's ids, ids shifted by
+one. A model trained on them gets good figures and is useless. The positions of the classes in the photos reveal such
+masks.
 
 The limits were measured on the 799 rows of CCP-as-ATR `train.parquet`: along the borders of every photo at least 94 %
-of the pixels are Background; of the orders in `ORDER` 99.8 % hold over all photos, and at least 87 % in each single
-photo. LIP's ids read as ATR's keep 75 % of them at best, ids shifted by one 64 to 71 %, permuted ids 70 % (median).
+of the pixels are Background; 99.8 % of the orders in `ORDER` hold over all photos, and at least 87 % in each single
+photo. If LIP's ids are read as ATR's, at most 75 % of them hold; with ids shifted by one 64 to 71 %; with permuted ids
+70 % (median).
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,9 +20,9 @@ from clothseg.labels import BACKGROUND, IGNORE, LABEL2ID, NAMES, NUM_CLASSES, SI
 
 
 GRID = 128
-"""Longest side, in pixels, of the copy in which places are measured."""
+"""Longest side in pixels of the reduced copy in which positions are measured."""
 MIN_PIXELS = 5
-"""Pixels of that copy from which on a class has a place."""
+"""Least number of pixels of that copy for a class to have a position."""
 
 _HEAD = ("Hat", "Hair", "Sunglasses", "Face")
 _LEGS = ("Left-leg", "Right-leg")
@@ -33,30 +35,30 @@ ORDER: tuple[tuple[str, str], ...] = (
     *(("Upper-clothes", lower) for lower in ("Skirt", "Pants")),
     ("Scarf", "Pants"),
 )
-"""Pairs of classes of which the first lies above the second on a standing person."""
+"""Pairs of classes: the first one is above the second one on a standing person."""
 
 MIN_ORDERED = 0.8
-"""Share of the orders, in whichever direction suits each photo best, below which ids must be wrong."""
+"""Share of the orders that hold, in the direction that suits each photo best, below which the ids must be wrong."""
 MIN_ORDERS = 30
-"""Pairs seen from which on orders say anything: one or two photos of whole people."""
+"""Least number of observed pairs for a decision: one or two photos of whole people."""
 MIN_OTHER, MIN_BETTER = 0.95, 0.1
-"""Share of the orders that hold when masks are read in another encoding, and by how much more than as ATR's ids,
-from which on that encoding is the likelier one."""
+"""Share of the orders that hold if masks are read in another encoding, and its lead over ATR's ids, from which on the
+other encoding is more likely."""
 MIN_UPRIGHT = 0.75
-"""The same share for upright photos, below which a warning is due."""
+"""Share of the orders that hold in upright photos, below which there is a warning."""
 MIN_SIDES, MIN_SIDES_SEEN = 0.35, 20
-"""Share of the pairs whose left one lies on the photo's right below which sides may be the viewer's, and how many
-pairs must be seen."""
+"""Share of the pairs whose left part is on the photo's right, below which sides may be the viewer's, and the least
+number of observed pairs."""
 MIN_BORDER = 0.5
-"""Least share of Background along the borders; less takes close-ups, or wrong ids."""
+"""Least share of Background along the borders; a lower share means close-ups or wrong ids."""
 MIN_BACKGROUND = 0.02
-"""Least share of Background in all that is annotated."""
+"""Least share of Background among the annotated pixels."""
 MAX_IGNORED = 0.5
-"""Largest share of 255 in the photos' middle."""
+"""Largest share of 255 in the photos' centre."""
 MAX_LONE_HAT = 0.1
-"""Largest share of the pixels that may be Hat where nothing else is annotated but Background."""
+"""Largest share of Hat pixels in masks that contain only Background and Hat."""
 BORDERLESS = (*_HEAD, *_LEGS, *_SHOES, "Belt", "Left-arm", "Right-arm", "Scarf")
-"""Classes that cannot surround photos, however close the camera: only large garments and bags can."""
+"""Classes that cannot fill a photo's borders, even in close-ups; only large garments and bags can."""
 
 _LIP = {
     "Hat": 1, "Hair": 2, "Sunglasses": 4, "Upper-clothes": 5, "Dress": 6, "Pants": 9, "Scarf": 11, "Skirt": 12,
@@ -67,18 +69,18 @@ OTHER_IDS: dict[str, dict[str, int]] = {
     "ATR's ids plus one": {name: index + 1 for index, name in enumerate(NAMES[:-1])},
     "ATR's ids minus one": {name: index - 1 for index, name in enumerate(NAMES) if index},
 }
-"""Other encodings: what they are called, and which id each class has in them."""
+"""Other encodings: their name, and the id of each class in them."""
 
 
 class MaskStatistics(NamedTuple):
-    """What is kept of N masks to judge their encoding.
+    """Statistics of N masks that reveal their encoding.
 
     Attributes:
-        pixels: (N, 18) int64, each class's pixels.
+        pixels: (N, 18) int64, pixels of each class.
         ignored: (N,) int64, pixels of 255.
-        border: (N, 19) int64, pixels of each class and of 255 along the border of a small copy.
-        middle: (N, 2) int64, pixels and pixels of 255 in the middle (half as wide and high) of that copy.
-        places: (N, 2, 18) float32, mean row and column of each class in that copy, NaN where it has too few pixels.
+        border: (N, 19) int64, pixels of each class and of 255 along the border of a reduced copy.
+        middle: (N, 2) int64, all pixels and pixels of 255 in the centre (half as wide and high) of that copy.
+        places: (N, 2, 18) float32, mean row and column of each class in that copy, NaN if it has too few pixels.
     """
 
     pixels: npt.NDArray[np.int64]
@@ -89,7 +91,7 @@ class MaskStatistics(NamedTuple):
 
     @classmethod
     def empty(cls, count: int) -> "MaskStatistics":
-        """Room for `count` masks, as if they held no pixel."""
+        """Return statistics for `count` masks, as if they had no pixels."""
         return cls(
             np.zeros((count, NUM_CLASSES), np.int64),
             np.zeros(count, np.int64),
@@ -99,7 +101,7 @@ class MaskStatistics(NamedTuple):
         )
 
     def measure(self, index: int, mask: npt.NDArray[np.uint8]) -> None:
-        """Fill in row `index` from a mask (H, W) uint8 of class ids and 255."""
+        """Set row `index` from a mask (H, W) uint8 of class ids and 255."""
         counts = np.bincount(mask.ravel(), minlength=IGNORE + 1)
         self.pixels[index], self.ignored[index] = counts[:NUM_CLASSES], counts[IGNORE]
         step = max(1, -(-max(mask.shape) // GRID))
@@ -119,30 +121,30 @@ class MaskStatistics(NamedTuple):
             self.places[index, axis] = np.where(known >= MIN_PIXELS, sums / np.maximum(known, 1), np.nan)
 
     def at(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> "MaskStatistics":
-        """The statistics of some rows."""
+        """Return the statistics of some rows."""
         chosen = np.asarray(rows, np.int64)
         return MaskStatistics(
             self.pixels[chosen], self.ignored[chosen], self.border[chosen], self.middle[chosen], self.places[chosen]
         )
 
     def put(self, rows: Sequence[int] | npt.NDArray[np.int64], others: "MaskStatistics") -> None:
-        """Replace the statistics of some rows by those of as many others."""
+        """Replace the statistics of some rows by those of the same number of others."""
         chosen = np.asarray(rows, np.int64)
         self.pixels[chosen], self.ignored[chosen], self.border[chosen] = others.pixels, others.ignored, others.border
         self.middle[chosen], self.places[chosen] = others.middle, others.places
 
 
 class Finding(NamedTuple):
-    """What is wrong or odd about masks. `refused`: it cannot be right, so that a training would be wasted."""
+    """A problem with masks. `refused`: they cannot be right, so training would be wasted."""
 
     text: str
     refused: bool
 
 
 def findings_about(masks: MaskStatistics) -> list[Finding]:
-    """What speaks against masks holding ATR's ids, the worst first; an empty list for sound ones.
+    """Return reasons why masks may not contain ATR's ids, the worst first; an empty list for valid masks.
 
-    Findings about no mask at all, and about photos of other things than whole people, are warnings at most.
+    A lack of masks, and photos of something other than whole people, give warnings at most.
     """
     shown = np.flatnonzero(masks.pixels.any(axis=0))
     if not (masks.pixels.any() or masks.ignored.any()):
@@ -156,35 +158,39 @@ def findings_about(masks: MaskStatistics) -> list[Finding]:
 
 
 def only_class_of(pixels: npt.NDArray[np.int64]) -> str | None:
-    """Name of the only class that masks with these pixels (..., 18) show, or None where they show none or several."""
+    """Return the name of the only class in masks with these pixels (..., 18); None if there are none or several."""
     shown = np.flatnonzero(pixels.reshape(-1, NUM_CLASSES).any(axis=0))
     return NAMES[shown[0]] if len(shown) == 1 else None
 
 
 def _one_class(masks: MaskStatistics, shown: npt.NDArray[np.int64]) -> Finding | None:
-    """Masks of a figure before a ground, or of nothing."""
+    """Find masks of a figure and a background, or without classes."""
     total, ignored = int(masks.pixels.sum()), int(masks.ignored.sum())
     if not len(shown):
         return Finding(f"all pixels are {IGNORE}, which means not annotated: there is nothing to learn", True)
     if len(shown) == 1:
         beside = f" and {IGNORE} (not annotated)" if ignored else ""
         guess = (
-            f"; masks of 0 and {IGNORE} for ground and figure must be given class ids first"
+            f"; masks of 0 and {IGNORE} for background and figure must be converted to class ids first"
             if ignored and shown[0] == BACKGROUND
             else ""
         )
-        return Finding(f"they hold only {shown[0]} ({NAMES[shown[0]]}){beside}: a single class{guess}", True)
+        return Finding(f"they contain only {shown[0]} ({NAMES[shown[0]]}){beside}: a single class{guess}", True)
     if len(shown) > 2 or BACKGROUND not in shown:
         return None
     share = masks.pixels[:, shown[1]].sum() / total
-    text = f"they hold only 0 (Background) and {shown[1]} ({NAMES[shown[1]]}), the latter in {share:.0%} of the pixels"
+    text = (
+        f"they contain only 0 (Background) and {shown[1]} ({NAMES[shown[1]]}), the latter in {share:.0%} of the pixels"
+    )
     if shown[1] == LABEL2ID["Hat"] and share > MAX_LONE_HAT:
-        return Finding(f"{text}: masks of 0 and 1 for ground and figure must be given class ids first", True)
+        return Finding(
+            f"{text}: masks of 0 and 1 for background and figure must be converted to class ids first", True
+        )
     return Finding(f"{text}: a model trained on them knows no other class", False)
 
 
 def _surroundings(masks: MaskStatistics) -> list[Finding | None]:
-    """What lies along the photos' borders and in their middle."""
+    """Check the photos' borders and centres."""
     border, middle = masks.border.sum(axis=0), masks.middle.sum(axis=0)
     annotated, around = masks.pixels.sum(), max(int(border[:NUM_CLASSES].sum()), 1)
     found: list[Finding | None] = []
@@ -205,7 +211,7 @@ def _surroundings(masks: MaskStatistics) -> list[Finding | None]:
         text = f"{background:.1%} of the annotated pixels are Background: a model trained on them hardly finds it"
         found.append(Finding(text, False))
     if annotated and middle[0] and middle[1] / middle[0] > MAX_IGNORED:
-        text = f"in the photos' middle {middle[1] / middle[0]:.0%} of the pixels are {IGNORE} (not annotated)"
+        text = f"in the photos' centre {middle[1] / middle[0]:.0%} of the pixels are {IGNORE} (not annotated)"
         found.append(Finding(text, False))
     return found
 
@@ -213,16 +219,16 @@ def _surroundings(masks: MaskStatistics) -> list[Finding | None]:
 def ordered_share(
     places: npt.NDArray[np.float32], ids: Mapping[str, int] = LABEL2ID
 ) -> tuple[float, float, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """How well the places of classes fit a standing person.
+    """Measure how well the positions of classes fit a standing person.
 
     Args:
         places: (N, 2, 18) of `MaskStatistics`.
-        ids: name -> id; names that it lacks take no part.
+        ids: name -> id; missing names are ignored.
 
     Returns:
         The share of the pairs of `ORDER` that hold in upright photos; the share that hold in the direction that suits
-        each photo best, which photos lying on their sides fulfil as well; (P,) how often each pair was seen and how
-        often it held upright. The shares are NaN where no pair was seen.
+        each photo best, which is also high for photos turned sideways; (P,) how often each pair was observed and how
+        often it held upright. The shares are NaN if no pair was observed.
     """
     upper, lower = np.array([(ids.get(upper, -1), ids.get(lower, -1)) for upper, lower in ORDER]).T
     apart = places[:, :, lower] - places[:, :, upper]
@@ -237,7 +243,7 @@ def ordered_share(
 
 
 def _order(masks: MaskStatistics) -> Finding | None:
-    """Whether the classes lie where a person has them."""
+    """Check whether the classes are where a person has them."""
     upright, best, seen, held = ordered_share(masks.places)
     if seen.sum() < MIN_ORDERS:
         return None
@@ -245,18 +251,20 @@ def _order(masks: MaskStatistics) -> Finding | None:
     held_in = {name: int(reading[3].sum()) for name, reading in likely.items() if reading[2].sum() >= MIN_ORDERS}
     fitting = {name: count for name, count in held_in.items() if likely[name][1] > max(MIN_OTHER, best + MIN_BETTER)}
     if best >= MIN_ORDERED and not fitting:
-        return None if upright >= MIN_UPRIGHT else Finding("many photos seem to lie on their side or head", False)
+        return (
+            None if upright >= MIN_UPRIGHT else Finding("many photos seem to be turned sideways or upside down", False)
+        )
     worst = sorted(np.flatnonzero(seen), key=lambda pair: held[pair] - seen[pair])[:2]
     examples = " and ".join(
-        f"{ORDER[pair][0]} lies below {ORDER[pair][1]} in {seen[pair] - held[pair]} of {seen[pair]} photos"
+        f"{ORDER[pair][0]} is below {ORDER[pair][1]} in {seen[pair] - held[pair]} of {seen[pair]} photos"
         for pair in worst
     )
     guess = f"; they look like {max(fitting, key=lambda key: fitting[key])}" if fitting else ""
-    return Finding(f"the classes do not lie where a person has them: {examples}{guess}", True)
+    return Finding(f"the classes are not where a person has them: {examples}{guess}", True)
 
 
 def _sides(masks: MaskStatistics) -> Finding | None:
-    """Whether left is the wearer's own left."""
+    """Check whether left is the wearer's own left."""
     left, right = np.array(SIDE_PAIRS).T
     apart = masks.places[:, 1, left] - masks.places[:, 1, right]
     seen = int((~np.isnan(apart)).sum())
@@ -265,8 +273,8 @@ def _sides(masks: MaskStatistics) -> Finding | None:
     if seen < MIN_SIDES_SEEN or share >= MIN_SIDES:
         return None
     return Finding(
-        f"left arms, legs and shoes lie on the photo's left in {1 - share:.0%} of the cases: left is the wearer's "
-        "own, which is the photo's right when somebody faces the camera",
+        f"left arms, legs and shoes are on the photo's left in {1 - share:.0%} of the cases: left is the wearer's "
+        "own, which is on the photo's right if the person faces the camera",
         False,
     )
 
@@ -279,7 +287,7 @@ def _absent(shown: npt.NDArray[np.int64]) -> Finding | None:
 
 
 def shares_text(parts: Mapping[str, MaskStatistics]) -> str:
-    """A table of each class's share of the annotated pixels and of the photos, for each part of a data set."""
+    """Return a table of each class's share of the annotated pixels and of the photos, for each part of a data set."""
     lines = [["", *(f"{part}, {what}" for part in parts for what in ("pixels", "photos"))]]
     for index, name in enumerate(NAMES):
         cells = []

@@ -1,4 +1,4 @@
-"""Where rows come from: parquet files and the Hub, brought into one form."""
+"""Read rows from parquet files, folders and the Hub into one form."""
 
 import logging
 from collections.abc import Callable, Collection
@@ -26,22 +26,22 @@ _TAGS: dict[str, tuple[int, ...]] = {name.casefold(): (index,) for index, name i
 def load_parts(
     name: str, revision: str | None, choose: Callable[[list[str]], list[str]] = list
 ) -> tuple[Dataset, dict[str, npt.NDArray[np.int64]], str | None]:
-    """Labelled rows of a data set, and which of its splits they belong to.
+    """Load the labelled rows of a data set, and the numbers of the rows in each of its splits.
 
-    Splits may be called `val`, `valid` or `dev` as well; here they are `validation`.
+    A split `val`, `valid` or `dev` is called `validation` here.
 
     Args:
-        name: Hub id; or a folder or parquet file, in a layout that `dataset_folder` knows.
+        name: Hub id; or a folder or parquet file in a layout of `dataset_folder`.
         revision: branch, tag or commit, for the Hub only.
-        choose: picks the splits to load from those of `train`, `validation` and `test` that there are; the others
-            need neither the columns nor be whole.
+        choose: selects the splits to load from the available ones of `train`, `validation` and `test`; the others are
+            not read, and may be damaged or lack columns.
 
     Returns:
-        Undecoded rows with `id`, `image` and `mask`, no id twice: the data set's own ids where it has such, else row
-        numbers. Numbers of the rows of each split chosen. The commit, None for what is on disk.
+        Undecoded rows with `id`, `image` and `mask`; ids are unique: the data set's own ids if they are, else row
+        numbers. The row numbers of each loaded split. The commit, or None for local data.
 
     Raises:
-        DataError: no such folder or files, or columns missing.
+        DataError: the folder or files are missing, or columns are.
         HubError: the Hub cannot be reached or has no such data set or revision.
     """
     names, read, commit = _opened(name, revision)
@@ -50,12 +50,13 @@ def load_parts(
 
 
 def splits_of(name: str, revision: str | None) -> list[str]:
-    """Which of `train`, `validation` and `test` a data set has; arguments and errors as of `load_parts`."""
+    """Return which of `train`, `validation` and `test` a data set has; arguments and errors as for `load_parts`."""
     return list(_opened(name, revision)[0])
 
 
 def _opened(name: str, revision: str | None) -> tuple[dict[str, str], Callable[[str], Dataset], str | None]:
-    """A data set's splits and how they are spelled there, what reads one of that spelling, and the commit."""
+    """Return a data set's splits with their own spelling, a function that reads a split by that spelling, and the
+    commit."""
     path, commit = Path(name), None
     read: Callable[[str], Dataset]
     if path.exists():
@@ -69,31 +70,31 @@ def _opened(name: str, revision: str | None) -> tuple[dict[str, str], Callable[[
     others = [split for split in spelled if split not in names.values()]
     known = "splits are called train, validation (or val, valid, dev) and test"
     if not names:
-        raise DataError(f"{name} has no split that we know, only {', '.join(others)}: {known}.")
+        raise DataError(f"{name} has no known split, only {', '.join(others)}: {known}.")
     if others and "validation" not in names:
-        logger.warning("%s: left aside %s: %s.", name, ", ".join(others), known)
+        logger.warning("%s: ignored the splits %s: %s.", name, ", ".join(others), known)
     return names, read, commit
 
 
 def load_unlabelled(name: str, excluded: Collection[str] = (), option: str = "unlabelled_name") -> Dataset:
-    """Photos without masks, undecoded, with `id` and `image`: all rows of a parquet file or of a Hub data set.
+    """Load photos without masks from all rows of a parquet file or a Hub data set, undecoded, with `id` and `image`.
 
     Args:
         name: file or Hub id.
         excluded: ids of rows to leave out.
-        option: that gave the name, for messages.
+        option: the option that gave the name, for messages.
 
     Returns:
-        The rows; with `classes`, a list of class ids each, where the data has such a column of ids or names.
+        The rows; with a list of class ids `classes` if the data has such a column of ids or names.
 
     Raises:
-        DataError: no such file, no column `image`, tags that are no classes, or no rows left.
+        DataError: the file or the column `image` is missing, a tag is not a class, or no rows are left.
         HubError: the Hub cannot be reached or has no such data set.
     """
     if Path(name).is_file():
         found = _from_parquet({"train": Path(name)})
     elif name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise DataError(f"{name} is no file; --{option} takes a parquet file or a Hub id user/name.")
+        raise DataError(f"{name} is not a file; --{option} takes a parquet file or a Hub id user/name.")
     else:
         found, _ = _from_hub(name, None)
     rows = concatenate_datasets(list(found.values()))
@@ -105,7 +106,7 @@ def load_unlabelled(name: str, excluded: Collection[str] = (), option: str = "un
         left_out = set(excluded)
         rows = rows.select([number for number, row_id in enumerate(rows["id"]) if str(row_id) not in left_out])
         if not len(rows):
-            raise DataError(f"{name} has no rows but those that --exclude_file lists.")
+            raise DataError(f"{name} has no rows left: --exclude_file lists all of them.")
     rows = rows.cast_column("image", Image(decode=False))
     if "classes" not in rows.column_names:
         return rows.select_columns(["id", "image"])
@@ -118,14 +119,14 @@ def load_unlabelled(name: str, excluded: Collection[str] = (), option: str = "un
 
 
 def tag_ids(tags: object, place: str) -> list[int]:
-    """Class ids of a photo's tags: ids, or names in any case; `shoes`, `legs` and `arms` stand for both sides.
+    """Return the class ids of a photo's tags: ids, or names in any case; `shoes`, `legs` and `arms` mean both sides.
 
     Args:
-        tags: a list of them, or None where a photo has none.
-        place: where they stand, for messages.
+        tags: a list of them, or None if the photo has none.
+        place: where they are in the data, for messages.
 
     Raises:
-        DataError: a tag is no class; the message names it.
+        DataError: a tag is not a class; the message names it.
     """
     if tags is None:
         return []
@@ -136,7 +137,7 @@ def tag_ids(tags: object, place: str) -> list[int]:
         ids = _TAGS.get(tag.strip().casefold(), ()) if isinstance(tag, str) else (tag,)
         if not ids or not all(isinstance(index, int) and 0 <= index < NUM_CLASSES for index in ids):
             raise DataError(
-                f"{place}: {str(tag)[:50]!r} in classes is no class; give ids 0 to {NUM_CLASSES - 1} or names: "
+                f"{place}: {str(tag)[:50]!r} in classes is not a class; give ids 0 to {NUM_CLASSES - 1} or names: "
                 f"{', '.join(NAMES)}, and Shoes, Legs, Arms for both sides."
             )
         found.update(ids)
@@ -144,7 +145,7 @@ def tag_ids(tags: object, place: str) -> list[int]:
 
 
 def read_ids(file: str) -> list[str]:
-    """Row ids of a text file, one a line; empty lines and lines that begin with `#` are skipped.
+    """Return the row ids in a text file, one per line; empty lines and lines that begin with `#` are skipped.
 
     Raises:
         DataError: it cannot be read.
@@ -152,13 +153,13 @@ def read_ids(file: str) -> list[str]:
     try:
         lines = Path(file).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text file"
+        reason = getattr(error, "strerror", None) or "it is not a text file"
         raise DataError(f"--exclude_file {file} cannot be read: {reason}.") from error
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
 def load_labelled(file: Path) -> Dataset:
-    """Rows of `id`, `image` and `mask` of a parquet file, undecoded."""
+    """Load the rows of a parquet file, undecoded, with `id`, `image` and `mask`."""
     return _undecoded(_from_parquet({"train": file})["train"].select_columns(["id", "image", "mask"]), str(file))
 
 
@@ -185,7 +186,7 @@ def _from_hub(name: str, revision: str | None) -> tuple[DatasetDict, str | None]
 
 
 def _joined(splits: dict[str, Dataset], name: str) -> tuple[Dataset, dict[str, npt.NDArray[np.int64]]]:
-    """All rows with ids that differ, undecoded, and the row numbers of each split."""
+    """Return all rows, undecoded, with unique ids, and the row numbers of each split."""
     for part, rows in splits.items():
         missing = {"image", "mask"} - set(rows.column_names)
         if missing:
@@ -196,7 +197,7 @@ def _joined(splits: dict[str, Dataset], name: str) -> tuple[Dataset, dict[str, n
     ids: list[str] = []
     if all("id" in rows.column_names for rows in splits.values()):
         ids = [str(row_id) for rows in splits.values() for row_id in rows["id"]]
-    if len(set(ids)) < sum(map(len, splits.values())):  # no ids, or the same several times: number the rows
+    if len(set(ids)) < sum(map(len, splits.values())):  # number the rows if there are no ids or they are not unique
         ids = [
             str(number) if part == "train" else f"{part}-{number}"
             for part, rows in splits.items()

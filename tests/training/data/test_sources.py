@@ -54,9 +54,11 @@ def test_splits_left_aside_are_told_of(tmp_path: Path, caplog: pytest.LogCapture
     dolls(tmp_path / "train.parquet", 4)
     dolls(tmp_path / "holdout.parquet", 2)
     load_parts(str(tmp_path), None)
-    assert "left aside holdout: splits are called train, validation (or val, valid, dev) and test" in caplog.text
+    assert (
+        "ignored the splits holdout: splits are called train, validation (or val, valid, dev) and test" in caplog.text
+    )
     (tmp_path / "train.parquet").unlink()
-    with pytest.raises(DataError, match="has no split that we know, only holdout"):
+    with pytest.raises(DataError, match="has no known split, only holdout"):
         load_parts(str(tmp_path), None)
 
 
