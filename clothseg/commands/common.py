@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clothseg.errors import ConfigError, ImageError, UnknownClassError, UsageError
 from clothseg.labels import GROUPS
-from clothseg.options import CutoutOptions, Option, SegmentOptions, TryonOptions, options_of
+from clothseg.options import CutoutOptions, Option, PackshotOptions, SegmentOptions, TryonOptions, options_of
 
 
 if TYPE_CHECKING:
@@ -131,6 +131,22 @@ def tryon_options(arguments: argparse.Namespace) -> TryonOptions:
     return TryonOptions.of({name: getattr(arguments, name) for name in options_of(TryonOptions)})
 
 
+def add_packshot_options(parser: argparse.ArgumentParser) -> None:
+    """Add an argument for each field of `PackshotOptions`; `packshot_options` reads them."""
+    group = parser.add_argument_group("packshots")
+    for option in options_of(PackshotOptions).values():
+        _add(group, option)
+
+
+def packshot_options(arguments: argparse.Namespace) -> PackshotOptions:
+    """Return the options that the arguments of `add_packshot_options` set.
+
+    Raises:
+        ConfigError: a value that is not allowed.
+    """
+    return PackshotOptions.of({name: getattr(arguments, name) for name in options_of(PackshotOptions)})
+
+
 @contextmanager
 def as_usage() -> Iterator[None]:
     """Raise errors of options as `UsageError`."""
@@ -161,7 +177,12 @@ def _add(parser: "argparse._ActionsContainer", option: Option) -> None:
         )
     else:
         limits = "" if option.maximum is None else f", {option.minimum:g} to {option.maximum:g}"
-        parser.add_argument(f"--{option.name}", type=option.kind, metavar="PIXELS", help=option.help + limits)
+        parser.add_argument(
+            f"--{option.name}",
+            type=option.kind,
+            metavar="PIXELS" if "pixels" in option.help else "N",
+            help=option.help + limits,
+        )
 
 
 class _Renamed(argparse.Action):
