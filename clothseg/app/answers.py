@@ -23,6 +23,8 @@ from clothseg.app.downloads import (
     save_labels,
     save_mask,
     save_masks_zip,
+    save_packshot,
+    save_recolored,
     save_summary,
     save_tryon_zip,
 )
@@ -31,15 +33,18 @@ from clothseg.app.messages import localized
 from clothseg.app.photo_input import fitting_photo, plain_errors
 from clothseg.app.selection import Choice, PhotoResult, carried, cutout_of, first_picks, items_of, of_group, preview_of
 from clothseg.app.server.lazy_files import lazy_file
-from clothseg.app.settings import OPACITY, SWITCHES, Settings, cutout_options, switch_options, write_link
+from clothseg.app.settings import OPACITY, SWITCHES, Settings, cutout_options, hex_of, switch_options, write_link
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ClothsegError
-from clothseg.options import CutoutOptions, SegmentOptions, TryonOptions
+from clothseg.options import CutoutOptions, PackshotOptions, SegmentOptions, TryonOptions
 from clothseg.outputs.masks import KEPT
 from clothseg.segmenter import Segmenter
 
 
 EXPORTS = (
+    ("Recoloured photo (PNG)", "recolor"),
+    ("Packshot, square (PNG)", "packshot-1:1"),
+    ("Packshot, 4:5 (PNG)", "packshot-4:5"),
     ("Try-on mask: upper garment (ZIP)", "tryon-upper"),
     ("Try-on mask: lower garment (ZIP)", "tryon-lower"),
     ("Try-on mask: whole outfit (ZIP)", "tryon-overall"),
@@ -48,6 +53,7 @@ EXPORTS = (
     ("Label Studio (JSON)", "label-studio"),
     ("CVAT (XML)", "cvat"),
     ("Outlines (SVG)", "svg"),
+    ("Layers (PSD)", "psd"),
 )
 """The page's names of files for other tools, and what `Answers.for_tool` calls them."""
 
@@ -121,7 +127,9 @@ class Answers:
     def correct(self, event: gr.EventData, said: Any, seen: Any, *settings: Any) -> tuple[Any, Any, Any]:
         """The result, the stage's value and what is said after the visitor's corrections."""
         wanted = event._data if isinstance(event._data, dict) else {}
-        if not isinstance(seen, PhotoResult) or wanted.get("base") != seen.started:
+        if not isinstance(seen, PhotoResult):
+            return gr.skip(), _lost(said), gr.skip()
+        if wanted.get("base") != seen.started:
             return gr.skip(), gr.skip(), gr.skip()
         try:
             found = corrected(self.segmenter, seen, Choice.of(wanted).edits)
@@ -164,7 +172,7 @@ class Answers:
         """The refined cut-out of what is picked, for the stage that shows that result."""
         choice = Choice.of(said)
         if not isinstance(seen, PhotoResult):
-            return gr.skip()
+            return _lost(said)
         options = cutout_options(*settings)
         # A new photo's first picks are the server's; the browser has them a moment later.
         picked = choice.picked if choice.number == seen.number else seen.picked
@@ -186,23 +194,32 @@ class Answers:
         return make
 
     @plain_errors
-    def for_tool(self, said: Any, seen: Any, kind: str, polygons: bool) -> str | None:
+    def for_tool(self, said: Any, seen: Any, kind: str, color: str, polygons: bool, *settings: Any) -> str | None:
         """Make a file for another tool, one of `EXPORTS`, from what the browser shows, and return its path."""
         if not isinstance(seen, PhotoResult) or kind not in {each for _, each in EXPORTS}:
             return None
-        result = self._as_shown(seen, Choice.of(said)).result
+        choice = Choice.of(said)
+        result = self._as_shown(seen, choice).result
+        mask = mask_of_parts(result, choice.picked)
+        if kind == "recolor":
+            return save_recolored(result, mask, hex_of(color))
+        if kind.startswith("packshot-"):
+            shot = PackshotOptions.of({"aspect": kind.partition("-")[2], "shadow": True})
+            return save_packshot(result, mask, shot, cutout_options(*settings))
         if kind.startswith("tryon-"):
             return save_tryon_zip(result, TryonOptions.of({"part": kind.partition("-")[2]}))
         return save_format(result, items_of(result), kind, polygons)
 
-    def training_example(self, folder: Path) -> Callable[[Any, Any], None]:
+    def training_example(self, folder: Path) -> Callable[[Any, Any], Any]:
         """Return a handler that saves photo and label map, as the browser shows them, to a data set folder."""
 
         @plain_errors
-        def save(said: Any, seen: Any) -> None:
-            if isinstance(seen, PhotoResult):
-                path = save_training_example(self._as_shown(seen, Choice.of(said)).result, folder)
-                gr.Info(tr("Saved as training example {id}.", id=path.stem))
+        def save(said: Any, seen: Any) -> Any:
+            if not isinstance(seen, PhotoResult):
+                return _lost(said)
+            path = save_training_example(self._as_shown(seen, Choice.of(said)).result, folder)
+            gr.Info(tr("Saved as training example {id}.", id=path.stem))
+            return gr.skip()
 
         return save
 
@@ -230,6 +247,12 @@ class Answers:
                 keep = tuple(dict.fromkeys(part.name for part in seen.parts if part.key in choice.picked))
         settings = Settings(values[: len(SWITCHES)], keep, opacity, cutout_options(*values[len(SWITCHES) :]))
         return gr.update(value=write_link(settings), visible=True)
+
+
+def _lost(said: Any) -> Any:
+    """What the stage is told if it shows a result that the server does not have: the browser sends the photo again."""
+    number = Choice.of(said).number
+    return stage_news(number, lost=True) if number else gr.skip()
 
 
 def _color(options: CutoutOptions) -> str | None:

@@ -24,7 +24,7 @@ THUMBNAIL = 112
 
 
 def cards(small: Segmentation, parts: Sequence[Part]) -> str:
-    """HTML of the list. Which cards are pressed is the browser's to say (`page.js`).
+    """HTML of the list. Which cards are pressed is the browser's to say (`page/cards.js`).
 
     Args:
         small: the result at the size of the page's previews.

@@ -1,5 +1,6 @@
 """The state of a visitor's session: a photo's result with its corrections, and which parts of it are picked."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,7 +20,8 @@ from clothseg.outputs.items import Item
 from clothseg.segmentation import Segmentation
 
 
-_numbers = count(1)
+# Not from 1: a browser that shows a result of the process before this one must not take ours for the same.
+_numbers = count(time.time_ns() // 1_000_000)
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,8 @@ turn        of the event `edit` that this answers; null if it answers none
 editable    whether corrections are offered
 ```
 
-What changes later of the result that is shown comes by `stage_news`: cutout, background, download. It goes another way
+What changes later of the result that is shown comes by `stage_news`: cutout, background, download; or lost: True, if
+the server does not have it any more, because it was restarted or too much time has passed. It goes another way
 than the value, because of two values in quick succession gradio's page shows the last alone.
 
 What the browser says to the server are events of the component, their data in `gr.EventData`:
@@ -44,6 +45,7 @@ On the page itself other scripts speak with it by DOM events of `document`:
 
 ```
 stage:save  from the stage: the cut-out's file is wanted
+stage:lost  from the stage: the server does not have the result any more
 stage:do    to the stage, detail one of {pick: [keys]}, {toggle: key}, {only: key}, {hover: key or null},
             {view: name}, {opacity: 0..1}, {correct: true or false}
 stage:state from the stage, after each change: {number, coming, picked: [keys], hover: key or null, view, opacity,
@@ -165,7 +167,8 @@ def stage_value(
 
 
 def stage_news(number: int, **changed: Any) -> Any:
-    """An update of the component: other values of `cutout`, `background` or `download` for the result with a number.
+    """An update of the component: other values of `cutout`, `background` or `download` for the result with a number,
+    or that it is `lost`.
 
     It is ignored if another result is shown by then.
     """

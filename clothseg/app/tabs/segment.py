@@ -80,6 +80,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
                         label=tr("For other tools"),
                         elem_id="export-kind",
                     )
+                    color = gr.ColorPicker("#a03050", label=tr("New colour"), elem_id="new-color")
                     export = gr.Button(tr("Download for this tool"), size="sm", elem_id="save-export")
                 keep_example = gr.Button(
                     tr("Save as training example"),
@@ -191,18 +192,19 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         made = button.click(
             answers.file(kind), wanted, taken, js=_asking(len(wanted)), show_progress_on=button, **asked
         )
-        made.success(None, taken, None, js="(file) => window.clothseg.take(file)", **PRIVATE)
-    wanted_export = [choice, seen, exported, polygons]
+        made.success(None, taken, None, js=_taking(button), **PRIVATE)
+    wanted_export = [choice, seen, exported, color, polygons, *cutout_settings]
     made = export.click(
         answers.for_tool, wanted_export, taken, js=_asking(len(wanted_export)), show_progress_on=export, **asked
     )
-    made.success(None, taken, None, js="(file) => window.clothseg.take(file)", **PRIVATE)
+    made.success(None, taken, None, js=_taking(export), **PRIVATE)
     copied = copy.click(answers.file("cutout"), wanted, taken, js=_asking(len(wanted)), show_progress_on=copy, **asked)
     copied.then(None, taken, None, js="(file) => window.clothseg.copied(file)", **PRIVATE)
     if save_corrections is not None:
         keep_example.click(
             answers.training_example(save_corrections),
             [choice, seen],
+            canvas,
             js=_asking(2),
             show_progress_on=keep_example,
             **asked,
@@ -233,6 +235,11 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
 def _asking(count: int, kind: str = "choice") -> str:
     """Script that puts what is chosen in the browser in the first of an event's `count` inputs."""
     return f"async (...values) => [await window.clothseg.{kind}(values), ...values.slice(1, {count})]"
+
+
+def _taking(button: gr.Button) -> str:
+    """Script that downloads the file that a button has asked for, and presses it again if the server had no photo."""
+    return f"(file) => window.clothseg.take(file, '#{button.elem_id}')"
 
 
 # Only the browser knows the page's address: behind proxies the server is called by another.

@@ -68,7 +68,8 @@ async function take() {
 // What the server says of a result later: its cut-out, the ground behind that, its file.
 function hear() {
   if (!props.news) return;
-  const news = JSON.parse(JSON.stringify(props.news));
+  const {lost, ...news} = JSON.parse(JSON.stringify(props.news));
+  if (lost && state.value?.number === news.number) document.dispatchEvent(new CustomEvent('stage:lost'));
   for (const value of [coming, state.value]) {
     if (value && value.number === news.number) Object.assign(value, news);
   }
