@@ -7,20 +7,18 @@ import gradio as gr
 
 from clothseg.app.endpoints import endpoint_functions
 from clothseg.app.limits import BATCH_QUEUE, MODEL_LIMIT, MODEL_QUEUE
-from clothseg.app.mcp import OLD_SWITCHES, click_schema, options_schema, stroke_schema, tryon_schema
+from clothseg.app.mcp import OLD_SWITCHES, click_schema, options_schema, schema_of, stroke_schema
 from clothseg.app.photo_input import photo_input
 from clothseg.app.server.gradio_internals import accept_file_lists_in_mcp, file_list_schema, replace_schema
 from clothseg.batch.photo_files import KINDS
 from clothseg.labels import LabelSet
-from clothseg.options import ENDPOINT_OPTIONS, Option, SegmentOptions, TryonOptions, options_of
+from clothseg.options import ENDPOINT_OPTIONS, Option, PackshotOptions, SegmentOptions, TryonOptions, options_of
 from clothseg.outputs.formats import FORMATS
 from clothseg.segmenter import Segmenter
 
 
 def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) -> None:
-    """Add `/segment`, `/refine`, `/cutout`, `/masks`, `/tryon`, `/items`, `/export`, `/batch`, `/labels`, `/health`.
-
-    They are added to the Blocks being built.
+    """Add the endpoints to the Blocks being built.
 
     Args:
         segmenter: the model.
@@ -57,9 +55,11 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
     add("cutout", [photo, classes, options, _picture("background"), *look, *old], [_file("cut-out")])
     add("masks", [photo, classes, options, *look, *old], [_files("masks")])
     part = _choice("part", options_of(TryonOptions)["part"].choices, "upper")
-    add(
-        "tryon", [photo, part, _object("options", tryon_schema(known)), *look, *old], [_file("mask"), _file("picture")]
-    )
+    tryon_object = _object("options", schema_of(TryonOptions, known))
+    add("tryon", [photo, part, tryon_object, *look, *old], [_file("mask"), _file("picture")])
+    add("recolor", [photo, classes, _text("color"), *look, *old], [_file("picture")])
+    shot, cutout = _object("options", schema_of(PackshotOptions, known)), _object("cutout", options_json)
+    add("packshot", [photo, classes, shot, cutout, *look, *old], [_file("picture")])
     add(
         "items",
         [photo, classes, _flag("cutouts"), options, *look, _flag("polygons"), *old],
@@ -70,7 +70,7 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
     photos = _files("photos")
     replace_schema(photos, file_list_schema())
     kinds, classes = _some("kinds", tuple(KINDS)), _some("classes", names)
-    cutouts, tryon = _object("options", options_json), _object("options", tryon_schema(known))
+    cutouts, tryon = _object("options", options_json), _object("options", schema_of(TryonOptions, known))
     add(
         "batch",
         [photos, kinds, classes, cutouts, *look, _flag("polygons"), tryon, *old],
@@ -91,6 +91,10 @@ def _some(label: str, values: tuple[str, ...]) -> gr.Dropdown:
 
 def _choice(label: str, values: tuple[str, ...], value: str) -> gr.Dropdown:
     return gr.Dropdown(values, value=value, allow_custom_value=True, label=label, visible=False)
+
+
+def _text(label: str) -> gr.Textbox:
+    return gr.Textbox(label=label, visible=False)
 
 
 def _flag(label: str) -> gr.Checkbox:

@@ -7,21 +7,28 @@ from inspect import Parameter, getdoc, isgeneratorfunction, signature
 from typing import Any
 
 from clothseg.labels import LabelSet
-from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, Option, SegmentOptions, TryonOptions, options_of
+from clothseg.options import (
+    ENDPOINT_OPTIONS,
+    CutoutOptions,
+    Option,
+    PackshotOptions,
+    SegmentOptions,
+    TryonOptions,
+    options_of,
+)
 from clothseg.outputs.formats import FORMATS
 from clothseg.postprocess.strokes import MAX_RADIUS
 
 
+def schema_of(options: type[Any], labels: LabelSet) -> dict[str, Any]:
+    """Return the JSON schema of a class of options; `labels` are the served model's classes."""
+    properties = {name: option.schema(labels) for name, option in options_of(options).items()}
+    return {"type": "object", "properties": properties}
+
+
 def options_schema(labels: LabelSet) -> dict[str, Any]:
     """Return the JSON schema of `CutoutOptions`; a background picture is a separate parameter."""
-    properties = {name: option.schema(labels) for name, option in options_of(CutoutOptions).items()}
-    return {"type": "object", "properties": properties}
-
-
-def tryon_schema(labels: LabelSet) -> dict[str, Any]:
-    """Return the JSON schema of `TryonOptions`."""
-    properties = {name: option.schema(labels) for name, option in options_of(TryonOptions).items()}
-    return {"type": "object", "properties": properties}
+    return schema_of(CutoutOptions, labels)
 
 
 def click_schema(labels: LabelSet) -> dict[str, Any]:
@@ -47,7 +54,7 @@ def stroke_schema(labels: LabelSet) -> dict[str, Any]:
     }
 
 
-def _text(cls: "type[CutoutOptions | TryonOptions]", *leave_out: str) -> str:
+def _text(cls: "type[CutoutOptions | TryonOptions | PackshotOptions]", *leave_out: str) -> str:
     return ", ".join(
         f"{name} ({option.help}{'' if option.kind is str else f': {option.values}'})"
         for name, option in options_of(cls).items()
@@ -68,6 +75,10 @@ OLD_SWITCHES = tuple(old for old, new in SegmentOptions.RENAMED.items() if new i
 """Old names of these, accepted as the endpoints' last parameters for one release; all are booleans."""
 
 
+PACKSHOT_TEXT = _text(PackshotOptions)
+"""Text for `{packshot_options}` there."""
+
+
 def described(function: Callable[..., Any]) -> Callable[..., Any]:
     """Complete an endpoint for the API page and MCP tools.
 
@@ -79,6 +90,7 @@ def described(function: Callable[..., Any]) -> Callable[..., Any]:
         about.replace("{cutout_options}", CUTOUT_TEXT)
         .replace("{tryon_options}", TRYON_TEXT)
         .replace("{formats}", ", ".join(FORMATS))
+        .replace("{packshot_options}", PACKSHOT_TEXT)
     )
     if LOOK in signature(function).parameters:
         for name in ENDPOINT_OPTIONS:
