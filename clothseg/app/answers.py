@@ -23,6 +23,8 @@ from clothseg.app.downloads import (
     save_labels,
     save_mask,
     save_masks_zip,
+    save_packshot,
+    save_recolored,
     save_summary,
     save_tryon_zip,
 )
@@ -31,15 +33,18 @@ from clothseg.app.messages import localized
 from clothseg.app.photo_input import fitting_photo, plain_errors
 from clothseg.app.selection import Choice, PhotoResult, carried, cutout_of, first_picks, items_of, of_group, preview_of
 from clothseg.app.server.lazy_files import lazy_file
-from clothseg.app.settings import OPACITY, SWITCHES, Settings, cutout_options, switch_options, write_link
+from clothseg.app.settings import OPACITY, SWITCHES, Settings, cutout_options, hex_of, switch_options, write_link
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ClothsegError
-from clothseg.options import CutoutOptions, SegmentOptions, TryonOptions
+from clothseg.options import CutoutOptions, PackshotOptions, SegmentOptions, TryonOptions
 from clothseg.outputs.masks import KEPT
 from clothseg.segmenter import Segmenter
 
 
 EXPORTS = (
+    ("Recoloured photo (PNG)", "recolor"),
+    ("Packshot, square (PNG)", "packshot-1:1"),
+    ("Packshot, 4:5 (PNG)", "packshot-4:5"),
     ("Try-on mask: upper garment (ZIP)", "tryon-upper"),
     ("Try-on mask: lower garment (ZIP)", "tryon-lower"),
     ("Try-on mask: whole outfit (ZIP)", "tryon-overall"),
@@ -48,6 +53,7 @@ EXPORTS = (
     ("Label Studio (JSON)", "label-studio"),
     ("CVAT (XML)", "cvat"),
     ("Outlines (SVG)", "svg"),
+    ("Layers (PSD)", "psd"),
 )
 """The page's names of files for other tools, and what `Answers.for_tool` calls them."""
 
@@ -188,11 +194,18 @@ class Answers:
         return make
 
     @plain_errors
-    def for_tool(self, said: Any, seen: Any, kind: str, polygons: bool) -> str | None:
+    def for_tool(self, said: Any, seen: Any, kind: str, color: str, polygons: bool, *settings: Any) -> str | None:
         """Make a file for another tool, one of `EXPORTS`, from what the browser shows, and return its path."""
         if not isinstance(seen, PhotoResult) or kind not in {each for _, each in EXPORTS}:
             return None
-        result = self._as_shown(seen, Choice.of(said)).result
+        choice = Choice.of(said)
+        result = self._as_shown(seen, choice).result
+        mask = mask_of_parts(result, choice.picked)
+        if kind == "recolor":
+            return save_recolored(result, mask, hex_of(color))
+        if kind.startswith("packshot-"):
+            shot = PackshotOptions.of({"aspect": kind.partition("-")[2], "shadow": True})
+            return save_packshot(result, mask, shot, cutout_options(*settings))
         if kind.startswith("tryon-"):
             return save_tryon_zip(result, TryonOptions.of({"part": kind.partition("-")[2]}))
         return save_format(result, items_of(result), kind, polygons)

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from clothseg.app import html
-from clothseg.app.endpoints import add_endpoints
+from clothseg.app.endpoint_events import add_endpoints
 from clothseg.app.i18n import deferred, tr
 from clothseg.app.limits import KEEP_SECONDS, MAX_FILE_BYTES, MAX_UPLOAD_BYTES
 from clothseg.app.model_status import Places, tell

@@ -39,6 +39,7 @@ KINDS = (
     ("Label Studio (JSON)", "label-studio"),
     ("CVAT (XML)", "cvat"),
     ("Outlines (SVG)", "svg"),
+    ("Layers (PSD)", "psd"),
 )
 """The page's names of the output files, and their names in `clothseg.batch.photo_files.KINDS`."""
 

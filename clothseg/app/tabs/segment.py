@@ -80,6 +80,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
                         label=tr("For other tools"),
                         elem_id="export-kind",
                     )
+                    color = gr.ColorPicker("#a03050", label=tr("New colour"), elem_id="new-color")
                     export = gr.Button(tr("Download for this tool"), size="sm", elem_id="save-export")
                 keep_example = gr.Button(
                     tr("Save as training example"),
@@ -192,7 +193,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
             answers.file(kind), wanted, taken, js=_asking(len(wanted)), show_progress_on=button, **asked
         )
         made.success(None, taken, None, js=_taking(button), **PRIVATE)
-    wanted_export = [choice, seen, exported, polygons]
+    wanted_export = [choice, seen, exported, color, polygons, *cutout_settings]
     made = export.click(
         answers.for_tool, wanted_export, taken, js=_asking(len(wanted_export)), show_progress_on=export, **asked
     )
