@@ -36,7 +36,7 @@ def test_a_writer_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (OSError(errno.ENOSPC, "x", "a.png"), "a.png could not be written: the disk is full: free some space. Earlier"),
+        (OSError(errno.ENOSPC, "x", "a.png"), "a.png could not be written: the disk is full: free some space. "),
         (OSError(errno.ENOSPC, "x"), "Writing failed: the disk is full: free some space."),
         (OSError(errno.EROFS, "x", "a", None, "b"), "b could not be written: the disk is read-only: write elsewhere."),
         (PermissionError(errno.EACCES, "x", "a"), "this user may not write there"),
