@@ -10,7 +10,7 @@ from PIL import Image
 from clothseg.app.server.gradio_internals import upload_folder
 from clothseg.images.atomic_files import atomic_path, save_picture
 from clothseg.images.file_names import escaped
-from clothseg.options import CutoutOptions, TryonOptions
+from clothseg.options import CutoutOptions, PackshotOptions, TryonOptions
 from clothseg.outputs import formats
 from clothseg.outputs.coco import to_coco
 from clothseg.outputs.cutout import PLAIN
@@ -74,6 +74,20 @@ def save_masks_zip(result: Segmentation, masks: Mapping[str, Mask], options: Cut
     """Write a ZIP with a PNG for each mask (H, W) bool, under its name, and return its path."""
     path = new_file(result, "-masks.zip")
     write_zip(path, {name: result.picture_of_mask(mask, options) for name, mask in masks.items()})
+    return str(path)
+
+
+def save_recolored(result: Segmentation, mask: Mask, color: str) -> str:
+    """Write the photo with a mask (H, W) bool in another colour as a PNG and return its path."""
+    path = new_file(result, "-recolored.png")
+    save_picture(result.recolor(mask, color), path, compress_level=1)
+    return str(path)
+
+
+def save_packshot(result: Segmentation, mask: Mask, packshot: PackshotOptions, options: CutoutOptions = PLAIN) -> str:
+    """Write a packshot of a mask (H, W) bool as a PNG and return its path."""
+    path = new_file(result, "-packshot.png")
+    save_picture(result.packshot_mask(mask, packshot, options), path, compress_level=1)
     return str(path)
 
 
@@ -145,8 +159,7 @@ def save_format(result: Segmentation, items: Sequence[Item], kind: str, polygons
     """Write the items in a format of `clothseg.outputs.formats` and return the file's path."""
     known = formats.FORMATS.get(kind)
     path = new_file(result, f"-{kind}{known.suffix if known else ''}")
-    size = (result.photo.height, result.photo.width)
-    content = formats.encode(kind, items, size, result.name, polygons, result.model)
+    content = result.encoded(kind, items, result.name, polygons)
     with atomic_path(path) as file:
         file.write_bytes(content)
     return str(path)

@@ -7,7 +7,7 @@ import gradio as gr
 
 from clothseg.app.endpoints import endpoint_functions
 from clothseg.app.limits import BATCH_QUEUE, MODEL_LIMIT, MODEL_QUEUE
-from clothseg.app.mcp import CLICK_SCHEMA, OLD_SWITCHES, OPTIONS_SCHEMA, STROKE_SCHEMA, TRYON_SCHEMA
+from clothseg.app.mcp import CLICK_SCHEMA, OLD_SWITCHES, OPTIONS_SCHEMA, PACKSHOT_SCHEMA, STROKE_SCHEMA, TRYON_SCHEMA
 from clothseg.app.photo_input import photo_input
 from clothseg.app.server.gradio_internals import accept_file_lists_in_mcp, file_list_schema, replace_schema
 from clothseg.batch.photo_files import KINDS
@@ -18,9 +18,7 @@ from clothseg.segmenter import Segmenter
 
 
 def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) -> None:
-    """Add `/segment`, `/refine`, `/cutout`, `/masks`, `/tryon`, `/items`, `/export`, `/batch`, `/labels`, `/health`.
-
-    They are added to the Blocks being built.
+    """Add the endpoints to the Blocks being built.
 
     Args:
         segmenter: the model.
@@ -52,6 +50,9 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
     add("masks", [photo, classes, options, *look, *old], [_files("masks")])
     part = _choice("part", options_of(TryonOptions)["part"].choices, "upper")
     add("tryon", [photo, part, _object("options", TRYON_SCHEMA), *look, *old], [_file("mask"), _file("picture")])
+    add("recolor", [photo, classes, _text("color"), *look, *old], [_file("picture")])
+    shot, cutout = _object("options", PACKSHOT_SCHEMA), _object("cutout", OPTIONS_SCHEMA)
+    add("packshot", [photo, classes, shot, cutout, *look, *old], [_file("picture")])
     add(
         "items",
         [photo, classes, _flag("cutouts"), options, *look, _flag("polygons"), *old],
@@ -83,6 +84,10 @@ def _some(label: str, values: tuple[str, ...]) -> gr.Dropdown:
 
 def _choice(label: str, values: tuple[str, ...], value: str) -> gr.Dropdown:
     return gr.Dropdown(values, value=value, allow_custom_value=True, label=label, visible=False)
+
+
+def _text(label: str) -> gr.Textbox:
+    return gr.Textbox(label=label, visible=False)
 
 
 def _flag(label: str) -> gr.Checkbox:

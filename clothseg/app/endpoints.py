@@ -15,6 +15,8 @@ from clothseg.app.downloads import (
     save_labels,
     save_masks,
     save_overlay,
+    save_packshot,
+    save_recolored,
     save_tryon,
 )
 from clothseg.app.mcp import described
@@ -25,8 +27,9 @@ from clothseg.batch.to_zip import segment_to_zip
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
 from clothseg.labels import GROUPS, NAMES, hex_color
-from clothseg.options import CutoutOptions, SegmentOptions, TryonOptions
+from clothseg.options import CutoutOptions, PackshotOptions, SegmentOptions, TryonOptions
 from clothseg.outputs.items import items_to_dict
+from clothseg.outputs.recolor import parse_color
 from clothseg.postprocess.clicks import Click
 from clothseg.postprocess.strokes import Stroke, from_json
 from clothseg.segmentation import Segmentation
@@ -188,6 +191,56 @@ def endpoint_functions(segmenter: Segmenter, save_corrections: Path | None = Non
 
     @plain_errors
     @described
+    def recolor(
+        photo: str | bytes | None,
+        classes: list[str],
+        color: str = "",
+        look: SegmentOptions = DEFAULT,
+    ) -> str:
+        """Give garments in a photo another colour; folds, shadows and patterns stay.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+            classes: One or more classes or groups, as for cutout.
+            color: The new colour, such as "#a03050".
+
+        Returns:
+            The photo with the new colour (PNG).
+        """
+        parse_color(color)
+        names = _names(classes)
+        result = run(photo, look)
+        return save_recolored(result, result.mask(*names), color)
+
+    @plain_errors
+    @described
+    def packshot(
+        photo: str | bytes | None,
+        classes: list[str] | None = None,
+        options: dict[str, Any] | None = None,
+        cutout: dict[str, Any] | None = None,
+        look: SegmentOptions = DEFAULT,
+    ) -> str:
+        """Make a picture as shops show articles: the garments of a photo, cut out and centred on a plain background.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+            classes: Classes or groups, as for cutout; by default all garments and accessories.
+            options: A JSON object with any of: {packshot_options}.
+            cutout: Options of the cut-out, as for cutout; its background is a colour, by default white.
+
+        Returns:
+            The picture (PNG).
+        """
+        if options is not None and not isinstance(options, dict):
+            raise ConfigError(f"The options of a packshot must be a JSON object, not {options!r}.")
+        names = _names(classes) or ["All garments"]
+        shot, made = PackshotOptions.of(options or {}), _cutout_options(cutout, None)
+        result = run(photo, look)
+        return save_packshot(result, result.mask(*names), shot, made)
+
+    @plain_errors
+    @described
     def items(
         photo: str | bytes | None,
         classes: list[str] | None = None,
@@ -237,7 +290,7 @@ def endpoint_functions(segmenter: Segmenter, save_corrections: Path | None = Non
                 formats have outlines only.
 
         Returns:
-            The file: JSON for coco, labelme and label-studio, text for yolo, XML for cvat and svg.
+            The file: JSON for coco, labelme and label-studio, text for yolo, XML for cvat and svg, layers for psd.
         """
         names = _names(classes)
         result = run(photo, look)
@@ -259,9 +312,9 @@ def endpoint_functions(segmenter: Segmenter, save_corrections: Path | None = Non
         Args:
             photos: Photos and ZIPs of photos, in any mix.
             kinds: Files to write for each photo: labels (PNG), cutouts (PNG), masks (PNGs as from masks), tryon (PNGs
-                as from tryon), overlays (JPEG), items (JSON list of garments and accessories, as from items), coco,
-                label-studio, cvat (annotations of all photos in one file), yolo, labelme, svg (as from export). By
-                default the first two.
+                as from tryon), packshots (PNG), overlays (JPEG), items (JSON list of garments and accessories, as from
+                items), coco, label-studio, cvat (annotations of all photos in one file), yolo, labelme, svg, psd (as
+                from export). By default the first two.
             classes: Classes or groups to keep in the cut-outs and masks and to list as items, as for cutout. By
                 default All garments.
             options: Options of the cut-outs and masks, as for cutout.
@@ -326,7 +379,7 @@ def endpoint_functions(segmenter: Segmenter, save_corrections: Path | None = Non
             "image_size": list(segmenter.image_size),
         }
 
-    functions = segment, refine, cutout, masks, tryon, items, export, batch, labels, health
+    functions = segment, refine, cutout, masks, tryon, recolor, packshot, items, export, batch, labels, health
     return {function.__name__: function for function in functions}
 
 

@@ -7,7 +7,15 @@ from inspect import Parameter, getdoc, isgeneratorfunction, signature
 from typing import Any
 
 from clothseg.labels import NAMES
-from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, Option, SegmentOptions, TryonOptions, options_of
+from clothseg.options import (
+    ENDPOINT_OPTIONS,
+    CutoutOptions,
+    Option,
+    PackshotOptions,
+    SegmentOptions,
+    TryonOptions,
+    options_of,
+)
 from clothseg.outputs.formats import FORMATS
 from clothseg.postprocess.strokes import MAX_RADIUS
 
@@ -23,6 +31,12 @@ TRYON_SCHEMA: dict[str, Any] = {
     "properties": {name: option.schema for name, option in options_of(TryonOptions).items()},
 }
 """JSON schema of `TryonOptions`."""
+
+PACKSHOT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {name: option.schema for name, option in options_of(PackshotOptions).items()},
+}
+"""JSON schema of `PackshotOptions`."""
 
 _LABEL = {"type": "string", "enum": list(NAMES)}
 
@@ -45,7 +59,7 @@ STROKE_SCHEMA: dict[str, Any] = {
 """JSON schema of a stroke of `/refine`."""
 
 
-def _text(cls: "type[CutoutOptions | TryonOptions]", *leave_out: str) -> str:
+def _text(cls: "type[CutoutOptions | TryonOptions | PackshotOptions]", *leave_out: str) -> str:
     return ", ".join(
         f"{name} ({option.help}{'' if option.kind is str else f': {option.values}'})"
         for name, option in options_of(cls).items()
@@ -66,6 +80,10 @@ OLD_SWITCHES = tuple(old for old, new in SegmentOptions.RENAMED.items() if new i
 """Old names of these, accepted as the endpoints' last parameters for one release; all are booleans."""
 
 
+PACKSHOT_TEXT = _text(PackshotOptions)
+"""Text for `{packshot_options}` there."""
+
+
 def described(function: Callable[..., Any]) -> Callable[..., Any]:
     """Complete an endpoint for the API page and MCP tools.
 
@@ -77,6 +95,7 @@ def described(function: Callable[..., Any]) -> Callable[..., Any]:
         about.replace("{cutout_options}", CUTOUT_TEXT)
         .replace("{tryon_options}", TRYON_TEXT)
         .replace("{formats}", ", ".join(FORMATS))
+        .replace("{packshot_options}", PACKSHOT_TEXT)
     )
     if LOOK in signature(function).parameters:
         for name in ENDPOINT_OPTIONS:

@@ -21,7 +21,7 @@ from clothseg.pipelining import in_order
 if TYPE_CHECKING:
     from PIL import Image
 
-    from clothseg.options import CutoutOptions, TryonOptions
+    from clothseg.options import CutoutOptions, PackshotOptions, TryonOptions
     from clothseg.segmentation import Segmentation
     from clothseg.segmenter import Segmenter
 
@@ -31,6 +31,7 @@ KINDS = {
     "cutouts": ".png",
     "masks": ".png",
     "tryon": ".png",
+    "packshots": ".png",
     "overlays": ".jpg",
     "items": ".json",
     "coco": ".json",
@@ -39,6 +40,7 @@ KINDS = {
     "label-studio": ".json",
     "cvat": ".xml",
     "svg": ".svg",
+    "psd": ".psd",
 }
 """Kinds of output files, each in a folder of its name, and their suffixes; masks have one for each class
 in theirs, and try-on files one for masks and one for pictures."""
@@ -60,6 +62,7 @@ class OutputSpec:
         cutout: options of cut-outs and masks; None is the default.
         polygons: write polygons in COCO, Label Studio and CVAT files, not exact masks.
         tryon: options of try-on masks; None is the default.
+        packshot: options of packshots; None is the default.
         grey: write label maps as grey PNGs without a palette: `Segmentation.label_picture`.
 
     Raises:
@@ -73,6 +76,7 @@ class OutputSpec:
     polygons: bool = False
     grey: bool = False
     tryon: "TryonOptions | None" = None
+    packshot: "PackshotOptions | None" = None
 
     def __post_init__(self) -> None:
         unknown = [kind for kind in self.kinds if kind not in KINDS]
@@ -207,7 +211,7 @@ def files_of(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | 
 def encoded(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | None = None) -> bytes:
     """Return the bytes of one output file; `kind` is one of `KINDS` that have one, `path` the photo's own."""
     from clothseg.images import atomic_files
-    from clothseg.outputs import formats, items, render
+    from clothseg.outputs import items, render
 
     if kind == "labels":
         return atomic_files.encoded(result.label_picture(grey=wanted.grey), "PNG", **render.PNG_OF_LABELS)
@@ -215,14 +219,16 @@ def encoded(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | N
         # Level 3 is several times faster than Pillow's default, and the file hardly larger.
         picture = result.cutout(*wanted.classes, options=wanted.cutout)
         return atomic_files.encoded(picture, "PNG", compress_level=3)
+    if kind == "packshots":
+        shot = result.packshot(*wanted.classes, packshot=wanted.packshot, options=wanted.cutout)
+        return atomic_files.encoded(shot, "PNG", compress_level=3)
     if kind == "overlays":
         return atomic_files.encoded(result.overlay(), "JPEG", quality=90)
     things = result.items(*wanted.classes)
     if kind == "items":
         found = items.items_to_dict(things, result.name, result.notes)
         return escaped(json.dumps(found, indent=2, ensure_ascii=False)).encode()
-    size = (result.photo.height, result.photo.width)
-    return formats.encode(kind, things, size, path, wanted.polygons, result.model)
+    return result.encoded(kind, things, path, wanted.polygons)
 
 
 def line(source: Source, summary: dict[str, Any], error: str = "") -> dict[str, Any]:

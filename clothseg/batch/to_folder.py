@@ -23,7 +23,19 @@ SUMMARIES = "summaries"
 
 TABLE = "results.csv"
 
-_CHOSEN = ("cutouts", "masks", "items", "coco", "yolo", "labelme", "label-studio", "cvat", "svg")
+_CHOSEN = (
+    "cutouts",
+    "masks",
+    "packshots",
+    "items",
+    "coco",
+    "yolo",
+    "labelme",
+    "label-studio",
+    "cvat",
+    "svg",
+    "psd",
+)
 """Kinds whose files contain only chosen classes."""
 
 SORTS = ("photo", "uncertainty")
@@ -167,6 +179,9 @@ class OutputFolder:
             makers["cutouts"]["cutout"] = self._cutout
         if "masks" in makers:
             makers["masks"]["cutout"] = {name: self._cutout[name] for name in MASK_OPTIONS if name in self._cutout}
+        if "packshots" in makers:
+            shot = asdict(self.wanted.packshot) if self.wanted.packshot else {}
+            makers["packshots"] |= {"cutout": self._cutout, "packshot": shot}
         if "tryon" in makers and self.wanted.tryon:
             makers["tryon"] = {**common, "tryon": asdict(self.wanted.tryon)}
         if "labels" in makers and self.wanted.grey:

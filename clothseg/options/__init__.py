@@ -1,4 +1,4 @@
-"""Options of segmentations, cut-outs and try-on masks, each declared once, with type, values, default and help.
+"""Options of segmentations and of what is made from them, each declared once, with type, values, default and help.
 
 Signatures, endpoints and their schemas, MCP tools, the command line, the page's switches, video and evaluation use
 these declarations; `tests/test_options.py` compares all of them.
@@ -6,6 +6,7 @@ these declarations; `tests/test_options.py` compares all of them.
 
 from clothseg.options.cutout import MASK_OPTIONS, MAX_FEATHER, MAX_GROWTH, MAX_MARGIN, CutoutOptions
 from clothseg.options.declaration import Option, options_of
+from clothseg.options.packshot import PackshotOptions
 from clothseg.options.segment import (
     ENDPOINT_OPTIONS,
     EVALUATION_OPTIONS,
@@ -28,6 +29,7 @@ __all__ = [
     "VIDEO_OPTIONS",
     "CutoutOptions",
     "Option",
+    "PackshotOptions",
     "SegmentKeywords",
     "SegmentOptions",
     "TryonOptions",

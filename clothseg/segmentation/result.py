@@ -4,7 +4,7 @@ import json
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, Self
@@ -19,11 +19,14 @@ from clothseg.images.decode import Photo, load_photo, photo_name
 from clothseg.images.file_names import escaped
 from clothseg.images.label_file import LabelSource
 from clothseg.labels import GROUPS, NAMES, class_names, ids_of
-from clothseg.options import CutoutOptions, TryonOptions
+from clothseg.options import CutoutOptions, PackshotOptions, TryonOptions
 from clothseg.outputs import formats, masks, render
 from clothseg.outputs.cutout import PLAIN, refine
 from clothseg.outputs.item_files import write_zip
 from clothseg.outputs.items import MIN_SHARE, Item, find_items
+from clothseg.outputs.packshot import WHITE
+from clothseg.outputs.packshot import packshot as make_packshot
+from clothseg.outputs.recolor import recolor
 from clothseg.outputs.tryon import Tryon, make_tryon
 from clothseg.postprocess.corrections import Mask
 from clothseg.segmentation.corrections import CorrectedPhoto
@@ -133,6 +136,56 @@ class Segmentation(CorrectedPhoto):
         """
         masks.write_zip(Path(path), self.mask_pictures(*names, options=options))
 
+    def recolor(self, which: str | Sequence[str] | Mask, color: str) -> Image.Image:
+        """Return the photo with classes, or a mask, in another colour, with their folds and shadows.
+
+        Args:
+            which: name of a class or group, several names, or an (H, W) bool mask.
+            color: such as "#a03050".
+
+        Returns:
+            An RGB image of the photo's size; RGBA if the photo is transparent.
+
+        Raises:
+            UnknownClassError: an unknown name.
+            ConfigError: `color` is no colour.
+        """
+        if isinstance(which, np.ndarray):
+            mask = which
+        else:
+            mask = self.mask(*((which,) if isinstance(which, str) else which))
+        made = Image.fromarray(recolor(np.asarray(self.photo), mask, color))
+        if self.alpha is not None:
+            made.putalpha(Image.fromarray(self.alpha))
+        return self._with_dpi(made)
+
+    def packshot(
+        self, *names: str, packshot: PackshotOptions | None = None, options: CutoutOptions | None = None
+    ) -> Image.Image:
+        """Return a cut-out of the named classes centred on a plain background, as shops show articles; RGB.
+
+        Args:
+            names: classes or groups; by default all garments and accessories.
+            packshot: aspect, padding and shadow.
+            options: options of the cut-out; its background must be a colour, and is white by default.
+
+        Raises:
+            UnknownClassError: an unknown name.
+            ConfigError: the background is a picture.
+        """
+        return self.packshot_mask(self.mask(*(names or ("All garments",))), packshot, options)
+
+    def packshot_mask(
+        self, mask: Mask, packshot: PackshotOptions | None = None, options: CutoutOptions | None = None
+    ) -> Image.Image:
+        """Return a packshot of the pixels of a mask (H, W) bool, as `packshot` makes it of classes."""
+        options = options or PLAIN
+        color = WHITE if options.background == "none" else options.background
+        if not isinstance(color, str):
+            raise ConfigError("The background of a packshot must be a colour, not a picture.")
+        cutout = refine(np.asarray(self.photo), mask, replace(options, background="none", crop=False), self.alpha)
+        return self._with_dpi(Image.fromarray(make_packshot(cutout, packshot, color)))
+
     def tryon(self, part: str = "upper", *, options: TryonOptions | None = None) -> Tryon:
         """Return mask and grey picture for virtual try-on models such as CatVTON: `clothseg.outputs.tryon`.
 
@@ -205,7 +258,7 @@ class Segmentation(CorrectedPhoto):
 
         Args:
             path: of the file.
-            format: "coco", "yolo", "labelme", "label-studio", "cvat" or "svg".
+            format: "coco", "yolo", "labelme", "label-studio", "cvat", "svg" or "psd".
             names: classes or groups; by default all garments and accessories.
             polygons: write polygons in COCO, Label Studio and CVAT files; else exact masks.
 
@@ -214,12 +267,16 @@ class Segmentation(CorrectedPhoto):
             ConfigError: an unknown format, or the folder does not exist.
         """
         path = Path(path)
-        size = (self.photo.height, self.photo.width)
-        content = formats.encode(format, self.items(*names), size, self.name, polygons, self.model)
+        content = self.encoded(format, self.items(*names), self.name, polygons)
         if not path.parent.is_dir():
             raise ConfigError(f"There is no folder {path.parent}; create it first.")
         with atomic_path(path) as file:
             file.write_bytes(content)
+
+    def encoded(self, format: str, items: Sequence[Item], name: str | None = None, polygons: bool = False) -> bytes:
+        """Return the bytes that `export` writes, of items of this result; `name` is the photo's name or path."""
+        size, picture = (self.photo.height, self.photo.width), (np.asarray(self.photo), self.alpha)
+        return formats.encode(format, items, size, name, polygons, self.model, picture=picture)
 
     def overlay(self, opacity: float = 0.6) -> Image.Image:
         """Return an RGB image with the palette blended over the photo (on white, if it is transparent), except on

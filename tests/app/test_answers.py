@@ -177,17 +177,19 @@ def test_files_are_of_what_the_browser_shows(answers: Answers, doll: PhotoResult
 
 
 def test_files_for_other_tools(answers: Answers, doll: PhotoResult) -> None:
-    said = {"number": doll.number, "picked": [], "edits": []}
+    said = {"number": doll.number, "picked": ["Left-shoe"], "edits": []}
     for _, kind in EXPORTS:
-        path = Path(answers.for_tool(said, doll, kind, True))
+        path = Path(answers.for_tool(said, doll, kind, "rgba(160, 48, 80, 1)", True, *PLAIN))
         assert path.name.startswith("doll-") and path.stat().st_size > 50
-    with zipfile.ZipFile(answers.for_tool(said, doll, "tryon-lower", False)) as archive:
+    with zipfile.ZipFile(answers.for_tool(said, doll, "tryon-lower", "#a03050", False, *PLAIN)) as archive:
         with Image.open(archive.open("agnostic-mask.png")) as image:
             assert np.array_equal(np.asarray(image), np.asarray(doll.result.tryon("lower").mask))
-    assert (
-        answers.for_tool(said, doll, "/etc/passwd", False) is None
-        and answers.for_tool(said, None, kind, False) is None
-    )
+    with Image.open(answers.for_tool(said, doll, "recolor", "#a03050", False, *PLAIN)) as image:
+        assert np.array_equal(np.asarray(image), np.asarray(doll.result.recolor("Left-shoe", "#a03050")))
+    with Image.open(answers.for_tool(said, doll, "packshot-4:5", "", False, *PLAIN)) as image:
+        assert image.width * 5 == pytest.approx(image.height * 4, abs=5)
+    assert answers.for_tool(said, doll, "/etc/passwd", "#a03050", False, *PLAIN) is None
+    assert answers.for_tool(said, None, "svg", "#a03050", False, *PLAIN) is None
 
 
 def test_a_preview_is_for_the_result_that_is_shown(answers: Answers, doll: PhotoResult) -> None:

@@ -30,7 +30,7 @@ from clothseg.app import about
 from clothseg.app.mcp import OLD_SWITCHES
 from clothseg.batch.photo_files import KINDS
 from clothseg.labels import GROUPS, NAMES, hex_color
-from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, TryonOptions
+from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, PackshotOptions, TryonOptions
 from clothseg.postprocess.strokes import Stroke
 
 
@@ -180,8 +180,23 @@ def test_export_gives_what_the_library_gives(
         expected.export(tmp_path / path.name, kind, "Body", polygons=polygons)
         assert path.read_bytes().replace(b"tiny", b"") == (tmp_path / path.name).read_bytes().replace(b"tiny", b"")
         assert path.name == f"holiday-{kind}{path.suffix}"
-    with pytest.raises(AppError, match="The format can be coco, yolo, labelme, label-studio, cvat, svg, not 'voc'"):
+    with pytest.raises(
+        AppError, match="The format can be coco, yolo, labelme, label-studio, cvat, svg, psd, not 'voc'"
+    ):
         client.predict(handle_file(photo), "voc", api_name="/export")
+
+
+def test_recolor_and_packshot_give_what_the_library_gives(client: Client, photo: Path, expected: Segmentation) -> None:
+    path = client.predict(handle_file(photo), ["Upper"], "#a03050", api_name="/recolor")
+    assert np.array_equal(read(path), np.asarray(expected.recolor("Upper", "#a03050")))
+    shot = {"aspect": "4:5", "shadow": True}
+    path = client.predict(handle_file(photo), ["Body"], shot, {"background": "#eeeeee"}, api_name="/packshot")
+    made = expected.packshot("Body", packshot=PackshotOptions.of(shot), options=CutoutOptions("#eeeeee"))
+    assert np.array_equal(read(path), np.asarray(made))
+    with pytest.raises(AppError, match="colour such as"):
+        client.predict(handle_file(photo), ["Upper"], "red", api_name="/recolor")
+    with pytest.raises(AppError, match="aspect can be 1:1, 4:5 or 3:4"):
+        client.predict(handle_file(photo), ["Upper"], {"aspect": "2:1"}, api_name="/packshot")
 
 
 OTHERWISE = {"people": "all", "edges": "plain", "zoom": "off", "tta": True, "rules": True}
@@ -279,6 +294,8 @@ def test_only_the_named_endpoints_are_shown(client: Client) -> None:
         "/cutout",
         "/masks",
         "/tryon",
+        "/recolor",
+        "/packshot",
         "/items",
         "/export",
         "/batch",
@@ -381,6 +398,8 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
         "cutout": {"photo": url, "classes": ["Hair"], "options": {"crop": True, "margin": 3}, "zoom": "off"},
         "masks": {"photo": url, "classes": ["Body"], "options": {"invert": True}},
         "tryon": {"photo": url, "part": "overall", "options": {"shape": "outline", "blur": 2}},
+        "recolor": {"photo": url, "classes": ["Upper"], "color": "#a03050"},
+        "packshot": {"photo": url, "options": {"aspect": "4:5", "shadow": True}},
         "items": {"photo": url, "cutouts": True, "people": "all"},
         "export": {"photo": url, "format": "labelme"},
         "batch": {"photos": [url, url], "kinds": ["labels"]},
@@ -420,6 +439,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
     )
     assert read_url(re.search(r"http\S+?-mask-kept\.png", text["masks"])[0]).mode == "L"
     assert read_url(re.search(r"http\S+-agnostic-mask\.png", text["tryon"])[0]).size == expected.photo.size
+    assert "-recolored.png" in text["recolor"] and "-packshot.png" in text["packshot"]
     assert "-labelme.json" in text["export"]
     assert "'kind': 'click'" in text["refine"] and "-labels.png" in text["refine"]
     assert "-items.zip" in text["items"] and "'wearer': 1" in text["items"]

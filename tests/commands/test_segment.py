@@ -18,7 +18,7 @@ from results import files, table
 from clothseg import Segmentation, Segmenter
 from clothseg.cli import main
 from clothseg.labels import GROUPS, NAMES
-from clothseg.options import CutoutOptions, TryonOptions
+from clothseg.options import CutoutOptions, PackshotOptions, TryonOptions
 
 
 pytestmark = pytest.mark.usefixtures("load_once")
@@ -274,6 +274,20 @@ def test_annotations_for_other_tools(photos: Path, tiny_model: Path, tmp_path: P
     tasks = json.loads((out / "label-studio.json").read_text())
     assert [task["data"]["image"].partition("d=")[2] for task in tasks] == ["a.png", "june/b.JPG"]
     assert tasks[0]["predictions"][0]["result"][0]["type"] == "polygonlabels"
+
+
+def test_packshots(photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    argv = ["segment", str(photos / "a.png"), "--out", str(out), "--model", str(tiny_model)]
+    more = ["--packshot", "--aspect", "4:5", "--padding", "0.1", "--shadow", "--background", "#eeeeee", "--grow", "1"]
+    assert main([*argv, *more]) == 0
+    shot = PackshotOptions(aspect="4:5", padding=0.1, shadow=True)
+    result = Segmenter.from_pretrained(str(tiny_model))(photos / "a.png")
+    made = result.packshot(packshot=shot, options=CutoutOptions("#eeeeee", grow=1))
+    np.testing.assert_array_equal(np.asarray(Image.open(out / "packshots" / "a.png")), np.asarray(made))
+    assert files(out) == {"packshots/a.png", "summaries/a.json", "results.csv"}
+    assert main([*argv, "--write", "labels", "--packshot"]) == 0 and (out / "labels" / "a.png").exists()
+    assert main([*argv, "--aspect", "4:5"]) == 2 and "add --packshot" in capsys.readouterr().err
 
 
 def test_exit_status_is_told(capsys: pytest.CaptureFixture[str]) -> None:

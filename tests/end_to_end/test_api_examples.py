@@ -21,6 +21,8 @@ ANSWERS = {
     "/cutout": r"photo-cutout\.png",
     "/masks": r"photo-mask-kept\.png",
     "/tryon": r"photo-agnostic-mask\.png",
+    "/recolor": r"photo-recolored\.png",
+    "/packshot": r"photo-packshot\.png",
     "/items": r"Skirt|Pants",
     "/export": r"photo-yolo\.txt",
     "/batch": r"2(?s:.*)clothseg\.zip",

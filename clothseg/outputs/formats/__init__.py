@@ -4,12 +4,18 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from clothseg.errors import ConfigError
 from clothseg.images.file_names import escaped
 from clothseg.labels import ATR, LabelSet
 from clothseg.outputs import coco
-from clothseg.outputs.formats import cvat, label_studio, labelme, svg, yolo
+from clothseg.outputs.formats import cvat, label_studio, labelme, psd, svg, yolo
 from clothseg.outputs.items import Item
+
+
+Pixels = npt.NDArray[np.uint8]
 
 
 class Format(NamedTuple):
@@ -33,6 +39,7 @@ FORMATS = {
     "label-studio": Format(".json", "label-studio.json", "label-studio.xml"),
     "cvat": Format(".xml", "cvat.xml"),
     "svg": Format(".svg"),
+    "psd": Format(".psd"),
 }
 """Name -> format."""
 
@@ -48,6 +55,7 @@ def encode(
     polygons: bool = False,
     model: str | None = None,
     labels: LabelSet = ATR,
+    picture: tuple[Pixels, Pixels | None] | None = None,
 ) -> bytes:
     """Return a photo's file.
 
@@ -59,15 +67,19 @@ def encode(
         polygons: write polygons, in `WITH_POLYGONS`; else exact masks.
         model: name of the model that found the items.
         labels: the classes.
+        picture: the photo (H, W, 3) uint8 and its opacity (H, W) uint8 or None; only "psd" needs it.
 
     Raises:
-        ConfigError: an unknown format.
+        ConfigError: an unknown format, or "psd" cannot be written.
 
     >>> encode("yolo", [], (4, 4))
     b''
     """
     if kind not in FORMATS:
         raise ConfigError(f"The format can be {', '.join(FORMATS)}, not {kind!r}.")
+    if kind == "psd":
+        assert picture is not None, "a PSD needs the photo"
+        return psd.to_psd(items, *picture)
     if kind == "yolo":
         text = yolo.to_yolo(items)
     elif kind == "svg":

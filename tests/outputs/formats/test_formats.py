@@ -215,7 +215,7 @@ def test_many_photos_become_one_file(kind: str, items: tuple[Item, ...]) -> None
 
 
 def test_results_write_them(result: Segmentation, items: tuple[Item, ...], tmp_path: Path) -> None:
-    for kind in formats.FORMATS:
+    for kind in formats.FORMATS.keys() - {"psd"}:
         result.export(tmp_path / kind, kind)
         expected = formats.encode(kind, items, items[0].size, "doll & co.jpg", False, "a/model")
         assert (tmp_path / kind).read_bytes() == expected
