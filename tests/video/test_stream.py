@@ -11,7 +11,7 @@ from paper_dolls import draw
 
 from clothseg import ConfigError, ImageError, Segmenter
 from clothseg.images.decode import load_photo
-from clothseg.labels import LABEL2ID, NUM_CLASSES
+from clothseg.labels import ATR, LABEL2ID, NUM_CLASSES
 from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.pipeline import aspect_preserving_size
 from clothseg.video.optical_flow import Motion, consistency
@@ -160,6 +160,10 @@ class Seeing:
 
     image_size = (192, 128)
     name = "seeing"
+    labels = ATR
+
+    def wide_size(self, photo_size: tuple[int, int]) -> tuple[int, int]:
+        return aspect_preserving_size(photo_size, self.image_size)
 
     def __init__(self) -> None:
         self.shown: list[tuple[int, int]] = []
