@@ -70,7 +70,7 @@ class Click:
 
 
 def clicks_of(corrections: Sequence[Correction]) -> list[Click]:
-    """The clicks among corrections."""
+    """Return the clicks among corrections."""
     return [
         Click(each.x, each.y, each.label)
         for each in corrections
@@ -81,8 +81,8 @@ def clicks_of(corrections: Sequence[Correction]) -> list[Click]:
 class ClickRefiner:
     """A photo to which clicks are applied.
 
-    Where the photo was cropped for a small figure, or for one of several people, clicks in the crop are applied there:
-    the region ends with it, and the figure is seen at its higher resolution.
+    If the photo was cropped for a small figure, or for one of several people, clicks in the crop are applied there, at
+    its higher resolution, and their region ends at the crop's edge.
     """
 
     def __init__(self, photo: Image.Image, evidence: Evidence, rotation: int = 0, labels: LabelSet = ATR) -> None:
@@ -100,7 +100,8 @@ class ClickRefiner:
         self._places: dict[tuple[int, Cell], Place] = {}
 
     def apply(self, label_map: Labels, click: Click, earlier: Sequence[Click] = ()) -> Labels:
-        """The label map (H, W) uint8 after a click, which holds where it is; so do earlier ones of other places."""
+        """Return the label map (H, W) uint8 after a click. The clicked pixel gets its class, and earlier clicks
+        elsewhere keep theirs."""
         class_id = self._labels.id_of(click.label)
         if label_map[click.y, click.x] == class_id:
             return label_map
@@ -144,7 +145,7 @@ def _region(
     earlier: Sequence[Click],
     label_set: LabelSet,
 ) -> npt.NDArray[np.bool_]:
-    """(H, W): the pixels that a click means."""
+    """Return (H, W) bool: the pixels that a click refers to."""
     class_id, shape = label_set.id_of(click.label), view.shape
     labels = np.asarray(cv2.resize(label_map, shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
     cell = _cell(click, label_map.shape, shape)
@@ -176,7 +177,8 @@ def _cell(click: Click, photo_shape: tuple[int, ...], shape: tuple[int, int]) ->
 
 
 def membership(features: Array) -> Array:
-    """How probable it is that pixels belong to the region of a click: (F, h, w) to (h, w) in 0..1, float32."""
+    """Return the probability that pixels belong to the region of a click: (F, h, w) features to (h, w) float32 in
+    0..1."""
     made = features.reshape(len(features), -1)
     *hidden, last = _layers()
     for weight, bias in hidden:
