@@ -26,7 +26,7 @@ from clothseg.batch.photo_files import OutputSpec
 from clothseg.batch.to_zip import segment_to_zip
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
-from clothseg.labels import GROUPS, NAMES, hex_color
+from clothseg.labels import GROUPS, NAMES, class_names, hex_color
 from clothseg.options import CutoutOptions, PackshotOptions, SegmentOptions, TryonOptions
 from clothseg.outputs.items import items_to_dict
 from clothseg.outputs.recolor import parse_color
@@ -210,7 +210,7 @@ def endpoint_functions(segmenter: Segmenter, save_corrections: Path | None = Non
         parse_color(color)
         names = _names(classes)
         result = run(photo, look)
-        return save_recolored(result, result.mask(*names), color)
+        return save_recolored(result, class_names(names), color)
 
     @plain_errors
     @described
