@@ -3,9 +3,10 @@
     python -m benchmarks.fit_clicks FOLDER --split_file docs/experiments/development-split.json
         --model MODEL [--out FILE]
 
-MODEL must not have been trained on the rows, or its errors there are not those that users meet. Clicks are as in
-`benchmarks.clicks`; between them, what was clicked becomes right in part or in whole, so that the network learns from
-all states of a correction. `--folds` prints how it does on photos that it was not fitted to, and fits one for all.
+MODEL must not have been trained on the rows, since its errors there would be unlike those on new photos. Clicks are
+simulated as in `benchmarks.clicks`; after each click its region is corrected completely or partly, so that the network
+learns from all states of a correction. `--folds` prints figures for photos that the weights were not fitted on, and
+fits weights for each half.
 """
 
 import argparse
@@ -31,21 +32,21 @@ from clothseg.training.data.loading import load_splits
 
 HIDDEN = (32, 16)
 CLICKS = 7
-"""On each photo."""
+"""Number of simulated clicks on each photo."""
 
 PICKED, MORE = 2500, 800
-"""Cells that are taken of each click, and of the region that it means in addition."""
+"""Number of cells sampled for each click, and additionally from the region that it refers to."""
 
 SMALL = 0.42
-"""Power by which a region weighs less for each of its cells the larger it is: 0 counts cells, 1 regions."""
+"""Exponent that lowers the weight of each cell of a large region: 0 weights cells equally, 1 regions."""
 
 Rows = list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]
 Samples = tuple[npt.NDArray[np.float16], npt.NDArray[np.float32], npt.NDArray[np.float32]]
-"""Features (n, F), whether a cell is of the region (n,), and what it weighs (n,)."""
+"""Features (n, F), whether each cell belongs to the region (n,), and its weight (n,)."""
 
 
 def samples_of(segmenter: Segmenter, rows: Rows, seed: int) -> list[Samples]:
-    """The samples of each photo."""
+    """Return the samples of each photo."""
     rng = np.random.default_rng(seed)
     made = []
     for photo, truth in tqdm(rows, unit=" photos", leave=False):
@@ -77,7 +78,7 @@ def _pick(features: Any, labels: Any, truth: Any, class_id: int, rng: np.random.
     cells = np.concatenate([picked, more])
     right = truth.ravel()[cells] == class_id
     share = len(region) * len(picked) / len(free)
-    # Where the label is wrong anyhow, a wrong answer costs less.
+    # Errors cost less where the label is wrong in any case.
     weight = np.where(truth.ravel()[cells] == labels.ravel()[cells], 1, 0.2)
     weight[right] = share / max(1, right.sum())
     weight /= (share + 20) ** SMALL
@@ -89,7 +90,7 @@ def _pick(features: Any, labels: Any, truth: Any, class_id: int, rng: np.random.
 
 
 def _corrected(found: Any, truth: Any, place: Cell, class_id: int, rng: np.random.Generator) -> Any:
-    """The label map after a correction that is like one of a click: of one region, in whole or about the click."""
+    """Return the label map after a correction like that of a click: of a region, completely or around the click."""
     wrong = found == found[place] if rng.random() < 0.6 else found != class_id
     _, pieces = cv2.connectedComponents(((truth == class_id) & wrong).view(np.uint8), connectivity=4)
     region = pieces == pieces[place]
@@ -100,7 +101,7 @@ def _corrected(found: Any, truth: Any, place: Cell, class_id: int, rng: np.rando
 
 
 def fit(samples: list[Samples], epochs: int, seed: int) -> dict[str, npt.NDArray[np.float32]]:
-    """The weights by name, as `click_weights.npz` has them."""
+    """Return the weights by name, as in `click_weights.npz`."""
     torch.manual_seed(seed)
     features, right, weight = (torch.from_numpy(np.concatenate(each)) for each in zip(*samples, strict=True))
     mean, spread = features.float().mean(dim=0), features.float().std(dim=0) + 1e-3
@@ -123,7 +124,7 @@ def fit(samples: list[Samples], epochs: int, seed: int) -> dict[str, npt.NDArray
     made = {}
     for index, layer in enumerate(layers):
         matrix, bias = layer.weight.detach(), layer.bias.detach()
-        if index == 0:  # takes in the scaling
+        if index == 0:  # includes the scaling
             matrix = matrix / spread
             bias = bias - matrix @ mean
         made |= {f"weight_{index}": matrix.numpy(), f"bias_{index}": bias.numpy()}
@@ -131,7 +132,7 @@ def fit(samples: list[Samples], epochs: int, seed: int) -> dict[str, npt.NDArray
 
 
 def use(path: Path) -> None:
-    """Have the library use weights of a file."""
+    """Make the library use the weights in a file."""
     library.WEIGHTS = path
     library._layers.cache_clear()
 
@@ -139,7 +140,7 @@ def use(path: Path) -> None:
 def cross_validate(
     segmenter: Segmenter, rows: Rows, samples: list[Samples], epochs: int, seed: int, out: Path
 ) -> None:
-    """Print the table of `benchmarks.clicks`, each half of the photos clicked by weights fitted to the other."""
+    """Print the table of `benchmarks.clicks`, each half of the photos with weights fitted on the other half."""
     halves = []
     for half in (0, 1):
         np.savez(out, **fit(samples[1 - half :: 2], epochs, seed))

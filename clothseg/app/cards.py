@@ -1,4 +1,4 @@
-"""The list of what was found, beside the stage: a card for each part, with its picture, name and colours."""
+"""The list of found parts beside the stage: a card for each part, with picture, name and colours."""
 
 import base64
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from clothseg.segmentation import Segmentation
 
 
 THUMBNAIL = 112
-"""Longest side of a card's picture, in pixels: twice what it is on the page, for screens with more of them."""
+"""Longest side of a card's picture in pixels: twice its size on the page, for high-resolution screens."""
 
 
 def cards(small: Segmentation, parts: Sequence[Part]) -> str:
-    """HTML of the list. Which cards are pressed is the browser's to say (`page/cards.js`).
+    """Return the HTML of the list. The browser decides which cards are pressed (`page/cards.js`).
 
     Args:
         small: the result at the size of the page's previews.
@@ -80,7 +80,7 @@ def _card(part: Part, small: Segmentation) -> str:
 
 
 def _picture(part: Part, small: Segmentation) -> tuple[str, tuple[Color, ...]]:
-    """A small picture of a part as a data: URL, and its colours."""
+    """Return a small picture of a part as a data: URL, and its colours."""
     mask = mask_of_parts(small, [part.key])
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
     if not width:

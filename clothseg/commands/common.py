@@ -5,17 +5,49 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clothseg.errors import ConfigError, ImageError, UnknownClassError, UsageError
 from clothseg.labels import GROUPS
 from clothseg.options import CutoutOptions, Option, PackshotOptions, SegmentOptions, TryonOptions, options_of
 
 
+if TYPE_CHECKING:
+    from clothseg.training.data.sources import Layout
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add `--model` and `--revision`."""
     parser.add_argument("--model", help="Hub id or folder; default: the model that comes with clothseg")
     parser.add_argument("--revision", help="branch, tag or commit of the model on the Hub")
+
+
+def add_layout(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say where a data set keeps photos, masks and names of classes."""
+    parser.add_argument(
+        "--dataset_config_name", help="configuration of a data set on the Hub, or folder within a folder"
+    )
+    parser.add_argument("--image_column", default="image", help="column, or folder, of the photos (default: image)")
+    parser.add_argument("--mask_column", default="mask", help="column, or folder, of the masks (default: mask)")
+    parser.add_argument(
+        "--labels",
+        help="classes of the masks: a built-in label set (ATR, LIP, CIHP, FASHN, Fashionpedia) or a JSON file; "
+        "default: what the data set states, else ATR",
+    )
+    parser.add_argument("--label_map", help="JSON file from ids or classes of the masks to new ones, as for training")
+
+
+def layout_of(arguments: argparse.Namespace) -> "Layout":
+    """Return what the arguments of `add_layout` say."""
+    from clothseg.training.data.sources import Layout
+
+    return Layout(
+        arguments.image_column,
+        arguments.mask_column,
+        arguments.dataset_config_name,
+        labels=arguments.labels,
+        label_map=arguments.label_map,
+    )
 
 
 def add_keep(parser: argparse.ArgumentParser, of: str) -> None:

@@ -135,7 +135,7 @@ def find(name: str, revision: str | None = None, token: str | None = None) -> Li
 
     timeout = constants.HF_HUB_ETAG_TIMEOUT
     info = HfApi().model_info(name, revision=revision, token=token, timeout=timeout, files_metadata=True)
-    # By which of the two a file is known depends on how it is stored; the cache names it by the same.
+    # Which of the two identifies a file depends on its storage; the cache uses the same one.
     digests = {file.rfilename: (file.lfs.sha256 if file.lfs else file.blob_id) or "" for file in info.siblings or ()}
     return Listing(name, str(info.sha), digests, bool(info.private))
 
@@ -159,7 +159,7 @@ def fetch(listing: Listing, files: Iterable[str], token: str | None = None) -> P
             )
             if intact(path, listing.digests[file]):
                 break
-            path.resolve().unlink()  # neither the next start nor another program may find it
+            path.resolve().unlink()  # so that neither the next start nor another program finds it
             path.unlink(missing_ok=True)
         else:
             raise DamagedError(

@@ -40,7 +40,7 @@ class Parser(HfArgumentParser):
         """Add all our options, those of `TrainingArguments`, and `--preset`."""
         super().__init__(
             [TrainArguments, TrainingArguments],  # type: ignore[list-item]
-            description="Train a clothes segmentation model with ATR's 18 classes.",
+            description="Train a clothes segmentation model, with ATR's 18 classes or your own.",
             allow_abbrev=False,
             **kwargs,
         )

@@ -8,22 +8,22 @@ from torch.nn import functional
 from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES
 
 
-def class_weights(background: float, others: float) -> torch.Tensor:
-    """Return cross-entropy weights (18,) float32: `background` for Background and `others` for the 17 other
+def class_weights(background: float, others: float, count: int = NUM_CLASSES) -> torch.Tensor:
+    """Return cross-entropy weights (count,) float32: `background` for the background and `others` for all other
     classes."""
-    weights = torch.full((NUM_CLASSES,), float(others))
+    weights = torch.full((count,), float(others))
     weights[BACKGROUND] = background
     return weights
 
 
 def frequency_weights(pixels: npt.NDArray[np.int64], cap: float) -> torch.Tensor:
-    """Return cross-entropy weights (18,) float32: the median frequency divided by the class's, limited to 1 to `cap`.
+    """Return cross-entropy weights (C,) float32: the median frequency divided by the class's, limited to 1 to `cap`.
 
     Median frequency balancing (Eigen and Fergus, 2015) gives small classes weights of several hundred, and frequent
     ones hardly any. The limits keep Background learned, and prevent that a few noisy pixels dominate.
 
     Args:
-        pixels: (18,) annotated pixels of each class; classes without pixels get `cap`.
+        pixels: (C,) annotated pixels of each class; classes without pixels get `cap`.
         cap: largest weight, at least 1.
     """
     present = pixels > 0

@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from clothseg.errors import ClothsegError, ModelError
-from clothseg.labels import ID2LABEL, IGNORE, LABEL2ID
+from clothseg.labels import ATR, IGNORE, LabelSet
 from clothseg.models import hub
 from clothseg.models.clothseg_lite import VARIANTS, LiteConfig, LiteForSemanticSegmentation
 from clothseg.models.hub_errors import explain
@@ -27,10 +27,13 @@ from clothseg.training.transformers_internals import use_published_names, withou
 
 # depths, hidden sizes and decoder width of Mix-Transformers B0 to B5 (Xie et al., 2021, tables 6 and 7)
 _MIT_DEPTHS = ((2, 2, 2, 2), (2, 2, 2, 2), (3, 4, 6, 3), (3, 4, 18, 3), (3, 8, 27, 3), (3, 6, 40, 3))
-_LABELS: dict[str, Any] = {"id2label": ID2LABEL, "label2id": LABEL2ID}
 
 
-def mit_config(name: str) -> SegformerConfig | None:
+def _named(labels: LabelSet) -> dict[str, Any]:
+    return {"id2label": dict(labels.id2label), "label2id": dict(labels.label2id)}
+
+
+def mit_config(name: str, labels: LabelSet = ATR) -> SegformerConfig | None:
     """Return SegFormer's configuration for `nvidia/mit-b0` to `nvidia/mit-b5`, without the Hub; None for other
     names."""
     for size, depths in enumerate(_MIT_DEPTHS):
@@ -40,7 +43,7 @@ def mit_config(name: str) -> SegformerConfig | None:
                 hidden_sizes=[32, 64, 160, 256] if size == 0 else [64, 128, 320, 512],
                 decoder_hidden_size=256 if size < 2 else 768,
                 semantic_loss_ignore_index=IGNORE,
-                **_LABELS,
+                **_named(labels),
             )
     return None
 
@@ -63,8 +66,10 @@ def imagenet_weights(variant: str) -> dict[str, torch.Tensor]:
     return torch.load(file, map_location="cpu", weights_only=True)
 
 
-def build_model(name: str, revision: str | None = None, from_scratch: bool = False) -> PreTrainedModel:
-    """Return a float32 model with ATR's 18 labels, to be trained.
+def build_model(
+    name: str, revision: str | None = None, from_scratch: bool = False, labels: LabelSet = ATR
+) -> PreTrainedModel:
+    """Return a float32 model with the classes of `labels`, to be trained.
 
     The main process lists on stderr which parts are new and start from random numbers.
 
@@ -72,23 +77,25 @@ def build_model(name: str, revision: str | None = None, from_scratch: bool = Fal
         name: Hub id or folder; or `lite0`, `lite1`, `lite2`.
         revision: branch, tag or commit, for the Hub only.
         from_scratch: use only the architecture, with random weights.
+        labels: the classes to learn.
 
     Raises:
         HubError: the Hub cannot be reached or has no such model or revision.
         ModelError: it is not a model for semantic segmentation, or its file lacks tensors of the encoder.
     """
+    named = _named(labels)
     if name in VARIANTS and not Path(name).is_dir():
-        model = LiteForSemanticSegmentation(LiteConfig.of(name, semantic_loss_ignore_index=IGNORE, **_LABELS))
+        model = LiteForSemanticSegmentation(LiteConfig.of(name, semantic_loss_ignore_index=IGNORE, **named))
         if not from_scratch:
             model.load_imagenet(imagenet_weights(name))
         return model
-    if from_scratch and not Path(name).is_dir() and (config := mit_config(name)) is not None:
+    if from_scratch and not Path(name).is_dir() and (config := mit_config(name, labels)) is not None:
         return SegformerForSemanticSegmentation(config)
     if Path(name).is_dir() and not (Path(name) / "config.json").is_file():
         raise ModelError(f"The folder {name} contains no config.json; give the folder of a saved model.")
     try:
         if from_scratch:
-            config = AutoConfig.from_pretrained(name, revision=revision or "main", trust_remote_code=False, **_LABELS)
+            config = AutoConfig.from_pretrained(name, revision=revision or "main", trust_remote_code=False, **named)
             return AutoModelForSemanticSegmentation.from_config(config, dtype=torch.float32)
         # Older models have no safetensors. From a pickle, transformers reads only the tensors and runs no code.
         folder = name if Path(name).is_dir() else hub.model_folder(name, revision, None, pickles=True)[0]
@@ -100,7 +107,7 @@ def build_model(name: str, revision: str | None = None, from_scratch: bool = Fal
                 output_loading_info=True,
                 dtype=torch.float32,
                 trust_remote_code=False,
-                **_LABELS,
+                **named,
             )
         text = new_parts(model, report, name)
         if text and os.environ.get("RANK", "0") == "0":

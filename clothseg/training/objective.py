@@ -15,7 +15,7 @@ class Objective:
     """Weighted cross-entropy at the labels' size (255 is ignored), plus the optional terms for each photo."""
 
     def __init__(self, parsing: TrainArguments, class_weights: torch.Tensor, teacher: Teacher | None) -> None:
-        """Keep the options, the weights (18,) float32 of the cross-entropy, and the teacher, if any."""
+        """Keep the options, the weights (C,) float32 of the cross-entropy, and the teacher, if any."""
         self.parsing, self.class_weights, self.teacher = parsing, class_weights, teacher
 
     def totals(self, labels: torch.Tensor) -> torch.Tensor:
@@ -30,7 +30,7 @@ class Objective:
         """Return the loss of a part of a batch.
 
         Args:
-            outputs: logits (N, 18, h, w).
+            outputs: logits (N, C, h, w).
             labels: (N, H, W).
             totals: `totals` of the whole batch.
             pixels: (N, 3, H, W) the network's input, for the teacher; None omits the teacher's term.

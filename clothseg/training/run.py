@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, SegformerImageProcessorPil, TrainerSta
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from clothseg.errors import ClothsegError, ConfigError
+from clothseg.labels import LABELS_FILE, write_labels
 from clothseg.segmenter import Segmenter
 from clothseg.training.average import interpolate_weights
 from clothseg.training.bars import hide_bars
@@ -25,8 +26,10 @@ from clothseg.training.config import TrainArguments
 from clothseg.training.data.copy_paste import CopyPaste
 from clothseg.training.data.dataset import ParsingDataset
 from clothseg.training.data.loading import Splits, load_splits
+from clothseg.training.data.mask_classes import refuse_teacher
 from clothseg.training.data.mask_encoding import shares_text
 from clothseg.training.data.resampling import repeat_factor_indices
+from clothseg.training.data.sources import classes_of
 from clothseg.training.data.split import SPLIT_FILE
 from clothseg.training.distillation import Teacher
 from clothseg.training.evaluation.scoring import only_class, report, score
@@ -81,7 +84,12 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
 
     set_seed(training.seed)
     # Cheap checks first: look up the models before decoding every row, which takes minutes.
-    network = build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch)
+    classes = classes_of(parsing.dataset_name, parsing.dataset_revision, parsing.layout)
+    labels = classes.labels
+    for option in ("unlabelled_name", "flat_lay_name"):
+        if getattr(parsing, option):
+            refuse_teacher(classes, option)
+    network = build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch, labels)
     if training.activation_checkpointing and not network.supports_gradient_checkpointing:
         raise ConfigError(
             f"--activation_checkpointing does not work with {network.config.model_type}; leave the option out, and "
@@ -100,14 +108,15 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
             split_file=parsing.split_file,
             on_bad_row=parsing.on_bad_row,
             check=True,
+            layout=parsing.layout,
         )
     if writes:
-        sys.stdout.write(f"Class shares:\n{shares_text(splits.masks)}\n")
+        sys.stdout.write(f"Class shares:\n{shares_text(splits.masks, labels)}\n")
     rows, counts = splits.train, splits.pixels
     if parsing.unlabelled_name or parsing.flat_lay_name:
         with training.main_process_first(desc="labels of the teacher"):
-            for labels in labels_to_make:
-                labels.write()
+            for labelling in labels_to_make:
+                labelling.write()
             labels_to_make = []  # frees the teacher's memory for the training
             taught, taught_counts = taught_rows(parsing, output, splits)
         rows, counts = concatenate_datasets([rows, taught]), np.concatenate([counts, taught_counts])
@@ -120,6 +129,7 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
         parsing=parsing,
         class_weights=_class_weights(parsing, counts),
         teacher=teacher,
+        labels=labels,
         train_dataset=ParsingDataset(
             rows,
             processor,
@@ -128,9 +138,10 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
             parsing.class_crop,
             parsing.repair_masks,
             parsing.copy_paste,
-            CopyPaste(splits.train, splits.pixels) if parsing.copy_paste else None,
+            CopyPaste(splits.train, splits.pixels, classes) if parsing.copy_paste else None,
+            classes,
         ),
-        eval_dataset=ParsingDataset(splits.validation, processor),
+        eval_dataset=ParsingDataset(splits.validation, processor, classes=classes),
         processing_class=processor,
     )
     if training.world_size > 1:
@@ -222,13 +233,14 @@ def _teacher(parsing: TrainArguments, processor: SegformerImageProcessorPil, dev
 def _class_weights(parsing: TrainArguments, counts: npt.NDArray[np.int64]) -> torch.Tensor:
     if parsing.class_weighting == "frequency":
         return frequency_weights(counts.sum(axis=0), parsing.class_weight_cap)
-    return class_weights(parsing.background_weight, parsing.class_weight)
+    return class_weights(parsing.background_weight, parsing.class_weight, counts.shape[1])
 
 
 def _save(trainer: ClothesTrainer, processor: SegformerImageProcessorPil, dtype: str, folder: Path) -> None:
     with writing(folder):
         _in_format(trainer.network, dtype).save_pretrained(folder)
         processor.save_pretrained(folder)
+        write_labels(trainer.labels, folder / LABELS_FILE)
 
 
 def _save_progress(
@@ -260,7 +272,7 @@ def _report(
     """Score the model saved in `folder` and write figures, plots and card beside it."""
     segmenter, log = Segmenter.from_pretrained(str(folder)), trainer.state.log_history
     part, rows = splits.reported
-    scores = score(segmenter, rows)
+    scores = score(segmenter, rows, classes=splits.classes)
     only = only_class(scores)
     if only is not None:  # The model is kept: it took hours, and may help to find the cause.
         sys.stderr.write(f"Warning: the trained model labels every pixel of the {part} photos {only}.\n")
@@ -276,7 +288,7 @@ def _report(
     write_report(folder, scores, found, {"weights": weights, "split": split, "training": cost})
     plots.learning_curves(log, folder / "learning_curves.png")
     if parsing.report_photos:
-        write_pictures(folder, segmenter, rows, scores)
+        write_pictures(folder, segmenter, rows, scores, classes=splits.classes)
     write_card(
         folder,
         repo_id=repo_id or Path(str(trainer.args.output_dir)).name,
@@ -293,4 +305,5 @@ def _report(
         split=split,
         averaged=weights["kept"] == "averaged",
         log=log,
+        labels=trainer.labels,
     )

@@ -24,6 +24,7 @@ from transformers import (
 )
 from transformers.trainer_utils import TrainOutput
 
+from clothseg.labels import ATR, LabelSet
 from clothseg.models.decode_head import FoldedDecodeHead
 from clothseg.models.loading import OURS
 from clothseg.training import transformers_internals
@@ -43,7 +44,7 @@ from clothseg.training.progress import Bar, Table
 
 
 def predicted_classes(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Return class ids (N, H, W) uint8 at the labels' size, which the metric keeps instead of 18 maps of logits."""
+    """Return class ids (N, H, W) uint8 at the labels' size, which the metric keeps instead of maps of logits."""
     return match_labels(logits, labels)[0].argmax(dim=1).to(torch.uint8)
 
 
@@ -61,6 +62,7 @@ class ClothesTrainer(Trainer):
         parsing: TrainArguments,
         class_weights: torch.Tensor,
         teacher: Teacher | None = None,
+        labels: LabelSet = ATR,
         **kwargs: Any,
     ) -> None:
         """Set up transformers' Trainer with our own options.
@@ -69,15 +71,16 @@ class ClothesTrainer(Trainer):
             network: model to train.
             args: transformers' options.
             parsing: our own options.
-            class_weights: (18,) float32 weights of the cross-entropy.
+            class_weights: (C,) float32 weights of the cross-entropy.
             teacher: model whose probabilities are learned, if `distillation_weight` is set.
+            labels: the C classes.
             kwargs: passed on to transformers' Trainer.
 
         Raises:
             ConfigError: this release of transformers or accelerate lacks a part that we override.
         """
         transformers_internals.check()
-        metric, terms = ClothesMetric(), torch.zeros(4, dtype=torch.float64)
+        metric, terms = ClothesMetric(labels), torch.zeros(4, dtype=torch.float64)
 
         def compute(prediction: EvalPrediction, compute_result: bool = True) -> dict[str, float]:
             # batch_eval_metrics passes what `prediction_step` returns, as tensors, contrary to the type.
@@ -96,7 +99,7 @@ class ClothesTrainer(Trainer):
         if network.config.model_type in OURS and args.ddp_find_unused_parameters is None:
             args.ddp_find_unused_parameters = False  # there are none, and searching for them takes time
         super().__init__(network, args, compute_metrics=compute, **kwargs)
-        self.network, self.parsing = network, parsing
+        self.network, self.parsing, self.labels = network, parsing, labels
         self.processor: SegformerImageProcessorPil = kwargs["processing_class"]
         self.objective: Objective = Objective(parsing, class_weights.to(self.args.device), teacher)
         self.nan_guard = NanGuard(kwargs.get("train_dataset"), late=self.args.device.type == "cuda")

@@ -49,7 +49,7 @@ class Part:
 
 
 def key_of(name: str, person: int | None) -> str:
-    """`Part.key` of a class's name and its wearer: 0 for nobody, None where people were not told apart."""
+    """Return `Part.key` for a class's name and its wearer: 0 for nobody, None if people were not separated."""
     return name if person is None else f"{name}/{person}"
 
 

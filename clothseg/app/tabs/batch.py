@@ -95,7 +95,7 @@ def batch_tab(segmenter: Segmenter) -> None:
 
     cancelled: dict[str | None, bool] = {}  # by session, while its batch is running
 
-    # gradio's `cancels` is not used: the answer of a step that is still running would replace the final message.
+    # Gradio's `cancels` is not used, since the answer of a step that is still running would replace the final message.
     def request_cancel(request: gr.Request) -> Any:
         if request.session_hash in cancelled:
             cancelled[request.session_hash] = True

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES
+from clothseg.labels import BACKGROUND, IGNORE
 
 
 HOLE_OF_PERSON, HOLE_OF_ITEM = 1 / 1000, 1 / 50
@@ -113,7 +113,7 @@ def _merge_pieces(mask: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], n
     hole &= (classes[around] != IGNORE) & (areas <= HOLE_OF_ITEM * areas[around])
     speck = small & ~hole & (areas <= np.minimum(SPECK_OF_PERSON * person, SPECK_OF_CLASS * largest[classes]))
 
-    votes = np.zeros((len(areas), NUM_CLASSES), np.int64)
+    votes = np.zeros((len(areas), int(classes[classes != IGNORE].max(initial=0)) + 1), np.int64)
     stays = ~(hole | speck)[other] & (classes[other] != IGNORE)
     np.add.at(votes, (own[stays], classes[other[stays]]), contact[stays])
     best = votes.max(axis=1)

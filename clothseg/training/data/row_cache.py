@@ -19,6 +19,7 @@ from datasets import Dataset
 
 from clothseg.images.disk_cache import cache_folder, find_entry, new_entry
 from clothseg.images.image_file import pixel_limit
+from clothseg.training.data.mask_classes import ATR_MASKS, MaskClasses
 
 
 _FILE = "found.npz"
@@ -27,6 +28,7 @@ _DEPENDS_ON = (
     "training/data/decoding.py",
     "training/data/inspection.py",
     "training/data/duplicates.py",
+    "training/data/mask_classes.py",
     "training/data/mask_encoding.py",
     "images/decode.py",
     "images/image_file.py",
@@ -35,18 +37,20 @@ _DEPENDS_ON = (
 _PACKAGES = ("pillow", "scipy", "numpy")
 
 
-def rows_key(rows: Dataset) -> str:
+def rows_key(rows: Dataset, classes: MaskClasses = ATR_MASKS) -> str:
     """Return a key of everything that an inspection of these rows depends on: pictures, our code, decoders.
 
     Args:
         rows: undecoded rows with `image` and `mask`. A picture in a file of its own is identified by path, size and
             time of the last change.
+        classes: the classes of the masks.
     """
     digest = hashlib.sha256(str(pixel_limit()).encode())
     for package in _PACKAGES:
         digest.update(f"{package} {version(package)}\n".encode())
     for name in _DEPENDS_ON:
         digest.update((_CODE / name).read_bytes())
+    digest.update(classes.key)
     for batch in rows.select_columns(["image", "mask"]).iter(256):
         for stored in (picture for pair in zip(batch["image"], batch["mask"], strict=True) for picture in pair):
             digest.update(_content(stored))
@@ -67,7 +71,9 @@ def _content(stored: dict[str, Any] | None) -> bytes:
         return f"{stored['path']} missing\n".encode()
 
 
-def cached_inspection(rows: Dataset, inspect: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def cached_inspection(
+    rows: Dataset, inspect: Callable[[], dict[str, Any]], classes: MaskClasses = ATR_MASKS
+) -> dict[str, Any]:
     """Return the results of `inspect(rows)`, from the cache if the same rows were inspected before.
 
     If the cache cannot be read or written, the rows are inspected again.
@@ -75,8 +81,9 @@ def cached_inspection(rows: Dataset, inspect: Callable[[], dict[str, Any]]) -> d
     Args:
         rows: as for `rows_key`.
         inspect: returns named arrays, and texts by row number.
+        classes: the classes of the masks.
     """
-    entry, what = cache_folder() / "rows" / rows_key(rows), "check of the rows"
+    entry, what = cache_folder() / "rows" / rows_key(rows, classes), "check of the rows"
     found = find_entry(entry, _read, what)
     if found is None:
         found = inspect()

@@ -211,7 +211,7 @@ def test_audits_name_odd_encodings_and_are_not_clean(masks: list[Mask], tmp_path
 
     change, expected = WRONG["plus one"]
     write(tmp_path, [change(mask) for mask in masks[:4]])
-    rows, parts, _ = load_parts(str(tmp_path), None)
+    rows, parts, *_ = load_parts(str(tmp_path), None)
     found = audit({"train": rows.select(parts["train"])})
     assert not found.is_clean
     shown = text(found, "set")

@@ -112,7 +112,7 @@ function setTool(tool) {
   state.tool = tool;
   for (const radio of element.querySelectorAll('.tools input[type=radio]')) radio.checked = radio.value === tool;
   one('.class').hidden = tool === 'erase';
-  one('.size').hidden = tool === 'click';
+  one('.size').hidden = !state.correct || tool === 'click';
   frame.classList.toggle('aiming', state.correct && tool === 'click');
   frame.classList.toggle('drawing', state.correct && tool !== 'click');
   state.cursor = null;
