@@ -31,7 +31,7 @@ from clothseg.app.downloads import (
 from clothseg.app.i18n import tr
 from clothseg.app.messages import localized
 from clothseg.app.photo_input import fitting_photo, plain_errors
-from clothseg.app.selection import Choice, PhotoResult, carried, cutout_of, first_picks, items_of, of_group, preview_of
+from clothseg.app.selection import Choice, PhotoResult, carried, cutout_of, first_picks, items_of, preview_of
 from clothseg.app.server.lazy_files import lazy_file
 from clothseg.app.settings import OPACITY, SWITCHES, Settings, cutout_options, hex_of, switch_options, write_link
 from clothseg.batch.training_examples import save_training_example
@@ -118,7 +118,9 @@ class Answers:
             found = PhotoResult(path, options, result, result, note=note, preview=shown.preview if shown else "")
             if same and choice.edits:
                 found = corrected(self.segmenter, found, choice.edits)
-            picked = carried(found.parts, choice.picked) if same else first_picks(found.parts, choice.classes or kept)
+            wanted = choice.classes or kept
+            labels = found.result.labels
+            picked = carried(found.parts, choice.picked) if same else first_picks(found.parts, wanted, labels)
             found = replace(found, picked=tuple(picked))
             return found, self._staged(found, settings)
         except ClothsegError as error:
@@ -137,7 +139,8 @@ class Answers:
             gr.Warning(localized(str(error)))
             found = replace(seen)  # includes the corrections that could be applied
         before = {part.key for part in seen.parts}
-        fresh = [key for key in of_group("All garments", found.parts) if key not in before]
+        garments = found.result.labels.garments
+        fresh = [part.key for part in found.parts if part.name in garments and part.key not in before]
         found = replace(found, picked=(*Choice.of(said).picked, *fresh))
         value = self._staged(found, settings) | {"turn": wanted.get("turn")}
         return found, value, html.announcement(self.told(found))
@@ -242,7 +245,7 @@ class Answers:
         opacity = OPACITY if choice.opacity is None else choice.opacity
         keep: tuple[str, ...] = ()
         if isinstance(seen, PhotoResult):
-            if set(choice.picked) != set(first_picks(seen.parts, ())):
+            if set(choice.picked) != set(first_picks(seen.parts, (), seen.result.labels)):
                 keep = tuple(dict.fromkeys(part.name for part in seen.parts if part.key in choice.picked))
         settings = Settings(values[: len(SWITCHES)], keep, opacity, cutout_options(*values[len(SWITCHES) :]))
         return gr.update(value=write_link(settings), visible=True)

@@ -14,7 +14,7 @@ from clothseg.app import html
 from clothseg.app.components.parts import Part, mask_of_parts
 from clothseg.app.i18n import tr
 from clothseg.app.selection import of_group
-from clothseg.labels import GROUPS
+from clothseg.labels import LabelSet
 from clothseg.outputs.color_names import Color, dominant
 from clothseg.segmentation import Segmentation
 
@@ -42,16 +42,17 @@ def cards(small: Segmentation, parts: Sequence[Part]) -> str:
         head = f"<h3>{title}</h3>" if people > 1 else ""
         label = title if people > 1 else tr("Items found")
         groups.append(f'{head}<div class="cards" role="group" aria-label="{label}">{made}</div>')
+    presets = _presets(parts, small.labels)
     return (
         f"<h2>{tr('Items found')} <small>{count}{told}</small></h2>"
-        f'<div class="presets" role="group" aria-label="{tr("Choose items")}">{_presets(parts)}</div>{"".join(groups)}'
+        f'<div class="presets" role="group" aria-label="{tr("Choose items")}">{presets}</div>{"".join(groups)}'
     )
 
 
-def _presets(parts: Sequence[Part]) -> str:
+def _presets(parts: Sequence[Part], labels: LabelSet) -> str:
     chosen: dict[str, list[str]] = {}
-    for group in GROUPS:
-        keys = of_group(group, parts)
+    for group in labels.groups:
+        keys = of_group(group, parts, labels)
         if keys and keys not in chosen.values():
             chosen[group] = keys
     everything = [part.key for part in parts]
@@ -65,17 +66,18 @@ def _presets(parts: Sequence[Part]) -> str:
 
 
 def _named(group: str) -> str:
-    return tr("Everything") if group == "Everything" else tr(group)
+    return tr("Everything") if group == "Everything" else html.class_name(group)
 
 
 def _card(part: Part, small: Segmentation) -> str:
     picture, colors = _picture(part, small)
     dots = "".join(f'<i style="background:{color.hex}"></i>' for color in colors)
     names = ", ".join(tr(color.name) for color in colors[:2])
+    swatch = html.swatch(part.name, small.labels)
     return (
-        f'<button type="button" class="thing" data-key="{part.key}" data-class="{part.name}" aria-pressed="false" '
-        f'title="{tr("Double click: only this")}"><img alt="" src="{picture}"><span>{html.swatch(part.name)}'
-        f"<b>{tr(part.name)}</b><small>{dots}{names}</small></span></button>"
+        f'<button type="button" class="thing" data-key="{part.key}" data-class="{escape(part.name)}" '
+        f'aria-pressed="false" title="{tr("Double click: only this")}"><img alt="" src="{picture}"><span>{swatch}'
+        f"<b>{html.class_name(part.name)}</b><small>{dots}{names}</small></span></button>"
     )
 
 

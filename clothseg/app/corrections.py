@@ -9,7 +9,6 @@ from clothseg.app.components.parts import mask_of_parts
 from clothseg.app.photo_input import fitting_photo
 from clothseg.app.selection import PhotoResult
 from clothseg.errors import ConfigError
-from clothseg.labels import NAMES
 from clothseg.options import SegmentOptions
 from clothseg.postprocess.clicks import Click
 from clothseg.postprocess.strokes import Stroke
@@ -47,7 +46,7 @@ def _without(segmenter: Segmenter, seen: PhotoResult, names: set[str]) -> Segmen
     """Return the result before corrections for a photo without these classes."""
     if not names:
         return seen.base
-    options = SegmentOptions.of({"exclude": tuple(name for name in NAMES if name in names)}, seen.options)
+    options = SegmentOptions.of({"exclude": tuple(sorted(names))}, seen.options)
     photo = fitting_photo(seen.path)
     return replace(segmenter(seen.path if photo is None else photo, options), name=seen.base.name)
 

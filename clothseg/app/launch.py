@@ -63,7 +63,9 @@ def main(self_check: bool = False, save_corrections: Path | None = None, example
             zero_gpu=settings.zero_gpu,
         )
         # ZeroGPU takes over only models loaded before the launch.
-        segmenter = load() if settings.zero_gpu else load_with_head_start(settings.model, load, HEAD_START)
+        segmenter = (
+            load() if settings.zero_gpu else load_with_head_start(settings.model, load, HEAD_START, settings.revision)
+        )
     except ClothsegError as error:
         sys.exit(f"The app cannot start: {error}")
     # A visitor who may name any model makes the server download it, or read its own disk.

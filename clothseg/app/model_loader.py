@@ -8,12 +8,15 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
 from clothseg.app import zerogpu
 from clothseg.errors import ClothsegError
+from clothseg.labels import ATR, LabelSet
 from clothseg.models import hub
+from clothseg.models.loading import read_label_set
 from clothseg.segmentation import Segmentation
 from clothseg.segmenter import Segmenter
 
@@ -22,6 +25,7 @@ class LazySegmenter:
     """Stands for a segmenter that another thread still loads. It can be used at once: each use waits for the model.
 
     Attributes:
+        labels: Label set of the model, as far as it is known.
         asked: What is being loaded, as strangers may see it; None is the embedded model.
         loaded: Done when it is there, or when there will be none; its error is then also that of each use.
     """
@@ -30,6 +34,7 @@ class LazySegmenter:
         """Start loading; `name` is a Hub name, a folder, or None for the embedded model."""
         self.asked = name if name is None or hub.is_hub_name(name) else Path(name).resolve().name
         self.loaded: Future[Segmenter] = Future()
+        self.stated = ATR
         self._began = time.monotonic()
         threading.Thread(target=self._load, args=(load,), daemon=True).start()  # no reason not to end the app
 
@@ -54,20 +59,34 @@ class LazySegmenter:
         return getattr(self.loaded.result(), name)
 
     @property
+    def labels(self) -> LabelSet:
+        """That of the model if it is there, else what its configuration states."""
+        done = self.loaded.done() and self.loaded.exception() is None
+        return self.loaded.result().labels if done else self.stated
+
+    @property
     def seconds(self) -> float:
         """Seconds since loading started."""
         return time.monotonic() - self._began
 
 
-def load_with_head_start(name: str | None, load: Callable[[], Segmenter], seconds: float) -> Segmenter:
+def load_with_head_start(
+    name: str | None, load: Callable[[], Segmenter], seconds: float, revision: str | None = None
+) -> Segmenter:
     """Return the result of `load` if it takes at most `seconds`; else a `LazySegmenter`, which waits for it.
+
+    Its label set is read from the configuration, since the page is built for it.
 
     Raises:
         ClothsegError: raised by `load` within that time.
     """
     lazy = LazySegmenter(name, load)
     wait([lazy.loaded], seconds)
-    return lazy.loaded.result() if lazy.loaded.done() else cast(Segmenter, lazy)
+    if lazy.loaded.done():
+        return lazy.loaded.result()
+    with suppress(ClothsegError):  # loading tells of it, and serves the embedded model instead
+        lazy.stated = read_label_set(name, revision)
+    return cast(Segmenter, lazy)
 
 
 def failure(segmenter: Segmenter | LazySegmenter) -> BaseException | None:

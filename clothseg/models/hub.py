@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clothseg.errors import ModelError
+from clothseg.labels import LABELS_FILE
 from clothseg.models.hub_errors import ANSWERED, DamagedError, trouble
 
 
 WEIGHTS, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
-SMALL_FILES = (CONFIG, "preprocessor_config.json", "processor_config.json", "README.md")
+SMALL_FILES = (CONFIG, "preprocessor_config.json", "processor_config.json", LABELS_FILE, "README.md")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PICKLED = "pytorch_model.bin"
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
@@ -80,6 +81,20 @@ def model_folder(
         else:
             remember(folder, revision)
             return folder, ""
+
+
+def small_files(name: str, revision: str | None, token: str | None = None) -> Path:
+    """Return a folder with a model's configuration and other small files; arguments and errors as for
+    `model_folder`."""
+    if revision and COMMIT.fullmatch(revision) and (folder := cached(name, revision)):
+        return folder
+    try:
+        return fetch(find(name, revision, token), SMALL_FILES, token)
+    except Exception as error:
+        older = cached(name, revision) if trouble(error) else None
+        if older is None:
+            raise
+        return older
 
 
 def with_retries(upload: Callable[[], object], what: str) -> None:

@@ -6,19 +6,21 @@ from pathlib import Path
 import gradio as gr
 
 from clothseg.app import about
+from clothseg.labels import LabelSet
 
 
-def about_tab(address: str) -> tuple[gr.HTML, gr.Markdown]:
+def about_tab(address: str, labels: LabelSet) -> tuple[gr.HTML, gr.Markdown]:
     """Add the tab's components to the Blocks being built; return the still empty ones that show the model.
 
     Args:
         address: where programs reach the app: a Space's name or a URL.
+        labels: the model's classes.
     """
     with gr.Row(elem_classes="two"):
         with gr.Column(elem_classes="card"):
-            gr.HTML(about.classes())
+            gr.HTML(about.classes(labels))
         with gr.Column(elem_classes="card"):
-            gr.HTML(about.limits())
+            gr.HTML(about.limits(labels))
             model = gr.HTML()
     figures = gr.Markdown(elem_classes="card", elem_id="figures")
     with gr.Column(elem_classes="card", elem_id="manual"):

@@ -124,7 +124,7 @@ def compare_tab(segmenter: Segmenter, models: Models) -> gr.Image:
         except ClothsegError as error:
             problem = html.problem(localized(str(error)), tr("This cannot be compared"))
             return nothing | {message: gr.update(value=problem, visible=True)}
-        found = compare(one.label_map, two.label_map)
+        found = compare(one.label_map, two.label_map, (one.labels, two.labels))
         names_shown = titles((models_of[0].name, models_of[1].name), ticks_of)
         small = reduced(one)
         differs = np.asarray(Image.fromarray(found.differs).resize(small.photo.size, Image.Resampling.NEAREST))
