@@ -14,16 +14,20 @@ if it differs. The page is available while the model is loading: photos wait, an
 after accepted requests are answered: status 0, or 143 if that takes more than 25 s.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
+from clothseg.commands.app import add_arguments, run
 from clothseg.errors import ConfigError, needs_extra
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Serve clothes segmentation in the browser and to programs.")
+    add_arguments(parser)
+    arguments = parser.parse_args()
     try:
         with needs_extra("The app", "app"):
-            from clothseg.app.launch import main
+            run(arguments, Path(__file__).parent / "examples")
     except ConfigError as error:
         sys.exit(f"The app cannot start: {error}")
-    main(sys.argv[1:], Path(__file__).parent / "examples")

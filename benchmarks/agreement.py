@@ -1,9 +1,9 @@
-"""How far our label maps agree with transformers' own path, for the same weights, photo by photo.
+"""Agreement of our label maps with transformers' own post-processing, for the same weights, photo by photo.
 
     python -m benchmarks.agreement FOLDER [--model NAME_OR_PATH]
 
-FOLDER holds validation.parquet. The stock path is image processor, model, and
-`post_process_semantic_segmentation(target_sizes=...)`. Without --model: the embedded weights.
+FOLDER contains validation.parquet. transformers' way is image processor, model, and
+`post_process_semantic_segmentation(target_sizes=...)`. Without --model, the embedded weights are used.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from clothseg.training.data.loading import load_splits
 
 
 def main() -> None:
-    """Print the least and the mean share of equal pixels over all photos."""
+    """Print the smallest and the mean share of equal pixels over all photos."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder")
     parser.add_argument("--model", default=str(EMBEDDED))
@@ -38,7 +38,7 @@ def main() -> None:
             outputs = model(**processor(photo, return_tensors="pt"))
         stock = processor.post_process_semantic_segmentation(outputs, target_sizes=[(photo.height, photo.width)])[0]
         shares.append(float((segmenter(photo, edges="plain").label_map == stock.numpy()).mean()))
-    print("| photos | least share of equal pixels | mean share | photos all equal |")
+    print("| photos | smallest share of equal pixels | mean share | photos with all pixels equal |")
     print("|---|---|---|---|")
     print(f"| {len(shares)} | {min(shares):.6f} | {np.mean(shares):.6f} | {sum(share == 1 for share in shares)} |")
 

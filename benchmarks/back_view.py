@@ -1,15 +1,16 @@
-"""Left and right of people seen from behind: how often that is seen, what it brings, and whether it harms fronts.
+"""The option back_view: how often it recognises back views, what it gains, and how often it changes front views.
 
     python -m benchmarks.back_view FOLDER [MODEL] [--split train] [--photos N]
 
-FOLDER holds train.parquet, validation.parquet and, if its photos are to be counted, unlabelled.parquet; MODEL is a Hub
-id or folder, by default the embedded weights. All photos are of fronts. Backs are made of them: the outline of a back
-is about that of the front, so the face is painted over with strands of the colours of the photo's own hair, all of it
-or all but the lowest quarter, the neck (in turns), and in the truth left and right trade places. Photos without hair
-enough to paint with are left out. Each line counts photos in which the rule found a back, and gives side accuracy: the
-share of the shoe, leg and arm pixels found as the right part that have the right side, without the rule and with it.
-"Cut" photos begin in the middle of the face, half-lengths end at half the photo's height. "+" marks the settings in
-use.
+FOLDER contains train.parquet, validation.parquet and, optionally, unlabelled.parquet, whose photos are counted. MODEL
+is a Hub id or folder, by default the embedded weights.
+
+All photos show people from the front. Back views are made from them: the outline of a back view is similar, so the
+face is painted over with strands in the colours of the photo's own hair, completely or except for the lowest quarter,
+the neck (alternately), and left and right are swapped in the truth. Photos with too little hair are left out. Each
+line counts the photos recognised as back views, and gives side accuracy without and with the rule: the share of pixels
+on the right side among the shoe, leg and arm pixels with the right part. "Cropped" photos begin in the middle of the
+face, half-lengths end at half the photo's height. "+" marks the settings in use.
 """
 
 from collections.abc import Iterator
@@ -57,13 +58,13 @@ _FACE = [LABEL2ID["Face"], LABEL2ID["Sunglasses"]]
 
 
 def back(photo: Pixels, truth: Labels, neck: bool, rng: np.random.Generator) -> tuple[Pixels, Labels] | None:
-    """The photo as if it were taken from behind, and its truth; None if there is too little hair to paint with.
+    """Return the photo as if it were taken from behind, and its truth; None if there is too little hair to paint with.
 
     Args:
         photo: (H, W, 3) uint8 RGB.
         truth: (H, W) uint8 class ids.
-        neck: leave the lowest quarter of the face, as of someone with short hair.
-        rng: of the strands.
+        neck: whether to keep the lowest quarter of the face, like the neck of a person with short hair.
+        rng: draws the strands.
     """
     face, hair = np.isin(truth, _FACE), truth == LABEL2ID["Hair"]
     _, _, stats, _ = cv2.connectedComponentsWithStats(face.view(np.uint8))
@@ -84,9 +85,10 @@ def back(photo: Pixels, truth: Labels, neck: bool, rng: np.random.Generator) -> 
 
 
 def face_as_wall(photo: Pixels, truth: Labels) -> Pixels | None:
-    """The photo with the face painted in the colour of the background beside it, which the network takes for that.
+    """Return the photo with the face painted in the colour of the background beside it, which the network takes for
+    Background.
 
-    It stands in for somebody in profile before a bright wall. None if there is no face, or no background beside it.
+    It imitates a person in profile before a bright wall. None if there is no face, or no background beside it.
     """
     face = np.isin(truth, _FACE)
     _, _, stats, _ = cv2.connectedComponentsWithStats(face.view(np.uint8))
@@ -104,7 +106,7 @@ def face_as_wall(photo: Pixels, truth: Labels) -> Pixels | None:
 
 
 def views(photo: Pixels, truth: Labels, number: int) -> Iterator[tuple[str, Pixels, Labels]]:
-    """(name, photo, truth) of a photo as it is, in worse conditions, and from behind."""
+    """Yield (name, photo, truth) of a photo: unchanged, in worse conditions, and as back views."""
     yield "front", photo, truth
     yield "front, black and white", grey(photo, truth).photo, truth
     yield "front, a fifth of the light", night(photo, truth).photo, truth
@@ -128,7 +130,7 @@ def _smaller(picture: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.uint
 
 
 def main() -> None:
-    """Print a line per view and settings."""
+    """Print a line for each view and each setting."""
     options = arguments(__doc__, 200).parse_args()
     segmenter = Segmenter.from_pretrained(options.model)
     settings = SETTINGS if options.split == "train" else SETTINGS[:1]
@@ -152,7 +154,7 @@ def main() -> None:
             for each in settings:
                 found[name, each] = found.get((name, each), 0) + _behind(logits, each)
     print(f"{photos['front']} {options.split} photos, {segmenter.name}\n")
-    print(f"| | {' | '.join(NAMES)} | photos | backs found | side accuracy | with the rule |")
+    print(f"| | {' | '.join(NAMES)} | photos | recognised as back view | side accuracy | with the rule |")
     print("|---" * (5 + len(NAMES)) + "|")
     for (name, each), count in found.items():
         pair = matrices.get((name, each), [])

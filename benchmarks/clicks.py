@@ -1,12 +1,13 @@
-"""How much clicks correct: a simulated user clicks what is wrong, and tells the class.
+"""Gain from clicks: a simulated user clicks wrong regions and names their class.
 
     python -m benchmarks.clicks FOLDER [--split_file docs/experiments/development-split.json] [--model MODEL]
 
-FOLDER holds the labelled rows, or is one parquet file. The user clicks the middle (the place furthest from its edge)
-of the largest connected region of one class that is labelled as another, 0 to 10 times. After each click: mean IoU of
-all photos (intersections and unions added up), its mean over photos (of the classes that a photo or its result shows),
-and boundary F1 at 2 px. Number of clicks (NoC) is as in papers on interactive segmentation: how many a photo takes, on
-average, to reach a mean IoU; those that do not reach it count as the most.
+FOLDER contains the labelled rows, or is one parquet file. The user clicks the centre (the point furthest from the
+edge) of the largest connected region of one class that has the wrong label, 0 to 10 times. After each click the mean
+IoU of all photos (intersections and unions are summed), its mean over photos (over the classes in the photo or its
+result) and boundary F1 at 2 px are measured. The number of clicks (NoC) is defined as in papers on interactive
+segmentation: the mean number of clicks that a photo takes to reach a mean IoU; photos that do not reach it count with
+the largest number.
 """
 
 import argparse
@@ -30,18 +31,18 @@ from clothseg.training.evaluation.metrics import confusion_matrix, figures_of
 Labels = npt.NDArray[np.uint8]
 
 MOST = 10
-"""Clicks on a photo."""
+"""Number of clicks on each photo."""
 
 GOALS = (0.8, 0.9)
 
 
 class Clicked(NamedTuple):
-    """What was measured of N photos after 0 to K clicks.
+    """Measurements of N photos after 0 to K clicks.
 
     Attributes:
         counts: (N, K + 1, 18, 18) confusion matrices.
-        boundary: (N, K + 1, 18) boundary F1, NaN for classes that neither shows.
-        seconds: of the processor, for each click.
+        boundary: (N, K + 1, 18) boundary F1, NaN for classes in neither map.
+        seconds: processor time of each click.
     """
 
     counts: npt.NDArray[np.int64]
@@ -50,7 +51,7 @@ class Clicked(NamedTuple):
 
 
 def next_click(truth: Labels, found: Labels) -> Click | None:
-    """Where the simulated user clicks; None if all is right."""
+    """Return where the simulated user clicks; None if everything is right."""
     wrong = (truth != found) & (truth != IGNORE)
     largest, click = 0, None
     for class_id in np.unique(truth[wrong]).tolist():
@@ -86,14 +87,14 @@ def click_through(segmenter: Segmenter, rows: list[tuple[Labels, Labels]], most:
 
 
 def clicks_to_reach(photo_iou: npt.NDArray[np.float64], goal: float) -> tuple[float, int]:
-    """Mean number of clicks of photos (N, K + 1) to a goal, and how many photos do not reach it."""
+    """Return the mean number of clicks of photos (N, K + 1) to a goal, and how many photos do not reach it."""
     reached = photo_iou >= goal
     needed = np.where(reached.any(axis=1), reached.argmax(axis=1), photo_iou.shape[1] - 1)
     return float(needed.mean()), int((~reached.any(axis=1)).sum())
 
 
 def print_table(found: Clicked) -> None:
-    """Print what was measured."""
+    """Print the measurements."""
     overall = figures_of(found.counts.sum(axis=0))["mean_iou"]
     photos = figures_of(found.counts)["mean_iou"]
     with np.errstate(invalid="ignore"):

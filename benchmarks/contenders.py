@@ -1,4 +1,4 @@
-"""The ways that `benchmarks.inference` compares, each in a process of its own, and the model and photos for them."""
+"""The contenders of `benchmarks.inference`, each in its own process, and the model and photos for them."""
 
 import multiprocessing
 import os
@@ -13,18 +13,18 @@ from clothseg.process_settings import tune
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 STOCK = ("pipeline", "pipeline tuned")
-"""transformers' own, as it comes and with our settings."""
+"""transformers' pipeline, unmodified and with our settings."""
 
 
 class Worker:
-    """A way in a process of its own: call it with an argument of `build` for (seconds, megabytes added, answer)."""
+    """A contender in its own process: call it with an argument of `build` for (seconds, megabytes added, answer)."""
 
     def __init__(self, way: str, folder: Path, cores: int | None = None) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, way, folder, cores), daemon=True)
         self._process.start()
-        theirs.close()  # so that a worker that dies is an error here, not a wait without end
+        theirs.close()  # makes a worker that dies an error instead of an endless wait
         self._pipe.recv()
 
     def __call__(self, argument: Any, wanted: bool = False) -> tuple[float, float, Any]:
@@ -62,13 +62,14 @@ def _reset_peak() -> float:
 
 
 def _memory(field: str) -> float:
-    """Megabytes of a line in /proc/self/status."""
+    """Return the megabytes in a line of /proc/self/status."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:")) / 1024
 
 
 def build(way: str, folder: Path) -> Callable[[Any], Any]:
-    """A way, ready to be called: with a photo's path for its label map, or with what `AGAINST_OURSELVES` says."""
+    """Return a contender, ready to be called: with a photo's path for its label map, or with an argument of
+    `AGAINST_OURSELVES`."""
     import numpy as np
 
     if way in STOCK:
@@ -86,7 +87,7 @@ def build(way: str, folder: Path) -> Callable[[Any], Any]:
                 result[np.asarray(mask["mask"]) > 0] = ids[mask["label"]]
             return result
 
-        # What users get is the masks; ours to compare by is not timed.
+        # Users get the masks; the conversion to a label map, for comparison, is not timed.
         return lambda path: label_map(path[1]) if isinstance(path, tuple) else segment(path)
     if way.startswith("train"):
         return _training_step(way == "train folded")
@@ -140,7 +141,7 @@ def _training_step(folded: bool) -> Callable[[Any], Any]:
 
 
 def write_b2(folder: Path, photos: Iterable[Path]) -> None:
-    """Save a SegFormer B2 of random weights, all classes of which win somewhere on the photos, and its processor."""
+    """Save a SegFormer B2 with random weights, all classes of which win somewhere on the photos, and its processor."""
     import numpy as np
     import torch
     from PIL import Image
@@ -155,7 +156,8 @@ def write_b2(folder: Path, photos: Iterable[Path]) -> None:
         for parameter in model.parameters():
             if parameter.ndim > 1:
                 parameter.normal_(std=(1 / parameter[0].numel()) ** 0.5)
-        # coarse features decide, or classes would change from pixel to pixel; the head takes the coarsest first
+        # coarse features decide, since classes would otherwise change from pixel to pixel; the head takes the coarsest
+        # first
         head = model.decode_head
         head.linear_fuse.weight[:, 2 * head.linear_fuse.out_channels :] *= 0.02
         images = [np.asarray(Image.open(photo)) for photo in photos]
@@ -168,7 +170,7 @@ def write_b2(folder: Path, photos: Iterable[Path]) -> None:
 
 
 def write_photos(folder: Path, longest: int, pixels: int | None = None) -> list[str]:
-    """The examples as JPEG files of this longest side, or of so many pixels in the ratio 3:4."""
+    """Write the examples as JPEG files with this longest side, or with this number of pixels in the ratio 3:4."""
     from PIL import Image
 
     folder.mkdir()
@@ -186,7 +188,7 @@ def write_photos(folder: Path, longest: int, pixels: int | None = None) -> list[
 
 
 def interleave(jobs: list[tuple[Worker, list[Any]]], rounds: int) -> Any:
-    """Seconds (rounds, jobs), each job's arguments taken in turn; a round before them warms up."""
+    """Return the seconds (rounds, jobs); jobs alternate, and a first round is for warming up."""
     import numpy as np
 
     seconds = np.zeros((rounds + 1, len(jobs)))

@@ -1,13 +1,13 @@
-"""What ruling out legs and shoes brings where a photo ends above them, and what it harms where it does not.
+"""The rule that removes legs and shoes in photos that end above them: what it gains there, and what it spoils
+elsewhere.
 
     python -m benchmarks.cropped_legs FOLDER [MODEL] [--split train] [--photos N]
 
-FOLDER holds train.parquet and validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. Photos
-are cut below shares of the figure's height, as wide as they are high then, or as the figure ("wide": as the photo).
-Each line is a cut and settings of `clothseg.postprocess.cleanup.without_legs`: in how many photos it changed a
-pixel, how
-many of these pixels are right after and were before, and the mean IoU without and with it, over the classes shown and
-in brackets over all that are predicted. "+" marks the settings in use.
+FOLDER contains train.parquet and validation.parquet. MODEL is a Hub id or folder, by default the embedded weights.
+Photos are cropped below shares of the figure's height, to a square or to the figure's width ("wide": to the photo's
+width). Each line is a crop and settings of `clothseg.postprocess.cleanup.without_legs`: in how many photos a pixel
+changed, how many of these pixels are right after and before, and the mean IoU without and with the rule, over the true
+classes and in brackets over all predicted classes. "+" marks the settings in use.
 """
 
 from unittest import mock
@@ -31,11 +31,11 @@ NAMES = ("LEGS_BELOW", "LEGS_LEAST", "LEGS_DOUBTED")
 IN_USE = tuple(getattr(cleanup, name) for name in NAMES)
 
 SETTINGS = (IN_USE, (2.5, 0.01, 0.03), (3.5, 0.01, 0.03), (3.0, 0.01, 0.01), (3.0, 0.01, 0.1), (3.0, 0.02, 0.03))
-"""Heights of the face, shares of the figure, and shares where the network is not sure."""
+"""Settings: heights of the face, shares of the figure, and shares if the network is uncertain."""
 
 
 def window(truth: Labels, share: float, wide: bool) -> tuple[slice, slice]:
-    """The upper `share` of the figure with what is above it."""
+    """Return the crop with the upper `share` of the figure and everything above it."""
     rows, columns = np.nonzero((truth != BACKGROUND) & (truth != IGNORE))
     bottom = int(rows.min() + share * np.ptp(rows))
     if wide or share == 1:
@@ -46,7 +46,7 @@ def window(truth: Labels, share: float, wide: bool) -> tuple[slice, slice]:
 
 
 def main() -> None:
-    """Print a line per cut and settings."""
+    """Print a line for each crop and each setting."""
     options = arguments(__doc__, 200).parse_args()
     segmenter = Segmenter.from_pretrained(options.model)
     settings = SETTINGS if options.split == "train" else SETTINGS[:1]
@@ -73,7 +73,8 @@ def main() -> None:
                 gained[key] += confusion_matrix(shown, after) - confusion_matrix(shown, before)
     print(f"{number} {options.split} photos, {segmenter.name}\n")
     print(
-        "| cut | face heights | share | if in doubt | photos changed | right after | right before | mIoU | with it |"
+        "| crop | face heights | share | share if uncertain | photos changed | right after | right before "
+        "| mIoU | with the rule |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for (cut, each), (photos, after, before) in counts.items():

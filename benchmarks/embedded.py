@@ -1,11 +1,12 @@
-"""What the embedded model is chosen by: a development split, hard views of it, flat-lay photos, two portraits.
+"""The figures by which the embedded model is chosen: a development split, hard views of it, flat-lay photos, two
+portraits.
 
     python -m benchmarks.embedded FOLDER [MODEL ...] --split_file docs/experiments/development-split.json
         [--flat_lay flatlay.parquet --ids docs/experiments/development-flat-lay.txt] [--views]
 
-FOLDER holds the labelled rows; each MODEL is a Hub id, a folder, or embedded (the default). All others are compared
-with the first model: paired differences, bootstrap 95 % intervals over photos. A model that was trained on the
-development rows is flattered by them; this script cannot know.
+FOLDER contains the labelled rows; each MODEL is a Hub id, a folder, or embedded (the default). All others are compared
+with the first model: paired differences, bootstrap 95 % intervals over photos. The figures of a model that was trained
+on the development rows are too good; this script cannot check that.
 """
 
 import argparse
@@ -35,10 +36,10 @@ SHOWN = {
     "grace_hopper.jpg": {"Hat", "Hair", "Face", "Upper-clothes"},
     "astronaut.jpg": {"Hair", "Face", "Upper-clothes"},
 }
-"""What two well-known portraits show: matplotlib's photo of Grace Hopper in uniform, an astronaut in her suit."""
+"""Classes in two well-known portraits: matplotlib's photo of Grace Hopper in uniform, and an astronaut in her suit."""
 
 LEAST = 0.001
-"""Share of a photo from which on a class counts as found."""
+"""Least share of a photo for a class to count as found."""
 
 HARD_VIEWS = ("portrait, head and shoulders", "half-length, cropped at the waist", "black and white")
 FIGURES = {
@@ -51,8 +52,11 @@ FIGURES = {
 
 
 class FlatLay(NamedTuple):
-    """Of N photos of garments alone: whether the largest garment found is the one shown (N,) float64, and pixels of
-    the body (N,) and of the whole figure (N,)."""
+    """Results for N photos of garments without a wearer.
+
+    They are whether the largest garment found is the one shown (N,) float64, and the pixels of the body (N,) and of
+    the whole figure (N,).
+    """
 
     right: npt.NDArray[np.float64]
     body: npt.NDArray[np.float64]
@@ -60,8 +64,8 @@ class FlatLay(NamedTuple):
 
 
 def largest_garment(label_map: npt.NDArray[np.uint8]) -> int | None:
-    """Id of the garment with the most pixels of a label map (H, W), a pair of shoes counted together under its left
-    id; None where there is none."""
+    """Return the id of the garment with the most pixels in a label map (H, W); a pair of shoes counts together under
+    its left id. None if there is no garment."""
     pixels = np.bincount(label_map.ravel(), minlength=NUM_CLASSES)[:NUM_CLASSES]
     for left, right in SIDE_PAIRS:
         pixels[left], pixels[right] = pixels[left] + pixels[right], 0
@@ -70,7 +74,8 @@ def largest_garment(label_map: npt.NDArray[np.uint8]) -> int | None:
 
 
 def flat_lay(segmenter: Segmenter, rows: Dataset) -> FlatLay:
-    """Segment photos of garments alone, as users would; `rows` has `id`, `image` and `classes`."""
+    """Segment photos of garments without a wearer, with the default options; `rows` has `id`, `image` and
+    `classes`."""
     found = []
     body = ids_of(GROUPS["Body"])
     for row in tqdm(rows, desc=f"{segmenter.name}, flat lay", unit=" photos", leave=False):
@@ -82,7 +87,7 @@ def flat_lay(segmenter: Segmenter, rows: Dataset) -> FlatLay:
 
 
 def flat_lay_figures(found: FlatLay, weights: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.float64]]:
-    """Shares of photos and pixels for `weights` (r, N)."""
+    """Return shares of photos and of pixels for `weights` (r, N)."""
     return {
         "largest garment right": weights @ found.right / weights.sum(axis=1),
         "body parts, share of the figure": weights @ found.body / np.maximum(weights @ found.figure, 1),
@@ -90,7 +95,7 @@ def flat_lay_figures(found: FlatLay, weights: npt.NDArray[np.float64]) -> dict[s
 
 
 def views(segmenter: Segmenter, rows: Dataset) -> dict[str, tuple[float, float]]:
-    """Mean IoU of each of `HARD_VIEWS`, and of the whole photo's result on the same pixels."""
+    """Return the mean IoU of each of `HARD_VIEWS`, and of the whole photo's result on the same pixels."""
     counts = {name: np.zeros((2, NUM_CLASSES, NUM_CLASSES), np.int64) for name in HARD_VIEWS}
     for row in tqdm(rows, desc=f"{segmenter.name}, views", unit=" photos", leave=False):
         photo, truth = decode_row(row)
@@ -104,7 +109,7 @@ def views(segmenter: Segmenter, rows: Dataset) -> dict[str, tuple[float, float]]
 
 
 def portraits(segmenter: Segmenter) -> dict[str, tuple[str, str]]:
-    """What is found in each of `SHOWN` that is there, and that is not, with shares of the photo."""
+    """Return the classes of `SHOWN` that are found, present and absent ones, with their shares of the photo."""
     found = {}
     for name, shown in SHOWN.items():
         source = get_sample_data(name, asfileobj=False) if name == "grace_hopper.jpg" else EXAMPLES / name
@@ -121,7 +126,7 @@ def portraits(segmenter: Segmenter) -> dict[str, tuple[str, str]]:
 
 
 def with_interval(figures: dict[str, Any], key: str, signed: bool = False) -> str:
-    """A figure of `report` or `difference` at own size, with its interval."""
+    """Return a figure of `report` or `difference` at own size as text, with its interval."""
     if key not in figures["own_size"]:
         return "–"
     low, high = figures["intervals"]["own_size"][key]
@@ -130,7 +135,7 @@ def with_interval(figures: dict[str, Any], key: str, signed: bool = False) -> st
 
 
 def print_scores(names: list[str], scores: list[Scores], seed: int) -> None:
-    """A table of `FIGURES`: the first model's, then each other's with its paired difference."""
+    """Print a table of `FIGURES`: the first model's, then each other model's with its paired difference."""
     reports = [report(one, seed=seed) for one in scores]
     differences = [difference(one, scores[0], seed=seed) for one in scores[1:]]
     heads = [names[0], *(head for name in names[1:] for head in (name, f"less {names[0]}"))]
@@ -143,7 +148,7 @@ def print_scores(names: list[str], scores: list[Scores], seed: int) -> None:
 
 
 def short_name(model: str) -> str:
-    """What tables call a model: a run's folder rather than the `model` in it."""
+    """Return a model's name in tables: the folder of a run rather than the `model` in it."""
     path = Path(model)
     return path.parent.name if path.name == "model" else path.name
 
@@ -166,7 +171,7 @@ def main(argv: list[str] | None = None) -> None:
     print(f"{len(rows)} photos of {options.folder.name}, validation of {options.split_file or 'the data set'}\n")
     print_scores(names, [score(segmenter, rows) for segmenter in segmenters], options.seed)
     if options.views:
-        print("\n| view | model | mean IoU | of the whole photo's result on the same pixels | lost |")
+        print("\n| view | model | mean IoU | whole photo's result on the same pixels | loss |")
         print("|---|---|---|---|---|")
         for name, segmenter in zip(names, segmenters, strict=True):
             for view, (seen, whole) in views(segmenter, rows).items():
@@ -186,7 +191,7 @@ def main(argv: list[str] | None = None) -> None:
             for key, value in once.items():
                 low, high = interval(many[key])
                 print(f"| {key} | {name} | {value[0]:.1%} ({low:.1%} to {high:.1%}) |")
-    print("\n| photo | model | found and there | found and not there |\n|---|---|---|---|")
+    print("\n| photo | model | found, present | found, absent |\n|---|---|---|---|")
     for name, segmenter in zip(names, segmenters, strict=True):
         for photo, (there, not_there) in portraits(segmenter).items():
             print(f"| {photo} | {name} | {there} | {not_there} |")

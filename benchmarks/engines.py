@@ -1,12 +1,12 @@
-"""The engines side by side on the same weights and photos: agreement, time of the network, and time until ready.
+"""Compare the engines on the same weights and photos: agreement, time of the network, and time until ready.
 
     python -m benchmarks.engines FOLDER [--model NAME_OR_PATH] [--photos 100] [--rounds 9]
 
-FOLDER holds validation.parquet. Agreement is the share of a photo's pixels whose class is that of the torch engine in
-float32, at the photo's own size. Network: how many times quicker than that engine one photo passes; rounds alternate,
-so that other load hits all alike, and the number is the ratio of medians, in brackets of the best rounds. Ready: from
-the start of Python to the first label map, in a process of its own, with an empty cache (the network is converted) and
-with what that run left, as a multiple of the torch engine's; the best of three each.
+FOLDER contains validation.parquet. Agreement is the share of a photo's pixels with the class of the torch engine in
+float32, at the photo's own size. Network: how many times as fast as that engine a photo passes; rounds alternate, so
+that other load affects all engines equally, and the figure is the ratio of medians, in brackets that of the fastest
+rounds. Ready: from the start of Python to the first label map, in a process of its own, with an empty cache (the
+network is converted) and with the cache of that run, as a multiple of the torch engine's time; the best of three each.
 """
 
 import argparse
@@ -40,7 +40,7 @@ Segmenter.from_pretrained(model or None, engine=engine, precision=precision, dev
 
 
 def seconds_until_ready(model: str, way: tuple[str, str], cache: str) -> float:
-    """Wall time of a process that segments one photo."""
+    """Return the wall time of a process that segments one photo."""
     started = time.perf_counter()
     environment = os.environ | {"CLOTHSEG_CACHE": cache}
     subprocess.run(  # noqa: S603 - ourselves
@@ -50,7 +50,7 @@ def seconds_until_ready(model: str, way: tuple[str, str], cache: str) -> float:
 
 
 def ready(model: str, way: tuple[str, str]) -> tuple[float, float]:
-    """Best of three: with an empty cache, and with a filled one."""
+    """Return the best of three times with an empty cache, and with a filled one."""
     cold, warm = [], []
     for _ in range(3):
         with tempfile.TemporaryDirectory() as cache:

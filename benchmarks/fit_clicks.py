@@ -51,7 +51,7 @@ SHARES = (0.6, 0.15, 0.25)
 """Of photos from the sources `--model`, `--spoiled` and `--held_out`."""
 
 SMALL = 0.42
-"""Power by which a region weighs less for each of its cells the larger it is: 0 counts cells, 1 regions."""
+"""Exponent that lowers the weight of each cell of a large region: 0 weights cells equally, 1 regions."""
 
 Plane = npt.NDArray[np.float32]
 
@@ -89,7 +89,7 @@ class ClickNetwork(nn.Module):
         nn.init.zeros_(layers["context"].weight)  # type: ignore[arg-type]
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Logits."""
+        """Return logits."""
         cells = functional.relu(self.layers["cell_0"](features))
         levels = [cells]
         for level in range(1, LEVELS + 1):
@@ -105,7 +105,7 @@ class ClickNetwork(nn.Module):
         return self.layers["cell_2"](hidden)[:, 0]
 
     def stored(self) -> dict[str, npt.NDArray[np.float16]]:
-        """The weights as `click_weights.npz` has them."""
+        """Return the weights as in `click_weights.npz`."""
         return {
             name.removeprefix("layers."): each.detach().numpy().astype(np.float16)
             for name, each in self.named_parameters()
@@ -124,7 +124,7 @@ def _doubled(planes: torch.Tensor) -> torch.Tensor:
 
 
 def spoiled(photo: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """A copy of a photo that is harder to segment."""
+    """Return a copy of a photo that is harder to segment."""
     height, width = photo.shape[:2]
     kind = rng.integers(5)
     if kind < 2:
@@ -142,7 +142,7 @@ def spoiled(photo: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArr
 def rows_of(
     segmenter: Segmenter, rows: list[tuple[Labels, Labels]], rng: np.random.Generator | None = None
 ) -> list[Row]:
-    """What the model says of photos; of spoiled ones if there is a generator."""
+    """Return what the model says of photos, or of spoiled copies if there is a generator."""
     found = []
     for photo, truth in tqdm(rows, unit=" photos", leave=False):
         seen = photo if rng is None else spoiled(photo, rng)
@@ -171,7 +171,7 @@ class Clicking:
         self._earlier: list[tuple[Place, int]] = []
 
     def click(self) -> Plane:
-        """The features (F, h, w) of the next click: on the middle of the largest error, or anywhere in it."""
+        """Return the features (F, h, w) of the next click: in the centre of the largest error, or anywhere in it."""
         while (click := self._largest_error()) is None:
             self._begin()
         self._class_id, self._region, cell = click
@@ -198,7 +198,7 @@ class Clicking:
         return (*found, (int(row), int(column)))
 
     def target(self) -> tuple[Plane, Plane]:
-        """How much of each cell has the class, and what the cell weighs."""
+        """Return how much of each cell has the class, and the weight of the cell."""
         share = cv2.resize(
             (self._photo_truth == self._class_id).astype(np.float32),
             self._view.shape[::-1],
@@ -224,7 +224,7 @@ class Clicking:
 def fit(
     sources: Sources, steps: int, seed: int, start: Path | None = None, learning_rate: float = 3e-3
 ) -> ClickNetwork:
-    """A network that learnt from so many steps of `PHOTOS` clicks each, from weights of a file or from random ones."""
+    """Train a network for so many steps of `PHOTOS` clicks each, from the weights in a file or from random ones."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     photos = [Clicking(sources, rng) for _ in range(PHOTOS)]
@@ -271,7 +271,7 @@ def _padded(planes: Plane, shape: tuple[int, int], mode: Any) -> Plane:
 
 
 def use(path: Path) -> None:
-    """Have the library use weights of a file."""
+    """Make the library use the weights in a file."""
     click_network.WEIGHTS = path
     click_network._layers.cache_clear()
 

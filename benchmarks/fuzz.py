@@ -1,14 +1,13 @@
-"""Fuzz the loader, the data set's decoder, the command lines and the app's endpoints, for as long as one likes.
+"""Fuzz the loader, the data set's decoder, the command lines and the app's endpoints, for any length of time.
 
     python benchmarks/fuzz.py --seconds 60 --seed 1
     python benchmarks/fuzz.py --targets loader row --seconds 600
 
-Each target gets `--seconds`. Inputs are made from sound ones by `tests/support/fuzzing.py` and
-`tests/support/fuzzing_words.py`, with
-a seed of their own each, so that one alone can be sent again: `--targets loader --only SEED`. They run in a child
-process, so that a crash of a decoder is seen; the peak of its memory is set back before each. Prints how many there
-were and what came of them; an outcome that is not allowed, a crash, an input that takes more than ten seconds and one
-that takes more memory than `--megabytes` are printed with their seeds, and the exit status is 1.
+Each target gets `--seconds`. Inputs are derived from valid ones by `tests/support/fuzzing.py` and
+`tests/support/fuzzing_words.py`. Each has its own seed, so that one can be sent again: `--targets loader --only SEED`.
+They run in a child process, so that a crash of a decoder is noticed; its peak memory is reset before each input. The
+script prints the number of inputs and their outcomes. Outcomes that are not allowed, crashes, and inputs that take
+more than ten seconds or more memory than `--megabytes` are printed with their seeds, and the exit status is 1.
 """
 
 import argparse
@@ -58,12 +57,12 @@ def main() -> int:
 
 
 def watched(target: str, arguments: argparse.Namespace) -> int:
-    """Run a target's child, and start another behind the input at which one was killed; 1 if anything was wrong."""
+    """Run a target's child process, restarting it after an input that killed it; return 1 if anything was wrong."""
     begun, first, outcomes, wrong, slowest, highest = time.monotonic(), arguments.seed * 10**9, Counter(), [], 0.0, 0
     while (left := arguments.seconds - (time.monotonic() - begun)) > 0:
         command = [sys.executable, "-W", "ignore", __file__, "--child", "--targets", target, "--only", str(first)]
         command += ["--seconds", str(left), "--megabytes", str(arguments.megabytes)]
-        # What decoders print for themselves is not our concern.
+        # The output of decoders is ignored.
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # noqa: S603 - ourselves
         for line in process.stdout or ():
             number, seconds, megabytes, outcome = line.rstrip("\n").split("\t", 3)
@@ -92,15 +91,15 @@ def watched(target: str, arguments: argparse.Namespace) -> int:
 
 
 def child(arguments: argparse.Namespace) -> int:
-    """Send inputs until the time is up, with a line for each before and one after."""
-    out = os.fdopen(os.dup(1), "w", buffering=1, errors="backslashreplace")  # commands under test print, too
+    """Send inputs until the time is up; print a line before and after each."""
+    out = os.fdopen(os.dup(1), "w", buffering=1, errors="backslashreplace")  # commands under test also print
 
     def late(*_: object) -> None:
         raise TimeoutError("more than 10 s")
 
     signal.signal(signal.SIGALRM, late)
     with prepared(arguments.targets[0]) as send:
-        for number in range(20):  # what is imported once is nobody's time and memory
+        for number in range(20):  # imports count for no input
             with contextlib.suppress(BaseException):
                 send(number)
         end, number = time.monotonic() + arguments.seconds, arguments.only
@@ -125,13 +124,14 @@ def child(arguments: argparse.Namespace) -> int:
 
 
 def memory(kind: str) -> int:
-    """VmRSS or VmHWM of this process, in MB."""
+    """Return VmRSS or VmHWM of this process in MB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(kind)) // 1024
 
 
 class prepared:
-    """Context in which a target can be sent inputs: gives what sends the input of a seed and returns its outcome."""
+    """Context in which a target accepts inputs: gives a function that sends the input of a seed and returns its
+    outcome."""
 
     def __init__(self, target: str) -> None:
         """Import what the target needs."""

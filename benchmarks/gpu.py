@@ -1,29 +1,30 @@
-"""Networks on a GPU: photos per second against transformers' pipeline and against the chip's limit; training steps.
+"""Networks on a GPU: photos per second compared with transformers' pipeline and with the chip's limit; training steps.
 
     python -m benchmarks.gpu [--models b2 lite] [--size 512] [--batches 1 4 16 64] [--rounds 5] [--minutes 9]
 
-It has been run on CPUs alone so far, by a test: no figure of a GPU is anywhere in this repository, and what is marked
-"GPU only" below has never run at all. What fails costs the rest nothing, and what is not begun within `--minutes` is
-left out; both are named at the end. So one run of ten minutes gives what there is time for, the most wanted first.
+So far it has only been run on CPUs, by a test: this repository contains no figures for GPUs, and methods marked "GPU
+only" have never run. A method that fails does not affect the others, and methods that cannot start within `--minutes`
+are skipped; both are listed at the end. So one run of ten minutes gives as many figures as possible, the most
+important first.
 
-The photo is one of `examples/`, 576x768 pixels, decoded. B2 has random weights, clothseg-lite its own. Ways take
-turns, each in bfloat16 where the device has it; those that begin with a photo get four batches at once:
+The photo is one of `examples/`, 576x768 pixels, decoded. B2 has random weights, clothseg-lite its own. Methods
+alternate, each in bfloat16 if the device supports it; those that begin with a photo process four batches at once:
 
-- pipeline: transformers' own, with the model as it comes, from PIL pictures to masks;
-- whole: `Segmenter.batch`, from PIL pictures to label maps with plain edges, all but decoding done on the device;
+- pipeline: transformers' own, with the unmodified model, from PIL pictures to masks;
+- whole: `Segmenter.batch`, from PIL pictures to label maps with plain edges, everything but decoding on the device;
 - guided: the same with guided edges;
 - around it by the CPU, guided by the CPU: the same two with photos resized and label maps drawn by the CPU;
-- network: `TorchEngine` from arrays to arrays, with the copies to the device and back;
-- network alone: the same from pixels to logits that lie on the device;
+- network: `TorchEngine` from arrays to arrays, including the copies to the device and back;
+- network alone: the same from pixels to logits on the device;
 - graph: the same, recorded as one CUDA graph and replayed (GPU only);
-- compiled: the same under `torch.compile`, which uses CUDA graphs, too (GPU only).
+- compiled: the same with `torch.compile`, which also uses CUDA graphs (GPU only).
 
-If graph or compiled is far quicker than network alone, it should become part of the engine.
+If graph or compiled is much faster than network alone, it should become part of the engine.
 
 The limit (roofline) of the network is the larger of two times: its multiplications and additions at the rate of a
-large matrix product, and the bytes that its operations read and write, if nothing is fused, at the rate of a large
-copy, both measured here. Training is a step of `benchmarks.training_speed`, whose head says what its ways are. The
-profile tells where the network's time goes at the largest batch.
+large matrix product, and the bytes that its operations read and write, without fusion, at the rate of a large copy;
+both rates are measured here. Training is a step of `benchmarks.training_speed`, which describes its methods. The
+profile shows where the network's time goes at the largest batch.
 """
 
 import argparse
@@ -63,11 +64,11 @@ HEADING = "\n| network | batch | way | photos/s | against the pipeline | of the 
 TRAINING_HEADING = "\n| training | batch | way | photos/s | against plain |\n|---|---|---|---|---|"
 
 ALONE = ("network", "network alone", "graph", "compiled")
-"""Ways that are nothing but the network, and can be held against its limit."""
+"""Methods that consist of the network only, and can be compared with its limit."""
 
 
 class Way(NamedTuple):
-    """One way to go, whole or in part, from photos to label maps: `run` does `batches` of the size it is given."""
+    """A method for all or a part of the way from photos to label maps: `run` processes `batches` batches of a size."""
 
     run: Callable[[int], object]
     batches: int = 1
@@ -90,7 +91,7 @@ class Traffic(TorchDispatchMode):
 
 
 class Agenda:
-    """What is to be done while there is time; one thing that fails does not cost the others their figures."""
+    """The tasks of a run, as time allows; a task that fails does not affect the others."""
 
     def __init__(self, minutes: float) -> None:
         self.end = time.monotonic() + 60 * minutes
@@ -110,7 +111,7 @@ class Agenda:
 
 
 def copy_bytes(device: torch.device) -> float:
-    """Bytes per second, read and written, of a large copy: the best of five."""
+    """Return the bytes per second, read and written, of a large copy: the best of five."""
     source = torch.zeros(2**28 if device.type == "cuda" else 2**24, device=device)
     target = torch.empty_like(source)
     taken = min(seconds(lambda: target.copy_(source), 3, device) for _ in range(5))
@@ -119,12 +120,12 @@ def copy_bytes(device: torch.device) -> float:
 
 @cache
 def lying(batch: int, size: int, device: torch.device) -> list[torch.Tensor]:
-    """Pixels of a batch as the engine has them on its device."""
+    """Return the pixels of a batch as the engine has them on its device."""
     return [torch.zeros((batch, 3, size, size), device=device).to(memory_format=torch.channels_last)]
 
 
 def ways(name: str, size: int, device: torch.device) -> tuple[dict[str, Way], TorchEngine]:
-    """What to time, and the engine itself."""
+    """Return the methods to time, and the engine."""
     half = torch.bfloat16 if has_bfloat16(device) else torch.float32
     processor = transformers.SegformerImageProcessorPil(size={"height": size, "width": size})
     photo = Image.open(PHOTO).convert("RGB")
@@ -159,7 +160,7 @@ def ways(name: str, size: int, device: torch.device) -> tuple[dict[str, Way], To
 
 
 def recorded(engine: TorchEngine, size: int) -> Way:
-    """The network alone as a CUDA graph, recorded anew where the batch's size changes."""
+    """Return the network alone as a CUDA graph, recorded again if the batch's size changes."""
     kept: dict[int, tuple[torch.cuda.CUDAGraph, list[torch.Tensor], torch.Tensor]] = {}
 
     def run(batch: int) -> object:
@@ -184,19 +185,19 @@ def recorded(engine: TorchEngine, size: int) -> Way:
 
 
 def alone(engine: TorchEngine, size: int) -> Way:
-    """The network alone."""
+    """Return the network alone."""
     return Way(lambda batch: engine(lying(batch, size, engine.device)))
 
 
 def compiled(engine: TorchEngine, size: int) -> Way:
-    """The network alone under torch.compile, for one size of batches at a time."""
+    """Return the network alone with torch.compile, for one batch size at a time."""
     other = copy.copy(engine)
     other.model = torch.compile(engine.model, mode="reduce-overhead", dynamic=False)
     return alone(other, size)
 
 
 def limit(engine: TorchEngine, size: int, flops: float, copied: float) -> float:
-    """Photos per second of the network that the chip allows at most, at a batch of 8."""
+    """Return the largest number of photos per second that the chip allows for the network, at a batch of 8."""
     pixels = lying(8, size, engine.device)
     with FlopCounterMode(display=False) as counter:
         engine(pixels)
@@ -208,7 +209,8 @@ def limit(engine: TorchEngine, size: int, flops: float, copied: float) -> float:
 def timed(
     what: str, runs: dict[str, Callable[[], object]], options: argparse.Namespace, agenda: Agenda
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """Seconds of each way in each round (rounds,), but of those that fail; they take turns, twice to warm up."""
+    """Return the seconds of each method in each round (rounds,), without those that fail; methods alternate, after two
+    rounds of warm-up."""
     taken: dict[str, list[float]] = {way: [] for way in runs}
     for _, way in itertools.product(range(options.rounds + 2), runs):
         if way in taken:
@@ -237,7 +239,7 @@ def inference(
 
 
 def best(name: str, rates: list[dict[str, float]], most: float) -> str:
-    """A sentence on each way at the batch's size that suits it best."""
+    """Return a sentence on each method at its best batch size."""
     found = {way: max(each.get(way, 0.0) for each in rates) for way in dict.fromkeys(itertools.chain(*rates))}
     said = []
     for way, rate in found.items():
@@ -262,7 +264,7 @@ def training(name: str, choice: tuple[str, ...], options: argparse.Namespace, ag
 
 
 def where_time_goes(name: str, engine: TorchEngine, batch: int, size: int) -> None:
-    """Print the operations that take most of a pass."""
+    """Print the operations that take most of the time of a pass."""
     on_gpu, pixels = engine.device.type == "cuda", lying(batch, size, engine.device)
     with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]) as found:
         engine(pixels)

@@ -1,27 +1,25 @@
-"""Photos to label maps: how much quicker than transformers' own pipeline, with the same weights on the same photos.
+"""Speed from photos to label maps, compared with transformers' own pipeline, with the same weights on the same photos.
 
     python -m benchmarks.inference [--rounds 7] [--cases ...] [--scale docs/experiments/scale.png]
 
-Each way is a process of its own, which does nothing while another is timed. Ways take turns, so that other load hits
-all alike; the tables give the median of the rounds' ratios and, in brackets, the ratio of the quickest rounds. All
-processes have the settings of `clothseg.process_settings`, as our commands do. The pipeline is measured twice: as it
-comes, but
-with threads that sleep, for spinning ones would make it several times slower yet beside other load; and with all of
-our settings, which make it up to twice as quick.
+Each contender runs in its own process, which is idle while another is timed. Contenders alternate, so that other load
+affects all equally; the tables give the median of the rounds' ratios and, in brackets, the ratio of the fastest
+rounds. All processes have the settings of `clothseg.process_settings`, like our commands. The pipeline is measured
+twice: unmodified, except that waiting threads sleep, since spinning threads would make it several times slower beside
+other load; and with all of our settings, which make it up to twice as fast.
 
-SegFormer B2 has random weights, levelled so that many classes win somewhere, in patches. That costs the network the
-same as trained weights, and our way from logits to labels rather more than a real photo does: borders are everywhere.
-Photos are those in examples/, resized to 640 pixels or to 3000 x 4000, as JPEG files. A result is the label map at the
-photo's own size, from the file, with plain edges, as the pipeline gives it. Peak memory is what a fresh process adds
-for its first large photo, after a small one.
+SegFormer B2 has random weights, scaled so that many classes win somewhere, in patches. The network takes as long as
+with trained weights; our processing from logits to labels takes longer than for a real photo, since there are borders
+everywhere. Photos are those in examples/, resized to 640 pixels or to 3000 x 4000, as JPEG files. A result is the
+label map at the photo's own size, from the file, with plain edges, as in the pipeline. Peak memory is what a new
+process adds for its first large photo, after a small one.
 
-The network's own rate is that of one photo after the other on all cores, without reading any; in streams each core has
-a photo of its own (clothseg/engines/openvino_engine.py). Photos from a folder become label maps as PNG files' bytes.
-Workers are as many processes as cores (clothseg/batch/worker_pool.py), which have loaded the model before anything
-is timed.
+The network's own rate is that of one photo after the other on all cores, without reading them; in streams each core
+has its own photo (clothseg/engines/openvino_engine.py). Photos from a folder become label maps as bytes of PNG files.
+There are as many workers as cores (clothseg/batch/worker_pool.py), which have loaded the model before the measurement.
 
-The pipeline makes one mask of each class in place of a label map; equal pixels compare that with ours. Random weights
-are sure of nothing, so bfloat16 moves their borders far more than a trained network's.
+The pipeline returns one mask for each class instead of a label map; equal pixels compare these masks with our label
+map. Random weights have low confidence everywhere, so bfloat16 moves their borders far more than a trained network's.
 """
 
 import argparse
@@ -42,7 +40,7 @@ AGAINST_PIPELINE = {
     "B2, 12 megapixels, exact": ("b2 exact", "large", 6.0),
     "clothseg-lite, 640 px, fast": ("lite fast", "small", 25.0),
 }
-"""Way, photos, and the ratio that we want at least."""
+"""Contender, photos, and the smallest ratio that we aim for."""
 
 AGAINST_OURSELVES = {
     "B2 training step, 256 px, batch 4, bf16": ("train stock", "train folded", None, "step", 1.5),
@@ -64,7 +62,7 @@ AGAINST_OURSELVES = {
     "B2, 16 photos in a batch, against the network": ("b2 network", "b2 batch", "b2 crew batch", "some", 0.9),
     "B2, 16 photos from a folder to PNG": ("b2 network", "b2 folder", "b2 crew folder", "some", 0.9),
 }
-"""What it is compared with, the way, the same in workers, their argument, and the ratio that we want at least."""
+"""Reference, contender, the same in workers, their argument, and the smallest ratio that we aim for."""
 
 
 def _ratio(stock: Any, ours: Any) -> str:
@@ -84,7 +82,9 @@ def compare_with_pipeline(folder: Path, photos: dict[str, list[str]], rounds: in
     taken = interleave([(ways[way], photos[photos_of]) for way, photos_of in order], rounds)
     columns = {job: taken[:, place] for place, job in enumerate(order)}
 
-    print("| case | pipeline with B2 | ours | ratio | wanted | ratio to it with our settings | equal pixels, least |")
+    print(
+        "| case | pipeline with B2 | ours | ratio | wanted | ratio to it with our settings | equal pixels, smallest |"
+    )
     print("|---|---|---|---|---|---|---|")
     for case, (way, photos_of, wanted) in AGAINST_PIPELINE.items():
         stock, tuned, ours = (columns[name, photos_of] for name in (*STOCK, way))

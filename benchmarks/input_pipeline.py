@@ -1,14 +1,14 @@
-"""Time for each photo in the training's input pipeline, against the usual way to write one.
+"""Time for each photo in the training's input pipeline, compared with the usual implementation.
 
     python -m benchmarks.input_pipeline FOLDER [--size 512] [--rows 64] [--rounds 7] [--workers 0 2]
 
-FOLDER holds train.parquet. Two ways serve the same rows at the same size with the same augmentation, ours: a
+FOLDER contains train.parquet. Two implementations load the same rows at the same size with our augmentation: a
 `set_transform` as in transformers' guide to semantic segmentation (`datasets` decodes with Pillow, the image processor
-resizes and normalises), and ours. Ours hands over bytes, which are normalised where the network is: `ours` is the time
-until the batch leaves the loader, which is all that the processor does beside a GPU; `to floats` includes the
-normalising, as beside a network on the same processor. The guide's way normalises in the loader. Milliseconds are the
-best round's, for each photo: of processor time in one process, of wall time with workers. The ratios are to `ours`, of
-the best rounds, and in brackets the median round's. Rounds alternate, so that other load affects both alike.
+resizes and normalises), and ours. Ours passes bytes, which are normalised on the network's device: `ours` is the time
+until the batch leaves the loader, which is the processor's whole work beside a GPU; `to floats` includes normalising,
+for a network on the same processor. The guide's implementation normalises in the loader. Milliseconds are per photo,
+from the fastest round: processor time in one process, wall time with workers. The ratios are to `ours`, of the fastest
+rounds, and in brackets of the median round. Rounds alternate, so that other load affects both equally.
 """
 
 import argparse
@@ -36,7 +36,7 @@ BATCH = 8
 
 
 def guide_rows(rows: Dataset, processor: SegformerImageProcessorPil, kind: str) -> Dataset:
-    """Rows as transformers' guide to semantic segmentation serves them: Pillow pictures, then the image processor."""
+    """Return rows as in transformers' guide to semantic segmentation: Pillow pictures, then the image processor."""
     rng = np.random.default_rng(0)
 
     def preprocess(batch: dict[str, list[Any]]) -> Any:
@@ -57,9 +57,9 @@ def _transformed(rows: Dataset, preprocess: Callable[..., Any]) -> Dataset:
 
 
 def milliseconds(rows: Any, processor: SegformerImageProcessorPil | None, workers: int) -> float:
-    """Time of one pass in batches, for each photo: of the processor without workers, on the wall with them.
+    """Return the time of one pass in batches, for each photo: processor time without workers, wall time with them.
 
-    With a `processor`, the time of making floats of ours is in it.
+    With a `processor`, it includes the time of converting ours to floats.
     """
     loader = DataLoader(
         rows,

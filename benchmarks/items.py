@@ -1,11 +1,12 @@
-"""How often one garment is listed as one item, and what refined cut-outs and items cost beside the plain cut-out.
+"""How often one garment is listed as one item, and the time of refined cut-outs and items compared with a plain
+cut-out.
 
     python -m benchmarks.items FOLDER [--rounds N]
 
-FOLDER holds validation.parquet, of photos with one person each. For each class and photo that has it in the photo's
-true mask and in what the embedded model finds, the items are counted; "split" says in how many photos there is more
-than one, though nobody wears two. Times are for the largest of the photos, resized to 2 megapixels, with its true
-mask: medians of rounds that took turns in this process, as ratios to the plain cut-out of all garments.
+FOLDER contains validation.parquet with photos of one person each. For each class, items are counted in the photos'
+true masks and in the embedded model's results; "split" counts the photos with more than one item although nobody wears
+two. Times are for the largest photo, resized to 2 megapixels, with its true mask: medians of interleaved rounds in
+this process, as ratios to the plain cut-out of all garments.
 """
 
 import argparse
@@ -33,7 +34,7 @@ GARMENTS = GROUPS["All garments"]
 
 
 def counted(results: list[Segmentation]) -> tuple[Counter[str], Counter[str]]:
-    """In how many photos a class has an item, and in how many more than one."""
+    """Return in how many photos each class has an item, and in how many more than one."""
     there: Counter[str] = Counter()
     split: Counter[str] = Counter()
     for result in results:
@@ -44,7 +45,7 @@ def counted(results: list[Segmentation]) -> tuple[Counter[str], Counter[str]]:
 
 
 def print_times(result: Segmentation, rounds: int) -> None:
-    """A line for each way, as a ratio to the plain cut-out."""
+    """Print a line for each set of options, as a ratio to the plain cut-out."""
     settings: dict[str, dict[str, Any]] = {
         "plain": {},
         "soft edges": {"soft_edges": True},
@@ -65,7 +66,7 @@ def print_times(result: Segmentation, rounds: int) -> None:
             seconds[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(times[1:]) for name, times in seconds.items()}
     print(f"\n{result.photo.width}x{result.photo.height}, {rounds} rounds, {platform.machine()}\n")
-    print("| way | ms | ratio to plain |\n|---|---|---|")
+    print("| options | ms | ratio to plain |\n|---|---|---|")
     for name, median in medians.items():
         print(f"| {name} | {1000 * median:.0f} | {median / medians['plain']:.1f} |")
 

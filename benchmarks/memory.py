@@ -1,11 +1,11 @@
-"""What loading a photo takes: memory above that of the process before it, and time, for sizes and formats.
+"""Memory and time of loading a photo, for sizes and formats.
 
     python -m benchmarks.memory [--megapixels 12 40] [--segment]
 
-Each photo is loaded by `load_photo` in a process of its own, which has loaded a small one before, so that what Pillow
-and NumPy take once is not counted. The peak is the kernel's (VmHWM). The pictures are made here, of smooth colours
-with noise (seed 0); with --segment each is segmented by the embedded model as well, and made into overlay and label
-map as the app does.
+Each photo is loaded by `load_photo` in a process of its own that has loaded a small one before, so that the initial
+memory of Pillow and NumPy is not counted. The peak is the kernel's (VmHWM). The pictures have smooth colours with
+noise (seed 0). With --segment each is also segmented by the embedded model and converted to overlay and label map, as
+in the app.
 """
 
 import argparse
@@ -42,7 +42,7 @@ FORMATS = {
 
 
 def picture(mode: str, megapixels: float) -> Image.Image:
-    """An upright picture of the mode, 3 wide to 4 high."""
+    """Return an upright picture of a mode, with sides in the ratio 3:4."""
     height = round((megapixels * 1e6 * 4 / 3) ** 0.5)
     width = round(megapixels * 1e6 / height)
     rng = np.random.default_rng(0)
@@ -58,7 +58,7 @@ def picture(mode: str, megapixels: float) -> Image.Image:
 
 
 def measured(path: Path, segment: bool) -> tuple[float, float]:
-    """Megabytes at most above the start, and seconds. To be called in a fresh process."""
+    """Return the peak memory in MB above the start, and seconds. Call this in a fresh process."""
     from clothseg import Segmenter
     from clothseg.images.atomic_files import save_picture
     from clothseg.images.decode import load_photo

@@ -1,13 +1,13 @@
-"""Whether a model folder that we save means the same to other transformers releases: label maps, pixel by pixel.
+"""Whether a model folder saved by us gives the same label maps in other transformers releases.
 
     python -m benchmarks.older_transformers PHOTOS [--model FOLDER] [--releases 4.41.2 4.57.6 5.0.0] [--work FOLDER]
 
-PHOTOS is a folder with validation.parquet. Without --model a SegFormer is trained for a few steps by train_hf.py, on
-the same folder's training rows, from an image classification checkpoint of random weights in B0's architecture: what
-fine-tuning nvidia/mit-b0 saves, without its weights. For each release a fresh virtual environment is made in --work
-(by default a temporary folder), where pip installs it with torch and Pillow and without clothseg; there plain
-transformers loads the folder, as its model card says, and its label maps are compared with ours (`edges="plain"`,
-`zoom="off"`). The first line is of the transformers installed here.
+PHOTOS is a folder with validation.parquet. Without --model, train_hf.py trains a SegFormer for a few steps, on the
+same folder's training rows, from an image classification checkpoint with random weights in B0's architecture: this is
+what fine-tuning nvidia/mit-b0 saves, with other weights. For each release a fresh virtual environment is created in
+--work (by default a temporary folder), with that release, torch and Pillow but without clothseg. There, plain
+transformers loads the folder as its model card describes, and its label maps are compared with ours (`edges="plain"`,
+`zoom="off"`). The first line is for the transformers installed here.
 """
 
 import argparse
@@ -58,13 +58,13 @@ print(json.dumps({"version": transformers.__version__, "processor": type(process
 
 
 def main() -> None:
-    """Print a line per release: tensors it did not find or know, and the share of pixels as ours."""
+    """Print a line for each release: missing and unknown tensors, and the share of equal pixels."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--releases", nargs="+", default=["4.41.2", "4.57.6", "5.0.0"])
     parser.add_argument("--photos", type=int, default=20)
-    parser.add_argument("--work", type=Path, help="where environments are made, and found again")
+    parser.add_argument("--work", type=Path, help="folder for the environments, which are used again")
     arguments = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as temporary:
@@ -81,7 +81,7 @@ def main() -> None:
             Image.fromarray(segmenter(photo, edges="plain", zoom="off").label_map).save(ours / f"{index:04}.png")
         found = {int(value) for path in ours.iterdir() for value in np.unique(np.asarray(Image.open(path)))}
         print(f"{len(list(ours.iterdir()))} photos, {len(found)} of 18 classes predicted.")
-        print("| transformers | tensors not found | not known | least share of equal pixels | mean share |")
+        print("| transformers | tensors missing | unknown | smallest share of equal pixels | mean share |")
         print("|---|---|---|---|---|")
         for release in ["installed", *arguments.releases]:
             python = Path(sys.executable)  # ours, to see what of a difference is the release's
@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def _trained(data: Path, folder: Path) -> Path:
-    """What `train_hf.py` saves after some steps from an image classification checkpoint."""
+    """Return a model that `train_hf.py` saved after some steps from an image classification checkpoint."""
     torch.manual_seed(0)
     config = SegformerConfig(num_labels=1000, hidden_sizes=[32, 64, 160, 256], depths=[2, 2, 2, 2])
     SegformerForImageClassification(config).save_pretrained(folder / "mit-b0")
@@ -107,7 +107,7 @@ def _trained(data: Path, folder: Path) -> Path:
 
 
 def _environment(folder: Path, release: str) -> Path:
-    """The Python of a virtual environment with this release of transformers, made where there is none yet."""
+    """Return the Python of a virtual environment with this release of transformers, creating it if needed."""
     python = folder / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)  # noqa: S603 - ourselves
@@ -120,7 +120,7 @@ def _environment(folder: Path, release: str) -> Path:
 def _compare(
     python: Path, model: Path, photos: Path, ours: Path, theirs: Path
 ) -> tuple[dict[str, object], list[float]]:
-    """What a release says of loading the model, and for each photo the share of pixels that get our label."""
+    """Return a release's report on loading the model, and for each photo the share of pixels that get our label."""
     command = [str(python), "-W", "ignore", "-c", PLAIN, *map(str, (model.resolve(), photos, theirs))]
     settings = {"HF_HUB_OFFLINE": "1", "PATH": ""}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=settings)  # noqa: S603 - PLAIN

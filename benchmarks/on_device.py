@@ -1,11 +1,11 @@
-"""Photos prepared and label maps drawn on the network's device, against the same done by the CPU: do they agree?
+"""Compare preparing photos and drawing label maps on the network's device with the same steps on the CPU.
 
     python -m benchmarks.on_device FOLDER [--photos 100] [--enlarge 3] [--device auto]
 
-FOLDER holds validation.parquet. The same logits go both ways, for each photo as it is and for every tenth one
-enlarged. Equal is the share of values that are: of the network's input to the bit, of the photo's pixels by their
-class, of the grid of probabilities by their 255th. Time is the median over the photos of the device's, with the copies
-there and back, as a multiple of the CPU's on one core; on a CPU it is far above 1, for these ways are made for GPUs.
+FOLDER contains validation.parquet. Both get the same logits, for each photo and, in addition, for every tenth one
+enlarged. The share of equal values is exact for the network's input, by class for the photo's pixels, and in steps of
+1/255 for the grid of probabilities. Time is the median over the photos on the device, including the copies to it and
+back, as a multiple of one CPU core's; on a CPU it is far above 1, since these functions are made for GPUs.
 """
 
 import argparse
@@ -38,12 +38,14 @@ Step = Callable[[], Any]
 
 
 def steps(segmenter: Segmenter, photo: Image.Image, device: torch.device) -> list[tuple[Step, Step]]:
-    """Preparing, drawing with plain and with guided edges: by the CPU, and on the device."""
+    """Return functions that prepare, and draw with plain and with guided edges, on the CPU and on the device."""
     size, bytes_of = (photo.height, photo.width), np.array(photo)
     (logits,) = segmenter.logits([photo])
     ruled = swap_sides_if_back_view(without_legs(logits))
     lying, ruled_lying = (there.upload(each, device) for each in (logits, ruled))
-    see = partial(there.preprocess, photo, segmenter.image_size, segmenter._resample, segmenter._values, device)
+    see = partial(
+        there.preprocess, photo, segmenter.image_size, segmenter._input.resample, segmenter._input.values, device
+    )
     return [
         (lambda: segmenter.pixels([photo]), lambda: see().cpu().numpy()),
         (lambda: label_pixels(logits, size)[0], lambda: on_gpu.label_pixels(lying, size)[0]),
@@ -56,7 +58,7 @@ def steps(segmenter: Segmenter, photo: Image.Image, device: torch.device) -> lis
 
 
 def compare(pair: tuple[Step, Step]) -> tuple[float, float, float]:
-    """Share of equal values, and seconds by the CPU and on the device."""
+    """Return the share of equal values, and seconds on the CPU and on the device."""
     seconds, found = [], []
     for step in pair:
         started = time.perf_counter()
@@ -82,7 +84,7 @@ def main(argv: list[str] | None = None) -> None:
     larger = [photo.resize((photo.width * options.enlarge, photo.height * options.enlarge)) for photo in photos[::10]]
     segmenter = Segmenter.from_pretrained(options.model, engine="torch", device=str(options.device))
     print(f"{segmenter.name}, {len(photos)} photos; {options.device}, {platform.machine()}, torch {torch.__version__}")
-    print("| photos | step | equal, mean | least | time, of the CPU's |")
+    print("| photos | step | equal, mean | smallest | time relative to the CPU |")
     print("|---|---|---|---|---|")
     for name, group in (("as they are", photos), (f"{options.enlarge} times as large", larger)):
         found = np.array([[compare(pair) for pair in steps(segmenter, photo, options.device)] for photo in group])

@@ -2,12 +2,12 @@
 
     python -m benchmarks.orientation FOLDER [MODEL] [--split train] [--photos N]
 
-FOLDER holds train.parquet, validation.parquet and, if clothes without a wearer are to be counted, flatlay.parquet;
-MODEL is a Hub id or folder, by default the embedded weights. Each photo is segmented upright and turned, with
-orientation "upright" and "auto", all else by default, and scored against the truth turned likewise. "Taken as turned"
-counts photos for which the result has another rotation than 0, "right" those with the rotation that is true. "More
-passes" counts photos that take more passes with "auto" than with "upright"; passes are means over the photos. The last
-column counts results with the note that no face, hair or limbs were found, or hardly anything.
+FOLDER contains train.parquet, validation.parquet and, optionally, flatlay.parquet with clothes without a wearer. MODEL
+is a Hub id or folder, by default the embedded weights. Each photo is segmented upright and turned, with orientation
+"upright" and "auto" and default options otherwise, and scored against the truth turned in the same way. "Taken as
+turned" counts photos whose result has a rotation other than 0, "right" those with the true rotation. "More passes"
+counts photos that take more passes with "auto" than with "upright"; passes are means over the photos. The last column
+counts results with a note that no face, hair or limbs were found, or hardly anything.
 """
 
 from collections.abc import Iterator
@@ -82,7 +82,7 @@ def counted(known: dict[bytes, Any]) -> Iterator[list[int]]:
 def both(
     segmenter: Segmenter, photo: Image.Image, known: dict[bytes, Any]
 ) -> tuple[Segmentation, Segmentation, tuple[int, int]]:
-    """Results with orientation "upright" and "auto", and the passes that each took."""
+    """Return the results with orientation "upright" and "auto", and the number of passes of each."""
     results, passes = [], []
     for orientation in ("upright", "auto"):
         with counted(known) as count:
@@ -92,7 +92,7 @@ def both(
 
 
 def main() -> None:
-    """Print a line per rotation, and one for clothes without a wearer."""
+    """Print a line for each rotation, and one for clothes without a wearer."""
     options = arguments(__doc__, 200).parse_args()
     segmenter = Segmenter.from_pretrained(options.model)
     rows = {f"turned by {rotation}°": Counts() for rotation in ROTATIONS}

@@ -1,17 +1,17 @@
-"""How long somebody at the page waits: from a dropped photo to its cut-out, and from a click to what it picks.
+"""Waiting times at the page: from a dropped photo to its cut-out, and from a click to its effect.
 
     python -m benchmarks.page [MODEL] [--rounds N]
 
-MODEL is a Hub id or folder, by default the embedded weights. The app starts in a process of its own, and Chromium, of
-1366 x 768 pixels, opens it on the same machine, so that the network costs next to nothing. Photos are paper dolls of
-0.3 and 12 megapixels, another one each round (seed 0 and on); the sizes take turns. In each round the library segments
-the photo's file in this process, with the page's first settings, and then the page is given the same file. The time
+MODEL is a Hub id or folder, by default the embedded weights. The app runs in its own process, and Chromium with 1366 x
+768 pixels opens it on the same machine, so that the connection takes hardly any time. Photos are paper dolls of 0.3
+and 12 megapixels, a new one in each round (seeds 0, 1, ...); the sizes alternate. In each round the library segments
+the photo's file in this process, with the page's default settings, and then the page gets the same file. The time
 until the cut-out is drawn is measured in the browser, from the moment that it has the file.
 
-A row is about the photos of one size, with medians over the rounds: the library's time; the page's; the difference,
-which is what upload, previews, their way back and the drawing take; the page's time over the library's of the same
-round; and the time from a click on a region to the drawn cut-out without it or with it. The first round warms up and
-is left out. Let nothing else run meanwhile.
+A row has medians over the rounds for photos of one size: the library's time; the page's time; the difference, which is
+the time of upload, previews, download and drawing; the page's time divided by the library's of the same round; and the
+time from a click on a region to the changed cut-out. The first round is for warming up and is not counted. Run nothing
+else meanwhile.
 """
 
 import argparse
@@ -104,7 +104,7 @@ def main() -> None:
 
 
 def photo(folder: Path, seed: int, size: tuple[int, int]) -> Path:
-    """A paper doll as a JPEG file of some (width, height)."""
+    """Write a paper doll of a size (width, height) as a JPEG file."""
     from paper_dolls import draw
 
     width, height = size
@@ -117,7 +117,8 @@ def photo(folder: Path, seed: int, size: tuple[int, int]) -> Path:
 
 
 def wait(page: "Page", path: Path) -> tuple[float, float]:  # type: ignore[name-defined]  # noqa: F821
-    """Seconds until a photo's cut-out is drawn, and from a click in the middle of the cut-out until its effect is."""
+    """Return the seconds until a photo's cut-out is drawn, and from a click in the middle of the cut-out until its
+    effect is drawn."""
     page.evaluate("() => { window.waits = {}; }")
     page.locator("#photo input[type=file]").set_input_files(path)
     shown = page.wait_for_function("() => window.waits.photo").json_value() / 1e3

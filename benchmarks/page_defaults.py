@@ -1,8 +1,8 @@
-"""What the page's default settings bring: mean IoU with and without each, on single photos and on pairs of people.
+"""Effect of the page's default settings: mean IoU with and without each, on single photos and on pairs of people.
 
     python -m benchmarks.page_defaults FOLDER [--split_file docs/experiments/development-split.json] [--model MODEL]
 
-FOLDER holds the labelled rows, or is one parquet file. Pairs are photos next to each other, drawn with seed 0. Each
+FOLDER contains the labelled rows, or is one parquet file. Pairs are photos next to each other, drawn with seed 0. Each
 line of the table is a setting; intervals are of its paired difference to the API's defaults, by bootstrap over photos
 (1,000 resamples, seed 0). "Specks" is the IoU of the union of all garments, without and with the option `drop_specks`
 of cut-outs.
@@ -34,7 +34,7 @@ SETTINGS = {
 
 
 def mean_iou(weights: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Mean IoU (R,) of confusion matrices (N, 18, 18) that are added up with weights (R, N)."""
+    """Return the mean IoU (R,) of confusion matrices (N, 18, 18) summed with weights (R, N)."""
     return np.asarray(figures_of(np.tensordot(weights, counts, 1))["mean_iou"], np.float64)
 
 
@@ -59,7 +59,7 @@ def print_settings(segmenter: Segmenter, pictures: list[Picture]) -> None:
 
 
 def garment_iou(segmenter: Segmenter, pictures: list[Picture], drop_specks: bool) -> float:
-    """IoU of all garments' cut-out, intersections and unions added up."""
+    """Return the IoU of the cut-out of all garments, with intersections and unions summed over photos."""
     options, shared, joined = CutoutOptions(drop_specks=drop_specks), 0, 0
     for photo, truth in tqdm(pictures, leave=False):
         cutout = segmenter(photo).cutout("All garments", options=options)

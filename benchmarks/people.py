@@ -1,14 +1,14 @@
-"""What telling people apart brings: pictures of 2 to 5 people made from validation photos, their truth known.
+"""The option people: composites of 2 to 5 people made from validation photos, with known truth.
 
     python -m benchmarks.people FOLDER [MODEL] [--pictures N] [--save FOLDER]
 
-FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. "Side by side" puts
-whole photos next to each other; "overlapping" pastes figures by their masks on a plain ground, each over a quarter to
-half of the one before. Each picture is segmented in one pass and with people="all"; intervals are of the difference
-in mIoU, by bootstrap over pictures (1,000 resamples, seed 0). An item is a class on a person with at least 0.05 % of
-the picture; it is found if a tenth of it has its class, and right if most of these pixels have its wearer. True and
-found people are matched so that they share most pixels. On the photos as they are, with one person each, the table's
-last line counts how often one person was found.
+FOLDER contains validation.parquet. MODEL is a Hub id or folder, by default the embedded weights. "Side by side" places
+whole photos next to each other; "overlapping" pastes figures by their masks on a plain background, each over a quarter
+to half of the one before. Each composite is segmented in one pass and with people="all"; intervals are of the
+difference in mIoU, by bootstrap over composites (1,000 resamples, seed 0). An item is a class on a person with at
+least 0.05 % of the composite. It is found if a tenth of it has its class, and right if most of these pixels have its
+wearer. True and found people are matched so that they share the most pixels. The last line counts how often one person
+was found in the photos themselves, which show one person each.
 """
 
 import argparse
@@ -38,7 +38,7 @@ HEIGHT = 480
 
 
 class Picture(NamedTuple):
-    """(H, W, 3) uint8 photo, its (H, W) class ids, and whose each pixel is (0 for nobody's)."""
+    """(H, W, 3) uint8 photo, its (H, W) class ids, and the person of each pixel (0 for nobody)."""
 
     photo: Pixels
     truth: Labels
@@ -46,7 +46,7 @@ class Picture(NamedTuple):
 
 
 def side_by_side(shots: list[tuple[Pixels, Labels]], rng: np.random.Generator) -> Picture:
-    """Whole photos next to each other."""
+    """Place whole photos next to each other."""
     parts = [_scaled(*shot, HEIGHT / shot[1].shape[0]) for shot in shots]
     truth = np.hstack([labels for _, labels in parts])
     numbers = np.hstack([np.full_like(labels, number) for number, (_, labels) in enumerate(parts, 1)])
@@ -54,7 +54,8 @@ def side_by_side(shots: list[tuple[Pixels, Labels]], rng: np.random.Generator) -
 
 
 def overlapping(shots: list[tuple[Pixels, Labels]], rng: np.random.Generator) -> Picture:
-    """Figures of 75 to 95 % of the height, each over a quarter to half of the one before; any of them in front."""
+    """Paste figures of 75 to 95 % of the height, each over a quarter to half of the one before, in random depth
+    order."""
     figures = []
     for photo, labels in shots:
         rows, columns = np.nonzero((labels != BACKGROUND) & (labels != IGNORE))
@@ -97,7 +98,7 @@ def _worn(truth: Labels, numbers: Labels) -> Labels:
 
 
 def items(picture: Picture, labels: Labels, person_map: Labels) -> tuple[int, int, int]:
-    """How many items the picture has, how many were found, and how many of these have their wearer."""
+    """Return how many items the composite has, how many were found, and how many of these have the right wearer."""
     people, found = int(picture.person_map.max()), max(1, int(person_map.max()))
     shared = np.zeros((people, found))
     for one in range(people):
@@ -118,7 +119,7 @@ def items(picture: Picture, labels: Labels, person_map: Labels) -> tuple[int, in
 
 
 def main() -> None:
-    """Print a line per kind of picture and number of people."""
+    """Print a line for each kind of composite and number of people."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
@@ -130,7 +131,10 @@ def main() -> None:
     shots = [decode_row(row) for row in rows]
     rng = np.random.default_rng(0)
     print(f"{len(rows)} photos, {options.pictures} pictures of each kind, {segmenter.name}\n")
-    print("| picture | people | right number | mIoU, one pass | all | difference | items found | with their wearer |")
+    print(
+        "| composite | people | correct number | mIoU, one pass | people=all | difference | items found "
+        "| with the right wearer |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for kind, make in KINDS.items():
         for people in range(2, 6):
@@ -163,7 +167,7 @@ def _mean_iou(matrix: npt.NDArray[np.float64] | npt.NDArray[np.int64]) -> float:
 
 
 def _save(path: Path, picture: Picture, person_map: Labels) -> None:
-    """The picture, and the person_map found as colours over it."""
+    """Save the picture, with the found people as colours over it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     shown = overlay(picture.photo, (person_map * 4 % NUM_CLASSES).astype(np.uint8), 0.6)
     Image.fromarray(np.hstack([picture.photo, shown])).save(path)

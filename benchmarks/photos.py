@@ -1,4 +1,4 @@
-"""Which photos a benchmark looks at: the arguments that say so, and the photos."""
+"""Arguments of benchmarks that select photos, and the selected photos."""
 
 import argparse
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ Shot = tuple[int, npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 
 
 def arguments(description: str | None, photos: int) -> argparse.ArgumentParser:
-    """A parser that knows `FOLDER [MODEL] [--split] [--photos]`; `photos` is how many are drawn by default."""
+    """Return a parser for `FOLDER [MODEL] [--split] [--photos]`; `photos` is the default number of photos."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
@@ -27,7 +27,7 @@ def arguments(description: str | None, photos: int) -> argparse.ArgumentParser:
 
 
 def shots(options: argparse.Namespace) -> Iterator[Shot]:
-    """The photos that `arguments` ask for, evenly drawn from the split."""
+    """Return the photos that `arguments` select, evenly spaced in the split."""
     rows = getattr(load_splits(str(options.folder), None, 0.1, 0), options.split)
     chosen = np.unique(np.linspace(0, len(rows) - 1, options.photos).astype(int)).tolist()
     for index in tqdm(chosen, unit=" photos", leave=False):

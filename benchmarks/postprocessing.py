@@ -1,14 +1,14 @@
-"""What the options on guided_edges, averaging and rules bring, and what else was tried for rare classes, by class.
+"""Effect of guided edges, test-time augmentation and rules, and of other methods that were tried, also by class.
 
     python -m benchmarks.postprocessing FOLDER [MODEL] [--time [MEGAPIXELS]] [--against MODEL]
 
-FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. The guided filter's
-settings were chosen on the rows of even number, so figures are printed for both halves; intervals are of the paired
-difference to the plain result, or to "edges" where that and priors are combined, by bootstrap over photos (1,000
-resamples, seed 0). Figures are at the photos' own size. --time prints what each option takes at 2 megapixels beside
-forward passes, and by how much guided edges go beyond plain ones: medians of interleaved rounds. Passes are those of
-the model, by its usual engine, and of the models after --against by OpenVINO and PyTorch: without any, of a SegFormer
-B2 of random weights, which take as long as others.
+FOLDER contains validation.parquet. MODEL is a Hub id or folder, by default the embedded weights. The settings of the
+guided filter were chosen on the rows with even numbers, so figures are printed for both halves. Intervals are of the
+paired difference to the plain result, or to "edges" where edges are combined with priors, by bootstrap over photos
+(1,000 resamples, seed 0). Figures are at the photos' own size. --time prints the time of each option at 2 megapixels
+relative to forward passes, and how much longer guided edges take than plain ones: medians of interleaved rounds.
+Passes are those of the model with its usual engine, and of the models after --against with OpenVINO and PyTorch; by
+default a SegFormer B2 with random weights, which takes as long as a trained one.
 """
 
 import argparse
@@ -31,8 +31,8 @@ from benchmarks.contenders import write_b2, write_photos
 from clothseg import Segmenter
 from clothseg.labels import LABEL2ID, NAMES, NUM_CLASSES, SWAP_SIDES
 from clothseg.postprocess import cleanup, guided_edges
+from clothseg.postprocess.decoding import decode_logits
 from clothseg.postprocess.guided_edges import follow_edges
-from clothseg.postprocess.pipeline import decode_logits
 from clothseg.postprocess.softmax import as_logits, softmax
 from clothseg.postprocess.tta import average_probabilities
 from clothseg.postprocess.upsample import winners
@@ -56,8 +56,8 @@ WEIGHT_CAP = 2.5  # of the embedded model's training: clothseg/training/presets/
 def rank(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Labels:
     """Maximise each class's expected Dice in the photo: Dai and Li, "RankSEG" (JMLR 24, 2023).
 
-    The expectations of a ratio are taken as the ratio of expectations, and pixels that several classes want go to
-    the one whose Dice gains most, as in Wang and Dai, "RankSEG-RMA" (NeurIPS 2025).
+    The expectation of a ratio is approximated by the ratio of expectations, and pixels claimed by several classes go
+    to the one whose Dice gains most, as in Wang and Dai, "RankSEG-RMA" (NeurIPS 2025).
     """
     shares = softmax(np.stack([cv2.resize(plane, size[::-1]) for plane in logits])).reshape(len(logits), -1)
     gains = np.full_like(shares, -np.inf)
@@ -73,13 +73,13 @@ def rank(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Labels:
 
 
 def one_face(label_map: Labels) -> None:
-    """Reject all pieces of Face but the largest."""
+    """Remove all pieces of Face except the largest."""
     for piece in list(cleanup.pieces(label_map, (LABEL2ID["Face"],)))[1:]:
         cleanup.dissolve(label_map, piece)
 
 
 def shoes_by_legs(label_map: Labels) -> None:
-    """Give a shoe the side of the leg that it touches, where it touches one side's alone."""
+    """Give a shoe the side of the leg that it touches, if it touches only one side's leg."""
     for shoe, leg in (("Left-shoe", "Left-leg"), ("Right-shoe", "Right-leg")):
         own, other = LABEL2ID[leg], int(SWAP_SIDES[LABEL2ID[leg]])
         for piece in list(cleanup.pieces(label_map, (LABEL2ID[shoe],))):
@@ -89,20 +89,20 @@ def shoes_by_legs(label_map: Labels) -> None:
 
 
 def fitted_on(side: int, logits: npt.NDArray[np.float32], photo: Labels) -> Labels:
-    """Guided edges by a copy of another size."""
+    """Return guided edges that were fitted on a copy of another size."""
     with patch.object(guided_edges, "FIT_SIDE", side):
         return follow_edges(logits, photo)
 
 
 def by_rule(label_map: Labels, rule: Callable[[Labels], None]) -> Labels:
-    """A copy to which the rule was applied."""
+    """Return a copy to which the rule was applied."""
     changed = label_map.copy()
     rule(changed)
     return changed
 
 
 def variants(segmenter: Segmenter, photo: Labels, weights: npt.NDArray[np.float32]) -> dict[str, Labels]:
-    """The photo's label map by each way; the first is the plain one."""
+    """Return the photo's label map by each method; the first is the plain one."""
     size, picture = photo.shape[:2], Image.fromarray(photo)
     logits = segmenter.logits([picture])[0]
     mirror = as_logits(average_probabilities(segmenter.logits, segmenter.image_size, picture, (1.0,)))
@@ -188,13 +188,13 @@ def main() -> None:
 
 
 def scored(matrices: list[npt.NDArray[np.int64]], lines: list[npt.NDArray[np.float64]]) -> Scores:
-    """What `evaluation` takes its figures from; what is not measured here is empty."""
+    """Return `Scores` of these matrices; what is not measured here is empty."""
     none = np.zeros(0)
     return Scores(list(map(str, range(len(matrices)))), np.stack(matrices), none, np.stack(lines), none, none, none)
 
 
 def compared(scores: Scores, plain: Scores) -> tuple[dict, dict]:
-    """Figures, and intervals of the paired difference to the plain result."""
+    """Return the figures, and intervals of the paired difference to the plain result."""
     count = len(scores.ids)
     figures = {key: float(value[0]) for key, value in OWN_SIZE(scores, np.ones((1, count))).items()}
 
@@ -208,7 +208,7 @@ def compared(scores: Scores, plain: Scores) -> tuple[dict, dict]:
 
 
 def print_totals(title: str, scores: dict[str, Scores]) -> None:
-    """One line per way; in brackets the interval of its difference to the plain result."""
+    """Print a line for each method; brackets are the interval of its difference to the plain result."""
     print(f"{title}\n\n| | {' | '.join(TOTALS)} |\n|---|{'---|' * len(TOTALS)}")
     for name, each in scores.items():
         figures, intervals = compared(each, scores[base(name)])
@@ -217,7 +217,7 @@ def print_totals(title: str, scores: dict[str, Scores]) -> None:
 
 
 def base(name: str) -> str:
-    """What a way is compared with."""
+    """Return the method that a method is compared with."""
     return "edges" if name.startswith("left out: edges") else "plain"
 
 
@@ -242,12 +242,12 @@ def print_classes(scores: dict[str, Scores]) -> None:
 
 
 def cell(figure: float, bounds: tuple[float, float], name: str) -> str:
-    """A figure, and how it differs from the plain result's."""
+    """Return a figure as text, with its difference to the plain result."""
     return f"{figure:.3f}" + ("" if name == "plain" else f" ({bounds[0]:+.3f} to {bounds[1]:+.3f})")
 
 
 def print_times(segmenter: Segmenter, others: list[Segmenter], photo: Labels, megapixels: float) -> None:
-    """Medians of rounds in which all take turns; "read" is all that follows the pass, probabilities included."""
+    """Print medians of interleaved rounds; "read" is everything after the pass, including probabilities."""
     scale = (megapixels * 1e6 / (photo.shape[0] * photo.shape[1])) ** 0.5
     picture = Image.fromarray(photo)
     picture = picture.resize((round(photo.shape[1] * scale), round(photo.shape[0] * scale)))

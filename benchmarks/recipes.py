@@ -1,11 +1,12 @@
-"""What each part of `--preset better` brings: trainings of equal time, from the same initial weights.
+"""Effect of each part of `--preset better`: trainings of equal time, from the same initial weights.
 
     python -m benchmarks.recipes FOLDER --work runs/recipes
 
-FOLDER holds train.parquet and validation.parquet. Sizes are scaled down alike for all rows, so that a row takes
-minutes on a CPU. A row's number of steps is what fits into the time of the default recipe's epochs, by a calibration
-in interleaved rounds before; so a dearer loss or a larger input pays with fewer steps. Every finished run is kept in
---work and not run again; `--rows` and `--seeds` share the work among processes. Prints a Markdown table at the end.
+FOLDER contains train.parquet and validation.parquet. Sizes are scaled down by the same factor for all rows, so that a
+row takes minutes on a CPU. Each row gets the number of steps that fit into the time of the default recipe's epochs, by
+a calibration in interleaved rounds before, so a more expensive loss or a larger input gets fewer steps. Finished runs
+are kept in --work and not repeated; `--rows` and `--seeds` divide the work among processes. A Markdown table is
+printed at the end.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from clothseg.training.run import run
 
 
 RARE = ("Hat", "Sunglasses", "Belt", "Scarf")
-DEFAULT = {"image_size": [160, 160]}  # the first version's 512x512, scaled by 5/16 as all sizes here
+DEFAULT = {"image_size": [160, 160]}  # the default's 512x512, scaled by 5/16 as all sizes here
 # the preset's learning rates are a transformer's; clothseg-lite's convolutions, from which all rows start, bear more
 RATES = {"learning_rate": 1.5e-3, "encoder_lr_scale": 0.5}
 BETTER = {"preset": "better", "image_size": [192, 128], "bf16": False, **RATES}
@@ -43,13 +44,13 @@ ROWS: dict[str, dict[str, object]] = {
     "better, one rate for all stages": {**BETTER, "layer_lr_decay": 1, "encoder_lr_scale": 1},
     "better, 1e-4 and 0.9998 per step": {**BETTER, "learning_rate": 1e-4, "lr_decay": 0.9998, "warmup_steps": 0},
     "better, no average": {**BETTER, "ema_decay": 0},
-    "better, rare classes not sought": {**BETTER, "rare_sampling": 0, "class_crop": 0},
+    "better, without rare-class sampling": {**BETTER, "rare_sampling": 0, "class_crop": 0},
     "better, the default's size": {**BETTER, "image_size": [160, 160]},
 }
 
 
 def main() -> None:
-    """Run what is missing, then print the table."""
+    """Run missing rows, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--work", type=Path, required=True, help="where runs and results are kept")
@@ -73,7 +74,7 @@ def main() -> None:
 
 
 def arguments(options: argparse.Namespace, name: str, folder: Path, output: Path, steps: int, seed: int) -> list[str]:
-    """The command line of a row."""
+    """Return the command line of a row."""
     flags: list[str] = []
     for key, value in ROWS[name].items():
         flags += [f"--{key}", *map(str, value if isinstance(value, list) else [value])]
@@ -83,7 +84,7 @@ def arguments(options: argparse.Namespace, name: str, folder: Path, output: Path
 
 
 def figures_of(argv: list[str], output: Path) -> dict[str, dict[str, float]]:
-    """Train by a command line and give what figures.json holds; the weights are thrown away."""
+    """Train by a command line and return the contents of figures.json; the weights are deleted."""
     shutil.rmtree(output, ignore_errors=True)
     figures = json.loads((run(*parse_arguments(argv), argv) / "figures.json").read_text())
     shutil.rmtree(output)
@@ -91,7 +92,7 @@ def figures_of(argv: list[str], output: Path) -> dict[str, dict[str, float]]:
 
 
 def calibrate(options: argparse.Namespace, rounds: int = 2, steps: int = 8) -> dict[str, float]:
-    """Seconds per step of every row: the least of interleaved rounds on a few photos."""
+    """Return the seconds per step of every row: the smallest of interleaved rounds on a few photos."""
     file = options.work / "seconds_per_step.json"
     if file.is_file():
         return json.loads(file.read_text())
@@ -111,7 +112,7 @@ def calibrate(options: argparse.Namespace, rounds: int = 2, steps: int = 8) -> d
 
 
 def train(options: argparse.Namespace, name: str, seed: int, seconds: dict[str, float]) -> None:
-    """Train a row with one seed, unless its result is there."""
+    """Train a row with one seed, unless its result exists."""
     label = f"{list(ROWS).index(name):02}-{seed}"
     file = options.work / f"{label}.json"
     if file.is_file():
@@ -125,7 +126,7 @@ def train(options: argparse.Namespace, name: str, seed: int, seconds: dict[str, 
 
 
 def print_table(options: argparse.Namespace) -> None:
-    """Mean over the seeds, with the range where there are several."""
+    """Print the mean over the seeds, with the range if there are several."""
     found = [json.loads(file.read_text()) for file in sorted(options.work.glob("[0-9]*-*.json"))]
     print("| recipe | seeds | steps | mIoU | overall accuracy | Hat, Sunglasses, Belt, Scarf |")
     print("|---|---|---|---|---|---|")

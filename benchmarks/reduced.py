@@ -1,11 +1,11 @@
-"""What a reduced result gains on large photos, and how far it is from the full one made smaller.
+"""Speed of reduced results on large photos, and their agreement with full results made smaller.
 
     python -m benchmarks.reduced [--rounds 7] [--megapixels 12] [--model FOLDER]
 
-Photos are those in examples/, enlarged to 3:4 in that many megapixels and written as JPEG files (quality 92); a result
-is the label map from the file, with guided edges. Ways take turns; milliseconds are medians over rounds and photos.
-Equal pixels compare with the full result's label map, taken to the reduced size by its nearest pixels: it is not the
-truth, and a label map cannot be reduced without moving borders by half a pixel.
+Photos are those in examples/, enlarged to 3:4 with that number of megapixels and written as JPEG files (quality 92). A
+result is the label map of the file, with guided edges. Sizes alternate; milliseconds are medians over rounds and
+photos. Equal pixels are counted against the full result's label map, reduced by nearest pixels. This is not the truth,
+and a label map cannot be reduced without moving borders by half a pixel.
 """
 
 import argparse
@@ -55,12 +55,12 @@ def main(argv: list[str] | None = None) -> None:
         seconds, equal = measure(segmenter, paths, options.rounds)
     print(f"{segmenter.name}, {len(paths)} photos of {options.megapixels:g} megapixels, {options.rounds} rounds,")
     print(f"{platform.machine()}, {type(segmenter.engine).__name__}\n")
-    print("| longest side | ms per photo | against the full one | equal pixels, mean | least |")
+    print("| `max_side` | ms per photo | speed against full size | equal pixels, mean | smallest |")
     print("|---|---|---|---|---|")
     for way, longest in enumerate(LONGEST):
         ratio = np.median(seconds[..., 0] / seconds[..., way])
         cells = f"{1000 * np.median(seconds[..., way]):.0f} | {ratio:.2f}x"
-        print(f"| {longest or 'as it is'} | {cells} | {equal[:, way].mean():.4f} | {equal[:, way].min():.4f} |")
+        print(f"| {longest or 'unchanged'} | {cells} | {equal[:, way].mean():.4f} | {equal[:, way].min():.4f} |")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""How much a model loses on other views of the same photos: half-lengths, small figures, grey, dark, mirrored.
+"""Loss of a model on other views of the same photos: half-lengths, small figures, grey, dark, mirrored.
 
     python -m benchmarks.robustness FOLDER [MODEL] [--zoom off]
 
-FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. Each view of a photo is
-segmented, and so is the photo itself; both are scored on the pixels that the view shows, against the same truth.
-The mean is over the classes that the view shows, and in brackets over all that are predicted as well: there a class
-that the view has no pixel of counts as 0, if a single pixel of a single photo is taken for it. `--zoom off` never
-looks a second time: what the views lose then, and not without it, is what the zoom brings.
+FOLDER contains validation.parquet. MODEL is a Hub id or folder, by default the embedded weights. Each view of a photo
+and the photo itself are segmented; both are scored on the pixels of the view, against the same truth. The mean is over
+the classes in the view, and in brackets over all predicted classes as well: a class without a pixel in the view counts
+as 0 if a single pixel of a single photo gets its label. `--zoom off` turns off the zoom crop; the difference is its
+effect.
 """
 
 import argparse
@@ -40,12 +40,12 @@ class View(NamedTuple):
 
 
 def half_length(photo: Pixels, truth: Labels) -> View:
-    """Cropped at the waist: the upper 45 % of the figure, as wide as it is high, or as the figure."""
+    """Crop at the waist: the upper 45 % of the figure, to a square or to the figure's width."""
     return _upper(photo, truth, 0.45)
 
 
 def portrait(photo: Pixels, truth: Labels) -> View:
-    """Head and shoulders: the upper 25 % of the figure, likewise."""
+    """Crop to head and shoulders: the upper 25 % of the figure."""
     return _upper(photo, truth, 0.25)
 
 
@@ -60,7 +60,7 @@ def _upper(photo: Pixels, truth: Labels, share: float) -> View:
 
 
 def small(fill: int, share: float = 1 / 3) -> Callable[[Pixels, Labels], View]:
-    """Shrunk to a share of its sides in the middle of a plain picture of the photo's size."""
+    """Reduce the photo to a share of its sides in the centre of a plain picture of its size."""
 
     def view(photo: Pixels, truth: Labels) -> View:
         return shrunk(photo, truth, np.full_like(photo, fill), round(share * len(photo)))
@@ -69,12 +69,12 @@ def small(fill: int, share: float = 1 / 3) -> Callable[[Pixels, Labels], View]:
 
 
 def far(photo: Pixels, truth: Labels) -> View:
-    """A tenth as high as an upright picture of 12 megapixels, in the middle of grey."""
+    """Reduce the photo to a tenth of the height of an upright 12-megapixel picture, on grey."""
     return shrunk(photo, truth, np.full((4240, 2830, 3), 128, np.uint8), 424)
 
 
 def shrunk(photo: Pixels, truth: Labels, canvas: Pixels, height: int) -> View:
-    """At so many pixels of height in the middle of a picture, which is painted over."""
+    """Reduce the photo to a height in pixels in the centre of a picture, which is changed in place."""
     width = round(height * truth.shape[1] / truth.shape[0])
     top, left = (canvas.shape[0] - height) // 2, (canvas.shape[1] - width) // 2
     window = slice(top, top + height), slice(left, left + width)
@@ -88,18 +88,18 @@ def _nearest(labels: Labels, width: int, height: int) -> Labels:
 
 
 def grey(photo: Pixels, truth: Labels) -> View:
-    """Black and white."""
+    """Make the photo black and white."""
     return View(np.asarray(Image.fromarray(photo).convert("L").convert("RGB")), lambda labels: labels)
 
 
 def night(photo: Pixels, truth: Labels) -> View:
-    """A fifth of the light, and the noise that goes with it."""
+    """Reduce the light to a fifth, and add noise."""
     noise = np.random.default_rng(0).normal(0, 4, photo.shape)
     return View((photo * 0.2 + noise).clip(0, 255).astype(np.uint8), lambda labels: labels)
 
 
 def mirrored(photo: Pixels, truth: Labels) -> View:
-    """Left to right; the sides swap."""
+    """Mirror the photo; the sides swap."""
     return View(np.ascontiguousarray(photo[:, ::-1]), mirror)
 
 
@@ -116,7 +116,7 @@ VIEWS: dict[str, Callable[[Pixels, Labels], View]] = {
 
 
 def main() -> None:
-    """Print a line per view."""
+    """Print a line for each view."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
@@ -124,7 +124,7 @@ def main() -> None:
         "--zoom",
         choices=options_of(SegmentOptions)["zoom"].choices,
         default="auto",
-        help="second looks at small figures (default auto)",
+        help="the zoom crop of small figures (default auto)",
     )
     options = parser.parse_args()
     segmenter = Segmenter.from_pretrained(options.model)
@@ -139,7 +139,7 @@ def main() -> None:
             counts[name][0] += confusion_matrix(view.shown(truth), found)
             counts[name][1] += confusion_matrix(view.shown(truth), view.shown(whole))
     print(f"{len(rows)} photos, {segmenter.name}, zoom {options.zoom}\n")
-    print("| view | mIoU | of the whole photo's result on the same pixels | lost |\n|---|---|---|---|")
+    print("| view | mIoU | whole photo's result on the same pixels | loss |\n|---|---|---|---|")
     for name, pair in counts.items():
         (seen, seen_all), (whole, whole_all) = map(mean_iou, pair)
         figures = zip((seen, whole, whole - seen), (seen_all, whole_all, whole_all - seen_all), strict=True)
@@ -147,7 +147,8 @@ def main() -> None:
 
 
 def mean_iou(matrix: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """Mean IoU of a confusion matrix (18, 18), truth in rows: over the classes of the truth, over all that occur."""
+    """Return the mean IoU of a confusion matrix (18, 18), truth in rows: over the true classes, and over all classes
+    that occur."""
     figures = summarize(matrix)
     shown = [figures[f"iou_{name}"] for index, name in enumerate(NAMES) if matrix[index].any()]
     return float(np.mean(shown)), figures["mean_iou"]

@@ -4,7 +4,7 @@
     python benchmarks/same_results.py OTHER photos.parquet --photos 12 --every_option
 
 Each checkout runs in a process of its own, from its own folder, with the embedded weights, on photos of the data set
-and as many paper dolls. Results are compared by their hashes: equal means equal to the bit.
+and the same number of paper dolls. Results are compared by their hashes, so equal means equal to the bit.
 """
 
 import argparse
@@ -32,7 +32,7 @@ EVERY_OPTION: list[dict[str, Any]] = [
 
 
 def main() -> None:
-    """Print how many results are equal, and name those that are not."""
+    """Print how many results are equal, and the names of the others."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("other", type=Path, help="folder of the other checkout")
     parser.add_argument("data", type=Path, help="parquet file with a column image")
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def run(folder: Path, arguments: list[str]) -> dict[str, Any]:
-    """The hashes that a checkout gives."""
+    """Return the hashes of a checkout."""
     environment = os.environ | {"PYTHONPATH": str(folder), "OMP_WAIT_POLICY": "passive"}
     command = [sys.executable, "-P", str(Path(__file__).resolve()), *arguments, "--hashes", "here"]
     done = subprocess.run(command, env=environment, cwd=folder, stdout=subprocess.PIPE, check=True)  # noqa: S603 - our own script
@@ -62,7 +62,7 @@ def run(folder: Path, arguments: list[str]) -> dict[str, Any]:
 
 
 def hashes(data: Path, photos: int, every_option: bool) -> dict[str, dict[str, str]]:
-    """What this process's clothseg gives: photo and options -> part of the result -> its hash."""
+    """Return the results of this process's clothseg: photo and options -> part of the result -> its hash."""
     import inspect
 
     import pyarrow.parquet as pq
@@ -82,7 +82,7 @@ def hashes(data: Path, photos: int, every_option: bool) -> dict[str, dict[str, s
     known = inspect.signature(Segmenter.__call__).parameters
     before = {"max_side": "longest", "tta": "average"}  # names in older checkouts
     renamed = {new: new if new in known else old for new, old in before.items()}
-    # Checkouts without these options take photos as upright, and look for people seen from behind.
+    # Checkouts without these options assume upright photos, and look for people seen from behind.
     fixed = {key: value for key, value in {"orientation": "upright", "back_view": "auto"}.items() if key in known}
     made = {}
     for settings in EVERY_OPTION if every_option else DEFAULTS:
@@ -97,7 +97,7 @@ def hashes(data: Path, photos: int, every_option: bool) -> dict[str, dict[str, s
 
 
 def digest(content: bytes) -> str:
-    """A short hash."""
+    """Return a short hash."""
     return hashlib.sha256(content).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""How the cost of a photo grows: with its size, with the batch, with the processor's cores. Plots for `inference`."""
+"""How the time of a photo grows with its size, with the batch, and with the number of cores. Plots for `inference`."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,8 @@ SIZES = (0.1, 0.3, 1, 3, 12, 50)
 """Megapixels; the loader's limit is raised for the last."""
 
 STOCK_MOST = 12
-"""Megapixels up to which the pipeline is measured: beyond, its planes do not fit into a small machine's memory."""
+"""Largest size at which the pipeline is measured: its intermediate arrays for larger photos exceed a small machine's
+memory."""
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 
@@ -30,9 +31,9 @@ def measure_scale(folder: Path, path: Path, rounds: int) -> None:
     """Measure, print the figures as tables, and draw them side by side into a file.
 
     Args:
-        folder: holds B2's model in b2; photos are written beside it.
+        folder: contains B2's model in b2; photos are written beside it.
         path: the plot's file.
-        rounds: of which the quickest counts.
+        rounds: number of rounds, of which the fastest counts.
     """
     os.environ["CLOTHSEG_MAX_PIXELS"] = str(100_000_000)
     photos = {size: write_photos(folder / f"photos-{size}", 0, int(size * 1e6))[:1] for size in SIZES}

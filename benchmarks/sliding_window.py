@@ -1,13 +1,13 @@
-"""Whether overlapping windows over a figure that fills the photo would bring anything: each is seen from closer.
+"""Whether overlapping windows over a figure that fills the photo improve results, each at a higher resolution.
 
     python -m benchmarks.sliding_window FOLDER [MODEL] [--split train|validation] [--photos N]
 
-FOLDER holds train.parquet and validation.parquet; MODEL is a Hub id or folder, by default the embedded weights.
-Windows of a share of the photo's sides and of its proportions, in the middle of the figure, go down it with at least
-a third of overlap, in which their probabilities fade into each other; around them the first look counts. "Mixed"
-gives windows and first look half each. Mean IoU, and that of the thin items (Hat, Sunglasses, Belt, Scarf), with
-plain edges at the photo's own size; differences to the first look with 95 % intervals, by bootstrap over photos
-(1,000 resamples, seed 0). Choose on training photos, which the model has seen, and report on validation photos.
+FOLDER contains train.parquet and validation.parquet. MODEL is a Hub id or folder, by default the embedded weights.
+Windows with a share of the photo's sides, and its proportions, go down the middle of the figure and overlap by at
+least a third, over which their probabilities are blended; around them the first pass counts. "Averaged" gives windows
+and first pass equal weights. The columns are mean IoU, and that of the thin items (Hat, Sunglasses, Belt, Scarf), with
+plain edges at the photo's own size, with 95 % intervals of the differences to the first pass, by bootstrap over photos
+(1,000 resamples, seed 0). Choose on training photos, on which the model was trained, and report on validation photos.
 """
 
 import cv2
@@ -33,7 +33,8 @@ THIN = [LABEL2ID[name] for name in ("Hat", "Sunglasses", "Belt", "Scarf")]
 
 
 def windows(figure: Box, share: float, size: tuple[int, int]) -> list[Box]:
-    """Windows of `share` of a photo of `size` (h, w) that go down a figure's middle, a third of each in the next."""
+    """Return windows of `share` of a photo of `size` (h, w) that go down the middle of a figure and overlap by a
+    third."""
     height, width = round(share * size[0]), round(share * size[1])
     left = min(max(0, (figure.left + figure.right - width) // 2), size[1] - width)
     top, bottom = figure.top, max(figure.bottom, figure.top + height)
@@ -43,16 +44,16 @@ def windows(figure: Box, share: float, size: tuple[int, int]) -> list[Box]:
 
 
 def _planes(segmenter: Segmenter, photo: Image.Image) -> Planes:
-    """Probabilities (H, W, 18) at the photo's size."""
+    """Return the probabilities (H, W, 18) at the photo's size."""
     shares = softmax(segmenter.logits([photo])[0])
     return np.stack([cv2.resize(plane, photo.size) for plane in shares], axis=-1)
 
 
 def ways(segmenter: Segmenter, photo: Image.Image) -> dict[str, tuple[int, npt.NDArray[np.uint8]]]:
-    """Passes and label map of each way."""
+    """Return the passes and the label map of each method."""
     first = _planes(segmenter, photo)
-    found = {"one look": (1, first.argmax(axis=-1).astype(np.uint8))}
-    mask = (found["one look"][1] != BACKGROUND).view(np.uint8)
+    found = {"one pass": (1, first.argmax(axis=-1).astype(np.uint8))}
+    mask = (found["one pass"][1] != BACKGROUND).view(np.uint8)
     left, top, wide, high = cv2.boundingRect(mask)
     for share in SHARES:
         boxes = windows(Box(left, top, left + wide, top + high), share, (photo.height, photo.width))
@@ -64,13 +65,13 @@ def ways(segmenter: Segmenter, photo: Image.Image) -> dict[str, tuple[int, npt.N
             total[inside] += weight * _planes(segmenter, photo.crop(box))
             weights[inside] += weight
         seen = np.where(weights > 0, total / np.maximum(weights, 1e-6), first)
-        for name, mixed in ((f"windows of {share}", seen), (f"windows of {share}, mixed", seen + first)):
+        for name, mixed in ((f"windows of {share}", seen), (f"windows of {share}, averaged", seen + first)):
             found[name] = (1 + len(boxes), mixed.argmax(axis=-1).astype(np.uint8))
     return found
 
 
 def _ious(matrices: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Mean IoU over all classes, and over the thin items: (..., 2) of matrices (..., 18, 18)."""
+    """Return the mean IoU over all classes, and over the thin items: (..., 2) of matrices (..., 18, 18)."""
     both = np.diagonal(matrices, axis1=-2, axis2=-1)
     either = matrices.sum(axis=-1) + matrices.sum(axis=-2) - both
     found = np.where(either > 0, both / np.maximum(either, 1), np.nan)
@@ -78,7 +79,7 @@ def _ious(matrices: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Print a line for each way."""
+    """Print a line for each method."""
     options = arguments(__doc__, 100).parse_args(argv)
     segmenter = Segmenter.from_pretrained(options.model)
     matrices: dict[str, list[npt.NDArray[np.int64]]] = {}
@@ -87,14 +88,14 @@ def main(argv: list[str] | None = None) -> None:
         for name, (count, labels) in ways(segmenter, Image.fromarray(photo)).items():
             matrices.setdefault(name, []).append(confusion_matrix(truth, labels))
             passes.setdefault(name, []).append(count)
-    number = len(matrices["one look"])
+    number = len(matrices["one pass"])
     print(f"{number} {options.split} photos, {segmenter.name}, plain edges, seed 0\n")
-    print("| way | passes | mIoU | difference | thin items | difference |\n|---|---|---|---|---|---|")
+    print("| method | passes | mIoU | difference | thin items | difference |\n|---|---|---|---|---|---|")
     weights = np.concatenate(list(bootstrap_weights(number, 1000, 0)))
     drawn = {name: _ious(np.tensordot(weights, np.array(each, float), 1)) for name, each in matrices.items()}
     for name, each in matrices.items():
         figures = _ious(np.array(each, float).sum(axis=0))
-        ends = [interval(values) for values in (drawn[name] - drawn["one look"]).T]
+        ends = [interval(values) for values in (drawn[name] - drawn["one pass"]).T]
         cells = [f"{value:.3f} | {low:+.3f} to {high:+.3f}" for value, (low, high) in zip(figures, ends, strict=True)]
         print(f"| {name} | {np.mean(passes[name]):.1f} | {' | '.join(cells)} |")
 

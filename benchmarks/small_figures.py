@@ -1,14 +1,13 @@
-"""Figures of a tenth to a third of the height of their photos: what is lost, and whether by the window or by the look.
+"""Figures of a tenth to a third of the height of their photos: the loss, and how much of it comes from the zoom crop.
 
     python -m benchmarks.small_figures FOLDER [MODEL] [--split train|validation] [--photos N]
 
-FOLDER holds train.parquet and validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. Each
-photo is shrunk to 424 pixels of height, a share of that of an upright picture, in the middle of grey, or of a ground
-of its own: the wider of the two strips beside the figure, enlarged, in which walls, cars and passers-by are to be
-mistaken. Mean IoU on the photo's pixels in it: after one look, after two, after two of which the second goes to where
-the figure truly is, and of the result for the photo by itself, on the same pixels. Then what two looks lose to those
-with the true window, and what they lose in all to the photo by itself, with 95 % intervals by bootstrap over photos
-(1,000 resamples, seed 0).
+FOLDER contains train.parquet and validation.parquet. MODEL is a Hub id or folder, by default the embedded weights.
+Each photo is reduced to a height of 424 pixels, a share of the height of an upright picture, on grey or on its own
+background: the wider of the two strips beside the figure, enlarged, which contains walls, cars and passers-by that can
+be mistaken for the figure. The columns are the mean IoU on the photo's pixels after one pass, with the zoom crop, with
+the true crop, and of the result for the photo alone on the same pixels; then the loss against the true crop and the
+total loss against the photo alone, with 95 % intervals by bootstrap over photos (1,000 resamples, seed 0).
 """
 
 from typing import Any
@@ -21,8 +20,8 @@ from benchmarks.photos import arguments, shots
 from benchmarks.robustness import Labels, Pixels, View, shrunk
 from clothseg import Segmenter
 from clothseg.labels import BACKGROUND, IGNORE
+from clothseg.postprocess.decoding import decode_logits
 from clothseg.postprocess.geometry import Box
-from clothseg.postprocess.pipeline import decode_logits
 from clothseg.postprocess.zoom_crop import blend_crop, paste, window
 from clothseg.training.evaluation.bootstrap import bootstrap_weights, interval
 from clothseg.training.evaluation.metrics import confusion_matrix
@@ -33,7 +32,7 @@ HEIGHTS = {0.1: 4240, 0.15: 2830, 0.2: 2120, 0.3: 1410}
 
 
 def ground(photo: Pixels, truth: Labels, size: tuple[int, int]) -> Pixels:
-    """(H, W, 3) uint8 of the strip beside the figure, or of grey where there is none."""
+    """Return (H, W, 3) uint8 of the strip beside the figure, or grey if there is none."""
     columns = np.flatnonzero(_figure(truth).any(axis=0))
     left, right = photo[:, : max(0, columns[0] - 4)], photo[:, columns[-1] + 5 :]
     strip = left if left.shape[1] >= right.shape[1] else right
@@ -46,14 +45,14 @@ def ground(photo: Pixels, truth: Labels, size: tuple[int, int]) -> Pixels:
 
 
 def far(photo: Pixels, truth: Labels, share: float, own: bool) -> View:
-    """The photo at a share of the height of a picture of 2:3, on grey or on its own ground."""
+    """Return the photo at a share of the height of a 2:3 picture, on grey or on its own background."""
     size = HEIGHTS[share], round(HEIGHTS[share] * 2 / 3)
     canvas = ground(photo, truth, size) if own else np.full((*size, 3), 128, np.uint8)
     return shrunk(photo, truth, canvas, round(share * size[0]))
 
 
 def surely(segmenter: Segmenter, view: View, shown: Labels) -> Labels:
-    """The label map after a second look at where the figure truly is."""
+    """Return the label map with a crop at the figure's true position."""
     whole, size = Image.fromarray(view.photo), view.photo.shape[:2]
     logits = segmenter.logits([whole])[0]
     rows, columns = np.nonzero(_figure(shown))
@@ -75,7 +74,7 @@ def _figure(truth: Labels) -> npt.NDArray[np.bool_]:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Print a line per share and ground."""
+    """Print a line for each share and background."""
     options = arguments(__doc__, 100).parse_args(argv)
     segmenter = Segmenter.from_pretrained(options.model)
     kinds = [(share, own) for share in HEIGHTS for own in (False, True)]
@@ -92,7 +91,7 @@ def main(argv: list[str] | None = None) -> None:
     number = len(matrices[kinds[0]])
     weights = np.concatenate(list(bootstrap_weights(number, 1000, 0)))
     print(f"{number} {options.split} photos, {segmenter.name}\n")
-    print("| height | ground | one look | two | true window | by itself | lost by the window | in all |")
+    print("| height | background | one pass | zoom crop | true crop | photo alone | loss from the crop | total loss |")
     print("|---|---|---|---|---|---|---|---|")
     for (share, own), each in matrices.items():
         stack = np.array(each)
@@ -106,7 +105,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _figures(matrices: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Mean IoU over the classes of the truth: (...) of matrices (..., 18, 18)."""
+    """Return the mean IoU over the true classes: (...) of matrices (..., 18, 18)."""
     both, true = np.diagonal(matrices, axis1=-2, axis2=-1), matrices.sum(axis=-1)
     either = true + matrices.sum(axis=-2) - both
     return np.nanmean(np.where(true > 0, both / np.maximum(either, 1), np.nan), axis=-1)

@@ -1,14 +1,14 @@
-"""Many clients at once on the real app, for minutes: is any answer wrong, another's, or missing, and does memory grow?
+"""Many clients at once on the real app, for minutes: whether answers are wrong, swapped or missing, and memory growth.
 
     python -m benchmarks.soak [--clients 32] [--minutes 10] [--alone 60] [--bad 0.125] [--left 0] [--seed 0]
 
-`python app.py` is started in a process of its own on this machine. Each client uploads a photo of 0.3 to 12
-megapixels, or in one of eight cases (--bad) a file that is none, over plain HTTP, waits for the answer and fetches
-the label map, which must be to the byte the one that the library makes of that photo; a bad file must be refused in
-words. A client that is told that the queue is full comes again; with --left, such a share of the calls is not waited
-for. First a single client works alone, for the rate to compare with; and before the app is started the library does
-the same photos without it, in one thread and in as many as there are cores: that is what the cores allow. At the end
-SIGTERM comes in the middle of the work: what was accepted must be answered, and the app's status must be 0.
+`python app.py` runs in its own process on this machine. Each client uploads a photo of 0.3 to 12 megapixels over plain
+HTTP, or in one of eight cases (--bad) a file that is not a photo, waits for the answer and fetches the label map,
+which must equal the library's byte by byte; an invalid file must be rejected with a message. A client that is told
+that the queue is full tries again; with --left, this share of the calls does not wait for the answer. First a single
+client runs, for comparison; and before the app starts, the library processes the same photos without it, in one thread
+and in one thread per core, which shows what the cores allow. At the end SIGTERM is sent during the load: accepted
+requests must be answered, and the exit status must be 0.
 """
 
 import argparse
@@ -35,12 +35,12 @@ from benchmarks.soak_photos import bad_files, digests, within_reach
 
 MEGAPIXELS = (0.3, 1, 3, 12)
 PATIENCE = 300.0
-"""Seconds after which an answer counts as lost."""
+"""Seconds after which an answer counts as missing."""
 
 
 @dataclass
 class Tally:
-    """What the clients saw."""
+    """Counts of the clients' results."""
 
     counts: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
@@ -66,10 +66,16 @@ def work(
     bad: dict[str, bytes],
     shares: tuple[float, float],
 ) -> None:
-    """One client: a request after the other until it is told to stop, or the app stops.
+    """Run one client: send requests one after the other until the time is up or the app stops.
 
     Args:
-        shares: 0..1, of bad files, and of calls that are left.
+        app: the app.
+        seed: of the client's choices.
+        until: time at which to stop.
+        tally: collects the results.
+        expected: digest of each photo's label map.
+        bad: invalid files.
+        shares: 0..1, of invalid files, and of calls that are left.
     """
     rng, photos, kinds = random.Random(seed), list(expected), list(bad)  # noqa: S311
     with httpx.Client(base_url=app.url, timeout=PATIENCE) as client:
@@ -93,11 +99,16 @@ def work(
 def crowd(
     app: App, count: int, seed: int, seconds: float, *files: Any, end: bool = False
 ) -> tuple[Tally, list[tuple[int, float]]]:
-    """`count` clients for so many seconds; what they saw, and about every second the answers so far and the app's MB.
+    """Run `count` clients for some seconds; return their results, and about every second the number of answers and the
+    app's MB.
 
     Args:
+        app: the app.
+        count: number of clients.
+        seed: of the clients' choices.
+        seconds: duration.
+        end: end the app by SIGTERM while the clients work, instead of ending the clients.
         files: `expected`, `bad` and `shares` of `work`.
-        end: end the app by SIGTERM while they work, not the clients.
     """
     tally, until = Tally(), threading.Event()
     clients = [
@@ -120,10 +131,10 @@ def crowd(
 
 
 def main(argv: list[str] | None = None) -> dict[str, float]:
-    """Run the soak and print what came of it.
+    """Run the soak and print the results.
 
     Returns:
-        How many answers were `right`, `wrong`, `crossed` and `lost`, and the app's `status`.
+        The number of answers that were `right`, `wrong`, `crossed` and `lost`, and the app's `status`.
     """
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--clients", type=int, default=32)
@@ -176,7 +187,7 @@ def _print(
     print("\n| | alone | together |\n|---|---|---|")
     for key in ("right", "refused", "busy", "left", "wrong", "crossed", "lost"):
         print(f"| {key} | {alone.counts[key]} | {tally.counts[key]} |")
-    print(f"| photos a second | {rates[0]:.2f} | {rates[1]:.2f} |")
+    print(f"| photos per second | {rates[0]:.2f} | {rates[1]:.2f} |")
     for quantile in (0.5, 0.95):
         cells = [f"{np.quantile(found.seconds, quantile):.1f}" if found.seconds else "" for found in tallies]
         print(f"| seconds, quantile {quantile:g} | {' | '.join(cells)} |")
@@ -192,8 +203,8 @@ def _print(
 def _print_reach(one: float, together: float, reach: list[float]) -> None:
     gain = reach[1] / reach[0]
     print(
-        f"The library alone: {reach[0]:.2f} photos a second in one thread, {reach[1]:.2f} in {os.cpu_count()}; so the "
-        f"cores allow {gain:.2f} times one.\n"
+        f"The library alone: {reach[0]:.2f} photos per second in one thread, {reach[1]:.2f} in {os.cpu_count()}; so "
+        f"the cores allow {gain:.2f} times one.\n"
         f"Throughput together: {together / max(one, 1e-9):.2f} times the single client's, "
         f"{together / max(one * gain, 1e-9):.0%} of what the cores allow, {together / reach[1]:.0%} of the library's."
     )

@@ -1,4 +1,4 @@
-"""The app in a process of its own, and calls of it over plain HTTP, each judged by what comes of it."""
+"""Run the app in its own process, call it over plain HTTP, and judge each answer."""
 
 import contextlib
 import hashlib
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class Stopping(Exception):
-    """The app takes no more."""
+    """The app accepts no more requests."""
 
 
 class App:
@@ -54,10 +54,10 @@ class App:
 
 
 def join(client: httpx.Client, data: bytes) -> str | None:
-    """Send a file to /segment, and give the name of the call; None where the queue is full.
+    """Send a file to /segment, and return the name of the call; None if the queue is full.
 
     Raises:
-        Stopping: the app refused it, or is gone.
+        Stopping: the app rejected it, or has ended.
     """
     try:
         sent = client.post("/gradio_api/upload", files={"files": ("photo.jpg", data)})
@@ -73,11 +73,11 @@ def join(client: httpx.Client, data: bytes) -> str | None:
 
 
 def ask(client: httpx.Client, data: bytes) -> tuple[str, Any]:
-    """Send a file to /segment; "complete" and the answer's parts, "error" and its message, or "busy".
+    """Send a file to /segment; return "complete" and the answer's parts, "error" and its message, or "busy".
 
     Raises:
-        Stopping: the app refused it, or is gone, before it was accepted.
-        httpx.TransportError: it went away after that.
+        Stopping: the app rejected it, or ended before it was accepted.
+        httpx.TransportError: the app ended after that.
     """
     if (call := join(client, data)) is None:
         return "busy", None
@@ -92,7 +92,7 @@ def ask(client: httpx.Client, data: bytes) -> tuple[str, Any]:
 
 
 def leave(client: httpx.Client, data: bytes, listen: bool) -> str:
-    """Send a file to /segment and go, where asked to in the middle of the answer; "left" or "busy"."""
+    """Send a file to /segment and disconnect, if `listen` in the middle of the answer; return "left" or "busy"."""
     if (call := join(client, data)) is None:
         return "busy"
     if listen:
@@ -108,10 +108,12 @@ def _open(answer: httpx.Response) -> None:
 
 
 def judge(client: httpx.Client, data: bytes, kind: str | None, expected: dict[bytes, str]) -> tuple[str, str]:
-    """Make one request, and tell its outcome and what was said.
+    """Make one request, and return its outcome and the message.
 
     Args:
-        kind: what is wrong with the file, or None for one of the photos.
+        client: HTTP client.
+        data: the file.
+        kind: what is wrong with the file, or None for a valid photo.
         expected: each photo's digest.
     """
     event, answer = ask(client, data)

@@ -1,17 +1,18 @@
-"""What a soak tells of the app's memory: its medians by quarters of the time, and what a photo adds to it."""
+"""Evaluate the app's memory during a soak: medians by quarters of the time, and the growth per request."""
 
 import numpy as np
 
 
 FLAT = 0.02
-"""Memory is flat where the last quarter's median is at most so much above the second's; the first warms up."""
+"""Memory counts as flat if the last quarter's median exceeds the second's by at most this share; the first quarter is
+for warming up."""
 
 BLOCKS = 8
-"""Into so many the second half is split, for the slope: seconds of one block have much in common."""
+"""Number of blocks of the second half, for the slope: neighbouring seconds are correlated."""
 
 
 def quarters(samples: list[tuple[int, float]]) -> list[float]:
-    """Medians of the megabytes in the four quarters of the time.
+    """Return the medians of the megabytes in the four quarters of the time.
 
     Args:
         samples: requests answered so far, and megabytes, at regular times; four or more.
@@ -20,10 +21,10 @@ def quarters(samples: list[tuple[int, float]]) -> list[float]:
 
 
 def slope(samples: list[tuple[int, float]]) -> tuple[float, float]:
-    """Kilobytes that a request of the second half adds, and the standard error of that.
+    """Return the kilobytes that a request of the second half adds, and the standard error.
 
-    A straight line through the medians of `BLOCKS` blocks, by least squares. The error is infinite for fewer than
-    three samples a block.
+    A straight line is fitted through the medians of `BLOCKS` blocks, by least squares. The error is infinite for fewer
+    than three samples per block.
 
     Args:
         samples: as for `quarters`.
@@ -37,7 +38,7 @@ def slope(samples: list[tuple[int, float]]) -> tuple[float, float]:
 
 
 def report(samples: list[tuple[int, float]]) -> str:
-    """A sentence or two of the above.
+    """Return sentences about the memory.
 
     Args:
         samples: as for `quarters`.

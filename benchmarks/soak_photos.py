@@ -1,4 +1,4 @@
-"""What the soak sends, what must come of it, and how quick the library is at that without the app."""
+"""The soak's inputs and expected results, and the library's own speed without the app."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ from clothseg.images.atomic_files import save_picture  # noqa: E402
 
 
 def bad_files(photo: bytes) -> dict[str, bytes]:
-    """Files that no photo can be had from, and what they are."""
+    """Return files that are not valid photos, and what is wrong with them."""
     bomb = io.BytesIO()
     Image.new("1", (12000, 12000)).save(bomb, "PNG")
     return {
@@ -35,7 +35,7 @@ def bad_files(photo: bytes) -> dict[str, bytes]:
 
 
 def digests(photos: list[bytes]) -> dict[bytes, str]:
-    """For each photo the digest of the label map's PNG that the library writes."""
+    """Return the digest of the library's label map PNG for each photo."""
     segmenter, found = Segmenter.from_pretrained(), {}
     with tempfile.TemporaryDirectory() as folder:
         for photo in photos:
@@ -46,9 +46,10 @@ def digests(photos: list[bytes]) -> dict[bytes, str]:
 
 
 def within_reach(photos: list[bytes], threads: int, seconds: float, seed: int) -> float:
-    """Photos a second of the library itself, without the app: as many threads, each one photo after the other.
+    """Return the photos per second of the library without the app, in a number of threads that process one photo after
+    the other.
 
-    Each photo is made into what the endpoint makes of it: overlay, label map and summary.
+    Each photo is converted to the endpoint's files: overlay, label map and summary.
     """
     segmenter, ended, done = Segmenter.from_pretrained(), threading.Event(), Counter[int]()
 

@@ -1,22 +1,21 @@
-"""Training steps of SegFormer: photos per second, memory, and how far from the chip's limit.
+"""Training steps of SegFormer: photos per second, memory, and the share of the chip's limit.
 
     python -m benchmarks.training_speed [--models b0 b2] [--size 512] [--batch 8] [--rounds 5] [--steps 5]
 
-Ways to do the same step (forward, cross-entropy at the labels' size, backward, clipping, and the fused AdamW
-that is transformers' default) on random weights and random pixels that lie on the device already, so that only the
-network is timed:
+Variants of the same step (forward, cross-entropy at the labels' size, backward, clipping, and the fused AdamW that is
+transformers' default) with random weights and random pixels already on the device, so that only the network is timed:
 
 - plain: transformers' model and torch's cross-entropy, float32;
-- default: as `train_hf.py` does it: our weighted loss, the decode head folded, float32;
-- tuned: bfloat16 autocast besides where the device has instructions for it, as with `--bf16 true`;
-- compiled: under `torch.compile` besides, as with `--torch_compile true`; on GPUs alone;
-- channels-last: in that layout besides, on GPUs alone; `train_hf.py` does not do it, as nobody has seen that it pays.
+- default: as in `train_hf.py`: our weighted loss, the decode head folded, float32;
+- tuned: also bfloat16 autocast if the device has instructions for it, as with `--bf16 true`;
+- compiled: also `torch.compile`, as with `--torch_compile true`; only on GPUs;
+- channels-last: also in that memory layout; only on GPUs. `train_hf.py` does not use it, since its benefit is unknown.
 
-Photos per second are the best round's; ratios to plain are of the best rounds, and in brackets the median round's.
-Rounds alternate, so that other load hits all alike. Memory is the growth in the first step: of the GPU's peak, or on a
-CPU of the process's, which never goes down, so that there only a way that takes more than those below it shows.
-TFLOP/s count the step's own multiplications and additions, as torch's counter sees them (folding leaves out most of
-the decode head's); the limit is what a large matrix product reaches on this very device in the same number format.
+Photos per second are from the fastest round; ratios to plain are of the fastest rounds, and in brackets of the median
+round. Rounds alternate, so that other load affects all equally. Memory is the growth in the first step: of the GPU's
+peak, or on a CPU of the process's peak, which never falls, so that only a variant that takes more than those before it
+shows there. TFLOP/s count the step's own multiplications and additions by torch's counter (folding removes most of the
+decode head's); the limit is the rate of a large matrix product on the same device in the same number format.
 """
 
 import argparse
@@ -56,14 +55,14 @@ class Step(NamedTuple):
 
 
 def build_step(name: str, way: str, pixels: torch.Tensor, labels: torch.Tensor, bfloat16: bool | None = None) -> Step:
-    """A network of its own with its optimizer.
+    """Return a step with its own network and optimizer.
 
     Args:
         name: b0 to b5.
         way: one of `WAYS` or `ON_GPUS`.
         pixels: (N, 3, H, W) float32.
         labels: (N, H, W) int64.
-        bfloat16: whether to compute in it where the device can; None is as the way says.
+        bfloat16: whether to use it if the device can; None follows the variant.
     """
     torch.manual_seed(0)
     device, tuned = pixels.device, way not in ("plain", "default")
@@ -101,7 +100,7 @@ def build_step(name: str, way: str, pixels: torch.Tensor, labels: torch.Tensor, 
 
 
 def seconds(run: Callable[[], object], times: int, device: torch.device) -> float:
-    """Wall time of one call, averaged over `times`."""
+    """Return the wall time of one call, averaged over `times`."""
     _wait(device)
     started = time.perf_counter()
     for _ in range(times):
@@ -116,7 +115,7 @@ def _wait(device: torch.device) -> None:
 
 
 def matrix_flops(device: torch.device, dtype: torch.dtype) -> float:
-    """Operations per second of a large matrix product: the best of five."""
+    """Return the operations per second of a large matrix product: the best of five."""
     side = 8192 if device.type == "cuda" else 1024
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     seconds(lambda: a @ b, 1, device)  # the first call sets up
@@ -124,7 +123,7 @@ def matrix_flops(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def peak_megabytes(run: Callable[[], None], device: torch.device) -> float:
-    """Growth of memory in the first step; on a CPU 0 where earlier steps took more already."""
+    """Return the growth of memory in the first step; on a CPU 0 if earlier steps took more."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)

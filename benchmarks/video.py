@@ -1,17 +1,16 @@
-"""What smoothing and following surroundings bring to clips: consistency, accuracy, lag and speed.
+"""Effect of smoothing and of following people in clips: consistency, accuracy, lag and speed.
 
     python -m benchmarks.video FOLDER [MODEL] [--clips N] [--frames N]
 
-FOLDER holds validation.parquet; MODEL is a Hub id or folder, by default the embedded weights. Clips with known truth
-and motion are made of the photos and of paper dolls (tests/support/moving_pictures.py, seed 0), every frame with
-noise (5 of
-255) and JPEG compression (quality 70) of its own: "handheld" is a camera that pans, zooms, tilts and trembles over a
-photo; "walking" a figure that crosses another photo's ground by 1 % of the width a frame; "wide" the same at 16:9;
-"side by side" the handheld camera before three photos in a row; "waving" a doll whose arm swings by 6 degrees a
-frame. Consistency is the share of the figure's pixels that have the label that they had one frame before where they
-were then, by the true motion. Lag is told by the pixels whose true label has just changed: the share that is right at
-once. Frames per second are of the whole way from frame to label map, each way's first clip of a kind included; time is
-that of a frame as a ratio to the kind's first way, with which the others take turns clip by clip.
+FOLDER contains validation.parquet. MODEL is a Hub id or folder, by default the embedded weights. Clips with known
+truth and motion are made from the photos and from paper dolls (tests/support/moving_pictures.py, seed 0); every frame
+has its own noise (5 of 255) and JPEG compression (quality 70). "Handheld" is a camera that pans, zooms, tilts and
+trembles over a photo; "walking" a figure that crosses another photo's background by 1 % of the width per frame; "wide"
+the same at 16:9; "side by side" the handheld camera before three photos in a row; "waving" a doll whose arm swings by
+6 degrees per frame. Consistency is the share of the figure's pixels that keep their label from the frame before along
+the true motion. Lag is measured by the share of right pixels among those whose true label has just changed. Frames per
+second cover everything from frame to label map, including each method's first clip of a kind; time is per frame,
+relative to the kind's first method. Methods alternate clip by clip.
 """
 
 import argparse
@@ -44,21 +43,21 @@ from moving_pictures import Clip, handheld, walking, waving
 Pixels = npt.NDArray[np.uint8]
 
 WAYS: dict[str, dict[str, Any]] = {
-    "each frame whole": {"smooth": False, "zoom": "off"},
+    "whole frames": {"smooth": False, "zoom": "off"},
     "smoothed": {"zoom": "off"},
-    "surroundings followed": {"smooth": False},
+    "following people": {"smooth": False},
     "both (the default)": {},
 }
 
 
 def emptied(photo: Pixels, labels: Pixels) -> Pixels:
-    """The photo without its person, made up from what is around."""
+    """Return the photo without its person, filled from the surroundings."""
     figure = ((labels != BACKGROUND) & (labels != IGNORE)).view(np.uint8)
     return np.asarray(cv2.inpaint(photo, cv2.dilate(figure, np.ones((15, 15), np.uint8)), 5, cv2.INPAINT_TELEA))
 
 
 def widened(photo: Pixels, labels: Pixels) -> tuple[Pixels, Pixels]:
-    """The photo in the middle of a 16:9 frame of its height."""
+    """Place the photo in the centre of a 16:9 frame of its height."""
     height, width = labels.shape
     side = max(0, (round(height * 16 / 9) - width) // 2)
     known = np.where(labels == IGNORE, np.uint8(BACKGROUND), labels)
@@ -69,7 +68,7 @@ def widened(photo: Pixels, labels: Pixels) -> tuple[Pixels, Pixels]:
 
 
 def side_by_side(shots: list[tuple[Pixels, Pixels]], height: int = 480) -> tuple[Pixels, Pixels]:
-    """Photos in a row, all of one height."""
+    """Place photos in a row, all with the same height."""
     photos, labels = [], []
     for photo, truth in shots:
         size = round(photo.shape[1] * height / photo.shape[0]), height
@@ -79,7 +78,7 @@ def side_by_side(shots: list[tuple[Pixels, Pixels]], height: int = 480) -> tuple
 
 
 def clips(shots: list[tuple[Pixels, Pixels]], frames: int) -> Iterator[tuple[str, Clip]]:
-    """Each kind's clips, one of each shot."""
+    """Return the clips of each kind, one for each photo."""
     rng = np.random.default_rng(0)
     for index, shot in enumerate(shots):
         ground = emptied(*shots[index - 1])
@@ -92,7 +91,7 @@ def clips(shots: list[tuple[Pixels, Pixels]], frames: int) -> Iterator[tuple[str
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a table of all kinds of clips and ways."""
+    """Print a table of all kinds of clips and methods."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("model", nargs="?", help="Hub id or folder; default: the embedded weights")
@@ -125,7 +124,10 @@ def main(arguments: list[str] | None = None) -> None:
         f"\n{options.clips} clips of {options.frames} frames of each kind, seed 0, {segmenter.name}, "
         f"{type(segmenter.engine).__name__}, {platform.machine()} with {os.cpu_count()} cores\n"
     )
-    print("| clips | way | consistency | mIoU | right where the truth has just changed | frames per second | time |")
+    print(
+        "| clips | method | consistency | mIoU | right where the true label has just changed | frames per second "
+        "| time |"
+    )
     print("|---|---|---|---|---|---|---|")
     for kind, way in matrices:
         key = kind, way

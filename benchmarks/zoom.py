@@ -1,19 +1,20 @@
-"""How much a second look brings, by how much of the photo the figure fills: where the zoom should set in.
+"""Gain of the zoom crop by the share of the photo that the figure fills, to choose where the crop is used.
 
     python -m benchmarks.zoom FOLDER [MODEL] [--split train|validation] [--photos N]
 
-FOLDER holds train.parquet and validation.parquet; MODEL is a Hub id or folder, by default the embedded weights.
-Settings are chosen on training photos; the model has seen them, so that only differences mean something. Each photo is
-shrunk to several sizes in the middle of a grey picture of its own size, and every figure is looked at again, whatever
-its size. A row is about the pictures in which the figure with air about it fills that much of the frame: mean IoU on
-the pixels of the shrunk photo after the first look and after the second, with the 95 % interval of the difference, by
-bootstrap over pictures (1,000 resamples, seed 0). Then mean IoU with a hard edge, where the second look does not fade
-into the first, and how many pictures have a seam with a hard edge and without: a straight line at an end of the
-window, or inside where it fades, in which classes change that do not in either look by itself, over more than a
-hundredth of the window's longer side.
+FOLDER contains train.parquet and validation.parquet. MODEL is a Hub id or folder, by default the embedded weights.
+Settings are chosen on training photos; the model was trained on these, so only differences count.
 
-The second table is about photos that are wide, not small: each is brought to several proportions by its outermost
-columns, repeated on both sides. There a second look is taken where the zoom takes one by itself.
+Each photo is reduced to several sizes in the centre of a grey picture of its own size, and every figure is segmented
+again, whatever its size. A row is for the pictures in which the figure with its margin fills that share of the frame:
+mean IoU on the pixels of the reduced photo after the first pass and with the crop, with the 95 % interval of the
+difference, by bootstrap over pictures (1,000 resamples, seed 0). Then follow the mean IoU with a hard edge, without
+blending, and how many pictures have a seam with a hard edge and with blending: a straight line at an edge of the crop,
+or in its blended border, over more than a hundredth of the crop's longer side, where classes change that do not change
+in either result alone.
+
+The second table is for wide photos: each is widened to several proportions by repeating its outermost columns on both
+sides. There the crop is used where it is used by default.
 """
 
 from itertools import pairwise
@@ -26,8 +27,8 @@ from PIL import Image
 from benchmarks.photos import arguments, shots
 from benchmarks.robustness import Labels, mean_iou, small
 from clothseg import Segmenter
+from clothseg.postprocess.decoding import decode_logits
 from clothseg.postprocess.geometry import Box
-from clothseg.postprocess.pipeline import decode_logits
 from clothseg.postprocess.zoom_crop import FADE, blend_crop, find_zoom_crop, paste
 from clothseg.training.evaluation.bootstrap import bootstrap_weights, interval
 from clothseg.training.evaluation.metrics import confusion_matrix
@@ -44,7 +45,7 @@ BINS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 def main() -> None:
-    """Print a line per bin."""
+    """Print a line for each bin."""
     options = arguments(__doc__, 100).parse_args()
     segmenter = Segmenter.from_pretrained(options.model)
     aspect = segmenter.image_size[0] / segmenter.image_size[1]
@@ -68,7 +69,10 @@ def main() -> None:
             shown = view.shown(truth)
             pairs.append([confusion_matrix(shown, labels[view.part]) for labels in (ways[0], ways[2], ways[1])])
     print(f"{options.photos} {options.split} photos in {len(SIZES)} sizes, {segmenter.name}\n")
-    print("| the figure fills | pictures | mIoU, one look | two | difference | hard edge | seams, hard | seams |")
+    print(
+        "| the figure fills | pictures | mIoU, one pass | with zoom crop | difference | hard edge "
+        "| seams, hard edge | seams |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for low, high in pairwise(BINS):
         inside = [low < each <= high for each in filled]
@@ -77,7 +81,7 @@ def main() -> None:
             edge = f"{mean_iou(chosen[:, 2].sum(axis=0))[0]:.3f}"
             counts = np.array(seams)[inside].sum(axis=0)
             print(f"| {low:.1f} to {high:.1f} | {line(chosen[:, :2])} | {edge} | {counts[0]} | {counts[1]} |")
-    print("\n| width to height | pictures | looked at twice | mIoU, one look | with second looks | difference |")
+    print("\n| width to height | pictures | with zoom crop | mIoU, one pass | with zoom crop | difference |")
     print("|---|---|---|---|---|---|")
     for ratio in WIDTHS:
         twice, pairs = 0, []
@@ -98,13 +102,14 @@ def _filled(box: Box, size: tuple[int, int]) -> float:
 
 
 def seam(first: Labels, nearer: Labels, both: Labels, box: Box) -> int:
-    """The most changes of class along one line near an end of the window that neither look has there by itself.
+    """Return the number of class changes along one line near an edge of the crop that neither result alone has there,
+    the largest.
 
     Args:
-        first: (H, W) uint8, after one look.
-        nearer: (h, w) uint8, what the second one says of the window by itself.
-        both: (H, W) uint8, after both.
-        box: the window.
+        first: (H, W) uint8, after the first pass.
+        nearer: (h, w) uint8, the result for the crop alone.
+        both: (H, W) uint8, the final result.
+        box: the crop.
     """
     inside = slice(box.top, box.bottom), slice(box.left, box.right)
     most = 0
@@ -125,7 +130,8 @@ def seam(first: Labels, nearer: Labels, both: Labels, box: Box) -> int:
 
 
 def line(pairs: npt.NDArray[np.int64]) -> str:
-    """How many pictures, mean IoU before and after, the difference and its interval, of matrices (N, 2, 18, 18)."""
+    """Return the number of pictures, mean IoU before and after, the difference and its interval, of matrices (N, 2,
+    18, 18)."""
     before, after = (mean_iou(matrix)[0] for matrix in pairs.sum(axis=0))
     weights = np.concatenate(list(bootstrap_weights(len(pairs), 1000, 0)))
     drawn = [np.rint(np.tensordot(weight, pairs, 1)).astype(np.int64) for weight in weights]

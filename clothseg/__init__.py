@@ -26,7 +26,7 @@ from clothseg.errors import (
 
 if TYPE_CHECKING:
     from clothseg.batch.worker_pool import WorkerPool
-    from clothseg.options import CutoutOptions, SegmentOptions
+    from clothseg.options import CutoutOptions, PackshotOptions, SegmentOptions, TryonOptions
     from clothseg.postprocess.clicks import Click
     from clothseg.segmentation import Segmentation
     from clothseg.segmenter import Segmenter
@@ -42,9 +42,11 @@ __all__ = [
     "HubError",
     "ImageError",
     "ModelError",
+    "PackshotOptions",
     "SegmentOptions",
     "Segmentation",
     "Segmenter",
+    "TryonOptions",
     "UnknownClassError",
     "WorkerError",
     "WorkerPool",
@@ -55,7 +57,9 @@ _LAZY = {
     "Click": "clothseg.postprocess.clicks",
     "WorkerPool": "clothseg.batch.worker_pool",
     "CutoutOptions": "clothseg.options",
+    "PackshotOptions": "clothseg.options",
     "SegmentOptions": "clothseg.options",
+    "TryonOptions": "clothseg.options",
     "Segmentation": "clothseg.segmentation",
     "Segmenter": "clothseg.segmenter",
 }

@@ -6,7 +6,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from clothseg.commands import app, audit, check, deploy, evaluate, export, segment, video
+from clothseg.commands import app, audit, check, convert, deploy, evaluate, export, segment, video
 from clothseg.errors import ClothsegError, UsageError, needs_extra
 from clothseg.images.atomic_files import disk_trouble
 from clothseg.images.file_names import tolerate_any_name
@@ -17,13 +17,14 @@ COMMANDS = {
     "video": video,
     "evaluate": evaluate,
     "audit": audit,
+    "convert": convert,
     "export": export,
     "check": check,
     "app": app,
     "deploy": deploy,
 }
 
-NEEDS = {"app": "app", "video": "video", "evaluate": "train", "audit": "train", "export": "onnx"}
+NEEDS = {"app": "app", "video": "video", "evaluate": "train", "audit": "train", "convert": "train", "export": "onnx"}
 """Commands that need more than the core package, and the extra that each needs."""
 
 EXIT_STATUS = (
@@ -38,8 +39,6 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         Exit status: what the command returns (0 on success), 1 after an error of ours or of the file system, with one
             sentence on stderr, 2 after wrong arguments, 130 after Ctrl+C.
-        ours or of the file system, 2 on arguments that cannot be meant, 130 after Ctrl+C. Arguments that argparse
-        refuses exit with 2.
     """
     tolerate_any_name()
     parser = argparse.ArgumentParser(

@@ -4,7 +4,6 @@ import copy
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self, Unpack
@@ -18,17 +17,17 @@ from clothseg.errors import ConfigError, ModelError
 from clothseg.images.color_space import on_white
 from clothseg.images.decode import Photo, load_photo, photo_name
 from clothseg.labels import NAMES
+from clothseg.models.preprocessing import NetworkInput
 from clothseg.options import SegmentKeywords, SegmentOptions, takes_options
 from clothseg.pickling import Origin, restore, to_pickle
 from clothseg.pipelining import in_order, pipelined
-from clothseg.postprocess.clicks import Click, ClickRefiner, clicks_of
-from clothseg.postprocess.evidence import Evidence, as_evidence, turn_evidence_back
-from clothseg.postprocess.geometry import Box
-from clothseg.postprocess.orientation import turn
-from clothseg.postprocess.pipeline import Logits, Prediction, aspect_preserving_size, decode
+from clothseg.postprocess.clicks import Click
+from clothseg.postprocess.decoding import Logits, Prediction
+from clothseg.postprocess.pipeline import aspect_preserving_size, decode
 from clothseg.postprocess.softmax import as_logits
 from clothseg.postprocess.tta import average_probabilities
 from clothseg.segmentation import Segmentation
+from clothseg.segmentation.clicks import refine
 
 
 class _Prepared(NamedTuple):
@@ -95,12 +94,8 @@ class Segmenter:
         self.folder: Path | None = None
         self.origin: Origin | None = None
         self._loaded_engine: Engine | None = None
-        self.image_size: tuple[int, int] = (processor.size["height"], processor.size["width"])
-        self._resample = processor.resample
-        # Beyond resizing, processors only map values: found out once for all 256, instead of computed for each pixel.
-        ramp = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2))
-        made = processor(images=[ramp], size={"height": 16, "width": 16}, return_tensors="np")["pixel_values"]
-        self._values = np.asarray(made, dtype=np.float32).reshape(3, 256)
+        self._input = NetworkInput(processor)
+        self.image_size = self._input.size
         self.workers = 1
         self._turn = threading.Semaphore(self.workers)
 
@@ -249,27 +244,7 @@ class Segmenter:
             ConfigError: a click is outside the photo.
             UnknownClassError: the class of a click is not one of the 18.
         """
-        clicks = list(clicks)
-        for click in clicks:
-            click.check_inside(result.photo.size)
-        if not clicks:
-            return result
-        if not result._evidence:
-            result = replace(result, _evidence=self._look_again(result))
-        refiner = ClickRefiner(result.on_white, result._evidence, result.rotation)
-        done = clicks_of(result.corrections)
-        for click in clicks:
-            label_map = refiner.apply(result.label_map, click, done)
-            certain = label_map != result.label_map
-            result = result._corrected(label_map, certain, kind="click", label=click.label, x=click.x, y=click.y)
-            done.append(click)
-        return result
-
-    def _look_again(self, result: Segmentation) -> Evidence:
-        """What the network says of a result's photo, where that is not known."""
-        upright = turn(result.on_white, result.rotation)
-        evidence = as_evidence(self.logits([upright])[0], Box(0, 0, *upright.size))
-        return turn_evidence_back(evidence, result.rotation, upright.size)
+        return refine(result, clicks, infer=lambda photo: self.logits([photo])[0])
 
     def with_streams(self) -> Self:
         """Return this model for calls from up to `workers` threads: each call takes longer, but all together take less
@@ -295,13 +270,7 @@ class Segmenter:
         Args:
             size: (h, w), multiples of 32, instead of `image_size`.
         """
-        height, width = size or self.image_size
-        pixels = np.empty((len(photos), 3, height, width), np.float32)
-        for photo, planes in zip(photos, pixels, strict=True):
-            small = np.asarray(photo.resize((width, height), self._resample))
-            for channel, plane in enumerate(planes):
-                self._values[channel].take(small[..., channel], out=plane, mode="clip")
-        return pixels
+        return self._input(photos, size or self.image_size)
 
     def logits(self, photos: list[Image.Image], size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
         """Return the logits (N, 18, h / 4, w / 4) float32 of RGB photos, in one pass; `size` as in `pixels`.
@@ -347,7 +316,7 @@ class Segmenter:
 
     def _prepare(self, photo: Image.Image, size: tuple[int, int] | None = None) -> _Prepared:
         size, flat = size or self.image_size, on_white(photo)
-        pixels = self.engine.preprocess(flat, size, self._resample, self._values)
+        pixels = self.engine.preprocess(flat, size, self._input.resample, self._input.values)
         return _Prepared(flat, self.pixels([flat], size) if pixels is None else pixels, photo)
 
     def _prepare_wide(self, photo: Image.Image) -> _Prepared:

@@ -42,7 +42,7 @@ def test_audit_of_nothing_but_damaged_rows(tmp_path: Path, capsys: pytest.Captur
     doll = draw(0, 64, 48)
     write_parquet(tmp_path / "train.parquet", [doll._replace(mask=np.full((64, 48), 99, np.uint8))])
     assert main(["audit", str(tmp_path), "--out", str(tmp_path / "a.html")]) == 0
-    assert "doll-000000: the mask holds 99" in capsys.readouterr().out
+    assert "doll-000000: the mask contains 99" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

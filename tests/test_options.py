@@ -15,8 +15,8 @@ from gradio.mcp import GradioMCPServer
 from paper_dolls import draw
 from PIL import Image
 
-from clothseg import ConfigError, CutoutOptions, Segmentation, Segmenter, SegmentOptions, UnknownClassError
-from clothseg.app.endpoints import add_endpoints
+from clothseg import ConfigError, Segmentation, Segmenter, SegmentOptions, UnknownClassError
+from clothseg.app.endpoint_events import add_endpoints
 from clothseg.app.mcp import OLD_SWITCHES
 from clothseg.app.settings import (
     DEFAULT_CUTOUT,
@@ -31,24 +31,34 @@ from clothseg.app.settings import (
 from clothseg.commands import evaluate, segment, video
 from clothseg.commands.common import segment_options
 from clothseg.images.decode import LEAST_MAX_SIDE
-from clothseg.options import (
+from clothseg.options.cutout import CutoutOptions
+from clothseg.options.declaration import Option, options_of
+from clothseg.options.packshot import PackshotOptions
+from clothseg.options.segment import (
     ENDPOINT_OPTIONS,
     EVALUATION_OPTIONS,
     VIDEO_OPTIONS,
-    Option,
     SegmentKeywords,
     VideoKeywords,
-    options_of,
 )
+from clothseg.options.tryon import TryonOptions
 from clothseg.training.evaluation.scoring import score
 from clothseg.video.stream import Stream, segment_frames
 
 
 SEGMENT, CUTOUT = options_of(SegmentOptions), options_of(CutoutOptions)
+TRYON, PACKSHOT = options_of(TryonOptions), options_of(PackshotOptions)
+OPTIONS = {"/tryon": TRYON, "/packshot": PACKSHOT}
+"""Endpoints whose `options` are not those of cut-outs."""
 
 
 def test_defaults_are_allowed_and_every_option_has_one_line_of_help() -> None:
-    for option in (*SEGMENT.values(), *(CUTOUT[name] for name in CUTOUT if name != "background")):
+    for option in (
+        *SEGMENT.values(),
+        *TRYON.values(),
+        *PACKSHOT.values(),
+        *(CUTOUT[name] for name in CUTOUT if name != "background"),
+    ):
         assert option.check(option.default) == option.default
         assert option.help and "\n" not in option.help and not option.help.endswith(".")
         assert option.kind in (bool, str, int, float, tuple)
@@ -114,7 +124,18 @@ def blocks() -> gr.Blocks:
 
 def test_endpoints(blocks: gr.Blocks) -> None:
     named = blocks.get_api_info()["named_endpoints"]
-    for endpoint in ("/segment", "/refine", "/cutout", "/masks", "/items", "/batch"):
+    for endpoint in (
+        "/segment",
+        "/refine",
+        "/cutout",
+        "/masks",
+        "/tryon",
+        "/recolor",
+        "/packshot",
+        "/items",
+        "/export",
+        "/batch",
+    ):
         parameters = {each["parameter_name"]: each for each in named[endpoint]["parameters"]}
         assert [name for name in parameters if name in SEGMENT] == list(ENDPOINT_OPTIONS)
         for name in ENDPOINT_OPTIONS:
@@ -126,16 +147,16 @@ def test_endpoints(blocks: gr.Blocks) -> None:
         assert old == list(OLD_SWITCHES)  # at the end, where nobody who passes arguments by their order meets them
         assert not any(parameters[name]["parameter_default"] for name in old)
         if "options" in parameters:
-            schema = parameters["options"]["type"]["properties"]
-            assert list(schema) == list(CUTOUT)
+            schema, declared = parameters["options"]["type"]["properties"], OPTIONS.get(endpoint, CUTOUT)
+            assert list(schema) == list(declared)
             for name, each in schema.items():
-                assert_schema(each, CUTOUT[name])
-                assert each["description"] == CUTOUT[name].help
+                assert_schema(each, declared[name])
+                assert each["description"] == declared[name].help
 
 
 def test_mcp_tools(blocks: gr.Blocks) -> None:
     server = GradioMCPServer(blocks)
-    for tool in ("segment", "refine", "cutout", "masks", "items", "batch"):
+    for tool in ("segment", "refine", "cutout", "masks", "tryon", "recolor", "packshot", "items", "export", "batch"):
         full_name = next(name for name in server.tool_to_endpoint if name.endswith(tool))
         block_fn = server.get_block_fn_from_endpoint_name(server.tool_to_endpoint[full_name])
         schema, _ = server.get_input_schema(full_name, server.get_fn_description(block_fn, full_name)[1])

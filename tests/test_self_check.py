@@ -59,10 +59,10 @@ def test_the_app_checks_when_asked(asked: str, tmp_path: Path, monkeypatch: pyte
     if asked == "variable":
         monkeypatch.setenv("CLOTHSEG_SELF_CHECK", "1")
     with pytest.raises(SystemExit, match="The app cannot start: that is all"):
-        launch.main(["--self-check"] if asked == "flag" else [])
+        launch.main(self_check=asked == "flag")
     monkeypatch.delenv("CLOTHSEG_SELF_CHECK", raising=False)
     with pytest.raises(SystemExit):
-        launch.main([])
+        launch.main()
     assert seen == [True, False]
 
 

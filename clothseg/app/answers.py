@@ -1,5 +1,6 @@
 """What the server answers to what a visitor does on the tab for one photo. None of it knows the tab's components."""
 
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,29 +10,52 @@ import gradio as gr
 
 from clothseg.app import html
 from clothseg.app.cards import cards
-from clothseg.app.components.parts import Part, find_parts, mask_of_parts
+from clothseg.app.components.parts import mask_of_parts
 from clothseg.app.components.stage import cutout_value, stage_news, stage_value
 from clothseg.app.corrections import corrected
 from clothseg.app.downloads import (
+    new_name,
     save_coco,
     save_cutout_picture,
+    save_format,
     save_items,
     save_items_zip,
     save_labels,
     save_mask,
     save_masks_zip,
+    save_packshot,
+    save_recolored,
     save_summary,
+    save_tryon_zip,
 )
 from clothseg.app.i18n import tr
 from clothseg.app.messages import localized
 from clothseg.app.photo_input import fitting_photo, plain_errors
 from clothseg.app.selection import Choice, PhotoResult, carried, cutout_of, first_picks, items_of, of_group, preview_of
-from clothseg.app.settings import OPACITY, SWITCHES, Settings, cutout_options, switch_options, write_link
+from clothseg.app.server.lazy_files import lazy_file
+from clothseg.app.settings import OPACITY, SWITCHES, Settings, cutout_options, hex_of, switch_options, write_link
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ClothsegError
-from clothseg.options import CutoutOptions, SegmentOptions
+from clothseg.options import CutoutOptions, PackshotOptions, SegmentOptions, TryonOptions
 from clothseg.outputs.masks import KEPT
 from clothseg.segmenter import Segmenter
+
+
+EXPORTS = (
+    ("Recoloured photo (PNG)", "recolor"),
+    ("Packshot, square (PNG)", "packshot-1:1"),
+    ("Packshot, 4:5 (PNG)", "packshot-4:5"),
+    ("Try-on mask: upper garment (ZIP)", "tryon-upper"),
+    ("Try-on mask: lower garment (ZIP)", "tryon-lower"),
+    ("Try-on mask: whole outfit (ZIP)", "tryon-overall"),
+    ("YOLO segmentation (TXT)", "yolo"),
+    ("LabelMe (JSON)", "labelme"),
+    ("Label Studio (JSON)", "label-studio"),
+    ("CVAT (XML)", "cvat"),
+    ("Outlines (SVG)", "svg"),
+    ("Layers (PSD)", "psd"),
+)
+"""The page's names of files for other tools, and what `Answers.for_tool` calls them."""
 
 
 class Answers:
@@ -94,47 +118,45 @@ class Answers:
             found = PhotoResult(path, options, result, result, note=note, preview=shown.preview if shown else "")
             if same and choice.edits:
                 found = corrected(self.segmenter, found, choice.edits)
-            parts = find_parts(found.result)
-            picked = carried(parts, choice.picked) if same else first_picks(parts, choice.classes or kept)
+            picked = carried(found.parts, choice.picked) if same else first_picks(found.parts, choice.classes or kept)
             found = replace(found, picked=tuple(picked))
-            return found, self._staged(found, picked, settings, parts)
+            return found, self._staged(found, settings)
         except ClothsegError as error:
             return localized(str(error))
 
     def correct(self, event: gr.EventData, said: Any, seen: Any, *settings: Any) -> tuple[Any, Any, Any]:
         """The result, the stage's value and what is said after the visitor's corrections."""
         wanted = event._data if isinstance(event._data, dict) else {}
-        if not isinstance(seen, PhotoResult) or wanted.get("base") != seen.started:
+        if not isinstance(seen, PhotoResult):
+            return gr.skip(), _lost(said), gr.skip()
+        if wanted.get("base") != seen.started:
             return gr.skip(), gr.skip(), gr.skip()
         try:
             found = corrected(self.segmenter, seen, Choice.of(wanted).edits)
         except ClothsegError as error:
             gr.Warning(localized(str(error)))
             found = replace(seen)  # with those corrections that could be made
-        parts = find_parts(found.result)
-        before = {part.key for part in find_parts(seen.result)}
-        fresh = [key for key in of_group("All garments", parts) if key not in before]
+        before = {part.key for part in seen.parts}
+        fresh = [key for key in of_group("All garments", found.parts) if key not in before]
         found = replace(found, picked=(*Choice.of(said).picked, *fresh))
-        value = self._staged(found, found.picked, settings, parts) | {"turn": wanted.get("turn")}
+        value = self._staged(found, settings) | {"turn": wanted.get("turn")}
         return found, value, html.announcement(self.told(found))
 
-    def _staged(
-        self, found: PhotoResult, picked: Sequence[str], settings: Sequence[Any], parts: Sequence[Part]
-    ) -> dict[str, Any]:
+    def _staged(self, found: PhotoResult, settings: Sequence[Any]) -> dict[str, Any]:
         return stage_value(
             found.result,
             found.preview,
             found.number,
             base=found.started,
-            parts=parts,
-            picked=picked,
+            parts=found.parts,
+            picked=found.picked,
             background=_color(cutout_options(*settings)),
             edits=found.edits,
         )
 
     def told(self, found: PhotoResult) -> str:
         """What screen readers say of a result."""
-        names = [tr(part.name) for part in find_parts(found.result)]
+        names = [tr(part.name) for part in found.parts]
         if not names:
             return tr("No clothes or body parts were found. One person, well visible, works best.")
         return tr("Found: {names}.", names=", ".join(names))
@@ -142,7 +164,7 @@ class Answers:
     @staticmethod
     def describe(seen: Any) -> str:
         """The cards of a result."""
-        return cards(seen.result, find_parts(seen.result)) if isinstance(seen, PhotoResult) else ""
+        return cards(seen.small, seen.parts) if isinstance(seen, PhotoResult) else ""
 
     @staticmethod
     @plain_errors
@@ -150,12 +172,13 @@ class Answers:
         """The refined cut-out of what is picked, for the stage that shows that result."""
         choice = Choice.of(said)
         if not isinstance(seen, PhotoResult):
-            return gr.skip()
+            return _lost(said)
         options = cutout_options(*settings)
         # A new photo's first picks are the server's; the browser has them a moment later.
         picked = choice.picked if choice.number == seen.number else seen.picked
-        cutout = cutout_value(preview_of(seen.result, picked, options), picked) if picked else None
-        return stage_news(seen.number, cutout=cutout, background=_color(options))
+        cutout = cutout_value(preview_of(seen, picked, options), picked) if picked else None
+        download = _dragged(seen, picked, options) if picked else None
+        return stage_news(seen.number, cutout=cutout, background=_color(options), download=download)
 
     def file(self, kind: str) -> Callable[..., str | None]:
         """What makes a file of a kind from what the browser shows, and gives its path."""
@@ -170,14 +193,33 @@ class Answers:
 
         return make
 
-    def training_example(self, folder: Path) -> Callable[[Any, Any], None]:
+    @plain_errors
+    def for_tool(self, said: Any, seen: Any, kind: str, color: str, polygons: bool, *settings: Any) -> str | None:
+        """Make a file for another tool, one of `EXPORTS`, from what the browser shows, and return its path."""
+        if not isinstance(seen, PhotoResult) or kind not in {each for _, each in EXPORTS}:
+            return None
+        choice = Choice.of(said)
+        result = self._as_shown(seen, choice).result
+        mask = mask_of_parts(result, choice.picked)
+        if kind == "recolor":
+            return save_recolored(result, mask, hex_of(color))
+        if kind.startswith("packshot-"):
+            shot = PackshotOptions.of({"aspect": kind.partition("-")[2], "shadow": True})
+            return save_packshot(result, mask, shot, cutout_options(*settings))
+        if kind.startswith("tryon-"):
+            return save_tryon_zip(result, TryonOptions.of({"part": kind.partition("-")[2]}))
+        return save_format(result, items_of(result), kind, polygons)
+
+    def training_example(self, folder: Path) -> Callable[[Any, Any], Any]:
         """Return a handler that saves photo and label map, as the browser shows them, to a data set folder."""
 
         @plain_errors
-        def save(said: Any, seen: Any) -> None:
-            if isinstance(seen, PhotoResult):
-                path = save_training_example(self._as_shown(seen, Choice.of(said)).result, folder)
-                gr.Info(tr("Saved as training example {id}.", id=path.stem))
+        def save(said: Any, seen: Any) -> Any:
+            if not isinstance(seen, PhotoResult):
+                return _lost(said)
+            path = save_training_example(self._as_shown(seen, Choice.of(said)).result, folder)
+            gr.Info(tr("Saved as training example {id}.", id=path.stem))
+            return gr.skip()
 
         return save
 
@@ -201,16 +243,33 @@ class Answers:
         opacity = OPACITY if choice.opacity is None else choice.opacity
         keep: tuple[str, ...] = ()
         if isinstance(seen, PhotoResult):
-            parts = find_parts(seen.result)
-            if set(choice.picked) != set(first_picks(parts, ())):
-                keep = tuple(dict.fromkeys(part.name for part in parts if part.key in choice.picked))
+            if set(choice.picked) != set(first_picks(seen.parts, ())):
+                keep = tuple(dict.fromkeys(part.name for part in seen.parts if part.key in choice.picked))
         settings = Settings(values[: len(SWITCHES)], keep, opacity, cutout_options(*values[len(SWITCHES) :]))
         return gr.update(value=write_link(settings), visible=True)
+
+
+def _lost(said: Any) -> Any:
+    """What the stage is told if it shows a result that the server does not have: the browser sends the photo again."""
+    number = Choice.of(said).number
+    return stage_news(number, lost=True) if number else gr.skip()
 
 
 def _color(options: CutoutOptions) -> str | None:
     """The colour behind a cut-out, for the stage to draw."""
     return options.background if isinstance(options.background, str) and options.background != "none" else None
+
+
+def _dragged(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions) -> dict[str, Any]:
+    """The file that dragging the cut-out out of the browser gives; it is written when the browser fetches it."""
+    held = weakref.ref(seen)  # a photo that the session has dropped is not kept for this
+
+    def write() -> str | None:
+        now = held()
+        return None if now is None else _cutout(now, picked, options, False)
+
+    name = new_name(seen.result, "-cutout.png")
+    return {"url": lazy_file(write), "name": name, "type": "image/png", "picked": list(picked)}
 
 
 def _cutout(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions, polygons: bool) -> str | None:

@@ -6,9 +6,9 @@ from typing import Any
 import gradio as gr
 
 from clothseg.app import html
-from clothseg.app.endpoints import add_endpoints
+from clothseg.app.endpoint_events import add_endpoints
 from clothseg.app.i18n import deferred, tr
-from clothseg.app.limits import KEEP_SECONDS, MAX_UPLOAD_BYTES
+from clothseg.app.limits import KEEP_SECONDS, MAX_FILE_BYTES, MAX_UPLOAD_BYTES
 from clothseg.app.model_status import Places, tell
 from clothseg.app.selection import from_link
 from clothseg.app.tabs.about import about_tab
@@ -18,7 +18,12 @@ from clothseg.app.tabs.live import live_tab
 from clothseg.app.tabs.segment import segment_tab
 from clothseg.app.theme import paper_and_ink
 from clothseg.app.translated_blocks import Page
+from clothseg.images.image_file import pixel_limit
 from clothseg.segmenter import Segmenter
+
+
+_SCRIPTS = ("state", "names", "photos", "cards", "files", "kept", "address")
+"""In this order one script."""
 
 
 def build(
@@ -69,6 +74,13 @@ def _opened(request: gr.Request) -> Any:
     return from_link(query) if query else gr.skip()
 
 
+def page_script() -> str:
+    """Return the page's script: a function that Gradio runs once in the browser."""
+    folder = Path(__file__).with_name("page")
+    parts = [(folder / f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPTS]
+    return "() => {\n" + "\n".join(parts) + "}"
+
+
 def launch_options() -> dict[str, Any]:
     """Return the options that Gradio takes at launch instead of when the page is built: style, limits and switches."""
     with deferred():
@@ -77,11 +89,18 @@ def launch_options() -> dict[str, Any]:
             "EXAMPLE": tr("Example {number}", number="${index + 1}"),
             "PICTURE": tr("Picture"),
             "COPIED": tr("The cut-out was copied."),
-            "SENT_AGAIN": tr("The server had lost the photo. It was sent again: please repeat the last step."),
+            "SENT_AGAIN": tr("The server had lost the photo. It was sent again."),
+            "LOST": tr("The server has lost the photo. Please open it again."),
+            "REDUCED": tr(
+                "The photo is larger than this app takes. It was reduced to {width} × {height} pixels.",
+                width="${canvas.width}",
+                height="${canvas.height}",
+            ),
+            "MOST_PIXELS": str(pixel_limit()),
+            "MOST_BYTES": str(MAX_FILE_BYTES),
             "NOT_COPIED": tr("The browser did not allow copying. Use Download."),
         }
-    script = Path(__file__).with_name("page.js").read_text(encoding="utf-8")
-    script = script[script.index("() =>") :]
+    script = page_script()
     for place, text in texts.items():
         script = script.replace(f"{{{{{place}}}}}", text)
     return {

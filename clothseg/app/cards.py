@@ -13,7 +13,6 @@ from PIL import Image
 from clothseg.app import html
 from clothseg.app.components.parts import Part, mask_of_parts
 from clothseg.app.i18n import tr
-from clothseg.app.previews import reduced, reduction
 from clothseg.app.selection import of_group
 from clothseg.labels import GROUPS
 from clothseg.outputs.color_names import Color, dominant
@@ -24,19 +23,22 @@ THUMBNAIL = 112
 """Longest side of a card's picture, in pixels: twice what it is on the page, for screens with more of them."""
 
 
-def cards(result: Segmentation, parts: Sequence[Part]) -> str:
-    """HTML of the list. Which cards are pressed is the browser's to say (`page.js`)."""
+def cards(small: Segmentation, parts: Sequence[Part]) -> str:
+    """HTML of the list. Which cards are pressed is the browser's to say (`page/cards.js`).
+
+    Args:
+        small: the result at the size of the page's previews.
+        parts: of the result.
+    """
     if not parts:
         return ""
     count = tr("1 item") if len(parts) == 1 else tr("{number} items", number=len(parts))
     people = len({part.person for part in parts if part.person})
     told = ", " + tr("{number} people", number=people) if people > 1 else ""
-    small = reduced(result)
-    scale = reduction(result)
     groups = []
     for person, own in groupby(parts, key=lambda part: part.person):
         title = tr("Person {number}", number=person) if person else tr("Nobody’s")
-        made = "".join(_card(part, small, scale) for part in own)
+        made = "".join(_card(part, small) for part in own)
         head = f"<h3>{title}</h3>" if people > 1 else ""
         label = title if people > 1 else tr("Items found")
         groups.append(f'{head}<div class="cards" role="group" aria-label="{label}">{made}</div>')
@@ -66,8 +68,8 @@ def _named(group: str) -> str:
     return tr("Everything") if group == "Everything" else tr(group)
 
 
-def _card(part: Part, small: Segmentation, scale: float) -> str:
-    picture, colors = _picture(part, small, scale)
+def _card(part: Part, small: Segmentation) -> str:
+    picture, colors = _picture(part, small)
     dots = "".join(f'<i style="background:{color.hex}"></i>' for color in colors)
     names = ", ".join(tr(color.name) for color in colors[:2])
     return (
@@ -77,8 +79,8 @@ def _card(part: Part, small: Segmentation, scale: float) -> str:
     )
 
 
-def _picture(part: Part, small: Segmentation, scale: float) -> tuple[str, tuple[Color, ...]]:
-    """A small picture of a part as a data: URL, and its colours; `small` is the result times `scale`."""
+def _picture(part: Part, small: Segmentation) -> tuple[str, tuple[Color, ...]]:
+    """A small picture of a part as a data: URL, and its colours."""
     mask = mask_of_parts(small, [part.key])
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
     if not width:

@@ -5,10 +5,6 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-
 from clothseg.app.components.parts import mask_of_parts
 from clothseg.app.photo_input import fitting_photo
 from clothseg.app.selection import PhotoResult
@@ -16,15 +12,13 @@ from clothseg.errors import ConfigError
 from clothseg.labels import NAMES
 from clothseg.options import SegmentOptions
 from clothseg.postprocess.clicks import Click
+from clothseg.postprocess.strokes import Stroke
 from clothseg.segmentation import Segmentation
 from clothseg.segmenter import Segmenter
 
 
 MOST = 500
 """Corrections of one photo."""
-
-MOST_POINTS = 20_000
-"""Of one stroke."""
 
 
 def corrected(segmenter: Segmenter, seen: PhotoResult, edits: Sequence[Mapping[str, Any]]) -> PhotoResult:
@@ -46,7 +40,7 @@ def corrected(segmenter: Segmenter, seen: PhotoResult, edits: Sequence[Mapping[s
                     result = _edited(result, edit)
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError("A correction cannot be read; undo it.") from error
-    return replace(seen, result=result, edits=tuple(dict(edit) for edit in edits))
+    return replace(seen, result=result, parts=(), edits=tuple(dict(edit) for edit in edits))
 
 
 def _without(segmenter: Segmenter, seen: PhotoResult, names: set[str]) -> Segmentation:
@@ -60,23 +54,10 @@ def _without(segmenter: Segmenter, seen: PhotoResult, names: set[str]) -> Segmen
 
 def _edited(result: Segmentation, edit: Mapping[str, Any]) -> Segmentation:
     if edit["kind"] == "stroke":
-        mask = stroke_mask(result.label_map.shape, edit["points"], float(edit["radius"]))
-        return result.paint(mask, edit["label"])
+        stroke = Stroke(edit["points"], edit["radius"], edit["label"])
+        return result.paint(stroke.mask(result.label_map.shape), stroke.label)
     if edit["kind"] == "relabel":
         return result.relabel(mask_of_parts(result, [edit["part"]]), edit["label"])
     if edit["kind"] == "exclude":
         return result
     raise ConfigError(f"There is no correction {str(edit['kind'])[:50]!r}.")
-
-
-def stroke_mask(shape: tuple[int, ...], points: Sequence[Sequence[float]], radius: float) -> npt.NDArray[np.bool_]:
-    """(H, W) bool: pixels within `radius` of the line through `points`, (x, y) in pixels."""
-    if not 0 < len(points) <= MOST_POINTS or not 0 < radius <= max(shape):
-        raise ConfigError(f"A stroke has 1 to {MOST_POINTS} points and a radius of at most the photo's size.")
-    mask = np.zeros(shape, np.uint8)
-    line = np.round(np.asarray(points, float).reshape(-1, 2) * 8).clip(-(2**20), 2**20).astype(np.int32)
-    width = max(1, round(2 * radius))
-    cv2.polylines(mask, [line], False, 1, width, cv2.LINE_8, 3)
-    for x, y in line[[0, -1]].tolist():
-        cv2.circle(mask, (x, y), round(radius * 8), 1, -1, cv2.LINE_8, 3)
-    return mask.view(np.bool_)

@@ -10,17 +10,25 @@ from PIL import Image
 from clothseg.app.server.gradio_internals import upload_folder
 from clothseg.images.atomic_files import atomic_path, save_picture
 from clothseg.images.file_names import escaped
-from clothseg.options import CutoutOptions
+from clothseg.options import CutoutOptions, PackshotOptions, TryonOptions
+from clothseg.outputs import formats
 from clothseg.outputs.coco import to_coco
 from clothseg.outputs.cutout import PLAIN
 from clothseg.outputs.items import Item, Mask, items_to_dict
 from clothseg.outputs.masks import file_name, write_zip
+from clothseg.outputs.tryon import FOLDERS
+from clothseg.outputs.tryon import write_zip as write_tryon_zip
 from clothseg.segmentation import Segmentation
 
 
 def new_file(result: Segmentation, ending: str) -> Path:
     """Return a path for a file of `result`: the photo's own name with `ending`, in a folder that nobody can guess."""
-    return new_path(Path(result.name or "photo").stem + ending)
+    return new_path(new_name(result, ending))
+
+
+def new_name(result: Segmentation, ending: str) -> str:
+    """Return the photo's own name with `ending`."""
+    return Path(result.name or "photo").stem + ending
 
 
 def new_path(name: str) -> Path:
@@ -69,6 +77,36 @@ def save_masks_zip(result: Segmentation, masks: Mapping[str, Mask], options: Cut
     return str(path)
 
 
+def save_recolored(result: Segmentation, mask: Mask, color: str) -> str:
+    """Write the photo with a mask (H, W) bool in another colour as a PNG and return its path."""
+    path = new_file(result, "-recolored.png")
+    save_picture(result.recolor(mask, color), path, compress_level=1)
+    return str(path)
+
+
+def save_packshot(result: Segmentation, mask: Mask, packshot: PackshotOptions, options: CutoutOptions = PLAIN) -> str:
+    """Write a packshot of a mask (H, W) bool as a PNG and return its path."""
+    path = new_file(result, "-packshot.png")
+    save_picture(result.packshot_mask(mask, packshot, options), path, compress_level=1)
+    return str(path)
+
+
+def save_tryon(result: Segmentation, options: TryonOptions) -> tuple[str, str]:
+    """Write mask and picture for virtual try-on as PNGs and return their paths."""
+    made = result.tryon(options=options)
+    paths = [new_file(result, f"-{name}.png") for name in FOLDERS]
+    for path, picture in zip(paths, made, strict=True):
+        save_picture(picture, path, compress_level=1)
+    return str(paths[0]), str(paths[1])
+
+
+def save_tryon_zip(result: Segmentation, options: TryonOptions) -> str:
+    """Write a ZIP with mask and picture for virtual try-on and return its path."""
+    path = new_file(result, f"-tryon-{options.part}.zip")
+    write_tryon_zip(path, result.tryon(options=options))
+    return str(path)
+
+
 def save_preview(result: Segmentation, picture: Image.Image) -> str:
     """Write a picture that the page shows of `result` as a PNG and return its path."""
     path = new_file(result, "-preview.png")
@@ -114,6 +152,16 @@ def save_coco(result: Segmentation, items: Sequence[Item], polygons: bool = Fals
     with atomic_path(path) as file:
         found = json.dumps(to_coco(items, size, result.name, polygons, result.model), ensure_ascii=False)
         file.write_text(escaped(found), encoding="utf-8")
+    return str(path)
+
+
+def save_format(result: Segmentation, items: Sequence[Item], kind: str, polygons: bool = False) -> str:
+    """Write the items in a format of `clothseg.outputs.formats` and return the file's path."""
+    known = formats.FORMATS.get(kind)
+    path = new_file(result, f"-{kind}{known.suffix if known else ''}")
+    content = result.encoded(kind, items, result.name, polygons)
+    with atomic_path(path) as file:
+        file.write_bytes(content)
     return str(path)
 
 

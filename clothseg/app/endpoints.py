@@ -1,34 +1,35 @@
-"""The app's named endpoints. The API page and the MCP tools show their docstrings."""
+"""The functions behind the app's named endpoints. The API page and the MCP tools show their docstrings."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-
 from clothseg.app.downloads import (
     new_path,
     save_coco,
     save_cutout,
+    save_format,
     save_items_zip,
     save_labels,
     save_masks,
     save_overlay,
+    save_packshot,
+    save_recolored,
+    save_tryon,
 )
-from clothseg.app.limits import BATCH_QUEUE, MODEL_LIMIT, MODEL_QUEUE
-from clothseg.app.mcp import CLICK_SCHEMA, OLD_SWITCHES, OPTIONS_SCHEMA, STROKE_SCHEMA, described
+from clothseg.app.mcp import described
 from clothseg.app.model_loader import pending
-from clothseg.app.photo_input import photo_input, plain_errors
-from clothseg.app.server.gradio_internals import accept_file_lists_in_mcp, file_list_schema, replace_schema
-from clothseg.batch.photo_files import KINDS, OutputSpec
+from clothseg.app.photo_input import plain_errors
+from clothseg.batch.photo_files import OutputSpec
 from clothseg.batch.to_zip import segment_to_zip
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
-from clothseg.labels import BACKGROUND, GROUPS, NAMES, hex_color
-from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, Option, SegmentOptions, options_of
+from clothseg.labels import GROUPS, NAMES, hex_color
+from clothseg.options import CutoutOptions, PackshotOptions, SegmentOptions, TryonOptions
 from clothseg.outputs.items import items_to_dict
+from clothseg.outputs.recolor import parse_color
 from clothseg.postprocess.clicks import Click
 from clothseg.postprocess.strokes import Stroke, from_json
 from clothseg.segmentation import Segmentation
@@ -45,14 +46,13 @@ def _names(classes: Any) -> list[str]:
     return [classes] if isinstance(classes, str) else list(classes or [])
 
 
-def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) -> None:
-    """Add `/segment`, `/refine`, `/cutout`, `/masks`, `/items`, `/batch`, `/labels` and `/health` to the Blocks.
+def endpoint_functions(segmenter: Segmenter, save_corrections: Path | None = None) -> dict[str, Callable[..., Any]]:
+    """Return the functions behind the endpoints, each under its endpoint's name.
 
     Args:
         segmenter: the model.
         save_corrections: folder of a data set to which what `/refine` corrected is written; None for none.
     """
-    accept_file_lists_in_mcp()
 
     def run(photo: str | bytes | None, look: SegmentOptions) -> Segmentation:
         if photo is None:
@@ -166,6 +166,81 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
 
     @plain_errors
     @described
+    def tryon(
+        photo: str | bytes | None,
+        part: str = "upper",
+        options: dict[str, Any] | None = None,
+        look: SegmentOptions = DEFAULT,
+    ) -> tuple[str, str]:
+        """Make the inputs of virtual try-on models such as CatVTON, IDM-VTON and OOTDiffusion from a person's photo.
+
+        The mask covers the garment to replace and the skin that a new one may cover; face, hair, hands, shoes,
+        accessories and the other garment are protected.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+            part: Which garment is replaced: upper, lower or overall.
+            options: A JSON object with any of: {tryon_options}.
+
+        Returns:
+            The mask, a PNG of the photo's size, white where the model draws; and the photo with that part in grey
+            (PNG).
+        """
+        made = _tryon_options(options, part)
+        return save_tryon(run(photo, look), made)
+
+    @plain_errors
+    @described
+    def recolor(
+        photo: str | bytes | None,
+        classes: list[str],
+        color: str = "",
+        look: SegmentOptions = DEFAULT,
+    ) -> str:
+        """Give garments in a photo another colour; folds, shadows and patterns stay.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+            classes: One or more classes or groups, as for cutout.
+            color: The new colour, such as "#a03050".
+
+        Returns:
+            The photo with the new colour (PNG).
+        """
+        parse_color(color)
+        names = _names(classes)
+        result = run(photo, look)
+        return save_recolored(result, result.mask(*names), color)
+
+    @plain_errors
+    @described
+    def packshot(
+        photo: str | bytes | None,
+        classes: list[str] | None = None,
+        options: dict[str, Any] | None = None,
+        cutout: dict[str, Any] | None = None,
+        look: SegmentOptions = DEFAULT,
+    ) -> str:
+        """Make a picture as shops show articles: the garments of a photo, cut out and centred on a plain background.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+            classes: Classes or groups, as for cutout; by default all garments and accessories.
+            options: A JSON object with any of: {packshot_options}.
+            cutout: Options of the cut-out, as for cutout; its background is a colour, by default white.
+
+        Returns:
+            The picture (PNG).
+        """
+        if options is not None and not isinstance(options, dict):
+            raise ConfigError(f"The options of a packshot must be a JSON object, not {options!r}.")
+        names = _names(classes) or ["All garments"]
+        shot, made = PackshotOptions.of(options or {}), _cutout_options(cutout, None)
+        result = run(photo, look)
+        return save_packshot(result, result.mask(*names), shot, made)
+
+    @plain_errors
+    @described
     def items(
         photo: str | bytes | None,
         classes: list[str] | None = None,
@@ -198,6 +273,31 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
 
     @plain_errors
     @described
+    def export(
+        photo: str | bytes | None,
+        format: str,
+        classes: list[str] | None = None,
+        look: SegmentOptions = DEFAULT,
+        polygons: bool = False,
+    ) -> str:
+        """Write the garments and accessories in a photo in the format of a labelling or training tool, or as outlines.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+            format: One of {formats}.
+            classes: Classes or groups, as for cutout; by default all garments and accessories.
+            polygons: Write polygons in COCO, Label Studio and CVAT files instead of masks, which are exact. The other
+                formats have outlines only.
+
+        Returns:
+            The file: JSON for coco, labelme and label-studio, text for yolo, XML for cvat and svg, layers for psd.
+        """
+        names = _names(classes)
+        result = run(photo, look)
+        return save_format(result, result.items(*names), format, polygons)
+
+    @plain_errors
+    @described
     def batch(
         photos: list[str] | None,
         kinds: list[str] | None = None,
@@ -205,18 +305,21 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         options: dict[str, Any] | None = None,
         look: SegmentOptions = DEFAULT,
         polygons: bool = False,
+        tryon: dict[str, Any] | None = None,
     ) -> Iterator[tuple[dict[str, Any], str | None]]:
         """Segment many photos, or ZIPs of photos, into one ZIP. Photos that cannot be used are skipped and reported.
 
         Args:
             photos: Photos and ZIPs of photos, in any mix.
-            kinds: Files to write for each photo: labels (PNG), cutouts (PNG), masks (PNGs as from masks), overlays
-                (JPEG), items (JSON list of garments and accessories, as from items), coco (COCO annotations of all
-                photos in one file). By default the first two.
+            kinds: Files to write for each photo: labels (PNG), cutouts (PNG), masks (PNGs as from masks), tryon (PNGs
+                as from tryon), packshots (PNG), overlays (JPEG), items (JSON list of garments and accessories, as from
+                items), coco, label-studio, cvat (annotations of all photos in one file), yolo, labelme, svg, psd (as
+                from export). By default the first two.
             classes: Classes or groups to keep in the cut-outs and masks and to list as items, as for cutout. By
                 default All garments.
             options: Options of the cut-outs and masks, as for cutout.
-            polygons: Write polygons in the COCO file, which more tools read, instead of run lengths, which are exact.
+            polygons: Write polygons in COCO, Label Studio and CVAT files instead of masks, which are exact.
+            tryon: Options of the try-on files, as for tryon, and part.
 
         Returns:
             Progress, reported again after each photo: done and total, the numbers of photos, and errors, why photos
@@ -224,7 +327,11 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         """
         made = _cutout_options(options, None)
         written = OutputSpec(
-            tuple(kinds or OutputSpec.kinds), tuple(_names(classes) or OutputSpec.classes), made, polygons
+            tuple(kinds or OutputSpec.kinds),
+            tuple(_names(classes) or OutputSpec.classes),
+            made,
+            polygons,
+            tryon=_tryon_options(tryon),
         )
         out = new_path("clothseg.zip")
         report: dict[str, Any] = {"done": 0, "total": 0, "errors": []}
@@ -272,98 +379,8 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
             "image_size": list(segmenter.image_size),
         }
 
-    gr.api(labels, api_name="labels", queue=False)
-    gr.api(health, api_name="health", queue=False)
-
-    def picture(label: str) -> gr.Image:
-        return photo_input(label=label, visible=False)
-
-    def some(label: str, values: tuple[str, ...]) -> gr.Dropdown:
-        # A dropdown, because it lets unknown names through to us, who answer with the list of known ones.
-        return gr.Dropdown(values, multiselect=True, allow_custom_value=True, label=label, visible=False)
-
-    def choice(label: str, values: tuple[str, ...], value: str) -> gr.Dropdown:
-        return gr.Dropdown(values, value=value, allow_custom_value=True, label=label, visible=False)
-
-    def flag(label: str) -> gr.Checkbox:
-        return gr.Checkbox(label=label, visible=False)
-
-    def file(label: str) -> gr.File:
-        return gr.File(label=label, visible=False)
-
-    def files(label: str) -> gr.File:
-        return gr.File(label=label, file_count="multiple", visible=False)
-
-    def json(label: str) -> gr.JSON:
-        return gr.JSON(label=label, visible=False)
-
-    def cutout_options() -> gr.JSON:
-        options = json("options")
-        replace_schema(options, OPTIONS_SCHEMA)
-        return options
-
-    def photo_files() -> gr.File:
-        photos = gr.File(label="photos", file_count="multiple", visible=False)
-        replace_schema(photos, file_list_schema())
-        return photos
-
-    def switch(option: Option) -> gr.Dropdown | gr.Checkbox:
-        if option.kind is tuple:
-            return some(option.name, (*GROUPS, *NAMES[BACKGROUND + 1 :]))
-        return choice(option.name, option.choices, option.default) if option.choices else flag(option.name)
-
-    def objects(label: str, schema: dict[str, Any]) -> gr.JSON:
-        made = json(label)
-        replace_schema(made, {"type": "array", "items": schema})
-        return made
-
-    look = [switch(options_of(SegmentOptions)[name]) for name in ENDPOINT_OPTIONS]
-    old = [flag(name) for name in OLD_SWITCHES]
-    photo, classes, options = picture("photo"), some("classes", (*GROUPS, *NAMES)), cutout_options()
-    overlay = gr.Image(label="overlay", type="filepath", visible=False)
-    event: dict[str, Any] = {"concurrency_id": MODEL_QUEUE, "concurrency_limit": MODEL_LIMIT}
-    trigger = gr.Button(visible=False)
-    trigger.click(
-        segment, [photo, *look, *old], [overlay, file("label map"), json("summary")], api_name="segment", **event
-    )
-    trigger.click(
-        refine,
-        [photo, objects("clicks", CLICK_SCHEMA), objects("strokes", STROKE_SCHEMA), picture("label_map"), *look, *old],
-        [overlay, file("label map"), json("summary")],
-        api_name="refine",
-        **event,
-    )
-    trigger.click(
-        cutout,
-        [photo, classes, options, picture("background"), *look, *old],
-        file("cut-out"),
-        api_name="cutout",
-        **event,
-    )
-    trigger.click(masks, [photo, classes, options, *look, *old], files("masks"), api_name="masks", **event)
-    trigger.click(
-        items,
-        [photo, classes, flag("cutouts"), options, *look, flag("polygons"), *old],
-        [json("items"), file("coco"), file("cut-outs")],
-        api_name="items",
-        **event,
-    )
-    trigger.click(
-        batch,
-        [
-            photo_files(),
-            some("kinds", tuple(KINDS)),
-            some("classes", (*GROUPS, *NAMES)),
-            cutout_options(),
-            *look,
-            flag("polygons"),
-            *old,
-        ],
-        [json("progress"), file("zip")],
-        api_name="batch",
-        concurrency_id=BATCH_QUEUE,
-        concurrency_limit=1,
-    )
+    functions = segment, refine, cutout, masks, tryon, recolor, packshot, items, export, batch, labels, health
+    return {function.__name__: function for function in functions}
 
 
 def _cutout_options(options: Any, picture: str | bytes | None) -> CutoutOptions:
@@ -379,3 +396,12 @@ def _cutout_options(options: Any, picture: str | bytes | None) -> CutoutOptions:
             'The option background can be "none" or a colour; send a picture as the parameter background.'
         )
     return CutoutOptions.of(options)
+
+
+def _tryon_options(options: Any, part: str | None = None) -> TryonOptions:
+    """Return the options of a call; `part` is that of its own parameter."""
+    if options is None:
+        options = {}
+    if not isinstance(options, dict):
+        raise ConfigError(f"The options of a try-on mask must be a JSON object, not {options!r}.")
+    return TryonOptions.of({"part": part} | options)

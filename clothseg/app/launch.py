@@ -1,13 +1,11 @@
-"""Starts the app: settings and arguments to a page that is served.
+"""Starts the app: reads the settings, loads the model, builds the page and serves it.
 
 Importing this module starts nothing, but it sets what gradio and torch read from the environment when they are
 imported: it must be the process's first import of either.
 """
 
-import argparse
 import os
 import sys
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -38,38 +36,29 @@ HEAD_START = 1.0
 """Seconds that the model has before the page: most starts need no more, and wrong settings are found by then."""
 
 
-SAVE_CORRECTIONS = (
-    "save corrected photos with their masks as rows to train on: all that /refine corrects, and those that visitors "
-    "of the page choose to save; off by default"
-)
-
-
-def main(argv: Sequence[str] = (), examples: Path | None = None) -> NoReturn:
+def main(self_check: bool = False, save_corrections: Path | None = None, examples: Path | None = None) -> NoReturn:
     """Build the page and serve it until stopped, while the model is loaded.
 
     Args:
-        argv: the command line's arguments.
+        self_check: whether to compare the engine with PyTorch first; the environment can ask for it, too.
+        save_corrections: folder of a data set to which corrected photos are written; None for none.
         examples: folder of the example photos, which the package does not hold.
 
     Raises:
         SystemExit: always, with the exit status or with why the app cannot start.
     """
-    parser = argparse.ArgumentParser(description="Serve clothes segmentation in the browser and to programs.")
-    parser.add_argument("--self-check", action="store_true", help="compare the engine with PyTorch before serving")
-    parser.add_argument("--save_corrections", type=Path, metavar="FOLDER", help=SAVE_CORRECTIONS)
-    asked = parser.parse_args(argv)
     try:
         settings = read_environment()
         own_folder(settings.temp_folder, settings.port)
-        if asked.save_corrections:
-            check_examples_folder(asked.save_corrections)
+        if save_corrections:
+            check_examples_folder(save_corrections)
         load = partial(
             load_served_model,
             settings.model,
             settings.revision,
             engine=settings.engine,
             precision=settings.precision,
-            check=asked.self_check or settings.self_check,
+            check=self_check or settings.self_check,
             zero_gpu=settings.zero_gpu,
         )
         # ZeroGPU takes over only what is loaded before the launch.
@@ -78,9 +67,8 @@ def main(argv: Sequence[str] = (), examples: Path | None = None) -> NoReturn:
         sys.exit(f"The app cannot start: {error}")
     # Whoever may name any model makes the server download it, or read its own disk.
     models = Models(settings.compare, free=settings.private, device="cpu" if settings.zero_gpu else None)
-    page = build(
-        segmenter, examples, settings.space or f"http://127.0.0.1:{settings.port}", models, asked.save_corrections
-    )
+    address = settings.space or f"http://127.0.0.1:{settings.port}"
+    page = build(segmenter, examples, address, models, save_corrections)
     page.queue(max_size=32)
     guarded = protect(page, MAX_FILE_BYTES, settings.temp_bytes)
     status = serve(

@@ -7,7 +7,16 @@ from inspect import Parameter, getdoc, isgeneratorfunction, signature
 from typing import Any
 
 from clothseg.labels import NAMES
-from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, Option, SegmentOptions, options_of
+from clothseg.options import (
+    ENDPOINT_OPTIONS,
+    CutoutOptions,
+    Option,
+    PackshotOptions,
+    SegmentOptions,
+    TryonOptions,
+    options_of,
+)
+from clothseg.outputs.formats import FORMATS
 from clothseg.postprocess.strokes import MAX_RADIUS
 
 
@@ -16,6 +25,18 @@ OPTIONS_SCHEMA: dict[str, Any] = {
     "properties": {name: option.schema for name, option in options_of(CutoutOptions).items()},
 }
 """JSON schema of `CutoutOptions`; a background picture is a separate parameter."""
+
+TRYON_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {name: option.schema for name, option in options_of(TryonOptions).items()},
+}
+"""JSON schema of `TryonOptions`."""
+
+PACKSHOT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {name: option.schema for name, option in options_of(PackshotOptions).items()},
+}
+"""JSON schema of `PackshotOptions`."""
 
 _LABEL = {"type": "string", "enum": list(NAMES)}
 
@@ -37,17 +58,30 @@ STROKE_SCHEMA: dict[str, Any] = {
 }
 """JSON schema of a stroke of `/refine`."""
 
-CUTOUT_TEXT = ", ".join(
-    f"{name} ({option.help}{'' if option.kind is str else f': {option.values}'})"
-    for name, option in options_of(CutoutOptions).items()
-)
+
+def _text(cls: "type[CutoutOptions | TryonOptions | PackshotOptions]", *leave_out: str) -> str:
+    return ", ".join(
+        f"{name} ({option.help}{'' if option.kind is str else f': {option.values}'})"
+        for name, option in options_of(cls).items()
+        if name not in leave_out
+    )
+
+
+CUTOUT_TEXT = _text(CutoutOptions)
 """Text for `{cutout_options}` in the endpoints' docstrings."""
+
+TRYON_TEXT = _text(TryonOptions, "part")
+"""Text for `{tryon_options}` there."""
 
 LOOK = "look"
 """Parameter of an endpoint that is replaced by one parameter for each of `ENDPOINT_OPTIONS`."""
 
 OLD_SWITCHES = tuple(old for old, new in SegmentOptions.RENAMED.items() if new in ENDPOINT_OPTIONS)
 """Old names of these, accepted as the endpoints' last parameters for one release; all are booleans."""
+
+
+PACKSHOT_TEXT = _text(PackshotOptions)
+"""Text for `{packshot_options}` there."""
 
 
 def described(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,7 +91,12 @@ def described(function: Callable[..., Any]) -> Callable[..., Any]:
     of the docstring are joined.
     """
     about, _, returns = (getdoc(function) or "").partition("\n\nReturns:")
-    about = about.replace("{cutout_options}", CUTOUT_TEXT)
+    about = (
+        about.replace("{cutout_options}", CUTOUT_TEXT)
+        .replace("{tryon_options}", TRYON_TEXT)
+        .replace("{formats}", ", ".join(FORMATS))
+        .replace("{packshot_options}", PACKSHOT_TEXT)
+    )
     if LOOK in signature(function).parameters:
         for name in ENDPOINT_OPTIONS:
             text = options_of(SegmentOptions)[name].help

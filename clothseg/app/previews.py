@@ -6,6 +6,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.labels import BACKGROUND
+from clothseg.postprocess.geometry import deepest_point
 from clothseg.segmentation import Segmentation
 
 
@@ -24,8 +25,15 @@ def reduced(result: Segmentation) -> Segmentation:
         photo.putalpha(Image.fromarray(result.alpha))
     scale = reduction(result)
     size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
-    label_map = cv2.resize(result.label_map, size, interpolation=cv2.INTER_NEAREST_EXACT)
-    return Segmentation(photo.resize(size, Image.Resampling.BICUBIC, reducing_gap=2), label_map.astype(np.uint8))
+
+    def at_size(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        return np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+
+    return Segmentation(
+        photo.resize(size, Image.Resampling.BICUBIC, reducing_gap=2),
+        at_size(result.label_map),
+        person_map=None if result.person_map is None else at_size(result.person_map),
+    )
 
 
 def reduction(result: Segmentation) -> float:
@@ -55,12 +63,10 @@ def numbered(picture: npt.NDArray[np.uint8], label_map: npt.NDArray[np.uint8]) -
     for class_id in np.unique(label_map):
         if class_id == BACKGROUND:
             continue
-        inside = np.pad((label_map == class_id).view(np.uint8), 1)
-        depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
-        y, x = np.unravel_index(depth.argmax(), depth.shape)
-        if depth[y, x] < _ROOM * size:
+        x, y, depth = deepest_point(label_map == class_id)
+        if depth < _ROOM * size:
             continue
-        scale = size * float(np.clip(depth[y, x] / (16 * size), 0.5, 0.9))
+        scale = size * float(np.clip(depth / (16 * size), 0.5, 0.9))
         text = str(class_id)
         (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
         at = int(x - width / 2), int(y + height / 2)

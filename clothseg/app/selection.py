@@ -1,13 +1,15 @@
 """The state of a visitor's session: a photo's result with its corrections, and which parts of it are picked."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import count
 from typing import Any
 
 from PIL import Image
 
-from clothseg.app.components.parts import Part, key_of, mask_of_parts
+from clothseg.app.components.parts import Part, find_parts, key_of, mask_of_parts
 from clothseg.app.components.stage import save_photo
 from clothseg.app.downloads import save_preview
 from clothseg.app.previews import reduced, reduction
@@ -18,7 +20,8 @@ from clothseg.outputs.items import Item
 from clothseg.segmentation import Segmentation
 
 
-_numbers = count(1)
+# Not from 1: a browser that shows a result of the process before this one must not take ours for the same.
+_numbers = count(time.time_ns() // 1_000_000)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +36,7 @@ class PhotoResult:
         edits: the corrections, in the stage's format.
         started: number of the result at which the corrections began.
         preview: path of the photo's preview.
+        parts: parts of the result; found if not given.
         picked: keys of the parts that were picked first.
         note: a message about the photo, shown with the notes of the result.
         number: number of this result, unique in the process. It is also the hash, by which Gradio recognises whether
@@ -46,6 +50,7 @@ class PhotoResult:
     edits: tuple[dict[str, Any], ...] = ()
     started: int = 0
     preview: str = ""
+    parts: tuple[Part, ...] = ()
     picked: tuple[str, ...] = ()
     note: str = ""
     number: int = field(default_factory=_numbers.__next__, init=False)
@@ -55,9 +60,16 @@ class PhotoResult:
             object.__setattr__(self, "started", self.number)
         if not self.preview:
             object.__setattr__(self, "preview", save_photo(self.result))
+        if not self.parts:
+            object.__setattr__(self, "parts", find_parts(self.result))
 
     def __hash__(self) -> int:
         return self.number
+
+    @cached_property
+    def small(self) -> Segmentation:
+        """The result at the size of the page's previews."""
+        return reduced(self.result)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -140,13 +152,13 @@ def cutout_of(result: Segmentation, picked: Sequence[str], options: CutoutOption
     return result.cutout_mask(mask_of_parts(result, picked), options)
 
 
-def preview_of(result: Segmentation, picked: Sequence[str], options: CutoutOptions) -> str:
+def preview_of(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions) -> str:
     """Return the path of the cut-out at the page's size, not cropped, and without a background colour (the stage draws
     it)."""
-    shown = replace(scaled(options, reduction(result)), crop=False, margin=0)
+    shown = replace(scaled(options, reduction(seen.result)), crop=False, margin=0)
     if isinstance(shown.background, str):  # the stage draws colours
         shown = replace(shown, background="none")
-    return save_preview(result, cutout_of(reduced(result), picked, shown))
+    return save_preview(seen.result, cutout_of(seen.small, picked, shown))
 
 
 def items_of(result: Segmentation, picked: Sequence[str] | None = None) -> tuple[Item, ...]:

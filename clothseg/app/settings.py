@@ -108,8 +108,8 @@ def polygons_input(elem_id: str) -> gr.Checkbox:
     """Return the tick box that selects polygons instead of run lengths in COCO files."""
     return gr.Checkbox(
         False,
-        label=tr("COCO with polygons"),
-        info=tr("For tools that take no run lengths, such as Label Studio."),
+        label=tr("Polygons instead of masks"),
+        info=tr("In files for COCO, Label Studio and CVAT. Masks are exact."),
         elem_classes="tight",
         elem_id=elem_id,
     )
@@ -186,7 +186,7 @@ def cutout_options(
     if ground == BACKGROUNDS[1]:
         background = WHITE
     elif ground == BACKGROUNDS[2]:
-        background = _hex(color)
+        background = hex_of(color)
     elif ground == BACKGROUNDS[3] and picture is not None:
         background = Path(picture) if isinstance(picture, str) else picture
     edges = soft_edges, fill_holes, drop_specks, invert
@@ -264,7 +264,7 @@ def write_link(settings: Settings) -> str:
     return f"?{urlencode(query, safe=',')}" if query else ""
 
 
-def _hex(color: str) -> str:
+def hex_of(color: str) -> str:
     """Return the colour of a gr.ColorPicker as `#rrggbb`; it may give rgba(...) with fractions."""
     if numbers := re.findall(r"[\d.]+", color) if color.startswith("rgb") else []:
         return "#{:02x}{:02x}{:02x}".format(*(min(255, round(float(number))) for number in numbers[:3]))

@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clothseg.app.i18n import current, preferred, resolve, use_language
+from clothseg.app.server.lazy_files import LazyFiles
 from clothseg.app.server.link_preview import LinkPreview
 
 
@@ -32,7 +33,9 @@ class Page(gr.Blocks):
     def launch(self, *args: Any, app_kwargs: dict[str, Any] | None = None, **options: Any) -> Any:
         """Launch with middleware that detects the language of requests."""
         of_server = dict(app_kwargs or {})
-        of_server["middleware"] = [Middleware(Listener), Middleware(LinkPreview), *of_server.get("middleware", [])]
+        # The limits that were given stand before what computes.
+        given = of_server.get("middleware", [])
+        of_server["middleware"] = [Middleware(Listener), Middleware(LinkPreview), *given, Middleware(LazyFiles)]
         return super().launch(*args, app_kwargs=of_server, **options)
 
     async def process_api(self, *args: Any, **kwargs: Any) -> Any:

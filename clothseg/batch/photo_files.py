@@ -19,7 +19,9 @@ from clothseg.pipelining import in_order
 
 
 if TYPE_CHECKING:
-    from clothseg.options import CutoutOptions
+    from PIL import Image
+
+    from clothseg.options import CutoutOptions, PackshotOptions, TryonOptions
     from clothseg.segmentation import Segmentation
     from clothseg.segmenter import Segmenter
 
@@ -28,12 +30,20 @@ KINDS = {
     "labels": ".png",
     "cutouts": ".png",
     "masks": ".png",
+    "tryon": ".png",
+    "packshots": ".png",
     "overlays": ".jpg",
     "items": ".json",
     "coco": ".json",
+    "yolo": ".txt",
+    "labelme": ".json",
+    "label-studio": ".json",
+    "cvat": ".xml",
+    "svg": ".svg",
+    "psd": ".psd",
 }
 """Kinds of output files, each in a folder of its name, and their suffixes; masks have one for each class
-in theirs."""
+in theirs, and try-on files one for masks and one for pictures."""
 
 THREADS = 2
 """Least number of photos in progress: while the network computes one, the other is read or written."""
@@ -50,7 +60,9 @@ class OutputSpec:
         kinds: some of `KINDS`.
         classes: classes or groups for cut-outs, masks and items, such as "All garments".
         cutout: options of cut-outs and masks; None is the default.
-        polygons: write polygons in COCO files, not run lengths.
+        polygons: write polygons in COCO, Label Studio and CVAT files, not exact masks.
+        tryon: options of try-on masks; None is the default.
+        packshot: options of packshots; None is the default.
         grey: write label maps as grey PNGs without a palette: `Segmentation.label_picture`.
 
     Raises:
@@ -63,6 +75,8 @@ class OutputSpec:
     cutout: "CutoutOptions | None" = None
     polygons: bool = False
     grey: bool = False
+    tryon: "TryonOptions | None" = None
+    packshot: "PackshotOptions | None" = None
 
     def __post_init__(self) -> None:
         unknown = [kind for kind in self.kinds if kind not in KINDS]
@@ -162,11 +176,15 @@ def kind_of(folder: str) -> str:
     return folder.partition("/")[0]
 
 
-def mask_folders(wanted: OutputSpec, found: Iterable[str]) -> list[str]:
-    """Return the folders of a photo's masks, in which the classes `found` are."""
-    from clothseg.outputs import masks
+def folders_of(kind: str, wanted: OutputSpec, found: Iterable[str]) -> list[str]:
+    """Return the folders that have a file of a kind, for a photo with the classes `found`."""
+    from clothseg.outputs import masks, tryon
 
-    return [f"masks/{masks.file_name(name)}" for name in masks.named(wanted.classes, found)]
+    if kind == "masks":
+        return [f"masks/{masks.file_name(name)}" for name in masks.named(wanted.classes, found)]
+    if kind == "tryon":
+        return [f"tryon/{name}" for name in tryon.FOLDERS]
+    return ["yolo/labels"] if kind == "yolo" else [kind]
 
 
 def files_of(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | None = None) -> dict[str, bytes]:
@@ -176,20 +194,24 @@ def files_of(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | 
         result: of the photo.
         kind: one of `KINDS`.
         wanted: how the files are made.
-        path: the photo's path, for COCO.
+        path: the photo's path, for annotations.
     """
-    if kind != "masks":
-        return {kind: encoded(result, kind, wanted, path)}
     from clothseg.outputs import masks
 
-    pictures = result.mask_pictures(*wanted.classes, options=wanted.cutout)
-    return {f"masks/{masks.file_name(name)}": masks.png(picture) for name, picture in pictures.items()}
+    pictures: Iterable[Image.Image]
+    if kind == "masks":
+        pictures = result.mask_pictures(*wanted.classes, options=wanted.cutout).values()
+    elif kind == "tryon":
+        pictures = result.tryon(options=wanted.tryon)
+    else:
+        return {folder: encoded(result, kind, wanted, path) for folder in folders_of(kind, wanted, ())}
+    return dict(zip(folders_of(kind, wanted, result.areas), map(masks.png, pictures), strict=True))
 
 
 def encoded(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | None = None) -> bytes:
-    """Return the bytes of one output file; `kind` is one of `KINDS` except masks, `path` the photo's path for COCO."""
+    """Return the bytes of one output file; `kind` is one of `KINDS` that have one, `path` the photo's own."""
     from clothseg.images import atomic_files
-    from clothseg.outputs import coco, items, render
+    from clothseg.outputs import items, render
 
     if kind == "labels":
         return atomic_files.encoded(result.label_picture(grey=wanted.grey), "PNG", **render.PNG_OF_LABELS)
@@ -197,14 +219,16 @@ def encoded(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | N
         # Level 3 is several times faster than Pillow's default, and the file hardly larger.
         picture = result.cutout(*wanted.classes, options=wanted.cutout)
         return atomic_files.encoded(picture, "PNG", compress_level=3)
+    if kind == "packshots":
+        shot = result.packshot(*wanted.classes, packshot=wanted.packshot, options=wanted.cutout)
+        return atomic_files.encoded(shot, "PNG", compress_level=3)
     if kind == "overlays":
         return atomic_files.encoded(result.overlay(), "JPEG", quality=90)
     things = result.items(*wanted.classes)
     if kind == "items":
-        found, indent = items.items_to_dict(things, result.name, result.notes), 2
-    else:
-        found, indent = coco.to_coco(things, result.label_map.shape, path, wanted.polygons, result.model), None
-    return escaped(json.dumps(found, indent=indent, ensure_ascii=False)).encode()
+        found = items.items_to_dict(things, result.name, result.notes)
+        return escaped(json.dumps(found, indent=2, ensure_ascii=False)).encode()
+    return result.encoded(kind, things, path, wanted.polygons)
 
 
 def line(source: Source, summary: dict[str, Any], error: str = "") -> dict[str, Any]:

@@ -5,12 +5,12 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, fields
-from functools import cached_property
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clothseg.batch.photo_files import KINDS, Outcome, OutputSpec, kind_of, line, mask_folders, write_table
+from clothseg.batch.photo_files import KINDS, Outcome, OutputSpec, folders_of, kind_of, line, write_table
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import atomic_path, clear_leftovers
 from clothseg.images.file_names import escaped, system_path
@@ -23,10 +23,19 @@ SUMMARIES = "summaries"
 
 TABLE = "results.csv"
 
-COCO = "coco.json"
-"""Annotations of all photos, beside the folder with one file for each."""
-
-_CHOSEN = ("cutouts", "masks", "items", "coco")
+_CHOSEN = (
+    "cutouts",
+    "masks",
+    "packshots",
+    "items",
+    "coco",
+    "yolo",
+    "labelme",
+    "label-studio",
+    "cvat",
+    "svg",
+    "psd",
+)
 """Kinds whose files contain only chosen classes."""
 
 SORTS = ("photo", "uncertainty")
@@ -132,28 +141,30 @@ class OutputFolder:
             )
             write_table(stream, by_uncertainty(lines) if self.sort == "uncertainty" else lines)
         if processes == 1:
-            self._write_coco()
+            self._write_merged()
             return table
         parts = [self._part(number, processes) for number in range(processes)]
-        return merge(parts, self.path / TABLE, self._write_coco, self.sort) or table
+        return merge(parts, self.path / TABLE, self._write_merged, self.sort) or table
 
-    def _write_coco(self) -> None:
-        """Write one COCO data set of all photos in the table."""
-        from clothseg.outputs.coco import write_merged
+    def _write_merged(self) -> None:
+        """Write one file of annotations of all photos in the table, for each format that has one."""
+        from clothseg.outputs.formats import FORMATS, extra_path, extra_text, write_merged
 
-        if "coco" not in self.wanted.kinds:
+        kinds = [kind for kind in self.wanted.kinds if kind in FORMATS]
+        if not kinds:
             return
         with (self.path / TABLE).open(newline="", encoding="utf-8") as stream:
             names = [found["files"] for found in csv.DictReader(stream) if not found["error"]]
-        paths = [self.path / "coco" / system_path(f"{name}{KINDS['coco']}") for name in names]
-        paths = [path for path in paths if path.exists()]  # of another process's table of an earlier run, some may not
-
-        def parts() -> Iterator[dict[str, Any]]:
-            for path in paths:
-                yield json.loads(path.read_text(encoding="utf-8"))
-
-        with atomic_path(self.path / COCO) as file, file.open("w", encoding="utf-8") as stream:
-            write_merged(stream, parts, self.about.get("model"))
+        for kind in kinds:
+            form = FORMATS[kind]
+            if form.extra:
+                with atomic_path(self.path / extra_path(kind)) as file:
+                    file.write_text(extra_text(kind), encoding="utf-8")
+            if form.merged:
+                paths = [self.path / kind / system_path(f"{name}{form.suffix}") for name in names]
+                paths = [path for path in paths if path.exists()]  # another process's table may name more
+                with atomic_path(self.path / form.merged) as file, file.open("w", encoding="utf-8") as stream:
+                    write_merged(kind, stream, partial(_texts, paths), self.about.get("model"))
 
     def _part(self, rank: int, processes: int) -> Path:
         return self.path / f"results-{rank}-of-{processes}.csv"
@@ -168,10 +179,15 @@ class OutputFolder:
             makers["cutouts"]["cutout"] = self._cutout
         if "masks" in makers:
             makers["masks"]["cutout"] = {name: self._cutout[name] for name in MASK_OPTIONS if name in self._cutout}
+        if "packshots" in makers:
+            shot = asdict(self.wanted.packshot) if self.wanted.packshot else {}
+            makers["packshots"] |= {"cutout": self._cutout, "packshot": shot}
+        if "tryon" in makers and self.wanted.tryon:
+            makers["tryon"] = {**common, "tryon": asdict(self.wanted.tryon)}
         if "labels" in makers and self.wanted.grey:
             makers["labels"] = {**common, "grey": True}
-        if "coco" in makers:
-            makers["coco"] |= {"polygons": self.wanted.polygons, "file_name": source.name.as_posix()}
+        for kind in makers.keys() & {"coco", "label-studio", "cvat"}:
+            makers[kind] |= {"polygons": self.wanted.polygons, "file_name": source.name.as_posix()}
         return makers
 
     @cached_property
@@ -187,16 +203,14 @@ class OutputFolder:
 
     def _folders(self, kind: str, summary: dict[str, Any]) -> list[str]:
         """Return the folders that have a file of a kind, for a photo of that summary."""
-        if kind != "masks":
-            return [kind]
-        return mask_folders(self.wanted, [part["name"] for part in summary["classes"]])
+        return folders_of(kind, self.wanted, [part["name"] for part in summary.get("classes", ())])
 
     def _file(self, source: Source, folder: str) -> Path:
         return self.path / folder / system_path(f"{source.files.as_posix()}{KINDS.get(kind_of(folder), '.json')}")
 
     def _existing(self, source: Source, kind: str) -> set[Path]:
         """Return the paths of a photo's files of a kind that may exist."""
-        if kind != "masks":
+        if kind not in ("masks", "tryon", "yolo"):
             return {self._file(source, kind)}
         return {self._file(source, f"{kind}/{folder.name}") for folder in (self.path / kind).glob("*/")}
 
@@ -214,10 +228,16 @@ def _difference(key: str, before: Any, now: Any) -> str:
         "digest": "other weights",
         "classes": "other classes",
         "cutout": "other options of cut-outs",
+        "tryon": "other options of try-on masks",
     }
     return (
         named.get(key) or f"{key} {'unknown' if before is None else before}, now {'unknown' if now is None else now}"
     )
+
+
+def _texts(paths: list[Path]) -> Iterator[str]:
+    for path in paths:
+        yield path.read_text(encoding="utf-8")
 
 
 def by_uncertainty(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -2,11 +2,10 @@
 
 import csv
 import errno
-import json
 import time
 import zipfile
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
 from io import StringIO, TextIOWrapper
 from os import PathLike
@@ -20,7 +19,7 @@ from clothseg.images.atomic_files import atomic_path, clear_leftovers
 from clothseg.images.file_names import escaped
 from clothseg.images.sources import collected
 from clothseg.images.zip_archive import Limits
-from clothseg.outputs.coco import write_merged
+from clothseg.outputs.formats import FORMATS, extra_path, extra_text, write_merged
 
 
 if TYPE_CHECKING:
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
 
 TABLE = "results.csv"
 """Name of the table in the ZIP."""
-
-COCO = "coco.json"
-"""Name of the COCO annotations of all photos in the ZIP."""
 
 
 class Progress(NamedTuple):
@@ -63,10 +59,10 @@ def segment_to_zip(
 ) -> Generator[Progress]:
     """Segment photos and write one ZIP, which appears, complete, when the iterator ends.
 
-    The ZIP holds a folder for each kind of file (COCO annotations of all photos are in one file, `coco.json`) and
-    `results.csv`, with a line for each photo: its size and each class's share, or why it could not be used. A photo
-    that fails does not stop the others. Photos are read, segmented and packed one after the other, so memory does not
-    grow with their number.
+    The ZIP holds a folder for each kind of file (annotations of all photos for COCO, Label Studio and CVAT are in one
+    file each, such as `coco.json`) and `results.csv`, with a line for each photo: its size and each class's share, or
+    why it could not be used. A photo that fails does not stop the others. Photos are read, segmented and packed one
+    after the other, so memory does not grow with their number.
 
     To end early and keep what is done, let `stop` return True; to end without a file, close the iterator. Both wait
     for the current step of the photos in progress. A killed process leaves a hidden temporary file, which the next
@@ -105,12 +101,18 @@ def segment_to_zip(
             with (
                 atomic_path(out) as temporary,
                 zipfile.ZipFile(temporary, "w") as archive,
-                TemporaryFile() as coco,
+                ExitStack() as stack,
                 closing(outcomes(segmenter, photos, wanted, options)) as results,
             ):
+                merged = {
+                    kind: stack.enter_context(TemporaryFile())
+                    for kind in wanted.kinds
+                    if kind in FORMATS and FORMATS[kind].merged
+                }
                 for done, (photo, files, summary, problem) in enumerate(results, 1):
-                    if "coco" in files:
-                        coco.write(files.pop("coco") + b"\n")
+                    for kind in merged:
+                        if kind in files:
+                            _append(merged[kind], files.pop(kind))
                     for folder, content in files.items():
                         # stored: PNG and JPEG are packed already
                         archive.writestr(f"{folder}/{photo.files.as_posix()}{KINDS[kind_of(folder)]}", content)
@@ -118,18 +120,27 @@ def segment_to_zip(
                     yield Progress(done, len(photos), escaped(photo.name.as_posix()), problem)
                     if stop is not None and stop():
                         break
-                if "coco" in wanted.kinds:
-                    about = zipfile.ZipInfo(COCO, time.localtime()[:6])
+                for kind, spool in merged.items():
+                    about = zipfile.ZipInfo(FORMATS[kind].merged or "", time.localtime()[:6])
                     about.compress_type = zipfile.ZIP_DEFLATED
                     with archive.open(about, "w", force_zip64=True) as file, TextIOWrapper(file, "utf-8") as stream:
-                        write_merged(stream, partial(_read_lines, coco), segmenter.name)
+                        write_merged(kind, stream, partial(_read, spool), segmenter.name)
+                for kind in wanted.kinds:
+                    if kind in FORMATS and FORMATS[kind].extra:
+                        archive.writestr(extra_path(kind), extra_text(kind), zipfile.ZIP_DEFLATED)
                 archive.writestr(TABLE, text.getvalue(), zipfile.ZIP_DEFLATED)
         except OSError as error:
             why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or error
             raise ConfigError(f"The ZIP {out.name} cannot be written: {why}.") from error
 
 
-def _read_lines(file: IO[bytes]) -> Iterator[dict[str, Any]]:
-    """Read the JSON objects of a file, one per line, from its start."""
+def _append(file: IO[bytes], content: bytes) -> None:
+    """Add one text to a file that `_read` reads."""
+    file.write(len(content).to_bytes(8, "big") + content)
+
+
+def _read(file: IO[bytes]) -> Iterator[str]:
+    """Read the texts of a file, one after the other, from its start."""
     file.seek(0)
-    yield from map(json.loads, file)
+    while length := file.read(8):
+        yield file.read(int.from_bytes(length, "big")).decode()

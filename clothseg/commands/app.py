@@ -5,29 +5,35 @@ docs/operations.md lists all of them.
 """
 
 import argparse
+from pathlib import Path
+from typing import NoReturn
 
 
 HELP = "serve the page and the API in the browser"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to its parser."""
+    """Add the arguments of the command, and of the Space's `app.py`, to a parser."""
     parser.add_argument("--self-check", action="store_true", help="compare the engine with PyTorch before serving")
     parser.add_argument(
         "--save_corrections",
+        type=Path,
         metavar="FOLDER",
         help="save corrected photos with their masks as rows to train on: all that /refine corrects, and those that "
         "visitors of the page choose to save; off by default",
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace, examples: Path | None = None) -> NoReturn:
     """Serve until stopped.
+
+    Args:
+        arguments: what `add_arguments` reads.
+        examples: folder of the example photos, which the package does not hold.
 
     Raises:
         SystemExit: with the exit status, or with the reason why the app cannot start.
     """
     from clothseg.app.launch import main
 
-    saved = ["--save_corrections", arguments.save_corrections] if arguments.save_corrections else []
-    main(["--self-check"] * arguments.self_check + saved)
+    main(arguments.self_check, arguments.save_corrections, examples)

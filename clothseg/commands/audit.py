@@ -5,6 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from clothseg.commands.common import add_layout, layout_of
 from clothseg.errors import ConfigError
 
 
@@ -19,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Hub id, folder or parquet file with columns image and mask, as for training",
     )
     parser.add_argument("--revision", help="branch, tag or commit of a data set on the Hub")
+    add_layout(parser)
     parser.add_argument("--out", type=Path, metavar="FILE.html", help="write a report with pictures to this file")
     parser.add_argument("--limit", type=int, metavar="N", help="check only the first N rows of each split")
     parser.add_argument(
@@ -36,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--strict",
         action="store_true",
         help="exit with status 1 if there are unusable rows, mismatched pairs, near-duplicates across splits, or "
-        "masks that do not seem to contain ATR's class ids",
+        "masks that do not seem to contain the class ids",
     )
 
 
@@ -62,10 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
     from clothseg.training.data.audit_report import text, write_html
     from clothseg.training.data.sources import load_parts
 
-    rows, parts, commit = load_parts(arguments.dataset, arguments.revision)
+    rows, parts, commit, classes = load_parts(arguments.dataset, arguments.revision, layout=layout_of(arguments))
     splits = {split: rows.select(numbers[: arguments.limit]) for split, numbers in parts.items()}
     segmenter = None if arguments.model is None else Segmenter.from_pretrained(arguments.model or None)
-    found = audit(splits, segmenter)
+    found = audit(splits, segmenter, classes)
     name = arguments.dataset + (f" at commit {commit}" if commit else "")
     sys.stdout.write(text(found, name))
     if out is not None:

@@ -5,17 +5,49 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clothseg.errors import ConfigError, ImageError, UnknownClassError, UsageError
 from clothseg.labels import GROUPS
-from clothseg.options import CutoutOptions, Option, SegmentOptions, options_of
+from clothseg.options import CutoutOptions, Option, PackshotOptions, SegmentOptions, TryonOptions, options_of
+
+
+if TYPE_CHECKING:
+    from clothseg.training.data.sources import Layout
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add `--model` and `--revision`."""
     parser.add_argument("--model", help="Hub id or folder; default: the model that comes with clothseg")
     parser.add_argument("--revision", help="branch, tag or commit of the model on the Hub")
+
+
+def add_layout(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say where a data set keeps photos, masks and names of classes."""
+    parser.add_argument(
+        "--dataset_config_name", help="configuration of a data set on the Hub, or folder within a folder"
+    )
+    parser.add_argument("--image_column", default="image", help="column, or folder, of the photos (default: image)")
+    parser.add_argument("--mask_column", default="mask", help="column, or folder, of the masks (default: mask)")
+    parser.add_argument(
+        "--labels",
+        help="classes of the masks: a built-in label set (ATR, LIP, CIHP, FASHN, Fashionpedia) or a JSON file; "
+        "default: what the data set states, else ATR",
+    )
+    parser.add_argument("--label_map", help="JSON file from ids or classes of the masks to new ones, as for training")
+
+
+def layout_of(arguments: argparse.Namespace) -> "Layout":
+    """Return what the arguments of `add_layout` say."""
+    from clothseg.training.data.sources import Layout
+
+    return Layout(
+        arguments.image_column,
+        arguments.mask_column,
+        arguments.dataset_config_name,
+        labels=arguments.labels,
+        label_map=arguments.label_map,
+    )
 
 
 def add_keep(parser: argparse.ArgumentParser, of: str) -> None:
@@ -83,6 +115,38 @@ def cutout_options(arguments: argparse.Namespace) -> CutoutOptions:
     return CutoutOptions.of(values)
 
 
+def add_tryon_options(parser: argparse.ArgumentParser) -> None:
+    """Add an argument for each field of `TryonOptions`; `tryon_options` reads them."""
+    group = parser.add_argument_group("try-on masks")
+    for option in options_of(TryonOptions).values():
+        _add(group, option)
+
+
+def tryon_options(arguments: argparse.Namespace) -> TryonOptions:
+    """Return the options that the arguments of `add_tryon_options` set.
+
+    Raises:
+        ConfigError: a value that is not allowed.
+    """
+    return TryonOptions.of({name: getattr(arguments, name) for name in options_of(TryonOptions)})
+
+
+def add_packshot_options(parser: argparse.ArgumentParser) -> None:
+    """Add an argument for each field of `PackshotOptions`; `packshot_options` reads them."""
+    group = parser.add_argument_group("packshots")
+    for option in options_of(PackshotOptions).values():
+        _add(group, option)
+
+
+def packshot_options(arguments: argparse.Namespace) -> PackshotOptions:
+    """Return the options that the arguments of `add_packshot_options` set.
+
+    Raises:
+        ConfigError: a value that is not allowed.
+    """
+    return PackshotOptions.of({name: getattr(arguments, name) for name in options_of(PackshotOptions)})
+
+
 @contextmanager
 def as_usage() -> Iterator[None]:
     """Raise errors of options as `UsageError`."""
@@ -113,7 +177,12 @@ def _add(parser: "argparse._ActionsContainer", option: Option) -> None:
         )
     else:
         limits = "" if option.maximum is None else f", {option.minimum:g} to {option.maximum:g}"
-        parser.add_argument(f"--{option.name}", type=option.kind, metavar="PIXELS", help=option.help + limits)
+        parser.add_argument(
+            f"--{option.name}",
+            type=option.kind,
+            metavar="PIXELS" if "pixels" in option.help else "N",
+            help=option.help + limits,
+        )
 
 
 class _Renamed(argparse.Action):

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clothseg.commands.common import add_segment_options, segment_options
+from clothseg.commands.common import add_layout, add_segment_options, layout_of, segment_options
 from clothseg.errors import ConfigError, DataError, ModelError
 from clothseg.options import EVALUATION_OPTIONS
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from clothseg.segmenter import Segmenter
+    from clothseg.training.data.mask_classes import MaskClasses
     from clothseg.training.evaluation.scoring import Scores
 
 
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--revision", help="branch, tag or commit of MODEL on the Hub")
     parser.add_argument("--against_revision", help="branch, tag or commit of OTHER on the Hub")
     parser.add_argument("--dataset_revision", help="branch, tag or commit of DATASET on the Hub")
+    add_layout(parser)
     parser.add_argument(
         "--split",
         choices=("validation", "test", "train"),
@@ -67,14 +69,15 @@ def run(arguments: argparse.Namespace) -> int:
     from clothseg.training.publish import plots
     from clothseg.training.publish.report import difference_text, report_text, write_pictures, write_report
 
-    split, rows, commit = _rows(arguments)
+    split, rows, commit, classes = _rows(arguments)
+    labels = classes.labels
     segmenter = _load(arguments.model, arguments.revision)
     other = _load(arguments.against, arguments.against_revision) if arguments.against else None
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
 
     resampling = {"resamples": arguments.resamples, "seed": arguments.seed}
-    scores = _score(segmenter, rows, arguments)
+    scores = _score(segmenter, rows, arguments, classes)
     found = report(scores, **resampling)
     about = {**_about(segmenter), "dataset": _shown(arguments.dataset), "dataset_commit": commit}
     options = {name: getattr(arguments, name) for name in EVALUATION_OPTIONS}
@@ -82,11 +85,13 @@ def run(arguments: argparse.Namespace) -> int:
     about |= {"split": split, **options}
     said = [f"{name} {value}" for name, value in options.items() if value not in (False, "one", [])]
     where = ", ".join([arguments.dataset, f"split {split}", *said])
-    _say(f"{arguments.model} on {where}: {report_text(found)}")
+    _say(f"{arguments.model} on {where}: {report_text(found, labels)}")
     if other is not None:
-        their_scores = _score(other, rows, arguments)
+        their_scores = _score(other, rows, arguments, classes)
         theirs, less = report(their_scores, **resampling), difference(scores, their_scores, **resampling)
-        _say(f"\nFirst: {arguments.model}. Second: {arguments.against}. {difference_text(found, theirs, less)}")
+        _say(
+            f"\nFirst: {arguments.model}. Second: {arguments.against}. {difference_text(found, theirs, less, labels)}"
+        )
         about |= {"against": _about(other) | theirs, "difference": less}
     if arguments.out:
         write_report(arguments.out, scores, found, about)
@@ -95,10 +100,10 @@ def run(arguments: argparse.Namespace) -> int:
             if names[0] == names[1]:  # two runs, each with its model in a folder `model`
                 names = "the first", "the second"
             plots.differences(
-                less["own_size"], less["intervals"]["own_size"], names, arguments.out / "differences.png"
+                less["own_size"], less["intervals"]["own_size"], names, arguments.out / "differences.png", labels
             )
         if arguments.pictures:
-            write_pictures(arguments.out, segmenter, rows, scores)
+            write_pictures(arguments.out, segmenter, rows, scores, classes=classes)
         _say(f"\nWritten to {arguments.out}.")
     return 0
 
@@ -124,43 +129,45 @@ def _load(name: str, revision: str | None) -> "Segmenter":
     return Segmenter.from_pretrained(None if name == EMBEDDED else name, revision=revision)
 
 
-def _rows(arguments: argparse.Namespace) -> "tuple[str, Dataset, str | None]":
-    """Return the split to score, its undecoded rows, and the data set's commit."""
+def _rows(arguments: argparse.Namespace) -> "tuple[str, Dataset, str | None, MaskClasses]":
+    """Return the split to score, its undecoded rows, the data set's commit, and the masks' classes."""
     from clothseg.training.data.inspection import measure_masks
     from clothseg.training.data.loading import check_encoding, load_split, load_splits, warn_of_few
     from clothseg.training.data.sources import splits_of
 
     dataset, revision, split = arguments.dataset, arguments.dataset_revision, arguments.split
-    if arguments.split_file or (split == "validation" and splits_of(dataset, revision) == ["train"]):
+    layout = layout_of(arguments)
+    if arguments.split_file or (split == "validation" and splits_of(dataset, revision, layout) == ["train"]):
         splits = load_splits(
             dataset,
             revision,
             split_file=arguments.split_file,
             on_bad_row=arguments.on_bad_row,
             check=arguments.on_bad_row == "skip",
+            layout=layout,
         )
         split = split or "validation"
-        rows, commit = getattr(splits, split), splits.commit
+        rows, commit, classes = getattr(splits, split), splits.commit, splits.classes
         if not rows:
             raise DataError(f"--split_file {arguments.split_file} lists no rows for {split}; choose another --split.")
     else:
-        split, rows, commit = load_split(dataset, revision, split, arguments.on_bad_row)
+        split, rows, commit, classes = load_split(dataset, revision, split, arguments.on_bad_row, layout)
     if split == "train" and arguments.split is None:
         sys.stderr.write(
             f"Scoring all {len(rows):,} rows of train, the only split of {dataset}. The scores are too good for a "
             "model that was trained on them: --split validation scores what train_hf.py holds out by default, "
             "--split_file what a run has held out.\n"
         )
-    check_encoding({split: measure_masks(rows)}, _shown(dataset))
+    check_encoding({split: measure_masks(rows, classes)}, _shown(dataset), classes.labels)
     warn_of_few(len(rows))
-    return split, rows, commit
+    return split, rows, commit, classes
 
 
-def _score(segmenter: "Segmenter", rows: "Dataset", arguments: argparse.Namespace) -> "Scores":
+def _score(segmenter: "Segmenter", rows: "Dataset", arguments: argparse.Namespace, classes: "MaskClasses") -> "Scores":
     """Return the model's scores; reject a model that gives all pixels one class, since its figures mean nothing."""
     from clothseg.training.evaluation.scoring import only_class, score
 
-    scores = score(segmenter, rows, arguments.batch_size, segment_options(arguments))
+    scores = score(segmenter, rows, arguments.batch_size, segment_options(arguments), classes=classes)
     only = only_class(scores)
     if only is not None:
         raise ModelError(

@@ -20,20 +20,26 @@ from clothseg.commands.common import (
     add_cutout_options,
     add_keep,
     add_model,
+    add_packshot_options,
     add_segment_options,
+    add_tryon_options,
     as_usage,
     cutout_options,
+    packshot_options,
     segment_options,
+    tryon_options,
 )
 from clothseg.errors import ConfigError, UsageError
 from clothseg.images.sources import Source, collected
-from clothseg.options import MASK_OPTIONS
+from clothseg.options import MASK_OPTIONS, PackshotOptions, TryonOptions, options_of
 
 
 if TYPE_CHECKING:
     from clothseg.models.loading import LoadedModel
     from clothseg.segmenter import Segmenter
 
+
+DEFAULT_WRITE = ["labels", "cutouts"]
 
 HELP = "segment photos, folders and ZIPs of photos, or a data set"
 
@@ -48,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--write",
         nargs="+",
         choices=KINDS,
-        default=["labels", "cutouts"],
+        default=DEFAULT_WRITE,
         help="files to write (default: labels cutouts)",
     )
     add_keep(parser, "cut-outs, masks and items")
@@ -56,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--grey", action="store_true", help="write label maps as grey PNG, for tools that do not read palettes"
     )
     parser.add_argument(
-        "--polygons", action="store_true", help="write polygons in COCO files, which more tools read than run lengths"
+        "--polygons", action="store_true", help="write polygons in COCO, Label Studio and CVAT files, not exact masks"
     )
     parser.add_argument(
         "--sort",
@@ -73,6 +79,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="also segment photos that are done")
     add_cutout_options(parser)
+    add_tryon_options(parser)
+    parser.add_argument("--packshot", action="store_true", help="short for --write packshots")
+    add_packshot_options(parser)
     hub = parser.add_argument_group("a data set, instead of PATH and --out")
     hub.add_argument(
         "--dataset", metavar="USER/NAME", help="data set to segment: a Hub id, or a folder or parquet file"
@@ -114,6 +123,8 @@ def run(arguments: argparse.Namespace) -> int:
                 cutout_options(arguments),
                 arguments.polygons,
                 arguments.grey,
+                tryon_options(arguments),
+                packshot_options(arguments),
             )
             leave_out = _ours(arguments.out, arguments.paths)
             photos = stack.enter_context(collected(arguments.paths, leave_out=leave_out, unpack=arguments.zip))
@@ -282,15 +293,26 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError(f"--{alone[0]} can only be used with --dataset.")
     if not arguments.paths or not arguments.out:
         raise UsageError("Give photos or folders as PATH, and an output folder as --out.")
+    if arguments.packshot:
+        chosen = [] if arguments.write is DEFAULT_WRITE else arguments.write
+        arguments.write = [*chosen, *({"packshots"} - set(chosen))]
+    if "packshots" not in arguments.write:
+        for name, option in options_of(PackshotOptions).items():
+            if getattr(arguments, name) not in (None, option.default):
+                raise UsageError(f"--{name} is an option of packshots: add --packshot.")
     given = [name for name in CUTOUT if getattr(arguments, name)]
-    if given and not {"cutouts", "masks"} & set(arguments.write):
+    if given and not {"cutouts", "masks", "packshots"} & set(arguments.write):
         where = "cutouts or masks" if given[0] in MASK_OPTIONS else "cutouts"
         raise UsageError(f"--{given[0]} is an option of cut-outs: add {where} to --write.")
     alone = [name for name in given if name not in MASK_OPTIONS]
-    if alone and "cutouts" not in arguments.write:
+    if alone and not {"cutouts", "packshots"} & set(arguments.write):
         raise UsageError(f"--{alone[0]} does not change masks, which have the photo's size: add cutouts to --write.")
-    if arguments.polygons and "coco" not in arguments.write:
-        raise UsageError("--polygons is an option of COCO files: add coco to --write.")
+    if "tryon" not in arguments.write:
+        for name, option in options_of(TryonOptions).items():
+            if getattr(arguments, name) not in (None, option.default):
+                raise UsageError(f"--{name} is an option of try-on masks: add tryon to --write.")
+    if arguments.polygons and not {"coco", "label-studio", "cvat"} & set(arguments.write):
+        raise UsageError("--polygons is an option of annotations: add coco, label-studio or cvat to --write.")
     if arguments.grey and "labels" not in arguments.write:
         raise UsageError("--grey is an option of label maps: add labels to --write.")
 

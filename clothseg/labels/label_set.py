@@ -241,12 +241,14 @@ def names_of(id2label: Mapping[Any, str]) -> tuple[str, ...]:
     """Return the names of a configuration's `id2label`, in the order of the ids.
 
     Raises:
-        ConfigError: the ids are not 0, 1, 2 ... without gaps.
+        ConfigError: the ids are not 0, 1, 2 ... without gaps, or there are none.
     """
     try:
         named = {int(key): value for key, value in id2label.items()}
     except (TypeError, ValueError, AttributeError) as error:
         raise ConfigError("id2label must map class ids, whole numbers, to names.") from error
+    if not named:
+        raise ConfigError("id2label names no class.")
     if len(named) != len(id2label):
         raise ConfigError("id2label names an id twice.")
     absent = next((index for index in range(len(named)) if index not in named), None)

@@ -55,3 +55,33 @@ def read_preprocessing(path: str | Path) -> Preprocessing | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return made if usual and all(switch is True for switch in switches) and kind and kind <= set(_TYPES) else None
+
+
+class NetworkInput:
+    """Makes the network's input of photos, exactly as a processor of transformers makes it.
+
+    Beyond resizing, processors only map values: found out once for all 256, instead of computed for each pixel.
+
+    Attributes:
+        size: (height, width) of the network's usual input.
+        resample: PIL's filter.
+        values: (3, 256) float32, the network's value for each level of a channel.
+    """
+
+    def __init__(self, processor: Any) -> None:
+        """Read the settings of an image processor (PIL backend) with a fixed height and width."""
+        self.size: tuple[int, int] = (processor.size["height"], processor.size["width"])
+        self.resample = processor.resample
+        ramp = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2))
+        made = processor(images=[ramp], size={"height": 16, "width": 16}, return_tensors="np")["pixel_values"]
+        self.values = np.asarray(made, dtype=np.float32).reshape(3, 256)
+
+    def __call__(self, photos: Sequence[Image.Image], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+        """Return the pixels (N, 3, h, w) float32 of RGB photos at a size (h, w)."""
+        height, width = size
+        pixels = np.empty((len(photos), 3, height, width), np.float32)
+        for photo, planes in zip(photos, pixels, strict=True):
+            small = np.asarray(photo.resize((width, height), self.resample))
+            for channel, plane in enumerate(planes):
+                self.values[channel].take(small[..., channel], out=plane, mode="clip")
+        return pixels

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 
 Mask = npt.NDArray[np.bool_]
+Points = npt.NDArray[np.float64]
 
 
 def run_lengths(mask: Mask) -> dict[str, Any]:
@@ -28,20 +29,34 @@ def polygons(mask: Mask, offset: tuple[int, int] = (0, 0), tolerance: float = 0.
         offset: (x, y) added to all points.
         tolerance: largest deviation of an outline in pixels, which reduces the number of points.
     """
+    traced, tree = _traced(mask, offset, tolerance)
+    made = []
+    for number, (_, _, hole, parent) in enumerate(tree):
+        if parent >= 0:
+            continue
+        ring = traced[number]
+        while hole >= 0:
+            ring = join_rings(ring, traced[hole])
+            hole = tree[hole][0]
+        made.append(ring.ravel().tolist())
+    return made
+
+
+def rings(mask: Mask, offset: tuple[int, int] = (0, 0), tolerance: float = 0.5) -> list[Points]:
+    """Return the outlines of an (h, w) bool mask and of its holes, each (N, 2) x and y; arguments as of `polygons`.
+
+    By the even-odd rule they fill the mask.
+    """
+    return _traced(mask, offset, tolerance)[0]
+
+
+def _traced(mask: Mask, offset: tuple[int, int], tolerance: float) -> tuple[list[Points], list[list[int]]]:
+    """Return all rings, and OpenCV's tree of them: next, previous, first hole and parent of each."""
     # Twice as large: OpenCV's outlines run through the middles of pixels, which so lie only a quarter within the edge.
     double = cv2.resize(mask.view(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
     contours, tree = cv2.findContours(double, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    rings = [_simpler(np.asarray(contour), 2 * tolerance) for contour in contours]
-    made = []
-    for number, (_, _, hole, parent) in enumerate(tree[0] if tree is not None else ()):
-        if parent >= 0:
-            continue
-        ring = rings[number]
-        while hole >= 0:
-            ring = _joined(ring, rings[hole])
-            hole = tree[0][hole][0]
-        made.append(((ring + 0.5) / 2 + offset).ravel().tolist())
-    return made
+    found = [(_simpler(np.asarray(contour), 2 * tolerance) + 0.5) / 2 + offset for contour in contours]
+    return found, tree[0].tolist() if tree is not None else []
 
 
 def _simpler(contour: npt.NDArray[Any], tolerance: float) -> npt.NDArray[np.int32]:
@@ -50,7 +65,8 @@ def _simpler(contour: npt.NDArray[Any], tolerance: float) -> npt.NDArray[np.int3
     return np.asarray(fewer if len(fewer) > 2 else contour, np.int32)[:, 0]
 
 
-def _joined(ring: npt.NDArray[np.int32], hole: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Join a ring and a hole into one ring, by a cut from the point of the ring nearest to the hole's first point."""
-    here = int(((ring - hole[0]) ** 2).sum(1).argmin())
-    return np.concatenate([ring[: here + 1], hole, hole[:1], ring[here:]])
+def join_rings(ring: Points, other: Points) -> Points:
+    """Join a ring and a hole or another piece, each (N, 2), into one ring, by a cut of no width: from the point of the
+    ring nearest to the other's first point."""
+    here = int(((ring - other[0]) ** 2).sum(1).argmin())
+    return np.concatenate([ring[: here + 1], other, other[:1], ring[here:]])

@@ -23,7 +23,7 @@ LEVELS = 4
 
 
 def membership(features: Array, rotation: int = 0) -> Array:
-    """How probable it is that cells belong to the region of a click.
+    """Return how probable it is that cells belong to the region of a click.
 
     Args:
         features: (F, h, w), from `features_of`.

@@ -3,16 +3,13 @@
 0. `decode` turns a photo that is not upright (`clothseg.postprocess.orientation`), and turns the result back.
 1. `decode_logits` applies the rules on legs and on people seen from behind, and labels pixels at the photo's own size.
 2. `decode_single` crops a small figure, segments it again at a higher resolution (`clothseg.postprocess.zoom_crop`)
-and
-   applies `clothseg.postprocess.cleanup`.
+   and applies `clothseg.postprocess.cleanup`.
    `decode_people` separates people and segments each of them (`clothseg.postprocess.people`).
    `decode_window` decodes a clip's frame of which only the window around its people was segmented.
 """
 
-import logging
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -21,55 +18,25 @@ from PIL import Image
 from clothseg.images.color_space import on_white
 from clothseg.labels import BACKGROUND, ids_of
 from clothseg.options import SegmentOptions
-from clothseg.postprocess.back_view import swap_sides, swap_sides_if_back_view
-from clothseg.postprocess.cleanup import apply_cleanup, drop_specks, without_legs
-from clothseg.postprocess.evidence import Evidence, as_evidence, move, turn_evidence_back
+from clothseg.postprocess.cleanup import apply_cleanup, drop_specks
+from clothseg.postprocess.decoding import Logits, Prediction, as_array, beside, decode_logits
+from clothseg.postprocess.evidence import move, turn_evidence_back
 from clothseg.postprocess.geometry import Box
-from clothseg.postprocess.guided_edges import follow_edges
 from clothseg.postprocess.orientation import Orientation, find_layout, find_orientation, turn, turn_back
 from clothseg.postprocess.people import from_left_to_right, parse, partition_by_person
 from clothseg.postprocess.transparency import clear_transparent
-from clothseg.postprocess.upsample import best_classes, label_pixels, size_of_grid, winning_probability
+from clothseg.postprocess.upsample import size_of_grid
 from clothseg.postprocess.zoom_crop import blend_crop, confidences, find_zoom_crop, paste
 
-
-if TYPE_CHECKING:
-    import torch
-
-Logits = Union[npt.NDArray[np.float32], "torch.Tensor"]
-"""Logits of a photo, (18, h, w) float32. A GPU's engine gives a tensor, and label maps are computed on the GPU."""
 
 CropInference = Callable[[Image.Image], Logits]
 """The network: computes the logits (18, h, w) of a photo or a crop."""
 
-_log = logging.getLogger(__name__)
-
 WIDE = 2.5
 """Largest number of input pixels for finding people in wide photos, as a multiple of the usual number."""
 
-
 EXCLUDED = -1e4
 """Logit of a class that is known not to be in the photo."""
-
-
-class Prediction(NamedTuple):
-    """The result for a photo.
-
-    Attributes:
-        label_map: (H, W) uint8 class ids.
-        confidence: (18,) float64, each class's mean probability over its pixels, 0 for absent classes.
-        probability: (h, w) uint8, a grid over the photo; 255 times the winner's probability.
-        person_map: (H, W) uint8, the person of each pixel, if people were separated.
-        rotation: degrees clockwise by which the photo was turned to be upright.
-        evidence: the network's logits, kept for corrections.
-    """
-
-    label_map: npt.NDArray[np.uint8]
-    confidence: npt.NDArray[np.float64]
-    probability: npt.NDArray[np.uint8]
-    person_map: npt.NDArray[np.uint8] | None = None
-    rotation: int = 0
-    evidence: Evidence = ()
 
 
 def decode(
@@ -129,11 +96,11 @@ def _orient(
 ) -> Orientation[Logits]:
     """Return the photo's orientation and its logits in it; arguments as for `decode`."""
     if infer_whole is None:
-        return find_orientation(photo, logits, infer=infer, as_array=_as_array, aspect=aspect)
-    if find_layout(_as_array(logits)).is_upright:
+        return find_orientation(photo, logits, infer=infer, as_array=as_array, aspect=aspect)
+    if find_layout(as_array(logits)).is_upright:
         return Orientation(0, logits)
     # The network is less certain of photos in their own proportions, so orientations are compared in its proportions.
-    rotation = find_orientation(photo, infer(photo), infer=infer, as_array=_as_array, aspect=aspect).rotation
+    rotation = find_orientation(photo, infer(photo), infer=infer, as_array=as_array, aspect=aspect).rotation
     return Orientation(rotation, infer_whole(turn(photo, rotation)) if rotation else logits)
 
 
@@ -149,64 +116,6 @@ def _turn_back(prediction: Prediction, rotation: int, turned_size: tuple[int, in
         rotation=rotation,
         evidence=turn_evidence_back(prediction.evidence, rotation, turned_size),
     )
-
-
-def decode_logits(photo: Image.Image, logits: Logits, *, guided: bool, back_view: bool | None = None) -> Prediction:
-    """Decode the logits (18, h, w) of a photo or a crop, without further passes.
-
-    Args:
-        photo: RGB.
-        logits: of this photo or crop.
-        guided: align borders with the photo's edges, remove legs that a crop cuts off, and apply `back_view`;
-        otherwise
-            only interpolate the logits.
-        back_view: whether to swap left and right for a person seen from behind; None decides by the logits.
-    """
-    if not isinstance(logits, np.ndarray):
-        return _decode_on_gpu(photo, logits, guided, back_view)
-    size = (photo.height, photo.width)
-    if not guided:
-        return Prediction(*label_pixels(logits, size), evidence=_evidence(logits, photo))
-    logits = apply_logit_rules(logits, back_view)
-    label_map, probability = follow_edges(logits, photo), winning_probability(logits, size)
-    confidence = confidences(label_map, probability, np.unique(best_classes(logits)))
-    return Prediction(label_map, confidence, probability, evidence=_evidence(logits, photo))
-
-
-def _evidence(logits: npt.NDArray[np.float32], photo: Image.Image) -> Evidence:
-    return as_evidence(logits, Box(0, 0, *photo.size))
-
-
-def apply_logit_rules(logits: npt.NDArray[np.float32], back_view: bool | None = None) -> npt.NDArray[np.float32]:
-    """Apply the rules on legs and sides to logits (18, h, w); return the same array if none applies."""
-    logits = without_legs(logits)
-    if back_view is None:
-        return swap_sides_if_back_view(logits)
-    return swap_sides(logits) if back_view else logits
-
-
-def _decode_on_gpu(photo: Image.Image, logits: "torch.Tensor", guided: bool, back_view: bool | None) -> Prediction:
-    """Decode on the device of the logits, or on the CPU if the GPU runs out of memory."""
-    from clothseg.engines.device import is_out_of_memory, upload
-    from clothseg.postprocess import on_gpu
-
-    size = (photo.height, photo.width)
-    try:
-        if not guided:
-            return Prediction(*on_gpu.label_pixels(logits, size), evidence=_evidence(_as_array(logits), photo))
-        # The rules run on the CPU, since the logits are small compared with the photo and the label map.
-        on_cpu = _as_array(logits)
-        ruled = apply_logit_rules(on_cpu, back_view)
-        if ruled is not on_cpu:
-            logits = upload(ruled, logits.device)
-        label_map = on_gpu.follow_edges(logits, upload(np.asarray(photo), logits.device))
-        probability = on_gpu.winning_probability(logits, size)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        _log.warning("The CPU computes this label map instead of the GPU: %s", error)
-        return decode_logits(photo, _as_array(logits), guided=guided, back_view=back_view)
-    return Prediction(label_map, confidences(label_map, probability), probability, evidence=_evidence(ruled, photo))
 
 
 def decode_single(
@@ -226,7 +135,7 @@ def decode_single(
     first = decode_logits(photo, logits, guided=guided, back_view=back_view)
     label_map, confidence, probability, evidence = first.label_map, first.confidence, first.probability, first.evidence
     size = label_map.shape
-    if options.zoom == "auto" and (box := find_zoom_crop(whole := _as_array(logits), size, aspect)):
+    if options.zoom == "auto" and (box := find_zoom_crop(whole := as_array(logits), size, aspect)):
         if crop_logits is not None and crop_logits[0] == box:
             infer = partial(_known, crop_logits[1])
         crop = infer_crop(photo, box, infer, guided=guided, around=whole, back_view=back_view)
@@ -333,18 +242,5 @@ def infer_crop(
     crop = photo.crop(box)
     logits = infer(crop)
     if around is not None:
-        logits = _beside(logits, blend_crop(_as_array(logits), around, box, (photo.height, photo.width)))
+        logits = beside(logits, blend_crop(as_array(logits), around, box, (photo.height, photo.width)))
     return decode_logits(crop, logits, guided=guided, back_view=back_view)
-
-
-def _as_array(logits: Logits) -> npt.NDArray[np.float32]:
-    return logits if isinstance(logits, np.ndarray) else logits.cpu().numpy()
-
-
-def _beside(logits: Logits, array: npt.NDArray[np.float32]) -> Logits:
-    """Convert an array to the type and device of these logits."""
-    if isinstance(logits, np.ndarray):
-        return array
-    from clothseg.engines.device import upload
-
-    return upload(array, logits.device)

@@ -1,6 +1,5 @@
 """Strokes of a brush: what they are, and which pixels they cover."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -53,15 +52,27 @@ class Stroke:
 
     def mask(self, shape: tuple[int, int]) -> Mask:
         """(H, W) bool: the pixels that the brush covers of a photo of this shape."""
-        covered = np.zeros(shape, np.uint8)
+        covered = np.zeros(shape, np.bool_)
+        height, width = shape
         # Far outside it does not matter where; OpenCV's own limit is 2**15.
         points = np.floor(np.clip(self.points, -16_000, 30_000)).astype(np.int32)
-        radius = round(self.radius)
-        for start, end in itertools.pairwise(points.tolist()):
-            cv2.line(covered, start, end, 1, 2 * radius + 1)
-        for point in points.tolist():
-            cv2.circle(covered, point, radius, 1, cv2.FILLED)
-        return covered.view(np.bool_)
+        reach = round(self.radius)
+        # The line's box and the radius about it, as far as any of it can matter to the photo.
+        left, top = np.maximum(points.min(0) - reach, -reach).tolist()
+        right, bottom = np.minimum(points.max(0) + reach + 1, [width + reach, height + reach]).tolist()
+        if right <= left or bottom <= top:
+            return covered
+        off_line = np.ones((bottom - top, right - left), np.uint8)
+        line = np.vstack([points, points[-1:]]) - [left, top]  # of a single point, too
+        cv2.polylines(off_line, [line], False, 0)
+        if off_line.all():
+            return covered
+        # The distance to the line, since a wide brush would else be drawn anew for each of its points.
+        distance = cv2.distanceTransform(off_line, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        rows, columns = slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width))
+        inside = distance[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+        covered[rows, columns] = inside <= self.radius + 0.25
+        return covered
 
 
 def _is_number(value: Any) -> bool:

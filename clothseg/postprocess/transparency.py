@@ -11,7 +11,7 @@ from clothseg.postprocess.zoom_crop import confidences
 
 
 if TYPE_CHECKING:
-    from clothseg.postprocess.pipeline import Prediction
+    from clothseg.postprocess.decoding import Prediction
 
 
 def background_where_transparent(

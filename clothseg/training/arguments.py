@@ -28,7 +28,7 @@ PRESETS = Path(__file__).parent / "presets"
 
 
 EVERY_STEPS = 200
-"""Iterations between evaluations on a GPU, as in the first version."""
+"""Iterations between evaluations on a GPU, as for `mattmdjaga/segformer_b2_clothes`."""
 
 _FEW_WORKERS, _MANY_WORKERS = 2, 8
 
@@ -40,7 +40,7 @@ class Parser(HfArgumentParser):
         """Add all our options, those of `TrainingArguments`, and `--preset`."""
         super().__init__(
             [TrainArguments, TrainingArguments],  # type: ignore[list-item]
-            description="Train a clothes segmentation model with ATR's 18 classes.",
+            description="Train a clothes segmentation model, with ATR's 18 classes or your own.",
             allow_abbrev=False,
             **kwargs,
         )
@@ -65,7 +65,7 @@ class Parser(HfArgumentParser):
 def default_training_arguments(given: Given, gpu: bool) -> dict[str, object]:
     """Return our defaults where they differ from those of `TrainingArguments`.
 
-    On a GPU the model is evaluated every 200 iterations, as in the first version, elsewhere after each epoch. A
+    On a GPU the model is evaluated every 200 iterations, elsewhere after each epoch. A
     checkpoint is written at every fifth evaluation, or at each if the best one is to be kept.
 
     Args:
@@ -159,19 +159,19 @@ def parse_arguments(argv: list[str] | None = None) -> tuple[TrainArguments, Trai
     if parsing.early_stopping_patience:
         _stop_early(training, given)
     if training.greater_is_better and training.lr_scheduler_type in ("reduce_lr_on_plateau", "greedy"):
-        # both take lower figures for better ones unless told otherwise
+        # both would treat lower figures as better by default
         training.lr_scheduler_kwargs = {"mode": "max", **(training.lr_scheduler_kwargs or {})}
     check_optimizer(parsing, training)
-    training.logging_nan_inf_filter = False  # such a loss ends the training (see `finite`) and needs no disguise
-    # These three are what our data and metrics rest on, not choices.
+    training.logging_nan_inf_filter = False  # such a loss ends the training (see `nan_guard`), so it is not hidden
+    # Our data and metrics require these three values.
     training.remove_unused_columns = False
     training.label_names = ["labels"]
     training.batch_eval_metrics = True
     if training.device.type == "cpu":
-        training.dataloader_pin_memory = False  # only a GPU gains by it
+        training.dataloader_pin_memory = False  # only faster with a GPU
     if training.n_gpu > 1:
         notices.append(
-            f"Training on one of {training.n_gpu} GPUs: `accelerate launch --multi_gpu train_hf.py ...` takes all."
+            f"Training on one of {training.n_gpu} GPUs: `accelerate launch --multi_gpu train_hf.py ...` uses all."
         )
         training._n_gpu = 1  # torch's DataParallel would multiply the batch
     parsing.notices = [precision_notice(training, precision), *notices]
@@ -229,12 +229,12 @@ def _implied(given: Given) -> tuple[dict[str, Any], list[str]]:
         if given.layer(f"{kind}_steps") > given.layer(f"{kind}_strategy"):
             implied[f"{kind}_strategy"] = "steps"
     if given.layer("lr_scheduler_type") > given.layer("lr_scheduler_kwargs") >= 0:
-        implied["lr_scheduler_kwargs"] = "{}"  # they were another schedule's
+        implied["lr_scheduler_kwargs"] = "{}"  # these belong to another schedule
     decay, schedule = given.layer("lr_decay"), given.layer("lr_scheduler_type", "lr_scheduler_kwargs")
     if schedule > decay:
         implied["lr_decay"] = 0
         kind = given.values.get("lr_scheduler_type", "linear")
-        notices.append(f"The schedule {kind} takes the place of the decay of the learning rate by --lr_decay.")
+        notices.append(f"The schedule {kind} replaces the decay of the learning rate by --lr_decay.")
     elif schedule == decay >= 0 and given.values["lr_decay"]:
         raise ConfigError("--lr_decay and --lr_scheduler_type are two schedules: use one, or --lr_decay 0.")
     return implied, notices
@@ -263,7 +263,7 @@ def _stop_early(training: TrainingArguments, given: Given) -> None:
             f"multiple of --eval_steps {training.eval_steps:g}."
         )
     training.load_best_model_at_end = True
-    training.restore_callback_states_from_checkpoint = True  # a resumed run goes on counting
+    training.restore_callback_states_from_checkpoint = True  # a resumed run continues the count
 
 
 def _preset_names() -> str:

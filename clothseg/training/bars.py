@@ -1,4 +1,4 @@
-"""Progress bars of a training: ours, and those of the libraries below, are hidden by `--disable_tqdm` together."""
+"""Progress bars of a training; `--disable_tqdm` hides ours and those of the libraries."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _hidden = False
 
 
 def hide_bars(hidden: bool) -> None:
-    """Have `progress_bar` show nothing, and neither datasets, transformers nor the Hub's client; or ours again."""
+    """Hide the bars of `progress_bar`, datasets, transformers and the Hub's client, or show ours again."""
     global _hidden
     _hidden = hidden
     if hidden:
@@ -22,5 +22,5 @@ def hide_bars(hidden: bool) -> None:
 
 
 def progress_bar(*args: Any, **kwargs: Any) -> tqdm:
-    """tqdm, which shows nothing where bars are hidden."""
+    """Return a tqdm bar, which shows nothing if bars are hidden."""
     return tqdm(*args, disable=_hidden, **kwargs)

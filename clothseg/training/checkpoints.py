@@ -86,7 +86,7 @@ def usable_checkpoint(folder: Path, *, averaged: bool = False, processes: int = 
     for checkpoint in checkpoints(folder):
         wrong = fault(checkpoint, averaged=averaged, processes=processes)
         if wrong is None:
-            return checkpoint, [f"{line}: going on from {checkpoint.name} instead." for line in skipped]
+            return checkpoint, [f"{line}: resuming from {checkpoint.name} instead." for line in skipped]
         skipped.append(f"{checkpoint.name} cannot be used, {wrong}")
     if not skipped:
         raise ConfigError(f"--resume_from_checkpoint: {folder} contains no checkpoint-N folder.")
@@ -131,7 +131,7 @@ def checkpoint_to_resume(training: TrainingArguments, averaged: bool, repo_id: s
         if resume == "auto":
             return None
         if resume == repo_id:
-            places = f"{resume} is no folder, and no model on the Hub with a checkpoint that clothseg has pushed"
+            places = f"{resume} is neither a folder nor a model on the Hub with a checkpoint pushed by clothseg"
         else:
             places = f"{output} contains no checkpoint-N folder" + (
                 f", and {repo_id} on the Hub none" if repo_id else ""
@@ -161,7 +161,7 @@ def writing(folder: Path) -> Iterator[None]:
     """
     try:
         yield
-    # torch.save tells of a full disk by RuntimeError, safetensors by an error of its own
+    # torch.save reports a full disk by RuntimeError, safetensors by its own error
     except (OSError, RuntimeError, SafetensorError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         free = shutil.disk_usage(folder.parent).free / 1e6

@@ -1,4 +1,4 @@
-"""Learning from a teacher's probabilities beside the labels: knowledge distillation (Hinton et al., 2015)."""
+"""Knowledge distillation: learn from a teacher's probabilities in addition to the labels (Hinton et al., 2015)."""
 
 import torch
 from torch.nn import functional
@@ -9,18 +9,18 @@ from clothseg.models.loading import load
 
 
 def soft_cross_entropy(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Kullback-Leibler divergence of the student's from the teacher's softened classes, per photo.
+    """Return the Kullback-Leibler divergence of the student's probabilities from the teacher's, for each photo.
 
-    Both are divided by `temperature` before the softmax, and the divergence is multiplied by its square, so that the
-    gradients keep their size whatever the temperature.
+    Logits are divided by `temperature` before the softmax, and the divergence is multiplied by its square, so that the
+    size of the gradients does not depend on it.
 
     Args:
         student: logits (N, C, h, w).
-        teacher: logits (N, C, H, W); resized to the student's size.
-        temperature: above 0; 1 leaves the teacher's probabilities as they are, more softens them.
+        teacher: logits (N, C, H, W), resized to the student's size.
+        temperature: above 0; 1 leaves the probabilities unchanged, higher values make them more uniform.
 
     Returns:
-        (N,) mean over the pixels, at least 0; labels play no part, so pixels without annotation teach as well.
+        (N,) mean over the pixels, at least 0. Labels are not used, so pixels without annotation count as well.
     """
     teacher = functional.interpolate(teacher.float(), student.shape[-2:], mode="bilinear", align_corners=False)
     target = (teacher / temperature).log_softmax(dim=1)
@@ -30,7 +30,7 @@ def soft_cross_entropy(student: torch.Tensor, teacher: torch.Tensor, temperature
 
 
 class Teacher:
-    """A trained model, frozen, that gives logits for the very pixels that the student sees."""
+    """A trained, frozen model that computes logits for the student's input."""
 
     def __init__(
         self, name: str, revision: str | None, processor: SegformerImageProcessorPil, device: torch.device
@@ -38,22 +38,25 @@ class Teacher:
         """Load a Hub id or folder.
 
         Args:
-            processor: the student's; both must normalise colours alike, since both see the same tensor.
+            name: Hub id or folder.
+            revision: branch, tag or commit, for the Hub only.
+            processor: the student's; both must normalise colours equally, since both get the same tensor.
+            device: of the teacher.
 
         Raises:
             ModelError, HubError: it cannot be loaded, or its labels are not ATR's 18.
-            ConfigError: it expects colours normalised in another way.
+            ConfigError: it expects colours normalised differently.
         """
         loaded = load(name, revision, None)
         ours, theirs = ((list(one.image_mean), list(one.image_std)) for one in (processor, loaded.processor))
         if ours != theirs:
             raise ConfigError(
                 f"The teacher {name} normalises colours by mean {theirs[0]} and std {theirs[1]}, the student by "
-                f"{ours[0]} and {ours[1]}: it cannot look at the same pixels. Take a teacher with the student's."
+                f"{ours[0]} and {ours[1]}: both must get the same input. Use a teacher with the student's values."
             )
         self.model: PreTrainedModel = loaded.model.float().eval().requires_grad_(False).to(device)
 
     @torch.no_grad()
     def __call__(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """Logits (N, 18, H/4, W/4) of pixels (N, 3, H, W)."""
+        """Return the logits (N, 18, H/4, W/4) of pixels (N, 3, H, W)."""
         return self.model(pixel_values=pixel_values).logits

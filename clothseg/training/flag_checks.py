@@ -133,7 +133,7 @@ def check_optimizer(parsing: TrainArguments, training: TrainingArguments) -> Non
 def _made(name: str, make: Callable[[], Any]) -> Any:
     try:
         return make()
-    except Exception as error:  # of all sorts: the libraries check little themselves
+    except Exception as error:  # any exception: the libraries hardly check their options
         raise ConfigError(f"{name}: {one_line(error)}") from error
 
 

@@ -15,9 +15,9 @@ from clothseg.models.clothseg_lite import VARIANTS
 from clothseg.training.config import TrainArguments
 
 
-_EVALUATION = "evaluations count pixels batch by batch and keep nothing else; leave the option out."
+_EVALUATION = "evaluations only count pixels, batch by batch; leave the option out."
 _LANGUAGE = "it is for language models; leave the option out."
-SHARDING = "these networks fit on one GPU and are not cut into shards; several GPUs: `accelerate launch --multi_gpu`."
+SHARDING = "these networks fit on one GPU and are not sharded; several GPUs: `accelerate launch --multi_gpu`."
 
 FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
     "do_train": ((True,), "train_hf.py trains; `python -m clothseg evaluate` scores a model."),
@@ -27,8 +27,8 @@ FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
         (0.0,),
         "the loss has none; --focal_gamma, --dice_weight and --lovasz_weight change it.",
     ),
-    "remove_unused_columns": ((False,), "rows are served just as network and losses take them; leave the option out."),
-    "label_names": ((["labels"],), "the labels are called labels; leave the option out."),
+    "remove_unused_columns": ((False,), "rows contain only what network and losses use; leave the option out."),
+    "label_names": ((["labels"],), "the name of the labels is fixed; leave the option out."),
     "logging_nan_inf_filter": ((False,), "a loss that is not a number ends the training; leave the option out."),
     "batch_eval_metrics": ((True,), _EVALUATION),
     "prediction_loss_only": ((False,), _EVALUATION),
@@ -36,8 +36,8 @@ FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
     "eval_use_gather_object": ((False,), _EVALUATION),
     "eval_accumulation_steps": ((), _EVALUATION),
     "include_for_metrics": (([],), _EVALUATION),
-    "bf16_full_eval": ((False,), "evaluations compute as the training does, see --bf16."),
-    "fp16_full_eval": ((False,), "evaluations compute as the training does, see --fp16."),
+    "bf16_full_eval": ((False,), "evaluations use the precision of the training, see --bf16."),
+    "fp16_full_eval": ((False,), "evaluations use the precision of the training, see --fp16."),
     "average_tokens_across_devices": ((True,), "the loss is a mean over the photos of all processes in any case."),
     "include_num_input_tokens_seen": (("no", "False", "false", False), "photos have no tokens."),
     "use_liger_kernel": ((False,), _LANGUAGE),
@@ -48,16 +48,16 @@ FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
     "auto_find_batch_size": (
         (False,),
         "the batch belongs to the recipe; lower --per_device_train_batch_size and raise "
-        "--gradient_accumulation_steps by the same factor, which trains alike.",
+        "--gradient_accumulation_steps by the same factor, which gives the same training.",
     ),
-    "save_only_model": ((False,), "no run could go on from such a checkpoint; --save_total_limit 1 saves room."),
+    "save_only_model": ((False,), "such a checkpoint cannot be resumed; --save_total_limit 1 saves space."),
     "enable_jit_checkpoint": ((False,), "SIGTERM and Ctrl-C leave a checkpoint in any case."),
-    "accelerator_config": ((), "the order of the rows rests on accelerate's defaults; leave the option out."),
+    "accelerator_config": ((), "the order of the rows requires accelerate's defaults; leave the option out."),
     "parallelism_config": ((), SHARDING),
     "fsdp": ((), SHARDING),
     "fsdp_config": ((), SHARDING),
     "deepspeed": ((), SHARDING),
-    "train_sampling_strategy": (("random", "sequential"), "photos have no lengths; random and sequential are known."),
+    "train_sampling_strategy": (("random", "sequential"), "photos have no lengths; use random or sequential."),
     "length_column_name": ((), "photos have no lengths; leave the option out."),
     "debug": (("", [], "underflow_overflow", ["underflow_overflow"]), "underflow_overflow alone is known here."),
 }

@@ -21,7 +21,8 @@ from clothseg.errors import Interrupted
 
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# A launcher passes Ctrl-C on to processes that the terminal has told already; a person is slower.
+# A launcher passes Ctrl-C on to processes that the terminal has already signalled; a second Ctrl-C by a person comes
+# later.
 SECOND_SECONDS = 2.0
 LOADER_SECONDS = 20
 
@@ -79,7 +80,7 @@ class Interruption(TrainerCallback):
             raise KeyboardInterrupt
         if not self._heard:
             self._heard, self._heard_at = signum, now
-            # not sys.stderr: it may be in the middle of a write, and does not take another
+            # not sys.stderr, which may be in the middle of a write and allows no second one
             os.write(2, b"\nStopping after this step, with a checkpoint. Ctrl-C stops at once.\n")
 
     def _agree(self, args: TrainingArguments) -> int:

@@ -1,4 +1,4 @@
-"""Losses on logits (N, C, H, W) and labels (N, H, W), where label 255 takes no part."""
+"""Losses on logits (N, C, H, W) and labels (N, H, W); pixels labelled 255 are ignored."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,32 +8,33 @@ from torch.nn import functional
 from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES
 
 
-def class_weights(background: float, others: float) -> torch.Tensor:
-    """(18,) float32 cross-entropy weights: `background` for Background and `others` for the 17 other classes."""
-    weights = torch.full((NUM_CLASSES,), float(others))
+def class_weights(background: float, others: float, count: int = NUM_CLASSES) -> torch.Tensor:
+    """Return cross-entropy weights (count,) float32: `background` for the background and `others` for all other
+    classes."""
+    weights = torch.full((count,), float(others))
     weights[BACKGROUND] = background
     return weights
 
 
 def frequency_weights(pixels: npt.NDArray[np.int64], cap: float) -> torch.Tensor:
-    """(18,) float32 cross-entropy weights: median frequency over the class's frequency, between 1 and `cap`.
+    """Return cross-entropy weights (C,) float32: the median frequency divided by the class's, limited to 1 to `cap`.
 
-    Median frequency balancing (Eigen and Fergus, 2015) weighs small classes up to hundreds of times and common ones
-    next to nothing; bounds on both sides keep Background learnt and a few pixels of noise from ruling.
+    Median frequency balancing (Eigen and Fergus, 2015) gives small classes weights of several hundred, and frequent
+    ones hardly any. The limits keep Background learned, and prevent that a few noisy pixels dominate.
 
     Args:
-        pixels: (18,) annotated pixels of each class; a class without any weighs `cap`.
-        cap: the largest weight, at least 1.
+        pixels: (C,) annotated pixels of each class; classes without pixels get `cap`.
+        cap: largest weight, at least 1.
     """
-    shown = pixels > 0
-    median = np.median(pixels[shown]) if shown.any() else 1.0
+    present = pixels > 0
+    median = np.median(pixels[present]) if present.any() else 1.0
     return torch.from_numpy(np.clip(median / np.maximum(pixels, 1), 1, cap).astype(np.float32))
 
 
 def match_labels(logits: torch.Tensor, labels: torch.Tensor, stride: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-    """Bring logits (N, C, h, w) and labels (N, H, W) to the same size: the labels', thinned by `stride`.
+    """Bring logits (N, C, h, w) and labels (N, H, W) to the size of the labels divided by `stride`.
 
-    Logits are resized bilinearly; labels are never interpolated, only sampled.
+    Logits are resized bilinearly; labels are sampled, never interpolated.
     """
     labels = labels[:, ::stride, ::stride]
     logits = functional.interpolate(logits.float(), size=labels.shape[-2:], mode="bilinear", align_corners=False)
@@ -41,13 +42,13 @@ def match_labels(logits: torch.Tensor, labels: torch.Tensor, stride: int = 1) ->
 
 
 def weight_sum(labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Sum of the class weights over all annotated pixels: what a weighted mean divides by.
+    """Return the sum of the class weights over all annotated pixels, the divisor of a weighted mean.
 
-    Looked up, not counted: a GPU can do it without the host waiting for how many pixels there are of what.
+    Weights are looked up instead of counted, so that a GPU does not wait for the host.
     """
-    of_value = torch.zeros(IGNORE + 1, device=labels.device)
-    of_value[: len(weights)] = weights.to(labels.device)
-    return of_value[labels.long()].sum()
+    weight_of_label = torch.zeros(IGNORE + 1, device=labels.device)
+    weight_of_label[: len(weights)] = weights.to(labels.device)
+    return weight_of_label[labels.long()].sum()
 
 
 def weighted_cross_entropy(
@@ -57,22 +58,25 @@ def weighted_cross_entropy(
     denominator: torch.Tensor | None = None,
     focal_gamma: float = 0.0,
 ) -> torch.Tensor:
-    """Cross-entropy with one weight per class, 255 ignored.
+    """Return the cross-entropy with one weight per class; 255 is ignored.
 
     Args:
-        denominator: what the weighted sum is divided by; by default `weight_sum(labels, weights)`, which makes it
-            torch's weighted mean. A batch in several parts passes the whole batch's, so that the parts add up.
-        focal_gamma: above 0, each pixel counts by (1 - probability of its class) to this power (focal loss, Lin et
-            al., 2017).
+        logits: (N, C, H, W) float32.
+        labels: (N, H, W) int64.
+        weights: (C,) float32.
+        denominator: divisor of the weighted sum; by default `weight_sum(labels, weights)`, which gives torch's
+            weighted mean. For a batch in several parts, pass the sum over the whole batch, so that the parts add up.
+        focal_gamma: if above 0, each pixel is weighted by (1 - probability of its class) to this power (focal loss,
+            Lin et al., 2017).
 
     Returns:
-        Scalar; zero (not NaN) where no pixel is annotated.
+        Scalar; zero (not NaN) if no pixel is annotated.
     """
     weights = weights.to(logits.device)
     if focal_gamma:
-        surprise = functional.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none")
-        share = (1 - (-surprise).exp()) ** focal_gamma * weights[labels.masked_fill(labels == IGNORE, 0)]
-        total = (share * surprise).sum()  # the surprise of ignored pixels is 0
+        entropy = functional.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none")
+        share = (1 - (-entropy).exp()) ** focal_gamma * weights[labels.masked_fill(labels == IGNORE, 0)]
+        total = (share * entropy).sum()  # ignored pixels have the entropy 0
     else:
         total = functional.cross_entropy(logits, labels, weights, ignore_index=IGNORE, reduction="sum")
     if denominator is None:
@@ -81,33 +85,33 @@ def weighted_cross_entropy(
 
 
 def soft_dice(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Soft Dice loss per photo: mean over the classes that the photo shows of 1 - 2|A∩B| / (|A|+|B|).
+    """Return the soft Dice loss of each photo: the mean over its classes of 1 - 2|A∩B| / (|A|+|B|).
 
-    After V-Net (Milletari et al., 2016), with probabilities in place of hard masks. Averaging per photo, not per
-    batch, makes it independent of how a batch is cut into parts.
+    Source: V-Net (Milletari et al., 2016), with probabilities instead of masks. The mean is over a photo, not a batch,
+    so it does not depend on how a batch is divided into parts.
 
     Returns:
         (N,) in [0, 1].
     """
     valid = (labels != IGNORE).unsqueeze(1)
     probabilities = logits.softmax(dim=1) * valid
-    # not one_hot, which is in int64, and on some devices waits to see that all ids are classes
+    # not one_hot, which creates int64, and on some devices waits to check that all ids are classes
     target = labels.unsqueeze(1) == torch.arange(logits.shape[1], device=labels.device).view(1, -1, 1, 1)
     overlap = (probabilities * target).sum(dim=(2, 3))
-    present = target.sum(dim=(2, 3))
-    dice = (2 * overlap + 1) / (probabilities.sum(dim=(2, 3)) + present + 1)
-    shown = (present > 0).float()
-    return ((1 - dice) * shown).sum(dim=1) / shown.sum(dim=1).clamp(min=1)
+    pixels = target.sum(dim=(2, 3))
+    dice = (2 * overlap + 1) / (probabilities.sum(dim=(2, 3)) + pixels + 1)
+    present = (pixels > 0).float()
+    return ((1 - dice) * present).sum(dim=1) / present.sum(dim=1).clamp(min=1)
 
 
 def lovasz_softmax(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Lovász-Softmax loss per photo, over the classes that the photo shows: a surrogate of 1 - IoU.
+    """Return the Lovász-Softmax loss of each photo over its classes, a surrogate of 1 - IoU.
 
-    Berman, Triki and Blaschko, 2018: the errors |truth - probability| of a class, sorted from large to small, are
-    weighted by how much each, set right in this order, would lower the Jaccard loss.
+    Source: Berman, Triki and Blaschko, 2018. The errors |truth - probability| of a class, in descending order, are
+    weighted by how much correcting each of them in this order would lower the Jaccard loss.
 
     Returns:
-        (N,) in [0, 1]; 0 where nothing is annotated.
+        (N,) in [0, 1]; 0 if nothing is annotated.
     """
     losses = []
     for photo, truth in zip(logits.softmax(dim=1).flatten(2), labels.flatten(1), strict=True):

@@ -1,4 +1,4 @@
-"""The network to train and its image processor: from the Hub, a folder, ImageNet weights, or at random."""
+"""Build the network to train and its image processor: from the Hub, a folder, ImageNet weights, or random weights."""
 
 import importlib
 import os
@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from clothseg.errors import ClothsegError, ModelError
-from clothseg.labels import ID2LABEL, IGNORE, LABEL2ID
+from clothseg.labels import ATR, IGNORE, LabelSet
 from clothseg.models import hub
 from clothseg.models.clothseg_lite import VARIANTS, LiteConfig, LiteForSemanticSegmentation
 from clothseg.models.hub_errors import explain
@@ -27,11 +27,15 @@ from clothseg.training.transformers_internals import use_published_names, withou
 
 # depths, hidden sizes and decoder width of Mix-Transformers B0 to B5 (Xie et al., 2021, tables 6 and 7)
 _MIT_DEPTHS = ((2, 2, 2, 2), (2, 2, 2, 2), (3, 4, 6, 3), (3, 4, 18, 3), (3, 8, 27, 3), (3, 6, 40, 3))
-_LABELS: dict[str, Any] = {"id2label": ID2LABEL, "label2id": LABEL2ID}
 
 
-def mit_config(name: str) -> SegformerConfig | None:
-    """SegFormer's architecture for `nvidia/mit-b0` to `nvidia/mit-b5`, known without the Hub; None for other names."""
+def _named(labels: LabelSet) -> dict[str, Any]:
+    return {"id2label": dict(labels.id2label), "label2id": dict(labels.label2id)}
+
+
+def mit_config(name: str, labels: LabelSet = ATR) -> SegformerConfig | None:
+    """Return SegFormer's configuration for `nvidia/mit-b0` to `nvidia/mit-b5`, without the Hub; None for other
+    names."""
     for size, depths in enumerate(_MIT_DEPTHS):
         if name == f"nvidia/mit-b{size}":
             return SegformerConfig(
@@ -39,13 +43,13 @@ def mit_config(name: str) -> SegformerConfig | None:
                 hidden_sizes=[32, 64, 160, 256] if size == 0 else [64, 128, 320, 512],
                 decoder_hidden_size=256 if size < 2 else 768,
                 semantic_loss_ignore_index=IGNORE,
-                **_LABELS,
+                **_named(labels),
             )
     return None
 
 
 def imagenet_weights(variant: str) -> dict[str, torch.Tensor]:
-    """ImageNet weights of EfficientNet-`variant` (lite0 to lite2) from its package on the index.
+    """Return the ImageNet weights of EfficientNet-`variant` (lite0 to lite2) from its package.
 
     Raises:
         ModelError: the package is not installed.
@@ -62,48 +66,52 @@ def imagenet_weights(variant: str) -> dict[str, torch.Tensor]:
     return torch.load(file, map_location="cpu", weights_only=True)
 
 
-def build_model(name: str, revision: str | None = None, from_scratch: bool = False) -> PreTrainedModel:
-    """A model with ATR's 18 labels, float32, to be trained.
+def build_model(
+    name: str, revision: str | None = None, from_scratch: bool = False, labels: LabelSet = ATR
+) -> PreTrainedModel:
+    """Return a float32 model with the classes of `labels`, to be trained.
+
+    The main process lists on stderr which parts are new and start from random numbers.
 
     Args:
         name: Hub id or folder; or `lite0`, `lite1`, `lite2`.
         revision: branch, tag or commit, for the Hub only.
-        from_scratch: keep the architecture only, with random weights.
-
-    What of it is new and starts from random numbers is said on stderr, by the main process.
+        from_scratch: use only the architecture, with random weights.
+        labels: the classes to learn.
 
     Raises:
         HubError: the Hub cannot be reached or has no such model or revision.
         ModelError: it is not a model for semantic segmentation, or its file lacks tensors of the encoder.
     """
+    named = _named(labels)
     if name in VARIANTS and not Path(name).is_dir():
-        model = LiteForSemanticSegmentation(LiteConfig.of(name, semantic_loss_ignore_index=IGNORE, **_LABELS))
+        model = LiteForSemanticSegmentation(LiteConfig.of(name, semantic_loss_ignore_index=IGNORE, **named))
         if not from_scratch:
             model.load_imagenet(imagenet_weights(name))
         return model
-    if from_scratch and not Path(name).is_dir() and (config := mit_config(name)) is not None:
+    if from_scratch and not Path(name).is_dir() and (config := mit_config(name, labels)) is not None:
         return SegformerForSemanticSegmentation(config)
     if Path(name).is_dir() and not (Path(name) / "config.json").is_file():
-        raise ModelError(f"The folder {name} holds no config.json; give the folder of a saved model.")
+        raise ModelError(f"The folder {name} contains no config.json; give the folder of a saved model.")
     try:
         if from_scratch:
-            config = AutoConfig.from_pretrained(name, revision=revision or "main", trust_remote_code=False, **_LABELS)
+            config = AutoConfig.from_pretrained(name, revision=revision or "main", trust_remote_code=False, **named)
             return AutoModelForSemanticSegmentation.from_config(config, dtype=torch.float32)
-        # Older models have no safetensors; of a pickle transformers reads the tensors alone and runs none of its code.
+        # Older models have no safetensors. From a pickle, transformers reads only the tensors and runs no code.
         folder = name if Path(name).is_dir() else hub.model_folder(name, revision, None, pickles=True)[0]
         with without_load_report():
-            # Its head may have another number of classes: a head that does not fit is made anew.
+            # The head may have another number of classes; a head that does not fit is replaced by a new one.
             model, report = AutoModelForSemanticSegmentation.from_pretrained(
                 folder,
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
                 dtype=torch.float32,
                 trust_remote_code=False,
-                **_LABELS,
+                **named,
             )
-        said = new_parts(model, report, name)
-        if said and os.environ.get("RANK", "0") == "0":
-            sys.stderr.write(f"{said}\n")
+        text = new_parts(model, report, name)
+        if text and os.environ.get("RANK", "0") == "0":
+            sys.stderr.write(f"{text}\n")
         use_published_names(model)
         return model
     except ClothsegError:
@@ -113,11 +121,12 @@ def build_model(name: str, revision: str | None = None, from_scratch: bool = Fal
 
 
 def new_parts(model: PreTrainedModel, report: dict[str, Any], name: str) -> str:
-    """One sentence on the parts of a loaded model that start from random numbers; empty if there are none.
+    """Return a sentence on the parts of a loaded model that start from random numbers; empty if there are none.
 
     Args:
+        model: the loaded model.
         report: transformers' loading info: `missing_keys` and `mismatched_keys`.
-        name: the model's, for the reader.
+        name: the model's, for the message.
 
     Raises:
         ModelError: tensors of the encoder are missing, so the file is incomplete or of another architecture.
@@ -132,17 +141,18 @@ def new_parts(model: PreTrainedModel, report: dict[str, Any], name: str) -> str:
         )
     other = {key for key, *_ in report["mismatched_keys"]}
     if missing >= {key for key in model.state_dict() if key.startswith(head)}:
-        return f"{name} has no decode head, as models for image classification have none: a new one is trained."
+        return f"{name} has no decode head, like all image classification models: a new one is trained."
     new = sorted(missing | other)
     if not new:
         return ""
     listed = ", ".join(new[:4]) + (", ..." if len(new) > 4 else "")
-    return f"{name} does not have {listed} in the sizes needed: new ones are trained."
+    return f"{name} lacks {listed} in the required sizes: new ones are trained."
 
 
 def build_processor(size: tuple[int, int]) -> SegformerImageProcessorPil:
-    """SegFormer's preprocessing at `size` (height, width): squash, scale to [0, 1], normalise by ImageNet.
+    """Return SegFormer's preprocessing: resize to `size` (height, width), scale to [0, 1], normalise by ImageNet's
+    statistics.
 
-    The PIL variant, whether or not torchvision is there, so that training and serving resize alike.
+    It is the PIL variant, whether or not torchvision is installed, so that training and serving resize photos equally.
     """
     return SegformerImageProcessorPil(size={"height": size[0], "width": size[1]}, do_reduce_labels=False)

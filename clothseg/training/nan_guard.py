@@ -1,4 +1,4 @@
-"""End a training whose loss or weights are infinite or not a number, before they reach a checkpoint.
+"""End a training whose loss or weights are infinite or not a number, before they are saved in a checkpoint.
 
 transformers' own `logging_nan_inf_filter` does the opposite: it logs a mean instead of such a loss, and the training
 continues with useless weights.
@@ -16,7 +16,7 @@ from clothseg.training.checkpoints import checkpoints
 from clothseg.training.data.dataset import ParsingDataset
 
 
-SHOWN = 32
+MAX_LISTED = 32
 """Largest number of row ids in a message."""
 
 
@@ -24,12 +24,13 @@ def all_finite(model: nn.Module) -> torch.Tensor:
     """Return () bool on the model's device: whether all parameters and buffers are finite; does not wait for the
     device."""
     values = [value.detach() for value in model.state_dict().values() if value.is_floating_point()]
-    # One norm of all: a few kernels on a GPU, not two for each of hundreds of tensors.
+    # One norm of all tensors takes a few kernels on a GPU instead of two for each of hundreds of tensors.
     return nn.utils.get_total_norm(values).isfinite()
 
 
-def _on_its_way(values: torch.Tensor) -> tuple[torch.Tensor, torch.cuda.Event | None]:
-    """Return a copy on the host, and the event after which it holds the values; None if it does already."""
+def _copy_to_host(values: torch.Tensor) -> tuple[torch.Tensor, torch.cuda.Event | None]:
+    """Start copying to the host; return the copy and the event after which it holds the values, or None if it already
+    does."""
     if values.device.type != "cuda":
         return values.cpu(), None
     copy = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
@@ -60,15 +61,20 @@ class NanGuard(TrainerCallback):
     """
 
     def __init__(self, rows: ParsingDataset | None, late: bool) -> None:
-        """Name rows by their ids in `rows`, the Trainer's data; `late`: check one step later, as on a GPU."""
+        """Set up the check.
+
+        Args:
+            rows: the Trainer's data set, for the ids of rows in messages.
+            late: check each step after the next one has been queued, as on a GPU.
+        """
         self._rows, self.late = rows, late
-        self._seen: list[tuple[torch.Tensor, torch.Tensor]] = []
-        self._waiting: _Step | None = None
+        self._recorded: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._pending: _Step | None = None
         self._processes, self._output = 1, Path()
 
-    def note(self, loss: torch.Tensor, rows: torch.Tensor) -> None:
+    def record(self, loss: torch.Tensor, rows: torch.Tensor) -> None:
         """Keep a part's loss (), and the positions (N,) of its rows, until its step ends."""
-        self._seen.append((loss.detach(), rows))
+        self._recorded.append((loss.detach(), rows))
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -78,8 +84,8 @@ class NanGuard(TrainerCallback):
         Raises:
             DivergedError: the model, or the checkpoint to resume, has weights that are not finite.
         """
-        self._seen.clear()
-        self._waiting = None
+        self._recorded.clear()
+        self._pending = None
         self._processes, self._output = args.world_size, Path(str(args.output_dir))
         if not all_finite(kwargs["model"]):
             raise DivergedError(
@@ -95,16 +101,16 @@ class NanGuard(TrainerCallback):
         Raises:
             DivergedError: names the step, its rows and the last checkpoint.
         """
-        seen, self._seen = self._seen, []
-        sound = torch.stack([loss.isfinite().all() for loss, _ in seen])
-        both = torch.stack([~sound.all(), ~all_finite(kwargs["model"])]).to(torch.int32)
+        recorded, self._recorded = self._recorded, []
+        finite = torch.stack([loss.isfinite().all() for loss, _ in recorded])
+        both = torch.stack([~finite.all(), ~all_finite(kwargs["model"])]).to(torch.int32)
         if self._processes > 1:
             torch.distributed.all_reduce(both, op=torch.distributed.ReduceOp.MAX)
-        flags, copied = _on_its_way(torch.cat([both, sound.to(torch.int32)]))
-        self.settle()
-        self._waiting = _Step(state.global_step, [rows for _, rows in seen], flags, copied)
+        flags, copied = _copy_to_host(torch.cat([both, finite.to(torch.int32)]))
+        self.check_pending()
+        self._pending = _Step(state.global_step, [rows for _, rows in recorded], flags, copied)
         if not self.late:
-            self.settle()
+            self.check_pending()
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -112,26 +118,26 @@ class NanGuard(TrainerCallback):
         """Check the last step.
 
         Raises:
-            DivergedError: as for `settle`.
+            DivergedError: as for `check_pending`.
         """
-        self.settle()
+        self.check_pending()
 
-    def settle(self) -> None:
+    def check_pending(self) -> None:
         """Check the step that is still unchecked; the trainer calls this before it saves or evaluates.
 
         Raises:
             DivergedError: names the step, its rows and the last checkpoint.
         """
-        step, self._waiting = self._waiting, None
+        step, self._pending = self._pending, None
         if step is None:
             return
         if step.copied is not None:
             step.copied.synchronize()
-        loss_is_lost, weights_are_lost, *sound = step.flags.tolist()
+        loss_is_lost, weights_are_lost, *finite = step.flags.tolist()
         if not loss_is_lost and not weights_are_lost:
             return
-        # of a loss its own part's rows; of weights alone, whose loss was sound, all of the step
-        parts = [rows for rows, fine in zip(step.rows, sound, strict=True) if not (loss_is_lost and fine)]
+        # for a lost loss, only the rows of its parts; for lost weights, all rows of the step
+        parts = [rows for rows, is_finite in zip(step.rows, finite, strict=True) if not (loss_is_lost and is_finite)]
         positions = sorted({int(row) for rows in parts for row in rows})
         if self._processes > 1:
             gathered: list[list[int]] = [[] for _ in range(self._processes)]
@@ -140,8 +146,8 @@ class NanGuard(TrainerCallback):
         self._stop("loss" if loss_is_lost else "weights", step.number, positions, self._output)
 
     def _stop(self, what: str, step: int, positions: list[int], output: Path) -> None:
-        ids = [str(self._rows.rows[row]["id"]) for row in positions[:SHOWN]] if self._rows else []
-        more = f" and {len(positions) - SHOWN} more" if len(positions) > SHOWN else ""
+        ids = [str(self._rows.rows[row]["id"]) for row in positions[:MAX_LISTED]] if self._rows else []
+        more = f" and {len(positions) - MAX_LISTED} more" if len(positions) > MAX_LISTED else ""
         last = next(iter(checkpoints(output)), None)
         base = (
             f"The last good checkpoint is {last}: start from it with --model_name_or_path"

@@ -1,7 +1,7 @@
-"""What a training minimises, as `TrainArguments` say: the losses of `losses.py` and `distillation.py`, put together.
+"""The loss of a training: the losses of `losses.py` and `distillation.py`, combined by `TrainArguments`.
 
-Everything is a sum over photos and divided late, by the totals of the whole accumulated batch over all processes; so
-no result depends on how a batch is cut into parts.
+All terms are sums over photos, divided at the end by the totals of the whole accumulated batch over all processes, so
+no result depends on how a batch is divided into parts.
 """
 
 import torch
@@ -12,14 +12,14 @@ from clothseg.training.losses import lovasz_softmax, match_labels, soft_dice, we
 
 
 class Objective:
-    """Weighted cross-entropy at the labels' size, 255 ignored, plus the terms by photo that are asked for."""
+    """Weighted cross-entropy at the labels' size (255 is ignored), plus the optional terms for each photo."""
 
     def __init__(self, parsing: TrainArguments, class_weights: torch.Tensor, teacher: Teacher | None) -> None:
-        """Keep the weights (18,) float32 of the cross-entropy, and the teacher if there is one to learn from."""
+        """Keep the options, the weights (C,) float32 of the cross-entropy, and the teacher, if any."""
         self.parsing, self.class_weights, self.teacher = parsing, class_weights, teacher
 
     def totals(self, labels: torch.Tensor) -> torch.Tensor:
-        """(2,) what a batch (N, H, W) adds to the divisors: its sum of class weights and its number of photos."""
+        """Return (2,) the divisors of a batch (N, H, W): its sum of class weights and its number of photos."""
         thinned = labels[:, :: self.parsing.loss_stride, :: self.parsing.loss_stride]
         weights = weight_sum(thinned, self.class_weights)
         return torch.stack([weights, torch.full_like(weights, len(labels))])
@@ -27,13 +27,13 @@ class Objective:
     def __call__(
         self, outputs: torch.Tensor, labels: torch.Tensor, totals: torch.Tensor, pixels: torch.Tensor | None
     ) -> torch.Tensor:
-        """The loss of a part of a batch.
+        """Return the loss of a part of a batch.
 
         Args:
-            outputs: logits (N, 18, h, w).
+            outputs: logits (N, C, h, w).
             labels: (N, H, W).
             totals: `totals` of the whole batch.
-            pixels: (N, 3, H, W) what the network saw, for the teacher to see too; None leaves the teacher out.
+            pixels: (N, 3, H, W) the network's input, for the teacher; None omits the teacher's term.
         """
         logits, thinned = match_labels(outputs, labels, self.parsing.loss_stride)
         loss = weighted_cross_entropy(logits, thinned, self.class_weights, totals[0], self.parsing.focal_gamma)
@@ -44,7 +44,8 @@ class Objective:
         return loss + by_photo.sum() / totals[1]
 
     def of_photos(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """(N, 4) each photo's cross-entropy, its divisor, its other terms, and 1: sums of them make `combined`."""
+        """Return (N, 4) for each photo: cross-entropy, its divisor, the other terms, and 1. `combined` takes their
+        sums."""
         logits, thinned = match_labels(outputs, labels, self.parsing.loss_stride)
         one, weights, gamma = torch.ones((), device=logits.device), self.class_weights, self.parsing.focal_gamma
         pairs = list(zip(logits.split(1), thinned.split(1), strict=True))
@@ -55,7 +56,7 @@ class Objective:
 
     @staticmethod
     def combined(sums: torch.Tensor) -> float:
-        """The loss, without the teacher's part, of photos whose rows of `of_photos` add up to `sums` (4,)."""
+        """Return the loss, without the teacher's term, of photos whose rows of `of_photos` sum to `sums` (4,)."""
         entropy, divisor, others, photos = sums.tolist()
         return entropy / max(divisor, 1e-12) + others / photos
 

@@ -1,4 +1,4 @@
-"""Learning rates by depth: the head's, the encoder's, and less from stage to stage towards the picture."""
+"""Learning rates by depth: the head's, the encoder's, and lower ones for earlier stages."""
 
 import re
 from collections.abc import Iterable
@@ -21,16 +21,21 @@ def parameter_groups(
     encoder_scale: float,
     layer_decay: float,
 ) -> list[dict[str, Any]]:
-    """Parameter groups for a torch optimizer, head first: the rate that the Trainer logs is the first group's.
+    """Return parameter groups for a torch optimizer. The head's come first, since the Trainer logs the first group's
+    rate.
 
-    The head learns at `learning_rate`, the encoder's last stage at `encoder_scale` of it, and each stage before that
-    at `layer_decay` of the next one's, the stem as the stage before the first. Early layers see edges and colours,
-    which change little from task to task (ULMFiT's discriminative fine-tuning, Howard and Ruder, 2018; BEiT's
-    layer-wise decay, Bao et al., 2021).
+    The head learns at `learning_rate`, the encoder's last stage at `encoder_scale` times that, and each earlier stage
+    at `layer_decay` times the rate of the next one; the stem counts as the stage before the first. Early layers detect
+    edges and colours, which differ little between tasks (discriminative fine-tuning in ULMFiT, Howard and Ruder, 2018;
+    layer-wise decay in BEiT, Bao et al., 2021).
 
     Args:
         network: SegFormer or clothseg-lite: its head is `decode_head`, its encoder's stages are `stages.N`.
         decayed: names of the parameters that weight decay applies to.
+        learning_rate: of the head.
+        weight_decay: for the `decayed` parameters.
+        encoder_scale: factor for the encoder's last stage.
+        layer_decay: factor from each stage to the one before.
     """
     names = [name for name, _ in network.named_parameters() if "decode_head" not in name]
     last = max((int(found[1]) for name in names if (found := _STAGE.search(name))), default=0)
@@ -49,5 +54,6 @@ def parameter_groups(
 
 
 def exponential_schedule(optimizer: Optimizer, decay: float, warmup: int) -> LambdaLR:
-    """A learning rate that rises over `warmup` steps from 0 and is then multiplied by `decay` at each step."""
+    """Return a schedule that rises linearly from 0 over `warmup` steps, then multiplies the rate by `decay` at each
+    step."""
     return LambdaLR(optimizer, lambda step: step / warmup if step < warmup else decay ** (step - warmup))

@@ -1,7 +1,8 @@
-"""A checkpoint's optimizer, schedule and random states without pickles: tensors as safetensors, all else as JSON.
+"""Store a checkpoint's optimizer, schedule and random states without pickles: tensors as safetensors, the rest as
+JSON.
 
-torch.save writes pickles, which the Hub marks as unsafe and which nobody should have to load from somebody else.
-`pack` turns those of a checkpoint into two files that hold data alone, `unpack` back into what the Trainer reads.
+torch.save writes pickles, which the Hub marks as unsafe and which nobody should load from others. `pack` converts
+those of a checkpoint to two files that contain only data; `unpack` converts them back to the Trainer's files.
 """
 
 import json
@@ -18,7 +19,7 @@ from clothseg.errors import ConfigError
 
 TENSORS, STRUCTURE = "training_state.safetensors", "training_state.json"
 PATTERNS = ("optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state*.pth")
-"""What the Trainer saves as pickles beside the model."""
+"""Files that the Trainer saves as pickles beside the model."""
 
 Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
 
@@ -27,13 +28,13 @@ def pack(checkpoint: Path, folder: Path) -> None:
     """Write the states in a checkpoint to `TENSORS` and `STRUCTURE` in `folder`.
 
     Raises:
-        ConfigError: a state holds something else than tensors, arrays, numbers and text.
+        ConfigError: a state contains something other than tensors, arrays, numbers and text.
     """
     tensors: dict[str, torch.Tensor] = {}
     files = sorted(path for pattern in PATTERNS for path in checkpoint.glob(pattern))
     structure = {}
     for path in files:
-        with safe_globals():  # numpy's arrays, which the random state holds
+        with safe_globals():  # NumPy arrays in the random state
             state = torch.load(path, map_location="cpu", weights_only=True)
         structure[path.name] = _flatten(state, path.name, tensors)
     save_file(tensors, folder / TENSORS)
@@ -41,10 +42,10 @@ def pack(checkpoint: Path, folder: Path) -> None:
 
 
 def unpack(folder: Path) -> None:
-    """Write the Trainer's files from `TENSORS` and `STRUCTURE` in the same folder, and remove these two.
+    """Convert `TENSORS` and `STRUCTURE` in a folder back to the Trainer's files, and remove them.
 
     Raises:
-        ConfigError: they are not what `pack` wrote.
+        ConfigError: they were not written by `pack`.
     """
     try:
         structure = json.loads((folder / STRUCTURE).read_text(encoding="utf-8"))
@@ -59,17 +60,17 @@ def unpack(folder: Path) -> None:
 
 
 def _file_name(name: str) -> str:
-    """A name as `PATTERNS` allow it; the file comes from elsewhere, and must not say where to write."""
+    """Return the name if `PATTERNS` allow it; the file comes from elsewhere and must not choose where to write."""
     if not any(Path(name).match(pattern) for pattern in PATTERNS) or Path(name).name != name:
         raise ValueError(name)
     return name
 
 
 def _flatten(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Plain:
-    """`value` for JSON; its tensors go into `tensors`, and a `{"tensor": name}` stands in their place.
+    """Return `value` in a form for JSON. Its tensors are moved to `tensors` and replaced by `{"tensor": name}`.
 
-    Every container becomes a dictionary of one entry that says what it was, as JSON has neither tuples nor numbers
-    for keys.
+    Every container becomes a dictionary with one entry that names its type, since JSON has neither tuples nor numeric
+    keys.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value

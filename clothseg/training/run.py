@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, SegformerImageProcessorPil, TrainerSta
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from clothseg.errors import ClothsegError, ConfigError
+from clothseg.labels import LABELS_FILE, write_labels
 from clothseg.segmenter import Segmenter
 from clothseg.training.average import interpolate_weights
 from clothseg.training.bars import hide_bars
@@ -25,8 +26,10 @@ from clothseg.training.config import TrainArguments
 from clothseg.training.data.copy_paste import CopyPaste
 from clothseg.training.data.dataset import ParsingDataset
 from clothseg.training.data.loading import Splits, load_splits
+from clothseg.training.data.mask_classes import refuse_teacher
 from clothseg.training.data.mask_encoding import shares_text
 from clothseg.training.data.resampling import repeat_factor_indices
+from clothseg.training.data.sources import classes_of
 from clothseg.training.data.split import SPLIT_FILE
 from clothseg.training.distillation import Teacher
 from clothseg.training.evaluation.scoring import only_class, report, score
@@ -76,12 +79,17 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
         refuse_earlier_run(output, again=training.resume_from_checkpoint == "auto")
     writes = training.process_index == 0
     repo_id = prepare_push(training) if training.push_to_hub and writes else None
-    # The Trainer would push pickles, and the token among them: `publish.push` pushes clean folders in its place.
+    # The Trainer would push pickles, including the token; `publish.push` pushes clean folders instead.
     token, training.push_to_hub, training.hub_token = training.hub_token, False, None
 
     set_seed(training.seed)
-    # Cheap before dear: the models are looked up before minutes go into decoding every row.
-    network = build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch)
+    # Cheap checks first: look up the models before decoding every row, which takes minutes.
+    classes = classes_of(parsing.dataset_name, parsing.dataset_revision, parsing.layout)
+    labels = classes.labels
+    for option in ("unlabelled_name", "flat_lay_name"):
+        if getattr(parsing, option):
+            refuse_teacher(classes, option)
+    network = build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch, labels)
     if training.activation_checkpointing and not network.supports_gradient_checkpointing:
         raise ConfigError(
             f"--activation_checkpointing does not work with {network.config.model_type}; leave the option out, and "
@@ -90,7 +98,7 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
     processor = build_processor(parsing.size)
     teacher = _teacher(parsing, processor, training.device)
     labels_to_make = labellings(parsing, output) if writes else []
-    with training.main_process_first(local=True, desc="check of the rows"):  # the others find it in the cache
+    with training.main_process_first(local=True, desc="check of the rows"):  # the other processes find it in the cache
         splits = load_splits(
             parsing.dataset_name,
             parsing.dataset_revision,
@@ -100,15 +108,16 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
             split_file=parsing.split_file,
             on_bad_row=parsing.on_bad_row,
             check=True,
+            layout=parsing.layout,
         )
     if writes:
-        sys.stdout.write(f"Class shares:\n{shares_text(splits.masks)}\n")
+        sys.stdout.write(f"Class shares:\n{shares_text(splits.masks, labels)}\n")
     rows, counts = splits.train, splits.pixels
     if parsing.unlabelled_name or parsing.flat_lay_name:
         with training.main_process_first(desc="labels of the teacher"):
-            for labels in labels_to_make:
-                labels.write()
-            labels_to_make = []  # the teacher's memory is free for the training
+            for labelling in labels_to_make:
+                labelling.write()
+            labels_to_make = []  # frees the teacher's memory for the training
             taught, taught_counts = taught_rows(parsing, output, splits)
         rows, counts = concatenate_datasets([rows, taught]), np.concatenate([counts, taught_counts])
     rows = rows.select(repeat_factor_indices(counts, parsing.rare_sampling, training.seed))
@@ -120,6 +129,7 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
         parsing=parsing,
         class_weights=_class_weights(parsing, counts),
         teacher=teacher,
+        labels=labels,
         train_dataset=ParsingDataset(
             rows,
             processor,
@@ -128,9 +138,10 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
             parsing.class_crop,
             parsing.repair_masks,
             parsing.copy_paste,
-            CopyPaste(splits.train, splits.pixels) if parsing.copy_paste else None,
+            CopyPaste(splits.train, splits.pixels, classes) if parsing.copy_paste else None,
+            classes,
         ),
-        eval_dataset=ParsingDataset(splits.validation, processor),
+        eval_dataset=ParsingDataset(splits.validation, processor, classes=classes),
         processing_class=processor,
     )
     if training.world_size > 1:
@@ -166,7 +177,7 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
         sys.stdout.write(f"Kept the {next(iter(candidates))} weights: mIoU of {found}.\n")
     if start:
         interpolate_weights(trainer.network, start, parsing.weight_interpolation)
-    # Nothing below needs the other processes, and they would not wait for ever.
+    # Nothing below needs the other processes, which would not wait that long.
     trainer.end()
     if writes:
         _save(trainer, processor, parsing.save_dtype, building)
@@ -222,13 +233,14 @@ def _teacher(parsing: TrainArguments, processor: SegformerImageProcessorPil, dev
 def _class_weights(parsing: TrainArguments, counts: npt.NDArray[np.int64]) -> torch.Tensor:
     if parsing.class_weighting == "frequency":
         return frequency_weights(counts.sum(axis=0), parsing.class_weight_cap)
-    return class_weights(parsing.background_weight, parsing.class_weight)
+    return class_weights(parsing.background_weight, parsing.class_weight, counts.shape[1])
 
 
 def _save(trainer: ClothesTrainer, processor: SegformerImageProcessorPil, dtype: str, folder: Path) -> None:
     with writing(folder):
         _in_format(trainer.network, dtype).save_pretrained(folder)
         processor.save_pretrained(folder)
+        write_labels(trainer.labels, folder / LABELS_FILE)
 
 
 def _save_progress(
@@ -260,9 +272,9 @@ def _report(
     """Score the model saved in `folder` and write figures, plots and card beside it."""
     segmenter, log = Segmenter.from_pretrained(str(folder)), trainer.state.log_history
     part, rows = splits.reported
-    scores = score(segmenter, rows)
+    scores = score(segmenter, rows, classes=splits.classes)
     only = only_class(scores)
-    if only is not None:  # the model is kept: it has taken hours, and may yet be of use to whoever looks for the cause
+    if only is not None:  # The model is kept: it took hours, and may help to find the cause.
         sys.stderr.write(f"Warning: the trained model labels every pixel of the {part} photos {only}.\n")
     found = report(scores)
     write_log(log, folder / LOG_FILE)
@@ -276,7 +288,7 @@ def _report(
     write_report(folder, scores, found, {"weights": weights, "split": split, "training": cost})
     plots.learning_curves(log, folder / "learning_curves.png")
     if parsing.report_photos:
-        write_pictures(folder, segmenter, rows, scores)
+        write_pictures(folder, segmenter, rows, scores, classes=splits.classes)
     write_card(
         folder,
         repo_id=repo_id or Path(str(trainer.args.output_dir)).name,
@@ -293,4 +305,5 @@ def _report(
         split=split,
         averaged=weights["kept"] == "averaged",
         log=log,
+        labels=trainer.labels,
     )

@@ -1,4 +1,4 @@
-"""Photos that a teacher labels, beside the labelled ones: which, by whom, and none that is held out."""
+"""Select the photos that a teacher labels for the training, without copies of held-out photos."""
 
 import logging
 from pathlib import Path
@@ -21,16 +21,17 @@ logger = logging.getLogger(__name__)
 
 
 def label_files(parsing: TrainArguments, output: Path) -> dict[str, Path]:
-    """Where the teacher's labels of each kind of photos go: name of the option -> file in the run's folder."""
+    """Return the file for the teacher's labels of each kind of photos: name of the option -> file in the run's
+    folder."""
     options = [option for option in ("unlabelled_name", "flat_lay_name") if getattr(parsing, option)]
     return {option: output / f"{option.removesuffix('_name')}_labels.parquet" for option in options}
 
 
 def labellings(parsing: TrainArguments, output: Path) -> list[Labelling]:
-    """Photos for the teacher, each kind with what it needs, looked up at once.
+    """Look up the photos for the teacher, and the teacher, for each kind of photos.
 
     Raises:
-        DataError, ModelError, HubError: as `Labelling`.
+        DataError, ModelError, HubError: as for `Labelling`.
     """
     return [
         Labelling(
@@ -49,15 +50,15 @@ def labellings(parsing: TrainArguments, output: Path) -> list[Labelling]:
 
 
 def taught_rows(parsing: TrainArguments, output: Path, splits: Splits) -> tuple[Dataset, npt.NDArray[np.int64]]:
-    """Rows that the teacher has labelled, without near-duplicates of rows that are held out.
+    """Return the rows labelled by the teacher, without near-duplicates of held-out rows.
 
     Args:
         parsing: names the photos.
-        output: folder of the run, in which their labels lie.
-        splits: whose `validation` and `test` are held out.
+        output: folder of the run, with their labels.
+        splits: `validation` and `test` are held out.
 
     Returns:
-        Rows of `id`, `image` and `mask`, undecoded, and their pixels (N, 18) of each class.
+        Rows with `id`, `image` and `mask`, undecoded, and their pixels (N, 18) of each class.
 
     Raises:
         DataError: none is left.
@@ -75,5 +76,5 @@ def taught_rows(parsing: TrainArguments, output: Path, splits: Splits) -> tuple[
         )
     kept = np.flatnonzero(~copies)
     if not len(kept):
-        raise DataError("All photos for the teacher are near-duplicates of held-out rows: give it other photos.")
+        raise DataError("All photos for the teacher are near-duplicates of held-out rows: choose other photos.")
     return rows.select(kept), found.pixels[kept]

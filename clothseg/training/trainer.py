@@ -1,4 +1,5 @@
-"""transformers' Trainer with a weighted loss, a metric of flat memory, and a moving average of the weights."""
+"""transformers' Trainer with weighted losses, a metric that needs constant memory, and a moving average of the
+weights."""
 
 import contextlib
 import functools
@@ -23,6 +24,7 @@ from transformers import (
 )
 from transformers.trainer_utils import TrainOutput
 
+from clothseg.labels import ATR, LabelSet
 from clothseg.models.decode_head import FoldedDecodeHead
 from clothseg.models.loading import OURS
 from clothseg.training import transformers_internals
@@ -42,12 +44,12 @@ from clothseg.training.progress import Bar, Table
 
 
 def predicted_classes(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Class ids (N, H, W) uint8 at the labels' size: what the metric keeps instead of 18 maps of logits."""
+    """Return class ids (N, H, W) uint8 at the labels' size, which the metric keeps instead of maps of logits."""
     return match_labels(logits, labels)[0].argmax(dim=1).to(torch.uint8)
 
 
 class ClothesTrainer(Trainer):
-    """Trains a semantic segmentation model on `pixel_values` and `labels` as `TrainArguments` say."""
+    """Trains a semantic segmentation model on `pixel_values` and `labels` with the options of `TrainArguments`."""
 
     # The loss below is divided by the whole accumulated batch, so the Trainer must not divide it again.
     loss_is_scaled_for_ga = True
@@ -60,22 +62,28 @@ class ClothesTrainer(Trainer):
         parsing: TrainArguments,
         class_weights: torch.Tensor,
         teacher: Teacher | None = None,
+        labels: LabelSet = ATR,
         **kwargs: Any,
     ) -> None:
-        """As transformers' Trainer, plus our own options.
+        """Set up transformers' Trainer with our own options.
 
         Args:
-            class_weights: (18,) float32, the cross-entropy's.
-            teacher: whose probabilities to learn from, if `distillation_weight` is set.
+            network: model to train.
+            args: transformers' options.
+            parsing: our own options.
+            class_weights: (C,) float32 weights of the cross-entropy.
+            teacher: model whose probabilities are learned, if `distillation_weight` is set.
+            labels: the C classes.
+            kwargs: passed on to transformers' Trainer.
 
         Raises:
             ConfigError: this release of transformers or accelerate lacks a part that we override.
         """
         transformers_internals.check()
-        metric, terms = ClothesMetric(), torch.zeros(4, dtype=torch.float64)
+        metric, terms = ClothesMetric(labels), torch.zeros(4, dtype=torch.float64)
 
-        def count(prediction: EvalPrediction, compute_result: bool = True) -> dict[str, float]:
-            # batch_eval_metrics hands over what `prediction_step` returns, as tensors, whatever the type says
+        def compute(prediction: EvalPrediction, compute_result: bool = True) -> dict[str, float]:
+            # batch_eval_metrics passes what `prediction_step` returns, as tensors, contrary to the type.
             maps, losses = tuple(prediction.predictions)
             labels = torch.as_tensor(prediction.label_ids)
             metric.add_batch(predictions=torch.as_tensor(maps).cpu(), references=labels.cpu())
@@ -89,19 +97,19 @@ class ClothesTrainer(Trainer):
         if isinstance(network, SegformerForSemanticSegmentation):
             network.decode_head.__class__ = FoldedDecodeHead  # same parameters and names, a cheaper forward
         if network.config.model_type in OURS and args.ddp_find_unused_parameters is None:
-            args.ddp_find_unused_parameters = False  # they have none, and looking for them takes time
-        super().__init__(network, args, compute_metrics=count, **kwargs)
-        self.network, self.parsing = network, parsing
+            args.ddp_find_unused_parameters = False  # there are none, and searching for them takes time
+        super().__init__(network, args, compute_metrics=compute, **kwargs)
+        self.network, self.parsing, self.labels = network, parsing, labels
         self.processor: SegformerImageProcessorPil = kwargs["processing_class"]
         self.objective: Objective = Objective(parsing, class_weights.to(self.args.device), teacher)
-        self.numbers = NanGuard(kwargs.get("train_dataset"), late=self.args.device.type == "cuda")
-        self.add_callback(self.numbers)  # first of ours: nobody is to make anything of weights that are lost
+        self.nan_guard = NanGuard(kwargs.get("train_dataset"), late=self.args.device.type == "cuda")
+        self.add_callback(self.nan_guard)  # first, so that no other callback uses weights that are not finite
         self.average = WeightAverage(parsing.ema_decay) if parsing.ema_decay else None
         if self.average:
             self.add_callback(self.average)
         self.interruption = Interruption()
         self.add_callback(self.interruption)
-        # in place of the stock callbacks, which print a dictionary of 40 figures at each evaluation
+        # Replaces transformers' callbacks, which print a dictionary of 40 figures at each evaluation.
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
         if not self.args.disable_tqdm:
@@ -111,7 +119,8 @@ class ClothesTrainer(Trainer):
             self.add_callback(EarlyStoppingCallback(parsing.early_stopping_patience))
 
     def _prepare_inputs(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """The bytes that `ParsingDataset` serves, on the device, as the network and the losses take them."""
+        """Convert the uint8 arrays from `ParsingDataset`, on the device, to the inputs of the network and the
+        losses."""
         inputs = super()._prepare_inputs(inputs)
         if inputs["pixel_values"].dtype == torch.uint8:
             pixels = normalise(inputs["pixel_values"], self.processor)
@@ -121,11 +130,7 @@ class ClothesTrainer(Trainer):
     # Loss
 
     def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> torch.Tensor:
-        """What the loss of an accumulated batch is divided by: `Objective.totals` over all its parts and processes.
-
-        The Trainer counts labels other than -100 here, which is wrong for us twice over: 255 is ignored, and a
-        weighted mean is divided by weights, not by pixels.
-        """
+        """Return the divisor of an accumulated batch's loss: `Objective.totals` over all its parts and processes."""
         totals = torch.stack([self.objective.totals(batch["labels"].to(device)) for batch in batch_samples]).sum(dim=0)
         if self.args.world_size > 1:
             totals = self.accelerator.gather(totals.unsqueeze(0)).sum(dim=0)
@@ -149,7 +154,7 @@ class ClothesTrainer(Trainer):
             num_items_in_batch = self._get_num_items_in_batch([inputs], outputs.logits.device)
         seen = inputs["pixel_values"] if model.training else None
         loss = self.objective(outputs.logits, inputs["labels"], num_items_in_batch, seen)
-        self.numbers.note(loss, inputs["row"])
+        self.nan_guard.record(loss, inputs["row"])
         # Gradients are averaged over processes, but the divisor already counts the photos of all of them.
         loss = loss * self.args.world_size
         return (loss, {"logits": outputs.logits}) if return_outputs else loss
@@ -161,10 +166,10 @@ class ClothesTrainer(Trainer):
         prediction_loss_only: bool,
         ignore_keys: list[str] | None = None,
     ) -> Any:
-        """What the Trainer gathers from all processes, less the photos that only fill up the last batch.
+        """Return what the Trainer gathers from all processes, without the photos that only fill up the last batch.
 
-        The loss travels photo by photo: a mean of batches' means, as the Trainer takes it, would depend on how the
-        photos are cut into batches and spread over processes.
+        Losses are returned for each photo: the Trainer's mean of batch means would depend on how photos are divided
+        into batches and processes.
 
         Returns:
             No loss; class ids (N, H, W) uint8 with `Objective.of_photos` (N, 4); labels (N, H, W) uint8.
@@ -178,7 +183,7 @@ class ClothesTrainer(Trainer):
     # Optimizer
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """The Trainer's optimizer, with learning rates by depth where they are asked for."""
+        """Create the Trainer's optimizer, with learning rates by depth if they are set."""
         options = self.parsing.encoder_lr_scale, self.parsing.layer_lr_decay
         if self.optimizer is not None or options == (1, 1):
             return super().create_optimizer(model)
@@ -196,7 +201,7 @@ class ClothesTrainer(Trainer):
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LRScheduler:
-        """`exponential_schedule` by `lr_decay`, or with `lr_decay` 0 what `lr_scheduler_type` says."""
+        """Create `exponential_schedule` with `lr_decay`, or the schedule of `lr_scheduler_type` if `lr_decay` is 0."""
         optimizer, decay = optimizer or self.optimizer, self.parsing.lr_decay
         if decay and optimizer is not None and self.lr_scheduler is None:
             self.lr_scheduler = exponential_schedule(optimizer, decay, self.args.get_warmup_steps(num_training_steps))
@@ -211,19 +216,20 @@ class ClothesTrainer(Trainer):
         trial: Any = None,
         ignore_keys_for_eval: list[str] | None = None,
     ) -> TrainOutput:
-        """As transformers' Trainer; an average goes on from the same checkpoint, and signals stop it in good order."""
+        """Train like transformers' Trainer; resume the moving average from the same checkpoint, and stop cleanly on
+        signals."""
         if self.average and resume_from_checkpoint:
             self.average.checkpoint = str(resume_from_checkpoint)
         with self.interruption.listening():
             return super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
 
     def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
-        """Tell rows and their order the epoch, and take no step after the last one.
+        """Set the epoch of data set and sampler, and take no step after the last one.
 
-        accelerate 1.15 tells only one of the two, which one depending on how many samplers are wrapped in each other:
-        with several processes each epoch would repeat the first one's augmentation, and a run resumed within an
-        epoch would not see what it would have seen. And the Trainer takes one step too many when it resumes a
-        checkpoint of the very last step.
+        accelerate 1.15 sets only one of them; which one depends on how many samplers are nested. With several
+        processes, each epoch would repeat the augmentation of the first one, and a run resumed within an epoch would
+        get other data. In addition, the Trainer takes one step too many when it resumes a checkpoint of the very last
+        step.
         """
         if self.state.global_step >= self.state.max_steps:
             return
@@ -239,16 +245,16 @@ class ClothesTrainer(Trainer):
         )
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        self.numbers.settle()
+        self.nan_guard.check_pending()
         with writing(Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"):
             super()._save_checkpoint(model, trial)
-            if self.args.world_size > 1:  # the random state of each process is a file of its own
+            if self.args.world_size > 1:  # each process writes a file with its random state
                 self.accelerator.wait_for_everyone()
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
-        """Write the model, and its average before the checkpoint counts as saved and an older one is deleted.
+        """Write the model and its average, before the checkpoint counts as saved and an older one is deleted.
 
-        The Trainer's training_args.bin is replaced by JSON: it is a pickle, and holds the Hub token.
+        The Trainer's training_args.bin is replaced by JSON, since it is a pickle and contains the Hub token.
         """
         folder, token = Path(str(output_dir or self.args.output_dir)), self.args.hub_token
         self.args.hub_token = None
@@ -263,10 +269,10 @@ class ClothesTrainer(Trainer):
             self.average.save(folder)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        """Load a checkpoint's weights, whose names on disk are not SegFormer's names in memory.
+        """Load a checkpoint's weights, whose names on disk differ from SegFormer's names in memory.
 
-        The Trainer of transformers 5.24 matches them by name, finds nothing, warns and goes on with the weights that
-        the model happens to have; `from_pretrained` translates.
+        The Trainer of transformers 5.24 matches them by name, finds nothing, warns, and continues with the model's
+        current weights; `from_pretrained` translates the names.
         """
         stored = type(self.network).from_pretrained(resume_from_checkpoint, dtype=self.network.dtype)
         self.network.load_state_dict(stored.state_dict())
@@ -275,23 +281,23 @@ class ClothesTrainer(Trainer):
         self._load_from_checkpoint(str(self.state.best_model_checkpoint))
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
-        """Evaluate the averaged weights where an average is kept: they are what is saved at the end, as a rule."""
-        self.numbers.settle()
+        """Evaluate the averaged weights if there is an average, since they are usually the final model."""
+        self.nan_guard.check_pending()
         with self.average.applied(self.network) if self.average else contextlib.nullcontext():
             if self.args.world_size > 1:
-                # batch statistics differ from process to process, and the main one's are those that are saved
+                # batch statistics differ between processes; those of the main process are saved
                 for buffer in self.network.buffers():
                     torch.distributed.broadcast(buffer, 0)
             return super().evaluation_loop(*args, **kwargs)
 
     def keep_better(self) -> dict[str, float]:
-        """Leave in the network its weights of the end, or their average where that has the higher mIoU.
+        """Keep the final weights in the network, or their average if it has the higher mIoU.
 
         With `load_best_model_at_end` both are those of the best evaluation.
 
         Returns:
-            mIoU of each candidate, the one kept first: `{"averaged": 0.52, "trained": 0.51}`, or only `trained` where
-            no average was taken.
+            mIoU of each candidate, the kept one first: `{"averaged": 0.52, "trained": 0.51}`, or only `trained`
+                without an average.
         """
         average, self.average = self.average, None
         found = {"trained": self._figures()}
@@ -313,7 +319,7 @@ class ClothesTrainer(Trainer):
         return {name: candidate["mean_iou"] for name, candidate in found.items()}
 
     def _figures(self) -> dict[str, float]:
-        """Evaluate without a word to logs and callbacks, which have closed their books after the training."""
+        """Evaluate without logging, since logs and callbacks are finished after the training."""
         metrics = self.evaluation_loop(self.get_eval_dataloader(), "Evaluation").metrics
-        self.callback_handler.on_predict(self.args, self.state, self.control, metrics)  # closes the bar
+        self.callback_handler.on_predict(self.args, self.state, self.control, metrics)  # closes the progress bar
         return {key.removeprefix("eval_"): value for key, value in metrics.items()}

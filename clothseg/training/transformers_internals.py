@@ -1,7 +1,7 @@
-"""Everything that training uses of transformers and accelerate without their promise to keep it, with the reason.
+"""Every private part of transformers and accelerate that training uses, each with its reason.
 
-`check` runs before each training. A release that has changed one of these parts is named in one sentence, instead of
-a training that goes on without our code being called.
+`check` runs before each training. If a release has changed one of these parts, the training ends with a message that
+names it, instead of silently running without our code.
 """
 
 import contextlib
@@ -20,19 +20,19 @@ from clothseg.errors import ConfigError
 
 
 TESTED = {"transformers": "5.24.0", "accelerate": "1.15.0"}
-"""The releases that the tests ran with: those that requirements-train.txt pins."""
+"""The tested releases, pinned in requirements-train.txt."""
 
 
 class Internal(NamedTuple):
     """A private part of a library's class, and why we need it.
 
     Attributes:
-        owner: module and class, `transformers.trainer.Trainer`.
-        name: of the attribute.
+        owner: module and class, such as `transformers.trainer.Trainer`.
+        name: name of the attribute.
         reason: what we do with it.
-        parameters: of a method, those that we pass or read by name.
-        called: whether the class's own methods must use the name, without which an override would never run.
-        of_instance: made by a method, so that the class itself does not have it.
+        parameters: parameters of a method that we pass or read by name.
+        called: whether the class's own methods must use the name; an override would otherwise never run.
+        of_instance: whether a method creates it, so that the class itself lacks it.
     """
 
     owner: str
@@ -50,7 +50,7 @@ INTERNALS = (
     Internal(
         TRAINER,
         "_get_num_items_in_batch",
-        "counts what an accumulated batch is divided by: the Trainer knows neither 255 nor class weights",
+        "computes the divisor of an accumulated batch: the Trainer ignores neither 255 nor applies class weights",
         ("batch_samples", "device"),
     ),
     Internal(
@@ -60,12 +60,14 @@ INTERNALS = (
         ("train_dataloader", "epoch"),
     ),
     Internal(TRAINER, "_get_dataloader", "lets the loader's processes outlive SIGTERM"),
-    Internal(TRAINER, "_save_checkpoint", "removes a checkpoint that could not be written whole", ("model", "trial")),
+    Internal(
+        TRAINER, "_save_checkpoint", "removes a checkpoint that could not be written completely", ("model", "trial")
+    ),
     Internal(TRAINER, "_save", "saves the average, and no pickle of the arguments", ("output_dir", "state_dict")),
     Internal(
         TRAINER,
         "_load_from_checkpoint",
-        "loads a checkpoint by from_pretrained, which knows its names on disk",
+        "loads a checkpoint by from_pretrained, which translates its names on disk",
         ("resume_from_checkpoint", "model"),
     ),
     Internal(TRAINER, "_load_best_model", "loads the best checkpoint in the same way"),
@@ -73,10 +75,10 @@ INTERNALS = (
     Internal(
         TRAINER,
         "_created_lr_scheduler",
-        "says that the schedule is ours, so that it is built only once",
+        "marks the schedule as ours, so that it is built only once",
         of_instance=True,
     ),
-    Internal(LOADER, "base_dataloader", "is where loader processes are really started", of_instance=True),
+    Internal(LOADER, "base_dataloader", "is where loader processes are started", of_instance=True),
     Internal(
         "accelerate.data_loader.SeedableRandomSampler",
         "set_epoch",
@@ -95,10 +97,10 @@ INTERNALS = (
 
 
 def check() -> None:
-    """Make sure that transformers and accelerate still have the parts in `INTERNALS`.
+    """Check that transformers and accelerate still have the parts in `INTERNALS`.
 
     Raises:
-        ConfigError: naming the first part that is gone or has changed, its reason and the release that was tested.
+        ConfigError: names the first part that is missing or has changed, its reason and the tested release.
     """
     for internal in INTERNALS:
         fault = _fault(internal)
@@ -131,7 +133,7 @@ def _fault(internal: Internal) -> str | None:
 
 
 def _names(method: object) -> Iterator[str]:
-    """Names of attributes that a function reads or writes, those of functions within it included."""
+    """Return the names of the attributes that a function reads or writes, including functions within it."""
     codes = [method.__code__] if isinstance(method, FunctionType) else []
     while codes:
         code = codes.pop()
@@ -143,12 +145,12 @@ def _names(method: object) -> Iterator[str]:
 
 
 def use_published_names(model: PreTrainedModel) -> None:
-    """Have `save_pretrained` write the names that all transformers releases know.
+    """Make `save_pretrained` write the tensor names that all transformers releases know.
 
-    transformers 5.9 renamed SegFormer's modules in memory. It writes the old names back, but only those that it has
-    met when the model was loaded: a decode head that the file lacked, as in nvidia/mit-b2, would be saved as
+    transformers 5.9 renamed SegFormer's modules in memory. It writes the old names back, but only those that it met
+    when the model was loaded. A decode head that the file lacked, as in nvidia/mit-b2, would be saved as
     `decode_head.linear_projections`, which older releases do not know and replace by random numbers. For a model that
-    was not loaded at all it takes the architecture's whole list of names, and so it does where this attribute is None.
+    was not loaded at all it uses the architecture's whole list of names; it also does so if this attribute is None.
     """
     model._weight_conversions = None  # type: ignore[assignment]
 
@@ -158,8 +160,9 @@ def use_published_names(model: PreTrainedModel) -> None:
 
 @contextlib.contextmanager
 def without_load_report() -> Iterator[None]:
-    """Load a model without transformers' table of missing tensors, where we say ourselves what it means."""
-    # not by its level: at that of errors transformers would check a plan for several GPUs, and warn that there is none
+    """Load a model without transformers' table of missing tensors, which our own message replaces."""
+    # Not by the log level: at the level of errors, transformers would check a plan for several GPUs and warn that
+    # there is none.
     logger = logging.getLogger("transformers.modeling_utils")
 
     def drop_report(record: logging.LogRecord) -> bool:
@@ -176,7 +179,8 @@ def without_load_report() -> Iterator[None]:
 
 
 def innermost_sampler(loader: Any) -> Sampler:
-    """The sampler that decides the rows' order, below the batch samplers that accelerate wraps around it."""
+    """Return the sampler that decides the order of the rows, below the batch samplers that accelerate wraps around
+    it."""
     sampler = loader.batch_sampler
     while hasattr(sampler, "batch_sampler"):
         sampler = sampler.batch_sampler
@@ -184,13 +188,13 @@ def innermost_sampler(loader: Any) -> Sampler:
 
 
 def initialize_workers(loader: Any, initialize: Callable[[Any], Callable[[int], None]], seed: int) -> DataLoader:
-    """Set what a loader's processes run first; accelerate's own loader takes the attribute and ignores it.
+    """Set what a loader's processes run first; accelerate's own loader accepts the attribute but ignores it.
 
     Args:
-        loader: of accelerate.
-        initialize: is given the present function, or None, and returns the new one.
-        seed: of the random numbers that the loader draws for its processes. By default it takes them from torch's own,
-            which dropout draws from as well, and processes that persist would leave these where new ones do not.
+        loader: created by accelerate.
+        initialize: receives the current function, or None, and returns the new one.
+        seed: seed of the loader's random numbers for its processes. By default they come from torch's global
+            generator, which dropout also uses, so persistent processes would change dropout.
 
     Returns:
         `loader`.

@@ -1,5 +1,6 @@
 """What the tab for one photo answers, without a browser."""
 
+import gc
 import json
 import re
 import zipfile
@@ -16,11 +17,11 @@ from paper_dolls import draw
 from PIL import Image
 
 from clothseg import Segmentation, Segmenter
-from clothseg.app.answers import Answers
+from clothseg.app.answers import EXPORTS, Answers
 from clothseg.app.cards import cards
 from clothseg.app.components.parts import find_parts
 from clothseg.app.i18n import tr
-from clothseg.app.selection import PhotoResult, first_picks
+from clothseg.app.selection import PhotoResult, cutout_of, first_picks
 from clothseg.app.settings import DEFAULT_CUTOUT, DEFAULT_OPTIONS, DEFAULT_TICKS, cutout_values
 from clothseg.labels import GROUPS, LABEL2ID
 from clothseg.options import SegmentOptions
@@ -175,13 +176,30 @@ def test_files_are_of_what_the_browser_shows(answers: Answers, doll: PhotoResult
     assert answers.file("cutout")(said, None, False, *PLAIN) is None
 
 
+def test_files_for_other_tools(answers: Answers, doll: PhotoResult) -> None:
+    said = {"number": doll.number, "picked": ["Left-shoe"], "edits": []}
+    for _, kind in EXPORTS:
+        path = Path(answers.for_tool(said, doll, kind, "rgba(160, 48, 80, 1)", True, *PLAIN))
+        assert path.name.startswith("doll-") and path.stat().st_size > 50
+    with zipfile.ZipFile(answers.for_tool(said, doll, "tryon-lower", "#a03050", False, *PLAIN)) as archive:
+        with Image.open(archive.open("agnostic-mask.png")) as image:
+            assert np.array_equal(np.asarray(image), np.asarray(doll.result.tryon("lower").mask))
+    with Image.open(answers.for_tool(said, doll, "recolor", "#a03050", False, *PLAIN)) as image:
+        assert np.array_equal(np.asarray(image), np.asarray(doll.result.recolor("Left-shoe", "#a03050")))
+    with Image.open(answers.for_tool(said, doll, "packshot-4:5", "", False, *PLAIN)) as image:
+        assert image.width * 5 == pytest.approx(image.height * 4, abs=5)
+    assert answers.for_tool(said, doll, "/etc/passwd", "#a03050", False, *PLAIN) is None
+    assert answers.for_tool(said, None, "svg", "#a03050", False, *PLAIN) is None
+
+
 def test_a_preview_is_for_the_result_that_is_shown(answers: Answers, doll: PhotoResult) -> None:
     doll = replace(doll, picked=("Hat",))
     said = {"number": doll.number, "picked": ["Skirt"]}
     assert answers.preview(said, doll, *PLAIN)["news"]["cutout"]["picked"] == ["Skirt"]
     assert answers.preview(said | {"number": 0}, doll, *PLAIN)["news"]["cutout"]["picked"] == ["Hat"]
     assert answers.preview(said | {"picked": []}, doll, *PLAIN)["news"]["cutout"] is None
-    assert answers.preview(said, None, *PLAIN) == gr.skip()
+    assert answers.preview({}, None, *PLAIN) == gr.skip()
+    assert answers.preview(said, None, *PLAIN)["news"] == {"number": doll.number, "lost": True}
 
 
 def test_a_link_names_classes_only_if_others_are_picked(answers: Answers, doll: PhotoResult) -> None:
@@ -194,15 +212,35 @@ def test_a_link_names_classes_only_if_others_are_picked(answers: Answers, doll: 
     assert link(["Hat", "Face"]) == "?keep=Hat,Face"
 
 
+def test_the_file_to_drag_is_written_when_wanted_and_holds_no_photo(
+    answers: Answers, photo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr("clothseg.app.answers.lazy_file", lambda make: told.append(make) or "later/1")
+    seen, value = analyse(answers, photo)
+    said = {"number": seen.number, "picked": value["picked"]}
+    download = answers.preview(said, seen, *PLAIN)["news"]["download"]
+    assert (download["url"], download["name"], download["picked"]) == (
+        "later/1",
+        "holiday-cutout.png",
+        value["picked"],
+    )
+    with Image.open(told[0]()) as made:
+        assert np.array_equal(np.asarray(made), np.asarray(cutout_of(seen.result, value["picked"], DEFAULT_CUTOUT)))
+    del seen
+    gc.collect()
+    assert told[0]() is None
+
+
 def test_each_part_has_a_card(doll: PhotoResult) -> None:
     parts = find_parts(doll.result)
-    made = cards(doll.result, parts)
+    made = cards(doll.small, parts)
     assert re.findall(r'data-key="([^"]+)"', made) == [part.key for part in parts]
     assert all(f"<b>{tr(part.name)}</b>" in made for part in parts) and made.count("data:image/webp") == len(parts)
     picks = dict(re.findall(r'data-pick="([^"]*)">([^<]+)<', made))
     garments = " ".join(part.key for part in parts if part.name in GROUPS["All garments"])
     assert picks[garments] == "All garments" and picks[""] == "None"
-    assert cards(doll.result, ()) == ""
+    assert cards(doll.small, ()) == ""
 
 
 def test_cards_are_grouped_by_person(doll: PhotoResult) -> None:
@@ -210,6 +248,7 @@ def test_cards_are_grouped_by_person(doll: PhotoResult) -> None:
     right = np.arange(label_map.shape[1]) > label_map.shape[1] // 2
     both = replace(doll.result, person_map=(label_map > 0) * (1 + right).astype(np.uint8))
     made = cards(both, find_parts(both))
+    assert 'src=""' not in made
     places = [made.index(text) for text in (">Person 1<", '/1" data-class', ">Person 2<", '/2" data-class')]
     assert places == sorted(places)
 

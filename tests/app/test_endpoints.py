@@ -1,6 +1,6 @@
 """The app's endpoints, called as programs call them.
 
-Covers `clothseg.app.photo_input`, `clothseg.app.mcp`.
+Covers `clothseg.app.endpoint_events`, `clothseg.app.photo_input`, `clothseg.app.mcp`.
 """
 
 import asyncio
@@ -28,8 +28,9 @@ from PIL import Image
 from clothseg import Click, Segmentation, Segmenter
 from clothseg.app import about
 from clothseg.app.mcp import OLD_SWITCHES
+from clothseg.batch.photo_files import KINDS
 from clothseg.labels import GROUPS, NAMES, hex_color
-from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions
+from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, PackshotOptions, TryonOptions
 from clothseg.postprocess.strokes import Stroke
 
 
@@ -158,6 +159,46 @@ def test_masks_are_the_librarys(client: Client, photo: Path, expected: Segmentat
         client.predict(handle_file(photo), ["Sock"], api_name="/masks")
 
 
+def test_tryon_gives_what_the_library_gives(client: Client, photo: Path, expected: Segmentation) -> None:
+    mask, picture = client.predict(handle_file(photo), "lower", {"reach": 3, "blur": 2}, api_name="/tryon")
+    made = expected.tryon(options=TryonOptions(part="lower", reach=3, blur=2))
+    assert (Path(mask).name, Path(picture).name) == ("holiday-agnostic-mask.png", "holiday-agnostic.png")
+    assert np.array_equal(read(mask), np.asarray(made.mask)) and np.array_equal(
+        read(picture), np.asarray(made.picture)
+    )
+    with pytest.raises(AppError, match="part can be upper, lower or overall, not 'shoes'"):
+        client.predict(handle_file(photo), "shoes", api_name="/tryon")
+    with pytest.raises(AppError, match="A try-on mask has no option 'wide'"):
+        client.predict(handle_file(photo), "upper", {"wide": 3}, api_name="/tryon")
+
+
+def test_export_gives_what_the_library_gives(
+    client: Client, photo: Path, expected: Segmentation, tmp_path: Path
+) -> None:
+    for kind, polygons in (("cvat", True), ("yolo", False)):
+        path = Path(client.predict(handle_file(photo), kind, ["Body"], polygons=polygons, api_name="/export"))
+        expected.export(tmp_path / path.name, kind, "Body", polygons=polygons)
+        assert path.read_bytes().replace(b"tiny", b"") == (tmp_path / path.name).read_bytes().replace(b"tiny", b"")
+        assert path.name == f"holiday-{kind}{path.suffix}"
+    with pytest.raises(
+        AppError, match="The format can be coco, yolo, labelme, label-studio, cvat, svg, psd, not 'voc'"
+    ):
+        client.predict(handle_file(photo), "voc", api_name="/export")
+
+
+def test_recolor_and_packshot_give_what_the_library_gives(client: Client, photo: Path, expected: Segmentation) -> None:
+    path = client.predict(handle_file(photo), ["Upper"], "#a03050", api_name="/recolor")
+    assert np.array_equal(read(path), np.asarray(expected.recolor("Upper", "#a03050")))
+    shot = {"aspect": "4:5", "shadow": True}
+    path = client.predict(handle_file(photo), ["Body"], shot, {"background": "#eeeeee"}, api_name="/packshot")
+    made = expected.packshot("Body", packshot=PackshotOptions.of(shot), options=CutoutOptions("#eeeeee"))
+    assert np.array_equal(read(path), np.asarray(made))
+    with pytest.raises(AppError, match="colour such as"):
+        client.predict(handle_file(photo), ["Upper"], "red", api_name="/recolor")
+    with pytest.raises(AppError, match="aspect can be 1:1, 4:5 or 3:4"):
+        client.predict(handle_file(photo), ["Upper"], {"aspect": "2:1"}, api_name="/packshot")
+
+
 OTHERWISE = {"people": "all", "edges": "plain", "zoom": "off", "tta": True, "rules": True}
 
 
@@ -217,7 +258,10 @@ def test_batch_gives_a_zip_and_says_which_photo_was_bad(
     ("photos", "message"),
     [
         (None, "No photos were given; add photos or a ZIP of photos."),
-        ("photo", "Choose what to write from labels, cutouts, masks, overlays, items, coco, not mattes."),
+        (
+            "photo",
+            f"Choose what to write from {', '.join(KINDS)}, not mattes.",
+        ),
     ],
 )
 def test_a_batch_that_cannot_be_done_says_why(client: Client, photo: Path, photos: Any, message: str) -> None:
@@ -244,7 +288,20 @@ def test_labels_and_health_say_what_the_label_map_means_and_who_made_it(client: 
 
 def test_only_the_named_endpoints_are_shown(client: Client) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(named) == {"/segment", "/refine", "/cutout", "/masks", "/items", "/batch", "/labels", "/health"}
+    assert set(named) == {
+        "/segment",
+        "/refine",
+        "/cutout",
+        "/masks",
+        "/tryon",
+        "/recolor",
+        "/packshot",
+        "/items",
+        "/export",
+        "/batch",
+        "/labels",
+        "/health",
+    }
     assert [p["parameter_name"] for p in named["/cutout"]["parameters"]] == [*CUTOUT, *ENDPOINT_OPTIONS, *OLD_SWITCHES]
     assert [p["parameter_name"] for p in named["/segment"]["parameters"] if not p["parameter_has_default"]] == [
         "photo"
@@ -340,7 +397,11 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
         "refine": {"photo": url, "clicks": [{"x": 100, "y": 150, "label": "Bag"}], "exclude": ["Hat"]},
         "cutout": {"photo": url, "classes": ["Hair"], "options": {"crop": True, "margin": 3}, "zoom": "off"},
         "masks": {"photo": url, "classes": ["Body"], "options": {"invert": True}},
+        "tryon": {"photo": url, "part": "overall", "options": {"shape": "outline", "blur": 2}},
+        "recolor": {"photo": url, "classes": ["Upper"], "color": "#a03050"},
+        "packshot": {"photo": url, "options": {"aspect": "4:5", "shadow": True}},
         "items": {"photo": url, "cutouts": True, "people": "all"},
+        "export": {"photo": url, "format": "labelme"},
         "batch": {"photos": [url, url], "kinds": ["labels"]},
         "labels": {},
         "health": {},
@@ -377,11 +438,14 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
         == expected.cutout("Hair", options=CutoutOptions(crop=True, margin=3)).size
     )
     assert read_url(re.search(r"http\S+?-mask-kept\.png", text["masks"])[0]).mode == "L"
+    assert read_url(re.search(r"http\S+-agnostic-mask\.png", text["tryon"])[0]).size == expected.photo.size
+    assert "-recolored.png" in text["recolor"] and "-packshot.png" in text["packshot"]
+    assert "-labelme.json" in text["export"]
     assert "'kind': 'click'" in text["refine"] and "-labels.png" in text["refine"]
     assert "-items.zip" in text["items"] and "'wearer': 1" in text["items"]
     assert "clothseg.zip" in text["batch"] and "'done': 2" in text["batch"]
     assert "'Scarf'" in text["labels"] and "'tiny'" in text["health"]
-    assert local.isError and "no public host" in local.content[0].text
+    assert local.isError and "not a public host" in local.content[0].text
     assert wrong.isError and "corp" in wrong.content[0].text
 
 

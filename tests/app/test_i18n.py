@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clothseg import labels
-from clothseg.app import about, i18n, messages, settings
+from clothseg.app import about, answers, i18n, messages, settings
 from clothseg.app.i18n import LANGUAGES, catalogue, deferred, percent, preferred, resolve, tr, use_language
 from clothseg.app.tabs import batch
 from clothseg.models import loading
@@ -24,6 +24,7 @@ HELD = (  # what `tr` is given by name
     *(text for switch in settings.SWITCHES for text in (switch.label, switch.info)),
     *settings.BACKGROUNDS,
     *(name for name, _ in batch.KINDS),
+    *(name for name, _ in answers.EXPORTS),
     *about.MEANINGS.values(),
     *about.LIMITS,
     *messages.MESSAGES,

@@ -48,9 +48,13 @@ def pair() -> Segmentation:
     return Segmentation(Image.fromarray(image), np.hstack([doll.mask for doll in dolls]), person_map=people)
 
 
+def seen_of(result: Segmentation) -> PhotoResult:
+    return PhotoResult("", SegmentOptions(), result, result)
+
+
 def test_no_result_is_taken_for_an_earlier_one(doll: Segmentation) -> None:
     # As gradio does, to tell whether a state has changed; by their places in memory, these would be but two or three.
-    seen = PhotoResult("", SegmentOptions(), doll, doll)
+    seen = seen_of(doll)
     later = [replace(seen) for _ in range(20)]
     assert len({deep_hash(each) for each in later}) == 20
     assert {each.started for each in later} == {seen.number} and {each.preview for each in later} == {seen.preview}
@@ -109,16 +113,23 @@ def test_one_person_can_be_cut_out_alone(pair: Segmentation) -> None:
 @pytest.mark.parametrize("background", ["none", "#ff0000"])
 def test_a_preview_is_the_file_but_smaller_and_whole(doll: Segmentation, background: str) -> None:
     with Image.open(
-        preview_of(doll, ["Skirt", "Hat"], CutoutOptions(background, crop=True, margin=9, grow=4))
+        preview_of(seen_of(doll), ["Skirt", "Hat"], CutoutOptions(background, crop=True, margin=9, grow=4))
     ) as shown:
         assert shown.mode == "RGBA" and max(shown.size) == PREVIEW
         whole = doll.cutout("Skirt", "Hat", options=CutoutOptions(grow=4)).resize(shown.size)
         assert np.abs(np.asarray(whole, np.int16) - np.asarray(shown)).mean() < 3
 
 
+def test_a_preview_shows_one_person_alone(pair: Segmentation) -> None:
+    keys = [part.key for part in find_parts(pair) if part.person == 2]
+    with Image.open(preview_of(seen_of(pair), keys, CutoutOptions())) as shown:
+        alpha = np.asarray(shown)[..., 3]
+    assert np.array_equal(alpha > 0, mask_of_parts(pair, keys))  # it is not larger than previews are
+
+
 def test_a_picture_behind_shows_in_the_preview(doll: Segmentation) -> None:
     wall = Image.new("RGB", (20, 20), "#123456")
-    with Image.open(preview_of(doll, ["Skirt"], CutoutOptions(background=wall))) as shown:
+    with Image.open(preview_of(seen_of(doll), ["Skirt"], CutoutOptions(background=wall))) as shown:
         assert shown.mode == "RGB" and shown.getpixel((0, 0)) == (0x12, 0x34, 0x56)
 
 

@@ -155,7 +155,7 @@ def test_names_are_no_formulas(segmenter: Segmenter, tmp_path: Path) -> None:
     ("wanted", "options", "error"),
     [
         ({"kinds": ()}, {}, "Choose what to write"),
-        ({"kinds": ("labels", "masks")}, {}, "not masks"),
+        ({"kinds": ("labels", "mattes")}, {}, "not mattes"),
         ({"classes": ("Trousers",)}, {}, "Trousers"),
         ({}, {"edges": "soft"}, "edges can be"),
         ({}, {"paths": []}, "No photos were given"),

@@ -59,7 +59,7 @@ def test_the_app_saves_what_refine_corrected(tmp_path: Path) -> None:
     """The endpoint's function itself, as gradio calls it."""
     import gradio as gr
 
-    from clothseg.app.endpoints import add_endpoints
+    from clothseg.app.endpoint_events import add_endpoints
 
     doll = draw(1, 90, 60)
     first = Segmentation(Image.fromarray(doll.image), doll.mask)

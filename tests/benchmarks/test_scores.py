@@ -103,7 +103,7 @@ def test_windows_print_a_line_for_each_way(
         write_parquet(tmp_path / f"{name}.parquet", 3)
     sliding_window.main([str(tmp_path), str(tiny_model), "--photos", "2"])
     _, *rows = table(capsys.readouterr().out)
-    assert [row[0] for row in rows[:2]] == ["one look", "windows of 0.8"]
+    assert [row[0] for row in rows[:2]] == ["one pass", "windows of 0.8"]
     assert rows[0][1] == "1.0" and len(rows) == 1 + 2 * len(sliding_window.SHARES)
 
 

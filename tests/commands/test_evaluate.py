@@ -150,7 +150,7 @@ def test_only_the_split_that_is_scored_is_needed(
 def test_masks_that_cannot_be_right_are_not_scored(tiny_model: Path, tmp_path: Path) -> None:
     dolls = [doll._replace(mask=(doll.mask > 0).astype(np.uint8)) for doll in draw_many(3, 0, 64, 48)]
     write_parquet(tmp_path / "test.parquet", dolls)
-    with pytest.raises(DataError, match=r"cannot be right: they hold only 0 .Background. and 1 .Hat."):
+    with pytest.raises(DataError, match=r"cannot be right: they contain only 0 .Background. and 1 .Hat."):
         run(tiny_model, tmp_path)
     nobody = [doll._replace(mask=doll.mask * 0) for doll in dolls]
     write_parquet(tmp_path / "test.parquet", nobody)

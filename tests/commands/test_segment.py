@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -17,7 +18,7 @@ from results import files, table
 from clothseg import Segmentation, Segmenter
 from clothseg.cli import main
 from clothseg.labels import GROUPS, NAMES
-from clothseg.options import CutoutOptions
+from clothseg.options import CutoutOptions, PackshotOptions, TryonOptions
 
 
 pytestmark = pytest.mark.usefixtures("load_once")
@@ -239,6 +240,56 @@ def test_masks_have_a_folder_for_each_class(
     assert "add cutouts or masks to --write" in capsys.readouterr().err
 
 
+def test_tryon_masks_have_their_options(
+    photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    argv = ["segment", str(photos / "a.png"), "--out", str(out), "--model", str(tiny_model), "--write"]
+    assert main([*argv, "tryon", "--part", "lower", "--shape", "outline", "--reach", "0", "--blur", "1.5"]) == 0
+    options = TryonOptions(part="lower", shape="outline", reach=0, blur=1.5)
+    made = Segmenter.from_pretrained(str(tiny_model))(photos / "a.png").tryon(options=options)
+    assert files(out) >= {"tryon/agnostic-mask/a.png", "tryon/agnostic/a.png"}
+    for folder, picture in zip(("agnostic-mask", "agnostic"), made, strict=True):
+        np.testing.assert_array_equal(np.asarray(Image.open(out / "tryon" / folder / "a.png")), np.asarray(picture))
+    capsys.readouterr()
+    assert main([*argv, "tryon"]) == 0 and "1 of 1 photos segmented" in capsys.readouterr().out
+    assert main([*argv, "tryon"]) == 0 and "0 of 0 photos segmented" in capsys.readouterr().out
+    assert main([*argv, "labels", "--blur", "2"]) == 2 and "--blur is an option of try-on" in capsys.readouterr().err
+    assert main([*argv, "tryon", "--reach", "999"]) == 2 and "from 0 to 256, not 999" in capsys.readouterr().err
+
+
+def test_annotations_for_other_tools(photos: Path, tiny_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    argv = ["segment", str(photos), "--out", str(out), "--model", str(tiny_model), "--polygons", "--write"]
+    assert main([*argv, "yolo", "labelme", "label-studio", "cvat", "svg"]) == 1
+    each = {"yolo/labels": "txt", "labelme": "json", "label-studio": "json", "cvat": "xml", "svg": "svg"}
+    expected = {f"{kind}/{name}.{suffix}" for kind, suffix in each.items() for name in ("a", "june/b")}
+    merged = {"yolo/data.yaml", "label-studio.json", "label-studio.xml", "cvat.xml", "results.csv"}
+    assert files(out) == expected | merged | {"summaries/a.json", "summaries/june/b.json"}
+    names = re.findall(r'<image id="(\d)" name="([^"]+)"', (out / "cvat.xml").read_text())
+    assert names == [("0", "a.png"), ("1", "june/b.JPG")]
+    result = Segmenter.from_pretrained(str(tiny_model))(photos / "a.png")
+    result.export(tmp_path / "a.txt", "yolo")
+    assert (out / "yolo" / "labels" / "a.txt").read_bytes() == (tmp_path / "a.txt").read_bytes() != b""
+    tasks = json.loads((out / "label-studio.json").read_text())
+    assert [task["data"]["image"].partition("d=")[2] for task in tasks] == ["a.png", "june/b.JPG"]
+    assert tasks[0]["predictions"][0]["result"][0]["type"] == "polygonlabels"
+
+
+def test_packshots(photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    argv = ["segment", str(photos / "a.png"), "--out", str(out), "--model", str(tiny_model)]
+    more = ["--packshot", "--aspect", "4:5", "--padding", "0.1", "--shadow", "--background", "#eeeeee", "--grow", "1"]
+    assert main([*argv, *more]) == 0
+    shot = PackshotOptions(aspect="4:5", padding=0.1, shadow=True)
+    result = Segmenter.from_pretrained(str(tiny_model))(photos / "a.png")
+    made = result.packshot(packshot=shot, options=CutoutOptions("#eeeeee", grow=1))
+    np.testing.assert_array_equal(np.asarray(Image.open(out / "packshots" / "a.png")), np.asarray(made))
+    assert files(out) == {"packshots/a.png", "summaries/a.json", "results.csv"}
+    assert main([*argv, "--write", "labels", "--packshot"]) == 0 and (out / "labels" / "a.png").exists()
+    assert main([*argv, "--aspect", "4:5"]) == 2 and "add --packshot" in capsys.readouterr().err
+
+
 def test_exit_status_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     for argv in (["--help"], ["segment", "--help"]):
         with pytest.raises(SystemExit):
@@ -266,7 +317,10 @@ def test_one_coco_data_set_for_a_folder(
     assert all(isinstance(each["segmentation"], list) for each in last)
     assert main(argv[:-1]) == 1  # run lengths: done again
     assert isinstance(COCO(out / "coco.json").dataset["annotations"][0]["segmentation"], dict)
-    assert main([*argv[:-2], "labels", "--polygons"]) == 2 and "add coco to --write" in capsys.readouterr().err
+    assert (
+        main([*argv[:-2], "labels", "--polygons"]) == 2
+        and "add coco, label-studio or cvat to --write" in capsys.readouterr().err
+    )
 
 
 def test_what_an_earlier_run_made_is_not_replaced_without_a_word(

@@ -7,7 +7,9 @@ import json
 import zipfile
 from base64 import b64encode
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +28,7 @@ from browsing import (
 )
 from paper_dolls import draw
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from benchmarks import page as page_benchmark
 from clothseg import Click, Segmentation, Segmenter
@@ -34,8 +36,10 @@ from clothseg.app.components.parts import find_parts, mask_of_parts
 from clothseg.app.i18n import tr
 from clothseg.app.selection import cutout_of, first_picks
 from clothseg.app.settings import DEFAULT_CUTOUT, DEFAULT_OPTIONS
+from clothseg.images.image_file import MAX_PIXELS
 from clothseg.labels import GROUPS
 from clothseg.options import CutoutOptions
+from clothseg.postprocess.strokes import Stroke
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +95,12 @@ def slow(page: Page, path: str) -> None:
 def test_from_photo_to_cutout(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
     for place in ("#photo", "#examples", ".title h1"):
         expect(page.locator(place)).to_be_in_viewport(ratio=0.9)
+    calls: list[Any] = []
+    page.on("request", lambda sent: calls.append(sent.post_data_json["data"]) if "/queue/join" in sent.url else None)
     upload(page, photos[0])
     await_result(page)
+    given = [call for call in calls if len(call) > 1 and isinstance(call[1], dict)]
+    assert len(given) == 1, "gradio tells twice of a new photo; it is to be segmented once"
     parts = find_parts(expected)
     first = first_picks(parts, ())
     assert picked(page) == first
@@ -187,6 +195,25 @@ def test_a_photo_waits_for_the_settings_of_a_link(page: Page, served: str, photo
     assert page.evaluate("window.late.length")
 
 
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_a_photo_of_too_many_pixels_is_reduced_by_the_browser(
+    page: Page, served: str, photos: list[Path], tmp_path: Path
+) -> None:
+    def with_lower_limit(route: Route) -> None:
+        answer = route.fetch()
+        limit = f"const MOST_PIXELS = {MAX_PIXELS}"
+        assert limit in answer.text()
+        route.fulfill(response=answer, body=answer.text().replace(limit, "const MOST_PIXELS = 100000"))
+
+    page.route(f"{served}/", with_lower_limit)
+    page.reload()
+    upload(page, photos[1])
+    expect(page.locator("#said-here")).to_contain_text("It was reduced to 258 × 387 pixels.")
+    await_result(page)
+    with Image.open(download(page, "#save", tmp_path)) as image:
+        assert image.size == (258, 387) and Path(image.filename).name == "evening-cutout.png"
+
+
 def test_examples_are_one_click_away(page: Page, tmp_path: Path) -> None:
     page.locator("#examples button").first.click()
     await_result(page)
@@ -274,6 +301,44 @@ def test_the_cutout_can_be_copied(page: Page, photos: list[Path], expected: Segm
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+def test_dragging_or_the_right_button_gives_the_whole_file(
+    page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path
+) -> None:
+    upload(page, photos[0])
+    await_result(page)
+    keys = picked(page)
+    box, point = (
+        page.locator(".stage .list").bounding_box(),
+        stage_point(page, expected, inner_point(mask_of_parts(expected, keys[:1]))),
+    )
+    x, y = box["x"] + point["x"], box["y"] + point["y"]
+    page.evaluate(
+        "addEventListener('dragstart', (event) => { window.dragged = event.dataTransfer.getData('DownloadURL'); })"
+    )
+    for _ in range(100):  # until the server has told the file's address
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 30, y + 20, steps=4)
+        page.mouse.up()
+        if dragged := page.evaluate("window.dragged"):
+            break
+        page.wait_for_timeout(100)
+    kind, name, url = dragged.split(":", 2)
+    assert (kind, name) == ("image/png", "holiday-cutout.png")
+    file = page.request.get(url)
+    assert file.ok and 'filename="holiday-cutout.png"' in file.headers["content-disposition"]
+    path = tmp_path / name
+    path.write_bytes(file.body())
+    assert_file(path, expected, keys, DEFAULT_CUTOUT)
+    assert page.request.get(f"{url}0").status == 404
+
+    page.mouse.click(x, y, button="right")
+    with page.expect_download() as waiting:
+        page.get_by_role("menuitem", name="Download the cut-out").click()
+    assert_file(waiting.value.path(), expected, keys, DEFAULT_CUTOUT)
+
+
+@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
 def test_a_link_brings_its_settings(page: Page, served: str, photos: list[Path], library: Segmenter) -> None:
     query = "?edges=plain&keep=Hair,Face&opacity=0.4&background=%23ff8800&crop=true"
     page.goto(served + query)
@@ -291,7 +356,7 @@ def test_a_link_brings_its_settings(page: Page, served: str, photos: list[Path],
     expect(page.locator("#link-text textarea, #link-text input")).to_have_value(f"{served}/{query}")
 
 
-def test_a_wrong_region_is_corrected_by_a_click(
+def test_a_wrong_region_is_corrected_by_click_and_brush(
     page: Page, photos: list[Path], library: Segmenter, expected: Segmentation, tmp_path: Path
 ) -> None:
     upload(page, photos[0])
@@ -307,15 +372,36 @@ def test_a_wrong_region_is_corrected_by_a_click(
     corrected = library.refine(expected, [Click(click["x"], click["y"], "Scarf")])
     assert corrected.mask("Scarf").sum() > expected.mask("Scarf").sum()
     assert_labels(page, corrected.label_map, tmp_path)
-    page.locator('.stage [data-do="undo"]').click()
-    await_result(page, number)
+
+    for tool, label in (("brush", "Bag"), ("erase", "Background")):
+        page.locator(f".stage .tools [value={tool}]").check(force=True)
+        if tool == "brush":
+            page.locator(".stage .tools select").select_option(label)
+        box, point = page.locator(".stage .list").bounding_box(), stage_point(page, expected, (x, y))
+        page.mouse.move(box["x"] + point["x"] - 20, box["y"] + point["y"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + point["x"] + 20, box["y"] + point["y"] + 5, steps=5)
+        page.mouse.up()
+        number = await_result(page, number)
+        stroke = page.evaluate("window.clothseg.choice().edits.at(-1)")
+        assert (stroke["kind"], stroke["label"], len(stroke["points"]) > 1) == ("stroke", label, True)
+        covered = Stroke(stroke["points"], stroke["radius"], label).mask(corrected.label_map.shape)
+        corrected = corrected.paint(covered, label)
+        assert covered.sum() > 100
+        assert_labels(page, corrected.label_map, tmp_path)
+    for left in (2, 1, 0):
+        page.keyboard.press("Control+z")
+        number = await_result(page, number)
+        assert len(page.evaluate("window.clothseg.choice().edits")) == left
     assert_labels(page, expected.label_map, tmp_path)
+    page.keyboard.press("Control+Shift+z")
+    await_result(page, number)
+    assert page.evaluate("window.clothseg.choice().edits[0]") == click
 
 
-@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_one_person_of_several_is_cut_out(page: Page, library: Segmenter, tmp_path: Path) -> None:
-    path = tmp_path / "pair.png"
-    Image.fromarray(np.hstack([draw(seed, 400, 260).image for seed in (1, 2)])).save(path)
+def test_one_person_of_three_is_cut_out(page: Page, library: Segmenter, tmp_path: Path) -> None:
+    path = tmp_path / "three.png"
+    Image.fromarray(np.hstack([draw(seed, 400, 260).image for seed in (1, 2, 3)])).save(path)
     page.get_by_role("button", name="Detection settings").first.click()
     page.locator("#look").get_by_label("Separate people").check()
     upload(page, path)
@@ -325,7 +411,10 @@ def test_one_person_of_several_is_cut_out(page: Page, library: Segmenter, tmp_pa
     assert page.locator("#items [data-key]").evaluate_all("all => all.map((each) => each.dataset.key)") == [
         part.key for part in parts
     ]
-    only(page, parts[0].key)
+    with page.expect_response(lambda answer: answer.url.endswith("-preview.png")) as refined:
+        only(page, parts[0].key)
+    with Image.open(BytesIO(refined.value.body())) as image:
+        assert np.asarray(image)[..., 3].any(), "the page shows the cut-out of one person"
     with Image.open(download(page, "#save", tmp_path)) as image:
         alpha = np.asarray(image)[..., 3]
     assert alpha.any() and not alpha[~mask_of_parts(result, [parts[0].key])].any()
@@ -359,9 +448,7 @@ def test_waiting_is_measured(page: Page, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_nothing_is_lost_by_a_reload_or_another_language(
-    page: Page, photos: list[Path], expected: Segmentation
-) -> None:
+def test_nothing_is_lost_by_reload_language_and_back(page: Page, photos: list[Path], expected: Segmentation) -> None:
     upload(page, photos[0])
     await_result(page)
     only(page, "Hair")
@@ -374,7 +461,12 @@ def test_nothing_is_lost_by_a_reload_or_another_language(
     page.wait_for_url("**/?background=*")
     (edit,) = page.evaluate("window.clothseg.choice().edits")
     page.wait_for_timeout(1500)
-    for again in (page.reload, page.get_by_role("link", name="Deutsch").click):
+
+    def away_and_back() -> None:
+        page.goto("about:blank")
+        page.go_back()
+
+    for again in (page.reload, page.get_by_role("link", name="Deutsch").click, away_and_back):
         again()
         await_result(page)
         said = page.evaluate("window.clothseg.choice()")

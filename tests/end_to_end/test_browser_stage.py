@@ -74,7 +74,12 @@ def served() -> Iterator[Served]:
     def begin(request: gr.Request) -> dict[str, Any]:
         if "nothing" in request.query_params:
             return stage_value(nothing, photo, 1)
-        download = {"url": "/gradio_api/file=cut.png", "name": "doll-cutout.png", "type": "image/png"}
+        download = {
+            "url": "/gradio_api/file=cut.png",
+            "name": "doll-cutout.png",
+            "type": "image/png",
+            "picked": PICKED,
+        }
         return stage_value(result, photo, 1, picked=PICKED, download=download)
 
     def picked(event: gr.EventData) -> tuple[Any, str]:

@@ -115,7 +115,7 @@ def test_names_that_are_no_classes(names: list[Any]) -> None:
 
 
 def test_a_mask_that_is_nowhere_is_told_in_words() -> None:
-    with pytest.raises(DataError, match=r"Row a: the mask is no readable picture \(No such file or directory\)\."):
+    with pytest.raises(DataError, match=r"Row a: the mask is not a readable picture \(No such file or directory\)\."):
         decode_mask({"bytes": None, "path": "/nowhere"}, "a")
 
 

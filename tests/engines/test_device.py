@@ -59,9 +59,9 @@ def test_resizing_is_pillows_to_the_bit(height: int, width: int, rng: np.random.
 @pytest.mark.parametrize("resample", [Image.Resampling.BILINEAR, Image.Resampling.BICUBIC])
 def test_pixels_are_the_segmenters_to_the_bit(resample: Image.Resampling, tiny_model: Path) -> None:
     segmenter = Segmenter.from_pretrained(tiny_model, engine="torch", device="cpu")
-    segmenter._resample = resample
+    segmenter._input.resample = resample
     for size in ((128, 128), (96, 160)):
-        found = device.preprocess(doll(1), size, resample, segmenter._values, DEVICE)
+        found = device.preprocess(doll(1), size, resample, segmenter._input.values, DEVICE)
         np.testing.assert_array_equal(found.cpu().numpy(), segmenter.pixels([doll(1)], size))
         assert found.is_contiguous(memory_format=torch.channels_last)
 
@@ -75,7 +75,7 @@ def test_a_photo_that_does_not_fit_is_prepared_and_drawn_elsewhere(
     segmenter = there(tiny_model)
     expected, pixels = segmenter(doll(0)), segmenter.pixels([doll(0)])
     monkeypatch.setattr(device, "resized", fail)
-    found = segmenter.engine.preprocess(doll(0), (128, 128), Image.Resampling.BILINEAR, segmenter._values)
+    found = segmenter.engine.preprocess(doll(0), (128, 128), Image.Resampling.BILINEAR, segmenter._input.values)
     np.testing.assert_array_equal(found.cpu().numpy(), pixels)
     assert found.is_contiguous(memory_format=torch.channels_last)
     monkeypatch.setattr(on_gpu, "follow_edges", fail)

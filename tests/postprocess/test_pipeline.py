@@ -14,7 +14,7 @@ from PIL import Image
 from clothseg import Segmenter, SegmentOptions
 from clothseg.engines import Engine, device
 from clothseg.labels import SWAP_SIDES
-from clothseg.postprocess import on_gpu, pipeline
+from clothseg.postprocess import decoding, on_gpu, pipeline
 from clothseg.training.data.decoding import decode_row
 from clothseg.training.data.sources import load_labelled
 from clothseg.training.evaluation.metrics import confusion_matrix
@@ -93,7 +93,7 @@ def test_a_window_is_decoded_like_the_photo_that_it_is(segmenter: Segmenter) -> 
     (logits,) = segmenter.logits([window])
     options = SegmentOptions(back_view="auto")
     whole = pipeline.decode_window(frame, logits, box, options)
-    alone = pipeline.decode_logits(window, logits, guided=True)
+    alone = decoding.decode_logits(window, logits, guided=True)
     np.testing.assert_array_equal(whole.label_map[40:240, 30:150], alone.label_map)
     np.testing.assert_array_equal(whole.confidence, alone.confidence)
     outside = np.ones(whole.label_map.shape, bool)
@@ -109,7 +109,7 @@ def test_the_gpu_draws_what_the_cpu_does_unless_its_memory_is_full(
 ) -> None:
     photo = Image.fromarray(draw(3, 200, 150).image)
     (logits,) = segmenter.logits([photo])
-    decode = partial(pipeline.decode_logits, photo, guided=True)
+    decode = partial(decoding.decode_logits, photo, guided=True)
     expected = decode(logits)
     assert (decode(torch.from_numpy(logits)).label_map == expected.label_map).mean() > 0.998
 

@@ -1,12 +1,13 @@
 """Strokes of a brush, and clicks and strokes as JSON."""
 
+import time
 from typing import Any
 
 import numpy as np
 import pytest
 
 from clothseg import Click, ConfigError, UnknownClassError
-from clothseg.postprocess.strokes import MOST, Stroke, from_json
+from clothseg.postprocess.strokes import MOST, MOST_POINTS, Stroke, from_json
 
 
 def test_a_stroke_covers_what_is_within_its_radius() -> None:
@@ -22,6 +23,14 @@ def test_a_stroke_covers_what_is_within_its_radius() -> None:
 def test_strokes_may_leave_the_photo() -> None:
     assert Stroke([(-1e9, 5), (1e9, 5)], 1, "Hat").mask((20, 30))[4:7].all()
     assert not Stroke([(-50, -50)], 3, "Hat").mask((20, 30)).any()
+    assert Stroke([(-50, 10), (-9, 10)], 12, "Hat").mask((20, 30))[10].tolist() == [True] * 4 + [False] * 26
+
+
+def test_a_wide_brush_is_drawn_in_a_moment(rng: np.random.Generator) -> None:
+    wide = Stroke(rng.uniform(-2000, 3000, (MOST_POINTS, 2)).tolist(), 500, "Hat")
+    start = time.process_time()
+    assert wide.mask((600, 800)).all()
+    assert time.process_time() - start < 5
 
 
 def test_json() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from clothseg.labels import NUM_CLASSES
-from clothseg.postprocess.pipeline import Prediction
+from clothseg.postprocess.decoding import Prediction
 from clothseg.postprocess.transparency import background_where_transparent, clear_transparent
 from clothseg.postprocess.zoom_crop import confidences
 

@@ -44,9 +44,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_app(folder: Path, root: Path = ROOT, **settings: str) -> Iterator[str]:
+def running_app(folder: Path, root: Path = ROOT, port: int | None = None, **settings: str) -> Iterator[str]:
     """Start the app of `root` and give its address; its temporary files and its log lie in `folder`."""
-    port = free_port()
+    port = port or free_port()
     log = folder / "app.log"
     env = environment(**settings | {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "gradio")})
     with log.open("w") as output:

@@ -29,10 +29,10 @@ def dolls(count: int, seed: int = 0) -> list[dict[str, Any]]:
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "doll-1": ({"mask": png(PILImage.new("L", (31, 48)))}, "the mask is 31x48 pixels, the photo 32x48"),
-    "doll-3": ({"mask": png(PILImage.new("L", (32, 48), 42))}, "the mask holds 42"),
+    "doll-3": ({"mask": png(PILImage.new("L", (32, 48), 42))}, "the mask contains 42"),
     "doll-4": ({"mask": png(PILImage.new("RGB", (32, 48), (1, 2, 3)))}, "the mask is a colour picture"),
     "doll-6": ({"image": {"bytes": b"text", "path": None}}, "is not a readable image"),
-    "doll-7": ({"mask": {"bytes": b"text", "path": None}}, "the mask is no readable picture"),
+    "doll-7": ({"mask": {"bytes": b"text", "path": None}}, "the mask is not a readable picture"),
     "doll-9": ({"image": {"bytes": dolls(1)[0]["image"]["bytes"][:400], "path": None}}, "damaged"),
     "doll-10": ({"mask": None}, "it has no mask"),
     "doll-11": ({"image": None}, "the photo is empty"),

@@ -13,7 +13,7 @@ import numpy as np
 from gradio.data_classes import ImageData
 from PIL import Image, ImageChops, ImageCms
 
-from clothseg.app.endpoints import photo_input
+from clothseg.app.photo_input import photo_input
 from clothseg.images.decode import load_photo
 
 

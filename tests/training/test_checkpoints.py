@@ -65,7 +65,7 @@ def test_broken_checkpoint_is_passed_over_or_refused(
     damage(output / "checkpoint-2" / name)
     found, lines = usable_checkpoint(output, averaged=True)
     assert found == output / "checkpoint-1"
-    assert lines == [f"checkpoint-2 cannot be used, {said}: going on from checkpoint-1 instead."]
+    assert lines == [f"checkpoint-2 cannot be used, {said}: resuming from checkpoint-1 instead."]
 
     _, training = parse_arguments(["--use_cpu", "true", "--resume_from_checkpoint", str(output / "checkpoint-2")])
     with pytest.raises(ConfigError, match=f"checkpoint-2 cannot be used: {said}"):
@@ -81,7 +81,7 @@ def test_resume_says_what_it_passes_over(output: Path, capsys: pytest.CaptureFix
     assert checkpoint_to_resume(parse_arguments([*flags, "false"])[1], averaged=True) is None
     cut(output / "checkpoint-2" / "optimizer.pt")
     assert checkpoint_to_resume(parse_arguments([*flags, "true"])[1], averaged=True) == str(output / "checkpoint-1")
-    assert "going on from checkpoint-1 instead" in capsys.readouterr().err
+    assert "resuming from checkpoint-1 instead" in capsys.readouterr().err
     (output / "checkpoint-1" / "average.safetensors").unlink()
     named = parse_arguments([*flags, str(output / "checkpoint-1")])[1]
     assert checkpoint_to_resume(named, averaged=False) == str(output / "checkpoint-1")

@@ -32,13 +32,13 @@ REFUSED = """
 --neftune_noise_alpha 5             | language models
 --optim_target_modules all-linear   | language models
 --auto_find_batch_size true         | --gradient_accumulation_steps
---save_only_model true              | no run could go on
+--save_only_model true              | such a checkpoint cannot be resumed
 --enable_jit_checkpoint true        | in any case
 --accelerator_config {"split_batches":true} | leave the option out
 --fsdp                              | accelerate launch
 --fsdp_config x.json                | accelerate launch
 --deepspeed x.json                  | accelerate launch
---train_sampling_strategy group_by_length | random and sequential
+--train_sampling_strategy group_by_length | random or sequential
 --length_column_name size           | no lengths
 --debug tpu_metrics_debug           | underflow_overflow
 --max_steps 0                       | 1 or more, or -1
@@ -154,7 +154,7 @@ def test_schedule_takes_the_place_of_the_decay(tmp_path: Path) -> None:
     cpu = ["--use_cpu", "true"]
     parsing, training = parse_arguments([*cpu, "--lr_scheduler_type", "cosine", "--warmup_steps", "10"])
     assert parsing.lr_decay == 0 and training.lr_scheduler_type == "cosine" and training.warmup_steps == 10
-    assert any("cosine takes the place of the decay" in notice for notice in parsing.notices)
+    assert any("cosine replaces the decay" in notice for notice in parsing.notices)
     parsing, training = parse_arguments([*cpu, "--warmup_steps", "10"])
     assert parsing.lr_decay == 0.9998 and training.warmup_steps == 10
     own = tmp_path / "own.yaml"

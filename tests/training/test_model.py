@@ -95,7 +95,7 @@ def test_what_is_trained_from_an_image_classifier_has_the_names_that_all_release
     flags = ("--max_steps", "1", "--save_strategy", "steps", "--save_steps", "1", "--ema_decay", "0.5")
     trainer = make_trainer(doll_data, image_classifier, tmp_path, *flags)
     said = capsys.readouterr().err
-    assert said.count(f"{image_classifier} has no decode head, as models for image classification have none") == 1
+    assert said.count(f"{image_classifier} has no decode head, like all image classification models") == 1
     assert "LOAD REPORT" not in said
     trainer.train()
     assert_published(stored_names(tmp_path / "checkpoint-1"))

@@ -37,7 +37,7 @@ def test_lost_loss_names_step_rows_and_checkpoint(
 ) -> None:
     """The third step's second part of two is lost: its own two rows are named, and no others."""
     trainer = make_trainer(doll_data, tiny_model, tmp_path, *SAVES, "--gradient_accumulation_steps", "2")
-    trainer.numbers.late = late  # as on a GPU
+    trainer.nan_guard.late = late  # as on a GPU
     whole, parts = Objective.__call__, []
 
     def spoilt(self: Objective, *args: Any) -> torch.Tensor:
@@ -75,7 +75,7 @@ def test_a_gpu_is_told_of_lost_weights_a_step_later(doll_data: Path, tiny_model:
     never = ("--max_grad_norm", "0", "--optim", "sgd", "--max_steps", "3", "--per_device_train_batch_size", "2")
     for spoilt, saves, last in ((1, ("no",), 2), (1, ("steps", "--save_steps", "1"), 1), (3, ("no",), 3)):
         trainer = make_trainer(doll_data, tiny_model, tmp_path, *never, "--save_strategy", *saves)
-        trainer.numbers.late = True
+        trainer.nan_guard.late = True
         trainer.add_callback(Spoil(spoilt))
         with pytest.raises(
             DivergedError, match=rf"weights became .* in step {spoilt}, at the rows .*no checkpoint yet"
@@ -106,14 +106,14 @@ def test_host_never_waits_within_a_step(
     terms: tuple[str, ...], doll_data: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     trainer = make_trainer(doll_data, tiny_model, tmp_path, *terms)
-    trainer.numbers.late = True
+    trainer.nan_guard.late = True
     batch = default_collate([trainer.train_dataset[row] for row in range(4)])
     with Waits() as waits:
         totals = trainer._get_num_items_in_batch([batch], torch.device("cpu"))
         inputs = trainer._prepare_inputs(batch)
         trainer.compute_loss(trainer.network.train(), inputs, num_items_in_batch=totals).backward()
         assert waits.found == []
-        trainer.numbers.on_step_end(trainer.args, trainer.state, trainer.control, model=trainer.network)
+        trainer.nan_guard.on_step_end(trainer.args, trainer.state, trainer.control, model=trainer.network)
         assert waits.found == []
         batch["labels"][batch["labels"] != 255].sum().item()
     assert waits.found == ["index", "_local_scalar_dense"]  # it does see what waits
@@ -134,7 +134,7 @@ def test_buffers_count_and_long_lists_are_cut(doll_data: Path, tiny_model: Path,
     buffer[0] = float("inf")
     assert not all_finite(trainer.network), name
     with pytest.raises(DivergedError, match=r"in step 5, at the rows (\S+, ){31}\S+ and 8 more; nothing"):
-        trainer.numbers._stop("loss", 5, [0] * 40, tmp_path)
+        trainer.nan_guard._stop("loss", 5, [0] * 40, tmp_path)
 
 
 def test_command_ends_with_one_sentence(

@@ -95,7 +95,7 @@ def test_test_rows_are_reported_and_bad_ones_left_out(doll_data: Path, tiny_mode
 
     flags = ["--split_file", str(earlier), "--eval_strategy", "no"]
     argv = arguments(data, tiny_model, tmp_path / "run", *flags)
-    with pytest.raises(DataError, match="doll-000004: the mask is no readable picture"):
+    with pytest.raises(DataError, match="doll-000004: the mask is not a readable picture"):
         run(*parse_arguments(argv), argv)
     argv += ["--on_bad_row", "skip"]
     folder = run(*parse_arguments(argv), argv)

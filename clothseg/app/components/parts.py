@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from clothseg.labels import BACKGROUND, ID2LABEL, LABEL2ID, NUM_CLASSES
 from clothseg.outputs.items import MIN_SHARE
+from clothseg.postprocess.geometry import deepest_point
 from clothseg.segmentation import Segmentation
 
 
@@ -155,11 +156,8 @@ def _place(
     across, down = size[0] / inside.shape[1], size[1] / inside.shape[0]
     left, top = int(x * across), int(y * down)
     box = left, top, round((x + width) * across) - left, round((y + height) * down) - top
-    part = np.pad(inside[y : y + height, x : x + width].view(np.uint8), 1)
-    depth = cv2.distanceTransform(part, cv2.DIST_L2, 3)[1:-1, 1:-1]
-    row, column = np.unravel_index(depth.argmax(), depth.shape)
-    point = int((x + column + 0.5) * across), int((y + row + 0.5) * down)
-    return box, point, float(depth[row, column] * min(across, down))
+    column, row, depth = deepest_point(inside)
+    return box, (int((column + 0.5) * across), int((row + 0.5) * down)), depth * min(across, down)
 
 
 def _confidence(result: Segmentation, place: npt.NDArray[np.bool_]) -> float | None:

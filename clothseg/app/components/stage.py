@@ -15,7 +15,8 @@ picked      keys of the parts that are picked when the result is new; later the 
 cutout      {"picture": {"url": ...}, "picked": [keys]}, the server's refined cut-out; shown while exactly those are
             picked
 background  CSS colour behind the cut-out; null for none
-download    {"url", "name", "type"} of the file that dragging the cut-out out of the browser gives, or null
+download    {"url", "name", "type", "picked": [keys]}, the file that dragging the cut-out out of the browser gives, as
+            long as exactly those are picked, or null; url may be relative to the page
 opacity     of the colours over the photo to begin with, 0..1; null leaves it
 view        "cutout", "regions" or "compare" to begin with; null leaves the one that is shown
 edits       corrections that the result has, as the event `edit` gave them
@@ -23,7 +24,8 @@ turn        of the event `edit` that this answers; null if it answers none
 editable    whether corrections are offered
 ```
 
-What changes later of the result that is shown comes by `stage_news`: cutout, background, download. It goes another way
+What changes later of the result that is shown comes by `stage_news`: cutout, background, download; or lost: True, if
+the server does not have it any more, because it was restarted or too much time has passed. It goes another way
 than the value, because of two values in quick succession gradio's page shows the last alone.
 
 What the browser says to the server are events of the component, their data in `gr.EventData`:
@@ -42,10 +44,12 @@ operations, with x, y, points and radius in pixels of the photo, and label the n
 On the page itself other scripts speak with it by DOM events of `document`:
 
 ```
+stage:save  from the stage: the cut-out's file is wanted
+stage:lost  from the stage: the server does not have the result any more
 stage:do    to the stage, detail one of {pick: [keys]}, {toggle: key}, {only: key}, {hover: key or null},
             {view: name}, {opacity: 0..1}, {correct: true or false}
-stage:state from the stage, after each change: {number, picked: [keys], hover: key or null, view, opacity, correct,
-            edits}; null for number where nothing is shown
+stage:state from the stage, after each change: {number, coming, picked: [keys], hover: key or null, view, opacity,
+            correct, edits}; null for number where nothing is shown, true for coming while another result is prepared
 ```
 
 The height of all of it, toolbars included, is the CSS variable `--stage-height`, which the page sets.
@@ -113,7 +117,7 @@ def stage_value(
     picked: Sequence[str] = (),
     cutout: dict[str, Any] | None = None,
     background: str | None = None,
-    download: dict[str, str] | None = None,
+    download: dict[str, Any] | None = None,
     view: str | None = None,
     opacity: float | None = None,
     edits: Sequence[dict[str, Any]] = (),
@@ -131,7 +135,7 @@ def stage_value(
         picked: keys of parts.
         cutout: `cutout_value`, if there is one already.
         background: CSS colour behind the cut-out.
-        download: of the cut-out's file: url, name and type.
+        download: of the cut-out's file: url, name, type and picked.
         view: to show.
         opacity: of the colours over the photo, 0..1.
         edits: corrections that the result has.
@@ -163,7 +167,8 @@ def stage_value(
 
 
 def stage_news(number: int, **changed: Any) -> Any:
-    """An update of the component: other values of `cutout`, `background` or `download` for the result with a number.
+    """An update of the component: other values of `cutout`, `background` or `download` for the result with a number,
+    or that it is `lost`.
 
     It is ignored if another result is shown by then.
     """
@@ -232,6 +237,7 @@ def texts() -> dict[str, Any]:
         "only": tr("Only this"),
         "pick": tr("Add to the cut-out"),
         "unpick": tr("Remove from the cut-out"),
+        "save": tr("Download the cut-out"),
         "this_is": tr("This is …"),
         "label_is": tr("{label} is …"),
         "not_in_photo": tr("Not in this photo: {label}"),

@@ -34,6 +34,12 @@ KINDS = (
     ("Photos with regions (JPEG)", "overlays"),
     ("Item lists (JSON)", "items"),
     ("COCO annotations of all photos (JSON)", "coco"),
+    ("YOLO segmentation (TXT)", "yolo"),
+    ("LabelMe (JSON)", "labelme"),
+    ("Label Studio (JSON)", "label-studio"),
+    ("CVAT (XML)", "cvat"),
+    ("Outlines (SVG)", "svg"),
+    ("Layers (PSD)", "psd"),
 )
 """The page's names of the output files, and their names in `clothseg.batch.photo_files.KINDS`."""
 

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from clothseg.app import html
-from clothseg.app.answers import Answers
+from clothseg.app.answers import EXPORTS, Answers
 from clothseg.app.components.stage import stage
 from clothseg.app.i18n import tr
 from clothseg.app.limits import KEEP_SECONDS, MODEL_LIMIT, MODEL_QUEUE
@@ -73,6 +73,15 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
                         "items": gr.Button(tr("Items (JSON)"), size="sm", elem_id="save-items"),
                         "coco": gr.Button(tr("COCO annotations (JSON)"), size="sm", elem_id="save-coco"),
                     }
+                with gr.Row(elem_id="export"):
+                    exported = gr.Dropdown(
+                        [(tr(name), kind) for name, kind in EXPORTS],
+                        value=EXPORTS[0][1],
+                        label=tr("For other tools"),
+                        elem_id="export-kind",
+                    )
+                    color = gr.ColorPicker("#a03050", label=tr("New colour"), elem_id="new-color")
+                    export = gr.Button(tr("Download for this tool"), size="sm", elem_id="save-export")
                 keep_example = gr.Button(
                     tr("Save as training example"),
                     size="sm",
@@ -157,6 +166,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         answers.describe,
         seen,
         items,
+        js="async (seen) => [(await window.clothseg.later(), seen)]",
         show_progress="hidden",
         concurrency_limit=2,
         trigger_mode="always_last",
@@ -166,7 +176,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         "fn": answers.preview,
         "inputs": [choice, seen, *cutout_settings],
         "outputs": canvas,
-        "js": _asking(2 + len(cutout_settings)),
+        "js": _asking(2 + len(cutout_settings), "later"),
         "show_progress": "hidden",
         "concurrency_limit": 2,
         "trigger_mode": "always_last",
@@ -182,13 +192,19 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         made = button.click(
             answers.file(kind), wanted, taken, js=_asking(len(wanted)), show_progress_on=button, **asked
         )
-        made.success(None, taken, None, js="(file) => window.clothseg.take(file)", **PRIVATE)
+        made.success(None, taken, None, js=_taking(button), **PRIVATE)
+    wanted_export = [choice, seen, exported, color, polygons, *cutout_settings]
+    made = export.click(
+        answers.for_tool, wanted_export, taken, js=_asking(len(wanted_export)), show_progress_on=export, **asked
+    )
+    made.success(None, taken, None, js=_taking(export), **PRIVATE)
     copied = copy.click(answers.file("cutout"), wanted, taken, js=_asking(len(wanted)), show_progress_on=copy, **asked)
     copied.then(None, taken, None, js="(file) => window.clothseg.copied(file)", **PRIVATE)
     if save_corrections is not None:
         keep_example.click(
             answers.training_example(save_corrections),
             [choice, seen],
+            canvas,
             js=_asking(2),
             show_progress_on=keep_example,
             **asked,
@@ -218,7 +234,12 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
 
 def _asking(count: int, kind: str = "choice") -> str:
     """Script that puts what is chosen in the browser in the first of an event's `count` inputs."""
-    return f"(...values) => [window.clothseg.{kind}(values), ...values.slice(1, {count})]"
+    return f"async (...values) => [await window.clothseg.{kind}(values), ...values.slice(1, {count})]"
+
+
+def _taking(button: gr.Button) -> str:
+    """Script that downloads the file that a button has asked for, and presses it again if the server had no photo."""
+    return f"(file) => window.clothseg.take(file, '#{button.elem_id}')"
 
 
 # Only the browser knows the page's address: behind proxies the server is called by another.

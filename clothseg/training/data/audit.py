@@ -15,10 +15,11 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from clothseg.errors import DataError
-from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES
+from clothseg.labels import BACKGROUND, IGNORE
 from clothseg.segmenter import Segmenter
 from clothseg.training.data.decoding import decode_row
 from clothseg.training.data.duplicates import duplicate_groups, photo_hash
+from clothseg.training.data.mask_classes import ATR_MASKS, MaskClasses
 from clothseg.training.data.mask_encoding import Finding, MaskStatistics, findings_about
 from clothseg.training.data.repair import Repair, repair
 
@@ -72,8 +73,8 @@ class BadRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Audit:
-    """Findings. `groups` are near-duplicates as numbers of `rows`; `pixels` and `photos` are (18,) int64 per split;
-    `encoding` is what speaks against the masks holding ATR's class ids."""
+    """Findings. `groups` are near-duplicates as numbers of `rows`; `pixels` and `photos` are (C,) int64 per split;
+    `encoding` is what speaks against the masks holding the ids of `classes`."""
 
     counts: dict[str, int]
     rows: list[Row]
@@ -82,6 +83,7 @@ class Audit:
     pixels: dict[str, npt.NDArray[np.int64]]
     photos: dict[str, npt.NDArray[np.int64]]
     encoding: list[Finding]
+    classes: MaskClasses = ATR_MASKS
 
     @property
     def suspects(self) -> list[Row]:
@@ -101,22 +103,23 @@ class Audit:
         return not (self.bad or self.suspects or self.crossing or self.encoding)
 
 
-def audit(splits: dict[str, Dataset], segmenter: Segmenter | None = None) -> Audit:
+def audit(splits: dict[str, Dataset], segmenter: Segmenter | None = None, classes: MaskClasses = ATR_MASKS) -> Audit:
     """Check every row once.
 
     Args:
         splits: name -> undecoded rows, as `load_parts` gives them.
         segmenter: if given, its person is compared with the mask's.
+        classes: the classes of the masks.
     """
     rows: list[Row] = []
     bad: list[BadRow] = []
     hashes: list[npt.NDArray[np.uint64]] = []
-    pixels = {split: np.zeros(NUM_CLASSES, np.int64) for split in splits}
-    photos = {split: np.zeros(NUM_CLASSES, np.int64) for split in splits}
-    masks = MaskStatistics.empty(sum(map(len, splits.values())))
+    labels = classes.labels
+    pixels, photos = ({split: np.zeros(len(labels), np.int64) for split in splits} for _ in range(2))
+    masks = MaskStatistics.empty(sum(map(len, splits.values())), len(labels))
     for split, place, stored in _progress(splits):
         try:
-            photo, mask = decode_row(stored)
+            photo, mask = decode_row(stored, classes)
         except DataError as error:
             row_id = str(stored["id"])
             bad.append(BadRow(split, row_id, str(error).removeprefix(f"Row {row_id}: ")))
@@ -131,8 +134,9 @@ def audit(splits: dict[str, Dataset], segmenter: Segmenter | None = None) -> Aud
         height, width = mask.shape
         rows.append(Row(split, place, str(stored["id"]), width, height, fit, iou, changes))
     groups = duplicate_groups(np.stack(hashes)) if hashes else []
-    encoding = findings_about(masks.at(range(len(rows))))
-    return Audit({split: len(part) for split, part in splits.items()}, rows, bad, groups, pixels, photos, encoding)
+    encoding = findings_about(masks.at(range(len(rows))), labels)
+    counts_of = {split: len(part) for split, part in splits.items()}
+    return Audit(counts_of, rows, bad, groups, pixels, photos, encoding, classes)
 
 
 def _progress(splits: dict[str, Dataset]) -> Iterator[tuple[str, int, dict[str, object]]]:

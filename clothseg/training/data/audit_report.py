@@ -14,7 +14,7 @@ from datasets import Dataset
 from PIL import Image
 
 from clothseg.images.atomic_files import atomic_path
-from clothseg.labels import NAMES, hex_color
+from clothseg.labels import ATR
 from clothseg.outputs.render import overlay
 from clothseg.training.data.audit import MIN_FIT, MIN_IOU, Audit, Row
 from clothseg.training.data.decoding import decode_row
@@ -106,7 +106,7 @@ def _class_shares(audit: Audit) -> list[tuple[str, dict[str, tuple[float, float]
                 for split in audit.counts
             },
         )
-        for class_id, label in enumerate(NAMES)
+        for class_id, label in enumerate(audit.classes.labels.names)
     ]
 
 
@@ -150,7 +150,7 @@ def write_html(audit: Audit, splits: dict[str, Dataset], name: str, path: Path, 
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         TEMPLATE.read_text()
     )
-    crossing = audit.crossing
+    crossing, labels = audit.crossing, audit.classes.labels
     groups = crossing + [group for group in audit.groups if group not in crossing]
     people = [number for number, row in enumerate(audit.rows) if not row.is_empty]
     pieces = _most(
@@ -162,17 +162,19 @@ def write_html(audit: Audit, splits: dict[str, Dataset], name: str, path: Path, 
         splits=list(audit.counts),
         findings=findings(audit),
         shares=_class_shares(audit),
-        colors={label: hex_color(label) for label in NAMES},
+        colors={label: labels.hex_color(label) for label in labels.names},
+        known=audit.classes.known,
+        whose="ATR's" if labels == ATR else "the",
         encoding=audit.encoding,
         bad=audit.bad[: 10 * LISTED],
         bad_count=len(audit.bad),
         groups=[_copies(audit, splits, group) for group in groups[:examples]],
         group_count=len(groups),
         crossing_count=len(crossing),
-        suspects=[_pair(splits, row) for row in audit.suspects[:examples]],
+        suspects=[_pair(audit, splits, row) for row in audit.suspects[:examples]],
         suspect_count=len(audit.suspects),
-        repairs=[_piece_repair(splits, row) for row in pieces[:examples]],
-        cuts=[_spill_repair(splits, row) for row in spill[:examples]],
+        repairs=[_piece_repair(audit, splits, row) for row in pieces[:examples]],
+        cuts=[_spill_repair(audit, splits, row) for row in spill[:examples]],
         min_fit=MIN_FIT,
         min_iou=MIN_IOU,
     )
@@ -195,23 +197,23 @@ def _most(audit: Audit, numbers: list[int], sizes: list[int]) -> list[Row]:
 
 def _copies(audit: Audit, splits: dict[str, Dataset], group: list[int]) -> Figure:
     members = [audit.rows[number] for number in group]
-    pictures = [_data_uri(decode_row(splits[row.split][row.place])[0]) for row in members[:4]]
+    pictures = [_data_uri(decode_row(splits[row.split][row.place], audit.classes)[0]) for row in members[:4]]
     return Figure(pictures, _members(audit, group[: 2 * LISTED]))
 
 
-def _pair(splits: dict[str, Dataset], row: Row) -> Figure:
-    photo, mask = decode_row(splits[row.split][row.place])
+def _pair(audit: Audit, splits: dict[str, Dataset], row: Row) -> Figure:
+    photo, mask = decode_row(splits[row.split][row.place], audit.classes)
     return Figure([_data_uri(photo), _data_uri(overlay(photo, mask))], _suspicion(row))
 
 
-def _piece_repair(splits: dict[str, Dataset], row: Row) -> Figure:
-    photo, mask = decode_row(splits[row.split][row.place])
+def _piece_repair(audit: Audit, splits: dict[str, Dataset], row: Row) -> Figure:
+    photo, mask = decode_row(splits[row.split][row.place], audit.classes)
     caption = f"{row.split} {row.row_id}: holes: {row.repair.holes}, specks: {row.repair.specks}"
     return Figure(_close_up(photo, mask, repair(mask).mask), caption)
 
 
-def _spill_repair(splits: dict[str, Dataset], row: Row) -> Figure:
-    photo, mask = decode_row(splits[row.split][row.place])
+def _spill_repair(audit: Audit, splits: dict[str, Dataset], row: Row) -> Figure:
+    photo, mask = decode_row(splits[row.split][row.place], audit.classes)
     before, after = repair(mask).mask, repair(mask, photo).mask
     return Figure(
         _close_up(photo, before, after), f"{row.split} {row.row_id}: {row.repair.rim_pixels} pixels of spill"

@@ -30,7 +30,12 @@ BLUR_SIZES, BLUR_SHARES = (3, 5, 7), (0.2, 0.4, 0.4)
 
 
 def augment(
-    photo: Pixels, mask: Pixels, rng: np.random.Generator, kind: str = "strong", class_crop: float = 0.0
+    photo: Pixels,
+    mask: Pixels,
+    rng: np.random.Generator,
+    kind: str = "strong",
+    class_crop: float = 0.0,
+    swap_table: Pixels = SWAP_SIDES,
 ) -> tuple[Pixels, Pixels]:
     """Change a photo and its label map at random.
 
@@ -42,6 +47,7 @@ def augment(
             shift, rotation, small figures, half-lengths, blur, grey and dark photos; uncovered ground is Background
             in a plain colour).
         class_crop: share of the photos that are cropped around a class, instead of other geometric changes.
+        swap_table: of the label set, (256,) uint8, for mirrored photos.
 
     Returns:
         New photo and mask of the same size, which may be smaller; class ids are never interpolated.
@@ -51,7 +57,7 @@ def augment(
     if kind == "none":
         return photo, mask
     if rng.random() < 0.5:
-        photo, mask = mirror_sides(photo, mask)
+        photo, mask = mirror_sides(photo, mask, swap_table)
     if rng.random() < class_crop:
         photo, mask = crop(photo, mask, class_window(mask, rng))
     elif kind == "strong":
@@ -99,9 +105,9 @@ def change_colors(photo: Pixels, rng: np.random.Generator, kind: str) -> Pixels:
 # Geometry: of photo and mask
 
 
-def mirror_sides(photo: Pixels, mask: Pixels) -> tuple[Pixels, Pixels]:
+def mirror_sides(photo: Pixels, mask: Pixels, swap_table: Pixels = SWAP_SIDES) -> tuple[Pixels, Pixels]:
     """Mirror photo and label map and swap left and right labels."""
-    mirrored: Any = cv2.flip(photo, 1), cv2.LUT(cv2.flip(mask, 1), SWAP_SIDES)
+    mirrored: Any = cv2.flip(photo, 1), cv2.LUT(cv2.flip(mask, 1), swap_table)
     return mirrored
 
 

@@ -11,17 +11,16 @@ import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
 
-from clothseg.labels import IGNORE, LABEL2ID, mirror
+from clothseg.errors import ConfigError
+from clothseg.labels import ATR, IGNORE, LabelSet
 from clothseg.training.data.decoding import decode_row
+from clothseg.training.data.mask_classes import ATR_MASKS, MaskClasses
 
 
-WORN = {LABEL2ID["Hat"]: (-1, 0.2, 0.5), LABEL2ID["Sunglasses"]: (0.05, 0.6, 0.3), LABEL2ID["Scarf"]: (0.75, 3, 0.8)}
-"""What has its place relative to the face: where its middle lies at the highest and at the lowest (0 is the top of the
-face, 1 the chin), and how far aside (in widths of the face)."""
+WORN = {"hat": (-1, 0.2, 0.5), "glasses": (0.05, 0.6, 0.3), "scarf": (0.75, 3, 0.8)}
+"""Roles of the classes that can be pasted. Each has its place relative to the face: where its middle lies at the
+highest and at the lowest (0 is the top of the face, 1 the chin), and how far aside (in widths of the face)."""
 
-ITEMS = tuple(WORN)
-
-FACE, HAIR = LABEL2ID["Face"], LABEL2ID["Hair"]
 MIN_FACE = 12
 """Least width of a face in pixels; smaller faces give no reliable place and scale."""
 MIN_PIXELS = 60
@@ -40,12 +39,12 @@ class Face(NamedTuple):
     brightness: float
 
 
-def find_face(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8]) -> Face | None:
+def find_face(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], labels: LabelSet = ATR) -> Face | None:
     """Return the largest connected face of a label map (H, W), or None if it is less than `MIN_FACE` wide.
 
-    Sunglasses count as face here; otherwise they would cut it in two.
+    Glasses count as face here; otherwise they would cut it in two.
     """
-    shown = ((mask == FACE) | (mask == LABEL2ID["Sunglasses"])).view(np.uint8)
+    shown = np.isin(mask, labels.with_roles("face", "glasses")).view(np.uint8)
     _, pieces, boxes, middles = cv2.connectedComponentsWithStats(shown, connectivity=8)
     if len(boxes) < 2:
         return None
@@ -56,7 +55,7 @@ def find_face(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8]) -> Face
     return Face(float(middles[largest, 0]), top, top + height, width, float(photo[pieces == largest].mean()))
 
 
-def sits(item: int, inside: npt.NDArray[np.bool_], face: Face) -> bool:
+def sits(role: str, inside: npt.NDArray[np.bool_], face: Face) -> bool:
     """Return whether an item's pixels (H, W) are where it is worn: a hat at the brow or above, a scarf below the
     mouth.
 
@@ -67,24 +66,36 @@ def sits(item: int, inside: npt.NDArray[np.bool_], face: Face) -> bool:
     rows, columns = np.nonzero(inside)
     height = (rows.mean() - face.top) / (face.chin - face.top)
     aside = abs(columns.mean() - face.middle) / face.width
-    highest, lowest, farthest = WORN[item]
+    highest, lowest, farthest = WORN[role]
     return bool(highest <= height <= lowest and aside <= farthest)
 
 
 class CopyPaste:
     """Rows with an item to paste, and a face to place it by."""
 
-    def __init__(self, rows: Dataset, pixels: npt.NDArray[np.int64]) -> None:
+    def __init__(self, rows: Dataset, pixels: npt.NDArray[np.int64], classes: MaskClasses = ATR_MASKS) -> None:
         """Search rows for items.
 
         Args:
             rows: undecoded, with `id`, `image` and `mask`.
-            pixels: (N, 18), each row's pixels of each class.
+            pixels: (N, C), each row's pixels of each class.
+            classes: the classes of the masks.
+
+        Raises:
+            ConfigError: there is no class for a face, or for anything that can be pasted.
         """
-        lends = pixels[:, ITEMS] >= MIN_PIXELS
-        lends &= pixels[:, FACE, None] >= MIN_FACE**2 // 2
-        self.rows = rows
-        self.lenders = {item: np.flatnonzero(lends[:, place]) for place, item in enumerate(ITEMS)}
+        labels = classes.labels
+        self.roles = {item: role for role in WORN for item in labels.with_roles(role)}
+        if not labels.has("face") or not self.roles:
+            raise ConfigError(
+                "--copy_paste needs classes for a face and for a hat, glasses or a scarf; the classes are: "
+                f"{', '.join(labels.names)}."
+            )
+        items = list(self.roles)
+        lends = pixels[:, items] >= MIN_PIXELS
+        lends &= pixels[:, labels.with_roles("face")].sum(axis=1)[:, None] >= MIN_FACE**2 // 2
+        self.rows, self.classes = rows, classes
+        self.lenders = {item: np.flatnonzero(lends[:, place]) for place, item in enumerate(items)}
 
     def dress(
         self, photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], rng: np.random.Generator
@@ -99,14 +110,15 @@ class CopyPaste:
             New photo and mask; the same ones if there is no face, no donor, or nothing that fits.
         """
         missing = [item for item, lenders in self.lenders.items() if len(lenders) and not (mask == item).any()]
-        face = find_face(photo, mask)
+        labels = self.classes.labels
+        face = find_face(photo, mask, labels)
         if face is None or not missing:
             return photo, mask
         item = int(rng.choice(missing))
-        lent, lent_mask = decode_row(self.rows[int(rng.choice(self.lenders[item]))])
+        lent, lent_mask = decode_row(self.rows[int(rng.choice(self.lenders[item]))], self.classes)
         if rng.random() < 0.5:
-            lent, lent_mask = np.ascontiguousarray(lent[:, ::-1]), mirror(lent_mask)
-        lender = find_face(lent, lent_mask)
+            lent, lent_mask = np.ascontiguousarray(lent[:, ::-1]), labels.mirror(lent_mask)
+        lender = find_face(lent, lent_mask, labels)
         if lender is None or not SCALES[0] <= face.width / lender.width <= SCALES[1]:
             return photo, mask
         scale = face.width / lender.width * rng.uniform(0.92, 1.12)
@@ -116,10 +128,10 @@ class CopyPaste:
         size = mask.shape[1], mask.shape[0]
         worn = np.asarray(cv2.warpAffine((lent_mask == item).view(np.uint8) * 255, place, size), np.uint8)
         inside = worn > 127
-        if item == LABEL2ID["Sunglasses"]:
-            inside &= (mask == FACE) | (mask == HAIR) | (mask == IGNORE)
+        if self.roles[item] == "glasses":
+            inside &= np.isin(mask, [*labels.with_roles("face", "hair"), IGNORE])
             worn = np.where(inside, worn, 0).astype(np.uint8)
-        if not sits(item, inside, face):
+        if not sits(self.roles[item], inside, face):
             return photo, mask
         # as light as the wearer: shade and sun differ from photo to photo
         light = float(np.clip(face.brightness / max(lender.brightness, 1), 0.7, 1.4))

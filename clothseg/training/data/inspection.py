@@ -14,8 +14,9 @@ from clothseg.errors import DataError
 from clothseg.training.bars import progress_bar
 from clothseg.training.data.decoding import decode_mask, decode_row
 from clothseg.training.data.duplicates import WORDS, photo_hash
+from clothseg.training.data.mask_classes import ATR_MASKS, MaskClasses
 from clothseg.training.data.mask_encoding import MaskStatistics
-from clothseg.training.data.row_cache import remembered
+from clothseg.training.data.row_cache import cached_inspection
 
 
 class Inspection(NamedTuple):
@@ -30,11 +31,11 @@ class Inspection(NamedTuple):
 
     @property
     def pixels(self) -> npt.NDArray[np.int64]:
-        """(N, 18) int64, number of pixels of each class, without 255."""
+        """(N, C) int64, number of pixels of each class, without 255."""
         return self.masks.pixels
 
 
-def inspect_rows(rows: Dataset, description: str) -> Inspection:
+def inspect_rows(rows: Dataset, description: str, classes: MaskClasses = ATR_MASKS) -> Inspection:
     """Decode every row once, on all cores, before training starts, and find all unusable rows.
 
     The result is kept on disk, so the same rows are not decoded again by a later run, a resumed one or another
@@ -44,8 +45,9 @@ def inspect_rows(rows: Dataset, description: str) -> Inspection:
     Args:
         rows: undecoded rows with `id`, `image` and `mask`.
         description: text before the progress bar.
+        classes: the classes of the masks.
     """
-    found = remembered(rows, lambda: _flat(_inspect(rows, description)))
+    found = cached_inspection(rows, lambda: _flat(_inspect(rows, description, classes)), classes)
     hashes, problems = found.pop("hashes"), found.pop("problems")
     return Inspection(MaskStatistics(**found), hashes, problems)
 
@@ -54,15 +56,15 @@ def _flat(inspection: Inspection) -> dict[str, Any]:
     return inspection.masks._asdict() | {"hashes": inspection.hashes, "problems": inspection.problems}
 
 
-def _inspect(rows: Dataset, description: str) -> Inspection:
-    masks = MaskStatistics.empty(len(rows))
+def _inspect(rows: Dataset, description: str, classes: MaskClasses) -> Inspection:
+    masks = MaskStatistics.empty(len(rows), len(classes.labels))
     hashes = np.zeros((len(rows), 2, WORDS), np.uint64)
     problems: dict[int, str] = {}
 
     def look(number: int) -> None:
         row = rows[number]
         try:
-            photo, mask = decode_row(row)
+            photo, mask = decode_row(row, classes)
         except DataError as error:
             problems[number] = str(error).removeprefix(f"Row {row['id']}: ")
             return
@@ -76,18 +78,18 @@ def _inspect(rows: Dataset, description: str) -> Inspection:
     return Inspection(masks, hashes, problems)
 
 
-def measure_masks(rows: Dataset) -> MaskStatistics:
+def measure_masks(rows: Dataset, classes: MaskClasses = ATR_MASKS) -> MaskStatistics:
     """Return the statistics of the masks of rows (undecoded, with `id` and `mask`); unreadable masks are ignored.
 
     Photos are not decoded: 2 ms a row on one core.
     """
-    masks = MaskStatistics.empty(len(rows))
+    masks = MaskStatistics.empty(len(rows), len(classes.labels))
     rows = rows.select_columns(["id", "mask"])
 
     def look(number: int) -> None:
         row = rows[number]
         with suppress(DataError):
-            masks.measure(number, decode_mask(row["mask"], row["id"]))
+            masks.measure(number, decode_mask(row["mask"], row["id"], classes))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(look, range(len(rows))))

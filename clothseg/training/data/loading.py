@@ -10,11 +10,12 @@ import numpy.typing as npt
 from datasets import Dataset
 
 from clothseg.errors import DataError
-from clothseg.labels import IGNORE, NAMES, NUM_CLASSES
+from clothseg.labels import ATR, IGNORE, LabelSet
 from clothseg.training.data.duplicates import duplicate_groups
 from clothseg.training.data.inspection import inspect_rows
+from clothseg.training.data.mask_classes import ATR_MASKS, MaskClasses
 from clothseg.training.data.mask_encoding import MaskStatistics, findings_about, only_class_of
-from clothseg.training.data.sources import load_parts
+from clothseg.training.data.sources import PLAIN, Layout, load_parts
 from clothseg.training.data.split import PARTS, PROTOCOLS, SplitRecord, counts_of, cross_split_duplicates, draw, some
 
 
@@ -29,7 +30,7 @@ class Splits(NamedTuple):
 
     `commit` is the data set's, None for a folder. `test` is None if only `validation` is held out. `record` is the
     content of `split.json`. `masks` has the statistics of each part's masks, in the order of its rows; it is empty if
-    they were not inspected.
+    they were not inspected. `classes` are the classes of the masks.
     """
 
     train: Dataset
@@ -38,11 +39,14 @@ class Splits(NamedTuple):
     test: Dataset | None
     record: SplitRecord
     masks: dict[str, MaskStatistics]
+    classes: MaskClasses = ATR_MASKS
 
     @property
     def pixels(self) -> npt.NDArray[np.int64]:
-        """(rows of `train`, 18) int64, number of pixels of each class; (0, 18) if not counted."""
-        return self.masks["train"].pixels if "train" in self.masks else np.zeros((0, NUM_CLASSES), np.int64)
+        """(rows of `train`, C) int64, number of pixels of each class; (0, C) if not counted."""
+        if "train" in self.masks:
+            return self.masks["train"].pixels
+        return np.zeros((0, len(self.classes.labels)), np.int64)
 
     @property
     def reported(self) -> tuple[str, Dataset]:
@@ -63,6 +67,7 @@ def load_splits(
     split_file: str | None = None,
     on_bad_row: str = "fail",
     check: bool = False,
+    layout: Layout = PLAIN,
 ) -> Splits:
     """Load a data set of photos and label maps and hold out rows.
 
@@ -78,10 +83,11 @@ def load_splits(
         split_file: a `split.json` that gives the rows; nothing is drawn.
         on_bad_row: `skip` leaves out unusable rows, `fail` rejects the data set.
         check: decode every row, as training needs it, even if nothing is drawn.
+        layout: where photos, masks and names of classes are.
 
     Raises:
         DataError: no such folder or files, missing columns, unusable rows, too few rows, a split file that does not
-            match, or masks that cannot contain ATR's class ids.
+            match, or masks that cannot contain the class ids.
         HubError: the Hub cannot be reached or has no such data set or revision.
     """
     folder = Path(name).is_dir()
@@ -89,7 +95,7 @@ def load_splits(
     given = SplitRecord.read(split_file) if split_file else None
     if given and not folder and given.dataset == name:
         revision = revision or given.commit
-    rows, parts, commit = load_parts(name, revision)
+    rows, parts, commit, classes = load_parts(name, revision, layout=layout)
     counts = None
     if given:
         record = replace(given, dataset=own_name, commit=commit)
@@ -108,12 +114,12 @@ def load_splits(
         counts = counts_of(protocol, len(parts["train"]), test_fraction, name)
     masks: dict[str, MaskStatistics] = {}
     if check or counts:
-        parts, groups, measured = _checked(rows, parts, record, on_bad_row)
+        parts, groups, measured = _checked(rows, parts, record, on_bad_row, classes)
         if counts:
             parts |= draw(parts["train"], groups, counts, seed, name)
         _report_duplicates(groups, parts, rows, record)
         masks = {part: measured.at(parts[part]) for part in PARTS if len(parts.get(part, []))}
-        check_encoding(masks, own_name)
+        check_encoding(masks, own_name, classes.labels)
         warn_of_few(len(parts.get("test", [])) or len(parts.get("validation", [])))
     selected = {part: rows.select(parts.get(part, [])) for part in PARTS}
     for part in ("train", "validation") if check or counts else ("validation",):
@@ -122,12 +128,16 @@ def load_splits(
     for part in PARTS:
         setattr(record, part, selected[part]["id"][:])
     test = selected["test"] if record.test else None
-    return Splits(selected["train"], selected["validation"], commit, test, record, masks)
+    return Splits(selected["train"], selected["validation"], commit, test, record, masks, classes)
 
 
 def load_split(
-    name: str, revision: str | None = None, split: str | None = None, on_bad_row: str = "fail"
-) -> tuple[str, Dataset, str | None]:
+    name: str,
+    revision: str | None = None,
+    split: str | None = None,
+    on_bad_row: str = "fail",
+    layout: Layout = PLAIN,
+) -> tuple[str, Dataset, str | None, MaskClasses]:
     """Load one split of a data set for scoring; the others are not read.
 
     Args:
@@ -135,9 +145,10 @@ def load_split(
         revision: branch, tag or commit, for the Hub only.
         split: `train`, `validation` or `test`; by default the only one, else `validation`, else `test`.
         on_bad_row: `skip` leaves out unusable rows; otherwise they raise an error when they are decoded.
+        layout: where photos, masks and names of classes are.
 
     Returns:
-        The split's name, its undecoded rows, and the data set's commit, None for data on disk.
+        The split's name, its undecoded rows, the data set's commit, None for data on disk, and the masks' classes.
 
     Raises:
         DataError: there is no such split, or as for `load_parts`.
@@ -151,11 +162,11 @@ def load_split(
             raise DataError(f"{name} has no split {split}, only {' and '.join(splits)}.")
         return found[:1]
 
-    rows, parts, commit = load_parts(name, revision, choose)
+    rows, parts, commit, classes = load_parts(name, revision, choose, layout)
     ((found, numbers),) = parts.items()
     if on_bad_row == "skip":
-        numbers = _checked(rows, parts, SplitRecord(name, commit, "own", None), on_bad_row)[0][found]
-    return found, rows.select(numbers), commit
+        numbers = _checked(rows, parts, SplitRecord(name, commit, "own", None), on_bad_row, classes)[0][found]
+    return found, rows.select(numbers), commit, classes
 
 
 def warn_of_few(count: int) -> None:
@@ -169,45 +180,51 @@ def warn_of_few(count: int) -> None:
         )
 
 
-def check_encoding(masks: dict[str, MaskStatistics], name: str) -> None:
-    """Reject masks that cannot contain ATR's class ids, and warn of odd ones.
+def check_encoding(masks: dict[str, MaskStatistics], name: str, labels: LabelSet = ATR) -> None:
+    """Reject masks that cannot contain the ids of a label set, and warn of odd ones.
 
     Args:
         masks: statistics of each part of the data set, each of at least one mask.
         name: name of the data set.
+        labels: the classes.
 
     Raises:
         DataError: the masks cannot be right, or a part for scoring shows a single class.
     """
     ends = np.cumsum([len(part.pixels) for part in masks.values()])
-    every = MaskStatistics.empty(int(ends[-1]))
+    every = MaskStatistics.empty(int(ends[-1]), len(labels))
     for end, measured in zip(ends, masks.values(), strict=True):
         every.put(range(end - len(measured.pixels), end), measured)
-    findings = findings_about(every)
+    findings = findings_about(every, labels)
     refused = [finding.text for finding in findings if finding.refused]
     if refused:
+        whose = "ATR's" if labels == ATR else "the"
         raise DataError(
-            f"The masks of {name} cannot be right: {'; '.join(refused)}. Masks must hold ATR's class ids, "
-            f"0 ({NAMES[0]}) to {NUM_CLASSES - 1} ({NAMES[-1]}), and {IGNORE} where nothing is annotated; "
-            "`python -m clothseg audit` shows more."
+            f"The masks of {name} cannot be right: {'; '.join(refused)}. Masks must contain {whose} class ids, "
+            f"0 ({labels.background}) to {len(labels) - 1} ({labels.names[-1]}), and {IGNORE} where nothing is "
+            "annotated; `python -m clothseg audit` shows more."
         )
     for finding in findings:
         logger.warning("The masks of %s look odd: %s.", name, finding.text)
     for part, measured in masks.items():
-        only = only_class_of(measured.pixels)
+        only = only_class_of(measured.pixels, labels)
         if part != "train" and only is not None:
             raise DataError(
-                f"The masks of {name}, part {part}, show {only} only: a mean IoU over a single class says nothing. "
-                "Hold out rows that show more."
+                f"The masks of {name}, part {part}, show {only} only: a mean IoU over a single class is meaningless. "
+                "Hold out rows with more classes."
             )
 
 
 def _checked(
-    rows: Dataset, parts: dict[str, npt.NDArray[np.int64]], record: SplitRecord, on_bad_row: str
+    rows: Dataset,
+    parts: dict[str, npt.NDArray[np.int64]],
+    record: SplitRecord,
+    on_bad_row: str,
+    classes: MaskClasses,
 ) -> tuple[dict[str, npt.NDArray[np.int64]], list[list[int]], MaskStatistics]:
     """Return the parts without unusable rows, the groups of near-duplicates, and the statistics of all masks."""
     used = np.concatenate(list(parts.values()))
-    inspection = inspect_rows(rows.select(used), f"Checking {record.dataset}")
+    inspection = inspect_rows(rows.select(used), f"Checking {record.dataset}", classes)
     bad = used[sorted(inspection.problems)]
     reasons = {rows[int(used[number])]["id"]: text for number, text in sorted(inspection.problems.items())}
     if reasons:
@@ -218,13 +235,13 @@ def _checked(
         if on_bad_row == "fail":
             raise DataError(
                 f"{len(bad)} of the {len(used)} rows of {record.dataset} cannot be used:{listed}\n"
-                "Mend them, or leave them out with --on_bad_row skip."
+                "Correct them, or leave them out with --on_bad_row skip."
             )
         logger.warning("Left out %d of %d rows that cannot be used:%s", len(bad), len(used), listed)
     record.skipped = record.skipped | reasons
     sound = np.setdiff1d(used, bad)
     hashes = np.zeros((len(rows), *inspection.hashes.shape[1:]), np.uint64)
-    masks = MaskStatistics.empty(len(rows))
+    masks = MaskStatistics.empty(len(rows), len(classes.labels))
     hashes[used] = inspection.hashes
     masks.put(used, inspection.masks)
     groups = [sound[group].tolist() for group in duplicate_groups(hashes[sound])]
@@ -239,7 +256,7 @@ def _report_duplicates(
     if across:
         logger.warning(
             "%d groups of near-duplicate photos have rows in several splits of %s, such as %s: figures on the "
-            "held-out rows may flatter.",
+            "held-out rows may be too good.",
             len(across),
             record.dataset,
             some(rows.select(across[0])["id"][:]),

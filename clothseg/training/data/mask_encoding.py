@@ -1,11 +1,13 @@
-"""Whether masks hold ATR's class ids: what a wrong encoding looks like, found before a training learns it.
+"""Check that masks contain ATR's class ids, and recognise other encodings before a model is trained on them.
 
-Masks of another encoding often decode without an error: 0 and 255 for ground and figure, LIP's ids, ids shifted by
-one. A model trained on them gets good figures and is useless. What gives them away is where classes lie in the photos.
+Masks in another encoding often decode without an error: 0 and 255 for background and figure, LIP's ids, ids shifted by
+one. A model trained on them gets good figures and is useless. The positions of the classes in the photos reveal such
+masks.
 
 The limits were measured on the 799 rows of CCP-as-ATR `train.parquet`: along the borders of every photo at least 94 %
-of the pixels are Background; of the orders in `ORDER` 99.8 % hold over all photos, and at least 87 % in each single
-photo. LIP's ids read as ATR's keep 75 % of them at best, ids shifted by one 64 to 71 %, permuted ids 70 % (median).
+of the pixels are Background; 99.8 % of the orders in `ORDER` hold over all photos, and at least 87 % in each single
+photo. If LIP's ids are read as ATR's, at most 75 % of them hold; with ids shifted by one 64 to 71 %; with permuted ids
+70 % (median).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,13 +16,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.labels import BACKGROUND, IGNORE, LABEL2ID, NAMES, NUM_CLASSES, SIDE_PAIRS
+from clothseg.labels import ATR, BACKGROUND, IGNORE, LABEL2ID, NAMES, NUM_CLASSES, LabelSet
 
 
 GRID = 128
-"""Longest side, in pixels, of the copy in which places are measured."""
+"""Longest side in pixels of the reduced copy in which positions are measured."""
 MIN_PIXELS = 5
-"""Pixels of that copy from which on a class has a place."""
+"""Least number of pixels of that copy for a class to have a position."""
 
 _HEAD = ("Hat", "Hair", "Sunglasses", "Face")
 _LEGS = ("Left-leg", "Right-leg")
@@ -33,30 +35,30 @@ ORDER: tuple[tuple[str, str], ...] = (
     *(("Upper-clothes", lower) for lower in ("Skirt", "Pants")),
     ("Scarf", "Pants"),
 )
-"""Pairs of classes of which the first lies above the second on a standing person."""
+"""Pairs of classes: the first one is above the second one on a standing person."""
 
 MIN_ORDERED = 0.8
-"""Share of the orders, in whichever direction suits each photo best, below which ids must be wrong."""
+"""Share of the orders that hold, in the direction that suits each photo best, below which the ids must be wrong."""
 MIN_ORDERS = 30
-"""Pairs seen from which on orders say anything: one or two photos of whole people."""
+"""Least number of observed pairs for a decision: one or two photos of whole people."""
 MIN_OTHER, MIN_BETTER = 0.95, 0.1
-"""Share of the orders that hold when masks are read in another encoding, and by how much more than as ATR's ids,
-from which on that encoding is the likelier one."""
+"""Share of the orders that hold if masks are read in another encoding, and its lead over ATR's ids, from which on the
+other encoding is more likely."""
 MIN_UPRIGHT = 0.75
-"""The same share for upright photos, below which a warning is due."""
+"""Share of the orders that hold in upright photos, below which there is a warning."""
 MIN_SIDES, MIN_SIDES_SEEN = 0.35, 20
-"""Share of the pairs whose left one lies on the photo's right below which sides may be the viewer's, and how many
-pairs must be seen."""
+"""Share of the pairs whose left part is on the photo's right, below which sides may be the viewer's, and the least
+number of observed pairs."""
 MIN_BORDER = 0.5
-"""Least share of Background along the borders; less takes close-ups, or wrong ids."""
+"""Least share of Background along the borders; a lower share means close-ups or wrong ids."""
 MIN_BACKGROUND = 0.02
-"""Least share of Background in all that is annotated."""
+"""Least share of Background among the annotated pixels."""
 MAX_IGNORED = 0.5
-"""Largest share of 255 in the photos' middle."""
+"""Largest share of 255 in the photos' centre."""
 MAX_LONE_HAT = 0.1
-"""Largest share of the pixels that may be Hat where nothing else is annotated but Background."""
+"""Largest share of Hat pixels in masks that contain only Background and Hat."""
 BORDERLESS = (*_HEAD, *_LEGS, *_SHOES, "Belt", "Left-arm", "Right-arm", "Scarf")
-"""Classes that cannot surround photos, however close the camera: only large garments and bags can."""
+"""Classes that cannot fill a photo's borders, even in close-ups; only large garments and bags can."""
 
 _LIP = {
     "Hat": 1, "Hair": 2, "Sunglasses": 4, "Upper-clothes": 5, "Dress": 6, "Pants": 9, "Scarf": 11, "Skirt": 12,
@@ -67,18 +69,18 @@ OTHER_IDS: dict[str, dict[str, int]] = {
     "ATR's ids plus one": {name: index + 1 for index, name in enumerate(NAMES[:-1])},
     "ATR's ids minus one": {name: index - 1 for index, name in enumerate(NAMES) if index},
 }
-"""Other encodings: what they are called, and which id each class has in them."""
+"""Other encodings: their name, and the id of each class in them."""
 
 
 class MaskStatistics(NamedTuple):
-    """What is kept of N masks to judge their encoding.
+    """Statistics of N masks that reveal their encoding.
 
     Attributes:
-        pixels: (N, 18) int64, each class's pixels.
+        pixels: (N, C) int64, pixels of each class.
         ignored: (N,) int64, pixels of 255.
-        border: (N, 19) int64, pixels of each class and of 255 along the border of a small copy.
-        middle: (N, 2) int64, pixels and pixels of 255 in the middle (half as wide and high) of that copy.
-        places: (N, 2, 18) float32, mean row and column of each class in that copy, NaN where it has too few pixels.
+        border: (N, C + 1) int64, pixels of each class and of 255 along the border of a reduced copy.
+        middle: (N, 2) int64, all pixels and pixels of 255 in the centre (half as wide and high) of that copy.
+        places: (N, 2, C) float32, mean row and column of each class in that copy, NaN if it has too few pixels.
     """
 
     pixels: npt.NDArray[np.int64]
@@ -88,143 +90,153 @@ class MaskStatistics(NamedTuple):
     places: npt.NDArray[np.float32]
 
     @classmethod
-    def empty(cls, count: int) -> "MaskStatistics":
-        """Room for `count` masks, as if they held no pixel."""
+    def empty(cls, count: int, classes: int = NUM_CLASSES) -> "MaskStatistics":
+        """Return statistics for `count` masks of so many classes, as if they had no pixels."""
         return cls(
-            np.zeros((count, NUM_CLASSES), np.int64),
+            np.zeros((count, classes), np.int64),
             np.zeros(count, np.int64),
-            np.zeros((count, NUM_CLASSES + 1), np.int64),
+            np.zeros((count, classes + 1), np.int64),
             np.zeros((count, 2), np.int64),
-            np.full((count, 2, NUM_CLASSES), np.nan, np.float32),
+            np.full((count, 2, classes), np.nan, np.float32),
         )
 
     def measure(self, index: int, mask: npt.NDArray[np.uint8]) -> None:
-        """Fill in row `index` from a mask (H, W) uint8 of class ids and 255."""
-        counts = np.bincount(mask.ravel(), minlength=IGNORE + 1)
-        self.pixels[index], self.ignored[index] = counts[:NUM_CLASSES], counts[IGNORE]
+        """Set row `index` from a mask (H, W) uint8 of class ids and 255."""
+        counts, classes = np.bincount(mask.ravel(), minlength=IGNORE + 1), self.pixels.shape[1]
+        self.pixels[index], self.ignored[index] = counts[:classes], counts[IGNORE]
         step = max(1, -(-max(mask.shape) // GRID))
-        small = np.minimum(mask[::step, ::step], NUM_CLASSES)  # 255 becomes 18
+        small = np.minimum(mask[::step, ::step], classes)  # 255 becomes the id after the last
         height, width = small.shape
         rim = max(1, min(small.shape) // 32)
         ring = np.concatenate(
             [small[:rim].ravel(), small[-rim:].ravel(), small[:, :rim].ravel(), small[:, -rim:].ravel()]
         )
-        self.border[index] = np.bincount(ring, minlength=NUM_CLASSES + 1)
+        self.border[index] = np.bincount(ring, minlength=classes + 1)
         middle = small[height // 4 : height - height // 4, width // 4 : width - width // 4]
-        self.middle[index] = middle.size, np.count_nonzero(middle == NUM_CLASSES)
+        self.middle[index] = middle.size, np.count_nonzero(middle == classes)
         flat = small.ravel()
-        known = np.bincount(flat, minlength=NUM_CLASSES + 1)[:NUM_CLASSES]
+        known = np.bincount(flat, minlength=classes + 1)[:classes]
         for axis, along in enumerate(np.indices(small.shape).reshape(2, -1)):
-            sums = np.bincount(flat, weights=along, minlength=NUM_CLASSES + 1)[:NUM_CLASSES]
+            sums = np.bincount(flat, weights=along, minlength=classes + 1)[:classes]
             self.places[index, axis] = np.where(known >= MIN_PIXELS, sums / np.maximum(known, 1), np.nan)
 
     def at(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> "MaskStatistics":
-        """The statistics of some rows."""
+        """Return the statistics of some rows."""
         chosen = np.asarray(rows, np.int64)
         return MaskStatistics(
             self.pixels[chosen], self.ignored[chosen], self.border[chosen], self.middle[chosen], self.places[chosen]
         )
 
     def put(self, rows: Sequence[int] | npt.NDArray[np.int64], others: "MaskStatistics") -> None:
-        """Replace the statistics of some rows by those of as many others."""
+        """Replace the statistics of some rows by those of the same number of others."""
         chosen = np.asarray(rows, np.int64)
         self.pixels[chosen], self.ignored[chosen], self.border[chosen] = others.pixels, others.ignored, others.border
         self.middle[chosen], self.places[chosen] = others.middle, others.places
 
 
 class Finding(NamedTuple):
-    """What is wrong or odd about masks. `refused`: it cannot be right, so that a training would be wasted."""
+    """A problem with masks. `refused`: they cannot be right, so training would be wasted."""
 
     text: str
     refused: bool
 
 
-def findings_about(masks: MaskStatistics) -> list[Finding]:
-    """What speaks against masks holding ATR's ids, the worst first; an empty list for sound ones.
+def findings_about(masks: MaskStatistics, labels: LabelSet = ATR) -> list[Finding]:
+    """Return reasons why masks may not contain the ids of a label set, the worst first; an empty list for valid masks.
 
-    Findings about no mask at all, and about photos of other things than whole people, are warnings at most.
+    A lack of masks, and photos of something other than whole people, give warnings at most. So do label sets other
+    than ATR, whose classes are known only by their names, unless the masks show a single class.
     """
     shown = np.flatnonzero(masks.pixels.any(axis=0))
     if not (masks.pixels.any() or masks.ignored.any()):
         return []
-    found = [finding for finding in (_one_class(masks, shown), *_surroundings(masks)) if finding]
-    order = _order(masks)
-    rest = (order,) if order and order.refused else (order, _sides(masks), _absent(shown))
-    if len(shown) > 2:
-        found += [finding for finding in rest if finding]
+    one_class, order = _one_class(masks, shown, labels), _order(masks, labels)
+    rest = (order,) if order and order.refused else (order, _sides(masks, labels), _absent(shown, labels))
+    others = [finding for finding in (*_surroundings(masks, labels), *(rest if len(shown) > 2 else ())) if finding]
+    if labels != ATR:
+        others = [finding._replace(refused=False) for finding in others]
+    found = [*filter(None, [one_class]), *others]
     return sorted(found, key=lambda finding: not finding.refused)
 
 
-def only_class_of(pixels: npt.NDArray[np.int64]) -> str | None:
-    """Name of the only class that masks with these pixels (..., 18) show, or None where they show none or several."""
-    shown = np.flatnonzero(pixels.reshape(-1, NUM_CLASSES).any(axis=0))
-    return NAMES[shown[0]] if len(shown) == 1 else None
+def only_class_of(pixels: npt.NDArray[np.int64], labels: LabelSet = ATR) -> str | None:
+    """Return the name of the only class in masks with these pixels (..., C); None if there are none or several."""
+    shown = np.flatnonzero(pixels.reshape(-1, len(labels)).any(axis=0))
+    return labels.names[shown[0]] if len(shown) == 1 else None
 
 
-def _one_class(masks: MaskStatistics, shown: npt.NDArray[np.int64]) -> Finding | None:
-    """Masks of a figure before a ground, or of nothing."""
+def _one_class(masks: MaskStatistics, shown: npt.NDArray[np.int64], labels: LabelSet) -> Finding | None:
+    """Find masks of a figure and a background, or without classes."""
     total, ignored = int(masks.pixels.sum()), int(masks.ignored.sum())
     if not len(shown):
         return Finding(f"all pixels are {IGNORE}, which means not annotated: there is nothing to learn", True)
     if len(shown) == 1:
         beside = f" and {IGNORE} (not annotated)" if ignored else ""
         guess = (
-            f"; masks of 0 and {IGNORE} for ground and figure must be given class ids first"
+            f"; masks of 0 and {IGNORE} for background and figure must be converted to class ids first"
             if ignored and shown[0] == BACKGROUND
             else ""
         )
-        return Finding(f"they hold only {shown[0]} ({NAMES[shown[0]]}){beside}: a single class{guess}", True)
+        return Finding(f"they contain only {shown[0]} ({labels.names[shown[0]]}){beside}: a single class{guess}", True)
     if len(shown) > 2 or BACKGROUND not in shown:
         return None
     share = masks.pixels[:, shown[1]].sum() / total
-    text = f"they hold only 0 (Background) and {shown[1]} ({NAMES[shown[1]]}), the latter in {share:.0%} of the pixels"
-    if shown[1] == LABEL2ID["Hat"] and share > MAX_LONE_HAT:
-        return Finding(f"{text}: masks of 0 and 1 for ground and figure must be given class ids first", True)
+    name = labels.names[shown[1]]
+    text = (
+        f"they contain only 0 ({labels.background}) and {shown[1]} ({name}), the latter in {share:.0%} of the pixels"
+    )
+    if len(labels) == 2:
+        return None
+    if labels == ATR and name == "Hat" and share > MAX_LONE_HAT:
+        return Finding(
+            f"{text}: masks of 0 and 1 for background and figure must be converted to class ids first", True
+        )
     return Finding(f"{text}: a model trained on them knows no other class", False)
 
 
-def _surroundings(masks: MaskStatistics) -> list[Finding | None]:
-    """What lies along the photos' borders and in their middle."""
+def _surroundings(masks: MaskStatistics, labels: LabelSet) -> list[Finding | None]:
+    """Check the photos' borders and centres."""
     border, middle = masks.border.sum(axis=0), masks.middle.sum(axis=0)
-    annotated, around = masks.pixels.sum(), max(int(border[:NUM_CLASSES].sum()), 1)
+    annotated, around = masks.pixels.sum(), max(int(border[:-1].sum()), 1)
     found: list[Finding | None] = []
-    if annotated and around > border[NUM_CLASSES]:
-        share, most = border[BACKGROUND] / around, int(border[:NUM_CLASSES].argmax())
+    if annotated and around > border[-1]:
+        share, most = border[BACKGROUND] / around, int(border[:-1].argmax())
         background = masks.pixels[:, BACKGROUND].sum() / annotated
         if share < MIN_BORDER:
             impossible = border[most] / around > MIN_BORDER and (
-                NAMES[most] in BORDERLESS or (most != BACKGROUND and background < MIN_BACKGROUND)
+                labels.names[most] in BORDERLESS or (most != BACKGROUND and background < MIN_BACKGROUND)
             )
             guess = " (ids shifted by one?)" if most == 1 else ""
             text = (
-                f"along the photos' borders {share:.0%} of the pixels are Background and {border[most] / around:.0%} "
-                f"{NAMES[most]}{guess}"
+                f"along the photos' borders {share:.0%} of the pixels are {labels.background} and "
+                f"{border[most] / around:.0%} {labels.names[most]}{guess}"
             )
             found.append(Finding(text, impossible))
     elif annotated and (background := masks.pixels[:, BACKGROUND].sum() / annotated) < MIN_BACKGROUND:
-        text = f"{background:.1%} of the annotated pixels are Background: a model trained on them hardly finds it"
+        name = labels.background
+        text = f"{background:.1%} of the annotated pixels are {name}: a model trained on them hardly finds it"
         found.append(Finding(text, False))
     if annotated and middle[0] and middle[1] / middle[0] > MAX_IGNORED:
-        text = f"in the photos' middle {middle[1] / middle[0]:.0%} of the pixels are {IGNORE} (not annotated)"
+        text = f"in the photos' centre {middle[1] / middle[0]:.0%} of the pixels are {IGNORE} (not annotated)"
         found.append(Finding(text, False))
     return found
 
 
 def ordered_share(
-    places: npt.NDArray[np.float32], ids: Mapping[str, int] = LABEL2ID
+    places: npt.NDArray[np.float32], pairs: Sequence[tuple[int, int]] | None = None
 ) -> tuple[float, float, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """How well the places of classes fit a standing person.
+    """Measure how well the positions of classes fit a standing person.
 
     Args:
-        places: (N, 2, 18) of `MaskStatistics`.
-        ids: name -> id; names that it lacks take no part.
+        places: (N, 2, C) of `MaskStatistics`.
+        pairs: ids of an upper and a lower class; pairs with an id of -1 are ignored. By default ATR's in `ORDER`.
 
     Returns:
-        The share of the pairs of `ORDER` that hold in upright photos; the share that hold in the direction that suits
-        each photo best, which photos lying on their sides fulfil as well; (P,) how often each pair was seen and how
-        often it held upright. The shares are NaN where no pair was seen.
+        The share of the pairs that hold in upright photos; the share that hold in the direction that suits
+        each photo best, which is also high for photos turned sideways; (P,) how often each pair was observed and how
+        often it held upright. The shares are NaN if no pair was observed.
     """
-    upper, lower = np.array([(ids.get(upper, -1), ids.get(lower, -1)) for upper, lower in ORDER]).T
+    upper, lower = np.array(ordered_ids(LABEL2ID) if pairs is None else pairs, np.int64).reshape(-1, 2).T
     apart = places[:, :, lower] - places[:, :, upper]
     known = ~np.isnan(apart[:, 0]) & (np.minimum(upper, lower) >= 0)
     with np.errstate(invalid="ignore"):
@@ -236,28 +248,49 @@ def ordered_share(
     return held[0].sum() / seen, best / seen, known.sum(axis=0), held[0].sum(axis=0)
 
 
-def _order(masks: MaskStatistics) -> Finding | None:
-    """Whether the classes lie where a person has them."""
-    upright, best, seen, held = ordered_share(masks.places)
+def ordered_ids(ids: Mapping[str, int]) -> list[tuple[int, int]]:
+    """Return the pairs of `ORDER` as ids, -1 for names that `ids` lacks."""
+    return [(ids.get(upper, -1), ids.get(lower, -1)) for upper, lower in ORDER]
+
+
+def ordered_pairs(labels: LabelSet) -> list[tuple[int, int]]:
+    """Return the pairs of `ORDER` as ids of a label set, by the classes' roles."""
+    roles = dict.fromkeys((ATR.roles[LABEL2ID[upper]], ATR.roles[LABEL2ID[lower]]) for upper, lower in ORDER)
+    return [
+        (above, below)
+        for upper, lower in roles
+        for above in labels.with_roles(upper)
+        for below in labels.with_roles(lower)
+    ]
+
+
+def _order(masks: MaskStatistics, labels: LabelSet) -> Finding | None:
+    """Check whether the classes are where a person has them."""
+    pairs = ordered_ids(LABEL2ID) if labels == ATR else ordered_pairs(labels)
+    upright, best, seen, held = ordered_share(masks.places, pairs)
     if seen.sum() < MIN_ORDERS:
         return None
-    likely = {name: ordered_share(masks.places, ids) for name, ids in OTHER_IDS.items()}
+    others = OTHER_IDS if labels == ATR else {}
+    likely = {name: ordered_share(masks.places, ordered_ids(ids)) for name, ids in others.items()}
     held_in = {name: int(reading[3].sum()) for name, reading in likely.items() if reading[2].sum() >= MIN_ORDERS}
     fitting = {name: count for name, count in held_in.items() if likely[name][1] > max(MIN_OTHER, best + MIN_BETTER)}
     if best >= MIN_ORDERED and not fitting:
-        return None if upright >= MIN_UPRIGHT else Finding("many photos seem to lie on their side or head", False)
+        return (
+            None if upright >= MIN_UPRIGHT else Finding("many photos seem to be turned sideways or upside down", False)
+        )
     worst = sorted(np.flatnonzero(seen), key=lambda pair: held[pair] - seen[pair])[:2]
+    names = [tuple(labels.names[each] for each in pair) for pair in pairs]
     examples = " and ".join(
-        f"{ORDER[pair][0]} lies below {ORDER[pair][1]} in {seen[pair] - held[pair]} of {seen[pair]} photos"
+        f"{names[pair][0]} is below {names[pair][1]} in {seen[pair] - held[pair]} of {seen[pair]} photos"
         for pair in worst
     )
     guess = f"; they look like {max(fitting, key=lambda key: fitting[key])}" if fitting else ""
-    return Finding(f"the classes do not lie where a person has them: {examples}{guess}", True)
+    return Finding(f"the classes are not where a person has them: {examples}{guess}", True)
 
 
-def _sides(masks: MaskStatistics) -> Finding | None:
-    """Whether left is the wearer's own left."""
-    left, right = np.array(SIDE_PAIRS).T
+def _sides(masks: MaskStatistics, labels: LabelSet) -> Finding | None:
+    """Check whether left is the wearer's own left."""
+    left, right = np.array(labels.pairs, np.int64).reshape(-1, 2).T
     apart = masks.places[:, 1, left] - masks.places[:, 1, right]
     seen = int((~np.isnan(apart)).sum())
     with np.errstate(invalid="ignore"):
@@ -265,23 +298,27 @@ def _sides(masks: MaskStatistics) -> Finding | None:
     if seen < MIN_SIDES_SEEN or share >= MIN_SIDES:
         return None
     return Finding(
-        f"left arms, legs and shoes lie on the photo's left in {1 - share:.0%} of the cases: left is the wearer's "
-        "own, which is the photo's right when somebody faces the camera",
+        f"{_sided(labels)} are on the photo's left in {1 - share:.0%} of the cases: left is the wearer's "
+        "own, which is on the photo's right if the person faces the camera",
         False,
     )
 
 
-def _absent(shown: npt.NDArray[np.int64]) -> Finding | None:
-    if 2 * len(shown) >= NUM_CLASSES:
+def _sided(labels: LabelSet) -> str:
+    return "left arms, legs and shoes" if labels == ATR else "left classes"
+
+
+def _absent(shown: npt.NDArray[np.int64], labels: LabelSet) -> Finding | None:
+    if 2 * len(shown) >= len(labels):
         return None
-    names = ", ".join(NAMES[index] for index in shown)
-    return Finding(f"they show {len(shown)} of the {NUM_CLASSES} classes: {names}", False)
+    names = ", ".join(labels.names[index] for index in shown)
+    return Finding(f"they show {len(shown)} of the {len(labels)} classes: {names}", False)
 
 
-def shares_text(parts: Mapping[str, MaskStatistics]) -> str:
-    """A table of each class's share of the annotated pixels and of the photos, for each part of a data set."""
+def shares_text(parts: Mapping[str, MaskStatistics], labels: LabelSet = ATR) -> str:
+    """Return a table of each class's share of the annotated pixels and of the photos, for each part of a data set."""
     lines = [["", *(f"{part}, {what}" for part in parts for what in ("pixels", "photos"))]]
-    for index, name in enumerate(NAMES):
+    for index, name in enumerate(labels.names):
         cells = []
         for masks in parts.values():
             pixels, photos = masks.pixels[:, index], max(len(masks.pixels), 1)

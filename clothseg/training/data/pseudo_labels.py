@@ -1,9 +1,9 @@
-"""Labels from a trained model for photos that nobody annotated: the first half of self-training.
+"""Label photos without masks with a trained model (pseudo-labels), the first half of self-training.
 
-After Noisy Student (Xie et al., 2020) and its use in segmentation: the teacher sees the clean photo, several times;
-the student will see it cropped, coloured and blurred, and learns from the pixels that the teacher is sure of.
+Source: Noisy Student (Xie et al., 2020) and its use in segmentation. The teacher sees the unchanged photo, at several
+sizes; the student will see it cropped, coloured and blurred, and learns from the pixels with high confidence.
 
-Where photos come with tags of their garments, the labels respect them: catalogues know what is in a photo.
+If photos have tags of their garments, as in a catalogue, the labels respect them.
 """
 
 import hashlib
@@ -32,21 +32,22 @@ from clothseg.training.data.sources import load_unlabelled, read_ids
 
 
 UNTAGGED_FACTOR = 0.05
-"""Factor of the probability of a garment that could have been tagged and was not: not 0, for tags are forgotten."""
+"""Factor for the probability of a garment that the tags of a data set contain but not those of this photo. It is not
+0, since tags can be incomplete."""
 
 MISSED_PROBABILITY = 0.85
-"""Least probability of a pixel's label in photos that show no pixel of a tagged class: the teacher took it for
-something else, so all that it is only fairly sure of is left out."""
+"""Least probability of a pixel's label in photos where no pixel has a tagged class. The teacher mistook that garment
+for something else, so pixels with medium confidence are ignored."""
 
 GARMENT_PROBABILITY = 0.75
-"""Least probability of a pixel's label in photos of garments without a wearer:
-folds of a sheet look like cloth."""
+"""Least probability of a pixel's label in photos of garments without a wearer, since folds of a sheet look like
+garments."""
 
 LEAST_GARMENT = 0.02
-"""Least share of a photo that a garment without a wearer fills; where the teacher finds less, it missed it."""
+"""Least share of a photo that a garment without a wearer covers; if the teacher finds less, it missed the garment."""
 
 PART = 100
-"""Photos after which labels are written: a run that is stopped loses no more."""
+"""Number of photos after which labels are written; an interrupted run loses no more than these."""
 
 LABELLING = "The teacher labels"
 
@@ -62,22 +63,23 @@ def label_rows(
     *,
     worn: bool = True,
 ) -> Dataset:
-    """Give photos the teacher's label maps; pixels below `min_probability` are 255 and take no part in training.
+    """Label photos with a teacher; pixels below `min_probability` are 255, which the training ignores.
 
     Args:
         segmenter: the teacher.
-        rows: undecoded rows with `id` and `image`, and perhaps `classes`: the ids of the garments shown, as
-            `load_unlabelled` gives them. A garment that some photo is tagged with and this one is not has its
-            probability multiplied by `UNTAGGED_FACTOR`; all others keep theirs.
-        scales: input sizes that the teacher's probabilities are averaged over.
-        worn: False for photos of garments that nobody wears: each has the tagged classes and Background only, and
-            rows in which the teacher misses the garment are left out.
+        rows: undecoded rows with `id` and `image`, and optionally `classes`, the ids of the visible garments from
+            `load_unlabelled`. The probability of a garment that some photo is tagged with but this one is not is
+            multiplied by `UNTAGGED_FACTOR`; others are unchanged.
+        min_probability: least probability of a pixel's label.
+        scales: input sizes over which the teacher's probabilities are averaged.
+        worn: False for photos of garments without a wearer: these get only the tagged classes and Background, and rows
+            in which the teacher misses the garment are left out.
 
     Returns:
         The rows with `mask`, a PNG of class ids at the photo's own size, undecoded.
 
     Raises:
-        DataError: a photo does not decode (the message names the row), or the teacher misses every garment.
+        DataError: a photo cannot be decoded (the message names the row), or the teacher misses every garment.
     """
     known = known_tags(rows) if "classes" in rows.column_names else ()
     with progress_bar(total=len(rows), desc=LABELLING, unit=" photos", leave=False) as progress:
@@ -94,16 +96,16 @@ def _with_masks(
     known: tuple[int, ...],
     progress: tqdm,
 ) -> Dataset:
-    """As `label_rows`; rows in which the teacher misses the garment have no mask."""
+    """Label rows like `label_rows`; rows in which the teacher misses the garment get no mask."""
     masks: list[dict[str, bytes | None] | None] = []
     for row in rows:
         photo = decode_photo(row["image"], row["id"])
         shares = average_probabilities(segmenter.logits, segmenter.image_size, photo, scales)
         size = photo.height, photo.width
         if not worn:
-            label_map = _garment_alone(shares, row["classes"], size, min_probability)
+            label_map = _label_without_wearer(shares, row["classes"], size, min_probability)
         elif known:
-            label_map = _tagged(shares, row["classes"], known, size, min_probability)
+            label_map = _label_with_tags(shares, row["classes"], known, size, min_probability)
         else:
             label_map = sure_pixels(as_logits(shares), size, min_probability)
         missed = not worn and (label_map[label_map != IGNORE] != BACKGROUND).sum() < LEAST_GARMENT * label_map.size
@@ -122,11 +124,11 @@ def _without_missed(rows: Dataset, teacher: str) -> Dataset:
 
 
 class Labelling:
-    """Photos that a teacher labels, and the file that the labels go to.
+    """Labels photos with a teacher and writes the labels to a file.
 
-    What the labels were made of stands beside them, in a file of the same name with `.json` added: labelling takes a
-    while, and a run that was stopped, or is tried with another loss, uses the labels that are there. They are
-    written every `PART` photos, so that a run that is stopped while it labels does not begin anew.
+    A JSON file beside it, with `.json` added to its name, records the sources of the labels. Labelling takes a while,
+    so a resumed run, or a run with another loss, uses existing labels again. Labels are written every `PART` photos,
+    so an interrupted run continues.
     """
 
     def __init__(
@@ -142,18 +144,18 @@ class Labelling:
         scales: tuple[float, ...],
         exclude_file: str | None = None,
     ) -> None:
-        """Look up photos and teacher; `write` does the work.
+        """Look up photos and teacher; `write` labels them.
 
         Args:
-            file: the parquet file to write.
-            name: of the photos, as `load_unlabelled` takes it.
-            option: that gave the name, for messages.
-            worn: False for garments that nobody wears.
+            file: parquet file to write.
+            name: of the photos, as for `load_unlabelled`.
+            option: the option that gave the name, for messages.
+            worn: False for garments without a wearer.
             teacher: Hub id or folder of the model.
             revision: the teacher's, for the Hub only.
-            min_probability: as `label_rows` takes it.
-            scales: likewise.
-            exclude_file: ids of rows to leave out.
+            min_probability: as for `label_rows`.
+            scales: as for `label_rows`.
+            exclude_file: text file with ids of rows to leave out.
 
         Raises:
             DataError: the photos cannot be read, or flat-lay photos have no tags.
@@ -163,36 +165,34 @@ class Labelling:
         self.file, self.worn, self.min_probability, self.scales = file, worn, min_probability, scales
         self.record = file.with_name(f"{file.name}.json")
         files = (Path(name), *sorted(Path(teacher).glob("*config.json")), *sorted(Path(teacher).glob("*.safetensors")))
-        sources = [path for path in files if path.is_file()]  # a card that changes changes no labels
-        self.made_of = {
+        source_files = [path for path in files if path.is_file()]  # the model's card does not affect labels
+        self.sources = {
             "name": name,
             "teacher": teacher,
             "revision": revision,
-            "files": {str(path): _digest(path) for path in sources},
+            "files": {str(path): _digest(path) for path in source_files},
             "min_probability": min_probability,
             "scales": list(scales),
             "excluded": sorted(excluded),
         }
         self.rows = load_unlabelled(name, excluded, option)
         if not worn and not ("classes" in self.rows.column_names and all(self.rows["classes"])):
-            raise DataError(
-                f"{name}: --{option} needs a column classes that says of every photo which garment it shows."
-            )
-        self.segmenter = None if self._is_made() else Segmenter.from_pretrained(teacher, revision=revision)
+            raise DataError(f"{name}: --{option} needs a column classes with the garments in each photo.")
+        self.segmenter = None if self._is_written() else Segmenter.from_pretrained(teacher, revision=revision)
 
     def write(self) -> None:
-        """Label the photos, unless the file holds just these labels already.
+        """Label the photos, unless the file already contains these labels.
 
         Raises:
-            DataError: as `label_rows`.
+            DataError: as for `label_rows`.
         """
         if self.segmenter is None:
             return
         parts = self.file.with_name(f"{self.file.name}.parts")
-        if _read(parts / "made_of.json") != self.made_of:
+        if _read(parts / "sources.json") != self.sources:
             shutil.rmtree(parts, ignore_errors=True)
             parts.mkdir(parents=True)
-            _write(self.made_of, parts / "made_of.json")
+            _write(self.sources, parts / "sources.json")
         known = known_tags(self.rows) if "classes" in self.rows.column_names else ()
         options = self.min_probability, self.scales, self.worn, known
         files = []
@@ -200,7 +200,7 @@ class Labelling:
             for start in range(0, len(self.rows), PART):
                 rows = self.rows.select(range(start, min(start + PART, len(self.rows))))
                 files.append(str(parts / f"{start:07d}.parquet"))
-                if Path(files[-1]).is_file():  # of a run that was stopped
+                if Path(files[-1]).is_file():  # written by an interrupted run
                     progress.update(len(rows))
                     continue
                 labelled = _with_masks(self.segmenter, rows, *options, progress)
@@ -213,11 +213,11 @@ class Labelling:
         self.record.unlink(missing_ok=True)
         with atomic_path(self.file) as building:
             labelled.to_parquet(building)
-        _write(self.made_of, self.record)
+        _write(self.sources, self.record)
         shutil.rmtree(parts, ignore_errors=True)
 
-    def _is_made(self) -> bool:
-        return self.file.is_file() and _read(self.record) == self.made_of
+    def _is_written(self) -> bool:
+        return self.file.is_file() and _read(self.record) == self.sources
 
 
 def _digest(file: Path) -> str:
@@ -228,17 +228,17 @@ def _digest(file: Path) -> str:
 def _read(record: Path) -> object:
     try:
         return json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # no record, or one cut short
+    except (OSError, ValueError):  # no record, or an incomplete one
         return None
 
 
-def _write(made_of: object, record: Path) -> None:
+def _write(sources: object, record: Path) -> None:
     with atomic_path(record) as building:
-        building.write_text(json.dumps(made_of, indent=1) + "\n", encoding="utf-8")
+        building.write_text(json.dumps(sources, indent=1) + "\n", encoding="utf-8")
 
 
 def known_tags(rows: Dataset) -> tuple[int, ...]:
-    """Ids of the garments that some row's `classes` hold: what the tags of a data set speak of at all."""
+    """Return the ids of the garments that occur in the `classes` of any row."""
     return tuple(sorted({index for classes in rows["classes"] for index in classes or []} & set(GARMENTS)))
 
 
@@ -248,13 +248,14 @@ def respect_tags(
     known: tuple[int, ...],
     factor: float = UNTAGGED_FACTOR,
 ) -> npt.NDArray[np.float32]:
-    """Make garments that a photo is not tagged with less probable.
+    """Lower the probabilities of garments that a photo is not tagged with.
 
     Args:
         shares: (18, h, w) probabilities.
-        tags: ids of the classes that the photo is tagged with; none at all: nothing is known of it.
-        known: ids that tags speak of; others (the body, Background, shoes that nobody tags) are left as they are.
-        factor: for the probabilities of `known` without `tags`.
+        tags: ids of the classes that the photo is tagged with; if empty, nothing is changed.
+        known: ids that occur among the data set's tags; others (the body, Background, garments that are never tagged)
+            are not changed.
+        factor: for the probabilities of the classes in `known` but not in `tags`.
 
     Returns:
         (18, h, w) float32, sums to 1 over the classes.
@@ -267,13 +268,13 @@ def respect_tags(
 
 
 def without_wearer(shares: npt.NDArray[np.float32], tags: list[int]) -> npt.NDArray[np.float32]:
-    """Give everything that is not Background to the classes that a photo of garments alone is tagged with.
+    """Give the probability of everything but Background to the classes that a photo of garments is tagged with.
 
-    Several tags (a left and a right shoe) share a pixel in the proportion in which the teacher sees them.
+    Several tags (a left and a right shoe) share it in proportion to the teacher's probabilities.
 
     Args:
         shares: (18, h, w) probabilities.
-        tags: ids of the classes shown; at least one.
+        tags: ids of the visible classes; at least one.
 
     Returns:
         (18, h, w) float32 with Background and `tags` only, sums to 1 over the classes.
@@ -286,7 +287,7 @@ def without_wearer(shares: npt.NDArray[np.float32], tags: list[int]) -> npt.NDAr
     return found
 
 
-def _tagged(
+def _label_with_tags(
     shares: npt.NDArray[np.float32],
     tags: list[int],
     known: tuple[int, ...],
@@ -301,7 +302,7 @@ def _tagged(
     return sure_pixels(logits, size, max(min_probability, MISSED_PROBABILITY))
 
 
-def _garment_alone(
+def _label_without_wearer(
     shares: npt.NDArray[np.float32], tags: list[int], size: tuple[int, int], min_probability: float
 ) -> npt.NDArray[np.uint8]:
     return sure_pixels(as_logits(without_wearer(shares, tags)), size, max(min_probability, GARMENT_PROBABILITY))

@@ -1,9 +1,9 @@
-"""Repair of label maps: ATR's known faults are holes inside garments, loose specks and spill over the silhouette.
+"""Repair label maps: ATR's known errors are holes inside garments, loose specks, and spill over the silhouette.
 
-What is a fault was read off real masks at 640 px. Nearly all enclosed pieces of Background below a thousandth of
-the person are faults, and nearly all larger ones are real: handles of bags, the gap under an arm or between legs.
-Pieces of another class inside a garment are mostly real down to a quarter of that (a strap that surfaces here and
-there, a brooch), so that only specks of them go, and never the largest piece of a class.
+The limits come from an inspection of real masks at 640 px. Nearly all enclosed Background pieces smaller than a
+thousandth of the person are errors, and nearly all larger ones are real, such as handles of bags or the gap under an
+arm. Pieces of another class inside a garment are mostly real down to a quarter of that (a brooch, visible parts of a
+strap), so only smaller specks are removed, and never the largest piece of a class.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.labels import BACKGROUND, IGNORE, NUM_CLASSES
+from clothseg.labels import BACKGROUND, IGNORE
 
 
 HOLE_OF_PERSON, HOLE_OF_ITEM = 1 / 1000, 1 / 50
@@ -20,21 +20,27 @@ HOLE_OF_PERSON, HOLE_OF_ITEM = 1 / 1000, 1 / 50
 SPECK_OF_PERSON, SPECK_OF_CLASS = 1 / 4000, 1 / 10
 """Largest speck that is removed, as shares of the person's area and of its class's largest piece."""
 RIM_WIDTH = 2
-"""Pixels along the silhouette whose colours are compared with what lies deeper on either side."""
+"""Width in pixels of the rim along the silhouette. Its colours are compared with those further inside and outside."""
 RIM_WINDOW = 15
-"""Side of the window, in pixels, over which those colours are averaged; odd."""
+"""Side in pixels of the window over which those colours are averaged; odd."""
 RIM_CONTRAST = 60
-"""Colour difference (RGB, Euclidean) between the two sides below which no verdict is possible."""
+"""Least colour difference (RGB, Euclidean) between inside and outside for a decision."""
 RIM_CERTAINTY = 4
-"""A rim pixel is spill when it is this many times closer to the colour outside than to the one inside."""
+"""A rim pixel is spill if it is this many times closer to the outside colour than to the inside colour ..."""
 RIM_SPREAD = 2
-"""... and this many times as far from the colour inside as the pixels there are on average: a pattern is no spill."""
+"""... and this many times as far from the inside colour as inside pixels are on average, so that patterns are kept."""
 
 
 class Repair(NamedTuple):
     """A repaired label map and what was changed.
 
-    `mask` is (H, W) uint8; `holes` and `specks` count pieces, `hole_pixels`, `speck_pixels` and `rim_pixels` pixels.
+    Attributes:
+        mask: (H, W) uint8.
+        holes: number of filled holes.
+        hole_pixels: their pixels.
+        specks: number of removed specks.
+        speck_pixels: their pixels.
+        rim_pixels: pixels that were cut off the silhouette.
     """
 
     mask: npt.NDArray[np.uint8]
@@ -46,18 +52,18 @@ class Repair(NamedTuple):
 
 
 def repair(mask: npt.NDArray[np.uint8], photo: npt.NDArray[np.uint8] | None = None) -> Repair:
-    """Fill small holes, let specks become what surrounds them and, given the photo, cut spill off the silhouette.
+    """Fill small holes, give specks the class around them and, if there is a photo, cut off spill.
 
-    Pixels that are 255 stay so and no others become so. No class disappears. Holes and specks are repaired until
-    none is left, so that a second pass finds no more of them; a second pass over the rim may cut a little deeper.
-    The repair of a mirrored pair is the mirrored repair.
+    Pixels labelled 255 are not changed, and no pixel becomes 255. No class disappears. Holes and specks are repaired
+    until none is left, so a second call finds none; a second call may cut the rim a little deeper. The repair of a
+    mirrored pair is the mirrored repair.
 
     Args:
         mask: (H, W) uint8, class ids and 255.
-        photo: (H, W, 3) uint8 RGB; without it the silhouette stays as it is.
+        photo: (H, W, 3) uint8 RGB; None leaves the silhouette unchanged.
     """
     left, top, width, height = cv2.boundingRect((mask != BACKGROUND).view(np.uint8))
-    # Farther from the person nothing is looked at: most of a photo is ground, and this saves most of the time.
+    # Only the area around the person is examined, which saves most of the time.
     near = tuple(
         slice(max(start - RIM_WINDOW, 0), start + length + RIM_WINDOW)
         for start, length in ((top, height), (left, width))
@@ -67,14 +73,14 @@ def repair(mask: npt.NDArray[np.uint8], photo: npt.NDArray[np.uint8] | None = No
     repaired[near] = merged
     if photo is None:
         return Repair(repaired, holes, hole_pixels, specks, speck_pixels, 0)
-    cut, _ = _merged(_without_spill(merged, np.ascontiguousarray(photo[near])))  # a cut below the surface is a hole
+    cut, _ = _merged(_without_spill(merged, np.ascontiguousarray(photo[near])))  # inner cuts are holes
     repaired[near] = cut
     rim_pixels = int(np.count_nonzero(cut != merged))
     return Repair(repaired, holes, hole_pixels, specks, speck_pixels, rim_pixels)
 
 
 def _merged(mask: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], list[int]]:
-    """Merge holes and specks until there are none; the counts are those of `_merge_pieces`, summed up."""
+    """Merge holes and specks until there are none; return the map and the summed counts of `_merge_pieces`."""
     total = np.zeros(4, np.int64)
     while True:
         mask, found = _merge_pieces(mask)
@@ -84,9 +90,9 @@ def _merged(mask: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], list[in
 
 
 def _merge_pieces(mask: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """One round: every hole and speck that touches a piece which stays takes that piece's class.
+    """Run one round: give every hole and speck that touches a remaining piece the class of that piece.
 
-    Only pieces that stay are merged into, so that each round leaves fewer pieces and the rounds come to an end.
+    Pieces are only merged into pieces that remain, so each round leaves fewer pieces and the rounds end.
 
     Returns:
         The new map, and (4,) int64: holes, their pixels, specks, their pixels.
@@ -102,16 +108,16 @@ def _merge_pieces(mask: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], n
     own, other, contact = _contacts(piece_of, small)
     neighbours = np.bincount(own, minlength=len(areas))
     around = np.zeros(len(areas), np.int64)
-    around[own] = other  # the one neighbour, where there is one
+    around[own] = other  # the only neighbour, if there is one
     hole = small & ~at_edge & (classes == BACKGROUND) & (neighbours == 1)
     hole &= (classes[around] != IGNORE) & (areas <= HOLE_OF_ITEM * areas[around])
     speck = small & ~hole & (areas <= np.minimum(SPECK_OF_PERSON * person, SPECK_OF_CLASS * largest[classes]))
 
-    votes = np.zeros((len(areas), NUM_CLASSES), np.int64)
+    votes = np.zeros((len(areas), int(classes[classes != IGNORE].max(initial=0)) + 1), np.int64)
     stays = ~(hole | speck)[other] & (classes[other] != IGNORE)
     np.add.at(votes, (own[stays], classes[other[stays]]), contact[stays])
     best = votes.max(axis=1)
-    # A tie is left alone: which of two equals comes first would differ in the mirror.
+    # Ties are not changed, since the choice between equal classes would differ in the mirror image.
     decided = (hole | speck) & (best > 0) & ((votes == best[:, None]).sum(axis=1) == 1)
     new = np.where(decided, votes.argmax(axis=1), classes).astype(np.uint8)
     hole, speck = hole & decided, speck & decided
@@ -122,7 +128,8 @@ def _merge_pieces(mask: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], n
 def _pieces(
     mask: npt.NDArray[np.uint8],
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Pieces of each class, of 8 neighbours: (H, W) numbers from 0, and each one's class, area, touch of the edge."""
+    """Return the 8-connected pieces of each class: (H, W) numbers from 0; each piece's class, area, and whether it
+    touches the edge."""
     piece_of = np.zeros(mask.shape, np.int32)
     classes: list[int] = []
     stats = []
@@ -142,7 +149,8 @@ def _pieces(
 def _contacts(
     piece_of: npt.NDArray[np.int32], small: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Which pieces touch the small ones: (M,) a small piece, (M,) another, (M,) length of their border in pixels."""
+    """Return the pieces that touch small ones: (M,) a small piece, (M,) the other one, (M,) length of their border in
+    pixels."""
     pairs = [
         first.astype(np.int64) * len(small) + second
         for one, two in ((piece_of[:, :-1], piece_of[:, 1:]), (piece_of[:-1], piece_of[1:]))
@@ -155,7 +163,7 @@ def _contacts(
 
 
 def _without_spill(mask: npt.NDArray[np.uint8], photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Turn rim pixels of the person to Background whose colour is clearly that of the surroundings."""
+    """Change rim pixels of the person to Background if their colour clearly belongs to the surroundings."""
     square = np.ones((2 * RIM_WIDTH + 1,) * 2, np.uint8)
     person = ((mask != BACKGROUND) & (mask != IGNORE)).view(np.uint8)
     ground = (mask == BACKGROUND).view(np.uint8)
@@ -178,14 +186,14 @@ def _local_colors(
     rows: npt.NDArray[np.int64],
     columns: npt.NDArray[np.int64],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Colours of the pixels `where` in a window around each of M places.
+    """Average the colours of the pixels `where` in a window around each of M positions.
 
     Returns:
         Their mean (M, 3), their mean squared distance from it (M,), and (M,) whether there are any.
     """
     shown = cv2.copyTo(photo, where)
     squares = (shown.astype(np.float64) ** 2).sum(axis=2)
-    # Whole numbers add up to the same sum in any order, hence in the mirror.
+    # Integers give the same sum in any order, so also in the mirror image.
     count, total, total_squares = (
         cv2.boxFilter(plane, depth, (RIM_WINDOW,) * 2, normalize=False, borderType=cv2.BORDER_CONSTANT)[rows, columns]
         for plane, depth in ((where, cv2.CV_32S), (shown, cv2.CV_32S), (squares, cv2.CV_64F))

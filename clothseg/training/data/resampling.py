@@ -1,18 +1,19 @@
-"""Photos with rare classes, seen more often."""
+"""Repeat photos with rare classes."""
 
 import numpy as np
 import numpy.typing as npt
 
 
 def repeat_factor_indices(counts: npt.NDArray[np.int64], share: float, seed: int) -> npt.NDArray[np.int64]:
-    """Row numbers in which photos with rare classes occur several times: repeat factor sampling (LVIS, 2019).
+    """Return row numbers in which photos with rare classes are repeated.
 
-    A class that a share f of the photos shows asks for a factor max(1, sqrt(share / f)); a photo follows the class
-    that asks for most. The fraction of a factor is drawn with `seed`.
+    Source: repeat factor sampling (LVIS, Gupta et al., 2019). A class in a share f of the photos has the factor max(1,
+    sqrt(share / f)); a photo has the largest factor of its classes. The fraction of a factor is drawn with `seed`.
 
     Args:
         counts: (N, 18) pixels of each class in each photo.
         share: classes in fewer photos than this are rare; 0 repeats nothing.
+        seed: of the draw.
 
     Returns:
         (M,) int64, M at least N, sorted.

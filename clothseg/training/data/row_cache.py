@@ -1,7 +1,7 @@
-"""What a look at every row of a data set has found, kept on disk by the rows' content.
+"""Cache the results of inspecting a data set's rows on disk, keyed by the rows' content.
 
-Decoding ATR's 17,706 rows takes minutes of all cores, and neither another run, nor a resumed one, nor the other
-processes of a run would find anything else in the same bytes.
+Decoding ATR's 17,706 rows takes minutes on all cores. Other runs, resumed runs and the other processes of a run would
+get the same results.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from datasets import Dataset
 
 from clothseg.images.disk_cache import cache_folder, find_entry, new_entry
 from clothseg.images.image_file import pixel_limit
+from clothseg.training.data.mask_classes import ATR_MASKS, MaskClasses
 
 
 _FILE = "found.npz"
@@ -27,26 +28,29 @@ _DEPENDS_ON = (
     "training/data/decoding.py",
     "training/data/inspection.py",
     "training/data/duplicates.py",
+    "training/data/mask_classes.py",
     "training/data/mask_encoding.py",
     "images/decode.py",
     "images/image_file.py",
-    "labels.py",
+    "labels/label_set.py",
 )
 _PACKAGES = ("pillow", "scipy", "numpy")
 
 
-def rows_key(rows: Dataset) -> str:
-    """A name for what an inspection of these rows depends on: their pictures' bytes, our code, the decoders.
+def rows_key(rows: Dataset, classes: MaskClasses = ATR_MASKS) -> str:
+    """Return a key of everything that an inspection of these rows depends on: pictures, our code, decoders.
 
     Args:
-        rows: undecoded rows with `image` and `mask`. A picture that is a file stands for itself by path, size and
+        rows: undecoded rows with `image` and `mask`. A picture in a file of its own is identified by path, size and
             time of the last change.
+        classes: the classes of the masks.
     """
     digest = hashlib.sha256(str(pixel_limit()).encode())
     for package in _PACKAGES:
         digest.update(f"{package} {version(package)}\n".encode())
     for name in _DEPENDS_ON:
         digest.update((_CODE / name).read_bytes())
+    digest.update(classes.key)
     for batch in rows.select_columns(["image", "mask"]).iter(256):
         for stored in (picture for pair in zip(batch["image"], batch["mask"], strict=True) for picture in pair):
             digest.update(_content(stored))
@@ -54,7 +58,8 @@ def rows_key(rows: Dataset) -> str:
 
 
 def _content(stored: dict[str, Any] | None) -> bytes:
-    """Bytes that differ where pictures do; the length before them, so that two rows never run into each other."""
+    """Return bytes that identify a picture, with their length in front, so that the bytes of two rows cannot be
+    confused."""
     if not stored or not (stored["bytes"] or stored["path"]):
         return b"none\n"
     if stored["bytes"]:
@@ -66,20 +71,23 @@ def _content(stored: dict[str, Any] | None) -> bytes:
         return f"{stored['path']} missing\n".encode()
 
 
-def remembered(rows: Dataset, inspect: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What `inspect` finds in `rows`, or what it found in the same rows before.
+def cached_inspection(
+    rows: Dataset, inspect: Callable[[], dict[str, Any]], classes: MaskClasses = ATR_MASKS
+) -> dict[str, Any]:
+    """Return the results of `inspect(rows)`, from the cache if the same rows were inspected before.
 
-    Where the cache cannot be read or written, the rows are inspected.
+    If the cache cannot be read or written, the rows are inspected again.
 
     Args:
         rows: as for `rows_key`.
-        inspect: gives arrays, and texts by row number, under names of their own.
+        inspect: returns named arrays, and texts by row number.
+        classes: the classes of the masks.
     """
-    entry, what = cache_folder() / "rows" / rows_key(rows), "check of the rows"
+    entry, what = cache_folder() / "rows" / rows_key(rows, classes), "check of the rows"
     found = find_entry(entry, _read, what)
     if found is None:
         found = inspect()
-        with suppress(OSError), new_entry(entry, what) as folder:  # on a full disk the next run inspects again
+        with suppress(OSError), new_entry(entry, what) as folder:  # if the disk is full, the next run inspects again
             _write(folder, found)
     return found
 

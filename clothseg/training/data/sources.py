@@ -1,99 +1,169 @@
-"""Where rows come from: parquet files and the Hub, brought into one form."""
+"""Read rows from parquet files, folders and the Hub into one form."""
 
+import json
 import logging
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from datasets import Dataset, DatasetDict, Image, List, Value, concatenate_datasets, load_dataset
-from huggingface_hub import HfApi
+from datasets import ClassLabel, Dataset, DatasetDict, Image, List, Value, concatenate_datasets, load_dataset
+from huggingface_hub import HfApi, snapshot_download
 
 from clothseg.errors import DataError, HubError
 from clothseg.images.dataset_folder import LAYOUTS, read_split, split_names, split_names_on_disk
-from clothseg.labels import BACKGROUND, NAMES, NUM_CLASSES, SIDE_PAIRS
+from clothseg.labels import ATR, BACKGROUND, LABELS_FILE, LabelSet, read_labels
+from clothseg.labels.roles import part_of
 from clothseg.models.hub_errors import explain
+from clothseg.training.data.image_folders import image_folders, pattern_of_folders
+from clothseg.training.data.mask_classes import MaskClasses, mask_classes
 
 
 logger = logging.getLogger(__name__)
 
-_TAGS: dict[str, tuple[int, ...]] = {name.casefold(): (index,) for index, name in enumerate(NAMES)} | {
-    NAMES[left].casefold().removeprefix("left-") + "s": (left, right) for left, right in SIDE_PAIRS
-}
+ID2LABEL_FILE = "id2label.json"
+"""File with the names of the classes in many data sets on the Hub."""
+
+
+class Layout(NamedTuple):
+    """Where a data set keeps photos, masks and the names of the classes.
+
+    Attributes:
+        image_column: column, or folder, of the photos.
+        mask_column: column, or folder, of the masks.
+        config: name of the data set's configuration on the Hub, or of a folder within a folder.
+        labels: title or file of a label set, for `mask_classes`.
+        label_map: file, for `mask_classes`.
+    """
+
+    image_column: str = "image"
+    mask_column: str = "mask"
+    config: str | None = None
+    labels: str | None = None
+    label_map: str | None = None
+
+
+PLAIN = Layout()
+"""Columns `image` and `mask`, and the classes that the data set states, else ATR's."""
+
+
+class Parts(NamedTuple):
+    """Labelled rows of a data set.
+
+    Attributes:
+        rows: undecoded, with `id`, `image` and `mask`, no id twice: the data set's own ids where it has such, else row
+            numbers.
+        parts: numbers of the rows of each split.
+        commit: of the Hub, None for what is on disk.
+        classes: the classes of the masks.
+    """
+
+    rows: Dataset
+    parts: dict[str, npt.NDArray[np.int64]]
+    commit: str | None
+    classes: MaskClasses
 
 
 def load_parts(
-    name: str, revision: str | None, choose: Callable[[list[str]], list[str]] = list
-) -> tuple[Dataset, dict[str, npt.NDArray[np.int64]], str | None]:
-    """Labelled rows of a data set, and which of its splits they belong to.
+    name: str,
+    revision: str | None,
+    choose: Callable[[list[str]], list[str]] = list,
+    layout: Layout = PLAIN,
+) -> Parts:
+    """Load the labelled rows of a data set, and the numbers of the rows in each of its splits.
 
-    Splits may be called `val`, `valid` or `dev` as well; here they are `validation`.
+    A split `val`, `valid` or `dev` is called `validation` here.
 
     Args:
-        name: Hub id; or a folder or parquet file, in a layout that `dataset_folder` knows.
+        name: Hub id; or a folder or parquet file in a layout of `dataset_folder`.
         revision: branch, tag or commit, for the Hub only.
-        choose: picks the splits to load from those of `train`, `validation` and `test` that there are; the others
-            need neither the columns nor be whole.
-
-    Returns:
-        Undecoded rows with `id`, `image` and `mask`, no id twice: the data set's own ids where it has such, else row
-        numbers. Numbers of the rows of each split chosen. The commit, None for what is on disk.
+        choose: selects the splits to load from the available ones of `train`, `validation` and `test`; the others are
+            not read, and may be damaged or lack columns.
+        layout: where photos, masks and names of classes are.
 
     Raises:
-        DataError: no such folder or files, or columns missing.
+        ConfigError: the label set or the label map cannot be read, or do not fit.
+        DataError: the folder or files are missing, or columns are.
         HubError: the Hub cannot be reached or has no such data set or revision.
     """
-    names, read, commit = _opened(name, revision)
-    chosen = {split: read(names[split]) for split in choose(list(names))}
-    return *_joined(chosen, name), commit
+    opened = _opened(name, revision, layout)
+    chosen = {split: opened.read(opened.names[split]) for split in choose(list(opened.names))}
+    stated = opened.stated or _class_feature(next(iter(chosen.values())))
+    classes = mask_classes(stated, layout.labels, layout.label_map)
+    return Parts(*_joined(chosen, name, layout), opened.commit, classes)
 
 
-def splits_of(name: str, revision: str | None) -> list[str]:
-    """Which of `train`, `validation` and `test` a data set has; arguments and errors as of `load_parts`."""
-    return list(_opened(name, revision)[0])
+def splits_of(name: str, revision: str | None, layout: Layout = PLAIN) -> list[str]:
+    """Return which of `train`, `validation` and `test` a data set has; arguments and errors as for `load_parts`."""
+    return list(_opened(name, revision, layout).names)
 
 
-def _opened(name: str, revision: str | None) -> tuple[dict[str, str], Callable[[str], Dataset], str | None]:
-    """A data set's splits and how they are spelled there, what reads one of that spelling, and the commit."""
+def classes_of(name: str, revision: str | None, layout: Layout = PLAIN) -> MaskClasses:
+    """Return the classes of a data set's masks; arguments and errors as for `load_parts`."""
+    opened = _opened(name, revision, layout)
+    stated = opened.stated
+    if stated is None and not (layout.labels and not layout.label_map):
+        stated = _class_feature(opened.read(next(iter(opened.names.values()))))
+    return mask_classes(stated, layout.labels, layout.label_map)
+
+
+class _Opened(NamedTuple):
+    """A data set's splits and how they are spelled there, what reads one of that spelling, the commit, and the label
+    set that a file of the data set gives."""
+
+    names: dict[str, str]
+    read: Callable[[str], Dataset]
+    commit: str | None
+    stated: LabelSet | dict[int, str] | None
+
+
+def _opened(name: str, revision: str | None, layout: Layout) -> _Opened:
     path, commit = Path(name), None
     read: Callable[[str], Dataset]
     if path.exists():
-        spelled, read = split_names_on_disk(path), partial(_on_disk, path)
+        if layout.config is not None:
+            path = path / layout.config
+            if not path.is_dir():
+                raise DataError(f"--dataset_config_name {layout.config}: there is no folder {path}.")
+        spelled, read, stated = _on_disk(path, layout)
     elif name.count("/") > 1 or name.startswith((".", "/", "~")):
         raise DataError(f"{name} does not exist; {LAYOUTS}. A data set on the Hub is named user/name.")
     else:
-        on_hub, commit = _from_hub(name, revision)
-        spelled, read = list(on_hub), on_hub.__getitem__
+        spelled, read, stated, commit = _from_hub_with_labels(name, revision, layout)
     names = split_names(spelled)
     others = [split for split in spelled if split not in names.values()]
     known = "splits are called train, validation (or val, valid, dev) and test"
     if not names:
-        raise DataError(f"{name} has no split that we know, only {', '.join(others)}: {known}.")
+        raise DataError(f"{name} has no known split, only {', '.join(others)}: {known}.")
     if others and "validation" not in names:
-        logger.warning("%s: left aside %s: %s.", name, ", ".join(others), known)
-    return names, read, commit
+        logger.warning("%s: ignored the splits %s: %s.", name, ", ".join(others), known)
+    return _Opened(names, read, commit, stated)
 
 
-def load_unlabelled(name: str, excluded: Collection[str] = (), option: str = "unlabelled_name") -> Dataset:
-    """Photos without masks, undecoded, with `id` and `image`: all rows of a parquet file or of a Hub data set.
+def load_unlabelled(
+    name: str, excluded: Collection[str] = (), option: str = "unlabelled_name", labels: LabelSet = ATR
+) -> Dataset:
+    """Load photos without masks from all rows of a parquet file or a Hub data set, undecoded, with `id` and `image`.
 
     Args:
         name: file or Hub id.
         excluded: ids of rows to leave out.
-        option: that gave the name, for messages.
+        option: the option that gave the name, for messages.
+        labels: the classes that tags may name.
 
     Returns:
-        The rows; with `classes`, a list of class ids each, where the data has such a column of ids or names.
+        The rows; with a list of class ids `classes` if the data has such a column of ids or names.
 
     Raises:
-        DataError: no such file, no column `image`, tags that are no classes, or no rows left.
+        DataError: the file or the column `image` is missing, a tag is not a class, or no rows are left.
         HubError: the Hub cannot be reached or has no such data set.
     """
     if Path(name).is_file():
         found = _from_parquet({"train": Path(name)})
     elif name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise DataError(f"{name} is no file; --{option} takes a parquet file or a Hub id user/name.")
+        raise DataError(f"{name} is not a file; --{option} takes a parquet file or a Hub id user/name.")
     else:
         found, _ = _from_hub(name, None)
     rows = concatenate_datasets(list(found.values()))
@@ -105,46 +175,58 @@ def load_unlabelled(name: str, excluded: Collection[str] = (), option: str = "un
         left_out = set(excluded)
         rows = rows.select([number for number, row_id in enumerate(rows["id"]) if str(row_id) not in left_out])
         if not len(rows):
-            raise DataError(f"{name} has no rows but those that --exclude_file lists.")
+            raise DataError(f"{name} has no rows left: --exclude_file lists all of them.")
     rows = rows.cast_column("image", Image(decode=False))
     if "classes" not in rows.column_names:
         return rows.select_columns(["id", "image"])
     tags = [
-        tag_ids(row_tags, f"{name}, row {row_id}")
+        tag_ids(row_tags, f"{name}, row {row_id}", labels)
         for row_id, row_tags in zip(rows["id"], rows["classes"], strict=True)
     ]
     rows = rows.select_columns(["id", "image"])
     return rows.add_column("classes", tags, feature=List(Value("uint8")))
 
 
-def tag_ids(tags: object, place: str) -> list[int]:
-    """Class ids of a photo's tags: ids, or names in any case; `shoes`, `legs` and `arms` stand for both sides.
+def tag_ids(tags: object, place: str, labels: LabelSet = ATR) -> list[int]:
+    """Return the class ids of a photo's tags: ids, or names in any case; `shoes`, `legs` and `arms` mean both sides.
 
     Args:
-        tags: a list of them, or None where a photo has none.
-        place: where they stand, for messages.
+        tags: a list of them, or None if the photo has none.
+        place: where they are in the data, for messages.
+        labels: the classes.
 
     Raises:
-        DataError: a tag is no class; the message names it.
+        DataError: a tag is not a class; the message names it.
     """
     if tags is None:
         return []
     if not isinstance(tags, list):
         raise DataError(f"{place}: classes must be a list of class ids or names, not {str(tags)[:50]!r}.")
     found: set[int] = set()
+    known = _tags(labels)
     for tag in tags:
-        ids = _TAGS.get(tag.strip().casefold(), ()) if isinstance(tag, str) else (tag,)
-        if not ids or not all(isinstance(index, int) and 0 <= index < NUM_CLASSES for index in ids):
+        ids = known.get(tag.strip().casefold(), ()) if isinstance(tag, str) else (tag,)
+        if not ids or not all(isinstance(index, int) and 0 <= index < len(labels) for index in ids):
             raise DataError(
-                f"{place}: {str(tag)[:50]!r} in classes is no class; give ids 0 to {NUM_CLASSES - 1} or names: "
-                f"{', '.join(NAMES)}, and Shoes, Legs, Arms for both sides."
+                f"{place}: {str(tag)[:50]!r} in classes is not a class; give ids 0 to {len(labels) - 1} or names: "
+                f"{', '.join(labels.names)}{_both_sides(labels)}."
             )
         found.update(ids)
     return sorted(found - {BACKGROUND})
 
 
+def _tags(labels: LabelSet) -> dict[str, tuple[int, ...]]:
+    tags: dict[str, tuple[int, ...]] = {name.casefold(): (index,) for index, name in enumerate(labels.names)}
+    return tags | {f"{part_of(labels.names[left])}s": (left, right) for left, right in labels.pairs}
+
+
+def _both_sides(labels: LabelSet) -> str:
+    parts = [f"{part_of(labels.names[left])}s".capitalize() for left, _ in labels.pairs]
+    return f", and {', '.join(parts)} for both sides" if parts else ""
+
+
 def read_ids(file: str) -> list[str]:
-    """Row ids of a text file, one a line; empty lines and lines that begin with `#` are skipped.
+    """Return the row ids in a text file, one per line; empty lines and lines that begin with `#` are skipped.
 
     Raises:
         DataError: it cannot be read.
@@ -152,20 +234,63 @@ def read_ids(file: str) -> list[str]:
     try:
         lines = Path(file).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text file"
+        reason = getattr(error, "strerror", None) or "it is not a text file"
         raise DataError(f"--exclude_file {file} cannot be read: {reason}.") from error
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
 def load_labelled(file: Path) -> Dataset:
-    """Rows of `id`, `image` and `mask` of a parquet file, undecoded."""
+    """Load the rows of a parquet file, undecoded, with `id`, `image` and `mask`."""
     return _undecoded(_from_parquet({"train": file})["train"].select_columns(["id", "image", "mask"]), str(file))
 
 
-def _on_disk(path: Path, split: str) -> Dataset:
+_Splits = tuple[list[str], Callable[[str], Dataset], LabelSet | dict[int, str] | None]
+
+
+def _on_disk(path: Path, layout: Layout) -> _Splits:
+    """Return the splits of a folder or file as spelled there, what reads one, and the label set of a file in it."""
+    stated = _stated_in(path)
+    if folders := image_folders(path, layout.image_column, layout.mask_column):
+        return list(folders), lambda split: folders[split].rows(layout.image_column, layout.mask_column), stated
+    return split_names_on_disk(path), partial(_split_on_disk, path), stated
+
+
+def _split_on_disk(path: Path, split: str) -> Dataset:
     rows = read_split(path, split)
     assert isinstance(rows, Dataset)
     return rows
+
+
+def _stated_in(folder: Path) -> LabelSet | dict[int, str] | None:
+    """Return the label set of a folder's labels.json, or its id2label.json, or None."""
+    if (folder / LABELS_FILE).is_file():
+        return read_labels(folder / LABELS_FILE)
+    if not (folder / ID2LABEL_FILE).is_file():
+        return None
+    try:
+        content = json.loads((folder / ID2LABEL_FILE).read_text(encoding="utf-8"))
+        return {int(index): str(label) for index, label in content.items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise DataError(
+            f"{folder / ID2LABEL_FILE} must be an object from class ids to names, such as "
+            f'{{"0": "Background", "1": "top"}} ({error}).'
+        ) from error
+
+
+def _class_feature(rows: Dataset) -> dict[int, str] | None:
+    """Return the names of the only column of class labels, such as the classes that each photo shows, or None."""
+    found = {name: labels for name, feature in rows.features.items() if (labels := _class_label(feature)) is not None}
+    if len(found) != 1:
+        return None
+    column, names = next(iter(found.items()))
+    logger.info("Classes from the column %s: %s.", column, ", ".join(names))
+    return dict(enumerate(names))
+
+
+def _class_label(feature: Any) -> list[str] | None:
+    while isinstance(feature, List):
+        feature = feature.feature
+    return feature.names if isinstance(feature, ClassLabel) else None
 
 
 def _from_parquet(files: dict[str, Path]) -> DatasetDict:
@@ -176,27 +301,49 @@ def _from_parquet(files: dict[str, Path]) -> DatasetDict:
         raise DataError(f"{names}: the parquet file cannot be read: {error.__cause__ or error}") from error
 
 
-def _from_hub(name: str, revision: str | None) -> tuple[DatasetDict, str | None]:
+def _from_hub_with_labels(name: str, revision: str | None, layout: Layout) -> tuple[*_Splits, str | None]:
+    try:
+        info = HfApi().dataset_info(name, revision=revision)
+        files = [one.rfilename for one in info.siblings or ()]
+        wanted = [file for file in files if file in (LABELS_FILE, ID2LABEL_FILE)]
+        as_folders = pattern_of_folders(files, layout.image_column, layout.mask_column)
+        if wanted or as_folders:
+            folder = snapshot_download(
+                name, repo_type="dataset", revision=info.sha, allow_patterns=[*wanted, *as_folders]
+            )
+    except Exception as error:  # the Hub's client raises all sorts
+        raise HubError(str(explain(error, name, revision, kind="data set"))) from error
+    stated = None
+    if as_folders:
+        return *_on_disk(Path(folder) / (layout.config or ""), layout), info.sha
+    if wanted:
+        stated = _stated_in(Path(folder))
+    on_hub, commit = _from_hub(name, info.sha, layout.config)
+    return list(on_hub), on_hub.__getitem__, stated, commit
+
+
+def _from_hub(name: str, revision: str | None, config: str | None = None) -> tuple[DatasetDict, str | None]:
     try:
         commit = HfApi().dataset_info(name, revision=revision).sha
-        return load_dataset(name, revision=commit), commit
+        return load_dataset(name, config, revision=commit), commit
     except Exception as error:  # the Hub's client and datasets raise all sorts
         raise HubError(str(explain(error, name, revision, kind="data set"))) from error
 
 
-def _joined(splits: dict[str, Dataset], name: str) -> tuple[Dataset, dict[str, npt.NDArray[np.int64]]]:
-    """All rows with ids that differ, undecoded, and the row numbers of each split."""
+def _joined(splits: dict[str, Dataset], name: str, layout: Layout) -> tuple[Dataset, dict[str, npt.NDArray[np.int64]]]:
+    """Return all rows, undecoded, with unique ids, and the row numbers of each split."""
+    columns = {layout.image_column: "image", layout.mask_column: "mask"}
     for part, rows in splits.items():
-        missing = {"image", "mask"} - set(rows.column_names)
+        missing = [column for column in columns if column not in rows.column_names]
         if missing:
             raise DataError(
-                f"{name}, split {part}: no column {' and '.join(sorted(missing))}; it has "
-                f"{', '.join(rows.column_names)}. Rename its columns: image (the photo) and mask (class ids 0 to 17)."
+                f"{name}, split {part}: no column {' and '.join(missing)}; it has {', '.join(rows.column_names)}. "
+                "Name the columns of the photos and of the masks with --image_column and --mask_column."
             )
     ids: list[str] = []
     if all("id" in rows.column_names for rows in splits.values()):
         ids = [str(row_id) for rows in splits.values() for row_id in rows["id"]]
-    if len(set(ids)) < sum(map(len, splits.values())):  # no ids, or the same several times: number the rows
+    if len(set(ids)) < sum(map(len, splits.values())):  # number the rows if there are no ids or they are not unique
         ids = [
             str(number) if part == "train" else f"{part}-{number}"
             for part, rows in splits.items()
@@ -204,8 +351,13 @@ def _joined(splits: dict[str, Dataset], name: str) -> tuple[Dataset, dict[str, n
         ]
     ends = np.cumsum([0, *map(len, splits.values())])
     parts = {part: np.arange(ends[index], ends[index + 1]) for index, part in enumerate(splits)}
-    rows = concatenate_datasets([_undecoded(rows.select_columns(["image", "mask"]), name) for rows in splits.values()])
+    selected = [rows.select_columns(list(columns)).rename_columns(_renamed(columns)) for rows in splits.values()]
+    rows = concatenate_datasets([_undecoded(rows, name) for rows in selected])
     return rows.add_column("id", ids), parts
+
+
+def _renamed(columns: dict[str, str]) -> dict[str, str]:
+    return {old: new for old, new in columns.items() if old != new}
 
 
 def _undecoded(rows: Dataset, name: str) -> Dataset:

@@ -1,4 +1,4 @@
-"""Which rows are trained on and which are held out: drawn from a seed, or read from the file of an earlier run."""
+"""Divide rows into training and held-out rows: drawn from a seed, or read from the file of an earlier run."""
 
 import json
 from collections import Counter
@@ -19,7 +19,7 @@ PARTS = ("train", "validation", "test")
 
 
 class Counts(NamedTuple):
-    """Rows held out for validation and test, and rows to train on; None: all that are left."""
+    """Numbers of rows held out for validation and test, and of rows to train on (None: all others)."""
 
     validation: int
     test: int = 0
@@ -31,17 +31,27 @@ PROTOCOLS: dict[str, Counts | None] = {
     "first-version": Counts(validation=106),
     "atr-standard": Counts(validation=700, test=1000, train=16_000),
 }
-"""`fraction` holds a share of the rows out; the others are the first version's numbers, and those of papers on ATR."""
+"""`fraction` holds out a share of the rows, `first-version` as many as `mattmdjaga/segformer_b2_clothes`, and
+`atr-standard` as many as papers on ATR."""
 
 
 @dataclass
 class SplitRecord:
-    """What `split.json` holds: all that is needed to score another model on the same rows.
+    """Contents of `split.json`: all that is needed to score another model on the same rows.
 
-    `dataset` is a Hub id or a folder's own name and `commit` the Hub's, None for a folder. `protocol` is one of
-    `PROTOCOLS`, or `own` where the data set brings its own validation split. `skipped` gives the reason for each row
-    left out. `duplicate_groups` counts groups of near-duplicates among all rows, `straddling_groups` those with rows
-    in several parts, which only splits that were not drawn have; both are None where nothing was looked for.
+    Attributes:
+        dataset: Hub id, or a folder's own name.
+        commit: the data set's commit on the Hub; None for a folder.
+        protocol: one of `PROTOCOLS`, or `own` if the data set has its own validation split.
+        seed: of the draw, if the rows were drawn.
+        duplicate_groups: number of groups of near-duplicates among all rows; None if near-duplicates were not
+            searched.
+        straddling_groups: number of these groups with rows in several parts, which only splits that were not drawn
+            have.
+        skipped: reason for each row that was left out.
+        train: ids of the rows to train on.
+        validation: ids of the rows to validate on.
+        test: ids of the rows to test on.
     """
 
     dataset: str
@@ -56,21 +66,21 @@ class SplitRecord:
     test: list[str] = field(default_factory=list)
 
     def summary(self) -> dict[str, str | int | None]:
-        """Numbers in place of ids, for reports."""
+        """Return the record with numbers instead of lists of ids, for reports."""
         lists = {key: len(getattr(self, key)) for key in ("skipped", *PARTS)}
         return {key: lists.get(key, value) for key, value in asdict(self).items()}
 
     def write(self, path: Path) -> None:
-        """Write as JSON, an id a line."""
+        """Write as JSON, one id per line."""
         with atomic_path(path) as file:
             file.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: str | Path) -> "SplitRecord":
-        """Read what `write` wrote.
+        """Read a file of `write`.
 
         Raises:
-            DataError: no such file, not a split file, no row to validate on, or a row in two parts.
+            DataError: the file is missing or invalid, has no validation rows, or has a row in two parts.
         """
         try:
             record = cls(**json.loads(Path(path).read_text(encoding="utf-8")))
@@ -78,7 +88,7 @@ class SplitRecord:
             raise DataError(f"--split_file {path} cannot be read: {error.strerror or error}.") from error
         except (ValueError, TypeError) as error:
             raise DataError(
-                f"--split_file {path} is no split file ({error}); {SPLIT_FILE} beside each trained model is one."
+                f"--split_file {path} is not a split file ({error}); use the {SPLIT_FILE} beside a trained model."
             ) from error
         for part in PARTS:
             ids = getattr(record, part)
@@ -92,10 +102,10 @@ class SplitRecord:
         return record
 
     def places(self, ids: Sequence[str]) -> dict[str, npt.NDArray[np.int64]]:
-        """Row numbers of each part that is not empty, in the file's order, in a data set with these row ids.
+        """Return the row numbers of each non-empty part, in the file's order, for a data set with these row ids.
 
         Raises:
-            DataError: the data set lacks some of them.
+            DataError: the data set lacks some of the rows.
         """
         place = {row_id: number for number, row_id in enumerate(ids)}
         missing = [row_id for part in PARTS for row_id in getattr(self, part) if row_id not in place]
@@ -109,7 +119,13 @@ class SplitRecord:
 
 
 def counts_of(protocol: str, rows: int, fraction: float, name: str) -> Counts:
-    """How many of `rows` rows a protocol holds out; `fraction` is for the protocol of that name, at least one row.
+    """Return how many of `rows` rows a protocol holds out.
+
+    Args:
+        protocol: one of `PROTOCOLS`.
+        rows: number of rows.
+        fraction: share to hold out with the protocol `fraction`; at least one row.
+        name: of the data set, for messages.
 
     Raises:
         DataError: there are too few rows.
@@ -118,8 +134,8 @@ def counts_of(protocol: str, rows: int, fraction: float, name: str) -> Counts:
     needed = counts.validation + counts.test + (counts.train or 1)
     if rows < needed:
         raise DataError(
-            f"{name} has {rows} rows: too few for the protocol {protocol}, which needs {needed:,} to train on and "
-            f"hold {counts.validation + counts.test:,} out."
+            f"{name} has {rows} rows: too few for the protocol {protocol}, which needs {needed:,} rows and holds out "
+            f"{counts.validation + counts.test:,} of them."
         )
     return counts
 
@@ -127,25 +143,28 @@ def counts_of(protocol: str, rows: int, fraction: float, name: str) -> Counts:
 def draw(
     rows: npt.NDArray[np.int64], groups: list[list[int]], counts: Counts, seed: int, name: str
 ) -> dict[str, npt.NDArray[np.int64]]:
-    """Draw rows by seed so that near-duplicates stay together.
+    """Draw rows by seed; near-duplicates stay together.
 
-    Groups and single rows come in an order drawn with `seed`; each part takes what still fits whole, so that its
-    number is met exactly unless there are hardly any single rows. Training gets the rest.
+    Groups and single rows are taken in random order. Each part takes every one that still fits, so it has exactly the
+    requested number unless there are very few single rows. Training gets the rest.
 
     Args:
         rows: row numbers to draw from.
-        groups: near-duplicates, as `duplicate_groups` gives them; other rows in them are left where they are.
+        groups: near-duplicates, from `duplicate_groups`; other rows in them are ignored.
+        counts: numbers of rows to hold out.
+        seed: of the random order.
+        name: of the data set, for messages.
 
     Returns:
-        Ascending row numbers of `train`, `validation` and, where asked for, `test`.
+        Ascending row numbers of `train`, `validation` and, if requested, `test`.
 
     Raises:
-        DataError: too many near-duplicates, or too few rows, for the numbers asked for.
+        DataError: there are too many near-duplicates, or too few rows.
     """
     group_of = {row: index for index, group in enumerate(groups) for row in group}
     gathered: dict[int, list[int]] = {}
     for row in rows.tolist():
-        gathered.setdefault(group_of.get(row, -1 - row), []).append(row)  # a row of its own: a negative number
+        gathered.setdefault(group_of.get(row, -1 - row), []).append(row)  # single rows get negative numbers
     units = list(gathered.values())
     left = [units[number] for number in np.random.default_rng(seed).permutation(len(units))]
     parts: dict[str, npt.NDArray[np.int64]] = {}
@@ -164,19 +183,19 @@ def draw(
     for part, wanted in (("validation", counts.validation), ("test", counts.test), ("train", 1)):
         if wanted and not len(parts[part]):
             raise DataError(
-                f"{name} has {len(rows)} rows in {len(units)} groups of near-duplicates, which stay together: no way "
-                f"to get {wanted} for {part}. Give it a validation split of its own, or hold more rows out."
+                f"{name} has {len(rows)} rows in {len(units)} groups of near-duplicates, which stay together: {part} "
+                f"cannot get {wanted} rows. Give it a validation split of its own, or hold out more rows."
             )
     return parts
 
 
 def cross_split_duplicates(groups: list[list[int]], parts: dict[str, npt.NDArray[np.int64]]) -> list[list[int]]:
-    """The groups of near-duplicates with rows in more than one part."""
+    """Return the groups of near-duplicates that have rows in more than one part."""
     part_of = {row: part for part, rows in parts.items() for row in rows.tolist()}
     return [group for group in groups if len({part_of[row] for row in group if row in part_of}) > 1]
 
 
 def some(ids: Sequence[str], most: int = 5) -> str:
-    """The first few of many ids, in words."""
+    """Return the first few of many ids as text."""
     more = f" and {len(ids) - most} more" if len(ids) > most else ""
     return ", ".join(ids[:most]) + more

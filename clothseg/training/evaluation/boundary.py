@@ -19,7 +19,10 @@ TOLERANCES: tuple[int, ...] = (2, 5)
 
 
 def boundary_f1(
-    truth: npt.NDArray[np.uint8], prediction: npt.NDArray[np.uint8], tolerances: tuple[int, ...] = TOLERANCES
+    truth: npt.NDArray[np.uint8],
+    prediction: npt.NDArray[np.uint8],
+    tolerances: tuple[int, ...] = TOLERANCES,
+    count: int = NUM_CLASSES,
 ) -> npt.NDArray[np.float64]:
     """Return the boundary F1 of each class in one photo.
 
@@ -31,14 +34,15 @@ def boundary_f1(
         truth: (H, W) class ids, 255 for pixels without annotation.
         prediction: (H, W) class ids.
         tolerances: largest distances in pixels that count as met.
+        count: number of classes.
 
     Returns:
-        (len(tolerances), 18) in [0, 1]; NaN for a class that neither shows. A class without any boundary in both, for
-        example one that fills the photo, scores 1.
+        (len(tolerances), count) in [0, 1]; NaN for a class that neither shows. A class without any boundary in
+        both, for example one that fills the photo, scores 1.
     """
     maps = (truth, np.where(truth == IGNORE, truth, prediction))
     edges = [_edges(label_map) for label_map in maps]
-    scores = np.full((len(tolerances), NUM_CLASSES), np.nan)
+    scores = np.full((len(tolerances), count), np.nan)
     for index in np.union1d(*map(_values, maps)):
         if index == IGNORE:
             continue

@@ -17,7 +17,10 @@ BINS = 15
 
 
 def reliability(
-    truth: npt.NDArray[np.uint8], prediction: npt.NDArray[np.uint8], probability: npt.NDArray[np.float32]
+    truth: npt.NDArray[np.uint8],
+    prediction: npt.NDArray[np.uint8],
+    probability: npt.NDArray[np.float32],
+    count: int = NUM_CLASSES,
 ) -> npt.NDArray[np.float64]:
     """Count pixels by predicted class and probability. Histograms of parts can be added.
 
@@ -25,16 +28,16 @@ def reliability(
         truth: class ids of any shape; 255 is ignored.
         prediction: class ids of the same shape.
         probability: of the predicted class, in (0, 1], of the same shape.
+        count: number of classes.
 
     Returns:
-        (18, 15, 3): pixels, right pixels, and sum of the probabilities, by predicted class and bin.
+        (count, 15, 3): pixels, right pixels, and sum of the probabilities, by predicted class and bin.
     """
     annotated = (truth != IGNORE).ravel()
     bins = np.ceil(probability.ravel() * np.float32(BINS)).astype(np.uint16)
     cell = prediction.ravel() * np.uint16(BINS) + bins - np.uint16(1)
     weights = (annotated, (truth == prediction).ravel(), np.where(annotated, probability.ravel(), 0))
-    size = NUM_CLASSES * BINS
-    counts = [np.bincount(cell, weights=weight, minlength=size).reshape(NUM_CLASSES, BINS) for weight in weights]
+    counts = [np.bincount(cell, weights=each, minlength=count * BINS).reshape(count, BINS) for each in weights]
     return np.stack(counts, axis=-1)
 
 

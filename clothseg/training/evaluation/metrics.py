@@ -11,7 +11,8 @@ import evaluate
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.labels import IGNORE, NAMES, NUM_CLASSES, SIDE_PAIRS
+from clothseg.labels import ATR, IGNORE, NUM_CLASSES, LabelSet
+from clothseg.labels.roles import part_of
 
 
 _PIECE = 1 << 20
@@ -52,19 +53,21 @@ def confusion_matrix(
     return counts[:num_classes]
 
 
-def figures_of(matrices: npt.NDArray[Any]) -> dict[str, npt.NDArray[np.float64]]:
+def figures_of(matrices: npt.NDArray[Any], labels: LabelSet = ATR) -> dict[str, npt.NDArray[np.float64]]:
     """Return all figures of one or many confusion matrices.
 
     Args:
-        matrices: (..., 18, 18) pixel counts, truth in rows and prediction in columns.
+        matrices: (..., C, C) pixel counts, truth in rows and prediction in columns.
+        labels: the C classes.
 
     Returns:
         Name -> values (...) in [0, 1], NaN for undefined figures:
 
         - `mean_iou`, `mean_iou_no_background`, `mean_f1`: over the classes that truth or prediction shows;
           `mean_accuracy`: over those that the truth shows; `overall_accuracy`: share of right pixels;
-        - `side_accuracy`: share on the right side of the shoe, leg and arm pixels predicted as the right part;
-          `side_accuracy_shoe`, `_leg`, `_arm`: for one part; `side_accuracy_<name>`: for the true pixels of one class;
+        - `side_accuracy`: share on the right side of the pixels of left/right pairs that are predicted as the right
+          part; `side_accuracy_<part>`: for one pair, such as shoe, leg or arm; `side_accuracy_<name>`: for the true
+          pixels of one class. Label sets without pairs have none of them;
         - `iou_<name>`, `accuracy_<name>` (recall), `precision_<name>`, `f1_<name>` (which is Dice) for each class.
     """
     hits = np.diagonal(matrices, axis1=-2, axis2=-1).astype(np.float64)
@@ -83,23 +86,25 @@ def figures_of(matrices: npt.NDArray[Any]) -> dict[str, npt.NDArray[np.float64]]
         "mean_f1": _mean(each["f1"]),
         "overall_accuracy": _ratio(hits.sum(axis=-1), true.sum(axis=-1)),
     }
-    sides, right, found = {}, 0.0, 0.0
-    for pair in SIDE_PAIRS:
+    sides = {}
+    right = found = np.zeros(hits.shape[:-1])
+    for pair in labels.pairs:
         block = matrices[..., pair, :][..., pair]
         on_side, as_part = np.diagonal(block, axis1=-2, axis2=-1), block.sum(axis=-1)
-        sides[f"side_accuracy_{part_of(pair)}"] = _ratio(on_side.sum(axis=-1), as_part.sum(axis=-1))
+        sides[f"side_accuracy_{pair_name(pair, labels)}"] = _ratio(on_side.sum(axis=-1), as_part.sum(axis=-1))
         for place, index in enumerate(pair):
-            sides[f"side_accuracy_{NAMES[index]}"] = _ratio(on_side[..., place], as_part[..., place])
+            sides[f"side_accuracy_{labels.names[index]}"] = _ratio(on_side[..., place], as_part[..., place])
         right, found = right + on_side.sum(axis=-1), found + as_part.sum(axis=-1)
-    figures |= {"side_accuracy": _ratio(right, found)} | sides
+    if labels.pairs:
+        figures |= {"side_accuracy": _ratio(right, found)} | sides
     for kind, values in each.items():
-        figures |= {f"{kind}_{name}": values[..., index] for index, name in enumerate(NAMES)}
+        figures |= {f"{kind}_{name}": values[..., index] for index, name in enumerate(labels.names)}
     return figures
 
 
-def part_of(pair: tuple[int, int]) -> str:
-    """Return the name of a pair of `SIDE_PAIRS`: shoe, leg or arm."""
-    return NAMES[pair[0]].removeprefix("Left-")
+def pair_name(pair: tuple[int, int], labels: LabelSet = ATR) -> str:
+    """Return the name of a left/right pair of ids without its side, such as shoe, leg or arm."""
+    return part_of(labels.names[pair[0]])
 
 
 def _ratio(part: Any, whole: Any) -> npt.NDArray[np.float64]:
@@ -114,7 +119,7 @@ def _mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return _ratio(np.where(defined, values, 0).sum(axis=-1), defined.sum(axis=-1))
 
 
-def summarize(matrix: npt.NDArray[np.int64]) -> dict[str, float]:
+def summarize(matrix: npt.NDArray[np.int64], labels: LabelSet = ATR) -> dict[str, float]:
     """Return the figures of `figures_of` for a log or a card, as a flat dictionary.
 
     Returns:
@@ -122,31 +127,34 @@ def summarize(matrix: npt.NDArray[np.int64]) -> dict[str, float]:
         `side_accuracy`, `iou_<name>` and `accuracy_<name>`. All in [0, 1].
     """
     totals = ("mean_iou", "mean_iou_no_background", "mean_accuracy", "overall_accuracy")
-    wanted = ("side_accuracy", *(f"{kind}_{name}" for kind in ("iou", "accuracy") for name in NAMES))
-    found = {key: float(value) for key, value in figures_of(matrix).items()}
-    return {key: found[key] for key in totals} | {key: found[key] for key in wanted if not np.isnan(found[key])}
+    wanted = ("side_accuracy", *(f"{kind}_{name}" for kind in ("iou", "accuracy") for name in labels.names))
+    found = {key: float(value) for key, value in figures_of(matrix, labels).items()}
+    return {key: found[key] for key in totals} | {
+        key: found[key] for key in wanted if not np.isnan(found.get(key, np.nan))
+    }
 
 
 class ClothesMetric(evaluate.Metric):
     """The figures of `summarize` as an `evaluate.Metric`, counted batch by batch: `add_batch`, then `compute`."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        """Start without counts."""
+    def __init__(self, labels: LabelSet = ATR, **kwargs: Any) -> None:
+        """Start without counts of the classes of `labels`."""
+        self._labels = labels
         super().__init__(**kwargs)
-        self._matrix = np.zeros((NUM_CLASSES, NUM_CLASSES), np.int64)
+        self._matrix = np.zeros((len(labels), len(labels)), np.int64)
 
     def _info(self) -> evaluate.MetricInfo:
         maps = datasets.Sequence(datasets.Sequence(datasets.Value("uint8")))
         return evaluate.MetricInfo(
-            description="Mean IoU, mean accuracy and overall accuracy over ATR's 18 classes; 255 is ignored.",
+            description="Mean IoU, mean accuracy and overall accuracy over all classes; 255 is ignored.",
             citation="",
-            inputs_description="predictions and references: label maps (H, W) of equal size, class ids 0 to 17.",
+            inputs_description=f"predictions and references: label maps (H, W) of {len(self._labels)} classes.",
             features=datasets.Features({"predictions": maps, "references": maps}),
         )
 
     def add(self, *, prediction: Any = None, reference: Any = None, **kwargs: Any) -> None:
         """Count one photo's label maps."""
-        self._matrix += confusion_matrix(np.asarray(reference), np.asarray(prediction))
+        self._matrix += confusion_matrix(np.asarray(reference), np.asarray(prediction), len(self._labels))
 
     def add_batch(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> None:
         """Count a batch of label maps; maps may differ in size from photo to photo."""
@@ -157,6 +165,6 @@ class ClothesMetric(evaluate.Metric):
         """Return the figures of everything counted since the last call, and start again."""
         if predictions is not None:
             self.add_batch(predictions=predictions, references=references)
-        figures = summarize(self._matrix)
+        figures = summarize(self._matrix, self._labels)
         self._matrix = np.zeros_like(self._matrix)
         return figures

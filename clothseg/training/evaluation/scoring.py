@@ -12,12 +12,13 @@ from datasets import Dataset
 from PIL import Image
 
 from clothseg.errors import ConfigError, DataError
-from clothseg.labels import NAMES, NUM_CLASSES
+from clothseg.labels import ATR, LabelSet
 from clothseg.options import EVALUATION_OPTIONS, SegmentKeywords, SegmentOptions, takes_options
 from clothseg.postprocess.upsample import strips, winners
 from clothseg.segmenter import Segmenter
 from clothseg.training.bars import progress_bar
 from clothseg.training.data.decoding import decode_row
+from clothseg.training.data.mask_classes import ATR_MASKS, MaskClasses
 from clothseg.training.evaluation.bootstrap import Figures, interval, resampled
 from clothseg.training.evaluation.boundary import TOLERANCES, boundary_f1
 from clothseg.training.evaluation.calibration import BINS, calibration_error, reliability
@@ -30,12 +31,13 @@ class Scores:
 
     Attributes:
         ids: the rows' ids.
-        own_size: (N, 18, 18) int64 confusion matrices at the photos' own size, truth in rows.
-        network_size: (N, 18, 18) int64 at the network's size.
-        boundary: (N, 2, 18) boundary F1 at `TOLERANCES`, own size; NaN for classes that a photo does not show.
+        own_size: (N, C, C) int64 confusion matrices at the photos' own size, truth in rows.
+        network_size: (N, C, C) int64 at the network's size.
+        boundary: (N, 2, C) boundary F1 at `TOLERANCES`, own size; NaN for classes that a photo does not show.
         calibration: (N, 15, 3) reliability histograms at own size.
-        class_calibration: (18, 15, 3) the same by predicted class, over all photos.
-        plain: (N, 18, 18) int64 at own size, of the interpolated logits alone, like transformers' own pipeline.
+        class_calibration: (C, 15, 3) the same by predicted class, over all photos.
+        plain: (N, C, C) int64 at own size, of the interpolated logits alone, like transformers' own pipeline.
+        labels: the C classes.
     """
 
     ids: list[str]
@@ -45,6 +47,7 @@ class Scores:
     calibration: npt.NDArray[np.float64]
     class_calibration: npt.NDArray[np.float64]
     plain: npt.NDArray[np.int64]
+    labels: LabelSet = ATR
 
 
 @takes_options(*EVALUATION_OPTIONS)
@@ -53,6 +56,8 @@ def score(
     rows: Dataset,
     batch_size: int = 8,
     options: SegmentOptions | None = None,
+    *,
+    classes: MaskClasses = ATR_MASKS,
     **keywords: Unpack[SegmentKeywords],
 ) -> Scores:
     """Run a model over rows, with `batch_size` photos in memory at a time.
@@ -66,6 +71,7 @@ def score(
         batch_size: photos in one pass of the network.
         options: as for `Segmenter`. Edges "plain", zoom "off" and orientation "upright" equal transformers' own
             post-processing.
+        classes: the classes of the masks, which are the model's.
         keywords: single options by their names.
 
     Raises:
@@ -75,38 +81,40 @@ def score(
     options = SegmentOptions.of(keywords, options)
     if options.max_side is not None:
         raise ConfigError("Models are scored at the photos' own size, without the option max_side.")
-    count = len(rows)
-    own_size, plain, network_size = (np.zeros((count, NUM_CLASSES, NUM_CLASSES), np.int64) for _ in range(3))
-    boundary = np.zeros((count, len(TOLERANCES), NUM_CLASSES))
-    calibration, class_calibration = np.zeros((count, BINS, 3)), np.zeros((NUM_CLASSES, BINS, 3))
+    count, labels = len(rows), classes.labels
+    size = len(labels)
+    own_size, plain, network_size = (np.zeros((count, size, size), np.int64) for _ in range(3))
+    boundary = np.zeros((count, len(TOLERANCES), size))
+    calibration, class_calibration = np.zeros((count, BINS, 3)), np.zeros((size, BINS, 3))
     height, width = segmenter.image_size
     with progress_bar(total=count, desc=f"Evaluating {segmenter.name}", unit=" photos", leave=False) as progress:
         for start in range(0, count, batch_size):
-            decoded = [decode_row(rows[index]) for index in range(start, min(start + batch_size, count))]
+            decoded = [decode_row(rows[index], classes) for index in range(start, min(start + batch_size, count))]
             photos = [Image.fromarray(photo) for photo, _ in decoded]
             batch = segmenter.logits(photos)
             for index, photo, (_, truth), logits in zip(range(start, count), photos, decoded, batch, strict=False):
                 label_map = _label_map(segmenter, photo, logits, options)
-                plain[index], histogram = _of_logits(logits, truth)
-                own_size[index] = confusion_matrix(truth, label_map)
-                boundary[index] = boundary_f1(truth, label_map)
+                plain[index], histogram = _of_logits(logits, truth, size)
+                own_size[index] = confusion_matrix(truth, label_map, size)
+                boundary[index] = boundary_f1(truth, label_map, count=size)
                 calibration[index] = histogram.sum(axis=0)
                 class_calibration += histogram
                 small = cv2.resize(truth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-                network_size[index] = confusion_matrix(small, winners(logits, (height, width)))
+                network_size[index] = confusion_matrix(small, winners(logits, (height, width)), size)
                 progress.update()
     if not own_size.any():
         raise DataError(
             f"None of the {count} masks has an annotated pixel (other than 255): there is nothing to score."
         )
-    return Scores(list(map(str, rows["id"])), own_size, network_size, boundary, calibration, class_calibration, plain)
+    ids = list(map(str, rows["id"]))
+    return Scores(ids, own_size, network_size, boundary, calibration, class_calibration, plain, labels)
 
 
 def only_class(scores: Scores) -> str | None:
     """Return the class that every annotated pixel of every photo got although the truth shows others; else None."""
     matrix = scores.own_size.sum(axis=0)
     found, true = np.flatnonzero(matrix.sum(axis=0)), np.flatnonzero(matrix.sum(axis=1))
-    return NAMES[found[0]] if len(found) == 1 and set(true) - set(found) else None
+    return scores.labels.names[found[0]] if len(found) == 1 and set(true) - set(found) else None
 
 
 def _label_map(
@@ -119,14 +127,14 @@ def _label_map(
 
 
 def _of_logits(
-    logits: npt.NDArray[np.float32], truth: npt.NDArray[np.uint8]
+    logits: npt.NDArray[np.float32], truth: npt.NDArray[np.uint8], size: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Return the confusion matrix (18, 18) and reliability histogram (18, 15, 3) of logits interpolated to the truth's
-    size."""
-    matrix, histogram = np.zeros((NUM_CLASSES, NUM_CLASSES), np.int64), np.zeros((NUM_CLASSES, BINS, 3))
+    """Return the confusion matrix (C, C) and reliability histogram (C, 15, 3) of logits of C = `size` classes,
+    interpolated to the truth's size."""
+    matrix, histogram = np.zeros((size, size), np.int64), np.zeros((size, BINS, 3))
     for window, labels, probability in strips(logits, truth.shape):
-        matrix += confusion_matrix(truth[window], labels)
-        histogram += reliability(truth[window], labels, probability)
+        matrix += confusion_matrix(truth[window], labels, size)
+        histogram += reliability(truth[window], labels, probability, size)
     return matrix, histogram
 
 
@@ -139,22 +147,23 @@ def _own_size(scores: Scores, weights: npt.NDArray[np.float64]) -> Figures:
     A photo's boundary F1 is the mean over the classes in its truth or prediction, a set's the mean over its photos; a
     class's is the mean over the photos that show it.
     """
-    figures = figures_of(_summed(scores.own_size, weights))
+    figures = figures_of(_summed(scores.own_size, weights), scores.labels)
     for place, tolerance in enumerate(TOLERANCES):
         of_class, key = scores.boundary[:, place], f"boundary_f1_{tolerance}px"
         with np.errstate(invalid="ignore"):
             of_photo = np.nansum(of_class, axis=1) / (~np.isnan(of_class)).sum(axis=1)
         means = _weighted_mean(np.column_stack([of_photo, of_class]), weights)
-        figures |= {key: means[:, 0]} | {f"{key}_{name}": means[:, 1 + index] for index, name in enumerate(NAMES)}
+        figures |= {key: means[:, 0]}
+        figures |= {f"{key}_{name}": means[:, 1 + index] for index, name in enumerate(scores.labels.names)}
     return figures
 
 
 def _plain(scores: Scores, weights: npt.NDArray[np.float64]) -> Figures:
-    return figures_of(_summed(scores.plain, weights))
+    return figures_of(_summed(scores.plain, weights), scores.labels)
 
 
 def _network_size(scores: Scores, weights: npt.NDArray[np.float64]) -> Figures:
-    return figures_of(_summed(scores.network_size, weights))
+    return figures_of(_summed(scores.network_size, weights), scores.labels)
 
 
 def _calibration(scores: Scores, weights: npt.NDArray[np.float64]) -> Figures:
@@ -194,11 +203,11 @@ def report(scores: Scores, resamples: int = 1000, seed: int = 0) -> dict[str, An
     groups, intervals = {}, {}
     for group, figures in GROUPS.items():
         groups[group], intervals[group] = _with_intervals(partial(figures, scores), len(scores.ids), resamples, seed)
-    errors = calibration_error(scores.class_calibration)
+    errors, names = calibration_error(scores.class_calibration), scores.labels.names
     groups["calibration"] |= {
-        f"ece_{name}": round(float(error), 6) for name, error in zip(NAMES, errors, strict=True) if error == error
+        f"ece_{name}": round(float(error), 6) for name, error in zip(names, errors, strict=True) if error == error
     }
-    histograms = {"all": scores.calibration.sum(axis=0)} | dict(zip(NAMES, scores.class_calibration, strict=True))
+    histograms = {"all": scores.calibration.sum(axis=0)} | dict(zip(names, scores.class_calibration, strict=True))
     return {
         "photos": len(scores.ids),
         "resamples": resamples,

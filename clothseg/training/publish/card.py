@@ -13,7 +13,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transformers import PreTrainedModel, TrainingArguments
 
 from clothseg.images.atomic_files import atomic_path
-from clothseg.labels import NAMES
+from clothseg.labels import ATR, LabelSet
 from clothseg.models.clothseg_lite import VARIANTS
 from clothseg.training.config import TrainArguments
 from clothseg.training.precision import precision_words
@@ -102,6 +102,7 @@ def write_card(
     split: dict[str, Any],
     averaged: bool,
     log: list[dict[str, Any]],
+    labels: LabelSet = ATR,
 ) -> None:
     """Write `README.md` into a saved model's folder.
 
@@ -109,7 +110,7 @@ def write_card(
         folder: folder of the model; plots in it are shown.
         repo_id: name for title and snippets, `user/name` or the folder.
         report: of `evaluation.report`.
-        matrix: (18, 18) confusion matrix at the photos' own size, truth in rows.
+        matrix: (C, C) confusion matrix at the photos' own size, truth in rows.
         rows: number of photos (trained on, held out).
         dataset_commit: commit of the data set; None for a folder.
         argv: the command line's arguments, shown without the token.
@@ -118,6 +119,7 @@ def write_card(
         split: `SplitRecord.summary`, and as `reported` the part used for the figures.
         averaged: whether the weights kept are a moving average.
         log: the Trainer's `log_history`; the card shows a line for each evaluation.
+        labels: the C classes.
     """
     figures, dataset = report["own_size"], dataset_name(parsing)
     licence = licence_of(parsing.model_name_or_path, parsing.from_scratch, model)
@@ -158,13 +160,16 @@ def write_card(
         intervals=report["intervals"]["own_size"],
         calibration_error=report["calibration"]["ece"],
         totals=TOTALS,
-        groups=groups(figures),
-        confusions=confusions(matrix),
+        groups=groups(figures, labels),
+        confusions=confusions(matrix, labels=labels),
         teacher=public_name(parsing.teacher_model_name_or_path or ""),
         averaged=averaged,
         log_columns=[heading for heading, _ in COLUMNS.values()],
         log_rows=[shown_cells(row) for row in evaluation_rows(log)],
-        classes=[(name, figures.get(f"accuracy_{name}"), figures.get(f"iou_{name}")) for name in NAMES],
+        classes=[(name, figures.get(f"accuracy_{name}"), figures.get(f"iou_{name}")) for name in labels.names],
+        atr=labels == ATR,
+        labels=labels,
+        example=labels.garments[0] if labels != ATR else "Dress",
         batch=training.per_device_train_batch_size * training.gradient_accumulation_steps * training.world_size,
         parameters=f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.1f}",
         command=shlex.join(["python", "train_hf.py", *map(public_name, without_token(argv))]),
@@ -209,10 +214,11 @@ class Group(NamedTuple):
     weakest_iou: float
 
 
-def groups(figures: dict[str, float]) -> list[Group]:
-    """Return the card's table of groups: `GROUPS` with figures of `summarize`, without classes that have no figure."""
+def groups(figures: dict[str, float], labels: LabelSet = ATR) -> list[Group]:
+    """Return the card's table of groups: `GROUPS`, or those of another label set, with figures of `summarize`, without
+    classes that have no figure."""
     found = []
-    for name, classes in GROUPS.items():
+    for name, classes in (GROUPS if labels == ATR else labels.groups).items():
         iou = {one: figures[f"iou_{one}"] for one in classes if f"iou_{one}" in figures}
         if iou:
             weakest = min(iou, key=lambda one: iou[one])
@@ -228,15 +234,17 @@ class Confusion(NamedTuple):
     share: float
 
 
-def confusions(matrix: npt.NDArray[np.int64], count: int = 6, least: float = 0.05) -> list[Confusion]:
-    """Return the `count` largest confusions of an (18, 18) matrix with truth in rows, of at least the share
+def confusions(
+    matrix: npt.NDArray[np.int64], count: int = 6, least: float = 0.05, labels: LabelSet = ATR
+) -> list[Confusion]:
+    """Return the `count` largest confusions of a (C, C) matrix with truth in rows, of at least the share
     `least`."""
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     np.fill_diagonal(shares, 0)
     largest = np.argsort(shares, axis=None)[::-1][:count]
-    pairs = [divmod(int(place), len(NAMES)) for place in largest]
+    pairs = [divmod(int(place), len(labels)) for place in largest]
     return [
-        Confusion(NAMES[row], NAMES[column], shares[row, column])
+        Confusion(labels.names[row], labels.names[column], shares[row, column])
         for row, column in pairs
         if shares[row, column] >= least
     ]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from matplotlib.patches import Patch
 
 from clothseg.images.atomic_files import atomic_path
-from clothseg.labels import BACKGROUND, IGNORE, NAMES, hex_color
+from clothseg.labels import ATR, BACKGROUND, IGNORE, LabelSet
 from clothseg.outputs.render import overlay
 
 
@@ -47,17 +47,20 @@ def learning_curves(log: list[Row], path: Path) -> None:
     _save(figure, path)
 
 
-def class_bars(figures: dict[str, float], path: Path, intervals: dict[str, list[float]] | None = None) -> None:
+def class_bars(
+    figures: dict[str, float], path: Path, intervals: dict[str, list[float]] | None = None, labels: LabelSet = ATR
+) -> None:
     """Plot the IoU of each class in `figures`, in the palette's colours.
 
     Args:
         figures: with `mean_iou` and `iou_<name>`.
         intervals: name of a figure -> [low, high], drawn as whiskers.
+        labels: names and colours of the classes.
     """
-    names = [name for name in NAMES if f"iou_{name}" in figures]
+    names = [name for name in labels.names if f"iou_{name}" in figures]
     values = [figures[f"iou_{name}"] for name in names]
     figure, axes = plt.subplots(figsize=(10, 4), layout="constrained")
-    bars = axes.bar(names, values, color=[hex_color(name) for name in names], width=0.72)
+    bars = axes.bar(names, values, color=[labels.hex_color(name) for name in names], width=0.72)
     if intervals:
         bounds = np.array([intervals[f"iou_{name}"] for name in names]).T
         # a percentile interval need not hold the figure itself
@@ -75,7 +78,11 @@ def class_bars(figures: dict[str, float], path: Path, intervals: dict[str, list[
 
 
 def differences(
-    difference: dict[str, float], intervals: dict[str, list[float]], names: tuple[str, str], path: Path
+    difference: dict[str, float],
+    intervals: dict[str, list[float]],
+    names: tuple[str, str],
+    path: Path,
+    labels: LabelSet = ATR,
 ) -> None:
     """Plot how much better or worse the first of two models is on each class's IoU.
 
@@ -83,9 +90,10 @@ def differences(
         difference: `iou_<name>` and `mean_iou`, first less second.
         intervals: the same keys -> [low, high].
         names: of the two models.
+        labels: the classes.
     """
-    keys = ["mean_iou", *(f"iou_{name}" for name in NAMES if f"iou_{name}" in difference)]
-    labels = ["mean", *(key.removeprefix("iou_") for key in keys[1:])]
+    keys = ["mean_iou", *(f"iou_{name}" for name in labels.names if f"iou_{name}" in difference)]
+    ticks = ["mean", *(key.removeprefix("iou_") for key in keys[1:])]
     figure, axes = plt.subplots(figsize=(8, 6), layout="constrained")
     for place, key in enumerate(keys):
         low, high = intervals[key]
@@ -93,7 +101,7 @@ def differences(
         axes.plot([low, high], [place, place], color=color, linewidth=2, solid_capstyle="round")
         axes.plot(difference[key], place, "D" if key == "mean_iou" else "o", color=color, markersize=6)
     axes.axvline(0, color="#555555", linewidth=1, zorder=0)
-    axes.set_yticks(range(len(keys)), labels)
+    axes.set_yticks(range(len(keys)), ticks)
     axes.invert_yaxis()
     axes.set_xlabel(f"IoU of {names[0]} less that of {names[1]}; 95 % intervals of the paired difference over photos")
     axes.set_title("green: first better, red: worse, grey: cannot be told", fontsize=10)
@@ -101,13 +109,13 @@ def differences(
     _save(figure, path)
 
 
-def confusion(matrix: npt.NDArray[np.int64], path: Path) -> None:
+def confusion(matrix: npt.NDArray[np.int64], path: Path, labels: LabelSet = ATR) -> None:
     """Plot the share of each true class's pixels (rows) predicted as each class (columns)."""
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     figure, axes = plt.subplots(figsize=(7.5, 7), layout="constrained")
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(NAMES)), NAMES, rotation=60, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(NAMES)), NAMES)
+    axes.set_xticks(range(len(labels)), labels.names, rotation=60, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(labels)), labels.names)
     axes.set(xlabel="predicted", ylabel="true")
     axes.set_title("Of each true class's pixels, how many in a hundred were taken for what", fontsize=10)
     for row, column in zip(*np.nonzero(shares >= 0.015), strict=True):
@@ -118,12 +126,15 @@ def confusion(matrix: npt.NDArray[np.int64], path: Path) -> None:
     _save(figure, path)
 
 
-def calibration(reliability: dict[str, list[list[float]]], errors: dict[str, float], path: Path) -> None:
+def calibration(
+    reliability: dict[str, list[list[float]]], errors: dict[str, float], path: Path, labels: LabelSet = ATR
+) -> None:
     """Plot a reliability diagram of all pixels, the frequency of each probability, and each predicted class's error.
 
     Args:
         reliability: of `evaluation.report`; `all` -> lines of [pixels, share of right ones, mean probability].
         errors: `ece` and `ece_<name>`.
+        labels: names and colours of the classes.
     """
     figure = plt.figure(figsize=(10, 4.8), layout="constrained")
     grid = figure.add_gridspec(2, 2, height_ratios=(3, 1), width_ratios=(1, 1.15))
@@ -153,9 +164,9 @@ def calibration(reliability: dict[str, list[list[float]]], errors: dict[str, flo
     )
     counts.set(xlim=(0, 1), yscale="log", xlabel="probability of the predicted class", ylabel="of pixels")
 
-    names = [name for name in NAMES if f"ece_{name}" in errors][::-1]
+    names = [name for name in labels.names if f"ece_{name}" in errors][::-1]
     values = [errors[f"ece_{name}"] for name in names]
-    drawn = bars.barh(names, values, color=[hex_color(name) for name in names])
+    drawn = bars.barh(names, values, color=[labels.hex_color(name) for name in names])
     bars.bar_label(drawn, fmt="%.3f", padding=3, fontsize=8)
     bars.set_xlim(0, max([*values, 0.05]) * 1.15)
     bars.set_title("ECE of the pixels predicted as each class", fontsize=10)
@@ -174,7 +185,7 @@ class Example(NamedTuple):
     caption: str
 
 
-def photos(examples: list[Example], path: Path, columns: int = 2) -> None:
+def photos(examples: list[Example], path: Path, columns: int = 2, labels: LabelSet = ATR) -> None:
     """Plot photos with truth and prediction beside them, `columns` of these per row.
 
     Photos of data sets may not be redistributable: keep the plot private unless their terms allow sharing.
@@ -194,7 +205,8 @@ def photos(examples: list[Example], path: Path, columns: int = 2) -> None:
         for place, picture, title in zip(axes[row, 3 * column :], pictures, ("", "truth", "prediction"), strict=False):
             place.imshow(picture)
             place.set_title(title or example.caption, fontsize=8)
-    handles = [Patch(color=hex_color(NAMES[index]), label=NAMES[index]) for index in sorted(shown)]
+    names = [labels.names[index] for index in sorted(shown)]
+    handles = [Patch(color=labels.hex_color(name), label=name) for name in names]
     figure.legend(handles=handles, loc="outside lower center", ncols=9, frameon=False, fontsize=8)
     _save(figure, path)
 

@@ -10,11 +10,12 @@ import numpy as np
 from datasets import Dataset
 
 from clothseg.images.atomic_files import atomic_path
-from clothseg.labels import NAMES, SIDE_PAIRS
+from clothseg.labels import ATR, LabelSet
 from clothseg.segmenter import Segmenter
 from clothseg.training.data.decoding import decode_row
+from clothseg.training.data.mask_classes import ATR_MASKS, MaskClasses
 from clothseg.training.evaluation.boundary import TOLERANCES
-from clothseg.training.evaluation.metrics import figures_of, part_of
+from clothseg.training.evaluation.metrics import figures_of, pair_name
 from clothseg.training.evaluation.scoring import Scores
 from clothseg.training.publish import plots
 
@@ -33,7 +34,7 @@ CLASS_COLUMNS = {"iou": "IoU", "accuracy": "accuracy", "precision": "precision",
 FILES = ("figures.json", "per_class.csv", "photos.csv", "class_iou.png", "confusion.png", "calibration.png")
 
 
-def report_text(report: dict[str, Any]) -> str:
+def report_text(report: dict[str, Any], labels: LabelSet = ATR) -> str:
     """Return aligned tables of `evaluation.report`: totals at both sizes, left and right, and each class at own
     size."""
     own, intervals, errors = report["own_size"], report["intervals"], report["calibration"]
@@ -43,12 +44,16 @@ def report_text(report: dict[str, Any]) -> str:
             *(_with_interval(report[size], intervals[size], key) for size in ("own_size", "plain", "network_size")),
         ]
         for key, label in TOTALS.items()
+        if key != "side_accuracy" or labels.pairs
     ]
     totals.append(["calibration error (ECE)", _with_interval(errors, intervals["calibration"], "ece"), "–", "–"])
     sides = [
-        [part_of(pair), *(_with_interval(own, intervals["own_size"], f"side_accuracy_{part}") for part in parts)]
-        for pair in SIDE_PAIRS
-        for parts in [(part_of(pair), *(NAMES[index] for index in pair))]
+        [
+            pair_name(pair, labels),
+            *(_with_interval(own, intervals["own_size"], f"side_accuracy_{part}") for part in parts),
+        ]
+        for pair in labels.pairs
+        for parts in [(pair_name(pair, labels), *(labels.names[index] for index in pair))]
     ]
     classes = [
         [
@@ -57,22 +62,27 @@ def report_text(report: dict[str, Any]) -> str:
             *(_number(own.get(f"{column}_{name}")) for column in list(CLASS_COLUMNS)[1:]),
             _number(errors.get(f"ece_{name}")),
         ]
-        for name in NAMES
+        for name in labels.names
     ]
+    by_side = (
+        "On the right side, of the pixels predicted as the right part:",
+        table(["", "both", "of the true left", "of the true right"], sides),
+    )
     return "\n\n".join(
         (
             f"{report['photos']} photos; in brackets bootstrap 95 % intervals over photos, {report['resamples']} "
             f"resamples, seed {report['seed']}.",
             table(["", "at the photos' own size", "the same in plain transformers", "at the network's size"], totals),
-            "On the right side, of the pixels predicted as the right part:",
-            table(["", "both", "of the true left", "of the true right"], sides),
+            *(by_side if sides else ()),
             "Each class, at the photos' own size:",
             table(["", *CLASS_COLUMNS.values(), "ECE"], classes),
         )
     )
 
 
-def difference_text(report: dict[str, Any], other: dict[str, Any], difference: dict[str, Any]) -> str:
+def difference_text(
+    report: dict[str, Any], other: dict[str, Any], difference: dict[str, Any], labels: LabelSet = ATR
+) -> str:
     """Return aligned tables of `evaluation.difference` at own size: a model, another one, and the first minus the
     second."""
 
@@ -84,7 +94,7 @@ def difference_text(report: dict[str, Any], other: dict[str, Any], difference: d
         return [label, *pair, less, _verdict(difference["intervals"][group][key], lower_is_better=key == "ece")]
 
     head = ["", "first", "second", "first − second", ""]
-    totals = [line(label, "own_size", key) for key, label in TOTALS.items()]
+    totals = [line(label, "own_size", key) for key, label in TOTALS.items() if key != "side_accuracy" or labels.pairs]
     totals.append(line("calibration error (ECE)", "calibration", "ece"))
     return "\n\n".join(
         (
@@ -92,7 +102,7 @@ def difference_text(report: dict[str, Any], other: dict[str, Any], difference: d
             "difference leaves out 0:",
             table(head, totals),
             "IoU of each class:",
-            table(head, [line(name, "own_size", f"iou_{name}") for name in NAMES]),
+            table(head, [line(name, "own_size", f"iou_{name}") for name in labels.names]),
         )
     )
 
@@ -137,25 +147,26 @@ def write_report(folder: Path, scores: Scores, report: dict[str, Any], extra: di
     """
     with atomic_path(folder / "figures.json") as building:
         building.write_text(json.dumps((extra or {}) | report, indent=1), encoding="utf-8")
-    _write_classes(folder / "per_class.csv", report)
-    of_photos = figures_of(scores.own_size)
+    labels = scores.labels
+    _write_classes(folder / "per_class.csv", report, labels)
+    of_photos = figures_of(scores.own_size, labels)
     with atomic_path(folder / "photos.csv") as building, building.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "mean_iou", "overall_accuracy"])
         for place, name in enumerate(scores.ids):
             writer.writerow([name, *(f"{of_photos[key][place]:.6f}" for key in ("mean_iou", "overall_accuracy"))])
-    plots.class_bars(report["own_size"], folder / "class_iou.png", report["intervals"]["own_size"])
-    plots.confusion(scores.own_size.sum(axis=0), folder / "confusion.png")
-    plots.calibration(report["reliability"], report["calibration"], folder / "calibration.png")
+    plots.class_bars(report["own_size"], folder / "class_iou.png", report["intervals"]["own_size"], labels)
+    plots.confusion(scores.own_size.sum(axis=0), folder / "confusion.png", labels)
+    plots.calibration(report["reliability"], report["calibration"], folder / "calibration.png", labels)
 
 
-def _write_classes(path: Path, report: dict[str, Any]) -> None:
+def _write_classes(path: Path, report: dict[str, Any], labels: LabelSet) -> None:
     """Write a line per class: each figure with the bounds of its interval, empty if undefined."""
     own, bounds = report["own_size"], report["intervals"]["own_size"]
     with atomic_path(path) as building, building.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["class", *(f"{key}{end}" for key in CLASS_COLUMNS for end in ("", "_low", "_high")), "ece"])
-        for name in NAMES:
+        for name in labels.names:
             cells: list[Any] = []
             for key in CLASS_COLUMNS:
                 figure = f"{key}_{name}"
@@ -166,11 +177,18 @@ def _write_classes(path: Path, report: dict[str, Any]) -> None:
 def ranked(scores: Scores) -> list[int]:
     """Return the indices of the photos from the worst mean IoU to the best, without photos that have no annotated
     pixel."""
-    figures = figures_of(scores.own_size)["mean_iou"]
+    figures = figures_of(scores.own_size, scores.labels)["mean_iou"]
     return [int(place) for place in np.argsort(figures, kind="stable") if not np.isnan(figures[place])]
 
 
-def write_pictures(folder: Path, segmenter: Segmenter, rows: Dataset, scores: Scores, count: int = 8) -> None:
+def write_pictures(
+    folder: Path,
+    segmenter: Segmenter,
+    rows: Dataset,
+    scores: Scores,
+    count: int = 8,
+    classes: MaskClasses = ATR_MASKS,
+) -> None:
     """Write `best_photos.png` and `worst_photos.png`: photo, truth and prediction of `count` photos each.
 
     Args:
@@ -178,11 +196,11 @@ def write_pictures(folder: Path, segmenter: Segmenter, rows: Dataset, scores: Sc
             set's terms to say.
     """
     order = ranked(scores)
-    figures = figures_of(scores.own_size)["mean_iou"]
+    figures = figures_of(scores.own_size, scores.labels)["mean_iou"]
     for name, places in (("worst_photos", order[:count]), ("best_photos", order[::-1][:count])):
         examples = []
         for place in places:  # segmented again: the label maps of all photos were never kept
-            photo, truth = decode_row(rows[place])
+            photo, truth = decode_row(rows[place], classes)
             caption = f"{scores.ids[place][:20]}: mIoU {figures[place]:.2f}"
             examples.append(plots.Example(photo, truth, segmenter(photo).label_map, caption))
-        plots.photos(examples, folder / f"{name}.png")
+        plots.photos(examples, folder / f"{name}.png", labels=scores.labels)

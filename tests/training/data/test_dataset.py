@@ -88,7 +88,7 @@ def test_bad_rows_stay_errors() -> None:
         (row(b""), "row-7"),
         (row(photo) | {"image": None}, "row-7"),
         (row(photo, DOLL.mask[:-1]), "row-7: the mask is 65x96 pixels"),
-        (row(photo, DOLL.mask * 0 + 42), "row-7: the mask holds 42"),
+        (row(photo, DOLL.mask * 0 + 42), "row-7: the mask contains 42"),
     ]:
         with pytest.raises(DataError, match=message):
             decode_quickly(bad)

@@ -55,13 +55,13 @@ PHOTO = PILImage.new("RGB", (3, 2))
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (row(PHOTO, PILImage.fromarray(IDS * 0 + 42)), r"row-7: the mask holds 42; class ids are 0 to 17"),
-        (row(PHOTO, PILImage.fromarray(IDS * np.uint16(0) + 256 + 3)), r"row-7: the mask holds 259;"),
-        (row(PHOTO, PHOTO) | {"mask": tiff(IDS.astype(np.int32) * 0 - 1)}, r"row-7: the mask holds -1;"),
-        (row(PHOTO, PHOTO) | {"mask": tiff(IDS.astype(np.float32) * 0 + 0.5)}, r"row-7: the mask holds 0\.5;"),
+        (row(PHOTO, PILImage.fromarray(IDS * 0 + 42)), r"row-7: the mask contains 42; class ids are 0 to 17"),
+        (row(PHOTO, PILImage.fromarray(IDS * np.uint16(0) + 256 + 3)), r"row-7: the mask contains 259;"),
+        (row(PHOTO, PHOTO) | {"mask": tiff(IDS.astype(np.int32) * 0 - 1)}, r"row-7: the mask contains -1;"),
+        (row(PHOTO, PHOTO) | {"mask": tiff(IDS.astype(np.float32) * 0 + 0.5)}, r"row-7: the mask contains 0\.5;"),
         (row(PHOTO, PILImage.fromarray(IDS.T.copy())), r"row-7: the mask is 2x3 pixels, the photo 3x2"),
         (row(PHOTO, PILImage.new("RGB", (3, 2), (1, 2, 3))), r"row-7: the mask is a colour picture"),
-        (row(PHOTO, PHOTO) | {"mask": {"bytes": b"no picture", "path": None}}, r"row-7: the mask is no readable"),
+        (row(PHOTO, PHOTO) | {"mask": {"bytes": b"no picture", "path": None}}, r"row-7: the mask is not a readable"),
         (row(PHOTO, PHOTO) | {"mask": {"bytes": None, "path": None}}, r"row-7: it has no mask"),
         (row(PHOTO, PHOTO) | {"image": {"bytes": b"text", "path": None}}, r"row-7: "),
     ],

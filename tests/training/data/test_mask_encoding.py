@@ -80,9 +80,9 @@ ODD: dict[str, tuple[Change, str]] = {
     "few classes": (ids(dict.fromkeys((1, 2, 3, *range(8, 18)), 0)), "of the 18 classes: Background, Upper-clothes"),
     "viewer's sides": (lambda mask: SWAP_SIDES[mask], "left is the wearer's own"),
     "no Background": (ids({0: 255}), "0.0% of the annotated pixels are Background"),
-    "middle not annotated": (not_annotated, "in the photos' middle"),
-    "upside down": (lambda mask: np.ascontiguousarray(mask[::-1]), "on their side or head"),
-    "sideways": (lambda mask: np.ascontiguousarray(np.rot90(mask)), "on their side or head"),
+    "middle not annotated": (not_annotated, "in the photos' centre"),
+    "upside down": (lambda mask: np.ascontiguousarray(mask[::-1]), "turned sideways or upside down"),
+    "sideways": (lambda mask: np.ascontiguousarray(np.rot90(mask)), "turned sideways or upside down"),
 }
 
 
@@ -211,7 +211,7 @@ def test_audits_name_odd_encodings_and_are_not_clean(masks: list[Mask], tmp_path
 
     change, expected = WRONG["plus one"]
     write(tmp_path, [change(mask) for mask in masks[:4]])
-    rows, parts, _ = load_parts(str(tmp_path), None)
+    rows, parts, *_ = load_parts(str(tmp_path), None)
     found = audit({"train": rows.select(parts["train"])})
     assert not found.is_clean
     shown = text(found, "set")

@@ -10,7 +10,7 @@ from datasets import Dataset
 
 from clothseg.training.data import inspection
 from clothseg.training.data.inspection import inspect_rows
-from clothseg.training.data.row_cache import remembered, rows_key
+from clothseg.training.data.row_cache import cached_inspection, rows_key
 from clothseg.training.data.sources import load_parts
 
 
@@ -61,19 +61,22 @@ def test_key_follows_the_content(rows: Dataset, tmp_path: Path) -> None:
 
 def test_damaged_entries_are_made_anew(rows: Dataset, cache: Path) -> None:
     found = {"pixels": np.arange(3), "problems": {1: "torn"}}
-    remembered(rows, lambda: found)
+    cached_inspection(rows, lambda: found)
     (entry,) = cache.iterdir()
     (entry / "found.npz").write_bytes(b"PK\x03\x04 cut short")
-    again: list[Any] = [remembered(rows, lambda: found), remembered(rows, lambda: pytest.fail("inspected again"))]
+    again: list[Any] = [
+        cached_inspection(rows, lambda: found),
+        cached_inspection(rows, lambda: pytest.fail("inspected again")),
+    ]
     assert all(each["problems"] == {1: "torn"} and (each["pixels"] == np.arange(3)).all() for each in again)
 
 
 def test_a_cache_that_cannot_be_written_costs_no_result(rows: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOTHSEG_CACHE", "/proc/nowhere")
-    assert remembered(rows, lambda: {"problems": {0: "torn"}}) == {"problems": {0: "torn"}}
+    assert cached_inspection(rows, lambda: {"problems": {0: "torn"}}) == {"problems": {0: "torn"}}
 
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(np, "savez_compressed", full)
-    assert remembered(rows, lambda: {"problems": {1: "torn"}}) == {"problems": {1: "torn"}}
+    assert cached_inspection(rows, lambda: {"problems": {1: "torn"}}) == {"problems": {1: "torn"}}

@@ -1,14 +1,16 @@
 """Splits by any of their names, in any layout, and no more of them than is needed."""
 
+import json
 from pathlib import Path
 
 import pytest
-from datasets import Dataset
+from datasets import ClassLabel, Dataset, List
 from paper_dolls import write_parquet
 
 from clothseg.errors import DataError
+from clothseg.labels import ATR, LABELS_FILE
 from clothseg.training.data.loading import load_split, load_splits
-from clothseg.training.data.sources import load_parts, splits_of
+from clothseg.training.data.sources import Layout, classes_of, load_parts, splits_of
 
 
 def dolls(path: Path, count: int, seed: int = 0) -> None:
@@ -39,7 +41,7 @@ def test_only_what_is_scored_is_needed(tmp_path: Path) -> None:
     dolls(tmp_path / "val.parquet", 3)
     Dataset.from_dict({"number": [1]}).to_parquet(tmp_path / "train.parquet")  # no columns of ours
     assert splits_of(str(tmp_path), None) == ["train", "validation", "test"]
-    split, rows, commit = load_split(str(tmp_path))
+    split, rows, commit, _ = load_split(str(tmp_path))
     assert (split, len(rows), commit) == ("validation", 3, None)
     assert len(load_split(str(tmp_path), None, "test")[1]) == 2
     assert load_split(str(tmp_path / "val.parquet"))[0] == "validation"
@@ -54,9 +56,11 @@ def test_splits_left_aside_are_told_of(tmp_path: Path, caplog: pytest.LogCapture
     dolls(tmp_path / "train.parquet", 4)
     dolls(tmp_path / "holdout.parquet", 2)
     load_parts(str(tmp_path), None)
-    assert "left aside holdout: splits are called train, validation (or val, valid, dev) and test" in caplog.text
+    assert (
+        "ignored the splits holdout: splits are called train, validation (or val, valid, dev) and test" in caplog.text
+    )
     (tmp_path / "train.parquet").unlink()
-    with pytest.raises(DataError, match="has no split that we know, only holdout"):
+    with pytest.raises(DataError, match="has no known split, only holdout"):
         load_parts(str(tmp_path), None)
 
 
@@ -78,3 +82,25 @@ def test_few_held_out_rows_get_a_warning(tmp_path: Path, caplog: pytest.LogCaptu
     dolls(tmp_path / "validation.parquet", 50, seed=100)
     load_splits(str(tmp_path), check=True)
     assert not caplog.text
+
+
+def test_columns_of_any_name_and_classes_of_a_feature(tmp_path: Path) -> None:
+    dolls(tmp_path / "dolls.parquet", 2)
+    rows = Dataset.from_parquet(str(tmp_path / "dolls.parquet")).rename_columns(
+        {"image": "pixel_values", "mask": "label"}
+    )
+    names = [f"class {index}" for index in range(18)]
+    shown = List(ClassLabel(names=["background", *names[1:]]))
+    rows = rows.add_column("shown", [[1], [2]], feature=shown)
+    (tmp_path / "dolls.parquet").unlink()
+    rows.to_parquet(tmp_path / "train.parquet")
+    with pytest.raises(DataError, match=r"no column image and mask; it has .* with --image_column and --mask_column"):
+        load_parts(str(tmp_path), None)
+    layout = Layout("pixel_values", "label")
+    found = load_parts(str(tmp_path), None, layout=layout)
+    assert found.rows.column_names == ["image", "mask", "id"] and found.classes.labels.names[:2] == (
+        "background",
+        "class 1",
+    )
+    (tmp_path / LABELS_FILE).write_text(json.dumps(list(ATR.names)))  # a file speaks louder
+    assert classes_of(str(tmp_path), None, layout).labels == ATR

@@ -98,7 +98,7 @@ def test_split_file_comes_back(tmp_path: Path) -> None:
         ({"validation": "d"}, "validation must be a list of row ids"),
         ({"train": [1, 2]}, "train must be a list of row ids in quotes"),
         ({"test": ["b", "d"]}, "lists rows twice: b, d"),
-        ({"rows": []}, "is no split file"),
+        ({"rows": []}, "is not a split file"),
     ],
     ids=str,
 )
@@ -115,7 +115,7 @@ def test_files_that_are_no_split_files_are_explained(tmp_path: Path) -> None:
         SplitRecord.read(tmp_path / "nowhere.json")
     for text in ("[]", "{}", "words"):
         (tmp_path / "other.json").write_text(text)
-        with pytest.raises(DataError, match="is no split file"):
+        with pytest.raises(DataError, match="is not a split file"):
             SplitRecord.read(tmp_path / "other.json")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from clothseg.labels import NAMES, SIDE_PAIRS
-from clothseg.training.evaluation.metrics import ClothesMetric, confusion_matrix, figures_of, part_of, summarize
+from clothseg.training.evaluation.metrics import ClothesMetric, confusion_matrix, figures_of, pair_name, summarize
 
 
 def random_maps(rng: np.random.Generator, classes: list[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -43,7 +43,7 @@ def brute_force(truth: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
     for pair in SIDE_PAIRS:
         as_part = [(t, t == p) for t, p in pixels if t in pair and p in pair]
         for key, hits in (
-            (part_of(pair), [hit for _, hit in as_part]),
+            (pair_name(pair), [hit for _, hit in as_part]),
             *((NAMES[side], [hit for t, hit in as_part if t == side]) for side in pair),
         ):
             if hits:

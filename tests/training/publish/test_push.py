@@ -164,7 +164,7 @@ def test_resume_without_a_checkpoint_anywhere(hub: LocalHub, tmp_path: Path) -> 
         checkpoint_to_resume(parse_arguments([*flags, "true"])[1], averaged=False, repo_id="alice/none")
     assert checkpoint_to_resume(parse_arguments([*flags, "auto"])[1], averaged=False, repo_id="alice/none") is None
     assert checkpoint_to_resume(parse_arguments([*flags, "auto"])[1], averaged=False) is None
-    with pytest.raises(ConfigError, match=r"alice/none is no folder, and no model on the Hub with a checkpoint that"):
+    with pytest.raises(ConfigError, match=r"alice/none is neither a folder nor a model on the Hub with a checkpoint"):
         checkpoint_to_resume(parse_arguments([*flags, "alice/none"])[1], averaged=False)
     hub.misbehave(503)
     with pytest.raises(HubError, match="alice/none"):

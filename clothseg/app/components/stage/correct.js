@@ -165,10 +165,11 @@ function clickEdit(x, y, label) {
   say(fill(texts.said_corrected, {label: classOf(label).label}));
 }
 
+const MOST_RADIUS = 2000; // of what the server takes
 function beginStroke(x, y) {
   const radius = round(((state.size / placed().scale) * state.value.width) / state.width);
   const label = state.tool === 'erase' ? state.value.classes[0].name : state.label;
-  state.stroke = {kind: 'stroke', points: [photoPoint(x, y)], radius: Math.max(0.5, radius), label};
+  state.stroke = {kind: 'stroke', points: [photoPoint(x, y)], radius: Math.min(MOST_RADIUS, Math.max(0.5, radius)), label};
   redraw();
 }
 

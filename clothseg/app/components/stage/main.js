@@ -51,7 +51,6 @@ new ResizeObserver(() => moveTo(...state.centre)).observe(frame);
 new MutationObserver(redraw).observe(document.body, {attributeFilter: ['class']}); // dark or light
 
 let turn = 0;
-let coming = null; // the value that is being put on the stage
 async function take() {
   const given = props.value ? JSON.parse(JSON.stringify(props.value)) : null;
   if (!given?.map) return clear();
@@ -59,6 +58,7 @@ async function take() {
   const before = state.value;
   if (before?.number === given.number) return;
   coming = given;
+  announce();
   hear();
   if (!(await show(given, before, () => mine === turn))) return; // another one has come meanwhile
   coming = null;
@@ -68,7 +68,8 @@ async function take() {
 // What the server says of a result later: its cut-out, the ground behind that, its file.
 function hear() {
   if (!props.news) return;
-  const news = JSON.parse(JSON.stringify(props.news));
+  const {lost, ...news} = JSON.parse(JSON.stringify(props.news));
+  if (lost && state.value?.number === news.number) document.dispatchEvent(new CustomEvent('stage:lost'));
   for (const value of [coming, state.value]) {
     if (value && value.number === news.number) Object.assign(value, news);
   }

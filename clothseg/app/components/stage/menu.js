@@ -1,11 +1,12 @@
 // The menu of a part, or of a point that is in none: right click, long press, or the menu key.
 
 const menu = one('.menu');
+let underFinger = false; // whether the finger that has opened it is still to be lifted, perhaps from an item
 let menuAt = null; // {id, x, y, first}: part, point of the frame, and the first page's items
 
 function openMenu(id, x, y) {
   const found = part(id);
-  if (!found && !(state.value.editable && onPhoto(x, y))) return;
+  if (!found && !((state.value.editable || state.picked.size) && onPhoto(x, y))) return;
   hideTip();
   if (found) hoverOver(id);
   menuAt = {id, x, y};
@@ -14,8 +15,11 @@ function openMenu(id, x, y) {
     items.push(menuItem(texts.only, () => only(found.key)));
     items.push(menuItem(state.picked.has(found.key) ? texts.unpick : texts.pick, () => toggle(found.key)));
   }
+  if (state.picked.size) {
+    items.push(menuItem(texts.save, () => document.dispatchEvent(new CustomEvent('stage:save'))));
+  }
   if (state.value.editable) {
-    if (found) items.push(document.createElement('hr'));
+    if (items.length) items.push(document.createElement('hr'));
     items.push(menuItem(texts.this_is, showClasses, null, true));
     if (found) items.push(menuItem(fill(texts.not_in_photo, {label: classOf(found.name).label}), () => exclude(found)));
   }
@@ -51,7 +55,8 @@ function menuItem(text, action, color = null, stays = false) {
   made.setAttribute('role', 'menuitem');
   if (color) made.append(swatch(color));
   made.append(text);
-  made.addEventListener('click', () => {
+  made.addEventListener('click', (event) => {
+    if (underFinger && event.detail) return;
     if (!stays) closeMenu();
     action();
   });
@@ -108,5 +113,6 @@ menu.addEventListener('focusout', (event) => {
 document.addEventListener('pointerdown', closeFromAfar, true);
 function closeFromAfar(event) {
   if (!element.isConnected) return document.removeEventListener('pointerdown', closeFromAfar, true);
+  underFinger = false;
   if (!menu.contains(event.target)) closeMenu(false);
 }

@@ -13,10 +13,12 @@ function cached(name, make) {
   return cache.get(name);
 }
 
+const little = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1; // this machine's order of bytes
 async function unpack(text, length) {
   const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate'));
   const bytes = await new Response(stream).arrayBuffer();
+  if (little) return new Uint16Array(bytes, 0, length);
   const ids = new Uint16Array(length);
   const view = new DataView(bytes);
   for (let at = 0; at < length; at += 1) ids[at] = view.getUint16(2 * at, true);
@@ -38,7 +40,6 @@ function blank(width, height) {
 }
 
 // 32 bits for the bytes r, g, b, a in memory.
-const little = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 function rgba(r, g, b, a) {
   return (little ? (a << 24) | (b << 16) | (g << 8) | r : (r << 24) | (g << 16) | (b << 8) | a) >>> 0;
 }

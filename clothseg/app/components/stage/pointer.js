@@ -23,8 +23,8 @@ function apart() {
 list.addEventListener('pointerdown', (event) => {
   if (!state.value || event.button > 1) return;
   byTouch = event.pointerType === 'touch';
-  list.draggable = !byTouch && draggable();
   const [x, y] = inFrame(event);
+  list.draggable = !byTouch && draggable(x, y);
   const role = event.button === 1 ? 'pan' : drawing() ? 'stroke' : 'press';
   if (event.button === 1) event.preventDefault(); // no scrolling by the middle button
   pointers.set(event.pointerId, {x, y, startX: x, startY: y, moved: pointers.size > 0, role});
@@ -54,6 +54,7 @@ function rest(id) {
   const pointer = pointers.get(id);
   if (!pointer || pointer.moved) return;
   pointer.moved = true;
+  underFinger = true;
   openMenu(idAt(pointer.x, pointer.y), pointer.x, pointer.y);
 }
 
@@ -187,8 +188,11 @@ divider.addEventListener('pointermove', (event) => {
 });
 
 // Dragging the cut-out out of the browser gives its file, not what is shown of it.
-function draggable() {
-  return Boolean(state.view === 'cutout' && !state.correct && state.zoom === 1 && state.value.download);
+// Elsewhere than on what is cut out, a drag is none: people mark and move what they see.
+function draggable(x, y) {
+  const file = state.value.download;
+  const current = file && same(file.picked) && !state.pending;
+  return Boolean(state.view === 'cutout' && !state.correct && state.zoom === 1 && current && isPicked(idAt(x, y)));
 }
 list.addEventListener('dragstart', (event) => {
   pointers.clear();
@@ -196,7 +200,7 @@ list.addEventListener('dragstart', (event) => {
   const {url, name, type} = state.value.download ?? {};
   if (!url) return event.preventDefault();
   const {href} = new URL(url, location.href);
-  event.dataTransfer.setData('DownloadURL', `${type}:${name}:${href}`);
+  event.dataTransfer.setData('DownloadURL', `${type}:${name.replaceAll(':', '_')}:${href}`);
   event.dataTransfer.setData('text/uri-list', href);
   event.dataTransfer.setData('application/x-clothseg', name); // so that the page does not take it for a new photo
   event.dataTransfer.effectAllowed = 'copy';

@@ -38,6 +38,8 @@ const state = {
   pending: false, // whether its answer is still to come
 };
 
+let coming = null; // the value that is being put on the stage
+
 const VIEWS = ['cutout', 'regions', 'compare'];
 
 function say(text) {
@@ -71,6 +73,7 @@ function announce() {
   const hover = part(state.hover);
   const detail = {
     number: state.value ? state.value.number : null,
+    coming: Boolean(coming),
     picked: pickedKeys(),
     hover: hover ? hover.key : null,
     view: state.view,

@@ -1,0 +1,122 @@
+"""Adds the endpoints to the page: Gradio's events, with components that are never shown for their parameters."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from clothseg.app.endpoints import endpoint_functions
+from clothseg.app.limits import BATCH_QUEUE, MODEL_LIMIT, MODEL_QUEUE
+from clothseg.app.mcp import CLICK_SCHEMA, OLD_SWITCHES, OPTIONS_SCHEMA, PACKSHOT_SCHEMA, STROKE_SCHEMA, TRYON_SCHEMA
+from clothseg.app.photo_input import photo_input
+from clothseg.app.server.gradio_internals import accept_file_lists_in_mcp, file_list_schema, replace_schema
+from clothseg.batch.photo_files import KINDS
+from clothseg.labels import BACKGROUND, GROUPS, NAMES
+from clothseg.options import ENDPOINT_OPTIONS, Option, SegmentOptions, TryonOptions, options_of
+from clothseg.outputs.formats import FORMATS
+from clothseg.segmenter import Segmenter
+
+
+def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) -> None:
+    """Add the endpoints to the Blocks being built.
+
+    Args:
+        segmenter: the model.
+        save_corrections: folder of a data set to which what `/refine` corrected is written; None for none.
+    """
+    accept_file_lists_in_mcp()
+    functions = endpoint_functions(segmenter, save_corrections)
+    trigger = gr.Button(visible=False)
+    look = [_switch(options_of(SegmentOptions)[name]) for name in ENDPOINT_OPTIONS]
+    old = [_flag(name) for name in OLD_SWITCHES]
+    photo, classes, options = (
+        _picture("photo"),
+        _some("classes", (*GROUPS, *NAMES)),
+        _object("options", OPTIONS_SCHEMA),
+    )
+
+    def add(
+        name: str, inputs: list[Any], outputs: list[Any], queue: str = MODEL_QUEUE, at_once: int = MODEL_LIMIT
+    ) -> None:
+        trigger.click(functions[name], inputs, outputs, api_name=name, concurrency_id=queue, concurrency_limit=at_once)
+
+    for name in ("labels", "health"):
+        gr.api(functions[name], api_name=name, queue=False)
+    overlay = gr.Image(label="overlay", type="filepath", visible=False)
+    add("segment", [photo, *look, *old], [overlay, _file("label map"), _json("summary")])
+    corrections = [_objects("clicks", CLICK_SCHEMA), _objects("strokes", STROKE_SCHEMA), _picture("label_map")]
+    add("refine", [photo, *corrections, *look, *old], [overlay, _file("label map"), _json("summary")])
+    add("cutout", [photo, classes, options, _picture("background"), *look, *old], [_file("cut-out")])
+    add("masks", [photo, classes, options, *look, *old], [_files("masks")])
+    part = _choice("part", options_of(TryonOptions)["part"].choices, "upper")
+    add("tryon", [photo, part, _object("options", TRYON_SCHEMA), *look, *old], [_file("mask"), _file("picture")])
+    add("recolor", [photo, classes, _text("color"), *look, *old], [_file("picture")])
+    shot, cutout = _object("options", PACKSHOT_SCHEMA), _object("cutout", OPTIONS_SCHEMA)
+    add("packshot", [photo, classes, shot, cutout, *look, *old], [_file("picture")])
+    add(
+        "items",
+        [photo, classes, _flag("cutouts"), options, *look, _flag("polygons"), *old],
+        [_json("items"), _file("coco"), _file("cut-outs")],
+    )
+    kind = _choice("format", tuple(FORMATS), "coco")
+    add("export", [photo, kind, classes, *look, _flag("polygons"), *old], [_file("annotations")])
+    photos = _files("photos")
+    replace_schema(photos, file_list_schema())
+    kinds, classes = _some("kinds", tuple(KINDS)), _some("classes", (*GROUPS, *NAMES))
+    cutouts, tryon = _object("options", OPTIONS_SCHEMA), _object("options", TRYON_SCHEMA)
+    add(
+        "batch",
+        [photos, kinds, classes, cutouts, *look, _flag("polygons"), tryon, *old],
+        [_json("progress"), _file("zip")],
+        BATCH_QUEUE,
+        1,
+    )
+
+
+def _picture(label: str) -> gr.Image:
+    return photo_input(label=label, visible=False)
+
+
+def _some(label: str, values: tuple[str, ...]) -> gr.Dropdown:
+    # A dropdown, because it lets unknown names through to us, who answer with the list of known ones.
+    return gr.Dropdown(values, multiselect=True, allow_custom_value=True, label=label, visible=False)
+
+
+def _choice(label: str, values: tuple[str, ...], value: str) -> gr.Dropdown:
+    return gr.Dropdown(values, value=value, allow_custom_value=True, label=label, visible=False)
+
+
+def _text(label: str) -> gr.Textbox:
+    return gr.Textbox(label=label, visible=False)
+
+
+def _flag(label: str) -> gr.Checkbox:
+    return gr.Checkbox(label=label, visible=False)
+
+
+def _file(label: str) -> gr.File:
+    return gr.File(label=label, visible=False)
+
+
+def _files(label: str) -> gr.File:
+    return gr.File(label=label, file_count="multiple", visible=False)
+
+
+def _json(label: str) -> gr.JSON:
+    return gr.JSON(label=label, visible=False)
+
+
+def _object(label: str, schema: dict[str, Any]) -> gr.JSON:
+    made = _json(label)
+    replace_schema(made, schema)
+    return made
+
+
+def _objects(label: str, schema: dict[str, Any]) -> gr.JSON:
+    return _object(label, {"type": "array", "items": schema})
+
+
+def _switch(option: Option) -> gr.Dropdown | gr.Checkbox:
+    if option.kind is tuple:
+        return _some(option.name, (*GROUPS, *NAMES[BACKGROUND + 1 :]))
+    return _choice(option.name, option.choices, option.default) if option.choices else _flag(option.name)

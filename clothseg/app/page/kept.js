@@ -1,0 +1,105 @@
+// What is kept, in this tab of the browser alone: which photo, what is picked, what was corrected. It outlasts a reload,
+// another language, the Back button, and a server that was restarted.
+
+const KEPT = 'clothseg';
+let had = false;
+const keep = () => {
+  if (stage.number && photo) {
+    const {picked, edits} = stage;
+    sessionStorage.setItem(KEPT, JSON.stringify({photo, picked, edits, classes}));
+  } else if (had) {
+    sessionStorage.removeItem(KEPT);
+  }
+  had = Boolean(stage.number);
+};
+
+// Send the photo once more to a server that has lost it, with all that was picked and corrected, and then do again what
+// could not be done. False if that is not possible, or was of no use a few times.
+const TRIES = 3; // in `A_WHILE`
+const A_WHILE = 30_000; // milliseconds
+let tries = 0;
+let afterwards = null;
+const restore = (again = null) => {
+  if (!stage.number || tries >= TRIES) return false;
+  if (!file) return say('{{LOST}}') && false;
+  tries += 1;
+  setTimeout(() => (tries -= 1), A_WHILE);
+  restoring = {picked: stage.picked, edits: stage.edits || [], classes};
+  asked = {};
+  afterwards = again;
+  page.give(file);
+  say('{{SENT_AGAIN}}');
+  return true;
+};
+document.addEventListener('stage:lost', () => restore());
+let result = null; // number of the result that is shown
+document.addEventListener('stage:state', () => {
+  if (stage.number === result || restoring || stage.coming) return;
+  result = stage.number;
+  if (!result) return;
+  release();
+  if (afterwards) setTimeout(afterwards);
+  afterwards = null;
+});
+
+// gradio reloads the page once a lost server answers again, and that server may have lost the photo: it is kept in the
+// browser's database from the first request that fails until then, in any case not for more than a day.
+const DAY = 86_400_000; // milliseconds
+const tab = (sessionStorage.clothsegTab ||= String(Math.random()).slice(2));
+const database = async (mode, act) => {
+  const opening = indexedDB.open(KEPT, 1);
+  opening.onupgradeneeded = () => opening.result.createObjectStore('photos');
+  const done = (request) =>
+    new Promise((take, failed) => {
+      request.onsuccess = () => take(request.result);
+      request.onerror = () => failed(request.error);
+    });
+  const opened = await done(opening);
+  return done(act(opened.transaction('photos', mode).objectStore('photos'))).finally(() => opened.close());
+};
+let heldAs = null; // key of the photo in the database
+let leaving = false; // requests that end because the page does say nothing of the server
+addEventListener('pagehide', () => (leaving = true));
+addEventListener('pageshow', () => (leaving = false));
+const hold = () => {
+  if (!file || heldAs || leaving) return;
+  heldAs = `${Date.now()} ${tab}`;
+  if (!had) sessionStorage.setItem(KEPT, JSON.stringify({photo: {orig_name: file.name}}));
+  database('readwrite', (photos) => photos.put(file, heldAs)).catch(() => {}); // not in every private window
+};
+const release = () => {
+  if (heldAs) database('readwrite', (photos) => photos.delete(heldAs)).catch(() => {});
+  heldAs = null;
+};
+const heldPhoto = async () => {
+  let found = null;
+  for (const key of await database('readonly', (photos) => photos.getAllKeys())) {
+    const [time, owner] = key.split(' ');
+    if (owner === tab) found = await database('readonly', (photos) => photos.get(key));
+    if (owner === tab || Date.now() - time > DAY) await database('readwrite', (photos) => photos.delete(key));
+  }
+  return found;
+};
+const fetchAsBefore = window.fetch;
+window.fetch = (...request) => {
+  const answer = fetchAsBefore(...request);
+  answer.catch((error) => error.name === 'AbortError' || hold());
+  return answer;
+};
+
+const reload = async () => {
+  const kept = JSON.parse(sessionStorage.getItem(KEPT) || 'null');
+  let photo = await heldPhoto().catch(() => null);
+  if (!kept || stage.number) return;
+  if (!photo && kept.photo.url) {
+    const blob = await fetch(kept.photo.url).then((answer) => (answer.ok ? answer.blob() : null), () => null);
+    if (blob) photo = new File([blob], kept.photo.orig_name || 'photo', {type: blob.type || 'image/jpeg'});
+  }
+  if (!photo || stage.number) return sessionStorage.removeItem(KEPT);
+  if (kept.picked) {
+    const {picked, edits} = kept;
+    classes = kept.classes;
+    restoring = {picked, edits, classes};
+  }
+  page.give(photo);
+};

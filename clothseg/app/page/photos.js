@@ -1,0 +1,111 @@
+// Photos: dropped anywhere, pasted, or chosen by "New photo".
+
+const onSegment = () => one('#work')?.checkVisibility();
+const input = () => one('#photo input[type=file]');
+
+page.give = (photo) => {
+  const box = input();
+  if (!box || !photo) return;
+  const files = new DataTransfer();
+  files.items.add(photo);
+  box.files = files.files;
+  box.dispatchEvent(new Event('change', {bubbles: true}));
+};
+
+// Take away a photo that could not be used, so that another one can be dropped or chosen in its place; but not the
+// next photo, which may be there already.
+page.discard = () => {
+  asked = {};
+  const shown = one('#photo img')?.src;
+  if (!one('#message .problem') || !analysed?.url || (shown && shown !== analysed.url)) return;
+  one('#photo .icon-button-wrapper button:last-of-type')?.click();
+};
+
+const holdsFiles = (event) => [...(event.dataTransfer?.types || [])].includes('Files');
+let depth = 0;
+const dragging = (on) => document.body.classList.toggle('dropping', on && onSegment());
+window.addEventListener('dragenter', (event) => {
+  if (holdsFiles(event)) dragging((depth += 1) > 0);
+});
+window.addEventListener('dragleave', (event) => {
+  if (holdsFiles(event)) dragging((depth = Math.max(0, depth - 1)) > 0);
+});
+window.addEventListener('dragover', (event) => {
+  if (holdsFiles(event)) event.preventDefault(); // or the browser leaves the page for the file
+});
+// Before gradio's own targets, which are left alone on the other tabs and under "Background".
+window.addEventListener(
+  'drop',
+  (event) => {
+    if (!holdsFiles(event)) return;
+    depth = 0;
+    dragging(false);
+    const target = event.target.closest?.('.block:has(input[type=file])');
+    if (target && target.id !== 'photo') return;
+    event.preventDefault();
+    if (!onSegment()) return;
+    event.stopPropagation();
+    page.give(event.dataTransfer.files[0]);
+  },
+  true,
+);
+window.addEventListener('paste', (event) => {
+  const photo = [...(event.clipboardData?.files || [])].find((each) => each.type.startsWith('image/'));
+  if (!photo || !onSegment()) return;
+  event.preventDefault();
+  page.give(photo);
+});
+document.addEventListener('change', (event) => {
+  if (event.target !== input() || !event.target.files[0]) return;
+  given = event.target.files[0];
+  if (begun && fits(given)) return;
+  event.stopImmediatePropagation();
+  held = given;
+  if (begun) fit(given);
+}, true);
+
+// A photo that comes before the settings of a link waits for them.
+let begun = !location.search;
+let held = null;
+page.begin = () => {
+  begun = true;
+  page.give(held);
+};
+setTimeout(page.begin, 10_000); // if the server did not answer
+
+// A photo that is larger than the server takes is made smaller here, in each format that the browser can read. The
+// server itself reads a JPEG of too many pixels at a fraction of its size.
+const MOST_PIXELS = {{MOST_PIXELS}};
+const MOST_BYTES = {{MOST_BYTES}};
+const CANVAS = 4096 * 4096; // pixels; some phones have no larger canvas
+const checked = new WeakSet();
+const fits = (photo) => checked.has(photo) || (photo.type === 'image/jpeg' && photo.size <= MOST_BYTES);
+const fit = async (photo) => {
+  const fitting = await reduced(photo).catch(() => photo); // what the browser cannot read, the server may
+  checked.add(fitting);
+  if (held === photo) page.give(fitting);
+};
+const reduced = async (photo) => {
+  const image = new Image();
+  image.src = URL.createObjectURL(photo);
+  try {
+    await new Promise((done, failed) => Object.assign(image, {onload: done, onerror: failed}));
+    const pixels = image.naturalWidth * image.naturalHeight;
+    if (photo.size <= MOST_BYTES && pixels <= MOST_PIXELS) return photo;
+    const scale = Math.min(1, Math.sqrt(Math.min(MOST_PIXELS, CANVAS) / pixels));
+    const canvas = document.createElement('canvas');
+    canvas.width = Math.floor(image.naturalWidth * scale);
+    canvas.height = Math.floor(image.naturalHeight * scale);
+    const context = canvas.getContext('2d');
+    context.imageSmoothingQuality = 'high';
+    context.drawImage(image, 0, 0, canvas.width, canvas.height);
+    const words = new Uint32Array(context.getImageData(0, 0, canvas.width, canvas.height).data.buffer);
+    const opaque = words.every((word) => word >>> 24 === 255);
+    const [type, ending] = opaque ? ['image/jpeg', '.jpg'] : ['image/png', '.png'];
+    const blob = await new Promise((done) => canvas.toBlob(done, type, 0.95));
+    say(`{{REDUCED}}`);
+    return new File([blob], photo.name.replace(/\.\w+$/, '') + ending, {type});
+  } finally {
+    URL.revokeObjectURL(image.src);
+  }
+};

@@ -1,0 +1,136 @@
+"""How an option is declared: with type, values, default and one line of help."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from clothseg.errors import ConfigError
+from clothseg.labels import BACKGROUND, GROUPS, NAMES, class_names
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option.
+
+    Attributes:
+        name: name of the field, keyword and parameter.
+        kind: type of its values: bool, int, float or str; tuple for several names of classes or groups.
+        default: default value.
+        help: one line for command line and API page.
+        choices: all values of a text option; if there are two, the page's switch is off for the first and on for the
+            second.
+        minimum: least value of a number.
+        maximum: largest value of a number; None is no limit.
+        optional: whether None is allowed.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    optional: bool = False
+
+    def check(self, value: Any) -> Any:
+        """Return the value, converted to the option's type.
+
+        Raises:
+            ConfigError: the value has another type, is none of the choices, or is out of range.
+        """
+        if value is None and self.optional:
+            return None
+        if self.kind is bool and isinstance(value, bool | np.bool_):
+            return bool(value)
+        if self.kind is str and isinstance(value, str) and value in self.choices:
+            return value
+        if self.kind in (int, float) and self._in_range(value):
+            return self.kind(value)
+        if self.kind is tuple and isinstance(value, str | tuple | list):
+            return self._classes([value] if isinstance(value, str) else list(value))
+        raise ConfigError(f"The option {self.name} can be {self.values}, not {repr(value)[:100]}.")
+
+    def _classes(self, names: list[str]) -> tuple[str, ...]:
+        found = class_names(names)
+        if NAMES[BACKGROUND] in found:
+            raise ConfigError(f"The option {self.name} cannot be {NAMES[BACKGROUND]}: something is always behind.")
+        return found
+
+    def _in_range(self, value: Any) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or value != value:
+            return False
+        least, most = self.minimum, self.maximum
+        inside = (least is None or value >= least) and (most is None or value <= most)
+        return bool(inside and (self.kind is float or (np.isfinite(value) and value == int(value))))
+
+    @property
+    def values(self) -> str:
+        """Return the allowed values in words."""
+        if self.kind is bool:
+            return "true or false"
+        if self.kind is tuple:
+            return "a list of names of classes"
+        if self.choices:
+            return f"{', '.join(self.choices[:-1])} or {self.choices[-1]}"
+        what = "a number" if self.kind is float else "a whole number"
+        if self.maximum is None:
+            return f"{what} from {self.minimum:g}"
+        return f"{what} from {self.minimum:g} to {self.maximum:g}"
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema of the values."""
+        if self.kind is tuple:
+            names = {"type": "string", "enum": [*GROUPS, *NAMES[BACKGROUND + 1 :]]}
+            return {"type": "array", "items": names, "description": self.help}
+        made: dict[str, Any] = {"type": {bool: "boolean", int: "integer", float: "number", str: "string"}[self.kind]}
+        made |= {"enum": list(self.choices)} if self.choices else {}
+        made |= {"minimum": self.minimum} if self.minimum is not None else {}
+        made |= {"maximum": self.maximum} if self.maximum is not None else {}
+        return made | {"description": self.help}
+
+
+def declare(default: Any, help_: str, **limits: Any) -> Any:
+    """Return a dataclass field with an `Option` in its metadata."""
+    return field(default=default, metadata={"help": help_, **limits})
+
+
+def options_of(cls: type[Any]) -> Mapping[str, Option]:
+    """Return the options by name, in the order of the fields."""
+    return _options_of(cls)  # type: ignore[arg-type]
+
+
+@cache
+def _options_of(cls: type[Any]) -> Mapping[str, Option]:
+    return MappingProxyType({each.name: _as_option(each) for each in fields(cls)})
+
+
+def _as_option(each: "Field[Any]") -> Option:
+    about: dict[str, Any] = dict(each.metadata)
+    kind = about.pop("kind", None) or type(each.default)
+    return Option(each.name, kind, each.default, about.pop("help"), **about)
+
+
+def by_current_names(
+    cls: type[Any],
+    values: Mapping[str, Any],
+    whose: str,
+    renamed: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Return the values under the current names."""
+    known = options_of(cls)
+    made = {}
+    for name, value in values.items():
+        new = renamed.get(name, name)
+        if new not in known:
+            raise ConfigError(f"{whose.capitalize()} has no option {name!r}; the options are: {', '.join(known)}.")
+        if new != name:
+            warnings.warn(f"The option {name} is now called {new}.", DeprecationWarning, stacklevel=4)
+        made[new] = value
+    return made

@@ -1,0 +1,116 @@
+"""Decode the logits of one pass: rules on legs and sides, then labels at the photo's own size, on a CPU or a GPU."""
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple, Union
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from clothseg.postprocess.back_view import swap_sides, swap_sides_if_back_view
+from clothseg.postprocess.cleanup import without_legs
+from clothseg.postprocess.evidence import Evidence, as_evidence
+from clothseg.postprocess.geometry import Box
+from clothseg.postprocess.guided_edges import follow_edges
+from clothseg.postprocess.upsample import best_classes, label_pixels, winning_probability
+from clothseg.postprocess.zoom_crop import confidences
+
+
+if TYPE_CHECKING:
+    import torch
+
+Logits = Union[npt.NDArray[np.float32], "torch.Tensor"]
+"""Logits of a photo, (18, h, w) float32. A GPU's engine gives a tensor, and label maps are computed on the GPU."""
+
+_log = logging.getLogger(__name__)
+
+
+class Prediction(NamedTuple):
+    """The result for a photo.
+
+    Attributes:
+        label_map: (H, W) uint8 class ids.
+        confidence: (18,) float64, each class's mean probability over its pixels, 0 for absent classes.
+        probability: (h, w) uint8, a grid over the photo; 255 times the winner's probability.
+        person_map: (H, W) uint8, the person of each pixel, if people were separated.
+        rotation: degrees clockwise by which the photo was turned to be upright.
+        evidence: the network's logits, kept for corrections.
+    """
+
+    label_map: npt.NDArray[np.uint8]
+    confidence: npt.NDArray[np.float64]
+    probability: npt.NDArray[np.uint8]
+    person_map: npt.NDArray[np.uint8] | None = None
+    rotation: int = 0
+    evidence: Evidence = ()
+
+
+def decode_logits(photo: Image.Image, logits: Logits, *, guided: bool, back_view: bool | None = None) -> Prediction:
+    """Decode the logits (18, h, w) of a photo or a crop, without further passes.
+
+    Args:
+        photo: RGB.
+        logits: of this photo or crop.
+        guided: align borders with the photo's edges, remove legs that a crop cuts off, and apply `back_view`;
+        otherwise
+            only interpolate the logits.
+        back_view: whether to swap left and right for a person seen from behind; None decides by the logits.
+    """
+    if not isinstance(logits, np.ndarray):
+        return _decode_on_gpu(photo, logits, guided, back_view)
+    size = (photo.height, photo.width)
+    if not guided:
+        return Prediction(*label_pixels(logits, size), evidence=_evidence(logits, photo))
+    logits = apply_logit_rules(logits, back_view)
+    label_map, probability = follow_edges(logits, photo), winning_probability(logits, size)
+    confidence = confidences(label_map, probability, np.unique(best_classes(logits)))
+    return Prediction(label_map, confidence, probability, evidence=_evidence(logits, photo))
+
+
+def _evidence(logits: npt.NDArray[np.float32], photo: Image.Image) -> Evidence:
+    return as_evidence(logits, Box(0, 0, *photo.size))
+
+
+def apply_logit_rules(logits: npt.NDArray[np.float32], back_view: bool | None = None) -> npt.NDArray[np.float32]:
+    """Apply the rules on legs and sides to logits (18, h, w); return the same array if none applies."""
+    logits = without_legs(logits)
+    if back_view is None:
+        return swap_sides_if_back_view(logits)
+    return swap_sides(logits) if back_view else logits
+
+
+def _decode_on_gpu(photo: Image.Image, logits: "torch.Tensor", guided: bool, back_view: bool | None) -> Prediction:
+    """Decode on the device of the logits, or on the CPU if the GPU runs out of memory."""
+    from clothseg.engines.device import is_out_of_memory, upload
+    from clothseg.postprocess import on_gpu
+
+    size = (photo.height, photo.width)
+    try:
+        if not guided:
+            return Prediction(*on_gpu.label_pixels(logits, size), evidence=_evidence(as_array(logits), photo))
+        # The rules run on the CPU, since the logits are small compared with the photo and the label map.
+        on_cpu = as_array(logits)
+        ruled = apply_logit_rules(on_cpu, back_view)
+        if ruled is not on_cpu:
+            logits = upload(ruled, logits.device)
+        label_map = on_gpu.follow_edges(logits, upload(np.asarray(photo), logits.device))
+        probability = on_gpu.winning_probability(logits, size)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        _log.warning("The CPU computes this label map instead of the GPU: %s", error)
+        return decode_logits(photo, as_array(logits), guided=guided, back_view=back_view)
+    return Prediction(label_map, confidences(label_map, probability), probability, evidence=_evidence(ruled, photo))
+
+
+def as_array(logits: Logits) -> npt.NDArray[np.float32]:
+    return logits if isinstance(logits, np.ndarray) else logits.cpu().numpy()
+
+
+def beside(logits: Logits, array: npt.NDArray[np.float32]) -> Logits:
+    """Convert an array to the type and device of these logits."""
+    if isinstance(logits, np.ndarray):
+        return array
+    from clothseg.engines.device import upload
+
+    return upload(array, logits.device)

@@ -1,0 +1,362 @@
+"""The public result of a segmentation: an immutable photo with its label map, and methods for what is made of it."""
+
+import json
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import wraps
+from pathlib import Path
+from typing import Any, Self
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from clothseg.errors import ConfigError
+from clothseg.images.atomic_files import atomic_path, save_picture
+from clothseg.images.decode import Photo, load_photo, photo_name
+from clothseg.images.file_names import escaped
+from clothseg.images.label_file import LabelSource
+from clothseg.labels import GROUPS, NAMES, class_names, ids_of
+from clothseg.options import CutoutOptions, PackshotOptions, TryonOptions
+from clothseg.outputs import formats, masks, render
+from clothseg.outputs.cutout import PLAIN, refine
+from clothseg.outputs.item_files import write_zip
+from clothseg.outputs.items import MIN_SHARE, Item, find_items
+from clothseg.outputs.packshot import WHITE
+from clothseg.outputs.packshot import packshot as make_packshot
+from clothseg.outputs.recolor import recolor
+from clothseg.outputs.tryon import Tryon, make_tryon
+from clothseg.postprocess.corrections import Mask
+from clothseg.segmentation.corrections import CorrectedPhoto
+from clothseg.segmentation.data import fitting
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation(CorrectedPhoto):
+    """A photo with its label map. Immutable: `relabel`, `paint` and `with_label_map` return corrected copies.
+
+    Attributes:
+        photo: The upright photo, a PIL image of mode RGB, in its own colours; for transparent photos see `on_white`.
+            An (H, W, 3) uint8 array is accepted too; an RGBA image or an (H, W, 4) array is split into photo and
+            alpha. `photo.info["dpi"]` is its resolution, if known.
+        label_map: (H, W) uint8 class ids at the photo's own size; read-only. Background wherever alpha is 0.
+        confidence: Class name -> mean probability (0..1) over that class's pixels, in the order of the ids. Classes
+            without a pixel are left out.
+        name: The photo's file name, or None.
+        model: Name of the model that made the label map, or None.
+        probability: (h, w) uint8, 255 times the winning class's probability, on a grid of any size that covers the
+            whole photo; read-only. None if unknown.
+        person_map: (H, W) uint8, the person of each pixel: 0 for nobody, then 1, 2 ... from left to right; read-only.
+            None if people were not separated.
+        alpha: (H, W) uint8, opacity of the photo, which limits that of cut-outs; read-only. None if it is opaque.
+        rotation: degrees clockwise by which the photo was turned for the segmentation, because it did not look
+            upright: 0, 90, 180 or 270. The result is in the photo's own orientation.
+        corrections: manual corrections, in order.
+
+    Raises:
+        ValueError: The label map is not (H, W) uint8 of the photo's size, or contains an id beyond the 18 classes; the
+            probability is not (h, w) uint8; the person map or the alpha are not (H, W) uint8.
+    """
+
+    @classmethod
+    def from_label_map(cls, photo: Photo, label_map: LabelSource, *, name: str | None = None) -> Self:
+        """Create a result from a photo and an existing label map, for example one that was corrected elsewhere.
+
+        Args:
+            photo: as `Segmenter` takes it.
+            label_map: class ids of the photo's size: the path of a PNG, its bytes, a PIL image (mode L or P) or an
+                (H, W) array.
+            name: the photo's file name; by default that of the path.
+
+        Raises:
+            ImageError: the photo, or the label map, cannot be used.
+            ConfigError: the label map has another size, or contains an id beyond the 18 classes.
+        """
+        loaded = load_photo(photo, keep_alpha=True)
+        return cls(loaded, fitting(label_map, loaded.size), name=name or photo_name(photo))
+
+    def cutout(self, *names: str, options: CutoutOptions | None = None) -> Image.Image:
+        """Return a cut-out of the named classes: an RGBA image, or RGB with a background from the options.
+
+        Without options it has the photo's size, and everything else is transparent black. Where the photo is
+        transparent, so is the cut-out, in the photo's own colours.
+
+        Raises:
+            UnknownClassError: no name, or an unknown one.
+        """
+        return self.cutout_mask(self.mask(*names), options)
+
+    def cutout_mask(self, mask: Mask, options: CutoutOptions | None = None) -> Image.Image:
+        """Return a cut-out of the pixels of a mask (H, W) bool, as `cutout` makes it of classes."""
+        made = refine(np.asarray(self.photo), mask, options or PLAIN, self.alpha)
+        return self._with_dpi(Image.fromarray(made))
+
+    def mask_picture(self, *names: str, options: CutoutOptions | None = None) -> Image.Image:
+        """Return a mask of the named classes: a grey image (mode L) of the photo's size, white where `cutout` keeps.
+
+        Args:
+            names: classes or groups.
+            options: as for `cutout`, except `background`, `crop` and `margin`: `clothseg.outputs.masks`.
+
+        Raises:
+            UnknownClassError: no name, or an unknown one.
+        """
+        return self.picture_of_mask(self.mask(*names), options)
+
+    def picture_of_mask(self, mask: Mask, options: CutoutOptions | None = None) -> Image.Image:
+        """Return a mask (H, W) bool as a grey image (mode L), as `mask_picture` makes it of classes."""
+        made = masks.mask_levels(np.asarray(self.photo), mask, options or PLAIN, self.alpha)
+        return self._with_dpi(Image.fromarray(made))
+
+    def mask_pictures(self, *names: str, options: CutoutOptions | None = None) -> dict[str, Image.Image]:
+        """Return `mask_picture` of all named classes together, under "kept", and of each of them that is in the photo,
+        under its name.
+
+        Args:
+            names: classes or groups; by default all garments and accessories.
+            options: as for `mask_picture`.
+
+        Raises:
+            UnknownClassError: an unknown name.
+        """
+        kept = class_names(names or ("All garments",))
+        return {
+            name: self.mask_picture(*(kept if name == masks.KEPT else (name,)), options=options)
+            for name in masks.named(kept, self.areas)
+        }
+
+    def save_masks(self, path: str | os.PathLike[str], *names: str, options: CutoutOptions | None = None) -> None:
+        """Write a ZIP of `mask_pictures` as PNG, such as `kept.png` and `Dress.png`, atomically.
+
+        Raises:
+            UnknownClassError: an unknown name.
+            ConfigError: the folder does not exist.
+        """
+        masks.write_zip(Path(path), self.mask_pictures(*names, options=options))
+
+    def recolor(self, which: str | Sequence[str] | Mask, color: str) -> Image.Image:
+        """Return the photo with classes, or a mask, in another colour, with their folds and shadows.
+
+        Args:
+            which: name of a class or group, several names, or an (H, W) bool mask.
+            color: such as "#a03050".
+
+        Returns:
+            An RGB image of the photo's size; RGBA if the photo is transparent.
+
+        Raises:
+            UnknownClassError: an unknown name.
+            ConfigError: `color` is no colour.
+        """
+        if isinstance(which, np.ndarray):
+            mask = which
+        else:
+            mask = self.mask(*((which,) if isinstance(which, str) else which))
+        made = Image.fromarray(recolor(np.asarray(self.photo), mask, color))
+        if self.alpha is not None:
+            made.putalpha(Image.fromarray(self.alpha))
+        return self._with_dpi(made)
+
+    def packshot(
+        self, *names: str, packshot: PackshotOptions | None = None, options: CutoutOptions | None = None
+    ) -> Image.Image:
+        """Return a cut-out of the named classes centred on a plain background, as shops show articles; RGB.
+
+        Args:
+            names: classes or groups; by default all garments and accessories.
+            packshot: aspect, padding and shadow.
+            options: options of the cut-out; its background must be a colour, and is white by default.
+
+        Raises:
+            UnknownClassError: an unknown name.
+            ConfigError: the background is a picture.
+        """
+        return self.packshot_mask(self.mask(*(names or ("All garments",))), packshot, options)
+
+    def packshot_mask(
+        self, mask: Mask, packshot: PackshotOptions | None = None, options: CutoutOptions | None = None
+    ) -> Image.Image:
+        """Return a packshot of the pixels of a mask (H, W) bool, as `packshot` makes it of classes."""
+        options = options or PLAIN
+        color = WHITE if options.background == "none" else options.background
+        if not isinstance(color, str):
+            raise ConfigError("The background of a packshot must be a colour, not a picture.")
+        cutout = refine(np.asarray(self.photo), mask, replace(options, background="none", crop=False), self.alpha)
+        return self._with_dpi(Image.fromarray(make_packshot(cutout, packshot, color)))
+
+    def tryon(self, part: str = "upper", *, options: TryonOptions | None = None) -> Tryon:
+        """Return mask and grey picture for virtual try-on models such as CatVTON: `clothseg.outputs.tryon`.
+
+        Args:
+            part: which garment is replaced: "upper", "lower" or "overall".
+            options: how wide and soft the mask is; their own `part` counts instead of `part`.
+
+        Raises:
+            ConfigError: an unknown part.
+        """
+        options = options or TryonOptions.of({"part": part})
+        made = make_tryon(np.asarray(self.photo), self.label_map, options)
+        return Tryon(*map(self._with_dpi, made))
+
+    def items(self, *names: str, min_share: float = MIN_SHARE) -> tuple[Item, ...]:
+        """Return the garments and accessories one by one, or the items of the named classes:
+        `clothseg.outputs.items.find_items`.
+
+        Raises:
+            UnknownClassError: an unknown name.
+            ConfigError: `min_share` is not within 0..1.
+        """
+        return find_items(
+            np.asarray(self.photo),
+            self.label_map,
+            self.probability,
+            self.person_map,
+            ids_of(names or GROUPS["All garments"]),
+            min_share,
+        )
+
+    def save_items(
+        self,
+        path: str | os.PathLike[str],
+        *names: str,
+        options: CutoutOptions | None = None,
+        polygons: bool = False,
+        items: Sequence[Item] | None = None,
+    ) -> tuple[Item, ...]:
+        """Write a ZIP of the items' cut-outs and lists of them, atomically (`clothseg.outputs.item_files.write_zip`).
+
+        Args:
+            path: of the ZIP.
+            names: classes or groups; by default all garments and accessories.
+            options: options of the cut-outs.
+            polygons: write polygons to `coco.json`, which more tools read, instead of run lengths, which are exact.
+            items: items of this result to write instead of those of the named classes.
+
+        Raises:
+            UnknownClassError: an unknown name.
+            ConfigError: the folder does not exist.
+        """
+        found = self.items(*names) if items is None else tuple(items)
+        write_zip(
+            Path(path),
+            np.asarray(self.photo),
+            found,
+            options or PLAIN,
+            self.name,
+            self.alpha,
+            self.dpi,
+            polygons,
+            self.model,
+            self.notes,
+        )
+        return found
+
+    def export(self, path: str | os.PathLike[str], format: str, *names: str, polygons: bool = False) -> None:
+        """Write the items in the format of another tool, atomically: `clothseg.outputs.formats`.
+
+        Args:
+            path: of the file.
+            format: "coco", "yolo", "labelme", "label-studio", "cvat", "svg" or "psd".
+            names: classes or groups; by default all garments and accessories.
+            polygons: write polygons in COCO, Label Studio and CVAT files; else exact masks.
+
+        Raises:
+            UnknownClassError: an unknown name.
+            ConfigError: an unknown format, or the folder does not exist.
+        """
+        path = Path(path)
+        content = self.encoded(format, self.items(*names), self.name, polygons)
+        if not path.parent.is_dir():
+            raise ConfigError(f"There is no folder {path.parent}; create it first.")
+        with atomic_path(path) as file:
+            file.write_bytes(content)
+
+    def encoded(self, format: str, items: Sequence[Item], name: str | None = None, polygons: bool = False) -> bytes:
+        """Return the bytes that `export` writes, of items of this result; `name` is the photo's name or path."""
+        size, picture = (self.photo.height, self.photo.width), (np.asarray(self.photo), self.alpha)
+        return formats.encode(format, items, size, name, polygons, self.model, picture=picture)
+
+    def overlay(self, opacity: float = 0.6) -> Image.Image:
+        """Return an RGB image with the palette blended over the photo (on white, if it is transparent), except on
+        Background.
+
+        Raises:
+            ConfigError: `opacity` is not within 0..1.
+        """
+        return self._with_dpi(Image.fromarray(render.overlay(np.asarray(self.on_white), self.label_map, opacity)))
+
+    def label_picture(self, *, grey: bool = False) -> Image.Image:
+        """Return the label map as an image whose pixel values are the class ids.
+
+        Args:
+            grey: return a grey image (mode L), which looks nearly black, instead of one with a palette (mode P).
+                Pillow reads the ids of both; OpenCV, scikit-image and others read a palette as colours.
+        """
+        return self._with_dpi(Image.fromarray(self.label_map) if grey else render.palette_image(self.label_map))
+
+    def save_label_map(self, path: str | os.PathLike[str], *, grey: bool = False) -> None:
+        """Write the label map as a PNG whose pixel values are the class ids, atomically.
+
+        Args:
+            path: of the file.
+            grey: as for `label_picture`. Read a PNG with a palette with Pillow: `np.asarray(Image.open(path))`.
+
+        Raises:
+            ConfigError: the name does not end in .png, or its folder does not exist.
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".png":
+            raise ConfigError(f"Only PNG keeps class ids: write {path.stem}.png instead of {path.name}.")
+        if not path.parent.is_dir():
+            raise ConfigError(f"There is no folder {path.parent}; create it first.")
+        save_picture(self.label_picture(grey=grey), path, **render.PNG_OF_LABELS)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready summary; the keys are always the same, `box` is [x, y, width, height] in pixels."""
+        return {
+            "name": self.name,
+            "model": self.model,
+            "width": self.photo.width,
+            "height": self.photo.height,
+            "rotation": self.rotation,
+            "notes": list(self.notes),
+            "uncertainty": None if self.uncertainty is None else round(self.uncertainty, 4),
+            "corrections": [correction.to_dict() for correction in self.corrections],
+            "classes": [self._class_summary(name, share) for name, share in self.areas.items()],
+        }
+
+    def to_json(self, indent: int | None = None) -> str:
+        """Return `to_dict` as JSON text."""
+        return escaped(json.dumps(self.to_dict(), indent=indent, ensure_ascii=False))
+
+    def _with_dpi(self, picture: Image.Image) -> Image.Image:
+        if self.dpi is not None:
+            picture.info["dpi"] = self.dpi
+        return picture
+
+    def _class_summary(self, name: str, share: float) -> dict[str, Any]:
+        class_id = NAMES.index(name)
+        confidence = self.confidence.get(name)
+        return {
+            "id": class_id,
+            "name": name,
+            "share": round(share, 6),
+            "confidence": None if confidence is None else round(confidence, 4),
+            "box": list(cv2.boundingRect((self.label_map == class_id).view(np.uint8))),
+        }
+
+
+_init = Segmentation.__init__
+
+
+@wraps(_init)
+def _init_by_old_names(self: Segmentation, *args: Any, **kwargs: Any) -> None:
+    if "wearers" in kwargs:
+        warnings.warn("Segmentation's wearers are now called person_map.", DeprecationWarning, stacklevel=2)
+        kwargs["person_map"] = kwargs.pop("wearers")
+    _init(self, *args, **kwargs)
+
+
+Segmentation.__init__ = _init_by_old_names  # type: ignore[method-assign]

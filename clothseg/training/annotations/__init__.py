@@ -1,0 +1,1 @@
+"""Convert the annotations of other tools to label maps."""

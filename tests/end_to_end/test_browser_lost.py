@@ -1,0 +1,95 @@
+"""The page when its server forgets the photo, or goes away and comes back.
+
+Covers `clothseg/app/page/kept.js`.
+"""
+
+import json
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import numpy as np
+from app_server import free_port, running_app
+from browsing import PATIENCE, await_result, download, inner_point, only, picked, stage_point, upload
+from paper_dolls import draw
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from clothseg import Segmentation, Segmenter
+from clothseg.app.settings import DEFAULT_OPTIONS
+
+
+SESSIONS = 64
+"""That gradio keeps: `state_session_capacity` in `blocks.launch_options`."""
+
+
+def crowd(url: str) -> None:
+    """Open so many sessions that the server forgets earlier ones."""
+    with urlopen(f"{url}/config") as answer:
+        calls = json.load(answer)["dependencies"]
+    opened = next(call["id"] for call in calls if any(event == "load" for _, event in call["targets"]))
+    for number in range(SESSIONS + 1):
+        body = json.dumps({"fn_index": opened, "session_hash": f"another{number}", "data": []})
+        with urlopen(Request(f"{url}/gradio_api/run/predict", body.encode(), {"Content-Type": "application/json"})):
+            pass
+
+
+def edits(page: Page) -> list[dict[str, object]]:
+    return list(page.evaluate("window.clothseg.choice().edits"))
+
+
+def paint(page: Page, result: Segmentation) -> None:
+    """Make a correction with the brush."""
+    x, y = inner_point(result.mask(max(result.areas, key=lambda name: result.areas[name])))
+    if page.locator(".stage .tools").is_hidden():
+        page.locator('.stage [data-do="correct"]').click()
+    page.locator(".stage .tools [value=brush]").check(force=True)
+    page.locator(".stage .tools select").select_option("Scarf")
+    page.locator(".stage .list").click(position=stage_point(page, result, (x, y)))
+
+
+def test_photo_picks_and_corrections_outlast_the_server(browser: Browser, tiny_model: Path, tmp_path: Path) -> None:
+    photo = tmp_path / "holiday.png"
+    Image.fromarray(draw(1, 300, 200).image).save(photo)
+    result = Segmenter.from_pretrained(tiny_model)(photo, DEFAULT_OPTIONS)
+    name = max((name for name in result.areas if name != "Background"), key=lambda name: result.areas[name])
+    expect.set_options(timeout=PATIENCE)
+    port, model = free_port(), {"CLOTHSEG_MODEL": str(tiny_model)}
+    folders = [tmp_path / each for each in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+    page = browser.new_page(viewport={"width": 1366, "height": 768})
+    page.set_default_timeout(PATIENCE)
+    with running_app(folders[0], port=port, **model) as url:
+        page.goto(url)
+        expect(page.get_by_role("heading", name="Drop a photo to begin")).to_be_visible()
+        upload(page, photo)
+        number = await_result(page)
+        only(page, name)
+
+        crowd(url)  # a correction goes on with a photo that the server has forgotten
+        paint(page, result)
+        number = await_result(page, number)
+        assert picked(page)[0] == name and len(edits(page)) == 1
+
+        crowd(url)  # so does a download
+        whole = download(page, "#save", tmp_path)
+        await_result(page, number)
+        kept, made = picked(page), edits(page)
+        assert len(made) == 1 and whole.name == "holiday-cutout.png"
+    page.locator("#save").click()
+    expect(page.get_by_text("Attempting reconnection")).to_be_visible()
+    with running_app(folders[1], port=port, **model):  # it has none of the first one's files
+        expect(page.get_by_text("Attempting reconnection")).to_have_count(0)
+        await_result(page)
+        assert picked(page) == kept and edits(page) == made
+        with Image.open(download(page, "#save", tmp_path)) as again, Image.open(whole) as before:
+            assert np.array_equal(np.asarray(again), np.asarray(before)) and np.asarray(again)[..., 3].any()
+        keys = page.evaluate("""() => new Promise((done) => {
+          const opening = indexedDB.open('clothseg', 1);
+          opening.onsuccess = () => {
+            const keys = opening.result.transaction('photos').objectStore('photos').getAllKeys();
+            keys.onsuccess = () => done(keys.result);
+          };
+        })""")
+        assert keys == [], "the browser does not keep the photo for longer than it is needed"
+        page.close()
