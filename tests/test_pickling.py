@@ -106,5 +106,5 @@ def test_weights_that_have_changed_are_noticed(tiny_model: Path, tmp_path: Path)
     data = pickle.dumps(Segmenter.from_pretrained(folder))
     weights = load_file(folder / "model.safetensors")
     save_file({name: 2 * value for name, value in weights.items()}, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ModelError, match=r"not those that the Segmenter was pickled with.*Load it anew"):
+    with pytest.raises(ModelError, match=r"not those that the Segmenter was pickled with.*Load it again"):
         pickle.loads(data)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.errors import ConfigError, UnknownClassError
-from clothseg.labels import BACKGROUND, LABEL2ID, NAMES
+from clothseg.labels import BACKGROUND
 
 
 Labels = npt.NDArray[np.uint8]
@@ -57,15 +57,14 @@ class Corrected(NamedTuple):
     probability: Labels | None
 
 
-def class_id_of(label: str) -> int:
-    """Id of a class by its name.
+def check_label(label: Any) -> None:
+    """Check that the name of a class is text; whether there is such a class depends on the label set.
 
     Raises:
-        UnknownClassError: it is not one of the 18; a group of classes is none.
+        UnknownClassError: it is not.
     """
-    if not isinstance(label, str) or label not in LABEL2ID:
-        raise UnknownClassError(f"Unknown class {repr(label)[:50]}; the classes are: {', '.join(NAMES)}.")
-    return LABEL2ID[label]
+    if not isinstance(label, str):
+        raise UnknownClassError(f"The name of a class must be text, not {repr(label)[:50]}.")
 
 
 def checked_mask(mask: Any, shape: tuple[int, ...]) -> Mask:

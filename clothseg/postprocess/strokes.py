@@ -9,7 +9,7 @@ import numpy as np
 
 from clothseg.errors import ConfigError
 from clothseg.postprocess.clicks import Click
-from clothseg.postprocess.corrections import Mask, class_id_of
+from clothseg.postprocess.corrections import Mask, check_label
 
 
 MOST = 200
@@ -32,7 +32,7 @@ class Stroke:
         label: name of the class, "Background" included.
 
     Raises:
-        UnknownClassError: the class is not one of the 18; a group of classes is none.
+        UnknownClassError: the class is not text.
         ConfigError: no points, too many, or numbers that cannot be used.
     """
 
@@ -41,7 +41,7 @@ class Stroke:
     label: str
 
     def __post_init__(self) -> None:
-        class_id_of(self.label)
+        check_label(self.label)
         if not isinstance(self.points, list | tuple) or not 1 <= len(self.points) <= MOST_POINTS:
             raise ConfigError(f"A stroke has 1 to {MOST_POINTS:,} points [x, y].")
         for point in self.points:

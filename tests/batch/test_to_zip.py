@@ -21,7 +21,7 @@ from clothseg.batch.photo_files import OutputSpec
 from clothseg.batch.to_zip import segment_to_zip
 from clothseg.images.decode import load_photo
 from clothseg.images.zip_archive import Limits
-from clothseg.labels import NAMES
+from clothseg.labels import ATR, NAMES
 
 
 class Pretended:
@@ -29,6 +29,7 @@ class Pretended:
 
     workers = 1
     name = "pretended"
+    labels = ATR
 
     def __init__(self, function: Callable[..., Segmentation]) -> None:
         self._function = function

@@ -106,6 +106,9 @@ def test_from_photo_to_cutout(page: Page, photos: list[Path], expected: Segmenta
     assert picked(page) == first
     for place in (".stage canvas", "#save", "#copy", "#new-photo", f'#items [data-key="{parts[0].key}"]'):
         expect(page.locator(place)).to_be_in_viewport(ratio=0.9)
+    if page.viewport_size["width"] < 600:
+        backgrounds, buttons = page.locator("#ground").bounding_box(), page.locator("#take").bounding_box()
+        assert backgrounds["y"] + backgrounds["height"] < buttons["y"], "the buttons hide no background"
     assert page.locator("#items .thing b").all_inner_texts() == [tr(part.name) for part in parts]
     expect(page.locator("#said")).to_contain_text(f"Found: {tr(parts[0].name)}")
     cutout = download(page, "#save", tmp_path)

@@ -399,6 +399,7 @@ def test_corrections_are_drawn_sent_answered_and_undone(desktop: Stage) -> None:
     expect(page.get_by_role("button", name="Redo", exact=True)).to_be_disabled()
     page.get_by_role("button", name="Correct", exact=True).click()
     expect(page.locator(".tools")).to_be_hidden()
+    expect(page.locator(".size")).to_be_hidden()
 
 
 def test_the_menu_says_what_a_region_is(desktop: Stage) -> None:

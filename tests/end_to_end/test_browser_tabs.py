@@ -95,6 +95,14 @@ def test_the_camera_stops_where_nobody_sees_it(page: Page) -> None:
     assert camera.locator("video").evaluate(tracks) == ["live"]
     camera.get_by_role("button", name="Stop camera").click()
     expect(camera.get_by_role("button", name="Start camera")).to_be_visible()
+    assert camera.locator("video").evaluate(tracks) == ["ended"], "its light is off"
+    camera.get_by_role("button", name="Start camera").click()
+    page.wait_for_function(
+        "document.querySelector('#live-camera video').srcObject.getTracks()[0].readyState == 'live'"
+    )
+    before = len(sent)
+    page.wait_for_timeout(1000)
+    assert len(sent) > before
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)

@@ -159,6 +159,22 @@ def keep_answers(page: gr.Blocks, session: str) -> None:
         answers.move_to_end(session)
 
 
+def survive_dropped_answers(page: gr.Blocks) -> None:
+    """Let the queue go on when the answers of a session with an unfinished call are gone.
+
+    Gradio drops the answers of the oldest session when there are too many. The next message to that session raises an
+    error, in the loop that starts all calls, too: from then on no call of anybody is answered.
+    """
+    queue = page._queue
+    send = queue.send_message
+
+    def send_message(event: Any, message: Any) -> None:
+        if event.session_hash in queue.pending_messages_per_session:
+            send(event, message)
+
+    queue.send_message = send_message  # type: ignore[method-assign, assignment]
+
+
 def drop_session_answers(page: gr.Blocks, session: str) -> None:
     """Remove the events and answers of a session."""
     page._queue.pending_messages_per_session.pop(session, None)

@@ -12,7 +12,12 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clothseg.app.messages import localized
-from clothseg.app.server.gradio_internals import drop_sessions_of_single_calls, replace_download, wrap_calls
+from clothseg.app.server.gradio_internals import (
+    drop_sessions_of_single_calls,
+    replace_download,
+    survive_dropped_answers,
+    wrap_calls,
+)
 from clothseg.app.server.safe_fetch import fetch
 from clothseg.app.server.temp_storage import STORAGE_FULL, TempStorageQuota
 from clothseg.errors import ClothsegError
@@ -55,6 +60,7 @@ def protect(page: gr.Blocks, max_file_bytes: int, max_temp_bytes: int) -> dict[s
         lambda _: _with_clear_errors(drop_sessions_of_single_calls(page), FAILED, logged=True),
     )
     replace_download(partial(fetch, max_bytes=max_file_bytes))
+    survive_dropped_answers(page)
     # Base64 takes a third more; the rest of the request, a little.
     bounds = {"max_bytes": max_file_bytes * 4 // 3 + 2**20, "max_upload_bytes": FILES_AT_ONCE * max_file_bytes}
     room = Middleware(TempStorageQuota, page=page, limit=max_temp_bytes, assumed_size=bounds["max_upload_bytes"])

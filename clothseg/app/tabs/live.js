@@ -5,8 +5,9 @@ const texts = TEXTS;
 const stop = () => {
   const running = ['stop recording', 'spinner'].map((title) => `.icon-with-text [title="${title}"]`).join();
   row.querySelector(running)?.closest('button').click();
-  row.querySelector('video')?.srcObject?.getTracks().forEach((track) => track.stop());
+  release();
 };
+const release = () => row.querySelector('video')?.srcObject?.getTracks().forEach((track) => track.stop());
 
 // gradio keeps the stream that it has opened: one that was stopped is replaced.
 const reopen = async () => {
@@ -20,7 +21,31 @@ const reopen = async () => {
   await video.play();
 };
 
-const check = () => (document.hidden || !row.checkVisibility() ? stop() : reopen().catch(() => {}));
+// Nor does it let go of the camera when it stops to record, by its button or because the time is over.
+let running = false;
+let resting = false;
+const follow = () => {
+  const has = (title) => row.querySelector(`.icon-with-text [title="${title}"]`) !== null;
+  if (running && has('start recording')) {
+    resting = true;
+    release();
+  }
+  running = has('stop recording') || (running && !has('start recording'));
+};
+row.addEventListener(
+  'click',
+  (event) => {
+    if (!event.target.closest('button')?.querySelector('[title="start recording"]')) return;
+    resting = false;
+    reopen().catch(() => {});
+  },
+  true,
+);
+
+const check = () => {
+  if (document.hidden || !row.checkVisibility()) stop();
+  else if (!resting) reopen().catch(() => {});
+};
 new ResizeObserver(check).observe(row);
 document.addEventListener('visibilitychange', check);
 
@@ -34,5 +59,8 @@ const rename = () => {
     }
   }
 };
-new MutationObserver(rename).observe(row, {childList: true, subtree: true, characterData: true});
+new MutationObserver(() => {
+  rename();
+  follow();
+}).observe(row, {childList: true, subtree: true, characterData: true});
 rename();

@@ -22,6 +22,7 @@ from clothseg.training.data.mask_classes import ATR_MASKS, MaskClasses
 from clothseg.training.evaluation.bootstrap import Figures, interval, resampled
 from clothseg.training.evaluation.boundary import TOLERANCES, boundary_f1
 from clothseg.training.evaluation.calibration import BINS, calibration_error, reliability
+from clothseg.training.evaluation.class_mapping import ModelMapping, Table
 from clothseg.training.evaluation.metrics import confusion_matrix, figures_of
 
 
@@ -58,6 +59,7 @@ def score(
     options: SegmentOptions | None = None,
     *,
     classes: MaskClasses = ATR_MASKS,
+    mapping: ModelMapping | None = None,
     **keywords: Unpack[SegmentKeywords],
 ) -> Scores:
     """Run a model over rows, with `batch_size` photos in memory at a time.
@@ -71,7 +73,8 @@ def score(
         batch_size: photos in one pass of the network.
         options: as for `Segmenter`. Edges "plain", zoom "off" and orientation "upright" equal transformers' own
             post-processing.
-        classes: the classes of the masks, which are the model's.
+        classes: the classes of the masks.
+        mapping: of a model with other classes, by `map_classes`; the scores are of the shared classes.
         keywords: single options by their names.
 
     Raises:
@@ -81,7 +84,10 @@ def score(
     options = SegmentOptions.of(keywords, options)
     if options.max_side is not None:
         raise ConfigError("Models are scored at the photos' own size, without the option max_side.")
-    count, labels = len(rows), classes.labels
+    count = len(rows)
+    if mapping is None:
+        mapping = ModelMapping(classes.labels, *[np.arange(256, dtype=np.uint8)] * 2)
+    labels, to_shared = mapping.labels, mapping.prediction
     size = len(labels)
     own_size, plain, network_size = (np.zeros((count, size, size), np.int64) for _ in range(3))
     boundary = np.zeros((count, len(TOLERANCES), size))
@@ -89,18 +95,19 @@ def score(
     height, width = segmenter.image_size
     with progress_bar(total=count, desc=f"Evaluating {segmenter.name}", unit=" photos", leave=False) as progress:
         for start in range(0, count, batch_size):
-            decoded = [decode_row(rows[index], classes) for index in range(start, min(start + batch_size, count))]
+            places = range(start, min(start + batch_size, count))
+            decoded = [_decoded(rows[index], classes, mapping.truth) for index in places]
             photos = [Image.fromarray(photo) for photo, _ in decoded]
             batch = segmenter.logits(photos)
             for index, photo, (_, truth), logits in zip(range(start, count), photos, decoded, batch, strict=False):
-                label_map = _label_map(segmenter, photo, logits, options)
-                plain[index], histogram = _of_logits(logits, truth, size)
+                label_map = to_shared[_label_map(segmenter, photo, logits, options)]
+                plain[index], histogram = _of_logits(logits, truth, size, to_shared)
                 own_size[index] = confusion_matrix(truth, label_map, size)
                 boundary[index] = boundary_f1(truth, label_map, count=size)
                 calibration[index] = histogram.sum(axis=0)
                 class_calibration += histogram
                 small = cv2.resize(truth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-                network_size[index] = confusion_matrix(small, winners(logits, (height, width)), size)
+                network_size[index] = confusion_matrix(small, to_shared[winners(logits, (height, width))], size)
                 progress.update()
     if not own_size.any():
         raise DataError(
@@ -108,6 +115,13 @@ def score(
         )
     ids = list(map(str, rows["id"]))
     return Scores(ids, own_size, network_size, boundary, calibration, class_calibration, plain, labels)
+
+
+def _decoded(
+    row: dict[str, Any], classes: MaskClasses, to_shared: Table
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    photo, truth = decode_row(row, classes)
+    return photo, to_shared[truth]
 
 
 def only_class(scores: Scores) -> str | None:
@@ -127,12 +141,13 @@ def _label_map(
 
 
 def _of_logits(
-    logits: npt.NDArray[np.float32], truth: npt.NDArray[np.uint8], size: int
+    logits: npt.NDArray[np.float32], truth: npt.NDArray[np.uint8], size: int, to_shared: Table
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Return the confusion matrix (C, C) and reliability histogram (C, 15, 3) of logits of C = `size` classes,
     interpolated to the truth's size."""
     matrix, histogram = np.zeros((size, size), np.int64), np.zeros((size, BINS, 3))
-    for window, labels, probability in strips(logits, truth.shape):
+    for window, found, probability in strips(logits, truth.shape):
+        labels = to_shared[found]
         matrix += confusion_matrix(truth[window], labels, size)
         histogram += reliability(truth[window], labels, probability, size)
     return matrix, histogram

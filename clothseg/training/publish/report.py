@@ -15,6 +15,7 @@ from clothseg.segmenter import Segmenter
 from clothseg.training.data.decoding import decode_row
 from clothseg.training.data.mask_classes import ATR_MASKS, MaskClasses
 from clothseg.training.evaluation.boundary import TOLERANCES
+from clothseg.training.evaluation.class_mapping import ModelMapping
 from clothseg.training.evaluation.metrics import figures_of, pair_name
 from clothseg.training.evaluation.scoring import Scores
 from clothseg.training.publish import plots
@@ -188,6 +189,7 @@ def write_pictures(
     scores: Scores,
     count: int = 8,
     classes: MaskClasses = ATR_MASKS,
+    mapping: ModelMapping | None = None,
 ) -> None:
     """Write `best_photos.png` and `worst_photos.png`: photo, truth and prediction of `count` photos each.
 
@@ -201,6 +203,9 @@ def write_pictures(
         examples = []
         for place in places:  # segmented again: the label maps of all photos were never kept
             photo, truth = decode_row(rows[place], classes)
+            found = segmenter(photo).label_map
+            if mapping is not None:
+                truth, found = mapping.truth[truth], mapping.prediction[found]
             caption = f"{scores.ids[place][:20]}: mIoU {figures[place]:.2f}"
-            examples.append(plots.Example(photo, truth, segmenter(photo).label_map, caption))
+            examples.append(plots.Example(photo, truth, found, caption))
         plots.photos(examples, folder / f"{name}.png", labels=scores.labels)

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
@@ -135,6 +136,17 @@ def test_sessions_are_listed_kept_and_dropped(page: gr.Blocks) -> None:
     internals.keep_answers(page, "done")
     internals.drop_session_answers(page, "done")
     assert internals.open_sessions(page) == [("running", True, False)]
+
+
+def test_the_queue_survives_answers_that_were_dropped(page: gr.Blocks) -> None:
+    queue, event = page._queue, SimpleNamespace(alive=True, _id="1", session_hash="dropped")
+    with pytest.raises(KeyError):
+        queue.send_message(event, SimpleNamespace())  # type: ignore[arg-type]
+    internals.survive_dropped_answers(page)
+    queue.send_message(event, SimpleNamespace())  # type: ignore[arg-type]
+    queue.pending_messages_per_session["dropped"] = asyncio.Queue()
+    queue.send_message(event, SimpleNamespace())  # type: ignore[arg-type]
+    assert queue.pending_messages_per_session["dropped"].get_nowait().event_id == "1"
 
 
 def test_finished_uploads_are_listed_and_dropped() -> None:

@@ -147,7 +147,7 @@ def test_only_so_many_answers_wait_for_somebody(
     assert page._queue.pending_messages_per_session.max_size == 2000, "docs/experiments/load.md says so"
     monkeypatch.setattr(page._queue.pending_messages_per_session, "max_size", 4)
     calls = []
-    for _ in range(9):  # one after the other: Gradio's queue stops if it drops the messages of a call under way
+    for _ in range(9):
         calls.append(begin(client))
         ended(page)
     finished = StateCleanup(page)
@@ -155,6 +155,20 @@ def test_only_so_many_answers_wait_for_somebody(
     finished.free_finished(SETTLED_SECONDS)
     assert list(page._queue.pending_messages_per_session) == calls[-4:]
     assert list(page._queue.pending_event_ids_session) == calls[-4:]
+
+
+def test_calls_are_answered_after_one_under_way_was_dropped(
+    served: tuple[gr.Blocks, httpx.Client], photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, client = served
+    monkeypatch.setattr(page._queue.pending_messages_per_session, "max_size", 2)
+    sent = client.post("/upload", files={"files": ("a.png", photo)}).json()[0]
+    page.engine.released.clear()
+    for _ in range(6):  # two are computed, the others wait
+        begin(client, data=[{"path": sent, **META}])
+    page.engine.released.set()
+    ended(page)
+    assert "event: complete" in client.get(f"/call/segment/{begin(client, data=[{'path': sent, **META}])}").text
 
 
 def test_programs_do_not_drive_out_visitors(served: tuple[gr.Blocks, httpx.Client]) -> None:

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from huggingface_hub import HfApi
+from local_hub import LocalHub
 from own_classes import ATR_TO_OWN, OWN_NAMES, TO_OWN, write_own_folders
 from paper_dolls import draw, write_parquet
 from PIL import Image
 
-from clothseg.errors import DataError
+from clothseg.errors import DataError, HubError
 from clothseg.labels import ATR
 from clothseg.training.data.decoding import decode_row
 from clothseg.training.data.image_folders import image_folders, pattern_of_folders
@@ -97,3 +99,22 @@ def test_folders_of_a_repository() -> None:
     for other in ("data/train.parquet", "metadata.jsonl"):
         assert not pattern_of_folders([*files, other], "image", "mask")
     assert not pattern_of_folders(files[:2], "image", "mask")
+
+
+def test_folders_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_own_folders(tmp_path / "wardrobe", {"train": 3, "test": 1}, size=SIZE)
+    (folder / "README.md").write_text("# Wardrobe")
+    with LocalHub({"hf_alice": "alice"}) as hub:
+        hub.use_here(monkeypatch, tmp_path / "home", "hf_alice")
+        HfApi().create_repo("alice/wardrobe", repo_type="dataset")
+        commit = HfApi().upload_folder(repo_id="alice/wardrobe", repo_type="dataset", folder_path=folder).oid
+        found = load_parts("alice/wardrobe", None)
+        with pytest.raises(HubError, match="nothing"):
+            load_parts("alice/nothing", None)
+    assert found.commit == commit and {split: len(rows) for split, rows in found.parts.items()} == {
+        "train": 3,
+        "test": 1,
+    }
+    assert found.classes.labels.names == OWN_NAMES
+    assert decode_row(found.rows[0], found.classes)[1].shape == SIZE
+    assert not any("README" in request for request in hub.requests if "resolve" in request)

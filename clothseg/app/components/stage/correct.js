@@ -112,7 +112,7 @@ function setTool(tool) {
   state.tool = tool;
   for (const radio of element.querySelectorAll('.tools input[type=radio]')) radio.checked = radio.value === tool;
   one('.class').hidden = tool === 'erase';
-  one('.size').hidden = tool === 'click';
+  one('.size').hidden = !state.correct || tool === 'click';
   frame.classList.toggle('aiming', state.correct && tool === 'click');
   frame.classList.toggle('drawing', state.correct && tool !== 'click');
   state.cursor = null;
@@ -137,7 +137,8 @@ function listClasses() {
     ...state.value.classes.map(({name, label}) => new Option(label, name)),
   );
   const known = state.value.classes.some(({name}) => name === state.label);
-  setLabel(known ? state.label : 'Upper-clothes');
+  const usual = classOf('Upper-clothes') || state.value.classes[1];
+  setLabel(known ? state.label : usual.name);
 }
 
 const round = (number) => Math.round(10 * number) / 10;
