@@ -25,17 +25,17 @@ Labels = npt.NDArray[np.uint8]
 Cell = tuple[int, int]
 """Row and column on the grid."""
 
-GRID_SIDE = 256
-"""Approximate longer side of the copy; the photo is reduced by a whole factor."""
+GRID_SIDE = 160
+"""Longer side of the copy, or as near as a whole number of times smaller than the photo."""
 
 _STEP = 0.02
-"""Cost of each step of the geodesic distance, in addition to changes on the way."""
+"""Cost of a step of the geodesic distance, in addition to what changes on the way."""
 
 _ROUNDS = 2
 """Sweeps of the geodesic distance in each of the four directions."""
 
 _NONE = {"color": 3.0, "answer": 1.0, "way": 3.0, "place": 1.5, "cosine": -1.0}
-"""Features of earlier clicks if there are none: those of a click that is far away in every respect."""
+"""What is measured of earlier clicks where there is none: as of one that is far away in everything."""
 
 
 class View(NamedTuple):
@@ -88,12 +88,12 @@ class Place(NamedTuple):
 
 
 def view_of(photo: Image.Image, evidence: Evidence, rotation: int = 0) -> View:
-    """Return the features of an RGB photo and its evidence that any number of clicks need.
+    """What is needed of an RGB photo and of what the network said of it, for any number of clicks.
 
     Args:
         photo: RGB.
-        evidence: of the photo.
-        rotation: degrees clockwise by which it must be turned to be upright.
+        evidence: of it.
+        rotation: by how many degrees clockwise it must be turned for people to stand upright.
     """
     shrink = max(1, round(max(photo.size) / GRID_SIDE))
     colors = cv2.cvtColor(np.asarray(photo.reduce(shrink), np.float32) / 255, cv2.COLOR_RGB2LAB)
@@ -111,13 +111,13 @@ def view_of(photo: Image.Image, evidence: Evidence, rotation: int = 0) -> View:
 
 
 def _costs(lab: Array, probability: Array, axis: int) -> Array:
-    """Return the costs of the steps from each cell to the next along an axis."""
+    """Of the way from each cell to the next along an axis."""
     changes = [np.abs(np.diff(planes, axis=axis)).sum(axis=0) for planes in (lab, probability)]
     return np.asarray(_STEP + changes[0] / 20 + 2 * changes[1], np.float32)
 
 
 def place_of(view: View, cell: Cell) -> Place:
-    """Return the relation of a cell to all others."""
+    """A cell as seen from all others."""
     row, column = cell
     around = slice(max(0, row - 1), row + 2), slice(max(0, column - 1), column + 2)
     lab, probability, unit = (
@@ -218,7 +218,7 @@ def features_of(
 
 
 def _of_earlier(view: View, places: list[Place], rows: Array, columns: Array) -> list[Array]:
-    """Return the nearness of cells to the nearest click of another class, for each distance."""
+    """How near cells are, in each way, to the nearest click of another class."""
     made = [np.full(view.shape, value, np.float32) for value in _NONE.values()]
     for place in places:
         straight = np.hypot(rows - place.cell[0], columns - place.cell[1]) / view.scale
@@ -235,7 +235,7 @@ def _of_earlier(view: View, places: list[Place], rows: Array, columns: Array) ->
 
 
 def _of_same(places: list[Place], one: Array) -> list[Array]:
-    """Return the nearness to clicks of the same class, by colour and path only."""
+    """The same for clicks of the same class: colour and way alone."""
     color, way = (np.full_like(one, _NONE[name]) for name in ("color", "way"))
     for place in places:
         np.minimum(color, np.log1p(place.color / 5), out=color)
