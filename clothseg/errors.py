@@ -22,11 +22,11 @@ class ImageError(ClothsegError):
 
 
 class UnknownClassError(ClothsegError):
-    """A class name is not one of ATR's 18 classes."""
+    """A class name is not one of the label set."""
 
 
 class ModelError(ClothsegError):
-    """The model cannot be loaded, or does not have our 18 classes."""
+    """The model cannot be loaded, or its labels or preprocessing cannot be used."""
 
 
 class DataError(ClothsegError):

@@ -1,7 +1,8 @@
-"""Segmenters in other processes: pickled by model and options, not by weights, and loaded anew there.
+"""Pickle segmenters by model and options instead of weights, and load them again in other processes.
 
-`multiprocessing` pools and `datasets.map(num_proc=...)` pickle what they call, again and again, and `datasets` takes
-the pickle for a fingerprint: so it is small and the same for the same model, and a process keeps what it has loaded.
+`multiprocessing` pools and `datasets.map(num_proc=...)` pickle what they call many times, and `datasets` uses the
+pickle as a fingerprint. So the pickle is small and equal for equal models, and a process keeps the models that it has
+loaded.
 """
 
 import os
@@ -17,19 +18,19 @@ if TYPE_CHECKING:
     from clothseg.segmenter import Segmenter
 
 KEPT = 2
-"""Models that a process keeps of those that it has unpickled."""
+"""Number of unpickled models that a process keeps."""
 
 
 class Origin(NamedTuple):
-    """Where a segmenter is from.
+    """Where a segmenter was loaded from.
 
     Attributes:
-        name_or_path: of the model, None for the embedded one; a folder's is absolute.
-        revision: commit of a model from the Hub, or what was asked for.
-        device: as of `Segmenter.from_pretrained`.
-        engine: as of `Segmenter.from_pretrained`.
-        precision: as of `Segmenter.from_pretrained`.
-        digest: tells configuration and weights from any others.
+        name_or_path: of the model, None for the embedded one; folders are absolute.
+        revision: commit of a model from the Hub, or the requested revision.
+        device: as for `Segmenter.from_pretrained`.
+        engine: as for `Segmenter.from_pretrained`.
+        precision: as for `Segmenter.from_pretrained`.
+        digest: identifies configuration and weights.
     """
 
     name_or_path: str | None
@@ -48,15 +49,15 @@ class Origin(NamedTuple):
         engine: str,
         precision: str,
     ) -> Self:
-        """Of a model that was loaded; the others are arguments of `Segmenter.from_pretrained`."""
+        """Return the origin of a loaded model; the other arguments are those of `Segmenter.from_pretrained`."""
         name = None if name_or_path is None else str(name_or_path)
-        if name is not None and loaded.revision is None:  # another process may work in another folder
+        if name is not None and loaded.revision is None:  # another process may have another working directory
             name = os.path.abspath(name)
         return cls(name, loaded.revision, device, engine, precision, loaded.digest)
 
 
 def to_pickle(segmenter: "Segmenter", origin: Origin | None, built: "Engine | None") -> Origin:
-    """What to pickle of a segmenter.
+    """Return the pickled state of a segmenter.
 
     Args:
         segmenter: to be pickled.
@@ -64,31 +65,31 @@ def to_pickle(segmenter: "Segmenter", origin: Origin | None, built: "Engine | No
         built: the engine that it was loaded with.
 
     Raises:
-        ConfigError: it was put together by hand, or given another engine.
+        ConfigError: it was created from an engine, or got another engine later.
     """
     if origin is None or (segmenter.engine is not built and segmenter.workers == 1):
         raise ConfigError(
-            "This Segmenter was put together from an engine, which cannot be pickled: use Segmenter.from_pretrained, "
-            "or make it in the process that needs it."
+            "This Segmenter was created from an engine, which cannot be pickled: use Segmenter.from_pretrained, "
+            "or create it in the process that needs it."
         )
     return origin
 
 
 def restore(kind: "type[Segmenter]", origin: Origin) -> "Segmenter":
-    """The segmenter that was pickled, loaded from its folder or the Hub, or as this process has it already.
+    """Return the pickled segmenter, loaded from its folder or the Hub, or the one that this process already has.
 
-    A token is not pickled: the Hub is asked with that of the process, if the model is not in its cache.
+    A token is not pickled: the Hub is asked with the token of the process, if the model is not in its cache.
 
     Raises:
-        ModelError: its weights are no longer those that were pickled.
-        ClothsegError: as of `Segmenter.from_pretrained`.
+        ModelError: the weights differ from the pickled ones.
+        ClothsegError: as for `Segmenter.from_pretrained`.
     """
     return _restored(os.getpid(), kind, origin)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=KEPT)
 def _restored(process: int, kind: "type[Segmenter]", origin: Origin) -> "Segmenter":
-    """`process` keeps a process that was forked from using what another has loaded."""
+    """Load the segmenter; `process` keeps a forked process from using one that another process loaded."""
     segmenter = kind.from_pretrained(
         origin.name_or_path,
         revision=origin.revision,
@@ -99,6 +100,6 @@ def _restored(process: int, kind: "type[Segmenter]", origin: Origin) -> "Segment
     if segmenter.origin != origin:
         raise ModelError(
             f"The weights of {origin.name_or_path or segmenter.name} are not those that the Segmenter was pickled "
-            "with: they have changed, or this is another version of them. Load it anew by Segmenter.from_pretrained."
+            "with: they have changed, or this is another version of them. Load it again by Segmenter.from_pretrained."
         )
     return segmenter

@@ -55,7 +55,7 @@ def pipelined(
             nonlocal iterator
             try:
                 batch = list(islice(iterator, batch_size))
-            except Exception as error:  # after the results of the batch before, as if nothing had been taken ahead
+            except Exception as error:  # raised after the results of the batch before
                 iterator = iter(())
                 failed: Future[list[Future[Result]]] = Future()
                 failed.set_exception(error)
@@ -98,7 +98,7 @@ def in_order(
                 waiting.append(pool.submit(function, next(iterator)))
             except StopIteration:
                 return False
-            except Exception as error:  # after the results before it, as if nothing had been taken ahead
+            except Exception as error:  # raised after the results before it
                 iterator = iter(())
                 failed: Future[Result] = Future()
                 failed.set_exception(error)

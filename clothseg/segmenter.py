@@ -16,16 +16,16 @@ from clothseg.engines.base import Engine, as_engine
 from clothseg.errors import ConfigError, ModelError
 from clothseg.images.color_space import on_white
 from clothseg.images.decode import Photo, load_photo, photo_name
-from clothseg.labels import NAMES
+from clothseg.labels import ATR, LabelSet
 from clothseg.models.preprocessing import NetworkInput
 from clothseg.options import SegmentKeywords, SegmentOptions, takes_options
 from clothseg.pickling import Origin, restore, to_pickle
 from clothseg.pipelining import in_order, pipelined
 from clothseg.postprocess.clicks import Click
-from clothseg.postprocess.decoding import Logits, Prediction
+from clothseg.postprocess.decoding import Logits, Prediction, reorder
 from clothseg.postprocess.pipeline import aspect_preserving_size, decode
 from clothseg.postprocess.softmax import as_logits
-from clothseg.postprocess.tta import average_probabilities
+from clothseg.postprocess.tta import SCALES, average_probabilities
 from clothseg.segmentation import Segmentation
 from clothseg.segmentation.clicks import refine
 
@@ -66,6 +66,7 @@ class Segmenter:
         folder: Folder of the model's files, if it was loaded from files.
         origin: Model and options it was loaded with, for pickling. None if it was created from an engine.
         image_size: (height, width) of the network's input.
+        labels: the model's label set.
     """
 
     def __init__(
@@ -76,6 +77,10 @@ class Segmenter:
         name: str,
         revision: str | None = None,
         license_note: str = "",
+        labels: LabelSet = ATR,
+        channels: Sequence[int | None] | None = None,
+        any_size: bool = True,
+        input_size: tuple[int, int] | None = None,
     ) -> None:
         """Create a segmenter from an engine; usually, use `from_pretrained`.
 
@@ -85,6 +90,11 @@ class Segmenter:
             name: Name of the model, kept in results.
             revision: Commit of the weights.
             license_note: Shown to users.
+            labels: the classes.
+            channels: for each class its channel of the logits, None for a background that the model does not have; by
+                default the class's id.
+            any_size: whether the network takes inputs of other sizes than its usual one.
+            input_size: (height, width) of the network's input; by default as the processor states it.
         """
         self.engine = engine
         self.name = name
@@ -94,7 +104,11 @@ class Segmenter:
         self.folder: Path | None = None
         self.origin: Origin | None = None
         self._loaded_engine: Engine | None = None
-        self._input = NetworkInput(processor)
+        self.labels = labels
+        ids = list(range(len(labels)))
+        self._channels = None if channels is None or list(channels) == ids else list(channels)
+        self._any_size = any_size
+        self._input = NetworkInput(processor, input_size)
         self.image_size = self._input.size
         self.workers = 1
         self._turn = threading.Semaphore(self.workers)
@@ -133,7 +147,7 @@ class Segmenter:
 
         Raises:
             HubError: the model does not exist or is not accessible, or the Hub cannot be reached.
-            ModelError: the model cannot be loaded, or its labels are not ATR's 18.
+            ModelError: the model cannot be loaded, or its labels or preprocessing cannot be used.
             ConfigError: the device does not exist, or the engine is not installed.
         """
         from clothseg.engines import build_engine
@@ -146,6 +160,10 @@ class Segmenter:
             name=loaded.name,
             revision=loaded.revision,
             license_note=loaded.license_note,
+            labels=loaded.labels,
+            channels=loaded.channels,
+            any_size=loaded.any_size,
+            input_size=loaded.input_size,
         )
         segmenter.notice, segmenter.folder = loaded.notice, loaded.folder
         segmenter.origin = Origin.of(loaded, name_or_path, device, engine, precision)
@@ -242,7 +260,7 @@ class Segmenter:
 
         Raises:
             ConfigError: a click is outside the photo.
-            UnknownClassError: the class of a click is not one of the 18.
+            UnknownClassError: the class of a click is not one of the result's.
         """
         return refine(result, clicks, infer=lambda photo: self.logits([photo])[0])
 
@@ -273,7 +291,7 @@ class Segmenter:
         return self._input(photos, size or self.image_size)
 
     def logits(self, photos: list[Image.Image], size: tuple[int, int] | None = None) -> npt.NDArray[np.float32]:
-        """Return the logits (N, 18, h / 4, w / 4) float32 of RGB photos, in one pass; `size` as in `pixels`.
+        """Return the logits (N, classes, h, w) float32 of RGB photos, in one pass; `size` as in `pixels`.
 
         Raises:
             ModelError: the network returned other shapes, or numbers that are not finite.
@@ -284,9 +302,12 @@ class Segmenter:
         with self._turn:
             logits = self.engine(pixels)
         finite = np.isfinite(logits) if isinstance(logits, np.ndarray) else logits.isfinite()
-        if logits.ndim != 4 or logits.shape[:2] != (len(pixels), len(NAMES)) or not finite.all():
-            raise ModelError(f"{self.name} does not return finite logits of 18 classes: its weights are broken.")
-        return logits
+        channels = len(self.labels) if self._channels is None else len(self.labels) - self._channels.count(None)
+        if logits.ndim != 4 or logits.shape[:2] != (len(pixels), channels) or not finite.all():
+            raise ModelError(
+                f"{self.name} does not return finite logits of {channels} classes: its weights are broken."
+            )
+        return logits if self._channels is None else reorder(logits, self._channels)
 
     def decode(self, photo: Image.Image, logits: Logits, options: SegmentOptions) -> Prediction:
         """Decode the logits (18, h, w) of an RGB or RGBA photo: `postprocess.pipeline.decode` with this network."""
@@ -298,13 +319,20 @@ class Segmenter:
             infer=lambda crop: next(iter(run([prepare(crop)]))),
             aspect=self.image_size[0] / self.image_size[1],
             infer_whole=self._infer_wide if options.people == "all" else None,
+            labels=self.labels,
         )
+
+    def wide_size(self, photo_size: tuple[int, int]) -> tuple[int, int]:
+        """Return the input size (h, w) for finding people in a photo of (W, H): in its own proportions, if the network
+        takes inputs of any size."""
+        return aspect_preserving_size(photo_size, self.image_size) if self._any_size else self.image_size
 
     # The three steps from a source to its result
 
     def _steps(self, options: SegmentOptions) -> _Steps:
         # JPEG is only then decoded at a reduced scale: the result carries the photo, for cut-outs of its size.
         load = partial(load_photo, max_side=options.max_side, keep_alpha=True)
+        options.excluded_ids(self.labels)
         prepare, run = self._inference(options)
         if options.people == "all":
             prepare, run = self._prepare_wide, self._run_each
@@ -316,11 +344,12 @@ class Segmenter:
 
     def _prepare(self, photo: Image.Image, size: tuple[int, int] | None = None) -> _Prepared:
         size, flat = size or self.image_size, on_white(photo)
-        pixels = self.engine.preprocess(flat, size, self._input.resample, self._input.values)
+        arranged = self._input.arranged(flat)
+        pixels = self.engine.preprocess(arranged, size, self._input.resample, self._input.values)
         return _Prepared(flat, self.pixels([flat], size) if pixels is None else pixels, photo)
 
     def _prepare_wide(self, photo: Image.Image) -> _Prepared:
-        return self._prepare(photo, aspect_preserving_size(photo.size, self.image_size))
+        return self._prepare(photo, self.wide_size(photo.size))
 
     def _infer_wide(self, photo: Image.Image) -> Logits:
         return next(iter(self._run([self._prepare_wide(photo)])))
@@ -333,26 +362,35 @@ class Segmenter:
         return [logits for each in prepared for logits in self._run([each])]
 
     def _run_averaged(self, prepared: list[_Prepared]) -> Iterable[Logits]:
-        return [as_logits(average_probabilities(self.logits, self.image_size, each.photo)) for each in prepared]
+        scales = SCALES if self._any_size else (1.0,)
+        return [
+            as_logits(average_probabilities(self.logits, self.image_size, each.photo, scales, self.labels))
+            for each in prepared
+        ]
 
     def _finish(self, options: SegmentOptions, source: Photo, prepared: _Prepared, logits: Logits) -> Segmentation:
         prediction = self.decode(prepared.original, logits, options)
-        return as_segmentation(prediction, prepared.original, name=photo_name(source), model=self.name)
+        return as_segmentation(
+            prediction, prepared.original, name=photo_name(source), model=self.name, labels=self.labels
+        )
 
 
-def as_segmentation(prediction: Prediction, photo: Image.Image, *, name: str | None, model: str) -> Segmentation:
+def as_segmentation(
+    prediction: Prediction, photo: Image.Image, *, name: str | None, model: str, labels: LabelSet = ATR
+) -> Segmentation:
     """Return the public result: a prediction with its photo."""
     for array in (prediction.label_map, prediction.probability):
         array.flags.writeable = False  # or the result would copy it
     return Segmentation(
         photo,
         prediction.label_map,
-        dict(zip(NAMES, prediction.confidence.tolist(), strict=True)),
+        dict(zip(labels.names, prediction.confidence.tolist(), strict=True)),
         name=name,
         model=model,
         probability=prediction.probability,
         person_map=prediction.person_map,
         rotation=prediction.rotation,
+        labels=labels,
         _evidence=prediction.evidence,
     )
 

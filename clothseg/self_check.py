@@ -30,7 +30,8 @@ def self_check(segmenter: Segmenter, name: str | None, precision: str = "exact")
 
     from clothseg.engines.conversion import example
 
-    model, pixels = load(name, segmenter.revision).model.eval(), example(96, 64)
+    loaded = load(name, segmenter.revision)
+    model, pixels = loaded.model.eval(), example(*(96, 64) if loaded.any_size else loaded.input_size)
     with torch.inference_mode():
         expected = model(pixel_values=pixels).logits.numpy()
     if not np.isfinite(expected).all():

@@ -15,6 +15,8 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 # No test leaves this machine: one that talks to a Hub starts its own and points a subprocess at it.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Processes that tests start need not compile the package each anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Converted models are kept for this run: its first process, the workers that pytest-xdist starts, and what they start.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["CLOTHSEG_CACHE"] = tempfile.mkdtemp(prefix="clothseg-tests-")

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args, get_type_hints
 
 import gradio as gr
@@ -31,6 +32,7 @@ from clothseg.app.settings import (
 from clothseg.commands import evaluate, segment, video
 from clothseg.commands.common import segment_options
 from clothseg.images.decode import LEAST_MAX_SIDE
+from clothseg.labels import ATR
 from clothseg.options.cutout import CutoutOptions
 from clothseg.options.declaration import Option, options_of
 from clothseg.options.packshot import PackshotOptions
@@ -118,7 +120,7 @@ def test_command_line(command: Any, names: tuple[str, ...], cutouts: tuple[str, 
 def blocks() -> gr.Blocks:
     """The endpoints alone, which need no model to be described."""
     with gr.Blocks() as blocks:
-        add_endpoints(None)  # type: ignore[arg-type]
+        add_endpoints(SimpleNamespace(labels=ATR))  # type: ignore[arg-type]
     return blocks
 
 
@@ -167,10 +169,10 @@ def test_mcp_tools(blocks: gr.Blocks) -> None:
 
 
 def assert_schema(schema: dict[str, Any], option: Option) -> None:
-    assert schema["type"] == option.schema["type"]
-    assert schema.get("enum", []) == option.schema.get("enum", [])
-    assert schema.get("minimum") == option.schema.get("minimum")
-    assert schema.get("maximum") == option.schema.get("maximum")
+    assert schema["type"] == option.schema(ATR)["type"]
+    assert schema.get("enum", []) == option.schema(ATR).get("enum", [])
+    assert schema.get("minimum") == option.schema(ATR).get("minimum")
+    assert schema.get("maximum") == option.schema(ATR).get("maximum")
 
 
 def test_page() -> None:
@@ -195,7 +197,6 @@ def test_page() -> None:
         ({"max_side": 100.5}, "whole number"),
         ({"max_side": float("nan")}, "whole number"),
         ({"max_side": True}, "whole number"),
-        ({"exclude": ["Background", "Hat"]}, "exclude cannot be Background"),
         ({"exclude": {"Hat": 1}}, "exclude can be a list of names of classes"),
         ({"smooth": True}, "A segmentation has no option 'smooth'; the options are: people, edges"),
     ],
@@ -207,16 +208,18 @@ def test_wrong_values_are_refused_with_the_right_ones(values: dict[str, Any], sa
 
 def test_excluded_classes_are_names_of_classes_or_groups(capsys: pytest.CaptureFixture[str]) -> None:
     assert SegmentOptions(exclude="Hat") == SegmentOptions(exclude=["Hat", "Hat"]) == SegmentOptions(exclude=("Hat",))
-    assert SegmentOptions(exclude=["Lower", "Hat"]).exclude == ("Hat", "Skirt", "Pants", "Dress", "Belt")
+    assert SegmentOptions(exclude=["Lower", "Hat"]).excluded_ids(ATR) == [5, 6, 7, 8, 1]
+    with pytest.raises(ConfigError, match="exclude cannot be Background"):
+        SegmentOptions(exclude=["Background", "Hat"]).excluded_ids(ATR)
     with pytest.raises(UnknownClassError, match=r"'Sock'.*Background, Hat"):
-        SegmentOptions(exclude=["Sock"])
+        SegmentOptions(exclude=["Sock"]).excluded_ids(ATR)
     with pytest.raises(UnknownClassError, match="3"):
         SegmentOptions(exclude=[3])  # type: ignore[list-item]
     parser = argparse.ArgumentParser()
     segment.add_arguments(parser)
     given = parser.parse_args(["--exclude", "Skirt, Hat", "--exclude", "Bag"])
     assert (
-        segment_options(given).exclude == ("Hat", "Skirt", "Bag")
+        segment_options(given).exclude == ("Skirt", "Hat", "Bag")
         and segment_options(parser.parse_args([])) == SegmentOptions()
     )
 

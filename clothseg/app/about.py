@@ -1,8 +1,9 @@
 """Texts of the About tab: classes, limits, model and API. Pure functions that return strings."""
 
-from clothseg.app.html import licence, model_name, swatch
+from clothseg.app.html import class_name, licence, model_name, swatch
 from clothseg.app.i18n import tr
-from clothseg.labels import NAMES
+from clothseg.labels import ATR, LabelSet
+from clothseg.postprocess.requirements import missing_rules
 
 
 MEANINGS: dict[str, str] = {
@@ -25,13 +26,17 @@ MEANINGS: dict[str, str] = {
     "Bag": "Bags of all kinds, with their straps.",
     "Scarf": "Scarves, shawls and ties around the neck.",
 }
-"""What each class includes."""
+"""What each of ATR's classes includes."""
 
 
-def classes() -> str:
-    """Return a table of the 18 classes, their ids and what they include."""
+def classes(labels: LabelSet) -> str:
+    """Return a table of the classes, their ids, and what ATR's include."""
+    if labels.names != ATR.names:
+        names = "".join(f"<li>{swatch(name, labels)}{class_name(name)}</li>" for name in labels.names)
+        return f'<h2>{tr("The classes")}</h2><ul class="classes">{names}</ul>'
     rows = "".join(
-        f'<tr><th scope="row">{swatch(name)}{tr(name)}</th><td>{tr(MEANINGS[name])}</td></tr>' for name in NAMES
+        f'<tr><th scope="row">{swatch(name, labels)}{tr(name)}</th><td>{tr(MEANINGS[name])}</td></tr>'
+        for name in labels.names
     )
     return (
         f'<table class="found"><caption>{tr("The classes")}</caption><thead><tr><th scope="col">{tr("Class")}</th>'
@@ -54,9 +59,18 @@ LIMITS = (
 """What the model can and cannot do."""
 
 
-def limits() -> str:
-    """Return `LIMITS` as a list."""
-    points = "".join(f"<li>{tr(limit)}</li>" for limit in LIMITS)
+SIDES = LIMITS[1]
+
+OF_ATR = LIMITS[2:5]
+"""Those that are about ATR's classes."""
+
+
+def limits(labels: LabelSet) -> str:
+    """Return `LIMITS` as a list; those of ATR's classes only for ATR's."""
+    told = list(LIMITS) if labels.names == ATR.names else [limit for limit in LIMITS if limit not in OF_ATR]
+    if not labels.pairs:
+        told = [limit for limit in told if limit != SIDES]
+    points = "".join(f"<li>{tr(limit)}</li>" for limit in (*told, *missing_rules(labels)))
     return f'<h2>{tr("Good to know")}</h2><ul class="plain">{points}</ul>'
 
 

@@ -1,4 +1,4 @@
-"""What the server answers to what a visitor does on the tab for one photo. None of it knows the tab's components."""
+"""The server's answers to a visitor's actions on the tab for one photo; independent of the tab's components."""
 
 import weakref
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ from clothseg.app.downloads import (
 from clothseg.app.i18n import tr
 from clothseg.app.messages import localized
 from clothseg.app.photo_input import fitting_photo, plain_errors
-from clothseg.app.selection import Choice, PhotoResult, carried, cutout_of, first_picks, items_of, of_group, preview_of
+from clothseg.app.selection import Choice, PhotoResult, carried, cutout_of, first_picks, items_of, preview_of
 from clothseg.app.server.lazy_files import lazy_file
 from clothseg.app.settings import OPACITY, SWITCHES, Settings, cutout_options, hex_of, switch_options, write_link
 from clothseg.batch.training_examples import save_training_example
@@ -59,18 +59,18 @@ EXPORTS = (
 
 
 class Answers:
-    """The answers, by one model.
+    """The answers of one model.
 
     Attributes:
-        refused: stands for the result of a photo that could not be used.
-        unchanged: stands for the result that is shown already.
+        refused: replaces the result of a photo that could not be used.
+        unchanged: replaces a result that is already shown.
     """
 
     refused = "refused"
     unchanged: tuple[()] = ()
 
     def __init__(self, segmenter: Segmenter) -> None:
-        """Answer with `segmenter`, which runs one photo at a time."""
+        """Answer with `segmenter`, which segments one photo at a time."""
         self.segmenter = segmenter
 
     def analyse(
@@ -102,7 +102,7 @@ class Answers:
             options = SegmentOptions.of(switch_options(ticks))
             shown = before if isinstance(before, PhotoResult) and before.path == path else None
             if shown and shown.options == options and not choice.restoring:
-                return self.unchanged  # gradio sends some changes of a photo twice
+                return self.unchanged  # Gradio sends some changes of a photo twice
             photo = fitting_photo(path)
             result = self.segmenter(path if photo is None else photo, options)
             note = ""
@@ -118,14 +118,16 @@ class Answers:
             found = PhotoResult(path, options, result, result, note=note, preview=shown.preview if shown else "")
             if same and choice.edits:
                 found = corrected(self.segmenter, found, choice.edits)
-            picked = carried(found.parts, choice.picked) if same else first_picks(found.parts, choice.classes or kept)
+            wanted = choice.classes or kept
+            labels = found.result.labels
+            picked = carried(found.parts, choice.picked) if same else first_picks(found.parts, wanted, labels)
             found = replace(found, picked=tuple(picked))
             return found, self._staged(found, settings)
         except ClothsegError as error:
             return localized(str(error))
 
     def correct(self, event: gr.EventData, said: Any, seen: Any, *settings: Any) -> tuple[Any, Any, Any]:
-        """The result, the stage's value and what is said after the visitor's corrections."""
+        """Return the result, the stage's value and the announcement after the visitor's corrections."""
         wanted = event._data if isinstance(event._data, dict) else {}
         if not isinstance(seen, PhotoResult):
             return gr.skip(), _lost(said), gr.skip()
@@ -135,9 +137,10 @@ class Answers:
             found = corrected(self.segmenter, seen, Choice.of(wanted).edits)
         except ClothsegError as error:
             gr.Warning(localized(str(error)))
-            found = replace(seen)  # with those corrections that could be made
+            found = replace(seen)  # includes the corrections that could be applied
         before = {part.key for part in seen.parts}
-        fresh = [key for key in of_group("All garments", found.parts) if key not in before]
+        garments = found.result.labels.garments
+        fresh = [part.key for part in found.parts if part.name in garments and part.key not in before]
         found = replace(found, picked=(*Choice.of(said).picked, *fresh))
         value = self._staged(found, settings) | {"turn": wanted.get("turn")}
         return found, value, html.announcement(self.told(found))
@@ -155,7 +158,7 @@ class Answers:
         )
 
     def told(self, found: PhotoResult) -> str:
-        """What screen readers say of a result."""
+        """Return the text that screen readers announce for a result."""
         names = [tr(part.name) for part in found.parts]
         if not names:
             return tr("No clothes or body parts were found. One person, well visible, works best.")
@@ -163,13 +166,13 @@ class Answers:
 
     @staticmethod
     def describe(seen: Any) -> str:
-        """The cards of a result."""
+        """Return the cards of a result."""
         return cards(seen.small, seen.parts) if isinstance(seen, PhotoResult) else ""
 
     @staticmethod
     @plain_errors
     def preview(said: Any, seen: Any, *settings: Any) -> Any:
-        """The refined cut-out of what is picked, for the stage that shows that result."""
+        """Return the refined cut-out of the picked parts, for the stage that shows this result."""
         choice = Choice.of(said)
         if not isinstance(seen, PhotoResult):
             return _lost(said)
@@ -181,7 +184,7 @@ class Answers:
         return stage_news(seen.number, cutout=cutout, background=_color(options), download=download)
 
     def file(self, kind: str) -> Callable[..., str | None]:
-        """What makes a file of a kind from what the browser shows, and gives its path."""
+        """Return a handler that writes a file of a kind for the state of the browser, and returns its path."""
         write = _FILES[kind]
 
         @plain_errors
@@ -200,12 +203,11 @@ class Answers:
             return None
         choice = Choice.of(said)
         result = self._as_shown(seen, choice).result
-        mask = mask_of_parts(result, choice.picked)
         if kind == "recolor":
-            return save_recolored(result, mask, hex_of(color))
+            return save_recolored(result, [mask_of_parts(result, [key]) for key in choice.picked], hex_of(color))
         if kind.startswith("packshot-"):
             shot = PackshotOptions.of({"aspect": kind.partition("-")[2], "shadow": True})
-            return save_packshot(result, mask, shot, cutout_options(*settings))
+            return save_packshot(result, mask_of_parts(result, choice.picked), shot, cutout_options(*settings))
         if kind.startswith("tryon-"):
             return save_tryon_zip(result, TryonOptions.of({"part": kind.partition("-")[2]}))
         return save_format(result, items_of(result), kind, polygons)
@@ -224,7 +226,7 @@ class Answers:
         return save
 
     def _as_shown(self, seen: PhotoResult, choice: Choice) -> PhotoResult:
-        """The result with the corrections that the browser shows; the server may not have them yet."""
+        """Return the result with the corrections that the browser shows; the server may not have them yet."""
         if choice.number and list(seen.edits) != list(choice.edits):
             return corrected(self.segmenter, seen, choice.edits)
         return seen
@@ -232,31 +234,32 @@ class Answers:
     @staticmethod
     @plain_errors
     def address(*values: Any) -> str:
-        """Query of the page's address: the settings, not what is picked."""
+        """Return the query of the page's address: the settings, without the picked parts."""
         return write_link(Settings(values[: len(SWITCHES)], cutout=cutout_options(*values[len(SWITCHES) :])))
 
     @staticmethod
     @plain_errors
     def link(said: Any, seen: Any, *values: Any) -> Any:
-        """Query of a link to the settings; it names classes only if they are others than are picked at first."""
+        """Return the query of a link to the settings; it names classes only if they differ from the first picks."""
         choice = Choice.of(said)
         opacity = OPACITY if choice.opacity is None else choice.opacity
         keep: tuple[str, ...] = ()
         if isinstance(seen, PhotoResult):
-            if set(choice.picked) != set(first_picks(seen.parts, ())):
+            if set(choice.picked) != set(first_picks(seen.parts, (), seen.result.labels)):
                 keep = tuple(dict.fromkeys(part.name for part in seen.parts if part.key in choice.picked))
         settings = Settings(values[: len(SWITCHES)], keep, opacity, cutout_options(*values[len(SWITCHES) :]))
         return gr.update(value=write_link(settings), visible=True)
 
 
 def _lost(said: Any) -> Any:
-    """What the stage is told if it shows a result that the server does not have: the browser sends the photo again."""
+    """Return the stage's value if it shows a result that the server no longer has: the browser sends the photo
+    again."""
     number = Choice.of(said).number
     return stage_news(number, lost=True) if number else gr.skip()
 
 
 def _color(options: CutoutOptions) -> str | None:
-    """The colour behind a cut-out, for the stage to draw."""
+    """Return the background colour for the stage to draw."""
     return options.background if isinstance(options.background, str) and options.background != "none" else None
 
 

@@ -55,11 +55,16 @@ def build(
             with gr.Tab(tr("Compare"), id="compare") as tab:
                 follow_photo(tab, _photo(page), compare_tab(segmenter, models))
             with gr.Tab(tr("About"), id="about"):
-                model, figures = about_tab(address)
+                model, figures = about_tab(address, segmenter.labels)
         tell(page, segmenter, Places(notice, model, figures, gr.HTML()))
         add_endpoints(segmenter, save_corrections)
+
+        def opened_by(request: gr.Request) -> Any:
+            query = dict(request.query_params)
+            return from_link(query, segmenter.labels) if query else gr.skip()
+
         private: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        opened = page.load(_opened, None, linked, **private)
+        opened = page.load(opened_by, None, linked, **private)
         opened.then(None, None, None, js="() => window.clothseg.begin()", **private)
     return page
 
@@ -67,11 +72,6 @@ def build(
 def _photo(page: gr.Blocks) -> Any:
     """Return the photo of the Segment tab."""
     return next(block for block in page.blocks.values() if block.elem_id == "photo")
-
-
-def _opened(request: gr.Request) -> Any:
-    query = dict(request.query_params)
-    return from_link(query) if query else gr.skip()
 
 
 def page_script() -> str:

@@ -1,4 +1,4 @@
-"""The list of what was found, beside the stage: a card for each part, with its picture, name and colours."""
+"""The list of found parts beside the stage: a card for each part, with picture, name and colours."""
 
 import base64
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ from clothseg.app import html
 from clothseg.app.components.parts import Part, mask_of_parts
 from clothseg.app.i18n import tr
 from clothseg.app.selection import of_group
-from clothseg.labels import GROUPS
+from clothseg.labels import LabelSet
 from clothseg.outputs.color_names import Color, dominant
 from clothseg.segmentation import Segmentation
 
 
 THUMBNAIL = 112
-"""Longest side of a card's picture, in pixels: twice what it is on the page, for screens with more of them."""
+"""Longest side of a card's picture in pixels: twice its size on the page, for high-resolution screens."""
 
 
 def cards(small: Segmentation, parts: Sequence[Part]) -> str:
-    """HTML of the list. Which cards are pressed is the browser's to say (`page/cards.js`).
+    """Return the HTML of the list. The browser decides which cards are pressed (`page/cards.js`).
 
     Args:
         small: the result at the size of the page's previews.
@@ -42,16 +42,17 @@ def cards(small: Segmentation, parts: Sequence[Part]) -> str:
         head = f"<h3>{title}</h3>" if people > 1 else ""
         label = title if people > 1 else tr("Items found")
         groups.append(f'{head}<div class="cards" role="group" aria-label="{label}">{made}</div>')
+    presets = _presets(parts, small.labels)
     return (
         f"<h2>{tr('Items found')} <small>{count}{told}</small></h2>"
-        f'<div class="presets" role="group" aria-label="{tr("Choose items")}">{_presets(parts)}</div>{"".join(groups)}'
+        f'<div class="presets" role="group" aria-label="{tr("Choose items")}">{presets}</div>{"".join(groups)}'
     )
 
 
-def _presets(parts: Sequence[Part]) -> str:
+def _presets(parts: Sequence[Part], labels: LabelSet) -> str:
     chosen: dict[str, list[str]] = {}
-    for group in GROUPS:
-        keys = of_group(group, parts)
+    for group in labels.groups:
+        keys = of_group(group, parts, labels)
         if keys and keys not in chosen.values():
             chosen[group] = keys
     everything = [part.key for part in parts]
@@ -65,22 +66,23 @@ def _presets(parts: Sequence[Part]) -> str:
 
 
 def _named(group: str) -> str:
-    return tr("Everything") if group == "Everything" else tr(group)
+    return tr("Everything") if group == "Everything" else html.class_name(group)
 
 
 def _card(part: Part, small: Segmentation) -> str:
     picture, colors = _picture(part, small)
     dots = "".join(f'<i style="background:{color.hex}"></i>' for color in colors)
     names = ", ".join(tr(color.name) for color in colors[:2])
+    swatch = html.swatch(part.name, small.labels)
     return (
-        f'<button type="button" class="thing" data-key="{part.key}" data-class="{part.name}" aria-pressed="false" '
-        f'title="{tr("Double click: only this")}"><img alt="" src="{picture}"><span>{html.swatch(part.name)}'
-        f"<b>{tr(part.name)}</b><small>{dots}{names}</small></span></button>"
+        f'<button type="button" class="thing" data-key="{part.key}" data-class="{escape(part.name)}" '
+        f'aria-pressed="false" title="{tr("Double click: only this")}"><img alt="" src="{picture}"><span>{swatch}'
+        f"<b>{html.class_name(part.name)}</b><small>{dots}{names}</small></span></button>"
     )
 
 
 def _picture(part: Part, small: Segmentation) -> tuple[str, tuple[Color, ...]]:
-    """A small picture of a part as a data: URL, and its colours."""
+    """Return a small picture of a part as a data: URL, and its colours."""
     mask = mask_of_parts(small, [part.key])
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
     if not width:

@@ -1,4 +1,4 @@
-"""Corrections that a visitor makes on the stage, applied to a result: all of them anew, in their order."""
+"""Apply a visitor's corrections on the stage to a result, always all of them in order."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +9,6 @@ from clothseg.app.components.parts import mask_of_parts
 from clothseg.app.photo_input import fitting_photo
 from clothseg.app.selection import PhotoResult
 from clothseg.errors import ConfigError
-from clothseg.labels import NAMES
 from clothseg.options import SegmentOptions
 from clothseg.postprocess.clicks import Click
 from clothseg.postprocess.strokes import Stroke
@@ -22,10 +21,10 @@ MOST = 500
 
 
 def corrected(segmenter: Segmenter, seen: PhotoResult, edits: Sequence[Mapping[str, Any]]) -> PhotoResult:
-    """A result with these corrections in place of those that it has.
+    """Return the result with these corrections instead of its present ones.
 
     Raises:
-        ConfigError: a correction is not as the stage makes them.
+        ConfigError: a correction does not have the stage's format.
     """
     if len(edits) > MOST:
         raise ConfigError(f"A photo can have {MOST} corrections, not {len(edits)}.")
@@ -44,10 +43,10 @@ def corrected(segmenter: Segmenter, seen: PhotoResult, edits: Sequence[Mapping[s
 
 
 def _without(segmenter: Segmenter, seen: PhotoResult, names: set[str]) -> Segmentation:
-    """The result before corrections, of a photo that lacks these classes."""
+    """Return the result before corrections for a photo without these classes."""
     if not names:
         return seen.base
-    options = SegmentOptions.of({"exclude": tuple(name for name in NAMES if name in names)}, seen.options)
+    options = SegmentOptions.of({"exclude": tuple(sorted(names))}, seen.options)
     photo = fitting_photo(seen.path)
     return replace(segmenter(seen.path if photo is None else photo, options), name=seen.base.name)
 

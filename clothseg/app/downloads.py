@@ -77,10 +77,10 @@ def save_masks_zip(result: Segmentation, masks: Mapping[str, Mask], options: Cut
     return str(path)
 
 
-def save_recolored(result: Segmentation, mask: Mask, color: str) -> str:
-    """Write the photo with a mask (H, W) bool in another colour as a PNG and return its path."""
+def save_recolored(result: Segmentation, which: Sequence[str | Mask], color: str) -> str:
+    """Write the photo with classes or masks (H, W) bool in another colour as a PNG and return its path."""
     path = new_file(result, "-recolored.png")
-    save_picture(result.recolor(mask, color), path, compress_level=1)
+    save_picture(result.recolor(which, color), path, compress_level=1)
     return str(path)
 
 
@@ -140,7 +140,9 @@ def save_items(result: Segmentation, items: Sequence[Item]) -> str:
     """Write the list of items as JSON and return its path."""
     path = new_file(result, "-items.json")
     with atomic_path(path) as file:
-        found = json.dumps(items_to_dict(items, result.name, result.notes), indent=2, ensure_ascii=False)
+        found = json.dumps(
+            items_to_dict(items, result.name, result.notes, result.labels), indent=2, ensure_ascii=False
+        )
         file.write_text(escaped(found), encoding="utf-8")
     return str(path)
 
@@ -150,7 +152,8 @@ def save_coco(result: Segmentation, items: Sequence[Item], polygons: bool = Fals
     path = new_file(result, "-coco.json")
     size = (result.photo.height, result.photo.width)
     with atomic_path(path) as file:
-        found = json.dumps(to_coco(items, size, result.name, polygons, result.model), ensure_ascii=False)
+        made = to_coco(items, size, result.name, polygons, result.model, result.labels)
+        found = json.dumps(made, ensure_ascii=False)
         file.write_text(escaped(found), encoding="utf-8")
     return str(path)
 

@@ -7,12 +7,12 @@ import gradio as gr
 
 from clothseg.app.endpoints import endpoint_functions
 from clothseg.app.limits import BATCH_QUEUE, MODEL_LIMIT, MODEL_QUEUE
-from clothseg.app.mcp import CLICK_SCHEMA, OLD_SWITCHES, OPTIONS_SCHEMA, PACKSHOT_SCHEMA, STROKE_SCHEMA, TRYON_SCHEMA
+from clothseg.app.mcp import OLD_SWITCHES, click_schema, options_schema, schema_of, stroke_schema
 from clothseg.app.photo_input import photo_input
 from clothseg.app.server.gradio_internals import accept_file_lists_in_mcp, file_list_schema, replace_schema
 from clothseg.batch.photo_files import KINDS
-from clothseg.labels import BACKGROUND, GROUPS, NAMES
-from clothseg.options import ENDPOINT_OPTIONS, Option, SegmentOptions, TryonOptions, options_of
+from clothseg.labels import LabelSet
+from clothseg.options import ENDPOINT_OPTIONS, Option, PackshotOptions, SegmentOptions, TryonOptions, options_of
 from clothseg.outputs.formats import FORMATS
 from clothseg.segmenter import Segmenter
 
@@ -27,12 +27,14 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
     accept_file_lists_in_mcp()
     functions = endpoint_functions(segmenter, save_corrections)
     trigger = gr.Button(visible=False)
-    look = [_switch(options_of(SegmentOptions)[name]) for name in ENDPOINT_OPTIONS]
+    known = segmenter.labels
+    names, options_json = (*known.groups, *known.names), options_schema(known)
+    look = [_switch(options_of(SegmentOptions)[name], known) for name in ENDPOINT_OPTIONS]
     old = [_flag(name) for name in OLD_SWITCHES]
     photo, classes, options = (
         _picture("photo"),
-        _some("classes", (*GROUPS, *NAMES)),
-        _object("options", OPTIONS_SCHEMA),
+        _some("classes", names),
+        _object("options", options_json),
     )
 
     def add(
@@ -44,14 +46,19 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         gr.api(functions[name], api_name=name, queue=False)
     overlay = gr.Image(label="overlay", type="filepath", visible=False)
     add("segment", [photo, *look, *old], [overlay, _file("label map"), _json("summary")])
-    corrections = [_objects("clicks", CLICK_SCHEMA), _objects("strokes", STROKE_SCHEMA), _picture("label_map")]
+    corrections = [
+        _objects("clicks", click_schema(known)),
+        _objects("strokes", stroke_schema(known)),
+        _picture("label_map"),
+    ]
     add("refine", [photo, *corrections, *look, *old], [overlay, _file("label map"), _json("summary")])
     add("cutout", [photo, classes, options, _picture("background"), *look, *old], [_file("cut-out")])
     add("masks", [photo, classes, options, *look, *old], [_files("masks")])
     part = _choice("part", options_of(TryonOptions)["part"].choices, "upper")
-    add("tryon", [photo, part, _object("options", TRYON_SCHEMA), *look, *old], [_file("mask"), _file("picture")])
+    tryon_object = _object("options", schema_of(TryonOptions, known))
+    add("tryon", [photo, part, tryon_object, *look, *old], [_file("mask"), _file("picture")])
     add("recolor", [photo, classes, _text("color"), *look, *old], [_file("picture")])
-    shot, cutout = _object("options", PACKSHOT_SCHEMA), _object("cutout", OPTIONS_SCHEMA)
+    shot, cutout = _object("options", schema_of(PackshotOptions, known)), _object("cutout", options_json)
     add("packshot", [photo, classes, shot, cutout, *look, *old], [_file("picture")])
     add(
         "items",
@@ -62,8 +69,8 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
     add("export", [photo, kind, classes, *look, _flag("polygons"), *old], [_file("annotations")])
     photos = _files("photos")
     replace_schema(photos, file_list_schema())
-    kinds, classes = _some("kinds", tuple(KINDS)), _some("classes", (*GROUPS, *NAMES))
-    cutouts, tryon = _object("options", OPTIONS_SCHEMA), _object("options", TRYON_SCHEMA)
+    kinds, classes = _some("kinds", tuple(KINDS)), _some("classes", names)
+    cutouts, tryon = _object("options", options_json), _object("options", schema_of(TryonOptions, known))
     add(
         "batch",
         [photos, kinds, classes, cutouts, *look, _flag("polygons"), tryon, *old],
@@ -116,7 +123,7 @@ def _objects(label: str, schema: dict[str, Any]) -> gr.JSON:
     return _object(label, {"type": "array", "items": schema})
 
 
-def _switch(option: Option) -> gr.Dropdown | gr.Checkbox:
+def _switch(option: Option, labels: LabelSet) -> gr.Dropdown | gr.Checkbox:
     if option.kind is tuple:
-        return _some(option.name, (*GROUPS, *NAMES[BACKGROUND + 1 :]))
+        return _some(option.name, (*labels.groups, *labels.foreground))
     return _choice(option.name, option.choices, option.default) if option.choices else _flag(option.name)

@@ -26,7 +26,6 @@ from clothseg.batch.photo_files import OutputSpec
 from clothseg.batch.to_zip import segment_to_zip
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
-from clothseg.labels import GROUPS, NAMES, hex_color
 from clothseg.options import CutoutOptions, PackshotOptions, SegmentOptions, TryonOptions
 from clothseg.outputs.items import items_to_dict
 from clothseg.outputs.recolor import parse_color
@@ -65,7 +64,7 @@ def endpoint_functions(segmenter: Segmenter, save_corrections: Path | None = Non
         photo: str | bytes | None,
         look: SegmentOptions = DEFAULT,
     ) -> tuple[str, str, dict[str, Any]]:
-        """Find clothes and body parts in a photo of a dressed person: 18 classes; left and right are the wearer's own.
+        """Find clothes and body parts in a photo of a dressed person; left and right are the wearer's own.
 
         Args:
             photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
@@ -210,7 +209,8 @@ def endpoint_functions(segmenter: Segmenter, save_corrections: Path | None = Non
         parse_color(color)
         names = _names(classes)
         result = run(photo, look)
-        return save_recolored(result, result.mask(*names), color)
+        result.mask(*names)  # rejects a call without a name
+        return save_recolored(result, names, color)
 
     @plain_errors
     @described
@@ -234,10 +234,10 @@ def endpoint_functions(segmenter: Segmenter, save_corrections: Path | None = Non
         """
         if options is not None and not isinstance(options, dict):
             raise ConfigError(f"The options of a packshot must be a JSON object, not {options!r}.")
-        names = _names(classes) or ["All garments"]
+        names = _names(classes)
         shot, made = PackshotOptions.of(options or {}), _cutout_options(cutout, None)
         result = run(photo, look)
-        return save_packshot(result, result.mask(*names), shot, made)
+        return save_packshot(result, result.mask(*(names or result.labels.garments)), shot, made)
 
     @plain_errors
     @described
@@ -269,7 +269,11 @@ def endpoint_functions(segmenter: Segmenter, save_corrections: Path | None = Non
         result = run(photo, look)
         found = result.items(*names)
         archive = save_items_zip(result, found, made, polygons) if cutouts else None
-        return items_to_dict(found, result.name, result.notes), save_coco(result, found, polygons), archive
+        return (
+            items_to_dict(found, result.name, result.notes, result.labels),
+            save_coco(result, found, polygons),
+            archive,
+        )
 
     @plain_errors
     @described
@@ -331,6 +335,7 @@ def endpoint_functions(segmenter: Segmenter, save_corrections: Path | None = Non
             tuple(_names(classes) or OutputSpec.classes),
             made,
             polygons,
+            labels=segmenter.labels,
             tryon=_tryon_options(tryon),
         )
         out = new_path("clothseg.zip")
@@ -344,20 +349,20 @@ def endpoint_functions(segmenter: Segmenter, save_corrections: Path | None = Non
 
     @described
     def labels() -> list[dict[str, Any]]:
-        """List the 18 classes of the label map.
+        """List the classes of the label map.
 
         Returns:
-            For each class its id (the pixel value), its name, its colour in overlays (#rrggbb), and its groups: All
-            garments, Upper, Lower, Shoes and accessories, Body.
+            For each class its id (the pixel value), its name, its colour in overlays (#rrggbb), and its groups, such
+            as All garments and Body.
         """
         return [
             {
                 "id": class_id,
                 "name": name,
-                "color": hex_color(name),
-                "groups": [group for group, names in GROUPS.items() if name in names],
+                "color": segmenter.labels.hex_color(name),
+                "groups": [group for group, names in segmenter.labels.groups.items() if name in names],
             }
-            for class_id, name in enumerate(NAMES)
+            for class_id, name in enumerate(segmenter.labels.names)
         ]
 
     @described

@@ -1,4 +1,4 @@
-"""The app's environment variables, all of which are read here; `app.py` says what each is for."""
+"""Read the app's environment variables; `app.py` describes them."""
 
 import os
 from collections.abc import Mapping
@@ -10,17 +10,15 @@ from clothseg.images.image_file import pixel_limit
 
 
 MAX_MEGABYTES = 4096
-"""Of uploads and results together, where CLOTHSEG_MAX_TEMP_MB does not say otherwise: an hour of a photo every second.
-"""
+"""Default of CLOTHSEG_MAX_TEMP_MB, for uploads and results together: enough for an hour with a photo every second."""
 
 GRADIO_DEFAULTS = {
     "GRADIO_ANALYTICS_ENABLED": "0",
-    # Of its own statistics, which nobody may see here, gradio makes a table anew after each call, of 10,000 calls at
-    # most.
+    # Gradio would convert its statistics of up to 10,000 calls to a table after each call, which nobody may see here.
     "GRADIO_ANALYTICS_MAX_EVENTS": "1",
     "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**9),
 }
-"""What gradio is to read when it is imported, unless the operator says otherwise."""
+"""Variables for Gradio's import, unless the operator sets others."""
 
 
 class ServerSettings(NamedTuple):
@@ -56,7 +54,7 @@ class ServerSettings(NamedTuple):
 
     @property
     def private(self) -> bool:
-        """Whether only this machine reaches the app."""
+        """Whether the app is reachable only from this machine."""
         return not self.space and self.host in ("127.0.0.1", "localhost", "::1")
 
 
@@ -64,7 +62,7 @@ def read_environment(environment: Mapping[str, str] = os.environ) -> ServerSetti
     """Read and check the variables; an empty one counts as not set.
 
     Raises:
-        ConfigError: a limit is no number, or out of range.
+        ConfigError: a limit is not a number, or out of range.
     """
 
     def get(name: str) -> str | None:
@@ -82,7 +80,7 @@ def read_environment(environment: Mapping[str, str] = os.environ) -> ServerSetti
         compare=tuple(filter(None, compared)),
         temp_bytes=_megabytes(get("CLOTHSEG_MAX_TEMP_MB")) * 2**20,
         temp_folder=get("GRADIO_TEMP_DIR"),
-        # A Space's container must answer from outside; on anybody's own machine the app is theirs alone.
+        # A Space's container must be reachable from outside; elsewhere the app is private by default.
         host=get("GRADIO_SERVER_NAME") or ("0.0.0.0" if space else "127.0.0.1"),  # noqa: S104
         port=get("GRADIO_SERVER_PORT") or "7860",
         space=space,

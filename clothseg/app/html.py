@@ -6,7 +6,7 @@ from html import escape
 from clothseg.app.i18n import LANGUAGES, NAME, percent, tr, use_language
 from clothseg.app.messages import localized
 from clothseg.batch.to_zip import Progress
-from clothseg.labels import BACKGROUND, LABEL2ID, NAMES, hex_color, ink
+from clothseg.labels import ATR, LabelSet
 from clothseg.models.loading import STATED
 from clothseg.outputs.comparison import Comparison
 
@@ -22,7 +22,7 @@ _HANGER = (
 
 def header() -> str:
     """Return the title, one sentence about the app, and links to the other languages."""
-    colors = [hex_color(name) for class_id, name in enumerate(NAMES) if class_id != BACKGROUND]
+    colors = [ATR.hex_color(name) for name in ATR.foreground]
     stops = [f"{color} {i / len(colors):.2%} {(i + 1) / len(colors):.2%}" for i, color in enumerate(colors)]
     links = "".join(
         f'<a href="?lang={code}" lang="{code}" hreflang="{code}">{_own_name(code)}</a>' for code in LANGUAGES
@@ -158,9 +158,15 @@ def _share(share: float) -> str:
     return f"&lt; {percent(0.001, 1)}" if 0 < share < 0.001 else percent(share, 1)
 
 
-def swatch(name: str) -> str:
+def swatch(name: str, labels: LabelSet) -> str:
     """Return a class's number on its colour."""
-    return f'<i class="swatch" style="background:{hex_color(name)};color:{ink(name)}">{LABEL2ID[name]}</i>'
+    style = f"background:{labels.hex_color(name)};color:{labels.ink(name)}"
+    return f'<i class="swatch" style="{style}">{labels.id_of(name)}</i>'
+
+
+def class_name(name: str) -> str:
+    """Return a class's name as HTML, in the reader's language if it has a translation; names come from models."""
+    return escape(tr(name))
 
 
 def footer(model: str, revision: str | None, license_note: str, notice: str = "") -> str:
@@ -196,8 +202,8 @@ def agreement(comparison: Comparison, first: str, second: str) -> str:
         second: name of the second result, as HTML.
     """
     rows = "".join(
-        f'<tr><th scope="row">{swatch(row.name)}{tr(row.name)}</th><td>{_share(row.first)}</td>'
-        f"<td>{_share(row.second)}</td>"
+        f'<tr><th scope="row">{swatch(row.name, comparison.labels)}{class_name(row.name)}</th>'
+        f"<td>{_share(row.first)}</td><td>{_share(row.second)}</td>"
         f'<td><span class="bar"><b style="width:{100 * row.overlap:.0f}%"></b></span>'
         f"{percent(row.overlap, 1)}</td></tr>"
         for row in comparison.classes
@@ -208,7 +214,20 @@ def agreement(comparison: Comparison, first: str, second: str) -> str:
         f'<th scope="col">{tr("Class")}</th><th scope="col">{tr("Area in {name}", name=first)}</th>'
         f'<th scope="col">{tr("Area in {name}", name=second)}</th>'
         f'<th scope="col">{tr("Overlap (IoU)")}</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        + _left_out(comparison, (first, second))
     )
+
+
+def _left_out(comparison: Comparison, names: tuple[str, str]) -> str:
+    """Return which classes of either model the other has no counterpart for."""
+    said = [
+        tr("Only {model} has: {classes}.", model=name, classes=escape(", ".join(map(tr, classes))))
+        for name, classes in zip(names, comparison.left_out, strict=True)
+        if classes
+    ]
+    if not said:
+        return ""
+    return f"<p>{tr('These classes were not compared.')} {' '.join(said)}</p>"
 
 
 def style() -> str:
@@ -219,7 +238,7 @@ def style() -> str:
 
 
 def _figure() -> str:
-    c = {name: hex_color(name) for name in NAMES}
+    c = {name: ATR.hex_color(name) for name in ATR.names}
     return f"""<svg class="figure" viewBox="0 0 120 260" aria-hidden="true">
 <path fill="{c["Hair"]}" d="M40 34c-3-30 43-30 40 0l3 22H37z"/>
 <path fill="{c["Face"]}" d="M46 32c0-16 28-16 28 0 0 12-5 22-14 22S46 44 46 32zM54 50h12v14H54z"/>

@@ -31,14 +31,15 @@ NAME = "English"
 _LATER = ""
 """Language of a page that is being built; it is replaced by each visitor's own."""
 
-_OPEN, _CLOSE = "\ue000", "\ue001"  # around a text that is to be translated: of the private use area
+_OPEN, _CLOSE = "\ue000", "\ue001"  # marks a text to be translated; from the private use area
 
 _language: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
 
 @cache
 def catalogue(language: str) -> Mapping[str, str]:
-    """English text -> the same in `language`; of English, only how the page calls what has another name in the API."""
+    """Return English text -> the same text in `language`; for English, only the page's names that differ from the
+    API's."""
     return dict(json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8")))
 
 

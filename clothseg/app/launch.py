@@ -33,7 +33,8 @@ from clothseg.batch.training_examples import check_examples_folder  # noqa: E402
 
 
 HEAD_START = 1.0
-"""Seconds that the model has before the page: most starts need no more, and wrong settings are found by then."""
+"""Seconds to wait for the model before the page starts; most starts need less, and wrong settings are found by then.
+"""
 
 
 def main(self_check: bool = False, save_corrections: Path | None = None, examples: Path | None = None) -> NoReturn:
@@ -61,11 +62,13 @@ def main(self_check: bool = False, save_corrections: Path | None = None, example
             check=self_check or settings.self_check,
             zero_gpu=settings.zero_gpu,
         )
-        # ZeroGPU takes over only what is loaded before the launch.
-        segmenter = load() if settings.zero_gpu else load_with_head_start(settings.model, load, HEAD_START)
+        # ZeroGPU takes over only models loaded before the launch.
+        segmenter = (
+            load() if settings.zero_gpu else load_with_head_start(settings.model, load, HEAD_START, settings.revision)
+        )
     except ClothsegError as error:
         sys.exit(f"The app cannot start: {error}")
-    # Whoever may name any model makes the server download it, or read its own disk.
+    # A visitor who may name any model makes the server download it, or read its own disk.
     models = Models(settings.compare, free=settings.private, device="cpu" if settings.zero_gpu else None)
     address = settings.space or f"http://127.0.0.1:{settings.port}"
     page = build(segmenter, examples, address, models, save_corrections)

@@ -6,7 +6,7 @@ from functools import wraps
 from inspect import Parameter, getdoc, isgeneratorfunction, signature
 from typing import Any
 
-from clothseg.labels import NAMES
+from clothseg.labels import LabelSet
 from clothseg.options import (
     ENDPOINT_OPTIONS,
     CutoutOptions,
@@ -20,43 +20,38 @@ from clothseg.outputs.formats import FORMATS
 from clothseg.postprocess.strokes import MAX_RADIUS
 
 
-OPTIONS_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {name: option.schema for name, option in options_of(CutoutOptions).items()},
-}
-"""JSON schema of `CutoutOptions`; a background picture is a separate parameter."""
+def schema_of(options: type[Any], labels: LabelSet) -> dict[str, Any]:
+    """Return the JSON schema of a class of options; `labels` are the served model's classes."""
+    properties = {name: option.schema(labels) for name, option in options_of(options).items()}
+    return {"type": "object", "properties": properties}
 
-TRYON_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {name: option.schema for name, option in options_of(TryonOptions).items()},
-}
-"""JSON schema of `TryonOptions`."""
 
-PACKSHOT_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {name: option.schema for name, option in options_of(PackshotOptions).items()},
-}
-"""JSON schema of `PackshotOptions`."""
+def options_schema(labels: LabelSet) -> dict[str, Any]:
+    """Return the JSON schema of `CutoutOptions`; a background picture is a separate parameter."""
+    return schema_of(CutoutOptions, labels)
 
-_LABEL = {"type": "string", "enum": list(NAMES)}
 
-CLICK_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {"x": {"type": "number"}, "y": {"type": "number"}, "label": _LABEL},
-    "required": ["x", "y", "label"],
-}
-"""JSON schema of a click of `/refine`."""
+def click_schema(labels: LabelSet) -> dict[str, Any]:
+    """Return the JSON schema of a click of `/refine`."""
+    label = {"type": "string", "enum": list(labels.names)}
+    return {
+        "type": "object",
+        "properties": {"x": {"type": "number"}, "y": {"type": "number"}, "label": label},
+        "required": ["x", "y", "label"],
+    }
 
-STROKE_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "points": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
-        "radius": {"type": "number", "minimum": 0, "maximum": MAX_RADIUS},
-        "label": _LABEL,
-    },
-    "required": ["points", "radius", "label"],
-}
-"""JSON schema of a stroke of `/refine`."""
+
+def stroke_schema(labels: LabelSet) -> dict[str, Any]:
+    """Return the JSON schema of a stroke of `/refine`."""
+    return {
+        "type": "object",
+        "properties": {
+            "points": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
+            "radius": {"type": "number", "minimum": 0, "maximum": MAX_RADIUS},
+            "label": {"type": "string", "enum": list(labels.names)},
+        },
+        "required": ["points", "radius", "label"],
+    }
 
 
 def _text(cls: "type[CutoutOptions | TryonOptions | PackshotOptions]", *leave_out: str) -> str:

@@ -53,7 +53,7 @@ MESSAGES = (
     "{name} is not in the local cache and the Hub cannot be reached; check the network and HF_HUB_OFFLINE, or give a "
     "folder.",
     "{name} contains no config.json; use a model saved by save_pretrained.",
-    "{name} has {number} classes, not ATR's 18{details}; choose a model with ATR's classes.",
+    "The labels of {name} cannot be used: {problem}",
     "{error} Meanwhile the weights that come with the app are used.",
     # Last, because it fits most messages.
     "{name}: {message}",

@@ -1,6 +1,6 @@
-"""Which model the app serves: the one that was named, or the embedded one when the Hub does not give that.
+"""Load the app's model: the configured one, or the embedded one if the Hub cannot deliver it.
 
-It is loaded while the page is there already: from the Hub that takes as long as the download does.
+The page is available while the model is loading, since a download may take long.
 """
 
 import sys
@@ -8,12 +8,15 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
 from clothseg.app import zerogpu
 from clothseg.errors import ClothsegError
+from clothseg.labels import ATR, LabelSet
 from clothseg.models import hub
+from clothseg.models.loading import read_label_set
 from clothseg.segmentation import Segmentation
 from clothseg.segmenter import Segmenter
 
@@ -22,14 +25,16 @@ class LazySegmenter:
     """Stands for a segmenter that another thread still loads. It can be used at once: each use waits for the model.
 
     Attributes:
+        labels: Label set of the model, as far as it is known.
         asked: What is being loaded, as strangers may see it; None is the embedded model.
         loaded: Done when it is there, or when there will be none; its error is then also that of each use.
     """
 
     def __init__(self, name: str | None, load: Callable[[], Segmenter]) -> None:
-        """Begin to load; `name` is a Hub name, a folder, or None for the embedded model."""
+        """Start loading; `name` is a Hub name, a folder, or None for the embedded model."""
         self.asked = name if name is None or hub.is_hub_name(name) else Path(name).resolve().name
         self.loaded: Future[Segmenter] = Future()
+        self.stated = ATR
         self._began = time.monotonic()
         threading.Thread(target=self._load, args=(load,), daemon=True).start()  # no reason not to end the app
 
@@ -40,45 +45,59 @@ class LazySegmenter:
             self.loaded.set_exception(error)
 
     def __call__(self, *args: Any, **options: Any) -> Segmentation:
-        """As `Segmenter.__call__`."""
+        """Call the segmenter, after waiting for it."""
         return self.loaded.result()(*args, **options)
 
     def batch(self, *args: Any, **options: Any) -> list[Segmentation]:
-        """As `Segmenter.batch`."""
+        """Call `Segmenter.batch`, after waiting for the model."""
         return self.loaded.result().batch(*args, **options)
 
     def __getattr__(self, name: str) -> Any:
-        """All else that a segmenter has; Python asks here for what this class has not."""
-        if name.startswith("__") or "loaded" not in vars(self):  # an attribute of the language, or of a copy
+        """Return any other attribute of the segmenter; Python calls this for missing attributes."""
+        if name.startswith("__") or "loaded" not in vars(self):  # a special attribute, or one used by copying
             raise AttributeError(name)
         return getattr(self.loaded.result(), name)
 
     @property
+    def labels(self) -> LabelSet:
+        """That of the model if it is there, else what its configuration states."""
+        done = self.loaded.done() and self.loaded.exception() is None
+        return self.loaded.result().labels if done else self.stated
+
+    @property
     def seconds(self) -> float:
-        """Since it began to load."""
+        """Seconds since loading started."""
         return time.monotonic() - self._began
 
 
-def load_with_head_start(name: str | None, load: Callable[[], Segmenter], seconds: float) -> Segmenter:
-    """What `load` gives, if it takes no longer than `seconds`; else a `LazySegmenter`, which serves as one.
+def load_with_head_start(
+    name: str | None, load: Callable[[], Segmenter], seconds: float, revision: str | None = None
+) -> Segmenter:
+    """Return the result of `load` if it takes at most `seconds`; else a `LazySegmenter`, which waits for it.
+
+    Its label set is read from the configuration, since the page is built for it.
 
     Raises:
-        ClothsegError: of `load`, within that time.
+        ClothsegError: raised by `load` within that time.
     """
     lazy = LazySegmenter(name, load)
     wait([lazy.loaded], seconds)
-    return lazy.loaded.result() if lazy.loaded.done() else cast(Segmenter, lazy)
+    if lazy.loaded.done():
+        return lazy.loaded.result()
+    with suppress(ClothsegError):  # loading tells of it, and serves the embedded model instead
+        lazy.stated = read_label_set(name, revision)
+    return cast(Segmenter, lazy)
 
 
 def failure(segmenter: Segmenter | LazySegmenter) -> BaseException | None:
-    """Why there will be no model; None if it is there, or may still come."""
+    """Return why the model cannot be loaded; None if it is loaded or still loading."""
     if isinstance(segmenter, LazySegmenter) and segmenter.loaded.done():
         return segmenter.loaded.exception()
     return None
 
 
 def pending(segmenter: Segmenter | LazySegmenter) -> LazySegmenter | None:
-    """The segmenter, if it is still being loaded."""
+    """Return the segmenter if it is still loading."""
     return segmenter if isinstance(segmenter, LazySegmenter) and not segmenter.loaded.done() else None
 
 

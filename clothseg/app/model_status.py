@@ -1,4 +1,4 @@
-"""What the page says of its model: from the first if it is loaded, else as soon as it is, on open pages too."""
+"""Show the model's name and state on the page; pages opened while it is loading are updated."""
 
 from typing import Any, NamedTuple
 
@@ -14,11 +14,11 @@ from clothseg.segmenter import Segmenter
 
 
 ASK_SECONDS = 2
-"""Between two questions of a page whether the model is there."""
+"""Seconds between a page's checks whether the model is loaded."""
 
 
 class Places(NamedTuple):
-    """Components that tell of the model: a notice while it is loaded, and afterwards what is known of it."""
+    """Components that show the model: a notice while it is loading, and its details afterwards."""
 
     notice: gr.HTML
     facts: gr.HTML
@@ -45,7 +45,7 @@ def tell(page: Page, segmenter: Segmenter, places: Places) -> None:
             with deferred():
                 _write(places, _news(segmenter))
             watch.active = False
-            page.config = render_config(page)  # for pages that are opened from now on
+            page.config = render_config(page)  # for pages opened later
 
     watch.tick(ask, None, [watch, *places], queue=False, show_progress="hidden", api_visibility="private")
     coming.loaded.add_done_callback(renew)

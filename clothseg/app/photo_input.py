@@ -43,9 +43,10 @@ def plain_errors(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def fitting_photo(path: str | bytes) -> Image.Image | None:
-    """A JPEG of more pixels than are allowed, reduced; None for all else, which is used or refused as it is.
+    """Return a reduced copy of a JPEG with more pixels than allowed; None for other files, which are used or rejected
+    unchanged.
 
-    Only JPEG is decoded at a half of its size without much memory.
+    Only JPEG can be decoded at a reduced size without much memory.
 
     Raises:
         ImageError: the photo cannot be used.

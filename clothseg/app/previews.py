@@ -33,6 +33,7 @@ def reduced(result: Segmentation) -> Segmentation:
         photo.resize(size, Image.Resampling.BICUBIC, reducing_gap=2),
         at_size(result.label_map),
         person_map=None if result.person_map is None else at_size(result.person_map),
+        labels=result.labels,
     )
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from PIL import Image
 
-from clothseg.app.components.parts import Part, find_parts, key_of, mask_of_parts
+from clothseg.app.components.parts import Part, class_of, find_parts, key_of, mask_of_parts
 from clothseg.app.components.stage import save_photo
 from clothseg.app.downloads import save_preview
 from clothseg.app.previews import reduced, reduction
 from clothseg.app.settings import cutout_values, read_link, scaled
-from clothseg.labels import BACKGROUND, GROUPS, NAMES
+from clothseg.labels import ATR, LabelSet
 from clothseg.options import CutoutOptions, SegmentOptions
 from clothseg.outputs.items import Item
 from clothseg.segmentation import Segmentation
@@ -108,7 +108,7 @@ class Choice:
             number if isinstance(number, int) else 0,
             tuple(key for key in _list(sent.get("picked")) if isinstance(key, str)),
             tuple(dict(edit) for edit in _list(sent.get("edits")) if isinstance(edit, Mapping)),
-            tuple(name for name in _list(sent.get("classes")) if name in NAMES),
+            tuple(class_of(key) for key in _list(sent.get("classes")) if isinstance(key, str)),
             opacity if isinstance(opacity, int | float) and 0 <= opacity <= 1 else None,
             sent.get("restoring") is True,
         )
@@ -118,17 +118,17 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def from_link(query: Mapping[str, str]) -> list[Any]:
+def from_link(query: Mapping[str, str], labels: LabelSet = ATR) -> list[Any]:
     """Return the values of the components that a link sets, in the order of `segment_tab`."""
-    settings = read_link(query)
+    settings = read_link(query, labels)
     return [*settings.ticks, *cutout_values(settings.cutout), list(settings.keep)]
 
 
-def first_picks(parts: Sequence[Part], names: Sequence[str]) -> list[str]:
+def first_picks(parts: Sequence[Part], names: Sequence[str], labels: LabelSet) -> list[str]:
     """Return the keys of the parts to pick in a new photo: those of the classes `names`, else all garments, else all
     parts."""
     chosen = [part.key for part in parts if part.name in names]
-    return chosen or of_group("All garments", parts) or [part.key for part in parts]
+    return chosen or [part.key for part in parts if part.name in labels.garments] or [part.key for part in parts]
 
 
 def carried(parts: Sequence[Part], picked: Sequence[str]) -> list[str]:
@@ -138,13 +138,13 @@ def carried(parts: Sequence[Part], picked: Sequence[str]) -> list[str]:
     class.
     """
     known = {part.key for part in parts}
-    classes = {key.partition("/")[0] for key in picked if key not in known}
+    classes = {class_of(key) for key in picked if key not in known}
     return [part.key for part in parts if part.key in picked or part.name in classes]
 
 
-def of_group(group: str, parts: Sequence[Part]) -> list[str]:
-    """Return the keys of the parts that belong to the preset `group`."""
-    return [part.key for part in parts if part.name in GROUPS[group]]
+def of_group(group: str, parts: Sequence[Part], labels: LabelSet) -> list[str]:
+    """Return the keys of the parts that belong to the preset `group` of the label set."""
+    return [part.key for part in parts if part.name in labels.groups.get(group, ())]
 
 
 def cutout_of(result: Segmentation, picked: Sequence[str], options: CutoutOptions) -> Image.Image:
@@ -163,7 +163,7 @@ def preview_of(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions)
 
 def items_of(result: Segmentation, picked: Sequence[str] | None = None) -> tuple[Item, ...]:
     """Return the items of a result, or those of the parts with the keys `picked`, numbered from 1."""
-    items = result.items(*NAMES[BACKGROUND + 1 :])
+    items = result.items(*result.labels.foreground)
     if picked is None:
         return items
     told_apart = result.person_map is not None

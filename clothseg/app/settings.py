@@ -6,14 +6,14 @@ from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import gradio as gr
 
 from clothseg.app.i18n import tr
 from clothseg.app.photo_input import photo_input
 from clothseg.errors import ClothsegError
-from clothseg.labels import NAMES
+from clothseg.labels import ATR, LabelSet
 from clothseg.options import MAX_FEATHER, MAX_GROWTH, CutoutOptions, SegmentOptions, options_of
 
 
@@ -217,7 +217,7 @@ def cutout_values(options: CutoutOptions) -> list[Any]:
     ]
 
 
-def read_link(query: Mapping[str, str]) -> Settings:
+def read_link(query: Mapping[str, str], labels: LabelSet = ATR) -> Settings:
     """Return the settings in a link's query; unknown or invalid values are replaced by the defaults."""
     defaults = Settings()
     query = {SegmentOptions.RENAMED.get(name, name): value for name, value in query.items()}
@@ -225,7 +225,7 @@ def read_link(query: Mapping[str, str]) -> Settings:
         {str(switch.on).lower(): True, str(switch.off).lower(): False}.get(query.get(switch.option, ""), switch.ticked)
         for switch in SWITCHES
     )
-    keep = tuple(name for name in query.get("keep", "").split(",") if name in NAMES)
+    keep = tuple(name for name in map(unquote, query.get("keep", "").split(",")) if name in labels.names)
     opacity = defaults.opacity
     with suppress(ValueError):
         given = float(query.get("opacity", opacity))
@@ -254,7 +254,7 @@ def write_link(settings: Settings) -> str:
         if tick != switch.ticked
     }
     if settings.keep:
-        query["keep"] = ",".join(settings.keep)
+        query["keep"] = ",".join(quote(name, safe="") for name in settings.keep)
     if settings.opacity != OPACITY:
         query["opacity"] = f"{settings.opacity:g}"
     for field in fields(CutoutOptions):

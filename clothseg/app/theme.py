@@ -1,11 +1,12 @@
-"""The page's gradio theme; what a theme cannot say is in ui.css."""
+"""The page's Gradio theme; ui.css has what a theme cannot set."""
 
 import gradio as gr
 
 
 def paper_and_ink() -> gr.themes.Base:
-    """Paper and ink, so that nearly all colour on the page is the photo's and the palette's."""
-    # Fonts that gradio serves itself: a web font would make the page wait for another host. Weight 700 for bold,
+    """Return a theme in neutral colours, so that nearly all colour on the page comes from the photo and the
+    palette."""
+    # Fonts that Gradio serves itself, since a web font would make the page wait for another host. Weight 700 for bold,
     # because the 600 of these files lack most letters.
     text, code = (gr.themes.LocalFont(name, weights=(400, 700)) for name in ("IBM Plex Sans", "IBM Plex Mono"))
     ink, paper = "*neutral_900", "*neutral_100"

@@ -1,4 +1,4 @@
-"""gradio's Blocks with languages, and with support for calls written for an older version of the app."""
+"""Gradio's Blocks with languages, and with support for calls written for an older version of the app."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class Page(gr.Blocks):
 
     @property
     def config(self) -> Any:
-        """The configuration sent to a browser; gradio reads it while it answers that browser's request."""
+        """The configuration sent to a browser; Gradio reads it while answering that browser's request."""
         language, (written, said) = current(), self._config
         if language not in said:
             said[language] = resolve(written)
@@ -28,12 +28,12 @@ class Page(gr.Blocks):
 
     @config.setter
     def config(self, config: Any) -> None:
-        self._config: tuple[Any, dict[str, Any]] = config, {}  # as it was built, and by language
+        self._config: tuple[Any, dict[str, Any]] = config, {}  # as built, and translated, by language
 
     def launch(self, *args: Any, app_kwargs: dict[str, Any] | None = None, **options: Any) -> Any:
         """Launch with middleware that detects the language of requests."""
         of_server = dict(app_kwargs or {})
-        # The limits that were given stand before what computes.
+        # The given limits come first.
         given = of_server.get("middleware", [])
         of_server["middleware"] = [Middleware(Listener), Middleware(LinkPreview), *given, Middleware(LazyFiles)]
         return super().launch(*args, app_kwargs=of_server, **options)
@@ -44,19 +44,19 @@ class Page(gr.Blocks):
         one = request[0] if isinstance(request, list) else request
         with use_language(current() if one is None else preferred(one.query_params, one.headers)):
             answer = await super().process_api(*args, **kwargs)
-            return answer | {"data": resolve(answer["data"])}  # components that change may tell their labels anew
+            return answer | {"data": resolve(answer["data"])}  # changed components may send their labels again
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
-        """Fill what a call lacks with the parameters' first values."""
+        """Fill in missing parameters of a call with their default values."""
         missing = [getattr(block, "value", None) for block in block_fn.inputs[len(inputs) :]]
         return await super().preprocess_data(block_fn, [*inputs, *missing], *args, **kwargs)
 
 
 class Listener:
-    """ASGI middleware: requests are answered in the language that they ask for."""
+    """ASGI middleware that answers requests in the requested language."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Stand before `app`."""
+        """Wrap `app`."""
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

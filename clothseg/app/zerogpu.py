@@ -38,7 +38,7 @@ class ZeroGpuEngine(Engine):
     def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         try:
             return self._gpu(pixels)
-        except Exception as error:  # no quota, no GPU free, a worker that died, an API that does not answer
+        except Exception as error:  # no quota, no free GPU, a dead worker, an API that does not answer
             reason = getattr(error, "title", None) or type(error).__name__
             out_of_quota = "quota" in f"{reason} {error}".lower()
             if not out_of_quota:

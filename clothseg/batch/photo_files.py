@@ -14,7 +14,8 @@ from clothseg.batch.worker_pool import WorkerPool
 from clothseg.errors import ClothsegError, ConfigError
 from clothseg.images.file_names import escaped, system_path
 from clothseg.images.sources import Source
-from clothseg.labels import NAMES, class_names
+from clothseg.labels import ATR, LabelSet
+from clothseg.options import SegmentOptions
 from clothseg.pipelining import in_order
 
 
@@ -48,8 +49,13 @@ in theirs, and try-on files one for masks and one for pictures."""
 THREADS = 2
 """Least number of photos in progress: while the network computes one, the other is read or written."""
 
-COLUMNS = ("photo", "files", "error", "width", "height", "rotation", "notes", "uncertainty", *NAMES)
-"""Columns of the table: the photo's name, the name of its files without suffix, its error, and shares (0..1)."""
+_COLUMNS = ("photo", "files", "error", "width", "height", "rotation", "notes", "uncertainty")
+
+
+def columns(labels: LabelSet) -> tuple[str, ...]:
+    """Return the columns of the table: the photo's name, the name of its files without suffix, its error and others,
+    and the share (0..1) of each class."""
+    return (*_COLUMNS, *labels.names)
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ class OutputSpec:
         tryon: options of try-on masks; None is the default.
         packshot: options of packshots; None is the default.
         grey: write label maps as grey PNGs without a palette: `Segmentation.label_picture`.
+        labels: the model's classes.
 
     Raises:
         ConfigError: no kind, or an unknown one.
@@ -77,12 +84,13 @@ class OutputSpec:
     grey: bool = False
     tryon: "TryonOptions | None" = None
     packshot: "PackshotOptions | None" = None
+    labels: LabelSet = ATR
 
     def __post_init__(self) -> None:
         unknown = [kind for kind in self.kinds if kind not in KINDS]
         if unknown or not self.kinds:
             raise ConfigError(f"Choose what to write from {', '.join(KINDS)}, not {', '.join(unknown) or 'nothing'}.")
-        object.__setattr__(self, "classes", class_names(self.classes))
+        object.__setattr__(self, "classes", self.labels.class_names(self.classes))
 
 
 _Make = Callable[[Path | bytes, PurePosixPath], tuple[dict[str, bytes], dict[str, Any]]]
@@ -115,7 +123,9 @@ def outcomes(
 
     Raises:
         ConfigError: a wrong option, which would affect all photos.
+        UnknownClassError: an unknown class to exclude.
     """
+    SegmentOptions.of(options).excluded_ids(segmenter.labels)
     given_up = Event()
     make: _Make
     if isinstance(segmenter, WorkerPool):
@@ -226,12 +236,12 @@ def encoded(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | N
         return atomic_files.encoded(result.overlay(), "JPEG", quality=90)
     things = result.items(*wanted.classes)
     if kind == "items":
-        found = items.items_to_dict(things, result.name, result.notes)
+        found = items.items_to_dict(things, result.name, result.notes, result.labels)
         return escaped(json.dumps(found, indent=2, ensure_ascii=False)).encode()
     return result.encoded(kind, things, path, wanted.polygons)
 
 
-def line(source: Source, summary: dict[str, Any], error: str = "") -> dict[str, Any]:
+def line(source: Source, summary: dict[str, Any], error: str = "", labels: LabelSet = ATR) -> dict[str, Any]:
     """Return a photo's line of the table, from its summary or its error."""
     found: dict[str, Any] = {"photo": _harmless(source.name.as_posix()), "error": _harmless(error)}
     if error:
@@ -241,12 +251,12 @@ def line(source: Source, summary: dict[str, Any], error: str = "") -> dict[str, 
     # Summaries that an earlier release left in a folder lack these.
     found |= {"rotation": summary.get("rotation", 0), "notes": " ".join(summary.get("notes", []))}
     found["uncertainty"] = summary.get("uncertainty")
-    return found | {name: shares.get(name, 0) for name in NAMES}
+    return found | {name: shares.get(name, 0) for name in labels.names}
 
 
-def write_table(stream: IO[str], lines: Iterable[dict[str, Any]]) -> None:
+def write_table(stream: IO[str], lines: Iterable[dict[str, Any]], labels: LabelSet = ATR) -> None:
     """Write lines as CSV with a header; open `stream` with newline="" and UTF-8."""
-    table = csv.DictWriter(stream, COLUMNS)
+    table = csv.DictWriter(stream, columns(labels))
     table.writeheader()
     table.writerows(lines)
 

@@ -20,7 +20,6 @@ from clothseg.batch.photo_files import OutputSpec, outcomes
 from clothseg.errors import ConfigError, HubError, UsageError, needs_extra
 from clothseg.images.dataset_folder import LAYOUTS, read_split, split_names, split_names_on_disk
 from clothseg.images.sources import Source
-from clothseg.labels import NAMES
 from clothseg.models.hub import with_retries
 from clothseg.models.hub_errors import explain, explain_write
 
@@ -227,7 +226,7 @@ def _segmented(
     """Yield each row to write, or None and why it is left out."""
     from tqdm.auto import tqdm
 
-    with closing(outcomes(segmenter, photos, OutputSpec(("labels",)), options)) as results:
+    with closing(outcomes(segmenter, photos, OutputSpec(("labels",), labels=segmenter.labels), options)) as results:
         for outcome in tqdm(results, unit=" photos", disable=quiet):
             if outcome.error:
                 yield None, outcome.error
@@ -262,7 +261,7 @@ def _push(folder: Path, about: dict[str, Any], segmenter: "Segmenter | WorkerPoo
 
     def upload() -> None:
         if not api.file_exists(target, "README.md", repo_type="dataset"):  # else it is its owner's
-            classes = ", ".join(f"{number} {label}" for number, label in enumerate(NAMES))
+            classes = ", ".join(f"{number} {label}" for number, label in enumerate(segmenter.labels.names))
             text = CARD.format(
                 target=target,
                 origin=_origin(**about),

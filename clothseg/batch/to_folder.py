@@ -137,9 +137,11 @@ class OutputFolder:
         with atomic_path(table) as file, file.open("w", newline="", encoding="utf-8") as stream:
             found = ((source, problems.get(source.files, "")) for source in sources)
             lines = (
-                line(source, self._summary(source), error) for source, error in found if error or self.holds(source)
+                line(source, self._summary(source), error, self.wanted.labels)
+                for source, error in found
+                if error or self.holds(source)
             )
-            write_table(stream, by_uncertainty(lines) if self.sort == "uncertainty" else lines)
+            write_table(stream, by_uncertainty(lines) if self.sort == "uncertainty" else lines, self.wanted.labels)
         if processes == 1:
             self._write_merged()
             return table
@@ -159,12 +161,13 @@ class OutputFolder:
             form = FORMATS[kind]
             if form.extra:
                 with atomic_path(self.path / extra_path(kind)) as file:
-                    file.write_text(extra_text(kind), encoding="utf-8")
+                    file.write_text(extra_text(kind, self.wanted.labels), encoding="utf-8")
             if form.merged:
                 paths = [self.path / kind / system_path(f"{name}{form.suffix}") for name in names]
                 paths = [path for path in paths if path.exists()]  # another process's table may name more
                 with atomic_path(self.path / form.merged) as file, file.open("w", encoding="utf-8") as stream:
-                    write_merged(kind, stream, partial(_texts, paths), self.about.get("model"))
+                    model = self.about.get("model")
+                    write_merged(kind, stream, partial(_texts, paths), model, self.wanted.labels)
 
     def _part(self, rank: int, processes: int) -> Path:
         return self.path / f"results-{rank}-of-{processes}.csv"

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from clothseg.batch.photo_files import COLUMNS, KINDS, OutputSpec, kind_of, line, outcomes
+from clothseg.batch.photo_files import KINDS, OutputSpec, columns, kind_of, line, outcomes
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import atomic_path, clear_leftovers
 from clothseg.images.file_names import escaped
@@ -84,7 +84,7 @@ def segment_to_zip(
         ConfigError: no photos, a path that does not exist, a damaged ZIP, more than the limits allow, a wrong option,
             or a full disk.
     """
-    wanted, limits, out = wanted or OutputSpec(), limits or Limits(), Path(out)
+    wanted, limits, out = wanted or OutputSpec(labels=segmenter.labels), limits or Limits(), Path(out)
     with collected(map(Path, sources), unpack=True, limits=limits) as photos:
         if not photos:
             raise ConfigError("No photos were given; add photos or a ZIP of photos.")
@@ -94,7 +94,7 @@ def segment_to_zip(
             )
         yield Progress(0, len(photos))
         text = StringIO(newline="")
-        table = csv.DictWriter(text, COLUMNS)
+        table = csv.DictWriter(text, columns(wanted.labels))
         table.writeheader()
         clear_leftovers(out.parent)
         try:
@@ -116,7 +116,7 @@ def segment_to_zip(
                     for folder, content in files.items():
                         # stored: PNG and JPEG are packed already
                         archive.writestr(f"{folder}/{photo.files.as_posix()}{KINDS[kind_of(folder)]}", content)
-                    table.writerow(line(photo, summary, problem))
+                    table.writerow(line(photo, summary, problem, wanted.labels))
                     yield Progress(done, len(photos), escaped(photo.name.as_posix()), problem)
                     if stop is not None and stop():
                         break
@@ -124,10 +124,10 @@ def segment_to_zip(
                     about = zipfile.ZipInfo(FORMATS[kind].merged or "", time.localtime()[:6])
                     about.compress_type = zipfile.ZIP_DEFLATED
                     with archive.open(about, "w", force_zip64=True) as file, TextIOWrapper(file, "utf-8") as stream:
-                        write_merged(kind, stream, partial(_read, spool), segmenter.name)
+                        write_merged(kind, stream, partial(_read, spool), segmenter.name, wanted.labels)
                 for kind in wanted.kinds:
                     if kind in FORMATS and FORMATS[kind].extra:
-                        archive.writestr(extra_path(kind), extra_text(kind), zipfile.ZIP_DEFLATED)
+                        archive.writestr(extra_path(kind), extra_text(kind, wanted.labels), zipfile.ZIP_DEFLATED)
                 archive.writestr(TABLE, text.getvalue(), zipfile.ZIP_DEFLATED)
         except OSError as error:
             why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or error

@@ -57,6 +57,7 @@ class WorkerPool:
         name: Name of the model, as in `Segmenter.name`.
         revision: Commit of a model from the Hub, else None.
         license_note: One sentence on the licence of the weights.
+        labels: the model's label set.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class WorkerPool:
         name_or_path = None if name_or_path is None else str(name_or_path)
         loaded = load(name_or_path, revision, token)
         self.name, self.revision, self.license_note = loaded.name, loaded.revision, loaded.license_note
+        self.labels = loaded.labels
         self._model = {"name_or_path": name_or_path, "revision": loaded.revision or revision, "token": token}
         self._model |= {"device": device, "engine": engine, "precision": precision}
         self._closed, self._turn = False, threading.Lock()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clothseg.errors import ConfigError, ImageError, UnknownClassError, UsageError
-from clothseg.labels import GROUPS
+from clothseg.labels import GROUPS, LabelSet
 from clothseg.options import CutoutOptions, Option, PackshotOptions, SegmentOptions, TryonOptions, options_of
 
 
@@ -20,6 +20,18 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """Add `--model` and `--revision`."""
     parser.add_argument("--model", help="Hub id or folder; default: the model that comes with clothseg")
     parser.add_argument("--revision", help="branch, tag or commit of the model on the Hub")
+
+
+def labels_of(arguments: argparse.Namespace) -> LabelSet:
+    """Return the label set of the model that `add_model`'s arguments name, without loading the model.
+
+    Raises:
+        HubError: the model does not exist or is not accessible, or the Hub cannot be reached.
+        ModelError: its labels cannot be used.
+    """
+    from clothseg.models.loading import read_label_set
+
+    return read_label_set(arguments.model, arguments.revision)
 
 
 def add_layout(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +69,8 @@ def add_keep(parser: argparse.ArgumentParser, of: str) -> None:
         nargs="+",
         metavar="CLASS",
         default=["All garments"],
-        help=f"classes or groups of classes ({', '.join(GROUPS)}) to keep in {of}; default: All garments",
+        help=f"classes or groups of classes ({', '.join(GROUPS)}) to keep in {of}; other models have other ones; "
+        "default: All garments",
     )
 
 

@@ -25,6 +25,7 @@ from clothseg.commands.common import (
     add_tryon_options,
     as_usage,
     cutout_options,
+    labels_of,
     packshot_options,
     segment_options,
     tryon_options,
@@ -32,6 +33,7 @@ from clothseg.commands.common import (
 from clothseg.errors import ConfigError, UsageError
 from clothseg.images.sources import Source, collected
 from clothseg.options import MASK_OPTIONS, PackshotOptions, TryonOptions, options_of
+from clothseg.postprocess.requirements import missing_rules
 
 
 if TYPE_CHECKING:
@@ -111,8 +113,11 @@ def run(arguments: argparse.Namespace) -> int:
     """
     rank, processes = _processes()
     _check(arguments)
+    labels = labels_of(arguments)
     with as_usage():
-        segment_options(arguments)
+        segment_options(arguments).excluded_ids(labels)
+    if rank == 0:
+        sys.stderr.writelines(f"{sentence}\n" for sentence in missing_rules(labels))
     if arguments.dataset:
         return _segment_dataset(arguments, rank, processes)
     with ExitStack() as stack:
@@ -125,6 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
                 arguments.grey,
                 tryon_options(arguments),
                 packshot_options(arguments),
+                labels,
             )
             leave_out = _ours(arguments.out, arguments.paths)
             photos = stack.enter_context(collected(arguments.paths, leave_out=leave_out, unpack=arguments.zip))

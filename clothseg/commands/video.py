@@ -25,10 +25,10 @@ from clothseg.commands.common import (
     add_segment_options,
     as_usage,
     cutout_options,
+    labels_of,
     segment_options,
 )
 from clothseg.errors import UsageError
-from clothseg.labels import class_names
 from clothseg.options import VIDEO_OPTIONS
 from clothseg.video.reader import FORMATS_TEXT, MAX_PIXELS, MAX_SECONDS, Clip, import_av, open_clip
 
@@ -94,8 +94,10 @@ def run(arguments: argparse.Namespace) -> int:
         ClothsegError: the model cannot be loaded.
     """
     out: Path = arguments.out
+    labels = labels_of(arguments)
     with as_usage():
-        keep, cutout = class_names(arguments.keep), cutout_options(arguments)
+        keep, cutout = labels.class_names(arguments.keep), cutout_options(arguments)
+        segment_options(arguments).excluded_ids(labels)
     kind = _kind(out, arguments.write, cutout.background != "none")
     given = [name for name in CUTOUT if getattr(arguments, name, None)]
     if given and kind != "cutout":
@@ -159,7 +161,7 @@ def _picture(result: "Segmentation", wanted: _Wanted) -> "Image.Image":
     from clothseg.outputs.render import palette_image
 
     if wanted.kind == "labels":
-        return palette_image(result.label_map)
+        return palette_image(result.label_map, result.labels)
     return result.overlay() if wanted.kind == "overlay" else result.cutout(*wanted.keep, options=wanted.cutout)
 
 

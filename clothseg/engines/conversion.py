@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from transformers import PreTrainedModel
 
 from clothseg.errors import ModelError
 from clothseg.models.decode_head import fuse_for_inference
@@ -24,13 +23,20 @@ class Network(nn.Module):
     """A model with tensors as input and output, rewritten for inference in place (see
     `clothseg.models.decode_head.fuse_for_inference`)."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(self, model: nn.Module, only_size: tuple[int, int] | None = None) -> None:
+        """Rewrite a model.
+
+        Args:
+            model: of transformers.
+            only_size: (h, w) of its input if it takes no other; None for any.
+        """
         super().__init__()
+        self.only_size = only_size
         self.model = fuse_for_inference(model)
         self.eval()
 
     def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """Compute logits (N, 18, h / 4, w / 4) of pixels (N, 3, h, w)."""
+        """Compute logits (N, classes, h, w) of pixels (N, 3, H, W)."""
         return self.model(pixel_values=pixel_values).logits
 
 
@@ -51,11 +57,11 @@ def check(network: Network, converted: Run, name: str, library: str) -> None:
     Raises:
         ModelError: they differ, or PyTorch's logits are not finite.
     """
-    pixels = example(96, 64)
+    pixels = example(*network.only_size or (96, 64))
     with torch.inference_mode():
         expected = network(pixels).numpy()
     if not np.isfinite(expected).all():
-        raise ModelError(f"{name} does not return finite logits of 18 classes: its weights are broken.")
+        raise ModelError(f"{name} does not return finite logits: its weights are broken.")
     found = converted(pixels.numpy())
     largest = max(1.0, float(np.abs(expected).max()))
     if found.shape != expected.shape or not np.abs(found - expected).max() <= TOLERANCE * largest:
@@ -89,7 +95,7 @@ def export_onnx(network: Network, path: Path, name: str) -> None:
     with converting(name, "ONNX"):
         torch.onnx.export(
             network,
-            (example(batch=2),),
+            (example(*network.only_size or (64, 96), batch=2),),
             str(path),
             # The tracing exporter: its graph is as quick as the other's and takes it seconds, not most of a minute.
             dynamo=False,

@@ -63,4 +63,5 @@ def _read(folder: Path) -> bytes:
 def _export(loaded: LoadedModel, path: Path) -> None:
     from clothseg.engines.conversion import Network, export_onnx
 
-    export_onnx(Network(loaded.model), path, loaded.name)
+    network = Network(loaded.model, None if loaded.any_size else loaded.input_size)
+    export_onnx(network, path, loaded.name)

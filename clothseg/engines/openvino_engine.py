@@ -208,12 +208,14 @@ def _convert(loaded: LoadedModel, core: Any, path: Path) -> None:
 
     from clothseg.engines.conversion import Network, check, converting, example
 
-    network = Network(loaded.model)
+    network = Network(loaded.model, None if loaded.any_size else loaded.input_size)
     with converting(loaded.name, "OpenVINO"):
         # Not `openvino.convert_model`, which reports to Google Analytics as well.
         frontend = FrontEndManager().load_by_framework("pytorch")
         # In a variable, since it must outlive the conversion; not traced twice, since the outcome is checked below.
-        decoder = TorchScriptPythonDecoder(network, example_input=(example(),), trace_kwargs={"check_trace": False})
+        decoder = TorchScriptPythonDecoder(
+            network, example_input=(example(*network.only_size or (64, 96)),), trace_kwargs={"check_trace": False}
+        )
         model = frontend.convert(frontend.load(decoder))
     compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     check(network, lambda pixels: compiled(pixels)[0], loaded.name, "OpenVINO")

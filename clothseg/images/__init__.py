@@ -1,1 +1,1 @@
-"""Photos in: decoding, colour space, where they come from, and files that are written whole or not at all."""
+"""Read photos: decoding, colour space, sources, and atomic file writing."""

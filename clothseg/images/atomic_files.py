@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SUFFIXES = {".jpg": "JPEG", ".png": "PNG"}
 
 LEFT_SECONDS = 3600
-"""A temporary file that has not grown for so many seconds was left by a killed process."""
+"""Age in seconds after which an unchanged temporary file counts as left by a killed process."""
 
 _BUILDING = re.compile(r"\.[0-9a-f]{32}\..+", re.DOTALL)
 
@@ -31,7 +31,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     Readers never see an incomplete file, and a writer that fails or is killed leaves the previous file unchanged.
     """
-    # Not tempfile: its files are readable by their owner alone, and would stay so. The suffix tells Pillow the format.
+    # Not tempfile, whose files stay readable only by their owner. The suffix tells Pillow the format.
     temporary = temporary_beside(path, uuid.uuid4().hex)
     try:
         yield temporary
@@ -50,7 +50,7 @@ def clear_leftovers(folder: Path, *, deep: bool = False) -> None:
     for base, folders, names in os.walk(folder):
         for name in filter(_BUILDING.fullmatch, names):
             path = Path(base, name)
-            with suppress(OSError):  # another process was quicker, or the folder can only be read
+            with suppress(OSError):  # another process came first, or the folder is read-only
                 if time.time() - path.lstat().st_mtime > LEFT_SECONDS:
                     path.unlink()
         if not deep:
@@ -77,9 +77,9 @@ def encoded(picture: "Image.Image", file_format: str, **options: Any) -> bytes:
 
 
 _TROUBLE = {
-    errno.ENOSPC: "the disk is full: make room",
-    errno.EDQUOT: "the disk quota is used up: make room",
-    errno.EFBIG: "a file would be larger than is allowed here: raise the limit (ulimit -f)",
+    errno.ENOSPC: "the disk is full: free some space",
+    errno.EDQUOT: "the disk quota is used up: free some space",
+    errno.EFBIG: "a file would exceed the size limit: raise the limit (ulimit -f)",
     errno.EROFS: "the disk is read-only: write elsewhere",
     errno.EACCES: "this user may not write there: write elsewhere, or change the permissions",
     errno.EPERM: "this user may not write there: write elsewhere, or change the permissions",

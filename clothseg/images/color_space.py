@@ -35,7 +35,7 @@ def to_rgb_or_rgba(image: Image.Image) -> Image.Image:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """Lay an RGBA picture on white and return a new RGB picture; return pictures of other modes unchanged."""
+    """Place an RGBA picture on white and return a new RGB picture; return pictures of other modes unchanged."""
     if image.mode != "RGBA":
         return image
     white = Image.new("RGB", image.size, WHITE)

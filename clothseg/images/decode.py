@@ -1,4 +1,4 @@
-"""The one loader: whatever a stranger calls a photo becomes an upright 8-bit picture, or a clear error."""
+"""Load photos: convert any supported input to an upright 8-bit picture, or raise a clear error."""
 
 import math
 import os
@@ -17,17 +17,17 @@ from clothseg.images.image_file import check_size, checked_limit, damaged, open_
 
 
 Photo = str | os.PathLike[str] | bytes | Image.Image | npt.NDArray[np.uint8]
-"""What `load_photo` takes: a path, the bytes of a file, a PIL image, or an (H, W, 3) RGB or (H, W, 4) RGBA uint8
-array."""
+"""Inputs of `load_photo`: a path, the bytes of a file, a PIL image, or an (H, W, 3) RGB or (H, W, 4) RGBA uint8 array.
+"""
 
 LEAST_MAX_SIDE = 32
-"""The smallest longer side that a photo can be reduced to."""
+"""Smallest value of `max_side`."""
 
 MOST_DPI = 100_000
-"""The finest resolution that is believed; PNG and TIFF can hold any number."""
+"""Largest plausible resolution in dots per inch; PNG and TIFF can contain any number."""
 
 _ADDRESS = re.compile(r"(https?|ftps?|s3|gs|hf|file|data):", re.IGNORECASE)
-"""What an address begins with; `pathlib` makes one slash of two."""
+"""Beginnings of web addresses; `pathlib` reduces two slashes to one."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -38,7 +38,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""EXIF orientation -> the turn that sets the picture upright."""
+"""EXIF orientation -> the transposition that turns the picture upright."""
 
 _ON_ITS_SIDE = tuple(_TURNS[orientation] for orientation in (5, 6, 7, 8))
 """Turns that swap width and height."""
@@ -54,8 +54,8 @@ def load_photo(
 ) -> Image.Image:
     """Load a photo as an upright RGB picture, or RGBA where its transparency is to be kept.
 
-    EXIF orientation is applied (to PIL images as well), colours are brought to sRGB, transparency is laid on white,
-    16-bit and float pictures are scaled to 8 bits, and of an animation the first frame is taken.
+    EXIF orientation is applied (also to PIL images), colours are converted to sRGB, transparent photos are placed on
+    white, 16-bit and float pictures are scaled to 8 bits, and the first frame of an animation is used.
 
     Args:
         source: A path, the bytes of an image file, a PIL image, or an (H, W, 3) RGB or (H, W, 4) RGBA uint8 array.
@@ -87,7 +87,7 @@ def load_photo(
 
 
 def resized(photo: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """An RGB or RGBA photo at another size (width, height), with the resolution that this makes of it."""
+    """Return an RGB or RGBA photo at another size (width, height), with its new resolution."""
     if size == photo.size:
         return photo
     small = photo.resize(size, Image.Resampling.BICUBIC)
@@ -123,7 +123,7 @@ def _load(source: Photo, limit: int, allow_truncated: bool, max_side: int | None
 
 
 def address_problem(path: str | os.PathLike[str]) -> str | None:
-    """What to say of an address, which is often given where a path is meant; None for all else."""
+    """Return a message if the text is a web address, which is often given instead of a path; else None."""
     text = os.fspath(path)
     address = _ADDRESS.match(text)
     if address is None or os.path.exists(text):
@@ -136,26 +136,26 @@ def address_problem(path: str | os.PathLike[str]) -> str | None:
 
 
 def _is_closed(image: Image.Image) -> bool:
-    """Whether a PIL image that could not be decoded has been closed, or its file has, before its pixels were read."""
+    """Return whether a PIL image cannot be decoded because it, or its file, was closed before its pixels were read."""
     file = getattr(image, "fp", None)
     if getattr(file, "closed", False):
         return True
     try:
         return file is None and image.im is None
-    except ValueError:  # Pillow's word for an image that was closed itself
+    except ValueError:  # Pillow's message for a closed image
         return True
     except AssertionError:
         return file is None
 
 
 def _within(size: tuple[int, int], max_side: int) -> tuple[int, int]:
-    """A size in the same proportions, of which no side is longer."""
+    """Return a size with the same proportions and no side longer than `max_side`."""
     shrink = max(1.0, max(size) / max_side)
     return max(1, round(size[0] / shrink)), max(1, round(size[1] / shrink))
 
 
 def photo_name(source: Photo) -> str | None:
-    """File name of a photo given by its path, None for every other kind."""
+    """Return the file name of a photo given by its path; None for other inputs."""
     return Path(source).name if isinstance(source, str | os.PathLike) else None
 
 
@@ -183,7 +183,7 @@ def _from_path(path: Path, max_pixels: int, allow_truncated: bool, max_side: int
             return _open(file, path.name, max_pixels, allow_truncated, max_side)
     except FileNotFoundError as error:
         raise ImageError(f"There is no file {path}; check the path.") from error
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+    except (OSError, ValueError) as error:  # ValueError: the path contains a null byte
         raise ImageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 
@@ -191,7 +191,7 @@ def _open(file: BinaryIO, name: str, max_pixels: int, allow_truncated: bool, max
     with open_image(file, name, max_pixels, allow_truncated) as image:
         whole = image.size
         if max_side is not None:
-            image.draft(None, _within(whole, max_side))  # of JPEG alone; never smaller than that
+            image.draft(None, _within(whole, max_side))  # only for JPEG; never smaller than `size`
             if image.size != whole:
                 return _decode(image, name, allow_truncated, _within(whole, max_side), whole)
         return _decode(image, name, allow_truncated)
@@ -204,8 +204,8 @@ def _decode(
     size: tuple[int, int] | None = None,
     whole: tuple[int, int] | None = None,
 ) -> Image.Image:
-    """The photo as RGB or RGBA, at `size` if that is given; `whole` is its own size if it is decoded at another."""
-    # Decoders answer damaged bytes with nearly any exception: OSError, SyntaxError, struct.error, zlib.error ...
+    """Return the photo as RGB or RGBA, at `size` if given; `whole` is its own size if it is decoded at another."""
+    # Decoders raise nearly any exception for damaged bytes: OSError, SyntaxError, struct.error, zlib.error ...
     try:
         _scale_transparent_color(image)
         try:
@@ -213,10 +213,11 @@ def _decode(
         except OSError:
             if not allow_truncated or not isinstance(image, ImageFile.ImageFile):
                 raise
-            image.tile = []  # nothing more is to be read: what has been decoded is the picture
+            image.tile = []  # no more data is read: the decoded part is the picture
             if image.getbbox(alpha_only=False) is None:
                 raise
-        # Only now: PNG may keep its EXIF behind the pixels, and TIFF has turned itself (and dropped the tag) by now.
+        # Only after decoding: PNG may have its EXIF after the pixels, and TIFF has already turned itself (and dropped
+        # the tag).
         turn = _TURNS.get(_orientation(image))
         photo, dpi = to_rgb_or_rgba(image), _resolution(image)
         photo.info.clear()
@@ -234,7 +235,7 @@ def _decode(
 
 
 def _scale_transparent_color(image: Image.Image) -> None:
-    """Bring the colour that a PNG declares transparent to the 8 bits that Pillow scales its pixels to."""
+    """Scale the transparent colour of a PNG to 8 bits, as Pillow scales its pixels."""
     key = image.info.get("transparency")
     if image.format != "PNG" or not isinstance(image, ImageFile.ImageFile) or not image.tile:
         return
@@ -246,11 +247,11 @@ def _scale_transparent_color(image: Image.Image) -> None:
 
 
 def _resolution(image: Image.Image) -> tuple[float, float] | None:
-    """Dots per inch (horizontal, vertical), if the picture tells them and they make sense."""
+    """Return the dots per inch (horizontal, vertical), if the picture states plausible values."""
     if image.format in ("JPEG", "MPO") and image.info.get("jfif_unit") not in (1, 2):
         try:
             if ExifTags.Base.XResolution not in image.getexif():
-                return None  # Pillow says 72
+                return None  # Pillow's default is 72
         except Exception:  # damaged EXIF
             return None
     try:
@@ -262,12 +263,12 @@ def _resolution(image: Image.Image) -> tuple[float, float] | None:
 
 
 def _scaled(dpi: tuple[float, float], before: tuple[int, int], now: tuple[int, int]) -> tuple[float, float]:
-    """The resolution of a photo of the size `before` (width, height) that is now another size."""
+    """Return the resolution of a photo that was resized from `before` (width, height) to `now`."""
     return dpi[0] * now[0] / before[0], dpi[1] * now[1] / before[1]
 
 
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # Damaged EXIF says nothing about the pixels: take them as they lie.
+    except Exception:  # Damaged EXIF says nothing about the pixels, so they are used without turning.
         return 1

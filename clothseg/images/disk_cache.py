@@ -1,8 +1,8 @@
-"""Results that take long to make, kept on disk between runs: whole or not at all, whoever else is writing.
+"""Cache expensive results on disk between runs; entries are complete or missing, also with several writers.
 
-An entry is a folder named by a key that says all its content depends on. It is made beside its place and renamed into
-it, so a reader never meets half of one; its checksum finds what a full disk or a copy has spoilt. Where the cache
-cannot be written, entries are made anew for the run alone.
+An entry is a folder named by a key of everything that its content depends on. It is created beside its place and
+renamed, so readers never see an incomplete entry; a checksum detects entries damaged by a full disk or by copying. If
+the cache cannot be written, entries are created for the current run only.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from typing import TypeVar
 logger = logging.getLogger(__name__)
 
 KEPT = 12
-"""Entries that stay in a folder: of more, those that have been unused for longest are removed."""
+"""Largest number of entries in a folder; those unused for longest are removed."""
 
 Read = TypeVar("Read")
 
@@ -29,7 +29,7 @@ _MAKING = "making-"
 
 
 def cache_folder() -> Path:
-    """Where entries are kept: `CLOTHSEG_CACHE`, or else the folder `clothseg` in the Hugging Face home."""
+    """Return the folder of the cache: `CLOTHSEG_CACHE`, or else the folder `clothseg` in the Hugging Face home."""
     from huggingface_hub.constants import HF_HOME
 
     return Path(os.environ.get("CLOTHSEG_CACHE") or Path(HF_HOME) / "clothseg").expanduser()
@@ -50,7 +50,7 @@ def cached(entry: Path, make: Callable[[Path], object], read: Callable[[Path], R
         return found
     with new_entry(entry, what) as made:
         make(made)
-        return read(made)  # before it is moved: from then on another process may replace or remove it
+        return read(made)  # before it is moved; afterwards another process may replace or remove it
 
 
 def find_entry(entry: Path, read: Callable[[Path], Read], what: str) -> Read | None:
@@ -62,12 +62,12 @@ def find_entry(entry: Path, read: Callable[[Path], Read], what: str) -> Read | N
     if not entry.exists():
         return None
     if not _is_whole(entry):
-        logger.warning("The %s in %s is damaged: it is made again.", what, entry)
+        logger.warning("The %s in %s is damaged and is created again.", what, entry)
         return None
     try:
         found = read(entry)
-    except Exception as error:  # whatever is wrong with it, a new one is the cure
-        logger.warning("The %s in %s cannot be read (%s): it is made again.", what, entry, error)
+    except Exception as error:  # any error: the entry is replaced
+        logger.warning("The %s in %s cannot be read (%s) and is created again.", what, entry, error)
         return None
     _mark_as_used(entry)
     return found
@@ -89,14 +89,14 @@ def new_entry(entry: Path, what: str) -> Iterator[Path]:
 
 
 def _workshop(cache: Path, what: str) -> tempfile.TemporaryDirectory[str]:
-    """A folder to make an entry in: beside its place, or elsewhere if that cannot be written."""
+    """Return a folder in which to create an entry: beside its place, or elsewhere if that cannot be written."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryDirectory(prefix=_MAKING, dir=cache, ignore_cleanup_errors=True)
     except OSError as error:
         logger.warning(
-            "The cache %s cannot be written (%s): the %s is made again at each start. Set CLOTHSEG_CACHE to a folder "
-            "that can be.",
+            "The cache %s cannot be written (%s): the %s is created again at each start. Set CLOTHSEG_CACHE to a "
+            "writable folder.",
             cache,
             error.strerror or error,
             what,
@@ -105,14 +105,14 @@ def _workshop(cache: Path, what: str) -> tempfile.TemporaryDirectory[str]:
 
 
 def _put(made: Path, entry: Path) -> None:
-    """Move a new entry into its place, if that can be."""
+    """Move a new entry to its place, if possible."""
     try:
         if entry.exists():
-            # An unreadable one, or that of another process that was quicker, which is as good as ours.
+            # Removes an unreadable entry, or an equivalent one of another process.
             os.replace(entry, made.with_name("replaced"))
         os.replace(made, entry)
         _prune(entry.parent)
-    except OSError:  # the cache is read-only, or another process was quicker between two lines
+    except OSError:  # the cache is read-only, or another process came first
         return
 
 
@@ -135,12 +135,12 @@ def _checksum(entry: Path) -> str:
 def _mark_as_used(entry: Path) -> None:
     try:
         os.utime(entry)
-    except OSError:  # of a cache that is only read, nothing is removed either
+    except OSError:  # nothing is removed from a read-only cache either
         return
 
 
 def _prune(cache: Path) -> None:
-    """Remove the entries above the limit, and what processes left that were killed while they made one."""
+    """Remove the entries above the limit, and the leftovers of processes that were killed while creating one."""
     entries = [path for path in cache.iterdir() if (path / _CHECKSUM).is_file()]
     entries.sort(key=lambda path: path.stat().st_mtime)
     an_hour_ago = time.time() - 3600

@@ -1,4 +1,4 @@
-"""Strangers' image files: opened, undecoded, if they can be decoded in reasonable time and memory."""
+"""Open untrusted image files, without decoding them, if they can be decoded in reasonable time and memory."""
 
 import os
 import re
@@ -17,17 +17,17 @@ except ImportError:
 
 
 MAX_PIXELS = 40_000_000
-"""The largest width x height that is accepted where neither CLOTHSEG_MAX_PIXELS nor the caller says otherwise."""
+"""Default of the largest number of pixels (width x height)."""
 
 MOST_PIXELS = 2 * 89_478_485
-"""The largest limit that can be set: beyond it Pillow itself refuses a picture."""
+"""Largest value of that limit; Pillow itself rejects larger pictures."""
 
 MAX_ASPECT = 100
-"""How many times longer one side may be than the other."""
+"""Largest ratio of the longer to the shorter side."""
 
 MAX_SCANS = 100
-"""Of a progressive JPEG, which needs about ten. A scan of 65 bytes takes 14 ms to apply to 40 million pixels, so that
-without a limit 25 MB of them take an hour and a half. libtiff draws the same line."""
+"""Largest number of scans of a progressive JPEG, which needs about ten. A scan of 65 bytes takes 14 ms for 40 million
+pixels, so without a limit 25 MB of scans would take an hour and a half. libtiff has the same limit."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", *(("HEIF",) if pillow_heif else ()))
 """Pillow's names of the formats that are opened; its rarer decoders are kept away from strangers' files.
@@ -45,20 +45,20 @@ if pillow_heif:
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 
 _MARKER = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]")
-"""A JPEG's markers but for those that stand alone: after each but the end, FF D9, its length follows."""
+"""Markers of a JPEG that are followed by their length; the end, FF D9, is not."""
 
 
 def pixel_limit() -> int:
-    """The largest width x height of a photo: CLOTHSEG_MAX_PIXELS, or `MAX_PIXELS`.
+    """Return the largest width x height of a photo: CLOTHSEG_MAX_PIXELS, or `MAX_PIXELS`.
 
     Raises:
-        ConfigError: CLOTHSEG_MAX_PIXELS is no number from 1 to `MOST_PIXELS`.
+        ConfigError: CLOTHSEG_MAX_PIXELS is not a number from 1 to `MOST_PIXELS`.
     """
     return checked_limit(os.environ.get("CLOTHSEG_MAX_PIXELS") or MAX_PIXELS, "CLOTHSEG_MAX_PIXELS")
 
 
 def checked_limit(value: int | str, name: str) -> int:
-    """A number of pixels that `name` sets, from 1 to `MOST_PIXELS`; ConfigError if it is none."""
+    """Return the number of pixels that `name` sets, from 1 to `MOST_PIXELS`; raise ConfigError for other values."""
     try:
         limit = int(value)
     except ValueError:
@@ -107,14 +107,15 @@ def open_image(file: BinaryIO, name: str, max_pixels: int, allow_truncated: bool
 
 
 def _checked_jpeg(data: bytes, name: str, allow_truncated: bool) -> BinaryIO:
-    """The file, unless it has too many scans; one that may break off gets an end, without which libjpeg waits."""
+    """Return the file, unless it has too many scans; a possibly truncated one gets an end marker, for which libjpeg
+    waits otherwise."""
     at = scans = 0
-    # What lies between two markers is a scan's, and may be of any length.
+    # Data between two markers belongs to a scan, and may have any length.
     while (marker := _MARKER.search(data, at)) and marker[0] != b"\xff\xd9":
         scans += marker[0] == b"\xff\xda"
         at = marker.end() + max(2, int.from_bytes(data[marker.end() : marker.end() + 2]))
     if scans > MAX_SCANS:
-        raise ImageError(f"{name} is a JPEG of {scans} scans; more than {MAX_SCANS} are not read: save it again.")
+        raise ImageError(f"{name} is a JPEG of {scans} scans; more than {MAX_SCANS} are rejected: save it again.")
     return BytesIO(data + b"\xff\xd9" if allow_truncated else data)
 
 
@@ -135,6 +136,6 @@ def check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
 
 
 def damaged(name: str, error: Exception) -> ImageError:
-    """What to raise where a decoder failed."""
+    """Return the error to raise if a decoder failed."""
     detail = str(error).strip().rstrip(".").partition("\n")[0] or type(error).__name__
     return ImageError(f"{name} is damaged or incomplete and cannot be decoded ({detail}); save or download it again.")

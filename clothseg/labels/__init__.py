@@ -6,11 +6,12 @@ clothseg. The constants below are ATR's, for code that is about ATR.
 
 from clothseg.labels.file import LABELS_FILE, read_labels, write_labels
 from clothseg.labels.known import ATR, CIHP, FASHIONPEDIA, FASHN, KNOWN, LIP, label_set_of
-from clothseg.labels.label_set import BACKGROUND, IGNORE, LabelSet, channel_order, names_of
+from clothseg.labels.label_set import ALL_GARMENTS, BACKGROUND, IGNORE, LabelSet, channel_order, names_of
 from clothseg.labels.shared import SharedClass, SharedClasses, shared_classes
 
 
 __all__ = [
+    "ALL_GARMENTS",
     "ATR",
     "BACKGROUND",
     "CIHP",

@@ -101,9 +101,7 @@ class LabelSet:
             roles,
             pairs,
             (colors[0] or (0, 0, 0), *(color or next(missing) for color in colors[1:])),
-            _groups_by_role(names, roles)
-            if groups is None
-            else {group: tuple(members) for group, members in groups.items()},
+            _groups(names, roles, groups),
         )
 
     @classmethod
@@ -158,7 +156,22 @@ class LabelSet:
     @property
     def garments(self) -> tuple[str, ...]:
         """Names of the garments and accessories; all but the background if there are none."""
-        return self.groups.get(ALL_GARMENTS) or self.foreground
+        return self.groups.get(ALL_GARMENTS, self.foreground)
+
+    @cached_property
+    def head(self) -> list[int]:
+        """Ids of what is on a head."""
+        return self.with_roles("hat", "hair", "glasses", "face")
+
+    @cached_property
+    def face(self) -> list[int]:
+        """Ids of a face and what is on it."""
+        return self.with_roles("glasses", "face")
+
+    @cached_property
+    def legs(self) -> list[int]:
+        """Ids of legs and what is on them, but for garments such as pants."""
+        return self.with_roles("leg", "sock", "shoe", "foot")
 
     @cached_property
     def palette(self) -> npt.NDArray[np.uint8]:
@@ -309,9 +322,16 @@ def _check_groups(labels: LabelSet) -> None:
             raise ConfigError(f"The group {group!r} {what}.")
 
 
-def _groups_by_role(names: tuple[str, ...], roles: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+def _groups(
+    names: tuple[str, ...], roles: tuple[str, ...], given: Mapping[str, Sequence[str]] | None
+) -> dict[str, tuple[str, ...]]:
+    """Return the groups: those that are given, else by role. There always is one of all garments, the default of
+    outputs; without garments it has all classes but the background."""
     body = (*BODY_ROLES, "background")
-    members = {ALL_GARMENTS: tuple(name for name, role in zip(names, roles, strict=True) if role not in body)}
+    garments = tuple(name for name, role in zip(names, roles, strict=True) if role not in body)
+    members = {} if ALL_GARMENTS in names else {ALL_GARMENTS: garments or names[1:]}
+    if given is not None:
+        return members | {group: tuple(each) for group, each in given.items()}
     for group, wanted in _GROUPS.items():
         members[group] = tuple(name for name, role in zip(names, roles, strict=True) if role in wanted)
     members[BODY] = tuple(name for name, role in zip(names, roles, strict=True) if role in BODY_ROLES)

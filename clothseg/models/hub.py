@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clothseg.errors import ModelError
+from clothseg.labels import LABELS_FILE
 from clothseg.models.hub_errors import ANSWERED, DamagedError, trouble
 
 
 WEIGHTS, INDEX, CONFIG = "model.safetensors", "model.safetensors.index.json", "config.json"
-SMALL_FILES = (CONFIG, "preprocessor_config.json", "processor_config.json", "README.md")
+SMALL_FILES = (CONFIG, "preprocessor_config.json", "processor_config.json", LABELS_FILE, "README.md")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PICKLED = "pytorch_model.bin"
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
@@ -82,6 +83,20 @@ def model_folder(
             return folder, ""
 
 
+def small_files(name: str, revision: str | None, token: str | None = None) -> Path:
+    """Return a folder with a model's configuration and other small files; arguments and errors as for
+    `model_folder`."""
+    if revision and COMMIT.fullmatch(revision) and (folder := cached(name, revision)):
+        return folder
+    try:
+        return fetch(find(name, revision, token), SMALL_FILES, token)
+    except Exception as error:
+        older = cached(name, revision) if trouble(error) else None
+        if older is None:
+            raise
+        return older
+
+
 def with_retries(upload: Callable[[], object], what: str) -> None:
     """Upload a result; if the Hub fails, try again after each of `UPLOAD_WAITS`.
 
@@ -135,7 +150,7 @@ def find(name: str, revision: str | None = None, token: str | None = None) -> Li
 
     timeout = constants.HF_HUB_ETAG_TIMEOUT
     info = HfApi().model_info(name, revision=revision, token=token, timeout=timeout, files_metadata=True)
-    # By which of the two a file is known depends on how it is stored; the cache names it by the same.
+    # Which of the two identifies a file depends on its storage; the cache uses the same one.
     digests = {file.rfilename: (file.lfs.sha256 if file.lfs else file.blob_id) or "" for file in info.siblings or ()}
     return Listing(name, str(info.sha), digests, bool(info.private))
 
@@ -159,7 +174,7 @@ def fetch(listing: Listing, files: Iterable[str], token: str | None = None) -> P
             )
             if intact(path, listing.digests[file]):
                 break
-            path.resolve().unlink()  # neither the next start nor another program may find it
+            path.resolve().unlink()  # so that neither the next start nor another program finds it
             path.unlink(missing_ok=True)
         else:
             raise DamagedError(

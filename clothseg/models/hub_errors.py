@@ -4,7 +4,7 @@ from clothseg.errors import ClothsegError, HubError, ModelError
 
 
 ANSWERED = "it answered"
-BROKE_OFF = "it broke off in the middle"
+BROKE_OFF = "the connection was interrupted"
 
 
 class DamagedError(HubError):
@@ -42,7 +42,7 @@ def explain(error: BaseException, name: str, revision: str | None, kind: str = "
         revision: the requested branch, tag or commit.
         kind: "model" or "data set".
     """
-    import httpx2  # what huggingface_hub speaks with; not being connected at all is one of its errors
+    import httpx2  # the client of huggingface_hub; having no connection is one of its errors
     from huggingface_hub import errors as hub
 
     chain = _chain(error)

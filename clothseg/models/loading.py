@@ -5,16 +5,19 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from clothseg.errors import ClothsegError, ModelError
-from clothseg.labels import ID2LABEL, NAMES, NUM_CLASSES
+from PIL import Image
+
+from clothseg.errors import ClothsegError, ConfigError, ModelError
+from clothseg.labels import ATR, LABELS_FILE, LabelSet, channel_order, label_set_of, names_of, read_labels
 from clothseg.models import hub
 from clothseg.models.hub_errors import explain
-from clothseg.models.preprocessing import read_preprocessing
+from clothseg.models.preprocessing import fixed_size, read_preprocessing
 
 
 EMBEDDED = Path(__file__).parents[1] / "weights"
@@ -31,6 +34,10 @@ NVIDIA_NOTE = (
 STATED = "Licence of the weights, by their model card: "
 
 UNSTATED = "The licence of the weights is not stated in their model card."
+
+RESAMPLED = {"fashn-ai/fashn-human-parser": Image.Resampling.BOX}
+"""Models whose own code resizes photos otherwise than their processor's file says: here by the mean of areas, as
+OpenCV's INTER_AREA does."""
 
 _FRONT_MATTER = re.compile(r"\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
 
@@ -54,6 +61,10 @@ class LoadedModel:
     digest: str
     notice: str = ""
     folder: Path | None = None
+    labels: LabelSet = ATR
+    channels: tuple[int | None, ...] = tuple(range(len(ATR)))
+    input_size: tuple[int, int] = (512, 512)
+    any_size: bool = True
 
     @cached_property
     def model(self) -> Any:
@@ -66,7 +77,7 @@ class LoadedModel:
 
 
 def load(name_or_path: str | None, revision: str | None = None, token: str | None = None) -> LoadedModel:
-    """Load a clothes parser with our 18 labels; None loads the embedded one.
+    """Load a semantic segmentation model; None loads the embedded one.
 
     Only safetensors are read, and no code of the repository is run. All files are of one commit, even if the branch
     moves meanwhile, and each is checked against its checksum. A commit that is in the cache is loaded without asking
@@ -74,7 +85,7 @@ def load(name_or_path: str | None, revision: str | None = None, token: str | Non
 
     Raises:
         HubError: the repository or revision does not exist or is not accessible, or the Hub cannot be reached.
-        ModelError: files are missing or damaged, or the model has other labels or unsupported preprocessing.
+        ModelError: files are missing or damaged, or the model's labels or preprocessing cannot be used.
     """
     if name_or_path is None:
         if not (EMBEDDED / "config.json").is_file():
@@ -94,12 +105,16 @@ def load(name_or_path: str | None, revision: str | None = None, token: str | Non
 
 def _from_folder(folder: Path, name: str, commit: str | None = None, notice: str = "") -> LoadedModel:
     """Load the model in `folder`; `name` is the user's name for it: a Hub name, or the folder itself."""
-    model_type = _architecture(folder, name)
+    architecture = _architecture(folder, name)
+    model_type = architecture.model_type
     processor_path = folder / "preprocessor_config.json"
     known = model_type in OURS and processor_path.is_file()
     processor: Any = read_preprocessing(str(processor_path)) if known else None
     processor = processor or _processor(folder, model_type)
-    check_processor(processor, name)
+    if model_type in OURS:
+        check_processor(processor, name)
+    if name in RESAMPLED:
+        processor = _with_filter(processor, RESAMPLED[name])
     files = [folder / hub.CONFIG, *find_weights(folder, name)]
     digest = hashlib.sha256("".join(_digest(path) for path in files).encode()).hexdigest()
     note = license_note(model_type, _model_card(folder))
@@ -115,17 +130,86 @@ def _from_folder(folder: Path, name: str, commit: str | None = None, notice: str
         except Exception as error:
             raise explain(error, name, commit) from error
 
-    return LoadedModel(load_model, processor, shown, commit, note, model_type, digest, notice, folder)
+    return LoadedModel(
+        load_model,
+        processor,
+        shown,
+        commit,
+        note,
+        model_type,
+        digest,
+        notice,
+        folder,
+        *architecture.classes,
+        fixed_size(processor, architecture.any_size, architecture.trained_size),
+        architecture.any_size,
+    )
 
 
-def _architecture(folder: Path, name: str) -> str:
-    """Return the model_type of a configuration and check its labels; ask transformers if the file lacks either."""
+class _Architecture(NamedTuple):
+    """What a configuration says of a model; `trained_size` is its `image_size`."""
+
+    model_type: str
+    classes: tuple[LabelSet, tuple[int | None, ...]]
+    any_size: bool
+    trained_size: Any
+
+
+def _architecture(folder: Path, name: str) -> _Architecture:
+    """Read a configuration; ask transformers unless it is of a known architecture and complete."""
     path = folder / hub.CONFIG
     stated = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if stated.get("model_type") in OURS and isinstance(stated.get("id2label"), dict):
-        check_labels(stated["id2label"], name)
-        return str(stated["model_type"])
-    return str(read_config(folder, name).model_type)
+        return _Architecture(stated["model_type"], classes_of(folder, stated["id2label"], name), True, None)
+    from clothseg.models.architectures import takes_any_size
+
+    config = read_config(folder, name)
+    classes = classes_of(folder, config.id2label, name)
+    return _Architecture(config.model_type, classes, takes_any_size(config), getattr(config, "image_size", None))
+
+
+def classes_of(folder: Path, id2label: Mapping[Any, str], name: str) -> tuple[LabelSet, tuple[int | None, ...]]:
+    """Return a model's label set, and the model's channel of each class: from `labels.json` beside it, or from its
+    configuration's `id2label`.
+
+    Raises:
+        ModelError: either is no label set, or they differ in the number of classes.
+    """
+    try:
+        names = names_of(id2label)
+        if not (folder / LABELS_FILE).is_file():
+            return label_set_of(id2label), channel_order(names)
+        labels = read_labels(folder / LABELS_FILE)
+    except ConfigError as error:
+        raise ModelError(f"The labels of {name} cannot be used: {error}") from error
+    if len(labels) != len(names):
+        raise ModelError(f"{LABELS_FILE} of {name} has {len(labels)} classes, but the model has {len(names)}.")
+    return labels, tuple(range(len(labels)))
+
+
+def read_label_set(name_or_path: str | None, revision: str | None = None, token: str | None = None) -> LabelSet:
+    """Return a model's label set without loading its weights; None means the embedded model.
+
+    Raises:
+        HubError: as for `load`.
+        ModelError: the configuration is missing, or its labels cannot be used.
+    """
+    folder = Path(name_or_path or EMBEDDED)
+    name = name_or_path or str(EMBEDDED)
+    try:
+        if not folder.is_dir():
+            folder = hub.small_files(name, revision, token)
+        return _architecture(folder, name).classes[0]
+    except ClothsegError:
+        raise
+    except Exception as error:
+        raise explain(error, name, revision) from error
+
+
+def _with_filter(processor: Any, resample: int) -> Any:
+    processor = copy(processor)
+    object.__setattr__(processor, "resample", resample)
+    return processor
 
 
 def _processor(folder: Path, model_type: str) -> Any:
@@ -140,11 +224,17 @@ def _processor(folder: Path, model_type: str) -> Any:
 
 def _model(folder: Path, name: str) -> Any:
     import torch
-    from transformers import AutoModelForSemanticSegmentation, PreTrainedModel
+    from transformers import AutoModelForSemanticSegmentation, AutoModelForUniversalSegmentation, PreTrainedModel
 
-    model, report = AutoModelForSemanticSegmentation.from_pretrained(
+    from clothseg.models.architectures import MASK_TYPES, MaskClassifier
+
+    config = read_config(folder, name)
+    of_masks = config.model_type in MASK_TYPES
+    model, report = (
+        AutoModelForUniversalSegmentation if of_masks else AutoModelForSemanticSegmentation
+    ).from_pretrained(
         folder,
-        config=read_config(folder, name),
+        config=config,
         use_safetensors=True,
         dtype=torch.float32,
         output_loading_info=True,
@@ -160,14 +250,14 @@ def _model(folder: Path, name: str) -> Any:
         # torch's tracer asks each part for its loss function, and those without one would warn of the language models'
         if isinstance(module, PreTrainedModel):
             module.loss_type = module.loss_type or model.loss_type or "ForSemanticSegmentation"
-    return model
+    return MaskClassifier(model) if of_masks else model
 
 
 def read_config(folder: Path, name: str) -> Any:
-    """Return the model's configuration, with our labels.
+    """Return the model's configuration.
 
     Raises:
-        ModelError: it is missing, or has other labels.
+        ModelError: it is missing, or its labels cannot be used.
         Exception: whatever transformers raises for an unknown one.
     """
     from transformers import AutoConfig
@@ -178,31 +268,8 @@ def read_config(folder: Path, name: str) -> Any:
         raise ModelError(f"{name} contains no config.json; use a model saved by save_pretrained.")
     # False, not None: None would ask on the terminal whether to run the repository's code.
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    check_labels(config.id2label, name)
+    classes_of(folder, config.id2label, name)
     return config
-
-
-def check_labels(id2label: dict[int, str], name: str) -> None:
-    """Check that a model's ids mean ATR's 18 classes in our order.
-
-    Raises:
-        ModelError: they do not; the message lists the first differences.
-    """
-    theirs = {int(key): value for key, value in id2label.items()}
-    if theirs == ID2LABEL:
-        return
-    if len(theirs) != NUM_CLASSES:
-        lacking = [value for value in NAMES if value not in theirs.values()]
-        besides = [str(value) for value in theirs.values() if value not in NAMES]
-        parts = [f"it lacks {_some(lacking)}"] * bool(lacking) + [f"it has {_some(besides)}"] * bool(besides)
-        shown = f" ({'; '.join(parts)})" if parts else ""
-        raise ModelError(f"{name} has {len(theirs)} classes, not ATR's 18{shown}; choose a model with ATR's classes.")
-    wrong = [f"{i} is {theirs.get(i)!r} instead of {ours!r}" for i, ours in ID2LABEL.items() if theirs.get(i) != ours]
-    raise ModelError(f"The labels of {name} differ from ATR's: class {_some(wrong)}.")
-
-
-def _some(items: list[str]) -> str:
-    return ", ".join(items[:3]) + (f" and {len(items) - 3} more" if len(items) > 3 else "")
 
 
 def check_processor(processor: Any, name: str) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from clothseg.errors import ConfigError
-from clothseg.labels import BACKGROUND, GROUPS, NAMES, class_names
+from clothseg.errors import ConfigError, UnknownClassError
+from clothseg.labels import LabelSet
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,15 @@ class Option:
         if self.kind in (int, float) and self._in_range(value):
             return self.kind(value)
         if self.kind is tuple and isinstance(value, str | tuple | list):
-            return self._classes([value] if isinstance(value, str) else list(value))
+            return self._names([value] if isinstance(value, str) else list(value))
         raise ConfigError(f"The option {self.name} can be {self.values}, not {repr(value)[:100]}.")
 
-    def _classes(self, names: list[str]) -> tuple[str, ...]:
-        found = class_names(names)
-        if NAMES[BACKGROUND] in found:
-            raise ConfigError(f"The option {self.name} cannot be {NAMES[BACKGROUND]}: something is always behind.")
-        return found
+    def _names(self, names: list[Any]) -> tuple[str, ...]:
+        """Return the names, each once. Whether there are such classes depends on the model's label set."""
+        wrong = next((name for name in names if not isinstance(name, str)), None)
+        if wrong is not None:
+            raise UnknownClassError(f"The name of a class must be text, not {repr(wrong)[:50]}.")
+        return tuple(dict.fromkeys(names))
 
     def _in_range(self, value: Any) -> bool:
         if isinstance(value, bool) or not isinstance(value, int | float | np.number) or value != value:
@@ -83,11 +84,10 @@ class Option:
             return f"{what} from {self.minimum:g}"
         return f"{what} from {self.minimum:g} to {self.maximum:g}"
 
-    @property
-    def schema(self) -> dict[str, Any]:
-        """Return the JSON schema of the values."""
+    def schema(self, labels: LabelSet) -> dict[str, Any]:
+        """Return the JSON schema of the values; `labels` are the served model's classes."""
         if self.kind is tuple:
-            names = {"type": "string", "enum": [*GROUPS, *NAMES[BACKGROUND + 1 :]]}
+            names = {"type": "string", "enum": [*labels.groups, *labels.foreground]}
             return {"type": "array", "items": names, "description": self.help}
         made: dict[str, Any] = {"type": {bool: "boolean", int: "integer", float: "number", str: "string"}[self.kind]}
         made |= {"enum": list(self.choices)} if self.choices else {}

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypedDict, TypeVar
 
 from clothseg.errors import ConfigError
+from clothseg.labels import BACKGROUND, LabelSet
 from clothseg.options.declaration import by_current_names, declare, options_of
 
 
@@ -39,7 +40,7 @@ class SegmentOptions:
 
     Raises:
         ConfigError: a wrong value.
-        UnknownClassError: a name of `exclude` is neither a class nor a group.
+        UnknownClassError: a name of `exclude` is not text.
     """
 
     people: Literal["one", "all"] = declare(
@@ -88,6 +89,18 @@ class SegmentOptions:
     def __post_init__(self) -> None:
         for name, option in options_of(type(self)).items():
             object.__setattr__(self, name, option.check(getattr(self, name)))
+
+    def excluded_ids(self, labels: LabelSet) -> list[int]:
+        """Return the ids of the classes in `exclude`.
+
+        Raises:
+            UnknownClassError: a name is neither a class nor a group of the label set.
+            ConfigError: the background is among them.
+        """
+        ids = labels.ids_of(self.exclude)
+        if BACKGROUND in ids:
+            raise ConfigError(f"The option exclude cannot be {labels.background}: something is always behind.")
+        return ids
 
     @classmethod
     def of(cls, values: Mapping[str, Any], base: "SegmentOptions | None" = None) -> "SegmentOptions":

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from clothseg import __version__
 from clothseg.images.file_names import escaped
-from clothseg.labels import BACKGROUND, NAMES
+from clothseg.labels import ATR, BACKGROUND, LabelSet
 from clothseg.outputs.items import Item
 
 
@@ -23,6 +23,7 @@ def to_coco(
     photo: str | None = None,
     polygons: bool = False,
     model: str | None = None,
+    labels: LabelSet = ATR,
 ) -> dict[str, Any]:
     """Return a COCO data set of one photo, JSON-ready, as `pycocotools.coco.COCO` loads it.
 
@@ -32,12 +33,18 @@ def to_coco(
         photo: its file name.
         polygons: write polygons, which more tools read; else run lengths, which are exact.
         model: name of the model that found them.
+        labels: the model's classes.
     """
     image = {"id": 1, "file_name": photo or "photo", "height": size[0], "width": size[1], "license": _LICENCE["id"]}
-    return {**_head(model), "images": [image], "annotations": [_annotation(item, polygons) for item in items]}
+    return {**_head(model, labels), "images": [image], "annotations": [_annotation(item, polygons) for item in items]}
 
 
-def write_merged(stream: IO[str], parts: Callable[[], Iterator[dict[str, Any]]], model: str | None = None) -> None:
+def write_merged(
+    stream: IO[str],
+    parts: Callable[[], Iterator[dict[str, Any]]],
+    model: str | None = None,
+    labels: LabelSet = ATR,
+) -> None:
     """Write the data sets of many photos as one JSON data set with unique ids; only one photo's is in memory at a
     time.
 
@@ -46,8 +53,9 @@ def write_merged(stream: IO[str], parts: Callable[[], Iterator[dict[str, Any]]],
         parts: returns the data sets of `to_coco`, the same ones in the same order in both of its calls, since images
             come before annotations.
         model: name of the model that found the items.
+        labels: the model's classes.
     """
-    head = json.dumps(_head(model), ensure_ascii=False)
+    head = json.dumps(_head(model, labels), ensure_ascii=False)
     stream.write(f'{head[:-1]}, "images": [')
     for number, part in enumerate(parts(), 1):
         _write_one(stream, number == 1, {**part["images"][0], "id": number})
@@ -60,14 +68,14 @@ def write_merged(stream: IO[str], parts: Callable[[], Iterator[dict[str, Any]]],
     stream.write("]}\n")
 
 
-def _head(model: str | None) -> dict[str, Any]:
+def _head(model: str | None, labels: LabelSet) -> dict[str, Any]:
     description = "Items of clothing found by clothseg" + (f", model {model}" if model else "")
     return {
         "info": {"description": description, "version": __version__},
         "licenses": [_LICENCE],
         "categories": [
             {"id": number, "name": name, "supercategory": "person"}
-            for number, name in enumerate(NAMES)
+            for number, name in enumerate(labels.names)
             if number != BACKGROUND
         ],
     }

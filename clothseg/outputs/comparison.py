@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.labels import NAMES, NUM_CLASSES
+from clothseg.labels import ATR, IGNORE, LabelSet, SharedClasses, shared_classes
 
 
 class ClassAgreement(NamedTuple):
@@ -31,30 +31,54 @@ class Comparison(NamedTuple):
         differs: (H, W) bool, true where the classes differ.
         agreement: share of the photo with the same class, 0..1.
         classes: classes present in either map, in the order of the ids.
+        labels: the classes of both maps; of two label sets, those that they share, under the first one's names.
+        left_out: names of classes without a counterpart, of either label set; their pixels do not count.
     """
 
     differs: npt.NDArray[np.bool_]
     agreement: float
     classes: tuple[ClassAgreement, ...]
+    labels: LabelSet = ATR
+    left_out: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
 
-def compare(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> Comparison:
-    """Compare two label maps.
+def compare(
+    first: npt.NDArray[np.uint8],
+    second: npt.NDArray[np.uint8],
+    labels: tuple[LabelSet, LabelSet] = (ATR, ATR),
+) -> Comparison:
+    """Compare two label maps of one photo, on the classes that their label sets share.
 
     Args:
-        second: (H, W) uint8 class ids of the same photo.
-        second: the same of the same photo.
+        first: (H, W) uint8 class ids.
+        second: (H, W) uint8 class ids.
+        labels: the label sets of both.
 
     Raises:
         ValueError: they differ in size.
     """
     if first.shape != second.shape:
         raise ValueError(f"Label maps of different photos cannot be compared: {first.shape} and {second.shape}.")
-    differs = first != second
-    counts = [np.bincount(labels.ravel(), minlength=NUM_CLASSES) for labels in (first, second, first[~differs])]
+    shared = shared_classes(*labels)
+    one, two = (table[label_map] for table, label_map in zip(shared.tables, (first, second), strict=True))
+    counted = (one != IGNORE) & (two != IGNORE)
+    differs = counted & (one != two)
+    total = max(1, int(np.count_nonzero(counted)))
+    count = len(shared.classes)
+    counts = [
+        np.bincount(each, minlength=count)[:count] for each in (one[counted], two[counted], one[counted & ~differs])
+    ]
     classes = tuple(
-        ClassAgreement(name, one / first.size, other / first.size, both / (one + other - both))
-        for name, one, other, both in zip(NAMES, *(count.tolist() for count in counts), strict=True)
-        if one + other
+        ClassAgreement(name, ours / first.size, theirs / first.size, both / (ours + theirs - both))
+        for name, ours, theirs, both in zip(shared.names, *(each.tolist() for each in counts), strict=True)
+        if ours + theirs
     )
-    return Comparison(differs, 1 - np.count_nonzero(differs) / differs.size, classes)
+    agreement = 1 - np.count_nonzero(differs) / total
+    return Comparison(differs, agreement, classes, _label_set(shared, *labels), shared.left_out)
+
+
+def _label_set(shared: SharedClasses, first: LabelSet, second: LabelSet) -> LabelSet:
+    """Return the shared classes as a label set with the first one's colours."""
+    if first == second:
+        return first
+    return LabelSet.of(shared.names, colors=[first.colors[each.first[0]] for each in shared.classes])

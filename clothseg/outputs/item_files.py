@@ -12,10 +12,12 @@ from PIL import Image
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import atomic_path, encoded
 from clothseg.images.file_names import escaped
+from clothseg.labels import ATR, LabelSet
 from clothseg.options import CutoutOptions
 from clothseg.outputs.coco import to_coco
 from clothseg.outputs.cutout import PLAIN, refine
 from clothseg.outputs.items import Item, items_to_dict
+from clothseg.outputs.masks import file_name
 
 
 Pixels = npt.NDArray[np.uint8]
@@ -38,6 +40,7 @@ def write_zip(
     polygons: bool = False,
     model: str | None = None,
     notes: Sequence[str] = (),
+    labels: LabelSet = ATR,
 ) -> None:
     """Write a ZIP atomically, with `items.json`, `coco.json` and cut-outs such as `03-Bag.png`.
 
@@ -52,6 +55,7 @@ def write_zip(
         polygons: write polygons to `coco.json`, not run lengths.
         model: name of the model that found the items.
         notes: notes on the result, `Segmentation.notes`.
+        labels: the model's classes.
 
     Raises:
         ConfigError: the folder does not exist.
@@ -59,8 +63,8 @@ def write_zip(
     if not path.parent.is_dir():
         raise ConfigError(f"There is no folder {path.parent}; create it first.")
     lists = {
-        "items.json": items_to_dict(items, name, notes),
-        "coco.json": to_coco(items, (photo.shape[0], photo.shape[1]), name, polygons, model),
+        "items.json": items_to_dict(items, name, notes, labels),
+        "coco.json": to_coco(items, (photo.shape[0], photo.shape[1]), name, polygons, model, labels),
     }
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for file, content in lists.items():
@@ -69,4 +73,4 @@ def write_zip(
             picture = item_cutout(photo, item, options, alpha)
             if dpi is not None:
                 picture.info["dpi"] = dpi
-            archive.writestr(f"{item.index:02d}-{item.name}.png", encoded(picture, "PNG", compress_level=3))
+            archive.writestr(f"{item.index:02d}-{file_name(item.name)}.png", encoded(picture, "PNG", compress_level=3))

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.errors import ConfigError
-from clothseg.labels import BACKGROUND, ID2LABEL, LABEL2ID, NAMES
+from clothseg.labels import ATR, BACKGROUND, LabelSet
 from clothseg.outputs.color_names import Color, dominant
 from clothseg.outputs.mask_encoding import polygons, run_lengths
 
@@ -35,8 +35,8 @@ MIN_SHARE = 3e-4
 _PIECE = 0.1
 """Pieces below this share of the smallest item are left out."""
 
-_SEVERAL = (LABEL2ID["Bag"], LABEL2ID["Hat"])
-"""Classes of which one person may have several items."""
+_SEVERAL = ("bag", "hat")
+"""Roles of classes of which one person may have several items."""
 
 _PART = 0.1
 """Pieces of these classes below this share of a larger piece nearby belong to it."""
@@ -114,6 +114,7 @@ def find_items(
     person_map: Pixels | None,
     class_ids: Sequence[int],
     min_share: float = MIN_SHARE,
+    labels: LabelSet = ATR,
 ) -> tuple[Item, ...]:
     """Find the items of some classes, by class and then from left to right.
 
@@ -124,6 +125,7 @@ def find_items(
         person_map: (H, W) uint8 numbers of people, 0 for nobody; or None.
         class_ids: classes to find.
         min_share: share of the photo below which an item is left out.
+        labels: the classes.
 
     Raises:
         ConfigError: `min_share` is not within 0..1.
@@ -132,8 +134,9 @@ def find_items(
         raise ConfigError(f"min_share must lie between 0 and 1, not {min_share}.")
     owners, boxes = _owners(label_map, person_map)
     found: list[Item] = []
+    several = labels.with_roles(*_SEVERAL)
     for class_id in sorted(set(class_ids)):
-        things = _things(label_map, owners, boxes, class_id, min_share * label_map.size)
+        things = _things(label_map, owners, boxes, class_id, min_share * label_map.size, class_id in several)
         for owner, box, mask in sorted(things, key=lambda thing: thing[1]):
             x, y, width, height = box
             rows, columns = slice(y, y + height), slice(x, x + width)
@@ -141,7 +144,7 @@ def find_items(
             found.append(
                 Item(
                     index=len(found) + 1,
-                    name=ID2LABEL[class_id],
+                    name=labels.names[class_id],
                     class_id=class_id,
                     area=area,
                     share=area / label_map.size,
@@ -156,9 +159,11 @@ def find_items(
     return tuple(found)
 
 
-def items_to_dict(items: Sequence[Item], photo: str | None = None, notes: Sequence[str] = ()) -> dict[str, Any]:
+def items_to_dict(
+    items: Sequence[Item], photo: str | None = None, notes: Sequence[str] = (), labels: LabelSet = ATR
+) -> dict[str, Any]:
     """Return a JSON-ready list of items, with the number of each class: {"photo", "notes", "counts", "items"}."""
-    counts = {name: sum(item.name == name for item in items) for name in NAMES}
+    counts = {name: sum(item.name == name for item in items) for name in labels.names}
     return {
         "photo": photo,
         "notes": list(notes),
@@ -176,7 +181,7 @@ def _owners(label_map: Pixels, person_map: Pixels | None) -> tuple[Numbers, list
 
 
 def _things(
-    label_map: Pixels, owners: Numbers, boxes: list[Box], class_id: int, least: float
+    label_map: Pixels, owners: Numbers, boxes: list[Box], class_id: int, least: float, several: bool
 ) -> Iterator[tuple[int, Box, Mask]]:
     """Yield owner, box and mask over the box of each item of a class."""
     areas = np.bincount(owners[label_map == class_id], minlength=1)
@@ -192,7 +197,7 @@ def _things(
         keep[0] = False
         mask = keep.take(pieces)
         things = _groups(mask, _HEAD * side)
-        if class_id in _SEVERAL:
+        if several:
             things = _apart(things, _groups(mask, _ARM * side))
         for number in np.flatnonzero(np.bincount(things.ravel())[1:] >= max(1.0, least)).tolist():
             thing = things == number + 1

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.labels import BACKGROUND, GROUPS, ids_of
+from clothseg.labels import ATR, BACKGROUND, LabelSet
+from clothseg.labels.roles import BODY_ROLES
 
 
 HARDLY_ANYTHING = "Hardly anything was found: is somebody in the photo?"
@@ -33,11 +34,12 @@ BODY_LEAST = 0.02
 SURE = 0.8
 """Probability from which a pixel is certain."""
 
-_BODY = ids_of(GROUPS["Body"])
-
 
 def find_notes(
-    label_map: npt.NDArray[np.uint8], probability: npt.NDArray[np.uint8] | None, rotation: int = 0
+    label_map: npt.NDArray[np.uint8],
+    probability: npt.NDArray[np.uint8] | None,
+    rotation: int = 0,
+    labels: LabelSet = ATR,
 ) -> tuple[str, ...]:
     """Return the notes on a result.
 
@@ -46,6 +48,7 @@ def find_notes(
         probability: (h, w) uint8, 255 times the winning class's probability, a grid over the photo; None counts every
             pixel as certain.
         rotation: by how many degrees clockwise the photo was turned to be segmented: 0, 90, 180 or 270.
+        labels: the classes; without body parts, nobody is missed.
 
     Returns:
         Any of `NOTES`.
@@ -53,13 +56,16 @@ def find_notes(
     turned = (TURNED[rotation],) if rotation else ()
     if int(np.count_nonzero(label_map)) < FIGURE_LEAST * label_map.size:
         return (HARDLY_ANYTHING, *turned)
+    body_ids = labels.with_roles(*BODY_ROLES)
+    if not body_ids:
+        return turned
     body = np.zeros(256, np.uint8)
-    body[_BODY] = 1
+    body[body_ids] = 1
     if probability is None:
         probability = np.full(label_map.shape, 255, np.uint8)
-    labels = cv2.resize(label_map, probability.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-    sure = cv2.LUT(labels, body).view(np.bool_) & (probability >= SURE * 255)
+    small = cv2.resize(label_map, probability.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    sure = cv2.LUT(small, body).view(np.bool_) & (probability >= SURE * 255)
     # A figure of less than a cell of the grid is seen by nobody.
-    if np.count_nonzero(sure) < BODY_LEAST * max(1, int(np.count_nonzero(labels != BACKGROUND))):
+    if np.count_nonzero(sure) < BODY_LEAST * max(1, int(np.count_nonzero(small != BACKGROUND))):
         return (NOBODY, *turned)
     return turned

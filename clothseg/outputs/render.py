@@ -8,32 +8,28 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.errors import ConfigError
-from clothseg.labels import BACKGROUND, PALETTE
-
-
-_COLORS = np.zeros((256, 1, 3), np.uint8)
-_COLORS[: len(PALETTE), 0] = PALETTE
+from clothseg.labels import ATR, BACKGROUND, LabelSet
 
 
 PNG_OF_LABELS = {"compress_type": zlib.Z_RLE}
 """Pillow's options for label maps as PNG. They consist of runs; a longer search takes three times as long for 3 %."""
 
 
-def palette_image(label_map: npt.NDArray[np.uint8]) -> Image.Image:
+def palette_image(label_map: npt.NDArray[np.uint8], labels: LabelSet = ATR) -> Image.Image:
     """Return a label map (H, W) uint8 as a PIL image of mode P: pixel values are the class ids, viewers show the
     palette."""
     image = Image.fromarray(label_map)
-    image.putpalette(_COLORS.tobytes())
+    image.putpalette(labels.palette.tobytes())
     return image
 
 
-def colorize(label_map: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return the palette colours (H, W, 3) uint8 RGB of a label map (H, W) uint8; ids beyond the 18 are black."""
-    return np.asarray(cv2.applyColorMap(label_map, _COLORS), dtype=np.uint8)
+def colorize(label_map: npt.NDArray[np.uint8], labels: LabelSet = ATR) -> npt.NDArray[np.uint8]:
+    """Return the palette colours (H, W, 3) uint8 RGB of a label map (H, W) uint8; ids beyond the classes are black."""
+    return np.asarray(cv2.applyColorMap(label_map, labels.palette[:, None]), dtype=np.uint8)
 
 
 def overlay(
-    photo: npt.NDArray[np.uint8], label_map: npt.NDArray[np.uint8], opacity: float = 0.6
+    photo: npt.NDArray[np.uint8], label_map: npt.NDArray[np.uint8], opacity: float = 0.6, labels: LabelSet = ATR
 ) -> npt.NDArray[np.uint8]:
     """Blend the palette over the photo; Background keeps the photo's own pixels.
 
@@ -41,6 +37,7 @@ def overlay(
         photo: (H, W, 3) uint8 RGB.
         label_map: (H, W) uint8 class ids.
         opacity: 0 shows the photo alone, 1 the colours alone.
+        labels: the classes.
 
     Returns:
         (H, W, 3) uint8 RGB, a new array.
@@ -50,7 +47,7 @@ def overlay(
     """
     if not 0 <= opacity <= 1:
         raise ConfigError(f"opacity must be between 0 and 1, not {opacity}.")
-    blend = np.asarray(cv2.addWeighted(photo, 1 - opacity, colorize(label_map), opacity, 0), dtype=np.uint8)
+    blend = np.asarray(cv2.addWeighted(photo, 1 - opacity, colorize(label_map, labels), opacity, 0), dtype=np.uint8)
     np.copyto(blend, photo, where=(label_map == BACKGROUND)[..., None])
     return blend
 

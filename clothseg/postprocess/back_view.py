@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.labels import LABEL2ID, NUM_CLASSES, SWAP_SIDES
+from clothseg.labels import ATR, LabelSet
 from clothseg.postprocess.softmax import softmax
 from clothseg.postprocess.upsample import best_classes
 
@@ -40,31 +40,32 @@ nothing."""
 HEAD_LEAST = 0.005
 """Least share of the picture that the head covers; in smaller heads the network often misses the face."""
 
-_FACE = [LABEL2ID[name] for name in ("Face", "Sunglasses")]
-_HEAD = [*_FACE, LABEL2ID["Hair"], LABEL2ID["Hat"]]
 
-
-def from_behind(logits: npt.NDArray[np.float32]) -> bool:
+def from_behind(logits: npt.NDArray[np.float32], label_set: LabelSet = ATR) -> bool:
     """Return whether the person with the largest head is seen from behind: hair is visible and no face.
 
     Args:
-        logits: (18, h, w) float32, of a photo or of a crop around someone in it.
+        logits: (classes, h, w) float32, of a photo or of a crop around someone in it.
+        label_set: the classes; without a face and hair, nobody is seen from behind.
     """
+    if not label_set.has("face", "hair"):
+        return False
+    hair_ids, face_ids = label_set.with_roles("hair"), label_set.face
     labels = best_classes(logits)
-    _, numbers, stats, _ = cv2.connectedComponentsWithStats(np.isin(labels, _HEAD).view(np.uint8))
+    _, numbers, stats, _ = cv2.connectedComponentsWithStats(np.isin(labels, label_set.head).view(np.uint8))
     if len(stats) < 2:
         return False
     number = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
     _, top, _, high, area = stats[number].tolist()
     head = numbers == number
-    hair = head & (labels == LABEL2ID["Hair"])
+    hair = head & np.isin(labels, hair_ids)
     # the face of a head that the photo's edge cuts off may lie outside
     if top == 0 or area < HEAD_LEAST * labels.size or np.count_nonzero(hair) < HAIR_LEAST * area:
         return False
-    if softmax(logits[:, hair])[LABEL2ID["Hair"]].mean() < HAIR_SURE:
+    if softmax(logits[:, hair])[hair_ids].sum(axis=0).mean() < HAIR_SURE:
         return False
-    seen = np.isin(labels, _FACE)
-    face = softmax(logits[:, seen])[_FACE].sum(axis=0)
+    seen = np.isin(labels, face_ids)
+    face = softmax(logits[:, seen])[face_ids].sum(axis=0)
     surely = np.count_nonzero(face >= SURE) / area
     if surely < FACE_LEAST and (not len(face) or face.mean() < FACE_DOUBTED):
         return True
@@ -72,18 +73,20 @@ def from_behind(logits: npt.NDArray[np.float32]) -> bool:
     return bool(surely < NECK_SURE and len(rows) and rows.mean() - top >= NECK_LOW * high)
 
 
-def swap_sides(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return a copy of logits (18, h, w) float32 with left and right of shoes, legs and arms swapped."""
-    return logits[SWAP_SIDES[:NUM_CLASSES]]
+def swap_sides(logits: npt.NDArray[np.float32], label_set: LabelSet = ATR) -> npt.NDArray[np.float32]:
+    """Return a copy of logits (classes, h, w) float32 with left and right of shoes, legs and arms swapped."""
+    return logits[label_set.swap_table[: len(label_set)]]
 
 
-def swap_sides_if_back_view(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def swap_sides_if_back_view(logits: npt.NDArray[np.float32], label_set: LabelSet = ATR) -> npt.NDArray[np.float32]:
     """Swap left and right if the person is seen from behind.
 
     Args:
-        logits: (18, h, w) float32, as of `from_behind`.
+        logits: (classes, h, w) float32, as of `from_behind`.
 
     Returns:
         The same array, or a copy with left and right of shoes, legs and arms swapped.
     """
-    return swap_sides(logits) if from_behind(logits) else logits
+    if not label_set.pairs or not from_behind(logits, label_set):
+        return logits
+    return swap_sides(logits, label_set)

@@ -12,16 +12,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.labels import BACKGROUND, LABEL2ID, NUM_CLASSES
+from clothseg.labels import ATR, BACKGROUND, LabelSet
 from clothseg.postprocess.softmax import softmax
 from clothseg.postprocess.upsample import best_classes
 
 
 Labels = npt.NDArray[np.uint8]
-
-_HEAD = ("Face", "Hair", "Hat")
-
-_LEGS = [LABEL2ID[name] for name in ("Left-shoe", "Right-shoe", "Left-leg", "Right-leg")]
 
 LEGS_BELOW = 3.0
 """How far a photo must continue below a face for legs to be visible, in heights of that face, if there are few leg
@@ -37,18 +33,20 @@ LEGS_SURE = 0.75
 """Mean probability of their pixels from which the network is certain."""
 
 
-def apply_cleanup(label_map: Labels) -> Labels:
+def apply_cleanup(label_map: Labels, label_set: LabelSet = ATR) -> Labels:
     """Apply all rules to a copy.
 
     Args:
         label_map: (H, W) uint8 class ids of a photo of one person.
+        label_set: the classes. Without hats and glasses, or without heads, `keep_on_head` does nothing.
 
     Returns:
         (H, W) uint8.
     """
     label_map = label_map.copy()
-    for rule in RULES:
-        rule(label_map)
+    drop_specks(label_map)
+    drop_strays(label_map)
+    keep_on_head(label_map, label_set)
     return label_map
 
 
@@ -100,7 +98,7 @@ def pieces(label_map: Labels, class_ids: tuple[int, ...], below: float = np.inf)
         yield Piece((rows, columns), inside, part[ring], area)
 
 
-def without_legs(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def without_legs(logits: npt.NDArray[np.float32], label_set: LabelSet = ATR) -> npt.NDArray[np.float32]:
     """Remove legs and shoes from a photo that ends above them, such as a half-length portrait.
 
     They are removed if they are a small part of the figure, or a moderate part that the network is uncertain of, and
@@ -108,24 +106,28 @@ def without_legs(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     likely class.
 
     Args:
-        logits: (18, h, w) float32, of a photo or of a crop around someone in it.
+        logits: (classes, h, w) float32, of a photo or of a crop around someone in it.
+        label_set: the classes. Without legs or a face, nothing is removed.
 
     Returns:
         The same array, or a copy without leg and shoe pixels.
     """
+    leg_ids = label_set.legs
+    if not leg_ids or not label_set.has("face"):
+        return logits
     labels = best_classes(logits)
-    legs = np.isin(labels, _LEGS)
+    legs = np.isin(labels, leg_ids)
     share = float(legs.sum()) / max(1, int((labels != BACKGROUND).sum()))
     if not 0 < share < LEGS_DOUBTED:
         return logits
-    if share >= LEGS_LEAST and softmax(logits[:, legs])[_LEGS].sum(axis=0).mean() >= LEGS_SURE:
+    if share >= LEGS_LEAST and softmax(logits[:, legs])[leg_ids].sum(axis=0).mean() >= LEGS_SURE:
         return logits
-    faces = list(pieces(labels, (LABEL2ID["Face"], LABEL2ID["Sunglasses"])))
+    faces = list(pieces(labels, tuple(label_set.face)))
     faces = [face for face in faces if face.area >= 0.1 * faces[0].area]  # a hand may be taken for a face
     if not faces or any(_goes_on_below(face, len(labels)) for face in faces):
         return logits
     ruled_out = logits.copy()
-    ruled_out[_LEGS] = logits.min()
+    ruled_out[leg_ids] = logits.min()
     return ruled_out
 
 
@@ -144,17 +146,19 @@ def drop_specks(label_map: Labels, share: float = 3e-4) -> None:
 
 def drop_strays(label_map: Labels, share: float = 0.02) -> None:
     """Turn figures smaller than `share` of the largest one into Background; for photos of one person."""
-    figures = list(pieces(label_map, tuple(range(1, NUM_CLASSES))))
+    figures = list(pieces(label_map, tuple(range(1, 255))))
     for piece in figures[1:]:
         if piece.area < share * figures[0].area:
             label_map[piece.box][piece.inside] = BACKGROUND
 
 
-def keep_on_head(label_map: Labels) -> None:
-    """Remove hats and sunglasses that touch no face, hair or hat."""
-    for name in ("Hat", "Sunglasses"):
-        head = [LABEL2ID[other] for other in _HEAD if other != name]
-        for piece in pieces(label_map, (LABEL2ID[name],)):
+def keep_on_head(label_map: Labels, label_set: LabelSet = ATR) -> None:
+    """Remove hats and glasses that touch no face, hair or hat."""
+    if not label_set.with_roles("face", "hair"):
+        return
+    for class_id in label_set.with_roles("hat", "glasses"):
+        head = [other for other in label_set.with_roles("face", "hair", "hat") if other != class_id]
+        for piece in pieces(label_map, (class_id,)):
             if not np.isin(piece.around, head).any():
                 dissolve(label_map, piece)
 
@@ -163,7 +167,3 @@ def dissolve(label_map: Labels, piece: Piece) -> None:
     """Give a piece the most frequent class of the pixels around it; keep a piece that fills the photo."""
     if len(piece.around):
         label_map[piece.box][piece.inside] = np.bincount(piece.around).argmax()
-
-
-RULES = (drop_specks, drop_strays, keep_on_head)
-"""Rules of `apply_cleanup`, in order. Each changes an (H, W) uint8 label map in place."""

@@ -1,17 +1,15 @@
 """Corrections by clicks: the region that a click means takes the class that was given for it.
 
-A click in the middle of what is wrong does not say how far that goes. A small network (34 measures of a pixel, two
-hidden layers of 32 and 16) says how probable it is that a pixel belongs to the region: its measures are in
-`clothseg.postprocess.click_features`, and its 1,700 weights were fitted by `python -m benchmarks.fit_clicks` to clicks
-that were simulated on labelled photos, as in Xu et al., "Deep interactive object selection" (CVPR 2016). Seen are only
-the photo's colours and the main network's answer, so that it serves every engine and model. The guided filter then
-carries the region over to the photo. docs/experiments/clicks.md compares other ways.
+A click in the middle of what is wrong does not say how far that goes. A small network says for each cell of a grid how
+probable it is that it belongs to the region (`clothseg.postprocess.click_network`), from the photo's colours and the
+main network's answer (`clothseg.postprocess.click_features`), so that it serves every engine and model. It learnt from
+clicks that were simulated on labelled photos, as in Xu et al., "Deep interactive object selection" (CVPR 2016). The
+guided filter then carries the region over to the photo. docs/experiments/clicks.md compares other ways.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 
 import cv2
 import numpy as np
@@ -19,14 +17,17 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.errors import ConfigError
-from clothseg.postprocess.click_features import Array, Cell, Labels, Place, View, features_of, place_of, view_of
-from clothseg.postprocess.corrections import Correction, class_id_of
+from clothseg.labels import ATR, LabelSet
+from clothseg.postprocess.click_features import Cell, Labels, Place, View, features_of, place_of, view_of
+from clothseg.postprocess.click_network import membership
+from clothseg.postprocess.corrections import Correction, check_label
 from clothseg.postprocess.evidence import Evidence
 from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.guided_edges import follow_edges
 
 
-WEIGHTS = Path(__file__).with_name("click_weights.npz")
+THRESHOLD = 0.4
+"""Probability from which a cell belongs to the region."""
 
 _NEAR = np.ones((5, 5), np.uint8)
 
@@ -41,7 +42,7 @@ class Click:
         label: name of the class, "Background" included.
 
     Raises:
-        UnknownClassError: the class is not one of the 18; a group of classes is none.
+        UnknownClassError: the class is not text.
         ConfigError: a coordinate is no number.
     """
 
@@ -50,7 +51,7 @@ class Click:
     label: str
 
     def __post_init__(self) -> None:
-        class_id_of(self.label)
+        check_label(self.label)
         for name in ("x", "y"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
@@ -84,21 +85,23 @@ class ClickRefiner:
     the region ends with it, and the figure is seen at its higher resolution.
     """
 
-    def __init__(self, photo: Image.Image, evidence: Evidence, rotation: int = 0) -> None:
+    def __init__(self, photo: Image.Image, evidence: Evidence, rotation: int = 0, labels: LabelSet = ATR) -> None:
         """Compute nothing yet.
 
         Args:
             photo: RGB.
             evidence: what the network said of it; the first box is the whole photo.
             rotation: by how many degrees clockwise it must be turned for people to stand upright.
+            labels: the classes.
         """
+        self._labels = labels
         self._photo, self._evidence, self._rotation = photo, evidence, rotation
         self._views: dict[int, View] = {}
         self._places: dict[tuple[int, Cell], Place] = {}
 
     def apply(self, label_map: Labels, click: Click, earlier: Sequence[Click] = ()) -> Labels:
         """The label map (H, W) uint8 after a click, which holds where it is; so do earlier ones of other places."""
-        class_id = class_id_of(click.label)
+        class_id = self._labels.id_of(click.label)
         if label_map[click.y, click.x] == class_id:
             return label_map
         number, box = self._window(click)
@@ -109,7 +112,8 @@ class ClickRefiner:
             self._views[number] = view_of(crop, ((Box(0, 0, *crop.size), logits),), self._rotation)
         view = self._views[number]
         moved = [_moved(each, box) for each in earlier]
-        inside = _region(crop, labels, view, partial(self._place, number), _moved(click, box), moved)
+        place = partial(self._place, number)
+        inside = _region(crop, labels, view, place, _moved(click, box), moved, self._labels, self._rotation)
         label_map = label_map.copy()
         label_map[part][inside] = class_id
         return label_map
@@ -139,18 +143,21 @@ def _region(
     place: Callable[[Cell], Place],
     click: Click,
     earlier: Sequence[Click],
+    label_set: LabelSet,
+    rotation: int,
 ) -> npt.NDArray[np.bool_]:
     """(H, W): the pixels that a click means."""
-    class_id, shape = class_id_of(click.label), view.shape
+    class_id, shape = label_set.id_of(click.label), view.shape
     labels = np.asarray(cv2.resize(label_map, shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
     cell = _cell(click, label_map.shape, shape)
     labels[cell] = label_map[click.y, click.x]
     others = [each for each in earlier if (each.x, each.y) != (click.x, click.y)]
     others = [each for each in others if 0 <= each.x < photo.width and 0 <= each.y < photo.height]
     cells = [_cell(each, label_map.shape, shape) for each in others]
-    given = [class_id_of(each.label) for each in others]
+    given = [label_set.id_of(each.label) for each in others]
     places = list(zip(map(place, cells), given, strict=True))
-    share = membership(features_of(view, labels, place(cell), class_id, places))
+    share = membership(features_of(view, labels, place(cell), class_id, places), rotation)
+    share = np.clip(share + 0.5 - THRESHOLD, 0, 1)  # the guided filter divides at a half
     for each, other in zip(cells, given, strict=True):
         if other != class_id:
             share[each] = 0
@@ -169,21 +176,3 @@ def _region(
 
 def _cell(click: Click, photo_shape: tuple[int, ...], shape: tuple[int, int]) -> Cell:
     return click.y * shape[0] // photo_shape[0], click.x * shape[1] // photo_shape[1]
-
-
-def membership(features: Array) -> Array:
-    """How probable it is that pixels belong to the region of a click: (F, h, w) to (h, w) in 0..1, float32."""
-    made = features.reshape(len(features), -1)
-    *hidden, last = _layers()
-    for weight, bias in hidden:
-        made = np.maximum(weight @ made + bias[:, None], 0)
-    weight, bias = last
-    logit = (weight @ made + bias[:, None]).reshape(features.shape[1:])
-    return np.asarray(1 / (1 + np.exp(-np.clip(logit, -30, 30))), np.float32)
-
-
-@cache
-def _layers() -> tuple[tuple[Array, Array], ...]:
-    """Weights (outputs, inputs) and biases, the features' scaling within the first."""
-    with np.load(WEIGHTS) as stored:
-        return tuple((stored[f"weight_{index}"], stored[f"bias_{index}"]) for index in range(len(stored.files) // 2))

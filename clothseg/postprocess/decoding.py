@@ -1,12 +1,14 @@
 """Decode the logits of one pass: rules on legs and sides, then labels at the photo's own size, on a CPU or a GPU."""
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple, Union
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from clothseg.labels import ATR, LabelSet
 from clothseg.postprocess.back_view import swap_sides, swap_sides_if_back_view
 from clothseg.postprocess.cleanup import without_legs
 from clothseg.postprocess.evidence import Evidence, as_evidence
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 Logits = Union[npt.NDArray[np.float32], "torch.Tensor"]
 """Logits of a photo, (18, h, w) float32. A GPU's engine gives a tensor, and label maps are computed on the GPU."""
+
+EXCLUDED = -1e4
+"""Logit of a class that is known not to be in the photo."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +50,9 @@ class Prediction(NamedTuple):
     evidence: Evidence = ()
 
 
-def decode_logits(photo: Image.Image, logits: Logits, *, guided: bool, back_view: bool | None = None) -> Prediction:
+def decode_logits(
+    photo: Image.Image, logits: Logits, *, guided: bool, back_view: bool | None = None, labels: LabelSet = ATR
+) -> Prediction:
     """Decode the logits (18, h, w) of a photo or a crop, without further passes.
 
     Args:
@@ -57,13 +64,13 @@ def decode_logits(photo: Image.Image, logits: Logits, *, guided: bool, back_view
         back_view: whether to swap left and right for a person seen from behind; None decides by the logits.
     """
     if not isinstance(logits, np.ndarray):
-        return _decode_on_gpu(photo, logits, guided, back_view)
+        return _decode_on_gpu(photo, logits, guided, back_view, labels)
     size = (photo.height, photo.width)
     if not guided:
         return Prediction(*label_pixels(logits, size), evidence=_evidence(logits, photo))
-    logits = apply_logit_rules(logits, back_view)
+    logits = apply_logit_rules(logits, back_view, labels)
     label_map, probability = follow_edges(logits, photo), winning_probability(logits, size)
-    confidence = confidences(label_map, probability, np.unique(best_classes(logits)))
+    confidence = confidences(label_map, probability, np.unique(best_classes(logits)), count=len(labels))
     return Prediction(label_map, confidence, probability, evidence=_evidence(logits, photo))
 
 
@@ -71,15 +78,19 @@ def _evidence(logits: npt.NDArray[np.float32], photo: Image.Image) -> Evidence:
     return as_evidence(logits, Box(0, 0, *photo.size))
 
 
-def apply_logit_rules(logits: npt.NDArray[np.float32], back_view: bool | None = None) -> npt.NDArray[np.float32]:
+def apply_logit_rules(
+    logits: npt.NDArray[np.float32], back_view: bool | None = None, labels: LabelSet = ATR
+) -> npt.NDArray[np.float32]:
     """Apply the rules on legs and sides to logits (18, h, w); return the same array if none applies."""
-    logits = without_legs(logits)
+    logits = without_legs(logits, labels)
     if back_view is None:
-        return swap_sides_if_back_view(logits)
-    return swap_sides(logits) if back_view else logits
+        return swap_sides_if_back_view(logits, labels)
+    return swap_sides(logits, labels) if back_view else logits
 
 
-def _decode_on_gpu(photo: Image.Image, logits: "torch.Tensor", guided: bool, back_view: bool | None) -> Prediction:
+def _decode_on_gpu(
+    photo: Image.Image, logits: "torch.Tensor", guided: bool, back_view: bool | None, labels: LabelSet
+) -> Prediction:
     """Decode on the device of the logits, or on the CPU if the GPU runs out of memory."""
     from clothseg.engines.device import is_out_of_memory, upload
     from clothseg.postprocess import on_gpu
@@ -99,8 +110,27 @@ def _decode_on_gpu(photo: Image.Image, logits: "torch.Tensor", guided: bool, bac
         if not is_out_of_memory(error):
             raise
         _log.warning("The CPU computes this label map instead of the GPU: %s", error)
-        return decode_logits(photo, as_array(logits), guided=guided, back_view=back_view)
-    return Prediction(label_map, confidences(label_map, probability), probability, evidence=_evidence(ruled, photo))
+        return decode_logits(photo, as_array(logits), guided=guided, back_view=back_view, labels=labels)
+    return Prediction(
+        label_map,
+        confidences(label_map, probability, count=len(labels)),
+        probability,
+        evidence=_evidence(ruled, photo),
+    )
+
+
+def reorder(logits: Any, channels: Sequence[int | None]) -> Any:
+    """Return logits (N, classes, h, w) with the channels in the order of a label set's ids.
+
+    Args:
+        logits: (N, channels, h, w), an array or a tensor.
+        channels: for each class its channel; None for one that the model does not have, which never wins.
+    """
+    found = logits[:, [channel or 0 for channel in channels]]
+    for index, channel in enumerate(channels):
+        if channel is None:
+            found[:, index] = EXCLUDED
+    return found
 
 
 def as_array(logits: Logits) -> npt.NDArray[np.float32]:

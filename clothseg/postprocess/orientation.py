@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clothseg.labels import BACKGROUND, LABEL2ID
+from clothseg.labels import ATR, BACKGROUND, LabelSet
 from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.softmax import softmax
 from clothseg.postprocess.zoom_crop import find_zoom_crop
@@ -60,9 +60,6 @@ SLACK = 0.1
 
 FIGURE_LEAST = 0.002
 """Least share of the picture that is not Background; below it, nobody was found."""
-
-_HEAD = [LABEL2ID[name] for name in ("Hat", "Hair", "Sunglasses", "Face")]
-_LEGS = [LABEL2ID[name] for name in ("Left-shoe", "Right-shoe", "Left-leg", "Right-leg")]
 
 _TURNS = {
     90: Image.Transpose.ROTATE_270,  # Pillow turns counterclockwise
@@ -122,8 +119,8 @@ class Layout(NamedTuple):
         return (self.head >= HEAD_LEAST or self.legs >= LEGS_LEAST) and not self.is_upside_down
 
 
-def find_layout(logits: npt.NDArray[np.float32]) -> Layout:
-    """Return the layout of a figure from the logits (18, h, w) float32 of a whole photo."""
+def find_layout(logits: npt.NDArray[np.float32], labels: LabelSet = ATR) -> Layout:
+    """Return the layout of a figure from the logits (classes, h, w) float32 of a whole photo."""
     shares = softmax(logits)
     figure = shares.argmax(axis=0) != BACKGROUND
     count = np.count_nonzero(figure)
@@ -133,7 +130,7 @@ def find_layout(logits: npt.NDArray[np.float32]) -> Layout:
     height = (rows - rows.min()) / max(1, int(np.ptp(rows)))
     inside = shares[:, figure]
     parts = []
-    for classes in (_HEAD, _LEGS):
+    for classes in (labels.head, labels.legs):
         weight = inside[classes].sum(axis=0)
         total = float(weight.sum())
         parts += [total / count, float((weight * height).sum()) / max(total, 1e-6)]
@@ -171,6 +168,7 @@ def find_orientation(
     infer: Callable[[Image.Image], Logits],
     as_array: Callable[[Logits], npt.NDArray[np.float32]],
     aspect: float,
+    labels: LabelSet = ATR,
 ) -> Orientation[Logits]:
     """Find the rotation that makes the people in a photo upright.
 
@@ -181,19 +179,22 @@ def find_orientation(
     Args:
         photo: RGB.
         logits: of the photo, not turned.
-        infer: the network: logits (18, h, w) of a photo or a crop.
+        infer: the network: logits (classes, h, w) of a photo or a crop.
         as_array: converts logits to a NumPy array.
         aspect: height over width of the network's input.
+        labels: the classes; without heads and legs, all photos count as upright.
     """
+    if not labels.head and not labels.legs:
+        return Orientation(0, logits)
 
     def examine(turned: Image.Image, rotation: int, logits: Logits) -> tuple[Layout, Orientation[Logits]]:
         whole = as_array(logits)
-        layout, crop = find_layout(whole), None
+        layout, crop = find_layout(whole, labels), None
         if layout.figure >= FIGURE_LEAST and not layout.is_upright:
             box = find_zoom_crop(whole, (turned.height, turned.width), aspect)
             if box is not None:
                 crop = box, infer(turned.crop(box))
-                layout = find_layout(as_array(crop[1]))
+                layout = find_layout(as_array(crop[1]), labels)
         return layout, Orientation(rotation, logits, crop)
 
     first, best = examine(photo, 0, logits)

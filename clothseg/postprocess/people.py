@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.labels import BACKGROUND, LABEL2ID
+from clothseg.labels import ATR, BACKGROUND, LabelSet
 from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.zoom_crop import paste, window
 
@@ -41,9 +41,6 @@ piece; pieces further away are ignored. A head can be far above the legs if the 
 _MAX_HEAD_ASPECT = 1.8
 """Largest height over width at which two pieces, one below the other, are one head divided by glasses or a band."""
 
-_HEAD = [LABEL2ID[name] for name in ("Face", "Hair", "Hat", "Sunglasses")]
-_FACE = [LABEL2ID[name] for name in ("Face", "Sunglasses")]
-
 
 class Person(NamedTuple):
     """A person in a photo.
@@ -57,11 +54,12 @@ class Person(NamedTuple):
     box: Box
 
 
-def partition_by_person(label_map: Labels) -> Labels:
+def partition_by_person(label_map: Labels, label_set: LabelSet = ATR) -> Labels:
     """Divide a photo among its people.
 
     Args:
         label_map: (H, W) uint8 class ids.
+        label_set: the classes; without heads, only people who stand apart are found.
 
     Returns:
         (H, W) uint8: for each pixel, including background, the number of the person that it may belong to, from 1,
@@ -71,7 +69,7 @@ def partition_by_person(label_map: Labels) -> Labels:
     scale = min(1.0, _SIDE / max(height, width))
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
     labels = _nearest(label_map, small)
-    seeds = _seed_masks(labels)
+    seeds = _seed_masks(labels, label_set)
     if not seeds:
         return np.zeros_like(label_map)
     seeds.sort(key=lambda seed: float(np.nonzero(seed)[1].mean()))
@@ -173,10 +171,10 @@ def _without_gaps(person_map: Labels) -> Labels:
     return numbers[person_map]
 
 
-def _seed_masks(labels: Labels) -> list[npt.NDArray[np.bool_]]:
+def _seed_masks(labels: Labels, label_set: LabelSet) -> list[npt.NDArray[np.bool_]]:
     """Return a mask for each person, the largest first: the head, or the whole figure if it has no head."""
     _, figures, stats, _ = cv2.connectedComponentsWithStats((labels != BACKGROUND).view(np.uint8))
-    heads = _heads(labels)
+    heads = _heads(labels, label_set)
     headless = np.setdiff1d(np.arange(1, len(stats)), [figures[head][0] for head in heads])
     largest = stats[1:, cv2.CC_STAT_AREA].max(initial=0)
     apart = [figures == n for n in headless if stats[n, cv2.CC_STAT_AREA] >= _LEAST_FIGURE * max(1, largest)]
@@ -186,9 +184,9 @@ def _seed_masks(labels: Labels) -> list[npt.NDArray[np.bool_]]:
     return (heads + apart)[:MAX_PEOPLE]
 
 
-def _heads(labels: Labels) -> list[npt.NDArray[np.bool_]]:
-    head = np.isin(labels, _HEAD).view(np.uint8)
-    face = np.isin(labels, _FACE).view(np.uint8)
+def _heads(labels: Labels, label_set: LabelSet) -> list[npt.NDArray[np.bool_]]:
+    head = np.isin(labels, label_set.head).view(np.uint8)
+    face = np.isin(labels, label_set.face).view(np.uint8)
     found: list[npt.NDArray[np.bool_]] = []
     _, faces, face_stats, _ = cv2.connectedComponentsWithStats(face)
     count, heads = cv2.connectedComponents(head)
@@ -204,7 +202,7 @@ def _heads(labels: Labels) -> list[npt.NDArray[np.bool_]]:
             if not apart or face_stats[n, cv2.CC_STAT_LEFT] >= face_stats[apart[-1], :3:2].sum():
                 apart.append(n)
         found += [faces == n for n in apart] if len(apart) > 1 else [inside]
-    found = _join_split_heads(found, labels)
+    found = _join_split_heads(found, np.isin(labels, label_set.with_roles("hair")))
     if not found:
         return []
     found.sort(key=lambda mask: -np.count_nonzero(mask))
@@ -217,7 +215,7 @@ def _heads(labels: Labels) -> list[npt.NDArray[np.bool_]]:
     return kept
 
 
-def _join_split_heads(heads: list[npt.NDArray[np.bool_]], labels: Labels) -> list[npt.NDArray[np.bool_]]:
+def _join_split_heads(heads: list[npt.NDArray[np.bool_]], hair: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.bool_]]:
     """Join heads that the network divides in two pieces, one below the other; the lower piece has no hair."""
     whole: list[npt.NDArray[np.bool_]] = []
     for head in sorted(heads, key=lambda mask: int(mask.any(axis=1).argmax())):
@@ -225,7 +223,7 @@ def _join_split_heads(heads: list[npt.NDArray[np.bool_]], labels: Labels) -> lis
             across, both = head.any(axis=0) & other.any(axis=0), head | other
             narrower = min(np.count_nonzero(head.any(axis=0)), np.count_nonzero(other.any(axis=0)))
             rows, columns = np.nonzero(both)
-            apart = not (head.any(axis=1) & other.any(axis=1)).any() and not (labels[head] == LABEL2ID["Hair"]).any()
+            apart = not (head.any(axis=1) & other.any(axis=1)).any() and not hair[head].any()
             if (
                 apart
                 and across.sum() >= 0.5 * narrower

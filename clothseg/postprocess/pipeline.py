@@ -16,10 +16,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.images.color_space import on_white
-from clothseg.labels import BACKGROUND, ids_of
+from clothseg.labels import ATR, BACKGROUND, LabelSet
 from clothseg.options import SegmentOptions
 from clothseg.postprocess.cleanup import apply_cleanup, drop_specks
-from clothseg.postprocess.decoding import Logits, Prediction, as_array, beside, decode_logits
+from clothseg.postprocess.decoding import EXCLUDED, Logits, Prediction, as_array, beside, decode_logits
 from clothseg.postprocess.evidence import move, turn_evidence_back
 from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.orientation import Orientation, find_layout, find_orientation, turn, turn_back
@@ -35,9 +35,6 @@ CropInference = Callable[[Image.Image], Logits]
 WIDE = 2.5
 """Largest number of input pixels for finding people in wide photos, as a multiple of the usual number."""
 
-EXCLUDED = -1e4
-"""Logit of a class that is known not to be in the photo."""
-
 
 def decode(
     photo: Image.Image,
@@ -47,6 +44,7 @@ def decode(
     infer: CropInference,
     aspect: float,
     infer_whole: CropInference | None = None,
+    labels: LabelSet = ATR,
 ) -> Prediction:
     """Return the prediction for a photo.
 
@@ -58,24 +56,24 @@ def decode(
         aspect: height over width of the network's input.
         infer_whole: the network for whole photos with `people="all"`; None if `infer` computes them too.
     """
-    logits, infer = exclude_classes(logits, options), _excluding(infer, options)
-    infer_whole = None if infer_whole is None else _excluding(infer_whole, options)
+    logits, infer = exclude_classes(logits, options, labels), _excluding(infer, options, labels)
+    infer_whole = None if infer_whole is None else _excluding(infer_whole, options, labels)
     opaque = on_white(photo)
     oriented: Orientation[Logits] = Orientation(0, logits)
     if options.orientation == "auto":
-        oriented = _orient(opaque, logits, infer, infer_whole, aspect)
+        oriented = _orient(opaque, logits, infer, infer_whole, aspect, labels)
     upright = turn(opaque, oriented.rotation)
     if options.people == "all":
-        prediction = decode_people(upright, oriented.logits, options, infer=infer, aspect=aspect)
+        prediction = decode_people(upright, oriented.logits, options, infer=infer, aspect=aspect, labels=labels)
     else:
         prediction = decode_single(
-            upright, oriented.logits, options, infer=infer, aspect=aspect, crop_logits=oriented.crop
+            upright, oriented.logits, options, infer=infer, aspect=aspect, crop_logits=oriented.crop, labels=labels
         )
     prediction = _turn_back(prediction, oriented.rotation, upright.size)
     return clear_transparent(prediction, np.asarray(photo.getchannel("A"))) if photo.mode == "RGBA" else prediction
 
 
-def exclude_classes(logits: Logits, options: SegmentOptions) -> Logits:
+def exclude_classes(logits: Logits, options: SegmentOptions, labels: LabelSet = ATR) -> Logits:
     """Set the logits (18, h, w) of the classes in the option `exclude` so low that they never win.
 
     Return the same array or tensor if there are none, else a copy.
@@ -83,24 +81,31 @@ def exclude_classes(logits: Logits, options: SegmentOptions) -> Logits:
     if not options.exclude:
         return logits
     logits = logits.copy() if isinstance(logits, np.ndarray) else logits.clone()
-    logits[ids_of(list(options.exclude))] = EXCLUDED
+    logits[options.excluded_ids(labels)] = EXCLUDED
     return logits
 
 
-def _excluding(infer: CropInference, options: SegmentOptions) -> CropInference:
-    return (lambda crop: exclude_classes(infer(crop), options)) if options.exclude else infer
+def _excluding(infer: CropInference, options: SegmentOptions, labels: LabelSet) -> CropInference:
+    return (lambda crop: exclude_classes(infer(crop), options, labels)) if options.exclude else infer
 
 
 def _orient(
-    photo: Image.Image, logits: Logits, infer: CropInference, infer_whole: CropInference | None, aspect: float
+    photo: Image.Image,
+    logits: Logits,
+    infer: CropInference,
+    infer_whole: CropInference | None,
+    aspect: float,
+    labels: LabelSet,
 ) -> Orientation[Logits]:
     """Return the photo's orientation and its logits in it; arguments as for `decode`."""
     if infer_whole is None:
-        return find_orientation(photo, logits, infer=infer, as_array=as_array, aspect=aspect)
-    if find_layout(as_array(logits)).is_upright:
+        return find_orientation(photo, logits, infer=infer, as_array=as_array, aspect=aspect, labels=labels)
+    if find_layout(as_array(logits), labels).is_upright:
         return Orientation(0, logits)
     # The network is less certain of photos in their own proportions, so orientations are compared in its proportions.
-    rotation = find_orientation(photo, infer(photo), infer=infer, as_array=as_array, aspect=aspect).rotation
+    rotation = find_orientation(
+        photo, infer(photo), infer=infer, as_array=as_array, aspect=aspect, labels=labels
+    ).rotation
     return Orientation(rotation, infer_whole(turn(photo, rotation)) if rotation else logits)
 
 
@@ -126,25 +131,26 @@ def decode_single(
     infer: CropInference,
     aspect: float,
     crop_logits: tuple[Box, Logits] | None = None,
+    labels: LabelSet = ATR,
 ) -> Prediction:
     """Decode a photo of a single person; arguments as for `decode`.
 
     `crop_logits` are the box and the logits of the zoom crop, if they are already known.
     """
     guided, back_view = options.edges == "guided", _back_view(options)
-    first = decode_logits(photo, logits, guided=guided, back_view=back_view)
+    first = decode_logits(photo, logits, guided=guided, back_view=back_view, labels=labels)
     label_map, confidence, probability, evidence = first.label_map, first.confidence, first.probability, first.evidence
     size = label_map.shape
     if options.zoom == "auto" and (box := find_zoom_crop(whole := as_array(logits), size, aspect)):
         if crop_logits is not None and crop_logits[0] == box:
             infer = partial(_known, crop_logits[1])
-        crop = infer_crop(photo, box, infer, guided=guided, around=whole, back_view=back_view)
+        crop = infer_crop(photo, box, infer, guided=guided, around=whole, back_view=back_view, labels=labels)
         label_map = paste(label_map, crop.label_map, box, size)
         probability = paste(probability, crop.probability, box, size)
-        confidence = confidences(label_map, probability)
+        confidence = confidences(label_map, probability, count=len(labels))
         evidence += move(crop.evidence, box.left, box.top)
     return Prediction(
-        apply_cleanup(label_map) if options.rules else label_map, confidence, probability, evidence=evidence
+        apply_cleanup(label_map, labels) if options.rules else label_map, confidence, probability, evidence=evidence
     )
 
 
@@ -159,20 +165,26 @@ def _back_view(options: SegmentOptions) -> bool | None:
 
 
 def decode_people(
-    photo: Image.Image, logits: Logits, options: SegmentOptions, *, infer: CropInference, aspect: float
+    photo: Image.Image,
+    logits: Logits,
+    options: SegmentOptions,
+    *,
+    infer: CropInference,
+    aspect: float,
+    labels: LabelSet = ATR,
 ) -> Prediction:
     """Separate the people and segment each of them; arguments as for `decode`."""
     guided, back_view = options.edges == "guided", _back_view(options)
-    whole = decode_logits(photo, logits, guided=guided, back_view=back_view)
+    whole = decode_logits(photo, logits, guided=guided, back_view=back_view, labels=labels)
     label_map, probability, evidence = whole.label_map, whole.probability, whole.evidence
-    divided = partition_by_person(label_map)
+    divided = partition_by_person(label_map, labels)
     if divided.max() <= 1:  # one person: the same result as without the option
-        alone = decode_single(photo, infer(photo), options, infer=infer, aspect=aspect)
+        alone = decode_single(photo, infer(photo), options, infer=infer, aspect=aspect, labels=labels)
         return alone._replace(person_map=(alone.label_map != BACKGROUND).view(np.uint8))
 
     def decode_crop(box: Box) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
         nonlocal evidence
-        crop = infer_crop(photo, box, infer, guided=guided, back_view=back_view)
+        crop = infer_crop(photo, box, infer, guided=guided, back_view=back_view, labels=labels)
         evidence += move(crop.evidence, box.left, box.top)
         return crop.label_map, crop.probability
 
@@ -180,11 +192,19 @@ def decode_people(
     if options.rules:
         drop_specks(label_map)
         person_map = np.where(label_map == BACKGROUND, np.uint8(0), np.where(person_map > 0, person_map, divided))
-    return Prediction(label_map, confidences(label_map, probability), probability, person_map, evidence=evidence)
+    return Prediction(
+        label_map, confidences(label_map, probability, count=len(labels)), probability, person_map, evidence=evidence
+    )
 
 
 def decode_window(
-    photo: Image.Image, logits: Logits, box: Box, options: SegmentOptions, *, back_view: bool | None = None
+    photo: Image.Image,
+    logits: Logits,
+    box: Box,
+    options: SegmentOptions,
+    *,
+    back_view: bool | None = None,
+    labels: LabelSet = ATR,
 ) -> Prediction:
     """Return the prediction for a clip's frame of which only a window was segmented; the rest is Background.
 
@@ -200,12 +220,14 @@ def decode_window(
     """
     if options.back_view == "off":
         back_view = False
-    logits = exclude_classes(logits, options)
-    inside = decode_logits(photo.crop(box), logits, guided=options.edges == "guided", back_view=back_view)
+    logits = exclude_classes(logits, options, labels)
+    inside = decode_logits(
+        photo.crop(box), logits, guided=options.edges == "guided", back_view=back_view, labels=labels
+    )
     size = photo.height, photo.width
     label_map = paste(np.zeros(size, np.uint8), inside.label_map, box, size)
     probability = paste(np.zeros(size_of_grid(size), np.uint8), inside.probability, box, size)
-    return Prediction(apply_cleanup(label_map) if options.rules else label_map, inside.confidence, probability)
+    return Prediction(apply_cleanup(label_map, labels) if options.rules else label_map, inside.confidence, probability)
 
 
 def aspect_preserving_size(photo_size: tuple[int, int], usual: tuple[int, int]) -> tuple[int, int]:
@@ -228,6 +250,7 @@ def infer_crop(
     guided: bool,
     around: npt.NDArray[np.float32] | None = None,
     back_view: bool | None = None,
+    labels: LabelSet = ATR,
 ) -> Prediction:
     """Crop a photo and segment the crop, which gives a higher resolution.
 
@@ -243,4 +266,4 @@ def infer_crop(
     logits = infer(crop)
     if around is not None:
         logits = beside(logits, blend_crop(as_array(logits), around, box, (photo.height, photo.width)))
-    return decode_logits(crop, logits, guided=guided, back_view=back_view)
+    return decode_logits(crop, logits, guided=guided, back_view=back_view, labels=labels)

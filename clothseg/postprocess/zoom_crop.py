@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.labels import BACKGROUND, NUM_CLASSES
+from clothseg.labels import ATR, BACKGROUND
 from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.softmax import as_logits, softmax
 
@@ -174,8 +174,9 @@ def confidences(
     label_map: npt.NDArray[np.uint8],
     probability: npt.NDArray[np.uint8],
     possible: npt.NDArray[np.integer] | None = None,
+    count: int = len(ATR),
 ) -> npt.NDArray[np.float64]:
-    """Return the mean probability of each class's pixels: (18,) float64, 0 for absent classes.
+    """Return the mean probability of each class's pixels: (count,) float64, 0 for absent classes.
 
     Args:
         label_map: (H, W) uint8 class ids.
@@ -184,12 +185,12 @@ def confidences(
     """
     height, width = probability.shape
     labels = cv2.resize(label_map, (width, height), interpolation=cv2.INTER_NEAREST_EXACT).ravel()
-    counts = np.bincount(labels, minlength=NUM_CLASSES)
-    means = np.bincount(labels, weights=probability.ravel(), minlength=NUM_CLASSES) / np.maximum(counts, 1) / 255
+    counts = np.bincount(labels, minlength=count)
+    means = np.bincount(labels, weights=probability.ravel(), minlength=count) / np.maximum(counts, 1) / 255
     if possible is None:
-        present = cv2.calcHist([label_map], [0], None, [256], [0, 256]).ravel()[:NUM_CLASSES] > 0
+        present = cv2.calcHist([label_map], [0], None, [256], [0, 256]).ravel()[:count] > 0
     else:
-        present = np.isin(np.arange(NUM_CLASSES), possible)
+        present = np.isin(np.arange(count), possible)
     for class_id in np.flatnonzero(present & (counts == 0)).tolist():  # too small for the grid
         row, column = np.unravel_index((label_map == class_id).argmax(), label_map.shape)
         if label_map[row, column] == class_id:

@@ -1,4 +1,4 @@
-"""Corrections of a result by clicks, which use what the network said of the photo."""
+"""Corrections of a result by clicks, based on the network's logits of the photo."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ def refine(
     Args:
         result: corrected already or not.
         clicks: applied in order.
-        infer: the network: logits (18, h, w) of an RGB photo; called once if the result has no evidence.
+        infer: the network: logits (classes, h, w) of an RGB photo; called once if the result has no evidence.
 
     Raises:
         ConfigError: a click is outside the photo.
@@ -31,11 +31,12 @@ def refine(
     clicks = list(clicks)
     for click in clicks:
         click.check_inside(result.photo.size)
+        result.labels.id_of(click.label)
     if not clicks:
         return result
     if not result._evidence:
         result = replace(result, _evidence=_look_again(result, infer))
-    refiner = ClickRefiner(result.on_white, result._evidence, result.rotation)
+    refiner = ClickRefiner(result.on_white, result._evidence, result.rotation, result.labels)
     done = clicks_of(result.corrections)
     for click in clicks:
         label_map = refiner.apply(result.label_map, click, done)
@@ -46,7 +47,7 @@ def refine(
 
 
 def _look_again(result: Segmentation, infer: Callable[[Image.Image], npt.NDArray[np.float32]]) -> Evidence:
-    """Return what the network says of a result's photo, where that is not known."""
+    """Return the network's logits of a result's photo, if the result does not contain them."""
     upright = turn(result.on_white, result.rotation)
     evidence = as_evidence(infer(upright), Box(0, 0, *upright.size))
     return turn_evidence_back(evidence, result.rotation, upright.size)

@@ -1,4 +1,4 @@
-"""Corrections of a result by hand: each returns a corrected copy."""
+"""Direct corrections of a result; each returns a corrected copy."""
 
 from dataclasses import replace
 from typing import Any, Literal, Self
@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.images.label_file import LabelSource
-from clothseg.labels import ID2LABEL, LABEL2ID, NAMES
 from clothseg.outputs.items import Item
-from clothseg.postprocess.corrections import Correction, Mask, apply_labels, checked_mask, class_id_of
+from clothseg.postprocess.corrections import Correction, Mask, apply_labels, checked_mask
 from clothseg.postprocess.transparency import background_where_transparent
 from clothseg.postprocess.zoom_crop import confidences
 from clothseg.segmentation.data import SegmentedPhoto, fitting
@@ -33,7 +32,7 @@ class CorrectedPhoto(SegmentedPhoto):
             ConfigError: the item or the mask does not have the photo's size.
         """
         if isinstance(which, str):
-            mask = self.label_map == class_id_of(which)
+            mask = self.label_map == self.labels.id_of(which)
         else:
             mask = checked_mask(which.full_mask() if isinstance(which, Item) else which, self.label_map.shape)
         return self._painted(mask, label, "relabel")
@@ -55,13 +54,13 @@ class CorrectedPhoto(SegmentedPhoto):
 
         Raises:
             ImageError: the label map cannot be read.
-            ConfigError: it has another size, or contains an id beyond the 18 classes.
+            ConfigError: it has another size, or contains an id beyond the classes.
         """
-        new = fitting(label_map, self.photo.size)
+        new = fitting(label_map, self.photo.size, self.labels)
         return self._corrected(new, new != self.label_map, kind="label_map", label=None)
 
     def _painted(self, mask: Mask, label: str, kind: Literal["relabel", "paint"]) -> Self:
-        new = np.where(mask, np.uint8(class_id_of(label)), self.label_map)
+        new = np.where(mask, np.uint8(self.labels.id_of(label)), self.label_map)
         return self._corrected(new, mask, kind=kind, label=label)
 
     def _corrected(self, new: npt.NDArray[np.uint8], certain: Mask, **correction: Any) -> Self:
@@ -73,15 +72,15 @@ class CorrectedPhoto(SegmentedPhoto):
             new, certain, self.label_map, self.person_map, self.probability
         )
         touched = np.union1d(new[changed], self.label_map[changed])
-        confidence = {name: mean for name, mean in self.confidence.items() if LABEL2ID[name] not in touched}
+        confidence = {name: mean for name, mean in self.confidence.items() if self.labels.id_of(name) not in touched}
         if probability is not None:
-            means = confidences(label_map, probability)
-            confidence |= {ID2LABEL[index]: float(means[index]) for index in touched.tolist()}
+            means = confidences(label_map, probability, count=len(self.labels))
+            confidence |= {self.labels.names[index]: float(means[index]) for index in touched.tolist()}
         return replace(
             self,
             label_map=label_map,
             person_map=person_map,
             probability=probability,
-            confidence={name: confidence[name] for name in NAMES if name in confidence},
+            confidence={name: confidence[name] for name in self.labels.names if name in confidence},
             corrections=(*self.corrections, Correction(pixels=int(np.count_nonzero(changed)), **correction)),
         )

@@ -13,7 +13,7 @@ from PIL import Image
 from clothseg.errors import ConfigError, UnknownClassError
 from clothseg.images.color_space import WHITE
 from clothseg.images.label_file import LabelSource, load_label_map
-from clothseg.labels import ID2LABEL, NAMES, NUM_CLASSES, ids_of
+from clothseg.labels import ATR, LabelSet
 from clothseg.outputs.notes import find_notes
 from clothseg.postprocess.corrections import Correction
 from clothseg.postprocess.evidence import Evidence
@@ -35,6 +35,7 @@ class SegmentedPhoto:
     alpha: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
     rotation: int = 0
     corrections: tuple[Correction, ...] = ()
+    labels: LabelSet = field(default=ATR, repr=False)
     _evidence: Evidence = field(default=(), repr=False)
     """What the network said, for `Segmenter.refine`; not pickled: there it is computed again."""
 
@@ -46,8 +47,10 @@ class SegmentedPhoto:
             raise ValueError(f"The photo must be RGB, not {photo.mode}; use clothseg.images.decode.load_photo.")
         if label_map.shape != size or label_map.dtype != np.uint8:
             raise ValueError(f"The label map must be {size} uint8, not {label_map.shape} {label_map.dtype}.")
-        if label_map.max() >= NUM_CLASSES:
-            raise ValueError(f"The label map contains the id {label_map.max()}; class ids end at {NUM_CLASSES - 1}.")
+        if label_map.max() >= len(self.labels):
+            raise ValueError(
+                f"The label map contains the id {label_map.max()}; class ids end at {len(self.labels) - 1}."
+            )
         probability = self.probability
         if probability is not None and (probability.ndim != 2 or probability.dtype != np.uint8):
             raise ValueError(f"The probability must be (h, w) uint8, not {probability.shape} {probability.dtype}.")
@@ -88,7 +91,9 @@ class SegmentedPhoto:
     def _counts(self) -> npt.NDArray[np.int64]:
         # In parts, because OpenCV, three times as quick as bincount, counts in float32: exact up to 2**24.
         parts = np.array_split(self.label_map, 1 + self.label_map.size // 2**20)
-        counts = [cv2.calcHist([part], [0], None, [NUM_CLASSES], [0, NUM_CLASSES]) for part in parts if part.size]
+        counts = [
+            cv2.calcHist([part], [0], None, [len(self.labels)], [0, len(self.labels)]) for part in parts if part.size
+        ]
         return np.sum(counts, axis=0, dtype=np.int64).ravel()
 
     @cached_property
@@ -113,7 +118,7 @@ class SegmentedPhoto:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """Notes on the result: nobody seems to be in the photo, or it was turned. Usually empty."""
-        return find_notes(self.label_map, self.probability, self.rotation)
+        return find_notes(self.label_map, self.probability, self.rotation, self.labels)
 
     @cached_property
     def uncertainty(self) -> float | None:
@@ -130,7 +135,9 @@ class SegmentedPhoto:
     @property
     def areas(self) -> dict[str, float]:
         """Class name -> share of the photo (0..1), for the classes present, in the order of the ids."""
-        return {ID2LABEL[i]: count / self.label_map.size for i, count in enumerate(self._counts.tolist()) if count}
+        return {
+            self.labels.names[i]: count / self.label_map.size for i, count in enumerate(self._counts.tolist()) if count
+        }
 
     def mask(self, *names: str) -> npt.NDArray[np.bool_]:
         """Return an (H, W) bool mask of the pixels of any of the named classes. Classes that are not in the photo add
@@ -140,9 +147,9 @@ class SegmentedPhoto:
             UnknownClassError: no name, or an unknown one.
         """
         if not names:
-            raise UnknownClassError(f"Name at least one class; the classes are: {', '.join(NAMES)}.")
+            raise UnknownClassError(f"Name at least one class; the classes are: {', '.join(self.labels.names)}.")
         wanted = np.zeros(256, np.bool_)
-        wanted[ids_of(names)] = True
+        wanted[self.labels.ids_of(names)] = True
         return wanted.take(self.label_map)
 
 
@@ -157,7 +164,7 @@ def _opaque(
     return photo.convert("RGB"), np.asarray(photo.getchannel("A"))
 
 
-def fitting(source: LabelSource, photo_size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+def fitting(source: LabelSource, photo_size: tuple[int, int], labels: LabelSet) -> npt.NDArray[np.uint8]:
     """Return a label map (H, W) uint8 that fits a photo of (W, H)."""
     label_map = load_label_map(source)
     width, height = photo_size
@@ -166,8 +173,8 @@ def fitting(source: LabelSource, photo_size: tuple[int, int]) -> npt.NDArray[np.
             f"The label map must have the photo's size of {width} x {height} pixels, not {label_map.shape[1]} x "
             f"{label_map.shape[0]}."
         )
-    if label_map.max() >= NUM_CLASSES:
-        raise ConfigError(f"The label map contains the id {label_map.max()}; class ids end at {NUM_CLASSES - 1}.")
+    if label_map.max() >= len(labels):
+        raise ConfigError(f"The label map contains the id {label_map.max()}; class ids end at {len(labels) - 1}.")
     return label_map
 
 

@@ -18,7 +18,7 @@ from clothseg.images.atomic_files import atomic_path, save_picture
 from clothseg.images.decode import Photo, load_photo, photo_name
 from clothseg.images.file_names import escaped
 from clothseg.images.label_file import LabelSource
-from clothseg.labels import GROUPS, NAMES, class_names, ids_of
+from clothseg.labels import ATR, LabelSet
 from clothseg.options import CutoutOptions, PackshotOptions, TryonOptions
 from clothseg.outputs import formats, masks, render
 from clothseg.outputs.cutout import PLAIN, refine
@@ -26,7 +26,7 @@ from clothseg.outputs.item_files import write_zip
 from clothseg.outputs.items import MIN_SHARE, Item, find_items
 from clothseg.outputs.packshot import WHITE
 from clothseg.outputs.packshot import packshot as make_packshot
-from clothseg.outputs.recolor import recolor
+from clothseg.outputs.recolor import parse_color, recolor
 from clothseg.outputs.tryon import Tryon, make_tryon
 from clothseg.postprocess.corrections import Mask
 from clothseg.segmentation.corrections import CorrectedPhoto
@@ -54,14 +54,17 @@ class Segmentation(CorrectedPhoto):
         rotation: degrees clockwise by which the photo was turned for the segmentation, because it did not look
             upright: 0, 90, 180 or 270. The result is in the photo's own orientation.
         corrections: manual corrections, in order.
+        labels: the classes of the label map; ATR's by default.
 
     Raises:
-        ValueError: The label map is not (H, W) uint8 of the photo's size, or contains an id beyond the 18 classes; the
+        ValueError: The label map is not (H, W) uint8 of the photo's size, or contains an id beyond the classes; the
             probability is not (h, w) uint8; the person map or the alpha are not (H, W) uint8.
     """
 
     @classmethod
-    def from_label_map(cls, photo: Photo, label_map: LabelSource, *, name: str | None = None) -> Self:
+    def from_label_map(
+        cls, photo: Photo, label_map: LabelSource, *, name: str | None = None, labels: LabelSet = ATR
+    ) -> Self:
         """Create a result from a photo and an existing label map, for example one that was corrected elsewhere.
 
         Args:
@@ -69,13 +72,14 @@ class Segmentation(CorrectedPhoto):
             label_map: class ids of the photo's size: the path of a PNG, its bytes, a PIL image (mode L or P) or an
                 (H, W) array.
             name: the photo's file name; by default that of the path.
+            labels: the classes of the label map.
 
         Raises:
             ImageError: the photo, or the label map, cannot be used.
-            ConfigError: the label map has another size, or contains an id beyond the 18 classes.
+            ConfigError: the label map has another size, or contains an id beyond the classes.
         """
         loaded = load_photo(photo, keep_alpha=True)
-        return cls(loaded, fitting(label_map, loaded.size), name=name or photo_name(photo))
+        return cls(loaded, fitting(label_map, loaded.size, labels), name=name or photo_name(photo), labels=labels)
 
     def cutout(self, *names: str, options: CutoutOptions | None = None) -> Image.Image:
         """Return a cut-out of the named classes: an RGBA image, or RGB with a background from the options.
@@ -121,7 +125,7 @@ class Segmentation(CorrectedPhoto):
         Raises:
             UnknownClassError: an unknown name.
         """
-        kept = class_names(names or ("All garments",))
+        kept = self.labels.class_names(names or self.labels.garments)
         return {
             name: self.mask_picture(*(kept if name == masks.KEPT else (name,)), options=options)
             for name in masks.named(kept, self.areas)
@@ -136,11 +140,12 @@ class Segmentation(CorrectedPhoto):
         """
         masks.write_zip(Path(path), self.mask_pictures(*names, options=options))
 
-    def recolor(self, which: str | Sequence[str] | Mask, color: str) -> Image.Image:
-        """Return the photo with classes, or a mask, in another colour, with their folds and shadows.
+    def recolor(self, which: str | Mask | Sequence[str | Mask], color: str) -> Image.Image:
+        """Return the photo with garments in another colour, with their folds and shadows.
 
         Args:
-            which: name of a class or group, several names, or an (H, W) bool mask.
+            which: name of a class or group, an (H, W) bool mask, or several of them; each class and each mask takes
+                the new colour for itself.
             color: such as "#a03050".
 
         Returns:
@@ -150,14 +155,20 @@ class Segmentation(CorrectedPhoto):
             UnknownClassError: an unknown name.
             ConfigError: `color` is no colour.
         """
-        if isinstance(which, np.ndarray):
-            mask = which
-        else:
-            mask = self.mask(*((which,) if isinstance(which, str) else which))
-        made = Image.fromarray(recolor(np.asarray(self.photo), mask, color))
+        parse_color(color)
+        made = np.asarray(self.photo)
+        for each in [which] if isinstance(which, str | np.ndarray) else which:
+            masks = (
+                [each]
+                if isinstance(each, np.ndarray)
+                else [self.mask(name) for name in self.labels.class_names([each])]
+            )
+            for mask in masks:
+                made = recolor(made, mask, color)
+        picture = Image.fromarray(made)
         if self.alpha is not None:
-            made.putalpha(Image.fromarray(self.alpha))
-        return self._with_dpi(made)
+            picture.putalpha(Image.fromarray(self.alpha))
+        return self._with_dpi(picture)
 
     def packshot(
         self, *names: str, packshot: PackshotOptions | None = None, options: CutoutOptions | None = None
@@ -173,7 +184,7 @@ class Segmentation(CorrectedPhoto):
             UnknownClassError: an unknown name.
             ConfigError: the background is a picture.
         """
-        return self.packshot_mask(self.mask(*(names or ("All garments",))), packshot, options)
+        return self.packshot_mask(self.mask(*(names or self.labels.garments)), packshot, options)
 
     def packshot_mask(
         self, mask: Mask, packshot: PackshotOptions | None = None, options: CutoutOptions | None = None
@@ -197,7 +208,7 @@ class Segmentation(CorrectedPhoto):
             ConfigError: an unknown part.
         """
         options = options or TryonOptions.of({"part": part})
-        made = make_tryon(np.asarray(self.photo), self.label_map, options)
+        made = make_tryon(np.asarray(self.photo), self.label_map, options, self.labels)
         return Tryon(*map(self._with_dpi, made))
 
     def items(self, *names: str, min_share: float = MIN_SHARE) -> tuple[Item, ...]:
@@ -213,8 +224,9 @@ class Segmentation(CorrectedPhoto):
             self.label_map,
             self.probability,
             self.person_map,
-            ids_of(names or GROUPS["All garments"]),
+            self.labels.ids_of(names or self.labels.garments),
             min_share,
+            self.labels,
         )
 
     def save_items(
@@ -250,6 +262,7 @@ class Segmentation(CorrectedPhoto):
             polygons,
             self.model,
             self.notes,
+            self.labels,
         )
         return found
 
@@ -276,7 +289,7 @@ class Segmentation(CorrectedPhoto):
     def encoded(self, format: str, items: Sequence[Item], name: str | None = None, polygons: bool = False) -> bytes:
         """Return the bytes that `export` writes, of items of this result; `name` is the photo's name or path."""
         size, picture = (self.photo.height, self.photo.width), (np.asarray(self.photo), self.alpha)
-        return formats.encode(format, items, size, name, polygons, self.model, picture=picture)
+        return formats.encode(format, items, size, name, polygons, self.model, self.labels, picture=picture)
 
     def overlay(self, opacity: float = 0.6) -> Image.Image:
         """Return an RGB image with the palette blended over the photo (on white, if it is transparent), except on
@@ -285,7 +298,9 @@ class Segmentation(CorrectedPhoto):
         Raises:
             ConfigError: `opacity` is not within 0..1.
         """
-        return self._with_dpi(Image.fromarray(render.overlay(np.asarray(self.on_white), self.label_map, opacity)))
+        return self._with_dpi(
+            Image.fromarray(render.overlay(np.asarray(self.on_white), self.label_map, opacity, self.labels))
+        )
 
     def label_picture(self, *, grey: bool = False) -> Image.Image:
         """Return the label map as an image whose pixel values are the class ids.
@@ -294,7 +309,9 @@ class Segmentation(CorrectedPhoto):
             grey: return a grey image (mode L), which looks nearly black, instead of one with a palette (mode P).
                 Pillow reads the ids of both; OpenCV, scikit-image and others read a palette as colours.
         """
-        return self._with_dpi(Image.fromarray(self.label_map) if grey else render.palette_image(self.label_map))
+        return self._with_dpi(
+            Image.fromarray(self.label_map) if grey else render.palette_image(self.label_map, self.labels)
+        )
 
     def save_label_map(self, path: str | os.PathLike[str], *, grey: bool = False) -> None:
         """Write the label map as a PNG whose pixel values are the class ids, atomically.
@@ -337,7 +354,7 @@ class Segmentation(CorrectedPhoto):
         return picture
 
     def _class_summary(self, name: str, share: float) -> dict[str, Any]:
-        class_id = NAMES.index(name)
+        class_id = self.labels.id_of(name)
         confidence = self.confidence.get(name)
         return {
             "id": class_id,

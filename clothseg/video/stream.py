@@ -22,7 +22,7 @@ from clothseg.pipelining import pipelined
 from clothseg.postprocess.back_view import from_behind
 from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.people import partition_by_person
-from clothseg.postprocess.pipeline import aspect_preserving_size, decode_window
+from clothseg.postprocess.pipeline import decode_window
 from clothseg.postprocess.softmax import as_logits, softmax
 from clothseg.postprocess.zoom_crop import LEAST_PIECE
 from clothseg.postprocess.zoom_crop import window as zoom_window
@@ -135,9 +135,16 @@ class Stream:
     def finish(self, step: Step, window: Window) -> Segmentation:
         """Return the labels at the frame's own size; outside of the window all is Background."""
         prediction = decode_window(
-            step.photo, as_logits(window.probabilities), window.box, self._options, back_view=window.back_view
+            step.photo,
+            as_logits(window.probabilities),
+            window.box,
+            self._options,
+            back_view=window.back_view,
+            labels=self._segmenter.labels,
         )
-        return as_segmentation(prediction, step.original, name=None, model=self._segmenter.name)
+        return as_segmentation(
+            prediction, step.original, name=None, model=self._segmenter.name, labels=self._segmenter.labels
+        )
 
     def _scene(self, steps: list[Step]) -> list[Window]:
         """Segment frames without a cut between them through one window."""
@@ -149,9 +156,9 @@ class Stream:
         if not self._zoom:
             self._box = _whole(size)
         elif self._box is None or self._age >= WHOLE_EVERY:
-            (logits,) = self._segmenter.logits([photo], aspect_preserving_size(photo.size, self._segmenter.image_size))
+            (logits,) = self._segmenter.logits([photo], self._segmenter.wide_size(photo.size))
             self._age = 0
-            self._several = partition_by_person(logits.argmax(axis=0).astype(np.uint8)).max() > 1
+            self._several = self._count_people(logits) > 1
             self._box = self._next_box(Window(_whole(size), softmax(logits)), self._box or _whole(size), size)
         box, windows = self._box, []
         answers = self._segmenter.logits([step.photo.crop(box) for step in steps], self._input_size(box))
@@ -164,11 +171,17 @@ class Stream:
             self._box = self._next_box(windows[-1], box, size)
         return windows
 
+    def _count_people(self, logits: Array) -> int:
+        labels = logits.argmax(axis=0).astype(np.uint8)
+        return int(partition_by_person(labels, self._segmenter.labels).max())
+
     def _back_view(self, window: Window) -> bool | None:
         """Decide over time whether the person is seen from behind; with several people, never."""
         if not self._smooth or self._options.edges == "plain" or self._options.back_view == "off":
             return None
-        return not self._several and self._side.add(from_behind(as_logits(window.probabilities)))
+        return not self._several and self._side.add(
+            from_behind(as_logits(window.probabilities), self._segmenter.labels)
+        )
 
     def _input_size(self, box: Box) -> tuple[int, int] | None:
         """Return the network's input size: the box's own proportions and more pixels, if people stand side by side."""
@@ -176,7 +189,7 @@ class Stream:
         if not self._several:  # one person who fills a wide frame is large enough
             return None
         wide = (box.right - box.left) * height > _WIDER * (box.bottom - box.top) * width
-        return aspect_preserving_size((box.right - box.left, box.bottom - box.top), (height, width)) if wide else None
+        return self._segmenter.wide_size((box.right - box.left, box.bottom - box.top)) if wide else None
 
     def _next_box(self, window: Window, box: Box, size: tuple[int, int]) -> Box:
         """Return the next box: `box` again, so that the view stays calm, unless it is too narrow or too wide."""

@@ -23,7 +23,7 @@ from clothseg.app.components.parts import find_parts
 from clothseg.app.i18n import tr
 from clothseg.app.selection import PhotoResult, cutout_of, first_picks
 from clothseg.app.settings import DEFAULT_CUTOUT, DEFAULT_OPTIONS, DEFAULT_TICKS, cutout_values
-from clothseg.labels import GROUPS, LABEL2ID
+from clothseg.labels import ATR, GROUPS, LABEL2ID
 from clothseg.options import SegmentOptions
 
 
@@ -68,7 +68,7 @@ def test_a_photo_is_segmented_as_the_library_does(answers: Answers, photo: str) 
     expected = answers.segmenter(photo, DEFAULT_OPTIONS)
     assert np.array_equal(seen.result.label_map, expected.label_map) and seen.result.name == "holiday.jpg"
     assert value["number"] == seen.number and value["base"] == seen.started
-    assert value["picked"] == first_picks(find_parts(expected), ())
+    assert value["picked"] == first_picks(find_parts(expected), (), ATR)
 
 
 def test_picks_go_on_to_the_next_photo_and_stay_in_the_same(answers: Answers, photo: str, tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_preview_is_for_the_result_that_is_shown(answers: Answers, doll: Photo
 
 
 def test_a_link_names_classes_only_if_others_are_picked(answers: Answers, doll: PhotoResult) -> None:
-    first = first_picks(find_parts(doll.result), ())
+    first = first_picks(find_parts(doll.result), (), ATR)
 
     def link(picked: list[str], **said: Any) -> str:
         return str(answers.link({"picked": picked, **said}, doll, *DEFAULT_TICKS, *PLAIN)["value"])

@@ -5,12 +5,14 @@ import pytest
 from clothseg.app import html
 from clothseg.app.i18n import LANGUAGES, deferred, resolve, use_language
 from clothseg.batch.to_zip import Progress
-from clothseg.labels import hex_color
+from clothseg.labels import ATR, hex_color
 from clothseg.outputs.notes import NOBODY, TURNED
 
 
 def test_swatches_have_the_classs_number_and_colour() -> None:
-    assert html.swatch("Dress") == f'<i class="swatch" style="background:{hex_color("Dress")};color:#ffffff">7</i>'
+    assert (
+        html.swatch("Dress", ATR) == f'<i class="swatch" style="background:{hex_color("Dress")};color:#ffffff">7</i>'
+    )
 
 
 def test_messages_cannot_carry_markup() -> None:

@@ -14,6 +14,7 @@ from clothseg.app.i18n import LANGUAGES, catalogue, deferred, percent, preferred
 from clothseg.app.tabs import batch
 from clothseg.models import loading
 from clothseg.outputs import color_names, notes
+from clothseg.postprocess import requirements
 
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
@@ -30,6 +31,7 @@ HELD = (  # what `tr` is given by name
     *messages.MESSAGES,
     *messages.WORDS,
     *notes.NOTES,
+    *requirements.SENTENCES,
     loading.NVIDIA_NOTE,
     loading.UNSTATED,
     i18n.NAME,

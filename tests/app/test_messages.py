@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from clothseg.batch.photo_files import OutputSpec
 from clothseg.batch.to_zip import segment_to_zip
 from clothseg.errors import ClothsegError
 from clothseg.images.decode import load_photo
-from clothseg.labels import ids_of
+from clothseg.labels import ATR, ids_of
 from clothseg.segmentation import Segmentation
 
 
@@ -80,7 +81,7 @@ def test_what_the_library_says_is_said_in_german(tmp_path: Path) -> None:
             lambda: load_photo(large, max_pixels=599)
         ),
         "Es sind keine Fotos da; fügen Sie Fotos oder ein ZIP mit Fotos hinzu.": (
-            lambda: list(segment_to_zip(None, [], tmp_path / "out.zip"))  # type: ignore[arg-type]
+            lambda: list(segment_to_zip(SimpleNamespace(labels=ATR), [], tmp_path / "out.zip"))  # type: ignore[arg-type]
         ),
         "Unbekannte Klasse 'Trousers'; die Klassen sind: Background, Hat": lambda: ids_of(["Trousers"]),
     }
@@ -92,9 +93,9 @@ def test_what_the_library_says_is_said_in_german(tmp_path: Path) -> None:
         assert localized(str(caught.value)) == str(caught.value)
 
 
-def test_a_batchs_problems_are_said_in_german_and_what_is_unknown_as_it_is(tmp_path: Path) -> None:
+def test_a_batchs_problems_are_translated_if_they_are_known(tmp_path: Path) -> None:
     class Exhausted:
-        workers, name = 1, "exhausted"
+        workers, name, labels = 1, "exhausted", ATR
 
         def __call__(self, *_: object, **__: object) -> Segmentation:
             raise MemoryError

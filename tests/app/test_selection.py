@@ -23,7 +23,7 @@ from clothseg.app.selection import (
     of_group,
     preview_of,
 )
-from clothseg.labels import GROUPS
+from clothseg.labels import ATR, GROUPS
 from clothseg.options import CutoutOptions, SegmentOptions
 
 
@@ -69,7 +69,7 @@ def test_what_the_browser_says_is_checked() -> None:
         "opacity": 0.25,
         "restoring": True,
     }
-    assert Choice.of(said) == Choice(3, ("Hat",), ({"kind": "click"},), ("Hat",), 0.25, True)
+    assert Choice.of(said) == Choice(3, ("Hat",), ({"kind": "click"},), ("Hat", "Cape"), 0.25, True)
     for nonsense in (None, 3, "x", [], {}, {"number": "3", "picked": "Hat", "edits": 1, "opacity": 7, "restoring": 1}):
         assert Choice.of(nonsense) == Choice()
 
@@ -77,11 +77,11 @@ def test_what_the_browser_says_is_checked() -> None:
 def test_what_is_picked_at_first(doll: Segmentation) -> None:
     parts = find_parts(doll)
     garments = [part.key for part in parts if part.name in GROUPS["All garments"]]
-    assert first_picks(parts, ()) == garments and garments
-    assert first_picks(parts, ("Face", "Sunglasses")) == ["Face"]
-    assert first_picks(parts, ("Sunglasses",)) == garments
+    assert first_picks(parts, (), ATR) == garments and garments
+    assert first_picks(parts, ("Face", "Sunglasses"), ATR) == ["Face"]
+    assert first_picks(parts, ("Sunglasses",), ATR) == garments
     body = [part for part in parts if part.name in GROUPS["Body"]]
-    assert first_picks(body, ()) == [part.key for part in body], "everything, if there is no garment"
+    assert first_picks(body, (), ATR) == [part.key for part in body], "everything, if there is no garment"
 
 
 def test_picks_are_carried_over_to_people(doll: Segmentation, pair: Segmentation) -> None:
@@ -94,7 +94,7 @@ def test_picks_are_carried_over_to_people(doll: Segmentation, pair: Segmentation
 def test_groups_name_what_is_there(doll: Segmentation) -> None:
     parts = find_parts(doll)
     for group, names in GROUPS.items():
-        assert of_group(group, parts) == [part.key for part in parts if part.name in names]
+        assert of_group(group, parts, ATR) == [part.key for part in parts if part.name in names]
 
 
 def test_a_cutout_of_parts_is_that_of_their_classes(doll: Segmentation) -> None:

@@ -21,7 +21,7 @@ from clothseg.batch.photo_files import OutputSpec
 from clothseg.batch.to_zip import segment_to_zip
 from clothseg.images.decode import load_photo
 from clothseg.images.zip_archive import Limits
-from clothseg.labels import NAMES
+from clothseg.labels import ATR, NAMES
 
 
 class Pretended:
@@ -29,6 +29,7 @@ class Pretended:
 
     workers = 1
     name = "pretended"
+    labels = ATR
 
     def __init__(self, function: Callable[..., Segmentation]) -> None:
         self._function = function
@@ -212,7 +213,7 @@ def test_stopping_keeps_what_is_done(segmenter: Segmenter, tmp_path: Path) -> No
         assert np.array_equal(picture(archive, "labels/1.png"), segmenter(paths[1]).label_map)
 
 
-def test_nothing_more_is_made_of_photos_in_hand_when_it_is_given_up(
+def test_photos_in_progress_are_dropped_when_the_batch_is_abandoned(
     segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = [doll(tmp_path / f"{number}.png", number) for number in range(6)]

@@ -62,7 +62,7 @@ DOWN = {
     "429": (429, "", "The Hub answered 429", "it answered 429"),
     "500": (500, "", "The Hub answered 500", "it answered 500"),
     "503 once asked for the weights": (503, "GET /lfs/", "The Hub answered 503", "it answered 503"),
-    "half the weights": ("cut", "GET /lfs/", "broke off while it sent", "it broke off in the middle"),
+    "half the weights": ("cut", "GET /lfs/", "broke off while it sent", "the connection was interrupted"),
     "other weights": ("corrupt", "GET /lfs/", "sent a damaged model.safetensors", "it sent a damaged file"),
     "other configuration": ("corrupt", "GET .*/config.json", "sent a damaged config.json", "it sent a damaged file"),
 }

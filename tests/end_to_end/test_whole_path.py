@@ -161,17 +161,12 @@ def test_pushed_folder_is_complete_and_clean(pushed: dict[str, bytes], hub: Loca
 
 
 def test_the_token_is_in_no_file_and_no_output(
-    trained: tuple[Path, str], hub: LocalHub, home: Path, tmp_path: Path
+    trained: tuple[Path, str], several: tuple[Path, dict[str, tuple[int, str]]], hub: LocalHub
 ) -> None:
     folder, output = trained
-    deployed, refused = run_several(
-        hub,
-        home,
-        ("clothseg", ["deploy", "alice/app", "--model", "alice/tiny"], TOKEN),
-        ("clothseg", ["deploy", "carol/app"], TOKEN),
-    )
+    deployed, refused = several[1]["deployed"], several[1]["refused"]
     assert (deployed[0], refused[0]) == (0, 1), (deployed, refused)
-    output += deployed[1] + refused[1]
+    output += "".join(said for _, said in several[1].values())
     files = {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     for repo in hub.repos.values():
         assert TOKEN not in str(repo.variables)
@@ -210,21 +205,16 @@ def test_plain_transformers_and_library_and_app_agree(
 
 
 def test_failed_push_keeps_the_model_and_says_how_to_push_later(
-    hub: LocalHub, home: Path, data: Path, tiny_model: Path, tmp_path: Path
+    several: tuple[Path, dict[str, tuple[int, str]]],
 ) -> None:
-    hub.misbehave(403, r"^POST .*/commit/")  # with which it would be of no use to try again
-    push = ("--push_to_hub", "--hub_model_id", "alice/late")
-    done = run(
-        hub, home, "train_hf.py", "--model_name_or_path", tiny_model, "--dataset_name", data,
-        "--output_dir", tmp_path / "run", *TRAIN, *push,
-    )  # fmt: skip
-    hub.behave()
-    folder = tmp_path / "run" / "model"
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("error: The push failed: ")
-    assert f"hf upload alice/late {folder}" in done.stderr and "Traceback" not in done.stderr
+    output, found = several
+    folder = output.parent / "late" / "model"
+    status, said = found["failed push"]
+    assert status == 1
+    assert said.strip().splitlines()[-1].startswith("error: The push failed: ")
+    assert f"hf upload alice/late {folder}" in said and "Traceback" not in said
     assert {"model.safetensors", "README.md"} <= {path.name for path in folder.iterdir()}
-    assert not (tmp_path / "run" / "model.incomplete").exists()
+    assert not (output.parent / "late" / "model.incomplete").exists()
 
 
 MISTAKES: dict[str, tuple[list[str], str | None, str]] = {
@@ -260,21 +250,30 @@ MISTAKES: dict[str, tuple[list[str], str | None, str]] = {
 
 
 @pytest.fixture(scope="module")
-def mistakes(
+def several(
     pushed: dict[str, bytes], hub: LocalHub, home: Path, data: Path, tiny_model: Path, tmp_path_factory: Any
 ) -> tuple[Path, dict[str, tuple[int, str]]]:
-    """The output folder that none of them is to make, and status and output of each."""
+    """The output folder that no mistake is to make; status and output of each, of deployments and of a failed push."""
     output = tmp_path_factory.mktemp("mistakes") / "run"
     defaults = ["--model_name_or_path", tiny_model, "--dataset_name", data, "--output_dir", output, *TRAIN]
-    commands = [("train_hf.py", [*defaults, *flags], token) for flags, token, _ in MISTAKES.values()]
-    return output, dict(zip(MISTAKES, run_several(hub, home, *commands), strict=True))
+    commands: dict[str, tuple[str, list[object], str | None]] = {
+        name: ("train_hf.py", [*defaults, *flags], token) for name, (flags, token, _) in MISTAKES.items()
+    }
+    commands["deployed"] = ("clothseg", ["deploy", "alice/app", "--model", "alice/tiny"], TOKEN)
+    commands["refused"] = ("clothseg", ["deploy", "carol/app"], TOKEN)
+    late = ["--output_dir", output.parent / "late", "--push_to_hub", "--hub_model_id", "alice/late"]
+    commands["failed push"] = ("train_hf.py", [*defaults, *late], TOKEN)
+    hub.misbehave(403, r"^POST .*/alice/late/commit/")  # with which it would be of no use to try again
+    found = run_several(hub, home, *commands.values())
+    hub.behave()
+    return output, dict(zip(commands, found, strict=True))
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_are_found_before_training_and_explained(
-    mistake: str, mistakes: tuple[Path, dict[str, tuple[int, str]]]
+    mistake: str, several: tuple[Path, dict[str, tuple[int, str]]]
 ) -> None:
-    output, found = mistakes
+    output, found = several
     status, said = found[mistake]
     assert status == 1, said
     assert said.strip().splitlines()[-1].startswith(f"error: {MISTAKES[mistake][2]}")

@@ -24,20 +24,20 @@ def photo(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_writer_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failing_writer_keeps_the_previous_file(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_text("before")
     with pytest.raises(OSError) as failed, file_limit(1000), atomic_path(path) as building:
         building.write_text("x" * 2000)
     assert [each.name for each in tmp_path.iterdir()] == ["file.txt"] and path.read_text() == "before"
-    assert "a file would be larger than is allowed here" in str(disk_trouble(failed.value))
+    assert "a file would exceed the size limit" in str(disk_trouble(failed.value))
 
 
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (OSError(errno.ENOSPC, "x", "a.png"), "a.png could not be written: the disk is full: make room. Earlier"),
-        (OSError(errno.ENOSPC, "x"), "Writing failed: the disk is full: make room."),
+        (OSError(errno.ENOSPC, "x", "a.png"), "a.png could not be written: the disk is full: free some space. "),
+        (OSError(errno.ENOSPC, "x"), "Writing failed: the disk is full: free some space."),
         (OSError(errno.EROFS, "x", "a", None, "b"), "b could not be written: the disk is read-only: write elsewhere."),
         (PermissionError(errno.EACCES, "x", "a"), "this user may not write there"),
         (OSError(errno.EDQUOT, "x", "a"), "quota is used up"),
@@ -66,11 +66,11 @@ def test_evaluate_on_a_full_disk(tiny_model: Path, tmp_path: Path, capsys: pytes
     with file_limit(2000):
         assert cli.main(argv) == 1
     said = capsys.readouterr().err.splitlines()[-1]
-    assert said.startswith("error: ") and "larger than is allowed here" in said
+    assert said.startswith("error: ") and "would exceed the size limit" in said
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
-def test_a_visitor_is_told_and_half_a_file_is_not_kept(
+def test_a_full_disk_gives_a_message_and_leaves_no_partial_file(
     tiny_model: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))

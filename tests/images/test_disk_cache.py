@@ -70,7 +70,7 @@ def test_a_broken_entry_is_made_anew(
     harm(folder / "one")
     assert [cached("one", make, read), cached("one", make, read)] == ["2", "2"]
     assert [path.name for path in folder.iterdir()] == ["one"]
-    assert caplog.text.count(f"The text in {folder / 'one'} is damaged: it is made again.") == 1
+    assert caplog.text.count(f"The text in {folder / 'one'} is damaged and is created again.") == 1
 
 
 def test_an_entry_that_cannot_be_read_is_made_anew(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -83,14 +83,14 @@ def test_an_entry_that_cannot_be_read_is_made_anew(folder: Path, caplog: pytest.
         return read(entry)
 
     assert [cached("one", make, refuse_the_first), cached("one", make, read)] == ["2", "2"]
-    assert f"The text in {folder / 'one'} cannot be read (of another version): it is made again." in caplog.text
+    assert f"The text in {folder / 'one'} cannot be read (of another version) and is created again." in caplog.text
 
 
 def test_without_a_place_to_keep_it_an_entry_serves_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder.write_text("a file, so there can be no folder, even for root")
     make = Maker()
     assert [cached("one", make, read), cached("one", make, read)] == ["1", "2"]
-    assert "Set CLOTHSEG_CACHE to a folder that can be." in caplog.text
+    assert "Set CLOTHSEG_CACHE to a writable folder." in caplog.text
 
 
 def test_a_failure_leaves_nothing(folder: Path) -> None:

@@ -41,7 +41,7 @@ def test_a_jpeg_of_very_many_scans_is_refused(tmp_path: Path) -> None:
             assert_close(load_photo(path), quarters(), tolerance=90)
             continue
         for source in (path, path.read_bytes()):
-            with pytest.raises(ImageError, match=f"is a JPEG of {scans} scans; more than 100 are not read"):
+            with pytest.raises(ImageError, match=f"is a JPEG of {scans} scans; more than 100 are rejected"):
                 load_photo(source)
 
 

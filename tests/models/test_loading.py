@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx2
+import numpy as np
 import pytest
 import torch
 from huggingface_hub import ModelCard
@@ -19,7 +20,7 @@ from paper_dolls import draw
 from safetensors.torch import load_file, save_file
 
 from clothseg import HubError, ModelError, Segmenter
-from clothseg.labels import ID2LABEL, NAMES
+from clothseg.labels import ATR, FASHN, NAMES, write_labels
 from clothseg.models import loading
 
 
@@ -48,15 +49,16 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "config is no JSON": (lambda f: (f / "config.json").write_text("{"), "cannot be loaded"),
     "unknown architecture": (lambda f: edit(f / "config.json", model_type="sewing"), "cannot be loaded"),
     "not for segmentation": (lambda f: edit(f / "config.json", model_type="bert"), "cannot be loaded"),
-    "other number of classes": (lambda f: relabel(f, list(NAMES[:17])), "has 17 classes, not ATR's 18"),
-    "other name": (
-        lambda f: relabel(f, [n.replace("Bag", "Purse") for n in NAMES]),
-        "class 16 is 'Purse' instead of 'Bag'",
+    "gaps in ids": (
+        lambda f: edit(f / "config.json", id2label={i + (i > 5): name for i, name in enumerate(NAMES)}, label2id={}),
+        "labels of .* cannot be used: .* 6 has no name",
     ),
-    "other order": (
-        lambda f: relabel(f, list(NAMES[::-1])),
-        "0 is 'Scarf' instead of 'Background', .* and 15 more",
+    "one name twice": (lambda f: relabel(f, ["Hat", *NAMES[1:]]), "cannot be used: Two classes are named 'Hat'"),
+    "other number of classes": (
+        lambda f: (f / "labels.json").write_text(json.dumps(NAMES[:17])),
+        "labels.json of .* has 17 classes, but the model has 18",
     ),
+    "damaged labels": (lambda f: (f / "labels.json").write_text("{"), "labels.json cannot be read"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "has no model.safetensors"),
     "git-lfs pointer": (
         lambda f: (f / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
@@ -222,9 +224,30 @@ def test_against_a_hub(tiny_model: Path, tmp_path: Path) -> None:
     ]
 
 
-def test_labels_of_the_right_classes_pass() -> None:
-    loading.check_labels(ID2LABEL, "ours")
-    loading.check_labels({str(i): name for i, name in ID2LABEL.items()}, "as JSON")  # type: ignore[misc]
+def test_labels_come_from_the_configuration_or_from_a_file_beside_it(copy: Path) -> None:
+    assert loading.load(str(copy)).labels is loading.read_label_set(str(copy)) is ATR
+    relabel(copy, [name.replace("Bag", "Purse") for name in NAMES])
+    labels = loading.read_label_set(str(copy))
+    assert labels.names[16] == "Purse" and labels.roles == ATR.roles
+    write_labels(FASHN, copy / "labels.json")
+    assert loading.load(str(copy)).labels == loading.read_label_set(str(copy)) == FASHN
+
+
+def test_a_background_that_is_not_class_0_comes_first(copy: Path) -> None:
+    photo = draw(5, 90, 70).image
+    before = Segmenter.from_pretrained(copy)(photo, edges="plain", zoom="off", orientation="upright")
+    relabel(copy, [*NAMES[1:], "Background"])
+    after = Segmenter.from_pretrained(copy)(photo, edges="plain", zoom="off", orientation="upright")
+    assert after.labels.names == NAMES
+    moved = np.array([*range(1, 18), 0], np.uint8)  # the network's channels did not move
+    np.testing.assert_array_equal(after.label_map, moved[before.label_map])
+
+
+def test_a_missing_background_never_wins(copy: Path) -> None:
+    relabel(copy, [f"garment {number}" for number in range(18)])
+    result = Segmenter.from_pretrained(copy)(draw(5, 90, 70).image)
+    assert result.labels.names[:2] == ("Background", "garment 0") and len(result.labels) == 19
+    assert result.label_map.min() > 0
 
 
 def test_a_processor_that_fits_passes() -> None:

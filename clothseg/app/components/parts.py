@@ -8,15 +8,20 @@ import base64
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote, unquote
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.labels import BACKGROUND, ID2LABEL, LABEL2ID, NUM_CLASSES
+from clothseg.labels import BACKGROUND
 from clothseg.outputs.items import MIN_SHARE
 from clothseg.postprocess.geometry import deepest_point
 from clothseg.segmentation import Segmentation
+
+
+_CODES = 256
+"""Codes of one person's parts: one for each class id."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,8 @@ class Part:
 
     Attributes:
         key: What the part is called between browser and server, the same in each result that has it: the class's name,
-            followed by the person's number where people were told apart: `Dress`, `Dress/2`, and `Bag/0` for nobody's.
+            percent-encoded, followed by the person's number where people were told apart: `Dress`, `Dress/2`, and
+            `Bag/0` for nobody's.
         name: of its class.
         class_id: of its class.
         person: number of its wearer, as in `Segmentation.people`; None where people were not told apart, and of what
@@ -49,8 +55,14 @@ class Part:
 
 
 def key_of(name: str, person: int | None) -> str:
-    """`Part.key` of a class's name and its wearer: 0 for nobody, None where people were not told apart."""
-    return name if person is None else f"{name}/{person}"
+    """Return `Part.key` for a class's name and its wearer: 0 for nobody, None if people were not separated."""
+    written = quote(name, safe="")
+    return written if person is None else f"{written}/{person}"
+
+
+def class_of(key: str) -> str:
+    """Return the name of the class in a `Part.key`."""
+    return unquote(key.partition("/")[0])
 
 
 def find_parts(result: Segmentation, min_share: float = MIN_SHARE, side: int = 800) -> tuple[Part, ...]:
@@ -64,11 +76,11 @@ def find_parts(result: Segmentation, min_share: float = MIN_SHARE, side: int = 8
     small = part_codes(result, _reduced(result.photo.size, side))
     found = []
     for code, share in _shares(result, small).items():
-        person, class_id = divmod(code, NUM_CLASSES)
+        person, class_id = divmod(code, _CODES)
         place = small == code
         if class_id == BACKGROUND or share < min_share or not place.any():
             continue
-        name = ID2LABEL[class_id]
+        name = result.labels.names[class_id]
         box, point, depth = _place(place, result.photo.size)
         key = key_of(name, None if result.person_map is None else person)
         found.append(Part(key, name, class_id, person or None, box, share, _confidence(result, place), point, depth))
@@ -82,18 +94,20 @@ def mask_of_parts(result: Segmentation, keys: Iterable[str]) -> npt.NDArray[np.b
     nothing.
     """
     if result.person_map is None:
-        names = [key for key in keys if key in LABEL2ID and key != ID2LABEL[BACKGROUND]]
+        known = result.labels.foreground
+        names = [name for key in keys if "/" not in key and (name := class_of(key)) in known]
         return result.mask(*names) if names else np.zeros(result.label_map.shape, np.bool_)
     people = int(result.person_map.max(initial=0))
-    wanted = np.zeros((people + 1) * NUM_CLASSES, np.bool_)
+    wanted = np.zeros((people + 1) * _CODES, np.bool_)
     for key in keys:
-        name, _, person = key.partition("/")
-        if name not in LABEL2ID or name == ID2LABEL[BACKGROUND]:
+        name, person = class_of(key), key.partition("/")[2]
+        if name not in result.labels.foreground:
             continue
+        class_id = result.labels.id_of(name)
         if not person:
-            wanted[LABEL2ID[name] :: NUM_CLASSES] = True
+            wanted[class_id::_CODES] = True
         elif person.isdecimal() and int(person) <= people:
-            wanted[int(person) * NUM_CLASSES + LABEL2ID[name]] = True
+            wanted[int(person) * _CODES + class_id] = True
     return wanted.take(_codes(result.label_map, result.person_map))
 
 
@@ -110,9 +124,9 @@ def part_codes(result: Segmentation, size: tuple[int, int]) -> npt.NDArray[np.ui
 
 def part_map(result: Segmentation, parts: Sequence[Part], size: tuple[int, int]) -> npt.NDArray[np.uint16]:
     """(height, width) uint16 of a `size` (width, height): 1 + the index in `parts` of each pixel's part, or 0."""
-    table = np.zeros(256 * NUM_CLASSES, np.uint16)
+    table = np.zeros(256 * _CODES, np.uint16)
     for number, part in enumerate(parts, start=1):
-        table[(part.person or 0) * NUM_CLASSES + part.class_id] = number
+        table[(part.person or 0) * _CODES + part.class_id] = number
     return table.take(part_codes(result, size))
 
 
@@ -132,13 +146,13 @@ def unpack(packed: str, shape: tuple[int, int]) -> npt.NDArray[np.uint16]:
 def _codes(label_map: npt.NDArray[np.uint8], person_map: npt.NDArray[np.uint8] | None) -> npt.NDArray[np.uint16]:
     if person_map is None:
         return label_map.astype(np.uint16)
-    return person_map.astype(np.uint16) * np.uint16(NUM_CLASSES) + label_map
+    return person_map.astype(np.uint16) * np.uint16(_CODES) + label_map
 
 
 def _shares(result: Segmentation, small: npt.NDArray[np.uint16]) -> dict[int, float]:
     """Code of class and person -> share of the photo, 0..1; `small` has these codes."""
     if result.person_map is None:
-        return {LABEL2ID[name]: share for name, share in result.areas.items()}
+        return {result.labels.id_of(name): share for name, share in result.areas.items()}
     counts = np.bincount(small.ravel())
     return {code: int(counts[code]) / small.size for code in np.flatnonzero(counts).tolist()}
 

@@ -71,7 +71,7 @@ from PIL import Image
 from clothseg.app.components.parts import Part, find_parts, pack, part_map
 from clothseg.app.downloads import new_file
 from clothseg.app.i18n import tr
-from clothseg.labels import BACKGROUND, NAMES, hex_color, ink
+from clothseg.labels import BACKGROUND, LabelSet
 from clothseg.segmentation import Segmentation
 
 
@@ -152,8 +152,8 @@ def stage_value(
         "width": result.photo.width,
         "height": result.photo.height,
         "map": {"width": size[0], "height": size[1], "data": pack(part_map(result, parts, size))},
-        "parts": [_part(part, several) for part in parts],
-        "classes": [_class(name) for name in NAMES],
+        "parts": [_part(part, several, result.labels) for part in parts],
+        "classes": [_class(name, result.labels) for name in result.labels.names],
         "picked": list(picked),
         "cutout": cutout,
         "background": background,
@@ -275,23 +275,23 @@ def _file(path: str) -> dict[str, Any]:
     return {"path": path, "meta": {"_type": "gradio.FileData"}}
 
 
-def _class(name: str) -> dict[str, Any]:
-    class_id = NAMES.index(name)
+def _class(name: str, labels: LabelSet) -> dict[str, Any]:
+    class_id = labels.id_of(name)
     return {
         "name": name,
         "label": tr(name),
-        "color": hex_color(name) if class_id != BACKGROUND else "#888888",
-        "ink": ink(name),
+        "color": labels.hex_color(name) if class_id != BACKGROUND else "#888888",
+        "ink": labels.ink(name),
         "number": class_id,
     }
 
 
-def _part(part: Part, several: bool) -> dict[str, Any]:
+def _part(part: Part, several: bool, labels: LabelSet) -> dict[str, Any]:
     label = tr(part.name)
     if several and part.person:
         label = tr("{label}, person {number}", label=label, number=part.person)
     return {
-        **_class(part.name),
+        **_class(part.name, labels),
         "key": part.key,
         "label": label,
         "person": part.person,

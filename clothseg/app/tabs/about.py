@@ -1,4 +1,4 @@
-"""The tab that says what the classes mean, what the model is worth and where its limits are."""
+"""The About tab: the classes, the model's accuracy and its limits."""
 
 import re
 from pathlib import Path
@@ -6,19 +6,21 @@ from pathlib import Path
 import gradio as gr
 
 from clothseg.app import about
+from clothseg.labels import LabelSet
 
 
-def about_tab(address: str) -> tuple[gr.HTML, gr.Markdown]:
-    """Add the tab's components to the Blocks being built; give those that tell of the model, still empty.
+def about_tab(address: str, labels: LabelSet) -> tuple[gr.HTML, gr.Markdown]:
+    """Add the tab's components to the Blocks being built; return the still empty ones that show the model.
 
     Args:
-        address: Where programs reach the app: a Space's name or a URL.
+        address: where programs reach the app: a Space's name or a URL.
+        labels: the model's classes.
     """
     with gr.Row(elem_classes="two"):
         with gr.Column(elem_classes="card"):
-            gr.HTML(about.classes())
+            gr.HTML(about.classes(labels))
         with gr.Column(elem_classes="card"):
-            gr.HTML(about.limits())
+            gr.HTML(about.limits(labels))
             model = gr.HTML()
     figures = gr.Markdown(elem_classes="card", elem_id="figures")
     with gr.Column(elem_classes="card", elem_id="manual"):
@@ -27,7 +29,7 @@ def about_tab(address: str) -> tuple[gr.HTML, gr.Markdown]:
 
 
 def card_figures(folder: Path | None) -> str:
-    """What a model's card says of its worth, as Markdown without its pictures; empty if it says nothing."""
+    """Return the figures of a model's card as Markdown without pictures; empty if it has none."""
     if folder is None:
         return ""
     try:

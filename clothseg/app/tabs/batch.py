@@ -23,7 +23,7 @@ from clothseg.app.settings import (
 from clothseg.batch.photo_files import OutputSpec
 from clothseg.batch.to_zip import Progress, segment_to_zip
 from clothseg.errors import ClothsegError, ConfigError
-from clothseg.labels import GROUPS, NAMES
+from clothseg.labels import ALL_GARMENTS
 from clothseg.segmenter import Segmenter
 
 
@@ -76,8 +76,8 @@ def batch_tab(segmenter: Segmenter) -> None:
             )
             polygons = polygons_input("batch-polygons")
             classes = gr.Dropdown(
-                [(tr(name), name) for name in (*GROUPS, *NAMES[1:])],
-                value=["All garments"],
+                [(tr(name), name) for name in (*segmenter.labels.groups, *segmenter.labels.foreground)],
+                value=[ALL_GARMENTS],
                 multiselect=True,
                 label=tr("Keep in the cut-outs and masks"),
                 elem_id="batch-classes",
@@ -95,7 +95,7 @@ def batch_tab(segmenter: Segmenter) -> None:
 
     cancelled: dict[str | None, bool] = {}  # by session, while its batch is running
 
-    # gradio's `cancels` is not used: the answer of a step that is still running would replace the final message.
+    # Gradio's `cancels` is not used, since the answer of a step that is still running would replace the final message.
     def request_cancel(request: gr.Request) -> Any:
         if request.session_hash in cancelled:
             cancelled[request.session_hash] = True
@@ -123,7 +123,13 @@ def batch_tab(segmenter: Segmenter) -> None:
                 raise ConfigError(NO_OUTPUT)
             if not kept and {"cutouts", "masks"} & set(written):
                 raise ConfigError(NO_CLASS)
-            wanted = OutputSpec(tuple(written), tuple(kept), cutout_options(*values[len(SWITCHES) :]), as_polygons)
+            wanted = OutputSpec(
+                tuple(written),
+                tuple(kept),
+                cutout_options(*values[len(SWITCHES) :]),
+                as_polygons,
+                labels=segmenter.labels,
+            )
             out = new_path("clothseg.zip")
             options = switch_options(values[: len(SWITCHES)])
             steps = segment_to_zip(segmenter, paths or [], out, wanted, stop=lambda: cancelled[session], **options)

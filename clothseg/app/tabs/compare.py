@@ -22,7 +22,7 @@ from clothseg.segmenter import Segmenter
 
 
 OPACITY = 0.75
-"""Opacity of the regions, which matter more here than the photo."""
+"""Opacity of the regions, higher than elsewhere."""
 
 SIDES = ("A", "B")
 
@@ -32,7 +32,7 @@ SERVED = "served"
 SAME = "Both sides are the same; choose another model or other settings for one of them."
 
 FAST = ("edges", "zoom")
-"""Options that side B switches off at first, where it has no other model than side A."""
+"""Options that are off by default on side B if it has the same model as side A."""
 
 
 class Models(NamedTuple):
@@ -124,7 +124,7 @@ def compare_tab(segmenter: Segmenter, models: Models) -> gr.Image:
         except ClothsegError as error:
             problem = html.problem(localized(str(error)), tr("This cannot be compared"))
             return nothing | {message: gr.update(value=problem, visible=True)}
-        found = compare(one.label_map, two.label_map)
+        found = compare(one.label_map, two.label_map, (one.labels, two.labels))
         names_shown = titles((models_of[0].name, models_of[1].name), ticks_of)
         small = reduced(one)
         differs = np.asarray(Image.fromarray(found.differs).resize(small.photo.size, Image.Resampling.NEAREST))
@@ -187,7 +187,7 @@ def settings_text(ticks: Sequence[bool]) -> str:
 
 
 def titles(names: tuple[str, str], ticks: tuple[Sequence[bool], Sequence[bool]]) -> list[str]:
-    """Title both results with what tells them apart: the models, the settings, or both."""
+    """Return titles for both results that name their differences: the models, the settings, or both."""
     parts = [[side] for side in SIDES]
     for part, name, chosen in zip(parts, names, ticks, strict=True):
         part += [name] if names[0] != names[1] else []

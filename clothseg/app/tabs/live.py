@@ -30,7 +30,7 @@ EVERY = 0.05
 """Seconds between frames from the page. While one is being segmented, only the newest of the others is kept."""
 
 LIVE_QUEUE = "live"
-"""Concurrency id of cameras, separate from that of photos, which so wait for one frame at most."""
+"""Concurrency id of cameras, separate from that of photos, so that photos wait for one frame at most."""
 
 CAMERAS = 2
 """Cameras served at the same time; others wait."""

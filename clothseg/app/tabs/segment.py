@@ -1,4 +1,4 @@
-"""The tab for one photo: drop it, pick its garments on the stage, correct them, take the cut-out."""
+"""The Segment tab: drop a photo, pick its garments on the stage, correct them, and download the cut-out."""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
     """
     seen = gr.State(time_to_live=KEEP_SECONDS)
     keep = gr.State([])
-    choice = gr.JSON(visible=False)  # what the browser says is picked; `_asking` fills it in
+    choice = gr.JSON(visible=False)  # the parts picked in the browser; `_asking` fills it in
     taken = gr.File(visible=False)  # the file that a button asked for
     address = gr.Textbox(visible=False)
     with gr.Row(elem_id="work"):
@@ -58,7 +58,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
                 items = gr.HTML(elem_id="items", padding=False)
                 with gr.Row(elem_id="look-of-cutout"):
                     ground = background_inputs()
-            # Before what follows for the keyboard; the style sheet puts it below.
+            # Comes first in the order of the keyboard; the style sheet places it below.
             with gr.Row(elem_id="take", visible=False) as take:
                 save = gr.Button(tr("Download"), variant="primary", elem_id="save")
                 copy = gr.Button(tr("Copy"), elem_id="copy")
@@ -77,11 +77,13 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
                     exported = gr.Dropdown(
                         [(tr(name), kind) for name, kind in EXPORTS],
                         value=EXPORTS[0][1],
-                        label=tr("For other tools"),
+                        label=tr("More files"),
                         elem_id="export-kind",
                     )
-                    color = gr.ColorPicker("#a03050", label=tr("New colour"), elem_id="new-color")
-                    export = gr.Button(tr("Download for this tool"), size="sm", elem_id="save-export")
+                    color = gr.ColorPicker(
+                        "#a03050", label=tr("New colour"), info=tr("For the recoloured photo."), elem_id="new-color"
+                    )
+                    export = gr.Button(tr("Download this file"), size="sm", elem_id="save-export")
                 keep_example = gr.Button(
                     tr("Save as training example"),
                     size="sm",
@@ -111,7 +113,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
 
     def analyse(said_choice: Any, path: str | bytes | None, was: Any, kept: list[str], *values: Any) -> dict[Any, Any]:
         found = answers.analyse(said_choice, path, was, kept, values[: len(look)], values[len(look) :])
-        if found is None and was is answers.refused:  # the photo could not be used, and the page says why
+        if found is None and was is answers.refused:  # the photo could not be used, and the page shows why
             return {seen: None}
         if found is None:
             return shown(False) | {
@@ -148,7 +150,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         trigger_mode="always_last",
         **PRIVATE,
     )
-    # Not by the server: an update of the input would give it back gradio's own way to read files.
+    # Not by the server: an update of the input would restore Gradio's own way to read files.
     analysed.then(None, None, None, js="() => window.clothseg.discard()", **PRIVATE)
     canvas.edit(
         answers.correct,
@@ -185,7 +187,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
     gr.on([seen.change, *settled], **refined)
     canvas.picked(**refined)
 
-    # Files are made when they are asked for, of what the browser shows at that moment.
+    # Files are created on request, for the current state of the browser.
     asked: dict[str, Any] = {"show_progress": "minimal", "trigger_mode": "once", "concurrency_limit": 2} | PRIVATE
     wanted = [choice, seen, polygons, *cutout_settings]
     for kind, button in {"cutout": save, "each": each, **kinds}.items():
@@ -233,16 +235,17 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
 
 
 def _asking(count: int, kind: str = "choice") -> str:
-    """Script that puts what is chosen in the browser in the first of an event's `count` inputs."""
+    """Return a script that puts the browser's choice into the first of an event's `count` inputs."""
     return f"async (...values) => [await window.clothseg.{kind}(values), ...values.slice(1, {count})]"
 
 
 def _taking(button: gr.Button) -> str:
-    """Script that downloads the file that a button has asked for, and presses it again if the server had no photo."""
+    """Return a script that downloads the file requested by a button, and presses it again if the server had lost the
+    photo."""
     return f"(file) => window.clothseg.take(file, '#{button.elem_id}')"
 
 
-# Only the browser knows the page's address: behind proxies the server is called by another.
+# Only the browser knows the page's address: behind a proxy, the server has another one.
 _COPY_LINK = """(query) => {
   const link = window.clothseg.link(query);
   navigator.clipboard?.writeText(link).catch(() => {});

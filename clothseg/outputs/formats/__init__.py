@@ -92,7 +92,7 @@ def encode(
         # a list of tasks, as Label Studio imports it
         text = json.dumps([label_studio.to_task(items, size, photo, polygons, model)], ensure_ascii=False)
     else:
-        text = json.dumps(coco.to_coco(items, size, photo, polygons, model), ensure_ascii=False)
+        text = json.dumps(coco.to_coco(items, size, photo, polygons, model, labels), ensure_ascii=False)
     return escaped(text).encode()
 
 
@@ -119,7 +119,7 @@ def write_merged(
         labels: the classes.
     """
     if kind == "coco":
-        coco.write_merged(stream, lambda: map(json.loads, parts()), model)
+        coco.write_merged(stream, lambda: map(json.loads, parts()), model, labels)
     elif kind == "cvat":
         cvat.write_merged(stream, parts, labels)
     else:

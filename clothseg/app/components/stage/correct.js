@@ -137,7 +137,8 @@ function listClasses() {
     ...state.value.classes.map(({name, label}) => new Option(label, name)),
   );
   const known = state.value.classes.some(({name}) => name === state.label);
-  setLabel(known ? state.label : 'Upper-clothes');
+  const usual = classOf('Upper-clothes') || state.value.classes[1];
+  setLabel(known ? state.label : usual.name);
 }
 
 const round = (number) => Math.round(10 * number) / 10;
