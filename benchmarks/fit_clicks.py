@@ -1,17 +1,22 @@
-"""Fit the weights of `clothseg.postprocess.clicks` to clicks simulated on labelled photos.
+"""Fit the weights of `clothseg.postprocess.click_network` to clicks simulated on labelled photos.
 
     python -m benchmarks.fit_clicks FOLDER --split_file docs/experiments/development-split.json
-        --model MODEL [--out FILE]
+        --model MODEL [MODEL ...] [--spoiled MODEL] [--held_out MODEL]
 
-MODEL must not have been trained on the rows, since its errors there would be unlike those on new photos. Clicks are
-simulated as in `benchmarks.clicks`; after each click its region is corrected completely or partly, so that the network
-learns from all states of a correction. `--folds` prints figures for photos that the weights were not fitted on, and
-fits weights for each half.
+Errors must be those that users meet; on photos that it was trained on, a model makes fewer and others. There are three
+sources: `--model`, models of a few epochs, on the training rows; `--spoiled`, a model that knows these rows well, on
+copies that are harder to segment (without colour, blurred, too dark, noisy); `--held_out`, a model that was not
+trained on the rows for validation, on every second one of these. The other half is for `benchmarks.clicks`.
+
+The corrections follow from the fitted network's own answers, so that it learns from the states that it brings about;
+some are made right instead.
 """
 
 import argparse
+import time
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -19,162 +24,285 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import nn
+from torch.nn import functional
 from tqdm.auto import tqdm
 
-from benchmarks.clicks import Clicked, click_through, next_click, print_table
 from clothseg import Segmenter
-from clothseg.labels import IGNORE, LABEL2ID
-from clothseg.postprocess import clicks as library
-from clothseg.postprocess.click_features import Cell, Place, features_of, place_of, view_of
+from clothseg.labels import IGNORE
+from clothseg.postprocess import click_network
+from clothseg.postprocess.click_features import Cell, Labels, Place, features_of, place_of, view_of
+from clothseg.postprocess.click_network import LEVELS
+from clothseg.postprocess.evidence import Evidence, as_evidence
+from clothseg.postprocess.geometry import Box
 from clothseg.training.data.decoding import decode_row
 from clothseg.training.data.loading import load_splits
 
 
-HIDDEN = (32, 16)
-CLICKS = 7
-"""Number of simulated clicks on each photo."""
+CELL, AROUND = (32, 16), (24, 32, 32, 32)
+"""Channels of the hidden layers of each cell, and of the levels."""
 
-PICKED, MORE = 2500, 800
-"""Number of cells sampled for each click, and additionally from the region that it refers to."""
+CLICKS = 6
+"""On each photo."""
+
+PHOTOS = 8
+"""In each step."""
+
+SHARES = (0.6, 0.15, 0.25)
+"""Of photos from the sources `--model`, `--spoiled` and `--held_out`."""
 
 SMALL = 0.42
 """Exponent that lowers the weight of each cell of a large region: 0 weights cells equally, 1 regions."""
 
-Rows = list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]
-Samples = tuple[npt.NDArray[np.float16], npt.NDArray[np.float32], npt.NDArray[np.float32]]
-"""Features (n, F), whether each cell belongs to the region (n,), and its weight (n,)."""
+Plane = npt.NDArray[np.float32]
 
 
-def samples_of(segmenter: Segmenter, rows: Rows, seed: int) -> list[Samples]:
-    """Return the samples of each photo."""
-    rng = np.random.default_rng(seed)
-    made = []
-    for photo, truth in tqdm(rows, unit=" photos", leave=False):
-        result = segmenter(Image.fromarray(photo), zoom="off", orientation="upright")
-        view = view_of(result.photo, result._evidence)
-        small_truth = cv2.resize(truth, view.shape[::-1], interpolation=cv2.INTER_NEAREST)
-        found, earlier, parts = result.label_map.copy(), list[tuple[Place, int]](), list[Any]()
-        for _ in range(CLICKS):
-            if (click := next_click(truth, found)) is None:
-                break
-            class_id = LABEL2ID[click.label]
-            labels = cv2.resize(found, view.shape[::-1], interpolation=cv2.INTER_NEAREST)
-            cell: Cell = library._cell(click, found.shape, view.shape)
-            labels[cell] = found[click.y, click.x]
-            place = place_of(view, cell)
-            features = features_of(view, labels, place, class_id, earlier)
-            earlier.append((place, class_id))
-            parts.append(_pick(features, labels, small_truth, class_id, rng))
-            found = _corrected(found, truth, (click.y, click.x), class_id, rng)
-        made.append(tuple(np.concatenate(each) for each in zip(*parts, strict=True)))
+class Row(NamedTuple):
+    """A labelled photo, and what the model says of its spoiled copy."""
+
+    photo: npt.NDArray[np.uint8]
+    truth: Labels
+    evidence: Evidence
+
+
+Sources = list[tuple[float, list[Row]]]
+"""Each with its share."""
+
+
+class ClickNetwork(nn.Module):
+    """`click_network.membership` in PyTorch: (N, F, h, w), whose sides are multiples of 16, to logits (N, h, w)."""
+
+    def __init__(self, features: int) -> None:
+        """Draw weights."""
+        super().__init__()
+        sizes = [features, *CELL, 1]
+        layers: dict[str, nn.Module] = {
+            f"cell_{index}": nn.Conv2d(*pair, 1) for index, pair in enumerate(pairwise(sizes))
+        }
+        layers["context"] = nn.Conv2d(AROUND[0], CELL[1], 1)
+        sizes = [CELL[0], *AROUND]
+        for level in range(1, LEVELS + 1):
+            layers[f"down_{level}_0"] = _convolution(sizes[level - 1], sizes[level])
+            if level < LEVELS:
+                layers[f"down_{level}_1"] = _convolution(sizes[level], sizes[level])
+                layers[f"up_{level}"] = _convolution(sizes[level + 1] + sizes[level], sizes[level])
+        self.layers = nn.ModuleDict(layers)
+        nn.init.zeros_(layers["context"].weight)  # type: ignore[arg-type]
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return logits."""
+        cells = functional.relu(self.layers["cell_0"](features))
+        levels = [cells]
+        for level in range(1, LEVELS + 1):
+            planes = functional.relu(self.layers[f"down_{level}_0"](functional.avg_pool2d(levels[-1], 2)))
+            if level < LEVELS:
+                planes = functional.relu(self.layers[f"down_{level}_1"](planes))
+            levels.append(planes)
+        around = levels.pop()
+        for level in range(LEVELS - 1, 0, -1):
+            around = torch.cat([_doubled(around), levels[level]], dim=1)
+            around = functional.relu(self.layers[f"up_{level}"](around))
+        hidden = functional.relu(self.layers["cell_1"](cells) + _doubled(self.layers["context"](around)))
+        return self.layers["cell_2"](hidden)[:, 0]
+
+    def stored(self) -> dict[str, npt.NDArray[np.float16]]:
+        """Return the weights as in `click_weights.npz`."""
+        return {
+            name.removeprefix("layers."): each.detach().numpy().astype(np.float16)
+            for name, each in self.named_parameters()
+        }
+
+
+def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
+    made = nn.Conv2d(inputs, outputs, 3, padding=1)
+    nn.init.kaiming_normal_(made.weight, nonlinearity="relu")
+    nn.init.zeros_(made.bias)  # type: ignore[arg-type]
     return made
 
 
-def _pick(features: Any, labels: Any, truth: Any, class_id: int, rng: np.random.Generator) -> Samples:
-    free = np.flatnonzero(((labels != class_id) & (truth != IGNORE)).ravel())
-    region = free[truth.ravel()[free] == class_id]
-    picked = rng.choice(free, min(PICKED, len(free)), replace=False)
-    more = rng.choice(region, min(MORE, len(region)), replace=False)
-    cells = np.concatenate([picked, more])
-    right = truth.ravel()[cells] == class_id
-    share = len(region) * len(picked) / len(free)
-    # Errors cost less where the label is wrong in any case.
-    weight = np.where(truth.ravel()[cells] == labels.ravel()[cells], 1, 0.2)
-    weight[right] = share / max(1, right.sum())
-    weight /= (share + 20) ** SMALL
-    return (
-        features.reshape(len(features), -1)[:, cells].T.astype(np.float16),
-        right.astype(np.float32),
-        weight.astype(np.float32),
-    )
+def _doubled(planes: torch.Tensor) -> torch.Tensor:
+    return functional.interpolate(planes, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-def _corrected(found: Any, truth: Any, place: Cell, class_id: int, rng: np.random.Generator) -> Any:
-    """Return the label map after a correction like that of a click: of a region, completely or around the click."""
-    wrong = found == found[place] if rng.random() < 0.6 else found != class_id
-    _, pieces = cv2.connectedComponents(((truth == class_id) & wrong).view(np.uint8), connectivity=4)
-    region = pieces == pieces[place]
-    if rng.random() < 0.4:
-        rows, columns = np.indices(found.shape)
-        region &= np.hypot(rows - place[0], columns - place[1]) < rng.uniform(0.024, 0.24) * len(found)
-    return np.where(region, np.uint8(class_id), found)
+def spoiled(photo: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Return a copy of a photo that is harder to segment."""
+    height, width = photo.shape[:2]
+    kind = rng.integers(5)
+    if kind < 2:
+        return np.repeat(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2).astype(np.uint8)
+    if kind == 2:
+        return np.ascontiguousarray(photo[..., [1, 2, 0] if rng.random() < 0.5 else [2, 1, 0]])
+    if kind == 3:
+        factor = rng.uniform(3, 5)
+        small = cv2.resize(photo, (int(width / factor), int(height / factor)), interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.resize(small, (width, height)), np.uint8)
+    noise = rng.normal(0, rng.uniform(5, 30), photo.shape)
+    return (255 * (photo / 255) ** rng.uniform(0.4, 2.5) + noise).clip(0, 255).astype(np.uint8)
 
 
-def fit(samples: list[Samples], epochs: int, seed: int) -> dict[str, npt.NDArray[np.float32]]:
-    """Return the weights by name, as in `click_weights.npz`."""
+def rows_of(
+    segmenter: Segmenter, rows: list[tuple[Labels, Labels]], rng: np.random.Generator | None = None
+) -> list[Row]:
+    """Return what the model says of photos, or of spoiled copies if there is a generator."""
+    found = []
+    for photo, truth in tqdm(rows, unit=" photos", leave=False):
+        seen = photo if rng is None else spoiled(photo, rng)
+        logits = segmenter.logits([Image.fromarray(seen)])[0]
+        found.append(Row(photo, truth, as_evidence(logits, Box(0, 0, *photo.shape[1::-1]))))
+    return found
+
+
+class Clicking:
+    """A photo that is clicked; after the last click, the next one."""
+
+    def __init__(self, sources: Sources, rng: np.random.Generator) -> None:
+        """Draw a photo."""
+        self._sources, self._rng = sources, rng
+        self._begin()
+
+    def _begin(self) -> None:
+        shares = np.array([share * bool(rows) for share, rows in self._sources])
+        rows = self._sources[self._rng.choice(len(shares), p=shares / shares.sum())][1]
+        row = rows[self._rng.integers(len(rows))]
+        self._photo_truth = row.truth
+        self._view = view_of(Image.fromarray(row.photo), row.evidence)
+        truth = cv2.resize(row.truth, self._view.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        self._truth = np.asarray(truth, np.uint8)
+        self._labels = self._view.probability.argmax(axis=0).astype(np.uint8)
+        self._earlier: list[tuple[Place, int]] = []
+
+    def click(self) -> Plane:
+        """Return the features (F, h, w) of the next click: in the centre of the largest error, or anywhere in it."""
+        while (click := self._largest_error()) is None:
+            self._begin()
+        self._class_id, self._region, cell = click
+        self._place = place_of(self._view, cell)
+        return features_of(self._view, self._labels, self._place, self._class_id, self._earlier)
+
+    def _largest_error(self) -> tuple[int, npt.NDArray[np.bool_], Cell] | None:
+        """Class, region and cell of the click; None if little is wrong or there were enough clicks."""
+        wrong = (self._truth != self._labels) & (self._truth != IGNORE)
+        largest, found = 3, None
+        for class_id in np.unique(self._truth[wrong]).tolist() if len(self._earlier) < CLICKS else []:
+            mask = (wrong & (self._truth == class_id)).view(np.uint8)
+            _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+            number = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+            if stats[number, cv2.CC_STAT_AREA] > largest:
+                largest, found = int(stats[number, cv2.CC_STAT_AREA]), (class_id, pieces == number)
+        if found is None:
+            return None
+        if self._rng.random() < 0.25:
+            row, column = self._rng.choice(np.argwhere(found[1]))
+        else:
+            depth = cv2.distanceTransform(np.pad(found[1].view(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+            row, column = np.unravel_index(depth.argmax(), depth.shape)
+        return (*found, (int(row), int(column)))
+
+    def target(self) -> tuple[Plane, Plane]:
+        """Return how much of each cell has the class, and the weight of the cell."""
+        share = cv2.resize(
+            (self._photo_truth == self._class_id).astype(np.float32),
+            self._view.shape[::-1],
+            interpolation=cv2.INTER_AREA,
+        )
+        free = (self._labels != self._class_id) & (self._truth != IGNORE)
+        region = free & (self._truth == self._class_id)
+        # Where the label is wrong anyhow, a wrong answer costs less.
+        weight = np.where(region | (self._truth == self._labels), 1, 0.2)
+        return np.asarray(share, np.float32), np.asarray(weight * free / (region.sum() + 8) ** SMALL, np.float32)
+
+    def correct(self, share: Plane) -> None:
+        """Apply the network's answer, or at times the truth."""
+        for place, class_id in self._earlier:
+            if class_id != self._class_id:
+                share[place.cell] = 0
+        region = self._region if self._rng.random() < 0.15 else share > 0.5
+        self._labels = np.where(region, np.uint8(self._class_id), self._labels)
+        self._labels[self._place.cell] = self._class_id
+        self._earlier.append((self._place, self._class_id))
+
+
+def fit(
+    sources: Sources, steps: int, seed: int, start: Path | None = None, learning_rate: float = 3e-3
+) -> ClickNetwork:
+    """Train a network for so many steps of `PHOTOS` clicks each, from the weights in a file or from random ones."""
     torch.manual_seed(seed)
-    features, right, weight = (torch.from_numpy(np.concatenate(each)) for each in zip(*samples, strict=True))
-    mean, spread = features.float().mean(dim=0), features.float().std(dim=0) + 1e-3
-    weight = weight / weight.mean()
-    sizes = [features.shape[1], *HIDDEN]
-    layers = [nn.Linear(inputs, outputs) for inputs, outputs in zip(sizes, [*HIDDEN, 1], strict=True)]
-    network = nn.Sequential(*[each for layer in layers for each in (layer, nn.ReLU())][:-1])
+    rng = np.random.default_rng(seed)
+    photos = [Clicking(sources, rng) for _ in range(PHOTOS)]
+    network = ClickNetwork(len(photos[0].click()))
+    if start:
+        with np.load(start) as stored:
+            network.load_state_dict(
+                {f"layers.{name}": torch.from_numpy(stored[name].astype(np.float32)) for name in stored.files}
+            )
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=1e-4)
-    size = 8192
-    steps = epochs * len(features) // size
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=steps + 1)
-    for _ in range(steps):
-        batch = torch.randint(0, len(features), (size,))
-        logits = network((features[batch].float() - mean) / spread)[:, 0]
-        loss = nn.functional.binary_cross_entropy_with_logits(logits, right[batch], weight=weight[batch])
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps + 1, pct_start=0.05)
+    losses, began = [], time.monotonic()
+    for step in range(1, steps + 1):
+        features = [photo.click() for photo in photos]
+        targets = [photo.target() for photo in photos]
+        height, width = (max(each.shape[axis] for each in features) for axis in (1, 2))
+        shape = -(-height // 2**LEVELS) * 2**LEVELS, -(-width // 2**LEVELS) * 2**LEVELS
+        batch = torch.from_numpy(np.stack([_padded(each, shape, "edge") for each in features]))
+        share, weight = (
+            torch.from_numpy(np.stack([_padded(each, shape, "constant") for each in part]))
+            for part in zip(*targets, strict=True)
+        )
+        mirrored = rng.random() < 0.5
+        logits = network(batch.flip(-1)).flip(-1) if mirrored else network(batch)
+        loss = functional.binary_cross_entropy_with_logits(logits, share, weight=weight, reduction="sum") / 160
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         schedule.step()
-    made = {}
-    for index, layer in enumerate(layers):
-        matrix, bias = layer.weight.detach(), layer.bias.detach()
-        if index == 0:  # includes the scaling
-            matrix = matrix / spread
-            bias = bias - matrix @ mean
-        made |= {f"weight_{index}": matrix.numpy(), f"bias_{index}": bias.numpy()}
-    return made
+        answers = torch.sigmoid(logits.detach()).numpy()
+        for photo, each, answer in zip(photos, features, answers, strict=True):
+            photo.correct(answer[: each.shape[1], : each.shape[2]].copy())
+        losses.append(loss.item())
+        if step % 100 == 0:
+            print(f"{step} steps, {time.monotonic() - began:.0f} s, loss {np.mean(losses[-100:]):.3f}", flush=True)
+    return network
+
+
+def _padded(planes: Plane, shape: tuple[int, int], mode: Any) -> Plane:
+    """(..., h, w) with zeros, or its edge, below and at the right."""
+    below, right = shape[0] - planes.shape[-2], shape[1] - planes.shape[-1]
+    return np.pad(planes, [(0, 0)] * (planes.ndim - 2) + [(0, below), (0, right)], mode=mode)
 
 
 def use(path: Path) -> None:
     """Make the library use the weights in a file."""
-    library.WEIGHTS = path
-    library._layers.cache_clear()
-
-
-def cross_validate(
-    segmenter: Segmenter, rows: Rows, samples: list[Samples], epochs: int, seed: int, out: Path
-) -> None:
-    """Print the table of `benchmarks.clicks`, each half of the photos with weights fitted on the other half."""
-    halves = []
-    for half in (0, 1):
-        np.savez(out, **fit(samples[1 - half :: 2], epochs, seed))
-        use(out)
-        halves.append(click_through(segmenter, rows[half::2]))
-    print_table(
-        Clicked(
-            np.concatenate([half.counts for half in halves]),
-            np.concatenate([half.boundary for half in halves]),
-            [each for half in halves for each in half.seconds],
-        )
-    )
+    click_network.WEIGHTS = path
+    click_network._layers.cache_clear()
 
 
 def main(argv: list[str] | None = None) -> None:
     """Fit, and write the weights."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", help="of the labelled rows, or a parquet file")
-    parser.add_argument("--split_file", help="whose validation rows are used; default: the data's own validation")
-    parser.add_argument("--model", required=True, help="Hub id or folder of a model that never saw these rows")
-    parser.add_argument("--out", type=Path, default=library.WEIGHTS)
-    parser.add_argument("--folds", action="store_true", help="print figures of photos that were not fitted to")
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--split_file", help="which rows are for training; default: the data's own split")
+    parser.add_argument("--model", nargs="+", default=[], help="Hub id or folder of models of a few epochs")
+    parser.add_argument("--spoiled", help="model for spoiled copies of the training rows")
+    parser.add_argument("--held_out", help="model that was not trained on the rows for validation")
+    parser.add_argument("--out", type=Path, default=click_network.WEIGHTS)
+    parser.add_argument("--start", type=Path, help="weights to start from; default: random ones")
+    parser.add_argument("--learning_rate", type=float, default=3e-3)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=int, help="so many photos alone")
     options = parser.parse_args(argv)
-    found = load_splits(options.folder, split_file=options.split_file).validation
-    rows = [decode_row(row) for row in found.select(range(min(len(found), options.limit or len(found))))]
-    segmenter = Segmenter.from_pretrained(options.model)
-    samples = samples_of(segmenter, rows, options.seed)
-    if options.folds:
-        cross_validate(segmenter, rows, samples, options.epochs, options.seed, options.out)
-    np.savez(options.out, **fit(samples, options.epochs, options.seed))  # type: ignore[arg-type]
-    print(f"\n{options.out} is fitted to {sum(len(each[1]) for each in samples):,} pixels of {len(rows)} photos.")
+    if not (options.model or options.spoiled or options.held_out):
+        parser.error("give at least one of --model, --spoiled and --held_out")
+    splits = load_splits(options.folder, split_file=options.split_file)
+    train = [decode_row(row) for row in splits.train.select(range(min(len(splits.train), options.limit or 10**9)))]
+    half = splits.validation.select(range(1, len(splits.validation), 2))
+    load, rng = Segmenter.from_pretrained, np.random.default_rng(options.seed)
+    plain = [row for model in options.model for row in rows_of(load(model), train)]
+    harder = rows_of(load(options.spoiled), train, rng) if options.spoiled else []
+    fresh = rows_of(load(options.held_out), [decode_row(row) for row in half]) if options.held_out else []
+    sources = list(zip(SHARES, (plain, harder, fresh), strict=True))
+    network = fit(sources, options.steps, options.seed, options.start, options.learning_rate)
+    np.savez_compressed(options.out, **network.stored())  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def test_a_copy_shares_the_engine(tiny_model: Path) -> None:
     assert pickle.dumps(copied) == pickle.dumps(segmenter)
 
 
-def test_one_put_together_by_hand_is_refused(tiny_model: Path) -> None:
+def test_a_segmenter_made_from_an_engine_cannot_be_pickled(tiny_model: Path) -> None:
     segmenter = Segmenter.from_pretrained(tiny_model)
     segmenter.engine = lambda pixels: np.zeros((len(pixels), 18, 32, 32), np.float32)
     with pytest.raises(ConfigError, match=r"cannot be pickled: use Segmenter\.from_pretrained"):

@@ -84,7 +84,7 @@ def test_every_kind_of_source_gives_the_same(segmenter: Segmenter, tmp_path: Pat
         np.testing.assert_array_equal(segmenter(source).label_map, expected)
 
 
-def test_batch_equals_one_by_one_whatever_the_sizes(segmenter: Segmenter) -> None:
+def test_batch_equals_single_calls_for_any_sizes(segmenter: Segmenter) -> None:
     photos = [photo(0), photo(1, 150, 400), photo(2, 64, 64), photo(3), photo(4)]
     together = segmenter.batch(photos, batch_size=2)
     assert len(together) == len(photos)

@@ -203,12 +203,11 @@ class Answers:
             return None
         choice = Choice.of(said)
         result = self._as_shown(seen, choice).result
-        mask = mask_of_parts(result, choice.picked)
         if kind == "recolor":
-            return save_recolored(result, mask, hex_of(color))
+            return save_recolored(result, [mask_of_parts(result, [key]) for key in choice.picked], hex_of(color))
         if kind.startswith("packshot-"):
             shot = PackshotOptions.of({"aspect": kind.partition("-")[2], "shadow": True})
-            return save_packshot(result, mask, shot, cutout_options(*settings))
+            return save_packshot(result, mask_of_parts(result, choice.picked), shot, cutout_options(*settings))
         if kind.startswith("tryon-"):
             return save_tryon_zip(result, TryonOptions.of({"part": kind.partition("-")[2]}))
         return save_format(result, items_of(result), kind, polygons)

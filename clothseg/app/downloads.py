@@ -77,10 +77,10 @@ def save_masks_zip(result: Segmentation, masks: Mapping[str, Mask], options: Cut
     return str(path)
 
 
-def save_recolored(result: Segmentation, mask: Mask, color: str) -> str:
-    """Write the photo with a mask (H, W) bool in another colour as a PNG and return its path."""
+def save_recolored(result: Segmentation, which: Sequence[str | Mask], color: str) -> str:
+    """Write the photo with classes or masks (H, W) bool in another colour as a PNG and return its path."""
     path = new_file(result, "-recolored.png")
-    save_picture(result.recolor(mask, color), path, compress_level=1)
+    save_picture(result.recolor(which, color), path, compress_level=1)
     return str(path)
 
 

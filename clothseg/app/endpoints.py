@@ -209,7 +209,8 @@ def endpoint_functions(segmenter: Segmenter, save_corrections: Path | None = Non
         parse_color(color)
         names = _names(classes)
         result = run(photo, look)
-        return save_recolored(result, result.mask(*names), color)
+        result.mask(*names)  # rejects a call without a name
+        return save_recolored(result, names, color)
 
     @plain_errors
     @described
@@ -233,10 +234,10 @@ def endpoint_functions(segmenter: Segmenter, save_corrections: Path | None = Non
         """
         if options is not None and not isinstance(options, dict):
             raise ConfigError(f"The options of a packshot must be a JSON object, not {options!r}.")
-        names = _names(classes) or ["All garments"]
+        names = _names(classes)
         shot, made = PackshotOptions.of(options or {}), _cutout_options(cutout, None)
         result = run(photo, look)
-        return save_packshot(result, result.mask(*names), shot, made)
+        return save_packshot(result, result.mask(*(names or result.labels.garments)), shot, made)
 
     @plain_errors
     @described

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from clothseg.segmenter import Segmenter
     from clothseg.training.data.mask_classes import MaskClasses
+    from clothseg.training.evaluation.class_mapping import ModelMapping
     from clothseg.training.evaluation.scoring import Scores
 
 
@@ -70,14 +71,15 @@ def run(arguments: argparse.Namespace) -> int:
     from clothseg.training.publish.report import difference_text, report_text, write_pictures, write_report
 
     split, rows, commit, classes = _rows(arguments)
-    labels = classes.labels
     segmenter = _load(arguments.model, arguments.revision)
     other = _load(arguments.against, arguments.against_revision) if arguments.against else None
+    mappings = _mappings(classes, [each for each in (segmenter, other) if each is not None])
+    labels = mappings[0].labels if mappings[0] else classes.labels
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
 
     resampling = {"resamples": arguments.resamples, "seed": arguments.seed}
-    scores = _score(segmenter, rows, arguments, classes)
+    scores = _score(segmenter, rows, arguments, classes, mappings[0])
     found = report(scores, **resampling)
     about = {**_about(segmenter), "dataset": _shown(arguments.dataset), "dataset_commit": commit}
     options = {name: getattr(arguments, name) for name in EVALUATION_OPTIONS}
@@ -87,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     where = ", ".join([arguments.dataset, f"split {split}", *said])
     _say(f"{arguments.model} on {where}: {report_text(found, labels)}")
     if other is not None:
-        their_scores = _score(other, rows, arguments, classes)
+        their_scores = _score(other, rows, arguments, classes, mappings[-1])
         theirs, less = report(their_scores, **resampling), difference(scores, their_scores, **resampling)
         _say(
             f"\nFirst: {arguments.model}. Second: {arguments.against}. {difference_text(found, theirs, less, labels)}"
@@ -103,9 +105,22 @@ def run(arguments: argparse.Namespace) -> int:
                 less["own_size"], less["intervals"]["own_size"], names, arguments.out / "differences.png", labels
             )
         if arguments.pictures:
-            write_pictures(arguments.out, segmenter, rows, scores, classes=classes)
+            write_pictures(arguments.out, segmenter, rows, scores, classes=classes, mapping=mappings[0])
         _say(f"\nWritten to {arguments.out}.")
     return 0
+
+
+def _mappings(classes: "MaskClasses", models: "list[Segmenter]") -> "list[ModelMapping | None]":
+    """Return the mapping of each model, and print it; None if all have the classes of the masks."""
+    from clothseg.training.evaluation.class_mapping import map_classes
+
+    if all(model.labels.names == classes.labels.names for model in models):
+        return [None] * len(models)
+    found = map_classes(classes.labels, [model.labels for model in models])
+    shared = found.models[0].labels
+    lines = [f"Scored on the {len(shared)} classes that the masks and all models share: {', '.join(shared.names)}."]
+    _say("\n".join([*lines, *(f"  {line}" for line in found.lines)]) + "\n")
+    return list(found.models)
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -163,11 +178,17 @@ def _rows(arguments: argparse.Namespace) -> "tuple[str, Dataset, str | None, Mas
     return split, rows, commit, classes
 
 
-def _score(segmenter: "Segmenter", rows: "Dataset", arguments: argparse.Namespace, classes: "MaskClasses") -> "Scores":
+def _score(
+    segmenter: "Segmenter",
+    rows: "Dataset",
+    arguments: argparse.Namespace,
+    classes: "MaskClasses",
+    mapping: "ModelMapping | None",
+) -> "Scores":
     """Return the model's scores; reject a model that gives all pixels one class, since its figures mean nothing."""
     from clothseg.training.evaluation.scoring import only_class, score
 
-    scores = score(segmenter, rows, arguments.batch_size, segment_options(arguments), classes=classes)
+    scores = score(segmenter, rows, arguments.batch_size, segment_options(arguments), classes=classes, mapping=mapping)
     only = only_class(scores)
     if only is not None:
         raise ModelError(

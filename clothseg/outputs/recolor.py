@@ -1,8 +1,9 @@
 """Change the colour of garments and keep their folds, shadows and texture.
 
 In CIELAB, all pixels of the mask are shifted by the difference between the new colour and their median, so that what
-differs from the median (shading, folds, pattern) stays. Lightness is scaled towards black or white where a shift would
-leave the range, so that folds do not become flat patches. Edges follow the cut-out's soft edge.
+differs from the median (shading, folds, pattern) stays. The shift of colour fades in deep shadows and highlights, so
+that black seams and white buttons hardly take the colour. Lightness is scaled towards black or white where a shift
+would leave the range, so that folds do not become flat patches. Edges follow the cut-out's soft edge.
 """
 
 import re
@@ -61,12 +62,25 @@ def recolor(photo: Pixels, mask: Mask, color: str) -> Pixels:
     pixel = np.array([[[red, green, blue]]], np.float32) / 255
     target = cv2.cvtColor(pixel, cv2.COLOR_RGB2LAB)[0, 0]
     median = np.median(lab[inside], axis=0)
-    lab[..., 0] = _moved(lab[..., 0], float(median[0]), float(target[0]))
-    lab[..., 1:] += target[1:] - median[1:]
+    moved = _moved(lab[..., 0], float(median[0]), float(target[0]))
+    before, after = _colorfulness(lab[..., 0], float(median[0])), _colorfulness(moved, float(target[0]))
+    # White stays without colour where it becomes darker; black cloth takes it where it becomes lighter.
+    after = np.where(lab[..., 0] > median[0], np.minimum(before, after), after)
+    lab[..., 0] = moved
+    lab[..., 1:] += after[..., None] * target[1:] - before[..., None] * median[1:]
     share = soft_alpha(part, inside)[..., None]
     rgb = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB).clip(0, 1) * 255
     made[box] = np.rint(rgb * share + part * (1 - share)).astype(np.uint8)
     return made
+
+
+def _colorfulness(lightness: npt.NDArray[np.float32], middle: float) -> npt.NDArray[np.float32]:
+    """Return how much of a cloth's colour (0..1) is seen at each lightness (0..100); `middle` is its median.
+
+    It is less in deep shadows and highlights, and none in black and white.
+    """
+    room = np.where(lightness < middle, lightness / max(middle, 1e-3), (100 - lightness) / max(100 - middle, 1e-3))
+    return (2 * room).clip(0, 1).astype(np.float32)
 
 
 def _moved(lightness: npt.NDArray[np.float32], median: float, target: float) -> npt.NDArray[np.float32]:

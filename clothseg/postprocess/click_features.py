@@ -25,7 +25,7 @@ Labels = npt.NDArray[np.uint8]
 Cell = tuple[int, int]
 """Row and column on the grid."""
 
-GRID_SIDE = 256
+GRID_SIDE = 160
 """Longer side of the copy, or as near as a whole number of times smaller than the photo."""
 
 _STEP = 0.02

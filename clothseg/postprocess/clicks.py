@@ -1,17 +1,15 @@
 """Corrections by clicks: the region that a click means takes the class that was given for it.
 
-A click in the middle of what is wrong does not say how far that goes. A small network (34 measures of a pixel, two
-hidden layers of 32 and 16) says how probable it is that a pixel belongs to the region: its measures are in
-`clothseg.postprocess.click_features`, and its 1,700 weights were fitted by `python -m benchmarks.fit_clicks` to clicks
-that were simulated on labelled photos, as in Xu et al., "Deep interactive object selection" (CVPR 2016). Seen are only
-the photo's colours and the main network's answer, so that it serves every engine and model. The guided filter then
-carries the region over to the photo. docs/experiments/clicks.md compares other ways.
+A click in the middle of what is wrong does not say how far that goes. A small network says for each cell of a grid how
+probable it is that it belongs to the region (`clothseg.postprocess.click_network`), from the photo's colours and the
+main network's answer (`clothseg.postprocess.click_features`), so that it serves every engine and model. It learnt from
+clicks that were simulated on labelled photos, as in Xu et al., "Deep interactive object selection" (CVPR 2016). The
+guided filter then carries the region over to the photo. docs/experiments/clicks.md compares other ways.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 
 import cv2
 import numpy as np
@@ -20,14 +18,16 @@ from PIL import Image
 
 from clothseg.errors import ConfigError
 from clothseg.labels import ATR, LabelSet
-from clothseg.postprocess.click_features import Array, Cell, Labels, Place, View, features_of, place_of, view_of
+from clothseg.postprocess.click_features import Cell, Labels, Place, View, features_of, place_of, view_of
+from clothseg.postprocess.click_network import membership
 from clothseg.postprocess.corrections import Correction, check_label
 from clothseg.postprocess.evidence import Evidence
 from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.guided_edges import follow_edges
 
 
-WEIGHTS = Path(__file__).with_name("click_weights.npz")
+THRESHOLD = 0.4
+"""Probability from which a cell belongs to the region."""
 
 _NEAR = np.ones((5, 5), np.uint8)
 
@@ -112,7 +112,8 @@ class ClickRefiner:
             self._views[number] = view_of(crop, ((Box(0, 0, *crop.size), logits),), self._rotation)
         view = self._views[number]
         moved = [_moved(each, box) for each in earlier]
-        inside = _region(crop, labels, view, partial(self._place, number), _moved(click, box), moved, self._labels)
+        place = partial(self._place, number)
+        inside = _region(crop, labels, view, place, _moved(click, box), moved, self._labels, self._rotation)
         label_map = label_map.copy()
         label_map[part][inside] = class_id
         return label_map
@@ -143,6 +144,7 @@ def _region(
     click: Click,
     earlier: Sequence[Click],
     label_set: LabelSet,
+    rotation: int,
 ) -> npt.NDArray[np.bool_]:
     """(H, W): the pixels that a click means."""
     class_id, shape = label_set.id_of(click.label), view.shape
@@ -154,7 +156,8 @@ def _region(
     cells = [_cell(each, label_map.shape, shape) for each in others]
     given = [label_set.id_of(each.label) for each in others]
     places = list(zip(map(place, cells), given, strict=True))
-    share = membership(features_of(view, labels, place(cell), class_id, places))
+    share = membership(features_of(view, labels, place(cell), class_id, places), rotation)
+    share = np.clip(share + 0.5 - THRESHOLD, 0, 1)  # the guided filter divides at a half
     for each, other in zip(cells, given, strict=True):
         if other != class_id:
             share[each] = 0
@@ -173,21 +176,3 @@ def _region(
 
 def _cell(click: Click, photo_shape: tuple[int, ...], shape: tuple[int, int]) -> Cell:
     return click.y * shape[0] // photo_shape[0], click.x * shape[1] // photo_shape[1]
-
-
-def membership(features: Array) -> Array:
-    """How probable it is that pixels belong to the region of a click: (F, h, w) to (h, w) in 0..1, float32."""
-    made = features.reshape(len(features), -1)
-    *hidden, last = _layers()
-    for weight, bias in hidden:
-        made = np.maximum(weight @ made + bias[:, None], 0)
-    weight, bias = last
-    logit = (weight @ made + bias[:, None]).reshape(features.shape[1:])
-    return np.asarray(1 / (1 + np.exp(-np.clip(logit, -30, 30))), np.float32)
-
-
-@cache
-def _layers() -> tuple[tuple[Array, Array], ...]:
-    """Weights (outputs, inputs) and biases, the features' scaling within the first."""
-    with np.load(WEIGHTS) as stored:
-        return tuple((stored[f"weight_{index}"], stored[f"bias_{index}"]) for index in range(len(stored.files) // 2))

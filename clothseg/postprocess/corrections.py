@@ -1,7 +1,7 @@
-"""Corrections of a label map by hand: what was decided, and what follows for people and probabilities.
+"""Corrections of a label map, and their effect on people and probabilities.
 
-A pixel that a person gave its class is certain. Pixels that become clothing go to the nearest person where people were
-told apart; those that become Background are nobody's.
+A pixel whose class a person set is certain. If people were separated, pixels that become clothing belong to the
+nearest person, and pixels that become Background to nobody.
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Correction:
 
 
 class Corrected(NamedTuple):
-    """What a correction changes.
+    """Arrays that a correction changes.
 
     Attributes:
         label_map: (H, W) uint8 class ids.
@@ -68,10 +68,10 @@ def check_label(label: Any) -> None:
 
 
 def checked_mask(mask: Any, shape: tuple[int, ...]) -> Mask:
-    """A mask as bool.
+    """Return a mask as bool.
 
     Raises:
-        ConfigError: it is not (H, W) of the photo's size, or not of bool or of 0 and 1.
+        ConfigError: it does not have the shape (H, W) of the photo, or is neither bool nor 0 and 1.
     """
     mask = np.asarray(mask)
     if mask.shape != shape:
@@ -84,13 +84,13 @@ def checked_mask(mask: Any, shape: tuple[int, ...]) -> Mask:
 def apply_labels(
     new: Labels, certain: Mask, label_map: Labels, person_map: Labels | None, probability: Labels | None
 ) -> Corrected:
-    """A result's arrays after its label map was corrected.
+    """Return a result's arrays after a correction of its label map.
 
     Args:
         new: (H, W) uint8, the corrected label map.
-        certain: (H, W), pixels whose class a person gave.
+        certain: (H, W), pixels whose class a person set.
         label_map: (H, W) uint8, the label map before.
-        person_map: (H, W) uint8 numbers of people before, 0 for nobody's; or None.
+        person_map: (H, W) uint8 numbers of people before, 0 for nobody; or None.
         probability: (h, w) uint8 grid of the winners' probabilities before; or None.
     """
     if person_map is not None:
@@ -102,10 +102,10 @@ def apply_labels(
 
 
 def assign_people(person_map: Labels, label_map: Labels, changed: Mask) -> Labels:
-    """The person map (H, W) uint8 of a corrected label map: changed pixels of nobody go to the nearest person.
+    """Return the person map (H, W) uint8 of a corrected label map: changed pixels of nobody get the nearest person.
 
-    Pixels that became Background are nobody's. Numbers stay as they are, so that somebody whose last pixel was removed
-    leaves a gap. Where there was nobody, all is the first person's.
+    Pixels that became Background belong to nobody. Numbers are not changed, so a person whose last pixel was removed
+    leaves a gap. If there was nobody, the pixels get the first person.
     """
     person_map = person_map.copy()
     person_map[changed & (label_map == BACKGROUND)] = 0

@@ -1,4 +1,4 @@
-"""What the network said of a photo, kept small, so that corrections need no second pass."""
+"""The network's logits of a photo, stored compactly, so that corrections need no second pass."""
 
 import cv2
 import numpy as np
@@ -8,16 +8,16 @@ from clothseg.postprocess.geometry import Box
 
 
 Evidence = tuple[tuple[Box, npt.NDArray[np.float16]], ...]
-"""Boxes in pixels of a photo and logits (18, h, w) of what is in them; later ones lie over earlier ones."""
+"""Boxes in pixels of a photo, and the logits (18, h, w) of each; later boxes cover earlier ones."""
 
 
 def as_evidence(logits: npt.NDArray[np.floating], box: Box) -> Evidence:
-    """Logits (18, h, w) of a box of a photo."""
+    """Return the evidence of the logits (18, h, w) of a box of a photo."""
     return ((box, np.clip(logits, -6e4, 6e4).astype(np.float16)),)
 
 
 def lay_out(evidence: Evidence, photo_size: tuple[int, int], grid_shape: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """Logits (18, *grid_shape) float32 of a whole photo of (W, H), interpolated bilinearly.
+    """Return the logits (18, *grid_shape) float32 of a whole photo of (W, H), interpolated bilinearly.
 
     The first box of the evidence is the whole photo.
     """
@@ -33,14 +33,15 @@ def lay_out(evidence: Evidence, photo_size: tuple[int, int], grid_shape: tuple[i
 
 
 def move(evidence: Evidence, left: int, top: int) -> Evidence:
-    """The evidence of a crop, as one of the photo that it was cut out of at this corner."""
+    """Return the evidence of a crop in the coordinates of its photo; (left, top) is the crop's corner there."""
     return tuple(
         (Box(box.left + left, box.top + top, box.right + left, box.bottom + top), logits) for box, logits in evidence
     )
 
 
 def turn_evidence_back(evidence: Evidence, rotation: int, turned_size: tuple[int, int]) -> Evidence:
-    """The evidence of a photo from that of the photo turned clockwise by 0, 90, 180 or 270 degrees, then (W, H)."""
+    """Return the evidence of a photo from that of the photo turned clockwise by 0, 90, 180 or 270 degrees to (W,
+    H)."""
     width, height = turned_size
     turned = []
     for box, logits in evidence:

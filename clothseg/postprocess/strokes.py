@@ -1,4 +1,4 @@
-"""Strokes of a brush: what they are, and which pixels they cover."""
+"""Brush strokes, and the pixels that they cover."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Stroke:
             raise ConfigError(f"The radius of a stroke can be 0 to {MAX_RADIUS} pixels, not {repr(self.radius)[:50]}.")
 
     def mask(self, shape: tuple[int, int]) -> Mask:
-        """(H, W) bool: the pixels that the brush covers of a photo of this shape."""
+        """Return (H, W) bool: the pixels of a photo of this shape that the brush covers."""
         covered = np.zeros(shape, np.bool_)
         height, width = shape
         # Far outside it does not matter where; OpenCV's own limit is 2**15.
@@ -67,7 +67,7 @@ class Stroke:
         cv2.polylines(off_line, [line], False, 0)
         if off_line.all():
             return covered
-        # The distance to the line, since a wide brush would else be drawn anew for each of its points.
+        # Uses the distance to the line; drawing a wide brush at each of its points would be slow.
         distance = cv2.distanceTransform(off_line, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         rows, columns = slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width))
         inside = distance[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
@@ -83,10 +83,10 @@ Given = TypeVar("Given", Click, Stroke)
 
 
 def from_json(kind: type[Given], values: Any) -> list[Given]:
-    """Clicks or strokes from a list of JSON objects with their attributes; None is an empty list.
+    """Return clicks or strokes from a list of JSON objects with their attributes; None gives an empty list.
 
     Raises:
-        ConfigError: it is no such list, or too long, or an object lacks something or has something else.
+        ConfigError: it is not such a list, or is too long, or an object lacks an attribute or has an unknown one.
         UnknownClassError: a class does not exist.
     """
     name, keys = kind.__name__.lower(), tuple(kind.__dataclass_fields__)

@@ -1,4 +1,4 @@
-"""Corrections of a result by clicks, which use what the network said of the photo."""
+"""Corrections of a result by clicks, based on the network's logits of the photo."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -47,7 +47,7 @@ def refine(
 
 
 def _look_again(result: Segmentation, infer: Callable[[Image.Image], npt.NDArray[np.float32]]) -> Evidence:
-    """Return what the network says of a result's photo, where that is not known."""
+    """Return the network's logits of a result's photo, if the result does not contain them."""
     upright = turn(result.on_white, result.rotation)
     evidence = as_evidence(infer(upright), Box(0, 0, *upright.size))
     return turn_evidence_back(evidence, result.rotation, upright.size)

@@ -1,4 +1,4 @@
-"""Corrections of a result by hand: each returns a corrected copy."""
+"""Direct corrections of a result; each returns a corrected copy."""
 
 from dataclasses import replace
 from typing import Any, Literal, Self

@@ -26,7 +26,7 @@ from clothseg.outputs.item_files import write_zip
 from clothseg.outputs.items import MIN_SHARE, Item, find_items
 from clothseg.outputs.packshot import WHITE
 from clothseg.outputs.packshot import packshot as make_packshot
-from clothseg.outputs.recolor import recolor
+from clothseg.outputs.recolor import parse_color, recolor
 from clothseg.outputs.tryon import Tryon, make_tryon
 from clothseg.postprocess.corrections import Mask
 from clothseg.segmentation.corrections import CorrectedPhoto
@@ -140,11 +140,12 @@ class Segmentation(CorrectedPhoto):
         """
         masks.write_zip(Path(path), self.mask_pictures(*names, options=options))
 
-    def recolor(self, which: str | Sequence[str] | Mask, color: str) -> Image.Image:
-        """Return the photo with classes, or a mask, in another colour, with their folds and shadows.
+    def recolor(self, which: str | Mask | Sequence[str | Mask], color: str) -> Image.Image:
+        """Return the photo with garments in another colour, with their folds and shadows.
 
         Args:
-            which: name of a class or group, several names, or an (H, W) bool mask.
+            which: name of a class or group, an (H, W) bool mask, or several of them; each class and each mask takes
+                the new colour for itself.
             color: such as "#a03050".
 
         Returns:
@@ -154,14 +155,20 @@ class Segmentation(CorrectedPhoto):
             UnknownClassError: an unknown name.
             ConfigError: `color` is no colour.
         """
-        if isinstance(which, np.ndarray):
-            mask = which
-        else:
-            mask = self.mask(*((which,) if isinstance(which, str) else which))
-        made = Image.fromarray(recolor(np.asarray(self.photo), mask, color))
+        parse_color(color)
+        made = np.asarray(self.photo)
+        for each in [which] if isinstance(which, str | np.ndarray) else which:
+            masks = (
+                [each]
+                if isinstance(each, np.ndarray)
+                else [self.mask(name) for name in self.labels.class_names([each])]
+            )
+            for mask in masks:
+                made = recolor(made, mask, color)
+        picture = Image.fromarray(made)
         if self.alpha is not None:
-            made.putalpha(Image.fromarray(self.alpha))
-        return self._with_dpi(made)
+            picture.putalpha(Image.fromarray(self.alpha))
+        return self._with_dpi(picture)
 
     def packshot(
         self, *names: str, packshot: PackshotOptions | None = None, options: CutoutOptions | None = None
@@ -177,7 +184,7 @@ class Segmentation(CorrectedPhoto):
             UnknownClassError: an unknown name.
             ConfigError: the background is a picture.
         """
-        return self.packshot_mask(self.mask(*(names or ("All garments",))), packshot, options)
+        return self.packshot_mask(self.mask(*(names or self.labels.garments)), packshot, options)
 
     def packshot_mask(
         self, mask: Mask, packshot: PackshotOptions | None = None, options: CutoutOptions | None = None

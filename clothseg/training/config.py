@@ -115,7 +115,7 @@ class TrainArguments:
     )
     teacher_model_name_or_path: str | None = field(
         default=None,
-        metadata={"help": "Hub id or folder of a trained model with our labels, used as a teacher."},
+        metadata={"help": "Hub id or folder of a trained model with the same classes, used as a teacher."},
     )
     teacher_revision: str | None = field(default=None, metadata={"help": "Branch, tag or commit of the teacher."})
     min_teacher_probability: float = field(

@@ -5,7 +5,9 @@ from torch.nn import functional
 from transformers import PreTrainedModel, SegformerImageProcessorPil
 
 from clothseg.errors import ConfigError
+from clothseg.labels import ATR, LabelSet, label_set_of
 from clothseg.models.loading import load
+from clothseg.training.data.mask_classes import check_teacher
 
 
 def soft_cross_entropy(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -33,7 +35,12 @@ class Teacher:
     """A trained, frozen model that computes logits for the student's input."""
 
     def __init__(
-        self, name: str, revision: str | None, processor: SegformerImageProcessorPil, device: torch.device
+        self,
+        name: str,
+        revision: str | None,
+        processor: SegformerImageProcessorPil,
+        device: torch.device,
+        labels: LabelSet = ATR,
     ) -> None:
         """Load a Hub id or folder.
 
@@ -42,12 +49,14 @@ class Teacher:
             revision: branch, tag or commit, for the Hub only.
             processor: the student's; both must normalise colours equally, since both get the same tensor.
             device: of the teacher.
+            labels: the student's classes.
 
         Raises:
-            ModelError, HubError: it cannot be loaded, or its labels are not ATR's 18.
-            ConfigError: it expects colours normalised differently.
+            ModelError, HubError: it cannot be loaded.
+            ConfigError: it has other classes, or expects colours normalised differently.
         """
         loaded = load(name, revision, None)
+        check_teacher(labels, label_set_of(loaded.model.config.id2label), name)
         ours, theirs = ((list(one.image_mean), list(one.image_std)) for one in (processor, loaded.processor))
         if ours != theirs:
             raise ConfigError(
@@ -58,5 +67,5 @@ class Teacher:
 
     @torch.no_grad()
     def __call__(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """Return the logits (N, 18, H/4, W/4) of pixels (N, 3, H, W)."""
+        """Return the logits (N, C, H/4, W/4) of pixels (N, 3, H, W)."""
         return self.model(pixel_values=pixel_values).logits

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, SegformerImageProcessorPil, TrainerSta
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from clothseg.errors import ClothsegError, ConfigError
-from clothseg.labels import LABELS_FILE, write_labels
+from clothseg.labels import LABELS_FILE, LabelSet, write_labels
 from clothseg.segmenter import Segmenter
 from clothseg.training.average import interpolate_weights
 from clothseg.training.bars import hide_bars
@@ -96,8 +96,8 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
             "lower --per_device_train_batch_size if memory is short."
         )
     processor = build_processor(parsing.size)
-    teacher = _teacher(parsing, processor, training.device)
-    labels_to_make = labellings(parsing, output) if writes else []
+    teacher = _teacher(parsing, processor, training.device, labels)
+    labels_to_make = labellings(parsing, output, labels) if writes else []
     with training.main_process_first(local=True, desc="check of the rows"):  # the other processes find it in the cache
         splits = load_splits(
             parsing.dataset_name,
@@ -224,10 +224,12 @@ def refuse_earlier_run(output: Path, again: bool = False) -> None:
             raise ConfigError(f"{output / name} is {what}: {away}")
 
 
-def _teacher(parsing: TrainArguments, processor: SegformerImageProcessorPil, device: torch.device) -> Teacher | None:
+def _teacher(
+    parsing: TrainArguments, processor: SegformerImageProcessorPil, device: torch.device, labels: LabelSet
+) -> Teacher | None:
     if not parsing.distillation_weight:
         return None
-    return Teacher(str(parsing.teacher_model_name_or_path), parsing.teacher_revision, processor, device)
+    return Teacher(str(parsing.teacher_model_name_or_path), parsing.teacher_revision, processor, device, labels)
 
 
 def _class_weights(parsing: TrainArguments, counts: npt.NDArray[np.int64]) -> torch.Tensor:

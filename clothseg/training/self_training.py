@@ -8,6 +8,7 @@ import numpy.typing as npt
 from datasets import Dataset, concatenate_datasets
 
 from clothseg.errors import DataError
+from clothseg.labels import ATR, LabelSet
 from clothseg.training.config import TrainArguments
 from clothseg.training.data.duplicates import near_duplicates
 from clothseg.training.data.inspection import inspect_rows
@@ -27,11 +28,11 @@ def label_files(parsing: TrainArguments, output: Path) -> dict[str, Path]:
     return {option: output / f"{option.removesuffix('_name')}_labels.parquet" for option in options}
 
 
-def labellings(parsing: TrainArguments, output: Path) -> list[Labelling]:
+def labellings(parsing: TrainArguments, output: Path, labels: LabelSet = ATR) -> list[Labelling]:
     """Look up the photos for the teacher, and the teacher, for each kind of photos.
 
     Raises:
-        DataError, ModelError, HubError: as for `Labelling`.
+        ConfigError, DataError, ModelError, HubError: as for `Labelling`.
     """
     return [
         Labelling(
@@ -44,6 +45,7 @@ def labellings(parsing: TrainArguments, output: Path) -> list[Labelling]:
             min_probability=parsing.min_teacher_probability,
             scales=tuple(parsing.teacher_scales),
             exclude_file=parsing.exclude_file,
+            labels=labels,
         )
         for option, file in label_files(parsing, output).items()
     ]
@@ -64,9 +66,9 @@ def taught_rows(parsing: TrainArguments, output: Path, splits: Splits) -> tuple[
         DataError: none is left.
     """
     rows = concatenate_datasets([load_labelled(file) for file in label_files(parsing, output).values()])
-    found = inspect_rows(rows, "Counting the teacher's labels")
+    found = inspect_rows(rows, "Counting the teacher's labels", splits.classes)
     held_out = [part for part in (splits.validation, splits.test) if part is not None]
-    hashes = [inspect_rows(part, "Looking for copies of held-out photos").hashes for part in held_out]
+    hashes = [inspect_rows(part, "Looking for copies of held-out photos", splits.classes).hashes for part in held_out]
     copies = near_duplicates(found.hashes, np.concatenate(hashes))
     if copies.any():
         logger.warning(

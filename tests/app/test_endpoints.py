@@ -466,7 +466,7 @@ def test_the_manual_names_a_spaces_address() -> None:
     assert 'Client("jane-doe/clothseg")' in about.manual("jane-doe/clothseg")
 
 
-def test_a_model_that_cannot_be_loaded_is_said_in_one_line() -> None:
+def test_a_model_that_cannot_be_loaded_gives_a_one_line_message() -> None:
     process = subprocess.run(
         [sys.executable, str(ROOT / "app.py")],
         env=environment(CLOTHSEG_MODEL="./nothing"),

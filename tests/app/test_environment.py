@@ -65,7 +65,7 @@ def test_whoever_else_reaches_the_app_may_not_name_any_model(variables: dict[str
 
 
 @pytest.mark.parametrize("value", ["0", "-5", "1,000", "4 GB", "1e3", "9" * 20])
-def test_a_limit_that_is_none_is_refused(value: str) -> None:
+def test_an_invalid_limit_is_rejected(value: str) -> None:
     said = f"CLOTHSEG_MAX_TEMP_MB is {re.escape(value)}; give a whole number of megabytes"
     with pytest.raises(ConfigError, match=said):
         read_environment({"CLOTHSEG_MAX_TEMP_MB": value})

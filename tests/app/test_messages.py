@@ -93,7 +93,7 @@ def test_what_the_library_says_is_said_in_german(tmp_path: Path) -> None:
         assert localized(str(caught.value)) == str(caught.value)
 
 
-def test_a_batchs_problems_are_said_in_german_and_what_is_unknown_as_it_is(tmp_path: Path) -> None:
+def test_a_batchs_problems_are_translated_if_they_are_known(tmp_path: Path) -> None:
     class Exhausted:
         workers, name, labels = 1, "exhausted", ATR
 

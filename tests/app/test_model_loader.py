@@ -63,7 +63,7 @@ def test_photos_wait_for_the_model(segmenter: Segmenter, gate: threading.Event) 
     assert coming.image_size == segmenter.image_size and coming.engine is segmenter.engine
 
 
-def test_a_failed_load_is_told_to_all_who_waited(gate: threading.Event) -> None:
+def test_a_failed_load_raises_for_all_waiting_calls(gate: threading.Event) -> None:
     coming = LazySegmenter(None, after(gate, ModelError("broken weights")))
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(coming, PHOTO)

@@ -39,7 +39,7 @@ def test_one_that_is_alone_tells_nobody() -> None:
     Processes().fail("work", ConfigError("none"))
 
 
-def test_processes_that_cannot_meet_are_told(
+def test_processes_that_cannot_connect_get_a_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("MASTER_ADDR", raising=False)

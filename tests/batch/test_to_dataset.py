@@ -152,7 +152,9 @@ def test_folders_that_cannot_be_used_say_why(ran: tuple[LocalHub, dict[str, Any]
 
 
 @pytest.mark.parametrize("case", MISTAKES)
-def test_mistakes_are_told_before_a_photo_is_segmented(case: str, ran: tuple[LocalHub, dict[str, Any], Path]) -> None:
+def test_wrong_arguments_are_reported_before_any_photo_is_segmented(
+    case: str, ran: tuple[LocalHub, dict[str, Any], Path]
+) -> None:
     hub, said, _ = ran
     assert MISTAKES[case][3] in said[case]["err"] and "photos/s" not in said[case]["err"]
     assert said[case]["status"] == MISTAKES[case][2] and ("dataset", "alice/x") not in hub.repos

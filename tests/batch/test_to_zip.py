@@ -213,7 +213,7 @@ def test_stopping_keeps_what_is_done(segmenter: Segmenter, tmp_path: Path) -> No
         assert np.array_equal(picture(archive, "labels/1.png"), segmenter(paths[1]).label_map)
 
 
-def test_nothing_more_is_made_of_photos_in_hand_when_it_is_given_up(
+def test_photos_in_progress_are_dropped_when_the_batch_is_abandoned(
     segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = [doll(tmp_path / f"{number}.png", number) for number in range(6)]

@@ -190,7 +190,9 @@ def test_a_photo_that_ends_every_worker_is_given_up_and_no_other(
     assert found[0].error.startswith("3.png: The worker process")
 
 
-def test_a_crew_that_cannot_be_is_told_of(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_impossible_pool_raises_a_clear_error(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError, match="workers must be at least 1, not 0"):
         WorkerPool(0, tiny_model)
     with pytest.raises(ConfigError, match="no engine 'steam'"):

@@ -4,14 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from paper_dolls import draw
 from PIL import Image
 
 from benchmarks.clicks import click_through, clicks_to_reach, next_click
-from benchmarks.fit_clicks import fit, samples_of, use
+from benchmarks.fit_clicks import fit, rows_of, spoiled, use
 from clothseg import Click, Segmenter
 from clothseg.labels import IGNORE, LABEL2ID
-from clothseg.postprocess import clicks as library
+from clothseg.postprocess import click_network
+from clothseg.postprocess.click_network import membership
 
 
 def test_the_middle_of_the_largest_error_is_clicked() -> None:
@@ -34,18 +36,32 @@ def test_clicks_to_reach_a_goal() -> None:
 def test_weights_are_fitted_and_used(tiny_model: Path, tmp_path: Path) -> None:
     segmenter = Segmenter.from_pretrained(tiny_model)
     rows = [(doll.image, doll.mask) for doll in (draw(seed, 120, 80) for seed in range(2))]
-    weights = fit(samples_of(segmenter, rows, seed=0), epochs=3, seed=0)
-    with np.load(library.WEIGHTS) as shipped:
+    sources = [(0.7, rows_of(segmenter, rows)), (0.3, rows_of(segmenter, rows, np.random.default_rng(0))), (0.2, [])]
+    network = fit(sources, steps=2, seed=0)
+    weights = network.stored()
+    with np.load(click_network.WEIGHTS) as shipped:
         assert {name: each.shape for name, each in weights.items()} == {name: shipped[name].shape for name in shipped}
-    before = library.WEIGHTS
+    before = click_network.WEIGHTS
     np.savez(tmp_path / "weights.npz", **weights)  # type: ignore[arg-type]
+    features = np.random.default_rng(0).normal(size=(network.layers["cell_0"].in_channels, 48, 32)).astype(np.float32)
     try:
         use(tmp_path / "weights.npz")
+        share = membership(features)
         found = click_through(segmenter, rows, most=2)
         result = segmenter.refine(segmenter(Image.fromarray(rows[0][0])), [Click(40, 60, "Scarf")])
         assert result.label_map[60, 40] == LABEL2ID["Scarf"]
     finally:
         use(before)
+    with torch.inference_mode():
+        logits = network(torch.from_numpy(features)[None])[0]
+    np.testing.assert_allclose(share, torch.sigmoid(logits).numpy(), atol=2e-3)  # stored at half precision
     assert found.counts.shape == (2, 3, 18, 18) and (found.counts.sum(axis=(2, 3)) == 120 * 80).all()
     right = np.trace(found.counts, axis1=2, axis2=3)
     assert (right[:, 0] < 120 * 80).all() and len(found.seconds) == 4
+
+
+def test_spoiled_photos_are_others(rng: np.random.Generator) -> None:
+    photo = draw(0, 120, 80).image
+    for _ in range(12):
+        copy = spoiled(photo, rng)
+        assert copy.shape == photo.shape and copy.dtype == np.uint8 and not np.array_equal(copy, photo)

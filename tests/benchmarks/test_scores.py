@@ -157,7 +157,7 @@ def test_the_true_window_is_looked_at_again(tiny_model: Path) -> None:
     assert (labels != segmenter(view.photo, zoom="off").label_map)[view.part].any()
 
 
-def test_a_ground_is_made_of_what_is_beside_the_figure() -> None:
+def test_own_background_comes_from_beside_the_figure() -> None:
     photo, truth = np.zeros((90, 60, 3), np.uint8), np.zeros((90, 60), np.uint8)
     truth[10:80, 10:30] = 4
     photo[truth == 4], photo[:, 34:] = 255, 90

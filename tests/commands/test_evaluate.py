@@ -186,7 +186,7 @@ def test_split_file_decides_the_rows_and_bad_ones_can_be_left_out(
 
 @pytest.mark.parametrize("value", [0.0, float("nan")])
 @pytest.mark.parametrize("first", [True, False])
-def test_a_model_that_knows_one_class_alone_is_no_model(
+def test_a_model_that_predicts_one_class_is_rejected(
     value: float, first: bool, data: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A head of zeros that favours Hair, and one that is not a number at all, as either of two models."""

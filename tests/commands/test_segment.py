@@ -290,7 +290,7 @@ def test_packshots(photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytes
     assert main([*argv, "--aspect", "4:5"]) == 2 and "add --packshot" in capsys.readouterr().err
 
 
-def test_exit_status_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_exit_status_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
     for argv in (["--help"], ["segment", "--help"]):
         with pytest.raises(SystemExit):
             main(argv)

@@ -71,7 +71,7 @@ def test_what_befalls_one_photo_stops_no_other(
         (KeyboardInterrupt(), 130, "Stopped."),
     ],
 )
-def test_a_run_that_stops_tells_what_is_done(
+def test_a_stopped_run_reports_finished_photos(
     stop: BaseException,
     status: int,
     message: str,
@@ -93,7 +93,7 @@ def test_a_run_that_stops_tells_what_is_done(
     assert len(table(tmp_path / "out" / "results.csv")) == 9
 
 
-def test_killed_while_it_is_done_again_a_photo_is_not_done(
+def test_a_photo_killed_while_being_redone_counts_as_not_done(
     photos: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its new label map lies there already, and says nothing of what made it."""

@@ -265,7 +265,7 @@ def test_other_detection_settings_keep_what_is_picked(
 
 
 @pytest.mark.parametrize("page", [PHONE], indirect=True)
-def test_a_cutout_as_it_is_wanted(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
+def test_a_cutout_follows_the_options(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
     upload(page, photos[0])
     await_result(page)
     page.locator("#ground [value=Transparent]").focus()

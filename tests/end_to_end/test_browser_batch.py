@@ -50,7 +50,7 @@ def test_a_zip_in_and_a_zip_out(page: Page, tiny_model: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_a_cancelled_batch_gives_what_is_done_and_another_can_start(page: Page, tmp_path: Path) -> None:
+def test_a_cancelled_batch_offers_its_results_and_another_can_start(page: Page, tmp_path: Path) -> None:
     open_tab(page, "Batch")
     page.locator("#batch-files input[type=file]").set_input_files(packed(tmp_path, 400))
     page.locator("#batch-start").click()

@@ -53,7 +53,7 @@ def test_damaged_rows(random: Random) -> None:
 
 
 @pytest.mark.parametrize("number", range(len(FILES)))
-def test_what_is_damaged_was_sound(number: int) -> None:
+def test_damaged_inputs_come_from_valid_ones(number: int) -> None:
     assert fuzzing.fuzz_loader(FILES[number], Random(0)) == "picture"
 
 
@@ -114,7 +114,7 @@ def test_names_that_are_no_classes(names: list[Any]) -> None:
     assert len(str(caught.value)) < 500
 
 
-def test_a_mask_that_is_nowhere_is_told_in_words() -> None:
+def test_a_missing_mask_file_gives_a_clear_message() -> None:
     with pytest.raises(DataError, match=r"Row a: the mask is not a readable picture \(No such file or directory\)\."):
         decode_mask({"bytes": None, "path": "/nowhere"}, "a")
 

@@ -31,7 +31,7 @@ def test_malformed_input_is_answered_with_clear_errors(case: str, app: str) -> N
     assert call(app, "segment", MALFORMED[case]) == ("error", UNUSABLE)
 
 
-def test_a_call_without_a_photo_is_told_so(app: str) -> None:
+def test_a_call_without_a_photo_gets_a_message(app: str) -> None:
     assert call(app, "segment", []) == ("error", "No photo was given; send one.")
 
 
@@ -50,7 +50,7 @@ def test_names_that_do_not_fit_are_refused(endpoint: str, arguments: dict[str, A
     assert (answer.status_code, answer.json()) == (422, {"detail": UNUSABLE})
 
 
-def test_an_answer_that_is_nobodys_ends_in_order(public_app: tuple[str, Path]) -> None:
+def test_an_unread_answer_ends_without_error(public_app: tuple[str, Path]) -> None:
     """The stream tells so and ends; the connection is not broken off, nor the log filled."""
     app, folder = public_app
     before = (folder / "app.log").stat().st_size
@@ -83,7 +83,7 @@ def test_bodies_that_are_no_requests_are_refused(case: str, app: str) -> None:
             assert answer.json()["detail"] == "The request is too large: the limit is 34 MB."
 
 
-def test_a_body_of_untold_size_is_bounded_too(app: str) -> None:
+def test_a_body_without_a_stated_size_is_limited(app: str) -> None:
     def endless() -> Iterator[bytes]:
         yield b'{"data": ["'
         for _ in range(60):

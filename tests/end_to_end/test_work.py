@@ -55,7 +55,7 @@ class Plain(Engine):
 
 
 @pytest.mark.parametrize("edges", ["plain", "guided"])
-def test_a_photo_costs_its_label_map_and_little_else_of_its_size(edges: str, tiny_model: Path) -> None:
+def test_a_photo_needs_memory_for_little_more_than_its_label_map(edges: str, tiny_model: Path) -> None:
     segmenter = Segmenter.from_pretrained(str(tiny_model), device="cpu")
     segmenter.engine = Plain()
 

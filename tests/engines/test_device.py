@@ -183,7 +183,7 @@ def test_a_batch_is_one_pass(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) 
     assert sizes == [(3, 3, 128, 128), (1, 3, 128, 128)]
 
 
-def test_broken_weights_are_told(tiny_model: Path) -> None:
+def test_broken_weights_give_a_clear_message(tiny_model: Path) -> None:
     segmenter = there(tiny_model)
     segmenter.engine.model.decode_head.classifier.bias.data[3] = torch.nan
     with pytest.raises(Exception, match="weights are broken"):

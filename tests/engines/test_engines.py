@@ -108,7 +108,7 @@ print(*before)
         ("torch.backends.cudnn.conv.fp32_precision = 'ieee'", "ieee none"),
     ],
 )
-def test_exact_is_without_tf32_whatever_was_set(asked: str, found: str) -> None:
+def test_exact_never_uses_tf32(asked: str, found: str) -> None:
     """The settings of GPUs are there without one; in a process of its own, for old and new ones do not mix."""
     done = subprocess.run([sys.executable, "-c", NO_TF32, asked], capture_output=True, text=True)
     assert done.stdout.split() == found.split(), done.stderr

@@ -24,7 +24,7 @@ def photo(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_writer_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failing_writer_keeps_the_previous_file(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_text("before")
     with pytest.raises(OSError) as failed, file_limit(1000), atomic_path(path) as building:
@@ -70,7 +70,7 @@ def test_evaluate_on_a_full_disk(tiny_model: Path, tmp_path: Path, capsys: pytes
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
-def test_a_visitor_is_told_and_half_a_file_is_not_kept(
+def test_a_full_disk_gives_a_message_and_leaves_no_partial_file(
     tiny_model: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))

@@ -183,7 +183,7 @@ def test_the_resolution_is_kept(format: str, tmp_path: Path) -> None:
         assert turned == pytest.approx((150, 300), abs=0.02)
 
 
-def test_a_resolution_that_is_none_is_left_out() -> None:
+def test_an_implausible_resolution_is_ignored() -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 1
     assert "dpi" not in load_photo(encoded(quarters(), "JPEG", exif=exif)).info
@@ -197,7 +197,7 @@ def test_a_resolution_that_is_none_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("format", ["JPEG", "progressive JPEG", "PNG", "16-bit PNG", "GIF", "BMP", "TIFF"])
-def test_a_truncated_file_is_refused_or_used_as_far_as_it_goes(format: str) -> None:
+def test_a_truncated_file_is_rejected_or_partially_decoded(format: str) -> None:
     name = format.split()[-1]
     photo = Image.effect_noise((200, 200), 80)
     if format == "16-bit PNG":

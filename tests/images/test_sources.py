@@ -67,7 +67,7 @@ def test_a_zip_is_closed_with_the_context(tmp_path: Path) -> None:
         photo.read()
 
 
-def test_a_file_that_is_named_is_taken_whatever_its_name(tmp_path: Path) -> None:
+def test_a_named_file_is_accepted_with_any_name(tmp_path: Path) -> None:
     (tmp_path / "photo").write_bytes(b"1")
     with collected([tmp_path / "photo"]) as (photo,):
         assert (str(photo.name), str(photo.files)) == ("photo", "photo")

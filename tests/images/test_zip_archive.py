@@ -228,7 +228,7 @@ SOUND = _sound()
     end=st.integers(0, len(SOUND)) | st.just(len(SOUND)),
 )
 @example(changes=[(147, 0)], end=len(SOUND))  # an entry without a name
-def test_damage_anywhere_is_told_in_our_words(changes: list[tuple[int, int]], end: int, tmp_path: Path) -> None:
+def test_damage_anywhere_raises_our_error(changes: list[tuple[int, int]], end: int, tmp_path: Path) -> None:
     content = bytearray(SOUND)
     for position, value in changes:
         content[position] = value

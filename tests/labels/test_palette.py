@@ -16,13 +16,13 @@ def closest(colors: list[tuple[int, int, int]]) -> float:
 
 
 @pytest.mark.parametrize(("count", "least"), [(5, 60), (20, 20), (46, 12), (254, 4)])
-def test_colours_can_be_told_apart(count: int, least: float) -> None:
+def test_colours_are_distinguishable(count: int, least: float) -> None:
     colors = distinct_colors([], count)
     assert len(set(colors)) == count
     assert closest([(0, 0, 0), *colors]) >= least
 
 
-def test_built_in_palettes_can_be_told_apart() -> None:
+def test_built_in_palettes_have_distinguishable_colours() -> None:
     for known in KNOWN.values():
         assert closest(list(known.colors)) >= 12
 

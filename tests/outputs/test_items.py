@@ -186,7 +186,7 @@ def test_the_zip_holds_a_cutout_for_each_item(tmp_path: Path) -> None:
         assert (picture.mode, picture.size) == ("RGB", hair.box[2:])
 
 
-def test_a_failed_zip_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_zip_keeps_the_previous_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "items.zip"
     path.write_bytes(b"older file")
 

@@ -53,7 +53,7 @@ def test_colours_mix_back_to_the_photo_on_any_other_ground(disc: tuple) -> None:
     assert np.abs(white - truth)[edge].mean() < 0.4 * np.abs(halo - truth)[edge].mean()
 
 
-def test_a_cutout_in_tiles_is_the_one_made_whole(disc: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cutout_in_tiles_equals_one_made_at_once(disc: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
     photo, alpha, _ = disc
     whole = soft_cutout(photo, alpha > 0.5, radius=3)
     monkeypatch.setattr("clothseg.outputs.matting.TILE", 32)

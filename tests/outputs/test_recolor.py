@@ -45,6 +45,13 @@ def test_the_median_becomes_the_colour_and_folds_stay(cloth: tuple[np.ndarray, n
     np.testing.assert_array_equal(made[outside], photo[outside])
 
 
+def test_black_seams_and_white_buttons_take_no_colour(cloth: tuple[np.ndarray, np.ndarray]) -> None:
+    photo, mask = cloth[0].copy(), cloth[1]
+    photo[98:102, 80:160], photo[60:66, 118:124] = 0, 255
+    made = recolor(photo, mask, "#a03050")
+    assert made[98:102, 90:150].max() < 25 and np.ptp(made[61:65, 119:123].astype(int), -1).max() < 12
+
+
 def test_its_own_colour_changes_little(cloth: tuple[np.ndarray, np.ndarray]) -> None:
     photo, mask = cloth
     red, green, blue = np.median(photo[mask], 0).astype(int)
@@ -56,7 +63,10 @@ def test_results_take_names_and_masks() -> None:
     doll = draw(5)
     result = Segmentation(doll.image, doll.mask)
     by_name = result.recolor(["Pants", "Skirt", "Dress"], "#A03050")
-    by_mask = result.recolor(result.mask("Pants", "Skirt", "Dress"), "#a03050")
+    by_mask = result.recolor([result.mask(name) for name in ("Skirt", "Pants", "Dress")], "#a03050")
+    np.testing.assert_array_equal(
+        np.asarray(result.recolor("Pants", "#a03050")), np.asarray(result.recolor(result.mask("Pants"), "#a03050"))
+    )
     assert by_name.mode == "RGB" and by_name.size == result.photo.size
     np.testing.assert_array_equal(np.asarray(by_name), np.asarray(by_mask))
     assert (np.asarray(by_name) != doll.image).any()

@@ -50,7 +50,7 @@ def test_the_garment_is_covered_and_the_rest_protected(seed: int, part: str, sha
     assert (wider | ~mask).all() and np.count_nonzero(wider) > np.count_nonzero(mask)
 
 
-def test_a_hull_hides_what_an_outline_shows() -> None:
+def test_a_hull_hides_the_outline() -> None:
     label_map = np.zeros((200, 200), np.uint8)
     label_map[50:150, 50:70] = label_map[50:70, 50:150] = ATR.label2id["Upper-clothes"]  # an L
     outline, hull = (tryon_mask(label_map, TryonOptions(shape=shape, reach=0)) for shape in ("outline", "hull"))  # type: ignore[arg-type]

@@ -49,7 +49,7 @@ def test_rejects(rule, wrong: tuple, becomes: str) -> None:
     "right",
     [("Hat", 5, 30, 10, 50), ("Sunglasses", 18, 35, 21, 45), ("Belt", 55, 20, 58, 60), ("Bag", 60, 5, 80, 20)],
 )
-def test_leaves_what_can_be(right: tuple[str, int, int, int, int]) -> None:
+def test_closes_the_outputs_that_can_be_closed(right: tuple[str, int, int, int, int]) -> None:
     label_map = painted(*PERSON, right)
     np.testing.assert_array_equal(apply_cleanup(label_map), label_map)
 

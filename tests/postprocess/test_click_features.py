@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from clothseg.postprocess.click_features import features_of, geodesic_distance, place_of, view_of
-from clothseg.postprocess.clicks import membership
+from clothseg.postprocess.click_network import membership
 from clothseg.postprocess.evidence import as_evidence
 from clothseg.postprocess.geometry import Box
 
@@ -36,6 +36,6 @@ def test_features_fit_the_weights_and_see_the_same_turned_by_90_degrees(rng: np.
         places = [place_of(view, cell) for cell in cells]
         features = features_of(view, turned, places[0], 1, list(zip(places[1:], (1, 2), strict=True)))
         assert features.dtype == np.float32 and np.isfinite(features).all()
-        shares.append(membership(features))
+        shares.append(membership(features, 90 if turned is not labels else 0))
     assert ((shares[0] >= 0) & (shares[0] <= 1)).all()
     np.testing.assert_allclose(np.rot90(shares[0]), shares[1], atol=0.06)

@@ -34,14 +34,14 @@ def test_everyone_is_found_from_left_to_right(count: int, seed: int) -> None:
     assert len(middles) == count and middles == sorted(middles)
 
 
-def test_people_who_touch_are_told_apart() -> None:
+def test_touching_people_are_separated() -> None:
     labels, person_map = row_of_dolls(2, 3)
     labels[90:110, 40:216] = 4  # their clothes hang together
     divided = partition_by_person(labels)
     assert divided.max() == 2 and agreement(divided, person_map) > 0.97
 
 
-def test_specks_bags_and_hair_on_shoulders_are_nobody() -> None:
+def test_specks_bags_and_hair_on_shoulders_are_not_people() -> None:
     labels, _ = row_of_dolls(1, 5)
     labels = np.pad(labels, ((0, 0), (0, 100)))
     rows, _ = np.nonzero(np.isin(labels, [2, 11]))
@@ -57,7 +57,7 @@ def test_nobody() -> None:
     assert not divided.any() and people_of(divided) == ()
 
 
-def test_each_pixel_is_what_the_look_at_its_nearest_person_says() -> None:
+def test_each_pixel_has_the_class_of_the_crop_around_its_nearest_person() -> None:
     labels, _ = row_of_dolls(2)
     divided = partition_by_person(labels)
     boxes: list[Box] = []
@@ -107,7 +107,7 @@ def test_numbers_without_gaps() -> None:
 
 
 @pytest.mark.parametrize("rules", [False, True])
-def test_result_tells_whose_each_pixel_is(tiny_model: Path, rules: bool) -> None:
+def test_result_gives_the_person_of_each_pixel(tiny_model: Path, rules: bool) -> None:
     segmenter = Segmenter.from_pretrained(str(tiny_model), engine="torch")
     photo = np.hstack([draw(seed, 96, 64).image for seed in range(3)])
     result = segmenter(photo, people="all", rules=rules)

@@ -76,7 +76,7 @@ def test_what_is_looked_at_is_a_small_part(rng: np.random.Generator) -> None:
     assert boxes >= 10
 
 
-def test_a_box_is_in_pixels_whatever_the_grid() -> None:
+def test_a_box_is_in_pixels_for_any_grid() -> None:
     seen = logits(figure((60, 40), (18, 26, 22, 32)))
     found = find_zoom_crop(seen, (600, 400), 1.5)
     assert found == Box(174, 251, 226, 329)

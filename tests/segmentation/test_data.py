@@ -36,7 +36,7 @@ def test_the_result_cannot_be_changed() -> None:
         (np.full((4, 5), NUM_CLASSES, np.uint8), "contains the id 18"),
     ],
 )
-def test_a_map_that_does_not_fit_is_refused(label_map: np.ndarray, said: str) -> None:
+def test_a_label_map_of_another_size_is_rejected(label_map: np.ndarray, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Segmentation(Image.fromarray(PHOTO), label_map)
     with pytest.raises(ValueError, match="must be RGB"):

@@ -92,7 +92,7 @@ def test_saved_label_map_reads_back_exactly(result: Segmentation, tmp_path: Path
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(reference.stat().st_mode)
 
 
-def test_a_failed_save_leaves_what_was_there(
+def test_a_failed_save_keeps_the_previous_file(
     result: Segmentation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "map.png"
@@ -215,7 +215,7 @@ def test_uncertainty_is_what_pixels_lack_to_certainty() -> None:
     assert corrected.uncertainty == 0
 
 
-def test_a_changed_copy_drops_what_is_gone(result: Segmentation) -> None:
+def test_a_changed_copy_drops_removed_classes(result: Segmentation) -> None:
     changed = dataclasses.replace(result, label_map=np.where(LABEL_MAP == BELT, DRESS, LABEL_MAP).astype(np.uint8))
     assert list(changed.areas) == list(changed.confidence) == ["Background", "Dress"]
     assert list(result.areas) == ["Background", "Dress", "Belt"]

@@ -63,7 +63,11 @@ def running_app(folder: Path, root: Path = ROOT, port: int | None = None, **sett
         yield url
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(120)  # the app itself gives up after 25 s, unless a busy machine lets it wait for its turn
+        finally:
+            process.kill()
+            process.wait()
 
 
 def _answers(url: str) -> bool:

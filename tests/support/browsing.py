@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Locator, Page, Position, expect
+from playwright.sync_api import Locator, Page, Position
 
 from clothseg import Segmentation
 from clothseg.images.decode import load_photo
@@ -65,10 +65,12 @@ def await_result(page: Page, before: int | None = None) -> int:
 
 def picked(page: Page) -> list[str]:
     """Keys of the parts that are picked on the stage, as their cards show it too."""
-    keys = page.evaluate("window.clothseg.choice().picked")
-    cards = page.locator('#items [data-key][aria-pressed="true"]')
-    expect(cards).to_have_count(len(keys))
-    assert cards.evaluate_all("all => all.map((each) => each.dataset.key)") == keys
+    # Cards follow the stage: those of the photo before are there for a moment more.
+    keys = page.wait_for_function("""() => {
+      const pressed = document.querySelectorAll('#items [data-key][aria-pressed="true"]');
+      const keys = window.clothseg.choice().picked;
+      return String([...pressed].map((each) => each.dataset.key)) === String(keys) && keys;
+    }""").json_value()
     return list(keys)
 
 

@@ -108,7 +108,7 @@ REFUSED = """
 
 
 @pytest.mark.parametrize("line", REFUSED, ids=lambda line: line.split("|")[0].strip())
-def test_what_would_be_in_vain_is_refused(line: str) -> None:
+def test_options_without_effect_are_rejected(line: str) -> None:
     flags, said = (part.strip() for part in line.split("|"))
     with pytest.raises(ConfigError) as error:
         parse_arguments(["--use_cpu", "true", *flags.split()])

@@ -70,7 +70,7 @@ def test_lost_weights_are_not_saved_either(doll_data: Path, tiny_model: Path, tm
     assert checkpoints(tmp_path) == []
 
 
-def test_a_gpu_is_told_of_lost_weights_a_step_later(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_lost_weights_are_found_one_step_later_on_a_gpu(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
     """By the step that made them, whether another one, a checkpoint or the end comes first."""
     never = ("--max_grad_norm", "0", "--optim", "sgd", "--max_steps", "3", "--per_device_train_batch_size", "2")
     for spoilt, saves, last in ((1, ("no",), 2), (1, ("steps", "--save_steps", "1"), 1), (3, ("no",), 3)):

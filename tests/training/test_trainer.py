@@ -119,7 +119,7 @@ def test_evaluation_equals_a_loop_and_keeps_no_maps(doll_data: Path, tiny_model:
     assert isinstance(trainer.args, TrainingArguments) and trainer.args.batch_eval_metrics
 
 
-def test_average_follows_and_is_what_is_evaluated(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_average_is_updated_and_evaluated(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
     flags = ("--max_steps", "4", "--learning_rate", "1e-2", "--ema_decay", "0.5", "--save_strategy", "steps")
     trainer = make_trainer(doll_data, tiny_model, tmp_path, *flags, "--save_steps", "2")
     trainer.train()

@@ -102,7 +102,7 @@ def test_what_is_no_clip_is_said_so(tmp_path: Path, clip: Path) -> None:
             pass
 
 
-def test_damage_within_is_said_so(tmp_path: Path, frames: list[np.ndarray]) -> None:
+def test_damage_inside_the_file_is_reported(tmp_path: Path, frames: list[np.ndarray]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (40, 96, 64, 3), np.uint8)
     whole = write_clip(tmp_path / "long.webm", list(noise), rate=10, codec="libvpx-vp9").read_bytes()
     broken = bytearray(whole)

@@ -56,7 +56,7 @@ def test_without_smoothing_and_zoom_frames_are_photos(segmenter: Segmenter, clip
             assert set(result.confidence) <= set(photo.confidence) and result.model == segmenter.name
 
 
-def test_one_by_one_is_the_same_as_lazily_many(segmenter: Segmenter, clip: Clip) -> None:
+def test_lazy_batches_equal_single_calls(segmenter: Segmenter, clip: Clip) -> None:
     stream = Stream(segmenter, zoom="off")
     many = segment_frames(segmenter, clip.frames[:6], zoom="off", batch_size=4)
     for frame, result in zip(clip.frames, many, strict=False):
@@ -230,7 +230,7 @@ def test_people_far_apart_are_not_squeezed() -> None:
         assert all(result.mask("Upper-clothes")[120, 420] for result in results)
 
 
-def test_one_who_fills_a_wide_frame_is_seen_at_the_usual_size() -> None:
+def test_a_person_who_fills_a_wide_frame_has_the_usual_size() -> None:
     large = scene(0, seen=False)
     cv2.rectangle(large, (60, 20), (420, 239), (230, 20, 20), -1)
     seeing = Seeing()

@@ -27,7 +27,7 @@ const restore = (again = null) => {
   restoring = {picked: stage.picked, edits: stage.edits || [], classes};
   asked = {};
   afterwards = again;
-  page.give(file);
+  page.give(file, {again: true});
   say('{{SENT_AGAIN}}');
   return true;
 };
@@ -43,7 +43,7 @@ document.addEventListener('stage:state', () => {
 });
 
 // gradio reloads the page once a lost server answers again, and that server may have lost the photo: it is kept in the
-// browser's database from the first request that fails until then, in any case not for more than a day.
+// browser's database from the first request that fails until then. One that stays there is deleted after a day.
 const DAY = 86_400_000; // milliseconds
 const tab = (sessionStorage.clothsegTab ||= String(Math.random()).slice(2));
 const database = async (mode, act) => {
@@ -101,5 +101,5 @@ const reload = async () => {
     classes = kept.classes;
     restoring = {picked, edits, classes};
   }
-  page.give(photo);
+  page.give(photo, {again: true});
 };

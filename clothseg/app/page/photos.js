@@ -3,13 +3,17 @@
 const onSegment = () => one('#work')?.checkVisibility();
 const input = () => one('#photo input[type=file]');
 
-page.give = (photo) => {
+// What is said of a photo while the page itself gives it: that it is the same as before, and that it is not too large.
+let giving = {};
+page.give = (photo, about = {}) => {
   const box = input();
   if (!box || !photo) return;
   const files = new DataTransfer();
   files.items.add(photo);
   box.files = files.files;
+  giving = about;
   box.dispatchEvent(new Event('change', {bubbles: true}));
+  giving = {};
 };
 
 // Take away a photo that could not be used, so that another one can be dropped or chosen in its place; but not the
@@ -58,7 +62,8 @@ window.addEventListener('paste', (event) => {
 document.addEventListener('change', (event) => {
   if (event.target !== input() || !event.target.files[0]) return;
   given = event.target.files[0];
-  if (begun && fits(given)) return;
+  if (!giving.again) restoring = null;
+  if (begun && (giving.fits || (given.type === 'image/jpeg' && given.size <= MOST_BYTES))) return;
   event.stopImmediatePropagation();
   held = given;
   if (begun) fit(given);
@@ -69,7 +74,7 @@ let begun = !location.search;
 let held = null;
 page.begin = () => {
   begun = true;
-  page.give(held);
+  page.give(held, {again: true});
 };
 setTimeout(page.begin, 10_000); // if the server did not answer
 
@@ -78,12 +83,9 @@ setTimeout(page.begin, 10_000); // if the server did not answer
 const MOST_PIXELS = {{MOST_PIXELS}};
 const MOST_BYTES = {{MOST_BYTES}};
 const CANVAS = 4096 * 4096; // pixels; some phones have no larger canvas
-const checked = new WeakSet();
-const fits = (photo) => checked.has(photo) || (photo.type === 'image/jpeg' && photo.size <= MOST_BYTES);
 const fit = async (photo) => {
   const fitting = await reduced(photo).catch(() => photo); // what the browser cannot read, the server may
-  checked.add(fitting);
-  if (held === photo) page.give(fitting);
+  if (held === photo) page.give(fitting, {again: true, fits: true});
 };
 const reduced = async (photo) => {
   const image = new Image();

@@ -77,11 +77,13 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
                     exported = gr.Dropdown(
                         [(tr(name), kind) for name, kind in EXPORTS],
                         value=EXPORTS[0][1],
-                        label=tr("For other tools"),
+                        label=tr("More files"),
                         elem_id="export-kind",
                     )
-                    color = gr.ColorPicker("#a03050", label=tr("New colour"), elem_id="new-color")
-                    export = gr.Button(tr("Download for this tool"), size="sm", elem_id="save-export")
+                    color = gr.ColorPicker(
+                        "#a03050", label=tr("New colour"), info=tr("For the recoloured photo."), elem_id="new-color"
+                    )
+                    export = gr.Button(tr("Download this file"), size="sm", elem_id="save-export")
                 keep_example = gr.Button(
                     tr("Save as training example"),
                     size="sm",

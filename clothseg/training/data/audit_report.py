@@ -14,7 +14,7 @@ from datasets import Dataset
 from PIL import Image
 
 from clothseg.images.atomic_files import atomic_path
-from clothseg.labels import ATR
+from clothseg.labels import ATR, LabelSet
 from clothseg.outputs.render import overlay
 from clothseg.training.data.audit import MIN_FIT, MIN_IOU, Audit, Row
 from clothseg.training.data.decoding import decode_row
@@ -203,24 +203,27 @@ def _copies(audit: Audit, splits: dict[str, Dataset], group: list[int]) -> Figur
 
 def _pair(audit: Audit, splits: dict[str, Dataset], row: Row) -> Figure:
     photo, mask = decode_row(splits[row.split][row.place], audit.classes)
-    return Figure([_data_uri(photo), _data_uri(overlay(photo, mask))], _suspicion(row))
+    return Figure([_data_uri(photo), _data_uri(overlay(photo, mask, labels=audit.classes.labels))], _suspicion(row))
 
 
 def _piece_repair(audit: Audit, splits: dict[str, Dataset], row: Row) -> Figure:
     photo, mask = decode_row(splits[row.split][row.place], audit.classes)
     caption = f"{row.split} {row.row_id}: holes: {row.repair.holes}, specks: {row.repair.specks}"
-    return Figure(_close_up(photo, mask, repair(mask).mask), caption)
+    return Figure(_close_up(photo, mask, repair(mask).mask, audit.classes.labels), caption)
 
 
 def _spill_repair(audit: Audit, splits: dict[str, Dataset], row: Row) -> Figure:
     photo, mask = decode_row(splits[row.split][row.place], audit.classes)
     before, after = repair(mask).mask, repair(mask, photo).mask
     return Figure(
-        _close_up(photo, before, after), f"{row.split} {row.row_id}: {row.repair.rim_pixels} pixels of spill"
+        _close_up(photo, before, after, audit.classes.labels),
+        f"{row.split} {row.row_id}: {row.repair.rim_pixels} pixels of spill",
     )
 
 
-def _close_up(photo: npt.NDArray[np.uint8], before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> list[str]:
+def _close_up(
+    photo: npt.NDArray[np.uint8], before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8], labels: LabelSet
+) -> list[str]:
     """Return photo, mask before and mask after, around the place with the most changes."""
     height, width = before.shape
     side = (min(CLOSE_UP, width), min(CLOSE_UP, height))
@@ -229,7 +232,7 @@ def _close_up(photo: npt.NDArray[np.uint8], before: npt.NDArray[np.uint8], after
     top, left = np.clip((row - side[1] // 2, column - side[0] // 2), 0, (height - side[1], width - side[0]))
     window = np.s_[top : top + side[1], left : left + side[0]]
     near = np.ascontiguousarray(photo[window])
-    shown = [near, *(overlay(near, np.ascontiguousarray(mask[window]), 0.7) for mask in (before, after))]
+    shown = [near, *(overlay(near, np.ascontiguousarray(mask[window]), 0.7, labels) for mask in (before, after))]
     return [_data_uri(picture, cv2.INTER_NEAREST) for picture in shown]
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from clothseg.errors import ConfigError, DataError
 from clothseg.labels import ATR, IGNORE, KNOWN, LabelSet, channel_order, label_set_of, names_of, read_labels
+from clothseg.labels.roles import words_of
 
 
 LARGEST_ID = 65_535
@@ -189,6 +190,23 @@ def _new_id(value: Any, new: LabelSet, file: str) -> int:
         f'--label_map {file}: {value!r} is neither "ignore" nor a class; the new classes are: '
         f"{', '.join(f'{index} {name}' for index, name in enumerate(new.names))}."
     )
+
+
+def check_teacher(labels: LabelSet, theirs: LabelSet, name: str) -> None:
+    """Reject a teacher with other classes than those to learn, or in another order.
+
+    Raises:
+        ConfigError: says which differ first.
+    """
+    ours, taught = ([words_of(each) for each in one.names] for one in (labels, theirs))
+    if ours[1:] != taught[1:]:
+        place = next((i for i, pair in enumerate(zip(ours, taught, strict=False)) if i and pair[0] != pair[1]), None)
+        differ = (
+            f"it has {len(theirs)} classes, the training {len(labels)}"
+            if place is None
+            else f"class {place} is {theirs.names[place]!r} there and {labels.names[place]!r} here"
+        )
+        raise ConfigError(f"The teacher {name} has other classes: {differ}. Use a teacher with the same classes.")
 
 
 def refuse_teacher(classes: MaskClasses, option: str) -> None:

@@ -21,13 +21,14 @@ from tqdm.auto import tqdm
 
 from clothseg.errors import DataError
 from clothseg.images.atomic_files import atomic_path
-from clothseg.labels import BACKGROUND, GROUPS, IGNORE, ids_of
+from clothseg.labels import ATR, BACKGROUND, IGNORE, LabelSet
 from clothseg.postprocess.softmax import as_logits
 from clothseg.postprocess.tta import SCALES, average_probabilities
 from clothseg.postprocess.upsample import sure_pixels
 from clothseg.segmenter import Segmenter
 from clothseg.training.bars import progress_bar
 from clothseg.training.data.decoding import decode_photo
+from clothseg.training.data.mask_classes import check_teacher
 from clothseg.training.data.sources import load_unlabelled, read_ids
 
 
@@ -50,9 +51,6 @@ PART = 100
 """Number of photos after which labels are written; an interrupted run loses no more than these."""
 
 LABELLING = "The teacher labels"
-
-BODY = tuple(ids_of(GROUPS["Body"]))
-GARMENTS = tuple(ids_of(GROUPS["All garments"]))
 
 
 def label_rows(
@@ -81,7 +79,7 @@ def label_rows(
     Raises:
         DataError: a photo cannot be decoded (the message names the row), or the teacher misses every garment.
     """
-    known = known_tags(rows) if "classes" in rows.column_names else ()
+    known = known_tags(rows, segmenter.labels) if "classes" in rows.column_names else ()
     with progress_bar(total=len(rows), desc=LABELLING, unit=" photos", leave=False) as progress:
         labelled = _with_masks(segmenter, rows, min_probability, scales, worn, known, progress)
     return _without_missed(labelled, segmenter.name)
@@ -100,7 +98,7 @@ def _with_masks(
     masks: list[dict[str, bytes | None] | None] = []
     for row in rows:
         photo = decode_photo(row["image"], row["id"])
-        shares = average_probabilities(segmenter.logits, segmenter.image_size, photo, scales)
+        shares = average_probabilities(segmenter.logits, segmenter.image_size, photo, scales, segmenter.labels)
         size = photo.height, photo.width
         if not worn:
             label_map = _label_without_wearer(shares, row["classes"], size, min_probability)
@@ -143,6 +141,7 @@ class Labelling:
         min_probability: float,
         scales: tuple[float, ...],
         exclude_file: str | None = None,
+        labels: LabelSet = ATR,
     ) -> None:
         """Look up photos and teacher; `write` labels them.
 
@@ -159,6 +158,7 @@ class Labelling:
 
         Raises:
             DataError: the photos cannot be read, or flat-lay photos have no tags.
+            ConfigError: the teacher has other classes.
             ModelError, HubError: the teacher cannot be loaded.
         """
         excluded = read_ids(exclude_file) if exclude_file else []
@@ -175,10 +175,12 @@ class Labelling:
             "scales": list(scales),
             "excluded": sorted(excluded),
         }
-        self.rows = load_unlabelled(name, excluded, option)
+        self.rows = load_unlabelled(name, excluded, option, labels)
         if not worn and not ("classes" in self.rows.column_names and all(self.rows["classes"])):
             raise DataError(f"{name}: --{option} needs a column classes with the garments in each photo.")
         self.segmenter = None if self._is_written() else Segmenter.from_pretrained(teacher, revision=revision)
+        if self.segmenter is not None:
+            check_teacher(labels, self.segmenter.labels, teacher)
 
     def write(self) -> None:
         """Label the photos, unless the file already contains these labels.
@@ -193,7 +195,7 @@ class Labelling:
             shutil.rmtree(parts, ignore_errors=True)
             parts.mkdir(parents=True)
             _write(self.sources, parts / "sources.json")
-        known = known_tags(self.rows) if "classes" in self.rows.column_names else ()
+        known = known_tags(self.rows, self.segmenter.labels) if "classes" in self.rows.column_names else ()
         options = self.min_probability, self.scales, self.worn, known
         files = []
         with progress_bar(total=len(self.rows), desc=LABELLING, unit=" photos", leave=False) as progress:
@@ -237,9 +239,11 @@ def _write(sources: object, record: Path) -> None:
         building.write_text(json.dumps(sources, indent=1) + "\n", encoding="utf-8")
 
 
-def known_tags(rows: Dataset) -> tuple[int, ...]:
+def known_tags(rows: Dataset, labels: LabelSet = ATR) -> tuple[int, ...]:
     """Return the ids of the garments that occur in the `classes` of any row."""
-    return tuple(sorted({index for classes in rows["classes"] for index in classes or []} & set(GARMENTS)))
+    return tuple(
+        sorted({index for classes in rows["classes"] for index in classes or []} & {*labels.ids_of(labels.garments)})
+    )
 
 
 def respect_tags(
@@ -251,14 +255,14 @@ def respect_tags(
     """Lower the probabilities of garments that a photo is not tagged with.
 
     Args:
-        shares: (18, h, w) probabilities.
+        shares: (C, h, w) probabilities.
         tags: ids of the classes that the photo is tagged with; if empty, nothing is changed.
         known: ids that occur among the data set's tags; others (the body, Background, garments that are never tagged)
             are not changed.
         factor: for the probabilities of the classes in `known` but not in `tags`.
 
     Returns:
-        (18, h, w) float32, sums to 1 over the classes.
+        (C, h, w) float32, sums to 1 over the classes.
     """
     factors = np.ones(len(shares), np.float32)
     if tags:
@@ -273,11 +277,11 @@ def without_wearer(shares: npt.NDArray[np.float32], tags: list[int]) -> npt.NDAr
     Several tags (a left and a right shoe) share it in proportion to the teacher's probabilities.
 
     Args:
-        shares: (18, h, w) probabilities.
+        shares: (C, h, w) probabilities.
         tags: ids of the visible classes; at least one.
 
     Returns:
-        (18, h, w) float32 with Background and `tags` only, sums to 1 over the classes.
+        (C, h, w) float32 with Background and `tags` only, sums to 1 over the classes.
     """
     figure = 1 - shares[BACKGROUND]
     among = shares[tags] + 1e-6

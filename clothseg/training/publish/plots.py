@@ -201,7 +201,7 @@ def photos(examples: list[Example], path: Path, columns: int = 2, labels: LabelS
         row, column = divmod(number, columns)
         maps = [np.where(part == IGNORE, BACKGROUND, part).astype(np.uint8) for part in example[1:3]]
         shown |= {int(value) for part in maps for value in np.unique(part)} - {BACKGROUND}
-        pictures = (example.photo, *(overlay(example.photo, part, 0.75) for part in maps))
+        pictures = (example.photo, *(overlay(example.photo, part, 0.75, labels) for part in maps))
         for place, picture, title in zip(axes[row, 3 * column :], pictures, ("", "truth", "prediction"), strict=False):
             place.imshow(picture)
             place.set_title(title or example.caption, fontsize=8)

@@ -40,7 +40,7 @@ def test_parts_of_one_doll_are_its_classes() -> None:
         assert np.array_equal(mask_of_parts(result, [part.key]), mask)
 
 
-def test_parts_of_two_people_are_told_apart() -> None:
+def test_parts_of_two_people_are_separate() -> None:
     result = two_people()
     parts = find_parts(result)
     assert {part.person for part in parts} == {1, 2, None}

@@ -1,5 +1,8 @@
 """SIGTERM: what the app has accepted is answered, whoever comes later is refused in clear words."""
 
+import json
+import os
+import select
 import signal
 import socket
 import subprocess
@@ -21,35 +24,46 @@ from clothseg import Segmenter
 
 
 ROOT = Path(__file__).parents[3]
-SLOW = """
-import sys, time
-from clothseg import Segmenter
-from clothseg.app.server.shutdown import serve
-from clothseg.app.blocks import build, launch_options
 
-segmenter = Segmenter.from_pretrained(sys.argv[1])
-engine = segmenter.engine
-def slowly(pixels):
-    time.sleep(float(sys.argv[2]))
-    return engine(pixels)
-segmenter.engine = slowly
-page = build(segmenter)
-page.queue(max_size=32)
-sys.exit(serve(page, limit=float(sys.argv[3]), server_port=int(sys.argv[4]), quiet=True, **launch_options()))
-"""
-"""The app, with an engine that takes its time."""
+
+class Process:
+    """A process that another one has forked, as far as `subprocess.Popen` is asked of it here."""
+
+    def __init__(self, parent: subprocess.Popen[str], given: dict[str, object]) -> None:
+        self.parent, self.status = parent, None
+        self.pid = self.ask(given)
+        self.ended = os.pidfd_open(self.pid)
+
+    def ask(self, question: object) -> int:
+        """Have the parent fork a process, or tell the exit status of one that has ended."""
+        self.parent.stdin.write(f"{json.dumps(question)}\n")
+        self.parent.stdin.flush()
+        return int(self.parent.stdout.readline())
+
+    def send_signal(self, signum: signal.Signals) -> None:
+        if self.status is None:
+            os.kill(self.pid, signum)
+
+    def poll(self, seconds: float = 0) -> int | None:
+        """The exit status, or None if it is still running after `seconds`."""
+        if self.status is None and select.select([self.ended], [], [], seconds)[0]:
+            self.status = self.ask(self.pid)
+            os.close(self.ended)
+        return self.status
+
+    def wait(self, seconds: float) -> int:
+        status = self.poll(seconds)
+        assert status is not None, f"it is still running after {seconds:g} s"
+        return status
 
 
 class App:
     """A process that serves a slow model."""
 
-    def __init__(self, model: Path, folder: Path, port: int, seconds: float, limit: float) -> None:
+    def __init__(self, parent: subprocess.Popen[str], folder: Path, port: int, seconds: float, limit: float) -> None:
         self.url, self.log = f"http://127.0.0.1:{port}/", folder / "app.log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", SLOW, str(model), str(seconds), str(limit), str(port)],
-                cwd=ROOT, env=environment(GRADIO_TEMP_DIR=str(folder / "gradio")), stdout=log, stderr=log,
-            )  # fmt: skip
+        files = {"folder": str(folder / "gradio"), "log": str(self.log)}
+        self.process = Process(parent, {"port": port, "seconds": seconds, "limit": limit, **files})
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
@@ -70,18 +84,29 @@ def photo(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def parent(tiny_model: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that has imported all that the apps need, and forks them."""
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "tests" / "support" / "slow_apps.py"), str(tiny_model)],
+        cwd=ROOT, env=environment(PYTHONPATH=str(ROOT)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        yield process
+        process.stdin.close()
+
+
 @pytest.fixture
-def start(tiny_model: Path, tmp_path: Path, unused_port: int) -> Iterator[Start]:
+def start(parent: subprocess.Popen[str], tmp_path: Path, unused_port: int) -> Iterator[Start]:
     apps: list[App] = []
 
     def begin(seconds: float, limit: float) -> App:
-        apps.append(App(tiny_model, tmp_path, unused_port, seconds, limit))
+        apps.append(App(parent, tmp_path, unused_port, seconds, limit))
         return apps[-1]
 
     yield begin
     for app in apps:
-        app.process.kill()
-        app.process.wait()
+        app.process.send_signal(signal.SIGKILL)
+        app.process.wait(30)
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_thousands_of_equal_photos_are_one_group(rng: np.random.Generator) -> No
     assert duplicate_groups(hashes[:0]) == []
 
 
-def test_copies_of_other_photos_are_told() -> None:
+def test_copies_of_other_photos_are_reported() -> None:
     photos = [Image.fromarray(draw(seed, 96, 64).image) for seed in range(6)]
     others = [ImageOps.mirror(photos[1]), recompressed(photos[4]), Image.fromarray(draw(50, 96, 64).image)]
     found = near_duplicates(hashes_of(photos), hashes_of(others))

@@ -72,7 +72,7 @@ def reencoded(stored: dict[str, Any]) -> dict[str, Any]:
     return {"bytes": buffer.getvalue(), "path": None}
 
 
-def test_near_duplicates_across_own_splits_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_near_duplicates_across_own_splits_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_dolls(tmp_path, bad=False)
     held_out = [dolls(3)[2] | {"id": "other"}, *dolls(2, seed=100)]
     Dataset.from_list(held_out, features=FEATURES).to_parquet(tmp_path / "validation.parquet")

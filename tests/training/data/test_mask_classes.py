@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from clothseg.errors import ConfigError, DataError
-from clothseg.labels import ATR, FASHN, LIP, LabelSet
-from clothseg.training.data.mask_classes import ATR_MASKS, WRONG, mask_classes, refuse_teacher
+from clothseg.labels import ATR, CIHP, FASHN, LIP, LabelSet
+from clothseg.training.data.mask_classes import ATR_MASKS, WRONG, check_teacher, mask_classes, refuse_teacher
 
 
 def ids(*values: Any) -> np.ndarray:
@@ -124,3 +124,11 @@ def test_a_teacher_needs_masks_of_class_ids(tmp_path: Path) -> None:
     mapped = mask_classes(None, "ATR", write(tmp_path / "map.json", {"1": 1}))
     with pytest.raises(DataError, match="--unlabelled_name needs masks that hold the class ids"):
         refuse_teacher(mapped, "unlabelled_name")
+
+
+def test_a_teacher_has_the_same_classes() -> None:
+    check_teacher(ATR, LabelSet.of([name.lower().replace("-", " ") for name in ATR.names]), "teacher")
+    with pytest.raises(ConfigError, match="The teacher teacher has other classes: class 10 is 'Jeans' there"):
+        check_teacher(CIHP, LabelSet.of([*CIHP.names[:10], "Jeans", *CIHP.names[11:]]), "teacher")
+    with pytest.raises(ConfigError, match="it has 2 classes, the training 18"):
+        check_teacher(ATR, LabelSet.of(ATR.names[:2]), "teacher")

@@ -99,7 +99,7 @@ def test_other_encodings_are_refused_by_name(name: str, count: int, masks: list[
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_what_may_be_right_gets_a_warning(name: str, masks: list[Mask]) -> None:
+def test_masks_that_may_be_right_get_a_warning(name: str, masks: list[Mask]) -> None:
     change, expected = ODD[name]
     findings = findings_about(measured([change(mask) for mask in masks]))
     assert expected in "; ".join(finding.text for finding in findings)

@@ -11,13 +11,11 @@ from PIL import Image
 
 from clothseg import Segmenter
 from clothseg.errors import DataError
-from clothseg.labels import IGNORE, LABEL2ID, NUM_CLASSES, mirror
+from clothseg.labels import ATR, GROUPS, IGNORE, LABEL2ID, NUM_CLASSES, ids_of, mirror
 from clothseg.training.data import pseudo_labels
 from clothseg.training.data.decoding import decode_mask
 from clothseg.training.data.loading import load_splits
 from clothseg.training.data.pseudo_labels import (
-    BODY,
-    GARMENTS,
     UNTAGGED_FACTOR,
     Labelling,
     known_tags,
@@ -28,13 +26,14 @@ from clothseg.training.data.pseudo_labels import (
 from clothseg.training.data.sources import load_unlabelled, read_ids, tag_ids
 
 
+GARMENTS, BODY = ids_of(GROUPS["All garments"]), ids_of(GROUPS["Body"])
 DRESS, SKIRT, UPPER, SHOES = LABEL2ID["Dress"], LABEL2ID["Skirt"], LABEL2ID["Upper-clothes"], [9, 10]
 
 
 class Mistaken:
     """A teacher that knows dolls by heart, but takes each garment for another with a little more conviction."""
 
-    name, image_size = "mistaken", (128, 96)
+    name, image_size, labels = "mistaken", (128, 96), ATR
 
     def __init__(self, rows: Dataset, mistakes: dict[int, int]) -> None:
         self.masks = {row["image"]["bytes"]: decode_mask(row["mask"], row["id"]) for row in rows}

@@ -53,7 +53,7 @@ def test_divided_classes_are_merged_for_all_models() -> None:
     assert any("Left-leg + Right-leg = legs" in line for line in found.lines)
 
 
-def test_nothing_in_common_is_told() -> None:
+def test_no_common_rows_are_reported() -> None:
     with pytest.raises(
         ConfigError, match="share no class but the background: background, bag against background, hair"
     ):

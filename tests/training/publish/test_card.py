@@ -124,7 +124,7 @@ def test_card_states_figures_recipe_and_licence(scores: Scores, tiny_model: Path
     assert "{{" not in card.content and "{%" not in card.content
 
 
-def test_capabilities_are_means_over_groups_and_leave_out_what_is_not_there() -> None:
+def test_groups_are_means_without_absent_classes() -> None:
     found = {group.name: group for group in groups({"iou_Hair": 0.8, "iou_Face": 0.6, "iou_Hat": 0.3})}
     assert set(found) == {"head", "small and rare"}
     assert found["head"].mean_iou == pytest.approx(0.7) and found["head"].weakest == "Face"
