@@ -10,6 +10,7 @@ from PIL import Image
 
 from clothseg import ConfigError, Segmentation
 from clothseg.batch.training_examples import save_training_example
+from clothseg.labels import ATR
 from clothseg.training.data.decoding import decode_row
 from clothseg.training.data.loading import load_splits
 
@@ -66,6 +67,8 @@ def test_the_app_saves_what_refine_corrected(tmp_path: Path) -> None:
 
     class Known:
         """A segmenter that knows its only photo."""
+
+        labels = ATR
 
         def __call__(self, photo: object, options: object) -> Segmentation:
             return first
