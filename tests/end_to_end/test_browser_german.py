@@ -61,6 +61,7 @@ def test_a_photo_in_german(german: Page, tiny_model: Path, tmp_path: Path) -> No
     expect(german.get_by_role("tab")).to_have_text(TABS)
     expect(german).to_have_title("clothseg: Kleidung, freigestellt")
     expect(german.locator("html")).to_have_attribute("lang", "de")
+    expect(german.get_by_role("heading", name=catalogue("de")["Drop a photo to begin"])).to_be_visible()
     assert_german(german, without=10)
 
     upload(german, photo)

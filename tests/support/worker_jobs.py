@@ -22,6 +22,10 @@ class Unreadable:
         return unreadable, ()
 
 
+def name_of(segmenter: Segmenter, *_: object) -> str:
+    return segmenter.name
+
+
 def slow_at_first(segmenter: Segmenter, path: str) -> str:
     """Write this process's id to a new file and take long; where the file is there, answer at once."""
     if os.path.exists(path):
