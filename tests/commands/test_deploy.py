@@ -191,7 +191,7 @@ MISTAKES = {
     "another app": (["alice/other"], TOKEN, "alice/other contains another app (app.py, ...): choose another name"),
     "no such model": ([SPACE, "--model", "alice/none"], TOKEN, "The Hub has no model alice/none, or it is private"),
     "no such revision": ([SPACE, "--model", "alice/clothes", "--revision", "v9"], TOKEN, "has no revision v9"),
-    "other labels": ([SPACE, "--model", "alice/cars"], TOKEN, "has 2 classes, not ATR's 18 (it lacks Background,"),
+    "unusable labels": ([SPACE, "--model", "alice/cars"], TOKEN, "cannot be used: Two classes are named"),
     "a pickle": ([SPACE, "--model", "alice/pickle"], TOKEN, "no model.safetensors, only pytorch_model.bin: a pickle"),
     "revision of nothing": ([SPACE, "--revision", "v1"], TOKEN, "--revision needs --model"),
     "no owner": (["app"], TOKEN, "app: give the Space's full name, user/app."),
@@ -211,7 +211,7 @@ def broken_models(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) ->
     config = json.loads((tiny_model / "config.json").read_text())
     for name in ("cars", "pickle"):
         shutil.copytree(tiny_model, folder / name)
-    (folder / "cars/config.json").write_text(json.dumps(config | {"id2label": {"0": "car", "1": "bus"}}))
+    (folder / "cars/config.json").write_text(json.dumps(config | {"id2label": {"0": "car", "1": "car"}}))
     (folder / "pickle/model.safetensors").rename(folder / "pickle/pytorch_model.bin")
     return folder
 
