@@ -25,6 +25,9 @@ EXAMPLES = ("examples/*.jpg", "examples/README.md")
 LEFT_OUT = ("clothseg/training", "clothseg/commands", "clothseg/cli.py", "clothseg/__main__.py")
 """Parts of the package that the app does not use, and whose requirements a Space does not install."""
 
+SENT_COMMANDS = ("clothseg/commands/__init__.py", "clothseg/commands/app.py")
+"""The command of which `app.py` takes its arguments."""
+
 OURS = ("clothseg/", "examples/")
 """Folders of the Space where files that are not uploaded are removed; other files are left to the owner."""
 
@@ -109,7 +112,7 @@ def space_files(root: Path) -> dict[str, Any]:
         name: path
         for path in found
         if path.is_file() and not path.is_symlink() and not path.name.startswith(".")
-        if not (name := path.relative_to(root).as_posix()).startswith(LEFT_OUT)
+        if (name := path.relative_to(root).as_posix()) in SENT_COMMANDS or not name.startswith(LEFT_OUT)
     }
 
 
