@@ -10,14 +10,13 @@ NODE := tests/node/node_modules/.package-lock.json
 app: .venv/app
 	$(BIN)/python app.py
 
-# Three processes on two cores: tests of servers and browsers wait a fifth of their time.
 # bandit: B104, B301 and B314 are argued for where ruff asks the same; B615 sees from_pretrained, which gets checked folders.
 test: .venv/dev $(NODE) chromium
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/bandit -q -ll -s B104,B301,B314,B615 -r clothseg app.py train_hf.py
-	CLOTHSEG_TEST_ALL=1 $(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder
+	CLOTHSEG_TEST_ALL=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 # The embedded model from ImageNet weights. DATA is a folder with train.parquet; SPLIT says which of its rows are trained
 # on and which choose (docs/experiments/development-split.json for CCP-as-ATR). TAGGED is a parquet file of photos without

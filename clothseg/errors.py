@@ -9,6 +9,7 @@ EXTRAS = {
     "train": "-r requirements-train.txt",
     "video": "-r requirements-video.txt",
     "onnx": "onnx onnxruntime",
+    "psd": "psd-tools",
 }
 """The package's extras, and what to pass to pip instead in a clone that is not installed."""
 

@@ -15,7 +15,7 @@ from clothseg.app.tabs.about import about_tab
 from clothseg.app.tabs.batch import batch_tab
 from clothseg.app.tabs.compare import Models, compare_tab, follow_photo
 from clothseg.app.tabs.live import live_tab
-from clothseg.app.tabs.segment import segment_tab
+from clothseg.app.tabs.segment import PAGE_READY, segment_tab
 from clothseg.app.theme import paper_and_ink
 from clothseg.app.translated_blocks import Page
 from clothseg.images.image_file import pixel_limit
@@ -65,7 +65,7 @@ def build(
 
         private: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         opened = page.load(opened_by, None, linked, **private)
-        opened.then(None, None, None, js="() => window.clothseg.begin()", **private)
+        opened.then(None, None, None, js=f"async () => {{ {PAGE_READY} window.clothseg.begin(); }}", **private)
     return page
 
 

@@ -58,8 +58,13 @@ def result_bar() -> str:
 
 
 def announcement(text: str) -> str:
-    """Return a status line for screen readers, and the toast that reports copying to the clipboard."""
-    return f'<p class="unseen" role="status">{escape(text)}</p><p id="said-here" class="toast" role="status"></p>'
+    """Return a status line for screen readers."""
+    return f'<p class="unseen" role="status">{escape(text)}</p>'
+
+
+def toast() -> str:
+    """Return the place where the page reports what it did in the browser, such as copying to the clipboard."""
+    return '<p id="said-here" class="toast" role="status"></p>'
 
 
 def loading(name: str | None) -> str:

@@ -6,6 +6,7 @@ Covers `clothseg/app/page/kept.js`.
 import json
 from pathlib import Path
 from urllib.request import Request, urlopen
+from uuid import uuid4
 
 import numpy as np
 from app_server import free_port, running_app
@@ -27,8 +28,8 @@ def crowd(url: str) -> None:
     with urlopen(f"{url}/config") as answer:
         calls = json.load(answer)["dependencies"]
     opened = next(call["id"] for call in calls if any(event == "load" for _, event in call["targets"]))
-    for number in range(SESSIONS + 1):
-        body = json.dumps({"fn_index": opened, "session_hash": f"another{number}", "data": []})
+    for _ in range(2 * SESSIONS):  # twice, since the page may ask something meanwhile, which makes it a recent one
+        body = json.dumps({"fn_index": opened, "session_hash": uuid4().hex, "data": []})
         with urlopen(Request(f"{url}/gradio_api/run/predict", body.encode(), {"Content-Type": "application/json"})):
             pass
 

@@ -73,6 +73,7 @@ document.addEventListener('change', (event) => {
 let begun = !location.search;
 let held = null;
 page.begin = () => {
+  if (begun) return;
   begun = true;
   page.give(held, {again: true});
 };

@@ -19,6 +19,9 @@ EXAMPLES = ("businesswoman.jpg", "officer.jpg")
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
+PAGE_READY = "while (!window.clothseg) await new Promise((done) => setTimeout(done, 20));"
+"""Script of an async function that waits for the page's own script: gradio runs that after the page can be used."""
+
 
 def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: Path | None = None) -> list[Any]:
     """Add the tab's components and events to the Blocks being built; return those that `from_link` sets.
@@ -103,6 +106,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
             with gr.Accordion(tr("Detection settings"), open=False, elem_id="look"):
                 look = switch_inputs()
     said = gr.HTML(html.announcement(""), elem_id="said")
+    gr.HTML(html.toast())  # apart, so that a result does not end it
 
     answers = Answers(segmenter)
     cutout_settings = [*ground, *edges]
@@ -236,7 +240,10 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
 
 def _asking(count: int, kind: str = "choice") -> str:
     """Return a script that puts the browser's choice into the first of an event's `count` inputs."""
-    return f"async (...values) => [await window.clothseg.{kind}(values), ...values.slice(1, {count})]"
+    return f"""async (...values) => {{
+      {PAGE_READY}
+      return [await window.clothseg.{kind}(values), ...values.slice(1, {count})];
+    }}"""
 
 
 def _taking(button: gr.Button) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clothseg.errors import ConfigError
+from clothseg.errors import ConfigError, needs_extra
 from clothseg.outputs.items import Item
 
 
@@ -32,10 +32,8 @@ def to_psd(items: Sequence[Item], photo: Pixels, alpha: Pixels | None = None) ->
     Raises:
         ConfigError: psd-tools is not installed, or the photo is too large for the format.
     """
-    try:
+    with needs_extra("Writing PSD", "psd"):
         from psd_tools import PSDImage
-    except ImportError as error:
-        raise ConfigError("Writing PSD needs psd-tools: pip install psd-tools") from error
     height, width = photo.shape[:2]
     if max(height, width) > LONGEST:
         raise ConfigError(

@@ -46,5 +46,5 @@ def test_what_cannot_be_written_says_why(result: Segmentation, monkeypatch: pyte
     with pytest.raises(ConfigError, match=r"at most 30,000 pixels a side, not 1 x 30,001"):
         psd.to_psd((), np.zeros((30_001, 1, 3), np.uint8))
     monkeypatch.setitem(sys.modules, "psd_tools", None)
-    with pytest.raises(ConfigError, match="pip install psd-tools"):
+    with pytest.raises(ConfigError, match="needs psd_tools, which is not installed: pip install"):
         psd.to_psd((), np.asarray(result.photo))
