@@ -14,6 +14,7 @@ from clothseg.app.components.parts import mask_of_parts
 from clothseg.app.components.stage import cutout_value, stage_news, stage_value
 from clothseg.app.corrections import corrected
 from clothseg.app.downloads import (
+    FORMATS,
     new_name,
     save_coco,
     save_cutout_picture,
@@ -48,12 +49,7 @@ EXPORTS = (
     ("Try-on mask: upper garment (ZIP)", "tryon-upper"),
     ("Try-on mask: lower garment (ZIP)", "tryon-lower"),
     ("Try-on mask: whole outfit (ZIP)", "tryon-overall"),
-    ("YOLO segmentation (TXT)", "yolo"),
-    ("LabelMe (JSON)", "labelme"),
-    ("Label Studio (JSON)", "label-studio"),
-    ("CVAT (XML)", "cvat"),
-    ("Outlines (SVG)", "svg"),
-    ("Layers (PSD)", "psd"),
+    *FORMATS,
 )
 """The page's names of files for other tools, and what `Answers.for_tool` calls them."""
 

@@ -21,6 +21,17 @@ from clothseg.outputs.tryon import write_zip as write_tryon_zip
 from clothseg.segmentation import Segmentation
 
 
+FORMATS = (
+    ("YOLO segmentation (TXT)", "yolo"),
+    ("LabelMe (JSON)", "labelme"),
+    ("Label Studio (JSON)", "label-studio"),
+    ("CVAT (XML)", "cvat"),
+    ("Outlines (SVG)", "svg"),
+    ("Layers (PSD)", "psd"),
+)
+"""The page's names of formats of other tools, and their names in `clothseg.outputs.formats`."""
+
+
 def new_file(result: Segmentation, ending: str) -> Path:
     """Return a path for a file of `result`: the photo's own name with `ending`, in a folder that nobody can guess."""
     return new_path(new_name(result, ending))

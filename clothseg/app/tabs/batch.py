@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from clothseg.app import html
-from clothseg.app.downloads import new_path
+from clothseg.app.downloads import FORMATS, new_path
 from clothseg.app.i18n import tr
 from clothseg.app.limits import BATCH_QUEUE
 from clothseg.app.messages import localized
@@ -34,12 +34,7 @@ KINDS = (
     ("Photos with regions (JPEG)", "overlays"),
     ("Item lists (JSON)", "items"),
     ("COCO annotations of all photos (JSON)", "coco"),
-    ("YOLO segmentation (TXT)", "yolo"),
-    ("LabelMe (JSON)", "labelme"),
-    ("Label Studio (JSON)", "label-studio"),
-    ("CVAT (XML)", "cvat"),
-    ("Outlines (SVG)", "svg"),
-    ("Layers (PSD)", "psd"),
+    *FORMATS,
 )
 """The page's names of the output files, and their names in `clothseg.batch.photo_files.KINDS`."""
 
