@@ -168,11 +168,17 @@ def page(request: pytest.FixtureRequest, served: str, browser: "Browser") -> Ite
     expect.set_options(timeout=PATIENCE)
     errors: list[str] = []
     strangers: list[str] = []
+    cut_off = False
 
     def note(message: "ConsoleMessage") -> None:
-        # gradio's client says so of the calls that a reload cuts off.
-        if message.type == "error" and not message.text.startswith("AbortError: signal is aborted"):
+        # gradio's client writes these two about the calls that a reload cuts off.
+        nonlocal cut_off
+        if message.type != "error":
+            return
+        aborted = message.text.startswith("AbortError: signal is aborted")
+        if not aborted and not (cut_off and message.text.startswith("Unexpected error Connection errored out")):
             errors.append(message.text)
+        cut_off = cut_off or aborted
 
     page.on("console", note)
     page.on("pageerror", lambda error: errors.append(str(error)))
