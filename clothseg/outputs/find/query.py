@@ -1,7 +1,9 @@
 """A search that was read: which items it means."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+from clothseg.options import SegmentOptions
 
 
 class Nth(NamedTuple):
@@ -63,3 +65,8 @@ class Query:
     def names_person(self) -> bool:
         """Whether people must be separated to answer it: `SegmentOptions(people="all")`."""
         return any(term.names_person for term in (*self.terms, *self.minus))
+
+    def options(self, given: SegmentOptions) -> SegmentOptions:
+        """Return the options with which a photo must be segmented to answer it: people are separated if it names
+        one."""
+        return replace(given, people="all") if self.names_person else given
