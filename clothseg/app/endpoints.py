@@ -28,7 +28,7 @@ from clothseg.batch.to_zip import segment_to_zip
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
 from clothseg.options import CutoutOptions, PackshotOptions, SegmentOptions, TryonOptions
-from clothseg.outputs.find import read_query
+from clothseg.outputs.find.reader import read_query
 from clothseg.outputs.items import items_to_dict
 from clothseg.outputs.recolor import parse_color
 from clothseg.postprocess.clicks import Click

@@ -22,7 +22,8 @@ from clothseg.labels import ATR, LabelSet
 from clothseg.options import CutoutOptions, PackshotOptions, TryonOptions
 from clothseg.outputs import formats, masks, render
 from clothseg.outputs.cutout import PLAIN, refine
-from clothseg.outputs.find import Found, read_query, select
+from clothseg.outputs.find.reader import read_query
+from clothseg.outputs.find.selection import Found, select
 from clothseg.outputs.item_files import write_zip
 from clothseg.outputs.items import MIN_SHARE, Item, find_items
 from clothseg.outputs.packshot import WHITE
