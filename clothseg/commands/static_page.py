@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clothseg.commands import web_runtime
 from clothseg.errors import ConfigError, ModelError
 
 
@@ -50,8 +49,8 @@ tags:
 
 # clothseg in the browser
 
-Finds every garment in a photo and cuts it out. The network runs in the visitor's browser, in WebAssembly or on the GPU:
-photos are not uploaded. After the first visit the page works offline.
+Finds every garment in a photo and cuts it out. The network runs in the visitor's browser, in WebAssembly or on the
+GPU: photos are not uploaded. After the first visit the page works offline.
 
 Model: {name}. {license}
 
@@ -137,9 +136,7 @@ def describe(loaded: "LoadedModel") -> tuple[dict[str, Any], bytes]:
         "reversed": prepare.reversed,
         "values": [[float(str(value)) for value in channel] for channel in prepare.values],
         "channels": list(loaded.channels),
-        "classes": [
-            {"name": name, "color": labels.hex_color(name), "ink": labels.ink(name)} for name in labels.names
-        ],
+        "classes": [{"name": name, "color": labels.hex_color(name), "ink": labels.ink(name)} for name in labels.names],
         "groups": {name: list(names) for name, names in labels.groups.items()},
         "garments": list(labels.garments),
         "roles": {"head": labels.head, "face": labels.face, "legs": labels.legs, "has_face": labels.has("face")},
@@ -174,7 +171,7 @@ def _stage_module() -> str:
 
 
 def _texts(about: dict[str, Any], files: dict[str, bytes], sources: Path) -> dict[str, Any]:
-    """Return code of a language -> {name, words, stage}: the page's texts, those of the stage, and names of classes."""
+    """Return code of a language -> {name, words, stage}: texts of the page and of the stage, names of classes."""
     from clothseg.app.components.stage_source import texts
     from clothseg.app.i18n import LANGUAGES, NAME, catalogue, tr, use_language
 

@@ -1,7 +1,7 @@
 """The files of ONNX Runtime Web: from its npm package, whose digest is pinned here.
 
-Users need neither npm nor Node: the package is one archive, which is downloaded from the registry, checked, and kept in
-the cache. tests/node has the same release, so that the tests run what users get.
+Users need neither npm nor Node: the package is one archive, which is downloaded from the registry, checked, and kept
+in the cache. tests/node has the same release, so that the tests run what users get.
 """
 
 import base64

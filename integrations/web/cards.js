@@ -43,7 +43,7 @@ function card(part, index, picture, map) {
   Object.assign(swatch.style, {background: part.color, color: part.ink});
   const image = element('img', {alt: '', src: thumbnail(index + 1, picture, map)});
   const share = part.share < 0.01 ? '< 1' : String(Math.round(100 * part.share));
-  const small = element('small', {}, tr('{share} % of the photo', {share}));
+  const small = element('small', {title: tr('Share of the photo')}, `${share} %`);
   const made = element(
     'button',
     {type: 'button', className: 'thing', title: tr('Double click: only this'), dataset: {key: part.key}},
