@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clothseg.commands import static_page, web_runtime
 from clothseg.errors import ClothsegError, ConfigError, HubError, needs_extra
@@ -144,7 +144,7 @@ def _present(api: "HfApi", name: str) -> list[str] | None:
 def _commit(api: "HfApi", name: str, new: bool, private: bool, files: dict[str, bytes], gone: list[str]) -> None:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    space = {"repo_id": name, "repo_type": "space"}
+    space: dict[str, Any] = {"repo_id": name, "repo_type": "space"}
     if new:
         api.create_repo(**space, space_sdk="static", private=True if private else None, exist_ok=True)
     api.auth_check(**space, write=True)  # creating says nothing where another's Space exists already

@@ -6,9 +6,9 @@
 
 importScripts('offline-files.js'); // FILES: path -> {digest, bytes}
 
-const CACHE = 'clothseg';
 const LARGE = 2e6; // bytes
 const root = new URL('./', self.location);
+const CACHE = `clothseg ${root.pathname}`; // pages in other folders of this host have their own
 const keyOf = (path) => `${new URL(path, root)}?digest=${FILES[path].digest}`;
 
 async function fetched(path) {

@@ -23,7 +23,7 @@ from clothseg.labels import NAMES
 
 SOURCES = Path(__file__).parents[2] / static_page.SOURCES
 SPACE = "alice/page"
-RUNTIME = {name: b"runtime" for name in web_runtime.FILES}
+RUNTIME = dict.fromkeys(web_runtime.FILES, b"runtime")
 
 
 @pytest.fixture(scope="module")
