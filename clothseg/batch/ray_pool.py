@@ -111,9 +111,9 @@ class RayPool:
         arguments = tuple(each.read_bytes() if isinstance(each, Path) else each for each in arguments)
         for _ in range(_TRIES):
             actor = self._idle.get()
-            if isinstance(actor, Exception):
+            if isinstance(actor, Exception) or self._closed:
                 self._idle.put(actor)
-                raise actor
+                raise actor if isinstance(actor, Exception) else ConfigError("The Ray pool is closed.")
             try:
                 good, answer = self._ray.get(actor.run.remote(function, arguments))
             except RayActorError as error:

@@ -10,13 +10,22 @@ from io import StringIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clothseg.batch.photo_files import KINDS, Outcome, OutputSpec, folders_of, kind_of, line, write_table
+from clothseg.batch.photo_files import (
+    CHOSEN,
+    KINDS,
+    Outcome,
+    OutputSpec,
+    columns,
+    folders_of,
+    kind_of,
+    line,
+    write_table,
+)
 from clothseg.batch.storage import Storage, storage_of
 from clothseg.errors import ConfigError
 from clothseg.images.file_names import escaped
 from clothseg.images.remote import Remote
 from clothseg.images.sources import Source
-from clothseg.labels import ATR, LabelSet
 from clothseg.options import MASK_OPTIONS
 
 
@@ -24,21 +33,6 @@ SUMMARIES = "summaries"
 """Folder of a JSON file for each photo, written last of a photo's files; the table is made from these."""
 
 TABLE = "results.csv"
-
-_CHOSEN = (
-    "cutouts",
-    "masks",
-    "packshots",
-    "items",
-    "coco",
-    "yolo",
-    "labelme",
-    "label-studio",
-    "cvat",
-    "svg",
-    "psd",
-)
-"""Kinds whose files contain only chosen classes."""
 
 SORTS = ("photo", "uncertainty")
 """Orders of the table."""
@@ -142,12 +136,13 @@ class OutputFolder:
                 for source, error in found
                 if error or self.holds(source)
             )
-            write_table(stream, by_uncertainty(lines) if self.sort == "uncertainty" else lines, self.wanted.labels)
+            names = columns(self.wanted.labels, bool(self.wanted.find))
+            write_table(stream, by_uncertainty(lines) if self.sort == "uncertainty" else lines, names)
         if processes == 1:
             self._write_merged()
         else:
             parts = [_part(number, processes) for number in range(processes)]
-            table = merge(self.storage, parts, self._write_merged, self.sort, self.wanted.labels) or table
+            table = merge(self.storage, parts, self._write_merged, self.sort) or table
         return f"{self.path}/{table}"
 
     def _write_merged(self) -> None:
@@ -174,8 +169,11 @@ class OutputFolder:
         """Return how each kind of a photo's files is made."""
         common = {"photo": list(source.stamp), **self.about}
         makers = dict.fromkeys((*self.wanted.kinds, SUMMARIES), common)
-        for kind in makers.keys() & set(_CHOSEN):
-            makers[kind] = {**common, "classes": list(self.wanted.classes)}
+        chosen = {"find": self.wanted.find} if self.wanted.find else {"classes": list(self.wanted.classes)}
+        for kind in makers.keys() & set(CHOSEN):
+            makers[kind] = common | chosen
+        if self.wanted.find:
+            makers[SUMMARIES] = common | chosen
         if "cutouts" in makers:
             makers["cutouts"]["cutout"] = self._cutout
         if "masks" in makers:
@@ -225,6 +223,7 @@ def _difference(key: str, before: Any, now: Any) -> str:
         "photo": "photos that have changed, or others of the same names",
         "digest": "other weights",
         "classes": "other classes",
+        "find": "another search",
         "cutout": "other options of cut-outs",
         "tryon": "other options of try-on masks",
     }
@@ -248,11 +247,12 @@ def _texts(storage: Storage, names: list[str]) -> Iterator[str]:
         yield storage.read(name).decode()
 
 
-def _lines(storage: Storage, table: str) -> list[dict[str, str]]:
+def _lines(storage: Storage, table: str) -> "csv.DictReader[str]":
     try:
-        return list(csv.DictReader(StringIO(storage.read(table).decode(), newline="")))
+        text = storage.read(table).decode()
     except FileNotFoundError:
-        return []
+        text = ""
+    return csv.DictReader(StringIO(text, newline=""))
 
 
 def by_uncertainty(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -261,11 +261,7 @@ def by_uncertainty(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def merge(
-    storage: Storage,
-    parts: list[str],
-    then: Callable[[], None] = lambda: None,
-    sort: str = "photo",
-    labels: LabelSet = ATR,
+    storage: Storage, parts: list[str], then: Callable[[], None] = lambda: None, sort: str = "photo"
 ) -> str | None:
     """Merge the tables of several processes, sorted by photo or as `sort` says; return None if some are missing.
 
@@ -279,18 +275,22 @@ def merge(
         parts: names of the tables.
         then: called after each merge.
         sort: order of the merged table, one of `SORTS`.
-        labels: the model's classes.
 
     Raises:
         OSError: it cannot be written.
     """
     while None not in (before := [storage.state(part) for part in parts]):
-        lines = [line for part in parts for line in _lines(storage, part)]
+        lines: list[dict[str, Any]] = []
+        names: dict[str, None] = {}
+        for part in parts:
+            reader = _lines(storage, part)
+            names |= dict.fromkeys(reader.fieldnames or ())
+            lines += list(reader)
         lines.sort(key=lambda found: PurePosixPath(found["photo"]))
         if sort == "uncertainty":
             lines = by_uncertainty(lines)
         with storage.writing(TABLE) as stream:
-            write_table(stream, lines, labels)
+            write_table(stream, lines, list(names))
         then()
         if [storage.state(part) for part in parts] == before:
             return TABLE

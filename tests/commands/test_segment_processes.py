@@ -18,7 +18,6 @@ from clothseg.batch.to_folder import merge
 from clothseg.cli import main
 from clothseg.commands.segment import _device
 from clothseg.errors import UsageError
-from clothseg.labels import LabelSet
 
 
 ROOT = Path(__file__).parents[2]
@@ -95,14 +94,8 @@ def test_a_table_that_comes_while_tables_are_merged_is_merged_too(
 
 
 def test_merged_tables_can_have_the_least_certain_photos_first(tmp_path: Path) -> None:
-    (tmp_path / "0.csv").write_text("photo,error,uncertainty\nd.png,,0.3\nb.png,broken,\n")
-    (tmp_path / "1.csv").write_text("photo,error,uncertainty\nc.png,,0.9\na.png,,0.3\n")
+    (tmp_path / "0.csv").write_text("photo,error,uncertainty,cape\nd.png,,0.3,0.1\nb.png,broken,,\n")
+    (tmp_path / "1.csv").write_text("photo,error,uncertainty,cape\nc.png,,0.9,0.2\na.png,,0.3,0\n")
     merge(LocalStorage(tmp_path), ["0.csv", "1.csv"], sort="uncertainty")
     assert list(table(tmp_path / "results.csv")) == ["c.png", "a.png", "d.png", "b.png"]
-
-
-def test_merged_tables_have_the_classes_of_the_model(tmp_path: Path) -> None:
-    for number in range(2):
-        (tmp_path / f"{number}.csv").write_text(f"photo,error,Sock\n{number}.png,,0.{number}\n")
-    merge(LocalStorage(tmp_path), ["0.csv", "1.csv"], labels=LabelSet.of(["Background", "Sock"]))
-    assert [line["Sock"] for line in table(tmp_path / "results.csv").values()] == ["0.0", "0.1"]
+    assert table(tmp_path / "results.csv")["c.png"]["cape"] == "0.2", "a class of another model"
