@@ -75,11 +75,8 @@ def test_models_of_different_classes_are_compared(
     finally:
         said = capsys.readouterr()
     assert status == 0, said.err
-    assert (
-        "Scored on the 5 classes that the masks and all models share: background, top, bottom, dress, shoes"
-        in said.out
-    )
-    assert "bottom = Skirt + Pants" in said.out or "bottom: bottom = Pants" in said.out
+    assert f"Scored on the 6 classes that the masks and all models share: {', '.join(OWN_NAMES)}." in said.out
+    assert "bottom: bottom = Skirt + Pants" in said.out and "skin: skin = Face + Left-leg" in said.out
     figures = json.loads((tmp_path / "out" / "figures.json").read_text())
-    assert "iou_shoes" in figures["difference"]["own_size"] and "iou_skin" not in figures["own_size"]
+    assert "iou_shoes" in figures["difference"]["own_size"] and "iou_Hat" not in figures["own_size"]
     assert (tmp_path / "out" / "worst_photos.png").stat().st_size
