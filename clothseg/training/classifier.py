@@ -65,7 +65,7 @@ def matching_order(stated: Sequence[str], labels: LabelSet) -> tuple[int, ...] |
 def layer_of_classes(model: PreTrainedModel) -> dict[str, int]:
     """Return the tensors that have an entry for each class, and the dimension of these."""
     config = copy.deepcopy(model.config)
-    config.num_labels += 1
+    config.num_labels = len(config.id2label or {}) + 1
     with torch.device("meta"):
         larger = type(model)(config).state_dict()
     return {
