@@ -79,9 +79,7 @@ def test_the_last_layer_follows_the_names_of_the_classes(tiny_model: Path, capsy
     own = LabelSet.of(["background", *(f"garment {number}" for number in range(17))])
     capsys.readouterr()
     model = build_model(str(tiny_model), labels=own)
-    said = (
-        f"{tiny_model} has other classes (Background, Hat, Hair, Sunglasses, ...): its last layer starts from"
-    )
+    said = f"{tiny_model} has other classes (Background, Hat, Hair, Sunglasses, ...): its last layer starts from"
     assert capsys.readouterr().err.count(f"{said} random numbers.\n") == 1
     changed = {name for name, value in model.state_dict().items() if not torch.equal(value, old[name])}
     assert changed == {"decode_head.classifier.weight", "decode_head.classifier.bias"}
