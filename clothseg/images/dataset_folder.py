@@ -23,7 +23,7 @@ SPLITS = {"train": ("train", "training"), "validation": ("validation", "val", "v
 
 LAYOUTS = (
     "a data set on disk is a folder with train.parquet, validation.parquet or test.parquet, with shards such as "
-    "data/train-00000-of-00002.parquet, or written by save_to_disk"
+    "data/train-00000-of-00002.parquet, written by save_to_disk, or with the folders images and masks"
 )
 
 _SHARD = re.compile(r"(?P<split>.+?)-(?P<number>\d{5})-of-(?P<count>\d{5})(-[0-9a-f]{16})?")
