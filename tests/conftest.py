@@ -27,7 +27,7 @@ import pytest
 
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Page
+    from playwright.sync_api import Browser, Page
 
 SLOW = (
     "test_whole_path.py",
@@ -168,19 +168,20 @@ def page(request: pytest.FixtureRequest, served: str, browser: "Browser") -> Ite
     expect.set_options(timeout=PATIENCE)
     errors: list[str] = []
     strangers: list[str] = []
-
-    def note(message: "ConsoleMessage") -> None:
-        # gradio's client says so of the calls that a reload cuts off.
-        if message.type == "error" and not message.text.startswith("AbortError: signal is aborted"):
-            errors.append(message.text)
-
-    page.on("console", note)
+    missed: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("response", lambda r: missed.append(r.url) if r.status == 404 and "/upload_progress" in r.url else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("request", lambda r: None if r.url.startswith((served, "data:", "blob:")) else strangers.append(r.url))
     page.goto(served)
     expect(page.get_by_role("heading", name="Drop a photo to begin")).to_be_visible()
     yield page
-    assert not errors
+    # gradio's client complains of calls that a reload cuts off, and of uploads that begin more than three seconds
+    # after it asked for their progress, as on a busy machine.
+    known = ["AbortError: signal is aborted"]
+    known += ["Unexpected error Connection errored out"] if any(each.startswith(known[0]) for each in errors) else []
+    known += ["Failed to load resource: the server responded with a status of 404", "Response"] if missed else []
+    assert not [each for each in errors if not each.startswith(tuple(known))]
     assert not strangers
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     page.close()
