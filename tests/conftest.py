@@ -33,7 +33,7 @@ settings.load_profile("clothseg")
 
 if TYPE_CHECKING:
     from browsing import Visits
-    from playwright.sync_api import Browser, ConsoleMessage, Page
+    from playwright.sync_api import Browser, Page
 
 SLOW = (
     "test_whole_path.py",
@@ -182,19 +182,24 @@ def page(request: pytest.FixtureRequest, served: str, visits: "Visits") -> Itera
     width, scheme = request.param
     errors: list[str] = []
     strangers: list[str] = []
-
-    def note(message: "ConsoleMessage") -> None:
-        # gradio's client says so of the calls that a reload cuts off.
-        if message.type == "error" and not message.text.startswith("AbortError: signal is aborted"):
-            errors.append(message.text)
-
+    missed: list[str] = []
     with visits.page(served, viewport={"width": width, "height": 844}, color_scheme=scheme) as page:
-        page.on("console", note)
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on(
+            "response", lambda r: missed.append(r.url) if r.status == 404 and "/upload_progress" in r.url else None
+        )
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda r: None if r.url.startswith((served, "data:", "blob:")) else strangers.append(r.url))
         page.goto(served)
         expect(page.get_by_role("heading", name="Drop a photo to begin")).to_be_visible()
         yield page
-        assert not errors
+        # gradio's client complains of calls that a reload cuts off, and of uploads that begin more than three seconds
+        # after it asked for their progress, as on a busy machine.
+        known = ["AbortError: signal is aborted"]
+        if any(each.startswith(known[0]) for each in errors):
+            known.append("Unexpected error Connection errored out")
+        if missed:
+            known += ["Failed to load resource: the server responded with a status of 404", "Response"]
+        assert not [each for each in errors if not each.startswith(tuple(known))]
         assert not strangers
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -135,6 +135,7 @@ def test_endpoints(blocks: gr.Blocks) -> None:
         "/recolor",
         "/packshot",
         "/items",
+        "/find",
         "/export",
         "/batch",
     ):
@@ -158,7 +159,19 @@ def test_endpoints(blocks: gr.Blocks) -> None:
 
 def test_mcp_tools(blocks: gr.Blocks) -> None:
     server = GradioMCPServer(blocks)
-    for tool in ("segment", "refine", "cutout", "masks", "tryon", "recolor", "packshot", "items", "export", "batch"):
+    for tool in (
+        "segment",
+        "refine",
+        "cutout",
+        "masks",
+        "tryon",
+        "recolor",
+        "packshot",
+        "items",
+        "find",
+        "export",
+        "batch",
+    ):
         full_name = next(name for name in server.tool_to_endpoint if name.endswith(tool))
         block_fn = server.get_block_fn_from_endpoint_name(server.tool_to_endpoint[full_name])
         schema, _ = server.get_input_schema(full_name, server.get_fn_description(block_fn, full_name)[1])

@@ -65,6 +65,7 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
         [photo, classes, _flag("cutouts"), options, *look, _flag("polygons"), *old],
         [_json("items"), _file("coco"), _file("cut-outs")],
     )
+    add("find", [photo, _text("query"), options, *look, *old], [_json("items"), _file("cut-out")])
     kind = _choice("format", tuple(FORMATS), "coco")
     add("export", [photo, kind, classes, *look, _flag("polygons"), *old], [_file("annotations")])
     photos = _files("photos")

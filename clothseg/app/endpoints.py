@@ -10,6 +10,7 @@ from clothseg.app.downloads import (
     new_path,
     save_coco,
     save_cutout,
+    save_cutout_picture,
     save_format,
     save_items_zip,
     save_labels,
@@ -27,6 +28,7 @@ from clothseg.batch.to_zip import segment_to_zip
 from clothseg.batch.training_examples import save_training_example
 from clothseg.errors import ConfigError, ImageError, UnknownClassError
 from clothseg.options import CutoutOptions, PackshotOptions, SegmentOptions, TryonOptions
+from clothseg.outputs.find.reader import read_query
 from clothseg.outputs.items import items_to_dict
 from clothseg.outputs.recolor import parse_color
 from clothseg.postprocess.clicks import Click
@@ -277,6 +279,37 @@ def endpoint_functions(segmenter: Segmenter, save_corrections: Path | None = Non
 
     @plain_errors
     @described
+    def find(
+        photo: str | bytes | None,
+        query: str = "",
+        options: dict[str, Any] | None = None,
+        look: SegmentOptions = DEFAULT,
+    ) -> tuple[dict[str, Any], str]:
+        """Find garments and body parts in a photo by words, and cut them out. Words are looked up in tables; there is
+        no language model.
+
+        Args:
+            photo: The photo: JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+            query: What to find, in English or German, by class, colour, person, place and size, such as "red dress",
+                "black shoes of the person on the left", "everything but the hair" or "largest bag". People are
+                separated if it names one.
+            options: Options of the cut-out, as for cutout.
+
+        Returns:
+            The items found, as from items, with query, ignored (words that were not understood) and notes (sentences
+            about them, and whether anything was found); and their cut-out, a PNG of the photo's size unless cropped.
+        """
+        read = read_query(query, segmenter.labels)
+        made = _cutout_options(options, None)
+        result = run(photo, read.options(look))
+        found = result.find(query)
+        notes = (*result.notes, *found.notes)
+        listed = items_to_dict(found.items, result.name, notes, result.labels)
+        about = {"query": query, "ignored": list(found.ignored)}
+        return about | listed, save_cutout_picture(result, result.cutout_mask(found.mask, made))
+
+    @plain_errors
+    @described
     def export(
         photo: str | bytes | None,
         format: str,
@@ -384,7 +417,7 @@ def endpoint_functions(segmenter: Segmenter, save_corrections: Path | None = Non
             "image_size": list(segmenter.image_size),
         }
 
-    functions = segment, refine, cutout, masks, tryon, recolor, packshot, items, export, batch, labels, health
+    functions = segment, refine, cutout, masks, tryon, recolor, packshot, items, find, export, batch, labels, health
     return {function.__name__: function for function in functions}
 
 

@@ -3,8 +3,8 @@
 import csv
 import json
 import logging
-from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from threading import Event
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from clothseg.options import CutoutOptions, PackshotOptions, TryonOptions
+    from clothseg.outputs.find.selection import Found
     from clothseg.segmentation import Segmentation
     from clothseg.segmenter import Segmenter
 
@@ -52,10 +53,26 @@ THREADS = 2
 _COLUMNS = ("photo", "files", "error", "width", "height", "rotation", "notes", "uncertainty")
 
 
-def columns(labels: LabelSet) -> tuple[str, ...]:
+CHOSEN = (
+    "cutouts",
+    "masks",
+    "packshots",
+    "items",
+    "coco",
+    "yolo",
+    "labelme",
+    "label-studio",
+    "cvat",
+    "svg",
+    "psd",
+)
+"""Kinds whose files contain only chosen classes or items."""
+
+
+def columns(labels: LabelSet, found: bool = False) -> tuple[str, ...]:
     """Return the columns of the table: the photo's name, the name of its files without suffix, its error and others,
-    and the share (0..1) of each class."""
-    return (*_COLUMNS, *labels.names)
+    with `found` the number of items that a search found, and the share (0..1) of each class."""
+    return (*_COLUMNS, *(("found",) if found else ()), *labels.names)
 
 
 @dataclass(frozen=True)
@@ -71,9 +88,10 @@ class OutputSpec:
         packshot: options of packshots; None is the default.
         grey: write label maps as grey PNGs without a palette: `Segmentation.label_picture`.
         labels: the model's classes.
+        find: what to take instead of `classes`, in words such as "red dress" (`Segmentation.find`); empty for classes.
 
     Raises:
-        ConfigError: no kind, or an unknown one.
+        ConfigError: no kind, or an unknown one, or nothing of `find` is understood.
         UnknownClassError: an unknown class.
     """
 
@@ -85,12 +103,25 @@ class OutputSpec:
     tryon: "TryonOptions | None" = None
     packshot: "PackshotOptions | None" = None
     labels: LabelSet = ATR
+    find: str = ""
 
     def __post_init__(self) -> None:
+        if self.find:
+            from clothseg.outputs.find.reader import read_query
+
+            read_query(self.find, self.labels)
         unknown = [kind for kind in self.kinds if kind not in KINDS]
         if unknown or not self.kinds:
             raise ConfigError(f"Choose what to write from {', '.join(KINDS)}, not {', '.join(unknown) or 'nothing'}.")
         object.__setattr__(self, "classes", self.labels.class_names(self.classes))
+
+    def options(self, given: SegmentOptions) -> SegmentOptions:
+        """Return the options with which photos are segmented: people are separated if `find` names one."""
+        if not self.find:
+            return given
+        from clothseg.outputs.find.reader import read_query
+
+        return read_query(self.find, self.labels).options(given)
 
 
 _Make = Callable[[Path | bytes, PurePosixPath], tuple[dict[str, bytes], dict[str, Any]]]
@@ -125,7 +156,9 @@ def outcomes(
         ConfigError: a wrong option, which would affect all photos.
         UnknownClassError: an unknown class to exclude.
     """
-    SegmentOptions.of(options).excluded_ids(segmenter.labels)
+    look = wanted.options(SegmentOptions.of(options))
+    look.excluded_ids(segmenter.labels)
+    options = asdict(look)
     given_up = Event()
     make: _Make
     if isinstance(segmenter, WorkerPool):
@@ -152,11 +185,12 @@ def _made(
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Return a photo's files and summary."""
     result = replace(segmenter(photo, **options), name=name.name)
+    found = result.find(wanted.find) if wanted.find else None
     files: dict[str, bytes] = {}
     for kind in wanted.kinds:
         if not (given_up and given_up.is_set()):
-            files |= files_of(result, kind, wanted, name.as_posix())
-    return files, result.to_dict()
+            files |= files_of(result, kind, wanted, name.as_posix(), found)
+    return files, result.to_dict() | ({} if found is None else {"found": len(found)})
 
 
 def _outcome(make: _Make, source: Source) -> Outcome:
@@ -191,13 +225,16 @@ def folders_of(kind: str, wanted: OutputSpec, found: Iterable[str]) -> list[str]
     from clothseg.outputs import masks, tryon
 
     if kind == "masks":
-        return [f"masks/{masks.file_name(name)}" for name in masks.named(wanted.classes, found)]
+        kept = () if wanted.find else wanted.classes
+        return [f"masks/{masks.file_name(name)}" for name in masks.named(kept, found)]
     if kind == "tryon":
         return [f"tryon/{name}" for name in tryon.FOLDERS]
     return ["yolo/labels"] if kind == "yolo" else [kind]
 
 
-def files_of(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | None = None) -> dict[str, bytes]:
+def files_of(
+    result: "Segmentation", kind: str, wanted: OutputSpec, path: str | None = None, found: "Found | None" = None
+) -> dict[str, bytes]:
     """Return the bytes of a photo's output files of a kind, by folder.
 
     Args:
@@ -205,39 +242,45 @@ def files_of(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | 
         kind: one of `KINDS`.
         wanted: how the files are made.
         path: the photo's path, for annotations.
+        found: what `wanted.find` found in it.
     """
     from clothseg.outputs import masks
 
     pictures: Iterable[Image.Image]
-    if kind == "masks":
+    if kind == "masks" and found is not None:
+        pictures = [result.picture_of_mask(found.mask, wanted.cutout)]
+    elif kind == "masks":
         pictures = result.mask_pictures(*wanted.classes, options=wanted.cutout).values()
     elif kind == "tryon":
         pictures = result.tryon(options=wanted.tryon)
     else:
-        return {folder: encoded(result, kind, wanted, path) for folder in folders_of(kind, wanted, ())}
+        return {folder: encoded(result, kind, wanted, path, found) for folder in folders_of(kind, wanted, ())}
     return dict(zip(folders_of(kind, wanted, result.areas), map(masks.png, pictures), strict=True))
 
 
-def encoded(result: "Segmentation", kind: str, wanted: OutputSpec, path: str | None = None) -> bytes:
-    """Return the bytes of one output file; `kind` is one of `KINDS` that have one, `path` the photo's own."""
+def encoded(
+    result: "Segmentation", kind: str, wanted: OutputSpec, path: str | None = None, found: "Found | None" = None
+) -> bytes:
+    """Return the bytes of one output file; `kind` is one of `KINDS` that have one, the others as for `files_of`."""
     from clothseg.images import atomic_files
     from clothseg.outputs import items, render
 
     if kind == "labels":
         return atomic_files.encoded(result.label_picture(grey=wanted.grey), "PNG", **render.PNG_OF_LABELS)
-    if kind == "cutouts":
+    if kind in ("cutouts", "packshots"):
+        mask = result.mask(*wanted.classes) if found is None else found.mask
+        if kind == "cutouts":
+            picture = result.cutout_mask(mask, wanted.cutout)
+        else:
+            picture = result.packshot_mask(mask, wanted.packshot, wanted.cutout)
         # Level 3 is several times faster than Pillow's default, and the file hardly larger.
-        picture = result.cutout(*wanted.classes, options=wanted.cutout)
         return atomic_files.encoded(picture, "PNG", compress_level=3)
-    if kind == "packshots":
-        shot = result.packshot(*wanted.classes, packshot=wanted.packshot, options=wanted.cutout)
-        return atomic_files.encoded(shot, "PNG", compress_level=3)
     if kind == "overlays":
         return atomic_files.encoded(result.overlay(), "JPEG", quality=90)
-    things = result.items(*wanted.classes)
+    things = result.items(*wanted.classes) if found is None else found.items
     if kind == "items":
-        found = items.items_to_dict(things, result.name, result.notes, result.labels)
-        return escaped(json.dumps(found, indent=2, ensure_ascii=False)).encode()
+        listed = items.items_to_dict(things, result.name, result.notes, result.labels)
+        return escaped(json.dumps(listed, indent=2, ensure_ascii=False)).encode()
     return result.encoded(kind, things, path, wanted.polygons)
 
 
@@ -251,12 +294,13 @@ def line(source: Source, summary: dict[str, Any], error: str = "", labels: Label
     # Summaries that an earlier release left in a folder lack these.
     found |= {"rotation": summary.get("rotation", 0), "notes": " ".join(summary.get("notes", []))}
     found["uncertainty"] = summary.get("uncertainty")
+    found |= {"found": summary["found"]} if "found" in summary else {}
     return found | {name: shares.get(name, 0) for name in labels.names}
 
 
-def write_table(stream: IO[str], lines: Iterable[dict[str, Any]], labels: LabelSet = ATR) -> None:
-    """Write lines as CSV with a header; open `stream` with newline="" and UTF-8."""
-    table = csv.DictWriter(stream, columns(labels))
+def write_table(stream: IO[str], lines: Iterable[dict[str, Any]], names: Sequence[str]) -> None:
+    """Write lines as CSV with these columns; open `stream` with newline="" and UTF-8."""
+    table = csv.DictWriter(stream, names)
     table.writeheader()
     table.writerows(lines)
 

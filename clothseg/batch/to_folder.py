@@ -10,7 +10,17 @@ from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clothseg.batch.photo_files import KINDS, Outcome, OutputSpec, folders_of, kind_of, line, write_table
+from clothseg.batch.photo_files import (
+    CHOSEN,
+    KINDS,
+    Outcome,
+    OutputSpec,
+    columns,
+    folders_of,
+    kind_of,
+    line,
+    write_table,
+)
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import atomic_path, clear_leftovers
 from clothseg.images.file_names import escaped, system_path
@@ -22,21 +32,6 @@ SUMMARIES = "summaries"
 """Folder of a JSON file for each photo, written last of a photo's files; the table is made from these."""
 
 TABLE = "results.csv"
-
-_CHOSEN = (
-    "cutouts",
-    "masks",
-    "packshots",
-    "items",
-    "coco",
-    "yolo",
-    "labelme",
-    "label-studio",
-    "cvat",
-    "svg",
-    "psd",
-)
-"""Kinds whose files contain only chosen classes."""
 
 SORTS = ("photo", "uncertainty")
 """Orders of the table."""
@@ -141,7 +136,8 @@ class OutputFolder:
                 for source, error in found
                 if error or self.holds(source)
             )
-            write_table(stream, by_uncertainty(lines) if self.sort == "uncertainty" else lines, self.wanted.labels)
+            names = columns(self.wanted.labels, bool(self.wanted.find))
+            write_table(stream, by_uncertainty(lines) if self.sort == "uncertainty" else lines, names)
         if processes == 1:
             self._write_merged()
             return table
@@ -176,8 +172,11 @@ class OutputFolder:
         """Return how each kind of a photo's files is made."""
         common = {"photo": list(source.stamp), **self.about}
         makers = dict.fromkeys((*self.wanted.kinds, SUMMARIES), common)
-        for kind in makers.keys() & set(_CHOSEN):
-            makers[kind] = {**common, "classes": list(self.wanted.classes)}
+        chosen = {"find": self.wanted.find} if self.wanted.find else {"classes": list(self.wanted.classes)}
+        for kind in makers.keys() & set(CHOSEN):
+            makers[kind] = common | chosen
+        if self.wanted.find:
+            makers[SUMMARIES] = common | chosen
         if "cutouts" in makers:
             makers["cutouts"]["cutout"] = self._cutout
         if "masks" in makers:
@@ -230,6 +229,7 @@ def _difference(key: str, before: Any, now: Any) -> str:
         "photo": "photos that have changed, or others of the same names",
         "digest": "other weights",
         "classes": "other classes",
+        "find": "another search",
         "cutout": "other options of cut-outs",
         "tryon": "other options of try-on masks",
     }
@@ -260,15 +260,18 @@ def merge(parts: list[Path], table: Path, then: Callable[[], None] = lambda: Non
         OSError: it cannot be written.
     """
     while (before := _times(parts)) is not None:
-        lines = []
+        lines: list[dict[str, Any]] = []
+        names: dict[str, None] = {}
         for part in parts:
             with suppress(FileNotFoundError), part.open(newline="", encoding="utf-8") as stream:
-                lines += list(csv.DictReader(stream))
+                reader = csv.DictReader(stream)
+                names |= dict.fromkeys(reader.fieldnames or ())
+                lines += list(reader)
         lines.sort(key=lambda found: PurePosixPath(found["photo"]))
         if sort == "uncertainty":
             lines = by_uncertainty(lines)
         with atomic_path(table) as file, file.open("w", newline="", encoding="utf-8") as stream:
-            write_table(stream, lines)
+            write_table(stream, lines, list(names))
         then()
         if _times(parts) == before:
             return table

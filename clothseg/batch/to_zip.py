@@ -94,7 +94,7 @@ def segment_to_zip(
             )
         yield Progress(0, len(photos))
         text = StringIO(newline="")
-        table = csv.DictWriter(text, columns(wanted.labels))
+        table = csv.DictWriter(text, columns(wanted.labels, bool(wanted.find)))
         table.writeheader()
         clear_leftovers(out.parent)
         try:

@@ -62,13 +62,17 @@ def layout_of(arguments: argparse.Namespace) -> "Layout":
     )
 
 
+KEEP = ["All garments"]
+"""Default of `--keep`; an argument that was given is another list."""
+
+
 def add_keep(parser: argparse.ArgumentParser, of: str) -> None:
     """Add `--keep`: the classes or groups to keep in `of`, such as cut-outs."""
     parser.add_argument(
         "--keep",
         nargs="+",
         metavar="CLASS",
-        default=["All garments"],
+        default=KEEP,
         help=f"classes or groups of classes ({', '.join(GROUPS)}) to keep in {of}; other models have other ones; "
         "default: All garments",
     )

@@ -12,11 +12,12 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from clothseg import __version__
-from clothseg.batch.photo_files import KINDS, OutputSpec, outcomes
+from clothseg.batch.photo_files import CHOSEN, KINDS, OutputSpec, outcomes
 from clothseg.batch.to_folder import SORTS, SUMMARIES, OutputFolder
 from clothseg.batch.worker_pool import MANY, MOST_WORKERS, WorkerPool, paying_workers
 from clothseg.commands.common import (
     CUTOUT,
+    KEEP,
     add_cutout_options,
     add_keep,
     add_model,
@@ -33,6 +34,7 @@ from clothseg.commands.common import (
 from clothseg.errors import ConfigError, UsageError
 from clothseg.images.sources import Source, collected
 from clothseg.options import MASK_OPTIONS, PackshotOptions, TryonOptions, options_of
+from clothseg.outputs.find.reader import read_query
 from clothseg.postprocess.requirements import missing_rules
 
 
@@ -60,6 +62,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="files to write (default: labels cutouts)",
     )
     add_keep(parser, "cut-outs, masks and items")
+    parser.add_argument(
+        "--find",
+        metavar="WORDS",
+        default="",
+        help='what to keep instead of --keep, in English or German words, such as "red dress", "black shoes of the '
+        'person on the left" or "everything but the hair"',
+    )
     parser.add_argument(
         "--grey", action="store_true", help="write label maps as grey PNG, for tools that do not read palettes"
     )
@@ -131,7 +140,10 @@ def run(arguments: argparse.Namespace) -> int:
                 tryon_options(arguments),
                 packshot_options(arguments),
                 labels,
+                arguments.find,
             )
+            if rank == 0 and arguments.find:
+                sys.stderr.writelines(f"{note}\n" for note in read_query(arguments.find, labels).notes)
             leave_out = _ours(arguments.out, arguments.paths)
             photos = stack.enter_context(collected(arguments.paths, leave_out=leave_out, unpack=arguments.zip))
         return _segment(arguments, wanted, photos[rank::processes], rank, processes)
@@ -168,7 +180,7 @@ def _segment(
     from clothseg.models.loading import load
 
     loaded = load(arguments.model, arguments.revision)
-    options = asdict(segment_options(arguments))
+    options = asdict(wanted.options(segment_options(arguments)))
     options["exclude"] = list(options["exclude"])  # as JSON gives it back
     about = {"clothseg": __version__, "model": loaded.name, "revision": loaded.revision, "digest": loaded.digest}
     folder = OutputFolder(arguments.out, wanted, about | options, arguments.sort or "photo")
@@ -291,6 +303,8 @@ def _check(arguments: argparse.Namespace) -> None:
             raise UsageError("--dataset needs --push_to_hub USER/OUT, the data set to push.")
         if arguments.max_side is not None:
             raise UsageError("--max_side cannot be used with --dataset, whose masks have the photos' own size.")
+        if arguments.find:
+            raise UsageError("--find cannot be used with --dataset, which gets masks of all classes.")
         if arguments.sort:
             raise UsageError("--sort cannot be used with --dataset, whose rows keep their order.")
         return
@@ -306,6 +320,10 @@ def _check(arguments: argparse.Namespace) -> None:
         for name, option in options_of(PackshotOptions).items():
             if getattr(arguments, name) not in (None, option.default):
                 raise UsageError(f"--{name} is an option of packshots: add --packshot.")
+    if arguments.find and arguments.keep is not KEEP:
+        raise UsageError("--find replaces --keep: give one of them.")
+    if arguments.find and not set(CHOSEN) & set(arguments.write):
+        raise UsageError(f"--find chooses what files contain: add one of {', '.join(CHOSEN)} to --write.")
     given = [name for name in CUTOUT if getattr(arguments, name)]
     if given and not {"cutouts", "masks", "packshots"} & set(arguments.write):
         where = "cutouts or masks" if given[0] in MASK_OPTIONS else "cutouts"

@@ -85,6 +85,12 @@ def role_of(name: str) -> str:
     return found
 
 
+def known_role(text: str) -> str | None:
+    """Return the role that a word or phrase in lower case names as a whole, such as "shoe" for "boots"; None for any
+    other."""
+    return next((role for role, pattern in _COMPILED.items() if pattern.fullmatch(text)), None)
+
+
 def find_background(names: Sequence[str]) -> int | None:
     """Return the id of the background, or None if no name means it.
 

@@ -174,6 +174,23 @@ def name_of(color: npt.ArrayLike) -> str:
     return _HUES[int(apart.argmin())][0]
 
 
+def lightness_of(code: str) -> float:
+    """Return the CIELAB lightness, 0..100, of a colour such as "#3b638c"."""
+    return float(_lab_of(code)[0, 0])
+
+
+def chroma_of(code: str) -> float:
+    """Return the CIELAB chroma of a colour such as "#3b638c": 0 for greys, about 100 for the most vivid colours."""
+    return float(np.hypot(*_lab_of(code)[0, 1:]))
+
+
+def difference_of(code: str, name: str) -> float:
+    """Return the CIE94 difference of a colour such as "#3b638c" from the nearest sample of a name; infinite for names
+    without a hue."""
+    samples = [known for (each, _), known in zip(_HUES, _places(), strict=True) if each == name]
+    return float(_difference(np.array(samples), _lab_of(code)[0]).min()) if samples else np.inf
+
+
 def _sample(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
     """Return (N, 3) colours of a smaller copy, of pixels entirely inside the mask if there are any."""
     scale = min(1.0, _SIDE / max(mask.shape))
@@ -221,5 +238,9 @@ def _difference(known: npt.NDArray[np.float32], color: npt.NDArray[np.float32]) 
 @cache
 def _places() -> npt.NDArray[np.float32]:
     """(N, 3) CIELAB of the named hues; not at import, for OpenCV's first call takes its time."""
-    codes = [[int(code[start : start + 2], 16) for start in (1, 3, 5)] for _, code in _HUES]
-    return _lab(np.array(codes, np.float32))
+    return np.concatenate([_lab_of(code) for _, code in _HUES])
+
+
+def _lab_of(code: str) -> npt.NDArray[np.float32]:
+    """(1, 3) CIELAB of a colour such as "#3b638c"."""
+    return _lab(np.array([[int(code[start : start + 2], 16) for start in (1, 3, 5)]], np.float32))

@@ -22,6 +22,8 @@ from clothseg.labels import ATR, LabelSet
 from clothseg.options import CutoutOptions, PackshotOptions, TryonOptions
 from clothseg.outputs import formats, masks, render
 from clothseg.outputs.cutout import PLAIN, refine
+from clothseg.outputs.find.reader import read_query
+from clothseg.outputs.find.selection import Found, select
 from clothseg.outputs.item_files import write_zip
 from clothseg.outputs.items import MIN_SHARE, Item, find_items
 from clothseg.outputs.packshot import WHITE
@@ -228,6 +230,20 @@ class Segmentation(CorrectedPhoto):
             min_share,
             self.labels,
         )
+
+    def find(self, text: str) -> Found:
+        """Find items by words in English or German, such as "red dress", "black shoes of the person on the left",
+        "everything but the hair" or "largest bag": `clothseg.outputs.find`.
+
+        Returns:
+            `items`, the garments and body parts found; `mask`, their pixels (H, W) bool, for `cutout_mask`,
+            `picture_of_mask`, `packshot_mask` and `recolor`; `ignored`, words that were not understood; `notes`.
+
+        Raises:
+            ConfigError: nothing was understood, or the model has no such classes.
+        """
+        items = self.items(*self.labels.foreground)
+        return select(items, read_query(text, self.labels), self.label_map.shape)
 
     def save_items(
         self,

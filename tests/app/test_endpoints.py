@@ -297,6 +297,7 @@ def test_only_the_named_endpoints_are_shown(client: Client) -> None:
         "/recolor",
         "/packshot",
         "/items",
+        "/find",
         "/export",
         "/batch",
         "/labels",
@@ -331,6 +332,19 @@ def test_errors_reach_the_caller_with_clear_errors(
     with pytest.raises(AppError) as caught:
         client.predict(None if content is None else handle_file(sent), classes, api_name="/cutout")
     assert str(caught.value) == message
+
+
+def test_find_picks_items_by_words(client: Client, photo: Path, expected: Segmentation) -> None:
+    items, cutout = client.predict(handle_file(photo), "alles außer den Haaren", api_name="/find")
+    made = expected.find("everything but the hair")
+    assert [item["box"] for item in items["items"]] == [list(item.box) for item in made]
+    assert (items["query"], items["ignored"], items["notes"]) == ("alles außer den Haaren", [], [])
+    assert np.array_equal(read(cutout), np.asarray(expected.cutout_mask(made.mask)))
+    items, _ = client.predict(handle_file(photo), "velvet hair of the person on the left", api_name="/find")
+    assert items["ignored"] == ["velvet"] and all(item["wearer"] == 1 for item in items["items"])
+    for query, message in (("", "The search is empty"), ("velvet", "Nothing of “velvet” was understood")):
+        with pytest.raises(AppError, match=message):
+            client.predict(handle_file(photo), query, api_name="/find")
 
 
 def call(app: str, endpoint: str, data: list[Any]) -> Any:
@@ -401,6 +415,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
         "recolor": {"photo": url, "classes": ["Upper"], "color": "#a03050"},
         "packshot": {"photo": url, "options": {"aspect": "4:5", "shadow": True}},
         "items": {"photo": url, "cutouts": True, "people": "all"},
+        "find": {"photo": url, "query": "velvet hair", "options": {"crop": True}},
         "export": {"photo": url, "format": "labelme"},
         "batch": {"photos": [url, url], "kinds": ["labels"]},
         "labels": {},
@@ -441,6 +456,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
     assert read_url(re.search(r"http\S+-agnostic-mask\.png", text["tryon"])[0]).size == expected.photo.size
     assert "-recolored.png" in text["recolor"] and "-packshot.png" in text["packshot"]
     assert "-labelme.json" in text["export"]
+    assert "'ignored': ['velvet']" in text["find"] and "-cutout.png" in text["find"]
     assert "'kind': 'click'" in text["refine"] and "-labels.png" in text["refine"]
     assert "-items.zip" in text["items"] and "'wearer': 1" in text["items"]
     assert "clothseg.zip" in text["batch"] and "'done': 2" in text["batch"]

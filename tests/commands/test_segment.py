@@ -342,3 +342,37 @@ def test_what_an_earlier_run_made_is_not_replaced_without_a_word(
     assert told("--overwrite") == "", "that is asked for"
     Image.fromarray(draw(5, 150, 100).image).save(photos / "a.png")
     assert "(photos that have changed, or others of the same names)" in told()
+
+
+def test_find_chooses_items_by_words(
+    photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    argv = ["segment", str(photos / "a.png"), "--out", str(out), "--model", str(tiny_model)]
+    write = ["--write", "labels", "cutouts", "masks", "packshots", "items", "coco"]
+    assert main([*argv, *write, "--find", "everything but the velvet hair"]) == 0
+    assert "Ignored: “velvet”." in capsys.readouterr().err
+    result = Segmenter.from_pretrained(str(tiny_model))(photos / "a.png")
+    found = result.find("everything but the hair")
+    expected = result.cutout_mask(found.mask)
+    np.testing.assert_array_equal(np.asarray(Image.open(out / "cutouts" / "a.png")), np.asarray(expected))
+    np.testing.assert_array_equal(np.asarray(Image.open(out / "masks" / "kept" / "a.png")) > 0, found.mask)
+    expected = result.packshot_mask(found.mask)
+    np.testing.assert_array_equal(np.asarray(Image.open(out / "packshots" / "a.png")), np.asarray(expected))
+    listed = json.loads((out / "items" / "a.json").read_text())["items"]
+    assert listed == [item.to_dict() for item in found] and listed
+    assert len(COCO(out / "coco" / "a.json").dataset["annotations"]) == len(found)
+    assert table(out / "results.csv")["a.png"]["found"] == str(len(found))
+    assert {path.name for path in (out / "masks").iterdir()} == {"kept"}
+
+    again = [*argv, *write, "--find", "hair"]
+    assert main(again) == 0 and "another search" in capsys.readouterr().err
+    assert main(again) == 0 and "0 of 0 photos segmented, 1 were done already" in capsys.readouterr().out
+    assert main([*argv, "--write", "cutouts", "--find", "hair of the person on the left"]) == 0
+    assert json.loads((out / "summaries" / "a.json").read_text())["made"]["cutouts"]["people"] == "all"
+    for wrong, message in (
+        (["--find", "velvet"], "Nothing of “velvet” was understood"),
+        (["--find", "hair", "--keep", "Hair"], "--find replaces --keep"),
+        (["--find", "hair", "--write", "labels"], "add one of cutouts, masks"),
+    ):
+        assert main([*argv, *wrong]) == 2 and message in capsys.readouterr().err

@@ -94,7 +94,8 @@ def test_a_table_that_comes_while_tables_are_merged_is_merged_too(
 
 def test_merged_tables_can_have_the_least_certain_photos_first(tmp_path: Path) -> None:
     parts = [tmp_path / "0.csv", tmp_path / "1.csv"]
-    parts[0].write_text("photo,error,uncertainty\nd.png,,0.3\nb.png,broken,\n")
-    parts[1].write_text("photo,error,uncertainty\nc.png,,0.9\na.png,,0.3\n")
+    parts[0].write_text("photo,error,uncertainty,cape\nd.png,,0.3,0.1\nb.png,broken,,\n")
+    parts[1].write_text("photo,error,uncertainty,cape\nc.png,,0.9,0.2\na.png,,0.3,0\n")
     merge(parts, tmp_path / "all.csv", sort="uncertainty")
     assert list(table(tmp_path / "all.csv")) == ["c.png", "a.png", "d.png", "b.png"]
+    assert table(tmp_path / "all.csv")["c.png"]["cape"] == "0.2", "a class of another model"

@@ -24,6 +24,7 @@ ANSWERS = {
     "/recolor": r"photo-recolored\.png",
     "/packshot": r"photo-packshot\.png",
     "/items": r"Skirt|Pants",
+    "/find": r"photo-cutout\.png",
     "/export": r"photo-yolo\.txt",
     "/batch": r"2(?s:.*)clothseg\.zip",
     "/labels": r"17.*Scarf",

@@ -227,6 +227,7 @@ def test_a_photo_of_too_many_pixels_is_reduced_by_the_browser(
 
     page.route(f"{served}/", with_lower_limit)
     page.reload()
+    page.wait_for_function("window.clothseg")
     upload(page, photos[1])
     expect(page.locator("#said-here")).to_contain_text("It was reduced to 258 × 387 pixels.")
     await_result(page)

@@ -99,10 +99,11 @@ def served() -> Iterator[Served]:
         component = stage(elem_id="stage")
         picks, edits = gr.Textbox(elem_id="picks", label="Picks"), gr.Textbox(elem_id="edits", label="Edits")
         demo.load(begin, None, component)
-        component.picked(picked, None, [component, picks], show_progress="hidden")
-        component.edit(edit, None, [component, edits], show_progress="hidden")
-    names = ("theme", "css_paths", "ssr_mode", *WITHOUT_REQUEST)
-    options = {name: value for name, value in launch_options().items() if name in names}
+        as_in_the_app: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
+        component.picked(picked, None, [component, picks], **as_in_the_app)
+        component.edit(edit, None, [component, edits], **as_in_the_app)
+    kept = ("theme", "css_paths", "ssr_mode", "js", *WITHOUT_REQUEST)
+    options = {name: value for name, value in launch_options().items() if name in kept}
     _, url, _ = demo.launch(quiet=True, prevent_thread_lock=True, server_name="127.0.0.1", **options)
     yield Served(url, result)
     demo.close()
