@@ -33,7 +33,7 @@ settings.load_profile("clothseg")
 
 if TYPE_CHECKING:
     from browsing import Visits
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Response
 
 SLOW = (
     "test_whole_path.py",
@@ -145,9 +145,10 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def served(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of the app, running the tiny model, for all tests that only use it."""
-    from app_server import running_app
+    from app_server import await_model, running_app
 
     with running_app(tmp_path_factory.mktemp("served"), CLOTHSEG_MODEL=str(tiny_model)) as url:
+        await_model(url)
         yield url
 
 
@@ -183,11 +184,14 @@ def page(request: pytest.FixtureRequest, served: str, visits: "Visits") -> Itera
     errors: list[str] = []
     strangers: list[str] = []
     missed: list[str] = []
+
+    def note(response: "Response") -> None:
+        if response.status == 404 and "/upload_progress" in response.url:
+            missed.append(response.url)
+
     with visits.page(served, viewport={"width": width, "height": 844}, color_scheme=scheme) as page:
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on(
-            "response", lambda r: missed.append(r.url) if r.status == 404 and "/upload_progress" in r.url else None
-        )
+        page.on("response", note)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda r: None if r.url.startswith((served, "data:", "blob:")) else strangers.append(r.url))
         page.goto(served)
