@@ -8,7 +8,7 @@ from clothseg.app.messages import localized
 from clothseg.batch.to_zip import Progress
 from clothseg.labels import ATR, LabelSet
 from clothseg.models.loading import STATED
-from clothseg.outputs.comparison import Comparison
+from clothseg.outputs.comparison import ClassAgreement, Comparison
 
 
 _MOST_PROBLEMS = 20
@@ -199,16 +199,23 @@ def model_name(model: str, revision: str | None) -> str:
 
 
 def agreement(comparison: Comparison, first: str, second: str) -> str:
-    """Return a table of the agreement of two label maps, overall and for each class.
+    """Return a table of the agreement of two label maps, overall and for each class, with the numbers and colours that
+    the classes have in the pictures: one for both maps, or each map's own where their classes differ.
 
     Args:
         comparison: of both label maps.
         first: name of the first result, as HTML.
         second: name of the second result, as HTML.
     """
+    same = comparison.labels[0] == comparison.labels[1]
+
+    def swatches(row: ClassAgreement, side: int) -> str:
+        return "".join(swatch(name, comparison.labels[side]) for name in row.parts[side])
+
     rows = "".join(
-        f'<tr><th scope="row">{swatch(row.name, comparison.labels)}{class_name(row.name)}</th>'
-        f"<td>{_share(row.first)}</td><td>{_share(row.second)}</td>"
+        f'<tr><th scope="row">{swatches(row, 0) if same else ""}{class_name(row.name)}</th>'
+        f"<td>{'' if same else swatches(row, 0)}{_share(row.first)}</td>"
+        f"<td>{'' if same else swatches(row, 1)}{_share(row.second)}</td>"
         f'<td><span class="bar"><b style="width:{100 * row.overlap:.0f}%"></b></span>'
         f"{percent(row.overlap, 1)}</td></tr>"
         for row in comparison.classes

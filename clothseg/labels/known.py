@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clothseg.labels.label_set import Color, LabelSet, names_of
-from clothseg.labels.roles import role_of, side_of, words_of
+from clothseg.labels.roles import WHOLES, role_of, side_of, words_of
 
 
 # Light/dark steps tell a pair's sides apart (left darker); neighbours on the body differ in
@@ -42,7 +42,10 @@ def _like_atr(names: tuple[str, ...]) -> tuple[Color | None, ...]:
     for name, color in list(_ATR.items())[1:]:
         for side in {side_of(name), None}:
             colors.setdefault((role_of(name), side), color)
-    return ((0, 0, 0), *(colors.pop((role_of(name), side_of(name)), None) for name in names[1:]))
+    roles = [role_of(name) for name in names]
+    roles = [WHOLES[role][0] if role in WHOLES and not {*WHOLES[role]} & {*roles} else role for role in roles]
+    sides = map(side_of, names)
+    return ((0, 0, 0), *(colors.pop(each, None) for each in list(zip(roles, sides, strict=True))[1:]))
 
 
 def _known(title: str, *names: str) -> LabelSet:

@@ -27,7 +27,7 @@ ALL_GARMENTS, BODY = "All garments", "Body"
 
 _GROUPS = {
     "Upper": ("upper", "dress", "scarf"),
-    "Lower": ("skirt", "pants", "dress", "belt"),
+    "Lower": ("skirt", "pants", "lower", "dress", "belt"),
     "Shoes and accessories": ("hat", "glasses", "belt", "shoe", "sock", "glove", "bag", "scarf", "accessory"),
 }
 """Roles of the groups that label sets have without being told. A dress covers both halves, so it is in both."""

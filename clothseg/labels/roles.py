@@ -4,20 +4,26 @@ import re
 from collections.abc import Sequence
 
 
-BODY_ROLES = ("hair", "face", "torso", "arm", "hand", "leg", "foot")
+BODY_ROLES = ("hair", "face", "torso", "arm", "hand", "leg", "foot", "skin")
 
 GARMENT_ROLES = (
-    *("hat", "glasses", "scarf", "upper", "dress", "skirt", "pants", "belt", "sock", "shoe", "glove", "bag"),
+    *("hat", "glasses", "scarf", "upper", "dress", "skirt", "pants", "lower", "belt", "sock", "shoe", "glove", "bag"),
     *("accessory", "detail"),
 )
 
 ROLES = ("background", *BODY_ROLES, *GARMENT_ROLES, "other")
 """Roles of classes. "upper" is any garment of the upper body, "dress" any that covers both halves, "pants" any with
-legs, "detail" a part of a garment such as a sleeve, "torso" skin that is neither face nor limb. "other" is unknown,
-and counts as a garment."""
+legs, "lower" any of the lower body, "detail" a part of a garment such as a sleeve, "torso" skin that is neither face
+nor limb, "skin" that of all parts. "other" is unknown, and counts as a garment."""
 
 PARENTS = {"hand": "arm", "glove": "arm", "sock": "leg", "foot": "shoe"}
 """Role under which a class counts when its label set is compared with one that does not have its role."""
+
+WHOLES = {
+    "lower": ("pants", "skirt"),
+    "skin": ("face", "torso", "arm", "hand", "leg"),
+}
+"""Roles that one class of a label set may hold together -> what they are in label sets that tell them apart."""
 
 SEPARATE = ("accessory", "detail", "other")
 """Roles whose classes have too little in common to be merged."""
@@ -42,14 +48,19 @@ _PATTERNS = {
     "arm": r"arms?|fore ?arms?",
     "foot": r"foot|feet",
     "leg": r"legs?|thighs?",
-    "torso": r"torso|skin|neck|body|chest|belly",
+    "torso": r"torso|neck|body|chest|belly",
+    "skin": r"(?:body )?skin",
     "dress": rf"dress(?:es)?|gowns?|jump ?suits?|rompers?|overalls|one pieces?|(?:full|whole) body(?: (?:{_ALIKE}))?",
     "skirt": r"skirts?",
-    "pants": rf"pants?|trousers|jeans|shorts|leggings?|bottoms?|lower(?: body)?(?: (?:{_ALIKE}))?",
+    "pants": r"pants?|trousers|jeans|shorts|leggings?",
+    "lower": rf"bottoms?|lower(?: body)?(?: (?:{_ALIKE}))?",
     "upper": rf"upper(?: body)?(?: (?:{_ALIKE}))?|tops?|(?:t |sweat ?)?shirts?|tees?|blouses?|sweaters?"
     r"|hoodies?|cardigans?|jackets?|coats?|blazers?|vests?|capes?|suits?|pullovers?|jumpers?|outer ?wear|bras?",
 }
-_COMPILED = {role: re.compile(rf"\b(?:{pattern})\b") for role, pattern in _PATTERNS.items()}
+_COMPILED = {
+    role: re.compile(rf"\b(?:{pattern}){'(?: skin)?' if role in BODY_ROLES else ''}\b")
+    for role, pattern in _PATTERNS.items()
+}
 
 _BACKGROUND = ("background", "bg", "unlabelled", "unlabeled", "everything else", "other", "others", "void", "none")
 """Names of the background in the field's label sets, the surest first."""

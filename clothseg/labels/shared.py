@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels.label_set import BACKGROUND, IGNORE, LabelSet
-from clothseg.labels.roles import PARENTS, SEPARATE, part_of, side_of
+from clothseg.labels.roles import PARENTS, SEPARATE, WHOLES, part_of, side_of
 
 
 class SharedClass(NamedTuple):
@@ -90,13 +90,17 @@ def _by_role(labels: LabelSet, other: set[str]) -> dict[str, list[int]]:
     """Return the ids under each role; a role that the other label set lacks counts as its parent.
 
     A glove or a sock covers an arm or a leg that is a class as well. Feet are shoes where there is no class for shoes.
+    Pants and skirts are "lower" and faces and limbs are "skin" where the other label set does not tell them apart.
     """
     found = defaultdict(list)
     for index, role in enumerate(labels.roles):
+        if index == BACKGROUND:
+            continue
         parent = PARENTS.get(role, role)
         counts = labels.has(parent) != (role == "foot")
-        if index != BACKGROUND:
-            found[parent if role not in other and counts else role].append(index)
+        within = parent if role not in other and counts else role
+        whole = next((name for name, parts in WHOLES.items() if name in other and role in parts), None)
+        found[whole if whole and within not in other else within].append(index)
     return found
 
 

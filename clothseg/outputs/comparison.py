@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.labels import ATR, IGNORE, LabelSet, SharedClasses, shared_classes
+from clothseg.labels import ATR, IGNORE, LabelSet, shared_classes
 
 
 class ClassAgreement(NamedTuple):
@@ -16,12 +16,14 @@ class ClassAgreement(NamedTuple):
         first: share of the photo in the first, 0..1.
         second: share of the photo in the second, 0..1.
         overlap: intersection over union, 0..1.
+        parts: names of the classes in the first and in the second label set that it consists of.
     """
 
     name: str
     first: float
     second: float
     overlap: float
+    parts: tuple[tuple[str, ...], tuple[str, ...]]
 
 
 class Comparison(NamedTuple):
@@ -31,14 +33,14 @@ class Comparison(NamedTuple):
         differs: (H, W) bool, true where the classes differ.
         agreement: share of the photo with the same class, 0..1.
         classes: classes present in either map, in the order of the ids.
-        labels: the classes of both maps; of two label sets, those that they share, under the first one's names.
+        labels: the label sets of both maps.
         left_out: names of classes without a counterpart, of either label set; their pixels do not count.
     """
 
     differs: npt.NDArray[np.bool_]
     agreement: float
     classes: tuple[ClassAgreement, ...]
-    labels: LabelSet = ATR
+    labels: tuple[LabelSet, LabelSet]
     left_out: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
 
@@ -69,16 +71,15 @@ def compare(
         np.bincount(each, minlength=count)[:count] for each in (one[counted], two[counted], one[counted & ~differs])
     ]
     classes = tuple(
-        ClassAgreement(name, ours / first.size, theirs / first.size, both / (ours + theirs - both))
-        for name, ours, theirs, both in zip(shared.names, *(each.tolist() for each in counts), strict=True)
+        ClassAgreement(
+            each.name,
+            ours / first.size,
+            theirs / first.size,
+            both / (ours + theirs - both),
+            (tuple(labels[0].names[i] for i in each.first), tuple(labels[1].names[i] for i in each.second)),
+        )
+        for each, ours, theirs, both in zip(shared.classes, *(each.tolist() for each in counts), strict=True)
         if ours + theirs
     )
     agreement = 1 - np.count_nonzero(differs) / total
-    return Comparison(differs, agreement, classes, _label_set(shared, *labels), shared.left_out)
-
-
-def _label_set(shared: SharedClasses, first: LabelSet, second: LabelSet) -> LabelSet:
-    """Return the shared classes as a label set with the first one's colours."""
-    if first == second:
-        return first
-    return LabelSet.of(shared.names, colors=[first.colors[each.first[0]] for each in shared.classes])
+    return Comparison(differs, agreement, classes, labels, shared.left_out)

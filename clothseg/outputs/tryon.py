@@ -37,12 +37,12 @@ REACH = 1 / 50
 
 MASKED = {
     "upper": ("upper", "dress", "torso", "belt", "arm"),
-    "lower": ("pants", "skirt", "dress", "belt", "sock", "leg"),
-    "overall": ("upper", "dress", "pants", "skirt", "belt", "sock", "torso", "arm", "leg"),
+    "lower": ("pants", "skirt", "lower", "dress", "belt", "sock", "leg"),
+    "overall": ("upper", "dress", "pants", "skirt", "lower", "belt", "sock", "torso", "arm", "leg"),
 }
 """Part -> roles of the classes that a new garment replaces or may cover."""
 
-GARMENTS = ("upper", "dress", "pants", "skirt", "belt", "sock")
+GARMENTS = ("upper", "dress", "pants", "skirt", "lower", "belt", "sock")
 """Roles of classes that are replaced in full; the skin beside them is masked except for hands."""
 
 HAND = 2.0

@@ -22,6 +22,7 @@ from clothseg.models import hub
 from clothseg.models.clothseg_lite import VARIANTS, LiteConfig, LiteForSemanticSegmentation
 from clothseg.models.hub_errors import explain
 from clothseg.models.loading import OURS
+from clothseg.training.classifier import fit_classifier, layer_of_classes, stated_classes
 from clothseg.training.transformers_internals import use_published_names, without_load_report
 
 
@@ -100,7 +101,7 @@ def build_model(
         # Older models have no safetensors. From a pickle, transformers reads only the tensors and runs no code.
         folder = name if Path(name).is_dir() else hub.model_folder(name, revision, None, pickles=True)[0]
         with without_load_report():
-            # The head may have another number of classes; a head that does not fit is replaced by a new one.
+            # With another number of classes, the last layer is replaced by a new one; `fit_classifier` says so.
             model, report = AutoModelForSemanticSegmentation.from_pretrained(
                 folder,
                 ignore_mismatched_sizes=True,
@@ -109,9 +110,11 @@ def build_model(
                 trust_remote_code=False,
                 **named,
             )
-        text = new_parts(model, report, name)
-        if text and os.environ.get("RANK", "0") == "0":
-            sys.stderr.write(f"{text}\n")
+        texts = [new_parts(model, report, name)]
+        if not report["missing_keys"]:
+            texts.append(fit_classifier(model, stated_classes(str(folder)), labels, name))
+        if os.environ.get("RANK", "0") == "0":
+            sys.stderr.writelines(f"{text}\n" for text in texts if text)
         use_published_names(model)
         return model
     except ClothsegError:
@@ -139,7 +142,7 @@ def new_parts(model: PreTrainedModel, report: dict[str, Any], name: str) -> str:
             f"The weights of {name} lack {len(encoder)} of the encoder's tensors ({encoder[0]}, ...): training would "
             "start from random numbers there. Download the model again, or give --from_scratch."
         )
-    other = {key for key, *_ in report["mismatched_keys"]}
+    other = {key for key, *_ in report["mismatched_keys"]} - layer_of_classes(model).keys()
     if missing >= {key for key in model.state_dict() if key.startswith(head)}:
         return f"{name} has no decode head, like all image classification models: a new one is trained."
     new = sorted(missing | other)

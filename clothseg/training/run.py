@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from datasets import concatenate_datasets
 from transformers import PreTrainedModel, SegformerImageProcessorPil, TrainerState, TrainingArguments, set_seed
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
@@ -26,7 +25,6 @@ from clothseg.training.config import TrainArguments
 from clothseg.training.data.copy_paste import CopyPaste
 from clothseg.training.data.dataset import ParsingDataset
 from clothseg.training.data.loading import Splits, load_splits
-from clothseg.training.data.mask_classes import refuse_teacher
 from clothseg.training.data.mask_encoding import shares_text
 from clothseg.training.data.resampling import repeat_factor_indices
 from clothseg.training.data.sources import classes_of
@@ -44,7 +42,7 @@ from clothseg.training.publish.card import write_card
 from clothseg.training.publish.progress_card import write_progress_card
 from clothseg.training.publish.push import TrainingUploads, prepare_push, push, repository
 from clothseg.training.publish.report import write_pictures, write_report
-from clothseg.training.self_training import labellings, taught_rows
+from clothseg.training.self_training import labellings, taught_rows, with_taught_rows
 from clothseg.training.trainer import ClothesTrainer
 
 
@@ -86,9 +84,6 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
     # Cheap checks first: look up the models before decoding every row, which takes minutes.
     classes = classes_of(parsing.dataset_name, parsing.dataset_revision, parsing.layout)
     labels = classes.labels
-    for option in ("unlabelled_name", "flat_lay_name"):
-        if getattr(parsing, option):
-            refuse_teacher(classes, option)
     network = build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch, labels)
     if training.activation_checkpointing and not network.supports_gradient_checkpointing:
         raise ConfigError(
@@ -97,7 +92,7 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
         )
     processor = build_processor(parsing.size)
     teacher = _teacher(parsing, processor, training.device, labels)
-    labels_to_make = labellings(parsing, output, labels) if writes else []
+    labels_to_make = labellings(parsing, output, classes) if writes else []
     with training.main_process_first(local=True, desc="check of the rows"):  # the other processes find it in the cache
         splits = load_splits(
             parsing.dataset_name,
@@ -119,7 +114,7 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
                 labelling.write()
             labels_to_make = []  # frees the teacher's memory for the training
             taught, taught_counts = taught_rows(parsing, output, splits)
-        rows, counts = concatenate_datasets([rows, taught]), np.concatenate([counts, taught_counts])
+        rows, counts = with_taught_rows(rows, taught), np.concatenate([counts, taught_counts])
     rows = rows.select(repeat_factor_indices(counts, parsing.rare_sampling, training.seed))
     if parsing.evaluates_by_default:
         evaluate_each_short_epoch(training, len(rows))

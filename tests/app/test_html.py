@@ -1,11 +1,13 @@
 """The page's own HTML."""
 
+import numpy as np
 import pytest
 
 from clothseg.app import html
 from clothseg.app.i18n import LANGUAGES, deferred, resolve, use_language
 from clothseg.batch.to_zip import Progress
-from clothseg.labels import ATR, hex_color
+from clothseg.labels import ATR, FASHN, hex_color
+from clothseg.outputs.comparison import compare
 from clothseg.outputs.notes import NOBODY, TURNED
 
 
@@ -13,6 +15,16 @@ def test_swatches_have_the_classs_number_and_colour() -> None:
     assert (
         html.swatch("Dress", ATR) == f'<i class="swatch" style="background:{hex_color("Dress")};color:#ffffff">7</i>'
     )
+
+
+def test_compared_classes_have_the_numbers_of_the_pictures() -> None:
+    hat, other = np.full((4, 4), 1, np.uint8), np.full((4, 4), FASHN.label2id["hat"], np.uint8)
+    other[0] = FASHN.label2id["arms"]
+    same = html.agreement(compare(hat, hat, (ATR, ATR)), "A", "B")
+    assert same.count('class="swatch"') == 1 and f'scope="row">{html.swatch("Hat", ATR)}Hat' in same
+    table = html.agreement(compare(hat, other, (ATR, FASHN)), "A", "B")
+    assert f"<td>{html.swatch('Hat', ATR)}" in table and f"<td>{html.swatch('hat', FASHN)}" in table
+    assert html.swatch("Left-arm", ATR) + html.swatch("Right-arm", ATR) in table
 
 
 def test_messages_cannot_carry_markup() -> None:

@@ -4,7 +4,7 @@ from itertools import permutations
 
 import numpy as np
 
-from clothseg.labels import ATR, FASHIONPEDIA, FASHN, IGNORE, KNOWN, LIP, LabelSet
+from clothseg.labels import ATR, FASHIONPEDIA, FASHN, IGNORE, KNOWN, LIP, LabelSet, label_set_of
 from clothseg.labels.shared import shared_classes
 
 
@@ -54,6 +54,20 @@ def test_lip_to_atr_keeps_sides() -> None:
     assert found["Dress"] == (["Dress", "Jumpsuits"], ["Dress"])
     assert shared_classes(LIP, ATR).left_out == (("Glove", "Socks"), ("Belt", "Bag"))
     assert matches(ATR, LIP)["Upper-clothes"] == (["Upper-clothes"], ["Upper-clothes", "Coat"])
+
+
+def test_one_class_for_all_skin_or_for_the_lower_body_has_its_parts() -> None:
+    five = label_set_of(dict(enumerate(["background", "top", "bottom", "dress", "shoes", "skin"])))
+    found = matches(five, ATR)
+    assert found["bottom"] == (["bottom"], ["Skirt", "Pants"])
+    assert found["skin"] == (["skin"], ["Face", "Left-leg", "Right-leg", "Left-arm", "Right-arm"])
+    assert found["shoes"] == (["shoes"], ["Left-shoe", "Right-shoe"])
+    assert matches(five, FASHN)["skin"] == (["skin"], ["face", "arms", "hands", "legs", "torso"])
+    assert "Socks" in shared_classes(five, LIP).left_out[1]
+    with_parts = LabelSet.of(["background", "skirt", "bottoms", "face", "skin"])
+    assert matches(with_parts, ATR)["bottoms"] == (["bottoms"], ["Pants"])
+    assert matches(with_parts, ATR)["skin"][1] == ["Left-leg", "Right-leg", "Left-arm", "Right-arm"]
+    assert five.palette[2].tolist() == list(ATR.palette[6]) and five.groups["Lower"] == ("bottom", "dress")
 
 
 def test_unknown_and_unlike_classes_match_by_name_only() -> None:

@@ -15,9 +15,9 @@ def test_agreement_is_counted_by_class() -> None:
     assert found.differs.tolist() == [[False, False, False, True], [False, False, False, True]]
     assert found.agreement == 6 / 8
     assert [tuple(row) for row in found.classes] == [
-        ("Background", 4 / 8, 5 / 8, 4 / 5),
-        ("Hat", 3 / 8, 3 / 8, 2 / 4),
-        ("Bag", 1 / 8, 0, 0),
+        ("Background", 4 / 8, 5 / 8, 4 / 5, (("Background",), ("Background",))),
+        ("Hat", 3 / 8, 3 / 8, 2 / 4, (("Hat",), ("Hat",))),
+        ("Bag", 1 / 8, 0, 0, (("Bag",), ("Bag",))),
     ]
 
 

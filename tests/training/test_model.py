@@ -1,6 +1,7 @@
 """Which network a name stands for."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,8 +11,10 @@ from small_trainer import make_trainer
 from transformers import SegformerForSemanticSegmentation
 
 from clothseg.errors import ClothsegError, ModelError
-from clothseg.labels import ID2LABEL
+from clothseg.labels import ATR, ID2LABEL, LabelSet
 from clothseg.models.clothseg_lite import LiteForSemanticSegmentation
+from clothseg.models.loading import EMBEDDED
+from clothseg.training.classifier import fit_classifier, layer_of_classes
 from clothseg.training.model import build_model, build_processor, imagenet_weights, mit_config
 
 
@@ -53,6 +56,43 @@ def test_a_folder_is_loaded_and_a_head_of_other_size_made_anew(tiny_model: Path,
     assert torch.equal(model.decode_head.linear_fuse.weight, base.decode_head.linear_fuse.weight)
     scratch = build_model(str(tiny_model), from_scratch=True)
     assert not torch.equal(scratch.decode_head.linear_fuse.weight, base.decode_head.linear_fuse.weight)
+
+
+def classifier(model: Any) -> list[torch.Tensor]:
+    return [model.decode_head.classifier.weight.detach(), model.decode_head.classifier.bias.detach()]
+
+
+def test_the_last_layer_follows_the_names_of_the_classes(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = SegformerForSemanticSegmentation.from_pretrained(tiny_model)
+    base.decode_head.classifier.bias.data = torch.arange(18.0)
+    spelled = [name.lower().replace("-", "_") for name in ATR.names]
+    assert fit_classifier(base, spelled, ATR, "base") == "" and classifier(base)[1].tolist() == list(range(18))
+
+    stated = [*ATR.names[5:], "bg", *ATR.names[1:5]]
+    before = [each.clone() for each in classifier(base)]
+    text = fit_classifier(base, stated, ATR, "base")
+    assert text == "base has the same classes in another order: the outputs of its last layer were put in order."
+    for old, new in zip(before, classifier(base), strict=True):
+        assert torch.equal(new, old[[13, 14, 15, 16, 17, *range(13)]])
+
+    old = SegformerForSemanticSegmentation.from_pretrained(tiny_model).state_dict()
+    own = LabelSet.of(["background", *(f"garment {number}" for number in range(17))])
+    capsys.readouterr()
+    model = build_model(str(tiny_model), labels=own)
+    said = f"{tiny_model} has other classes (Background, Hat, Hair, Sunglasses, ...): its last layer starts from"
+    assert capsys.readouterr().err.count(f"{said} random numbers.\n") == 1
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, old[name])}
+    assert changed == {"decode_head.classifier.weight", "decode_head.classifier.bias"}
+    assert model.config.id2label == own.id2label
+
+    fewer = build_model(str(tiny_model), labels=LabelSet.of(["background", "top"]))
+    assert fewer.decode_head.classifier.out_channels == 2
+    assert layer_of_classes(build_model(str(EMBEDDED))) == {
+        "decode_head.classifier.weight": 0,
+        "decode_head.classifier.bias": 0,
+    }
+    said = capsys.readouterr().err
+    assert said.count("its last layer starts from random numbers") == 1 and "required sizes" not in said
 
 
 @pytest.mark.parametrize("name", ["no such/model name", "user/unknown", "nowhere"])

@@ -20,6 +20,10 @@ from clothseg.training.data.network_input import encode
 from clothseg.training.data.repair import repair
 
 
+CLASS_IDS = "class_ids"
+"""Column of rows whose masks hold class ids, even if those of other rows are mapped by a label map."""
+
+
 def decode_quickly(
     row: dict[str, Any], classes: MaskClasses = ATR_MASKS
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
@@ -79,7 +83,7 @@ class ParsingDataset(torch.utils.data.Dataset):
         """Serve `rows` (undecoded, as `load_splits` gives them) augmented by `augment`.
 
         Args:
-            rows: with `id`, `image` and `mask`.
+            rows: with `id`, `image` and `mask`, and optionally `CLASS_IDS`.
             processor: gives the network's input size.
             kind: kind of augmentation.
             seed: seed of the augmentation.
@@ -114,7 +118,8 @@ class ParsingDataset(torch.utils.data.Dataset):
     def _encoded(self, index: int) -> dict[str, torch.Tensor]:
         if torch.utils.data.get_worker_info() is not None:
             cv2.setNumThreads(0)  # the loader's processes share the cores already
-        photo, mask = decode_quickly(self.rows[index], self.classes)
+        row = self.rows[index]
+        photo, mask = decode_quickly(row, self.classes.plain if row.get(CLASS_IDS) else self.classes)
         if self.repair_masks:
             mask = repair(mask, photo).mask
         number = int(np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1)[0])

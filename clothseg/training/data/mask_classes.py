@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from clothseg.errors import ConfigError, DataError
+from clothseg.errors import ConfigError
 from clothseg.labels import ATR, IGNORE, KNOWN, LabelSet, channel_order, label_set_of, names_of, read_labels
 from clothseg.labels.roles import words_of
 
@@ -32,10 +32,12 @@ class MaskClasses:
         labels: the classes that a model learns.
         table: (65536,) int16 from a stored id to a class id, 255 for not annotated, or `WRONG`; None if the stored ids
             are the class ids.
+        stored: names of the stored ids, if a label map gives them new ones.
     """
 
     labels: LabelSet
     table: npt.NDArray[np.int16] | None = None
+    stored: Mapping[int, str] = field(default_factory=dict)
 
     def decode(self, stored: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
         """Return the class ids (uint8) of stored ids of any shape, and the sorted stored ids that mean nothing."""
@@ -48,6 +50,19 @@ class MaskClasses:
         ids = self.table[places]
         wrong = (ids == WRONG) | (places != stored)
         return ids.astype(np.uint8), np.unique(stored[wrong])
+
+    @property
+    def plain(self) -> "MaskClasses":
+        """Return the same classes for masks of class ids, such as a teacher's."""
+        return MaskClasses(self.labels)
+
+    @property
+    def old_names(self) -> dict[str, int]:
+        """Return the class id, or 255, of each name that a label map replaces."""
+        if self.table is None:
+            return {}
+        ids = {name: int(self.table[index]) for index, name in self.stored.items()}
+        return {name: index for name, index in ids.items() if index != WRONG}
 
     @property
     def known(self) -> str:
@@ -95,8 +110,8 @@ def mask_classes(
         labels: title or file of a label set, for `read_label_set`: without a label map the classes of the stored ids,
             with one those of the new ids.
         label_map: JSON file, an object from stored ids, or names of the data set's classes, to new ids, new names, or
-            "ignore". New names without `labels` become classes in the order of the file, the background first; new
-            ids without `labels` are ATR's if the data set states nothing.
+            "ignore". If the data set states nothing, names are ATR's. New names without `labels` become classes in the
+            order of the file, the background first; new ids without `labels` are ATR's if the data set states nothing.
 
     Raises:
         ConfigError: a file cannot be read, or does not fit the classes.
@@ -108,6 +123,8 @@ def mask_classes(
         return MaskClasses(stated) if isinstance(stated, LabelSet) else _in_order(stated)
     content = _read_map(label_map)
     old = stated.id2label if isinstance(stated, LabelSet) else stated
+    if old is None and not all(key.isdigit() for key in content):
+        old = ATR.id2label
     new = given or (ATR if old is None and _has_ids(content) else _named_in(content, label_map))
     table = np.full(LARGEST_ID + 1, WRONG, np.int16)
     table[IGNORE] = IGNORE
@@ -115,7 +132,7 @@ def mask_classes(
         table[_old_id(key, old, label_map)] = _new_id(value, new, label_map)
     if not (set(np.unique(table).tolist()) - {WRONG, IGNORE}):
         raise ConfigError(f"--label_map {label_map} maps no id to a class.")
-    return MaskClasses(new, table)
+    return MaskClasses(new, table, {int(index): str(name) for index, name in (old or {}).items()})
 
 
 def _in_order(id2label: Mapping[Any, str]) -> MaskClasses:
@@ -207,16 +224,3 @@ def check_teacher(labels: LabelSet, theirs: LabelSet, name: str) -> None:
             else f"class {place} is {theirs.names[place]!r} there and {labels.names[place]!r} here"
         )
         raise ConfigError(f"The teacher {name} has other classes: {differ}. Use a teacher with the same classes.")
-
-
-def refuse_teacher(classes: MaskClasses, option: str) -> None:
-    """Reject photos labelled by a teacher beside masks that need a table.
-
-    Raises:
-        DataError: says what to do.
-    """
-    if classes.table is not None:
-        raise DataError(
-            f"--{option} needs masks that hold the class ids themselves, with the background as 0: convert the data "
-            "set first with `python -m clothseg convert --label_map`."
-        )

@@ -28,7 +28,7 @@ from clothseg.postprocess.upsample import sure_pixels
 from clothseg.segmenter import Segmenter
 from clothseg.training.bars import progress_bar
 from clothseg.training.data.decoding import decode_photo
-from clothseg.training.data.mask_classes import check_teacher
+from clothseg.training.data.mask_classes import ATR_MASKS, MaskClasses, check_teacher
 from clothseg.training.data.sources import load_unlabelled, read_ids
 
 
@@ -141,7 +141,7 @@ class Labelling:
         min_probability: float,
         scales: tuple[float, ...],
         exclude_file: str | None = None,
-        labels: LabelSet = ATR,
+        classes: MaskClasses = ATR_MASKS,
     ) -> None:
         """Look up photos and teacher; `write` labels them.
 
@@ -155,6 +155,7 @@ class Labelling:
             min_probability: as for `label_rows`.
             scales: as for `label_rows`.
             exclude_file: text file with ids of rows to leave out.
+            classes: the classes to learn.
 
         Raises:
             DataError: the photos cannot be read, or flat-lay photos have no tags.
@@ -175,12 +176,12 @@ class Labelling:
             "scales": list(scales),
             "excluded": sorted(excluded),
         }
-        self.rows = load_unlabelled(name, excluded, option, labels)
+        self.rows = load_unlabelled(name, excluded, option, classes)
         if not worn and not ("classes" in self.rows.column_names and all(self.rows["classes"])):
             raise DataError(f"{name}: --{option} needs a column classes with the garments in each photo.")
         self.segmenter = None if self._is_written() else Segmenter.from_pretrained(teacher, revision=revision)
         if self.segmenter is not None:
-            check_teacher(labels, self.segmenter.labels, teacher)
+            check_teacher(classes.labels, self.segmenter.labels, teacher)
 
     def write(self) -> None:
         """Label the photos, unless the file already contains these labels.

@@ -14,11 +14,11 @@ from huggingface_hub import HfApi, snapshot_download
 
 from clothseg.errors import DataError, HubError
 from clothseg.images.dataset_folder import LAYOUTS, read_split, split_names, split_names_on_disk
-from clothseg.labels import ATR, BACKGROUND, LABELS_FILE, LabelSet, read_labels
-from clothseg.labels.roles import part_of
+from clothseg.labels import BACKGROUND, IGNORE, LABELS_FILE, LabelSet, read_labels
+from clothseg.labels.roles import find_pairs, part_of
 from clothseg.models.hub_errors import explain
 from clothseg.training.data.image_folders import image_folders, pattern_of_folders
-from clothseg.training.data.mask_classes import MaskClasses, mask_classes
+from clothseg.training.data.mask_classes import ATR_MASKS, MaskClasses, mask_classes
 
 
 logger = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ def _opened(name: str, revision: str | None, layout: Layout) -> _Opened:
 
 
 def load_unlabelled(
-    name: str, excluded: Collection[str] = (), option: str = "unlabelled_name", labels: LabelSet = ATR
+    name: str, excluded: Collection[str] = (), option: str = "unlabelled_name", classes: MaskClasses = ATR_MASKS
 ) -> Dataset:
     """Load photos without masks from all rows of a parquet file or a Hub data set, undecoded, with `id` and `image`.
 
@@ -151,7 +151,7 @@ def load_unlabelled(
         name: file or Hub id.
         excluded: ids of rows to leave out.
         option: the option that gave the name, for messages.
-        labels: the classes that tags may name.
+        classes: the classes that tags may name.
 
     Returns:
         The rows; with a list of class ids `classes` if the data has such a column of ids or names.
@@ -180,20 +180,22 @@ def load_unlabelled(
     if "classes" not in rows.column_names:
         return rows.select_columns(["id", "image"])
     tags = [
-        tag_ids(row_tags, f"{name}, row {row_id}", labels)
+        tag_ids(row_tags, f"{name}, row {row_id}", classes)
         for row_id, row_tags in zip(rows["id"], rows["classes"], strict=True)
     ]
     rows = rows.select_columns(["id", "image"])
     return rows.add_column("classes", tags, feature=List(Value("uint8")))
 
 
-def tag_ids(tags: object, place: str, labels: LabelSet = ATR) -> list[int]:
+def tag_ids(tags: object, place: str, classes: MaskClasses = ATR_MASKS) -> list[int]:
     """Return the class ids of a photo's tags: ids, or names in any case; `shoes`, `legs` and `arms` mean both sides.
+
+    Names that a label map replaces mean the new classes, or nothing if it ignores them.
 
     Args:
         tags: a list of them, or None if the photo has none.
         place: where they are in the data, for messages.
-        labels: the classes.
+        classes: the classes.
 
     Raises:
         DataError: a tag is not a class; the message names it.
@@ -203,10 +205,10 @@ def tag_ids(tags: object, place: str, labels: LabelSet = ATR) -> list[int]:
     if not isinstance(tags, list):
         raise DataError(f"{place}: classes must be a list of class ids or names, not {str(tags)[:50]!r}.")
     found: set[int] = set()
-    known = _tags(labels)
+    labels, known = classes.labels, _tags(classes)
     for tag in tags:
-        ids = known.get(tag.strip().casefold(), ()) if isinstance(tag, str) else (tag,)
-        if not ids or not all(isinstance(index, int) and 0 <= index < len(labels) for index in ids):
+        ids = known.get(tag.strip().casefold()) if isinstance(tag, str) else (tag,)
+        if ids is None or not all(isinstance(index, int) and 0 <= index < len(labels) for index in ids):
             raise DataError(
                 f"{place}: {str(tag)[:50]!r} in classes is not a class; give ids 0 to {len(labels) - 1} or names: "
                 f"{', '.join(labels.names)}{_both_sides(labels)}."
@@ -215,9 +217,15 @@ def tag_ids(tags: object, place: str, labels: LabelSet = ATR) -> list[int]:
     return sorted(found - {BACKGROUND})
 
 
-def _tags(labels: LabelSet) -> dict[str, tuple[int, ...]]:
+def _tags(classes: MaskClasses) -> dict[str, tuple[int, ...]]:
+    old = {name: (index,) if index != IGNORE else () for name, index in classes.old_names.items()}
+    names = list(old)
+    replaced = {name.casefold(): ids for name, ids in old.items()}
+    for left, right in find_pairs(names):
+        replaced.setdefault(f"{part_of(names[left])}s", (*old[names[left]], *old[names[right]]))
+    labels = classes.labels
     tags: dict[str, tuple[int, ...]] = {name.casefold(): (index,) for index, name in enumerate(labels.names)}
-    return tags | {f"{part_of(labels.names[left])}s": (left, right) for left, right in labels.pairs}
+    return replaced | tags | {f"{part_of(labels.names[left])}s": (left, right) for left, right in labels.pairs}
 
 
 def _both_sides(labels: LabelSet) -> str:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from clothseg.errors import ConfigError
 from clothseg.labels import BACKGROUND, IGNORE, LabelSet, SharedClasses, shared_classes
+from clothseg.labels.roles import words_of
 
 
 Table = npt.NDArray[np.uint8]
@@ -20,11 +21,13 @@ class ModelMapping(NamedTuple):
         labels: the shared classes.
         truth: (256,) from a class of the data to a shared one; 255 for classes that are not scored.
         prediction: (256,) from a class of the model to a shared one; the background for classes without counterpart.
+        lines: the mapping in words, where classes differ in more than the spelling.
     """
 
     labels: LabelSet
     truth: Table
     prediction: Table
+    lines: tuple[str, ...] = ()
 
 
 class ClassMapping(NamedTuple):
@@ -32,11 +35,17 @@ class ClassMapping(NamedTuple):
 
     Attributes:
         models: the mapping of each model.
-        lines: the mapping in words.
+        unscored: names of the classes of the data that are not scored.
     """
 
     models: tuple[ModelMapping, ...]
-    lines: tuple[str, ...]
+    unscored: tuple[str, ...]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Return the mapping of all models in words, each line once."""
+        unscored = (f"not scored: {', '.join(self.unscored)}",) if self.unscored else ()
+        return (*dict.fromkeys(line for model in self.models for line in model.lines), *unscored)
 
 
 def map_classes(data: LabelSet, models: Sequence[LabelSet]) -> ClassMapping:
@@ -61,19 +70,16 @@ def map_classes(data: LabelSet, models: Sequence[LabelSet]) -> ClassMapping:
         )
     truth = np.full(256, IGNORE, np.uint8)
     truth[: len(data)] = np.where(scored, part_of, IGNORE)
-    mappings, lines = [], []
+    mappings = []
     for each, model in zip(found, models, strict=True):
         prediction = np.full(256, BACKGROUND, np.uint8)
         for shared in each.classes:
             parts = {int(part_of[index]) for index in shared.first if scored[index]}
             if parts:
                 prediction[list(shared.second)] = parts.pop()
-        mappings.append(ModelMapping(labels, truth, prediction))
-        lines += _lines(labels, truth, data, prediction, model, each)
-    unscored = [data.names[index] for index in np.flatnonzero(~scored)]
-    if unscored:
-        lines.append(f"not scored: {', '.join(unscored)}")
-    return ClassMapping(tuple(mappings), tuple(dict.fromkeys(lines)))
+        lines = _lines(labels, truth, data, prediction, model, each)
+        mappings.append(ModelMapping(labels, truth, prediction, tuple(lines)))
+    return ClassMapping(tuple(mappings), tuple(data.names[index] for index in np.flatnonzero(~scored)))
 
 
 def _components(groups: Sequence[npt.NDArray[np.uint8]], scored: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
@@ -112,7 +118,7 @@ def _lines(
     for part, name in enumerate(labels.names):
         ours = [each for index, each in enumerate(data.names) if truth[index] == part]
         theirs = [each for index, each in enumerate(model.names) if prediction[index] == part and index in used]
-        if ours != theirs:
+        if [words_of(each) for each in ours] != [words_of(each) for each in theirs]:
             lines.append(f"{name}: {' + '.join(ours)} = {' + '.join(theirs)}")
     extra = [name for index, name in enumerate(model.names) if index not in used]
     if extra:

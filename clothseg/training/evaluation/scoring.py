@@ -86,7 +86,8 @@ def score(
         raise ConfigError("Models are scored at the photos' own size, without the option max_side.")
     count = len(rows)
     if mapping is None:
-        mapping = ModelMapping(classes.labels, *[np.arange(256, dtype=np.uint8)] * 2)
+        same = np.arange(256, dtype=np.uint8)
+        mapping = ModelMapping(classes.labels, same, same)
     labels, to_shared = mapping.labels, mapping.prediction
     size = len(labels)
     own_size, plain, network_size = (np.zeros((count, size, size), np.int64) for _ in range(3))

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clothseg.errors import ConfigError, DataError
+from clothseg.errors import ConfigError
 from clothseg.labels import ATR, CIHP, FASHN, LIP, LabelSet
-from clothseg.training.data.mask_classes import ATR_MASKS, WRONG, check_teacher, mask_classes, refuse_teacher
+from clothseg.training.data.mask_classes import ATR_MASKS, WRONG, check_teacher, mask_classes
 
 
 def ids(*values: Any) -> np.ndarray:
@@ -119,11 +119,13 @@ def test_unreadable_label_maps_are_explained(tmp_path: Path) -> None:
         mask_classes(None, None, str(tmp_path / "bad.json"))
 
 
-def test_a_teacher_needs_masks_of_class_ids(tmp_path: Path) -> None:
-    refuse_teacher(ATR_MASKS, "unlabelled_name")
-    mapped = mask_classes(None, "ATR", write(tmp_path / "map.json", {"1": 1}))
-    with pytest.raises(DataError, match="--unlabelled_name needs masks that hold the class ids"):
-        refuse_teacher(mapped, "unlabelled_name")
+def test_names_of_a_data_set_that_states_none_are_atrs(tmp_path: Path) -> None:
+    classes = mask_classes(
+        None, None, write(tmp_path / "map.json", {"Background": "bg", "Hat": "hat", "Bag": "ignore"})
+    )
+    assert classes.labels.names == ("bg", "hat") and classes.old_names == {"Background": 0, "Hat": 1, "Bag": 255}
+    assert classes.decode(np.array([0, 1, 16]))[0].tolist() == [0, 1, 255]
+    assert classes.plain.decode(np.array([0, 1, 255]))[1].size == 0
 
 
 def test_a_teacher_has_the_same_classes() -> None:
