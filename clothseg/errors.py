@@ -10,6 +10,7 @@ EXTRAS = {
     "video": "-r requirements-video.txt",
     "onnx": "onnx onnxruntime",
     "psd": "psd-tools",
+    "ray": "ray",
 }
 """The package's extras, and what to pass to pip instead in a clone that is not installed."""
 

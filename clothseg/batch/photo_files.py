@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from threading import Event
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from clothseg.batch.ray_pool import RayPool
 from clothseg.batch.worker_pool import WorkerPool
 from clothseg.errors import ClothsegError, ConfigError
 from clothseg.images.file_names import escaped, system_path
@@ -140,7 +141,10 @@ class Outcome(NamedTuple):
 
 
 def outcomes(
-    segmenter: "Segmenter | WorkerPool", sources: Iterable[Source], wanted: OutputSpec, options: dict[str, Any]
+    segmenter: "Segmenter | WorkerPool | RayPool",
+    sources: Iterable[Source],
+    wanted: OutputSpec,
+    options: dict[str, Any],
 ) -> Generator[Outcome]:
     """Segment photos and make their files, in order; a photo's error becomes part of its outcome.
 
@@ -161,7 +165,7 @@ def outcomes(
     options = asdict(look)
     given_up = Event()
     make: _Make
-    if isinstance(segmenter, WorkerPool):
+    if isinstance(segmenter, WorkerPool | RayPool):
         make, threads = partial(segmenter.run, partial(_made, wanted, options)), segmenter.at_once
     else:
         many = segmenter.with_streams()

@@ -1,9 +1,10 @@
-"""Segment a data set of the Hub or on disk, and push its photos with label maps as masks as another data set.
+"""Segment a data set of the Hub, on disk or in remote storage, and push or write its photos with label maps as masks.
 
-Rows are streamed and written as parquet files to a temporary folder, which is pushed when it is complete. Several
-processes take turns at the rows and share the folder; the first one pushes it.
+Rows are streamed and written as parquet files to a temporary folder, which is pushed or copied when it is complete.
+Several processes take turns at the rows and share the folder; the first one pushes it.
 """
 
+import re
 import shutil
 import sys
 import tempfile
@@ -17,8 +18,18 @@ from typing import TYPE_CHECKING, Any
 from clothseg.batch.distributed import Processes
 from clothseg.batch.parquet import number_files, write_rows
 from clothseg.batch.photo_files import OutputSpec, outcomes
+from clothseg.batch.storage import storage_of, upload
 from clothseg.errors import ConfigError, HubError, UsageError, needs_extra
-from clothseg.images.dataset_folder import LAYOUTS, read_split, split_names, split_names_on_disk
+from clothseg.images.atomic_files import atomic_path
+from clothseg.images.dataset_folder import (
+    LAYOUTS,
+    find_remote_files,
+    read_remote_split,
+    read_split,
+    split_names,
+    split_names_on_disk,
+)
+from clothseg.images.remote import Remote, location
 from clothseg.images.sources import Source
 from clothseg.models.hub import with_retries
 from clothseg.models.hub_errors import explain, explain_write
@@ -27,6 +38,7 @@ from clothseg.models.hub_errors import explain, explain_write
 if TYPE_CHECKING:
     from datasets import IterableDataset
 
+    from clothseg.batch.ray_pool import RayPool
     from clothseg.batch.worker_pool import WorkerPool
     from clothseg.segmenter import Segmenter
 
@@ -47,8 +59,8 @@ Photos of the data set {origin}, with label maps by clothseg, model {model}: a m
 
 def segment_dataset(
     name: str,
-    target: str,
-    load_segmenter: Callable[[], "Segmenter | WorkerPool"],
+    target: str | Path | Remote,
+    load_segmenter: Callable[[], "Segmenter | WorkerPool | RayPool"],
     options: dict[str, Any],
     *,
     split: str | None = None,
@@ -56,14 +68,15 @@ def segment_dataset(
     private: bool = False,
     processes: Processes | None = None,
 ) -> int:
-    """Segment a split of a data set, and push it with columns `image` (its bytes) and `mask` (PNG).
+    """Segment a split of a data set, and push or write it with columns `image` (its bytes) and `mask` (PNG).
 
     The same split of the target is replaced. Memory does not grow with the data set; the temporary folder takes about
     as much space as the split.
 
     Args:
-        name: the data set: a Hub id, or a folder or parquet file in a layout that `dataset_folder` supports.
-        target: the data set to push, created if it does not exist.
+        name: the data set: a Hub id, or a folder or parquet file in a layout that `dataset_folder` supports, local or
+            at an address that fsspec knows.
+        target: the data set to push, created if it does not exist; or the folder to write.
         load_segmenter: returns the model, or a pool of workers; called when the data set is found and the target is
             writable.
         options: as for one photo: `edges`, `zoom`, `people`, `tta`, `rules`.
@@ -89,7 +102,7 @@ def segment_dataset(
         return 0
     try:
         rows, split, commit = _rows(name, split, column)
-        target = _prepared(target, name, private)
+        target = _prepared(target, name, private) if isinstance(target, str) else _checked(target, name)
         segmenter = load_segmenter()
         folder, keep = Path(tempfile.mkdtemp(prefix="clothseg-")), False
     except BaseException as error:
@@ -103,24 +116,30 @@ def segment_dataset(
             count, problems = count + more["count"], problems + more["problems"]
         sys.stderr.writelines(f"{problem}\n" for problem in problems)
         if not count:
-            raise ConfigError(f"None of the photos of {name}, split {split}, could be used; nothing was pushed.")
+            raise ConfigError(f"None of the photos of {name}, split {split}, could be used; nothing was written.")
         keep = True  # it took long to make: should the push fail, it can be pushed later
         number_files(folder, split)
-        shown = name if commit else Path(name).resolve().name
-        _push(folder, {"target": target, "name": shown, "commit": commit, "split": split}, segmenter)
+        place = location(name)
+        shown = name if commit else place.name if isinstance(place, Remote) else place.resolve().name
+        about = {"target": target, "name": shown, "commit": commit, "split": split}
+        if isinstance(target, str):
+            _push(folder, about, segmenter)
+        else:
+            _write(folder, target, about, segmenter)
         keep = False
     except OSError as error:
         raise _full(folder, error) from error
     finally:
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
-    sys.stdout.write(f"{count} of {count + len(problems)} photos segmented and pushed to {target}, split {split}.\n")
+    done = "pushed" if isinstance(target, str) else "written"
+    sys.stdout.write(f"{count} of {count + len(problems)} photos segmented and {done} to {target}, split {split}.\n")
     return 1 if problems else 0
 
 
 def _help(
     name: str,
-    load_segmenter: Callable[[], "Segmenter | WorkerPool"],
+    load_segmenter: Callable[[], "Segmenter | WorkerPool | RayPool"],
     options: dict[str, Any],
     split: str | None,
     column: str,
@@ -157,7 +176,13 @@ def _rows(
     set's commit, None for a folder."""
     from datasets import Image
 
-    rows, split, commit = _on_disk(name, split) if Path(name).exists() else _on_hub(name, split or "train", commit)
+    place = location(name)
+    if isinstance(place, Remote):
+        rows, split, commit = _in_storage(place, split)
+    elif place.exists():
+        rows, split, commit = _on_disk(place, split)
+    else:
+        rows, split, commit = _on_hub(name, split or "train", commit)
     features = rows.features or dict.fromkeys(next(iter(rows)))
     if column not in features:
         raise UsageError(f"{name} has no column {column}, only {', '.join(features)}; choose one with --column.")
@@ -167,15 +192,26 @@ def _rows(
     return rows.rename_column(column, "image") if column != "image" else rows, split, commit
 
 
-def _on_disk(name: str, split: str | None) -> "tuple[IterableDataset, str, None]":
+def _on_disk(path: Path, split: str | None) -> "tuple[IterableDataset, str, None]":
     """Return a split of a folder or parquet file: the named one, the only one, or `train`."""
-    found = split_names_on_disk(Path(name))
+    spelled = _spelled(path, split, split_names_on_disk(path))
+    rows: Any = read_split(path, spelled, streaming=True)
+    return rows, spelled, None
+
+
+def _in_storage(remote: Remote, split: str | None) -> "tuple[IterableDataset, str, None]":
+    """Return a split of a remote folder or parquet file, as `_on_disk`."""
+    files = find_remote_files(remote)
+    spelled = _spelled(remote, split, list(files))
+    return read_remote_split(files[spelled]), spelled, None
+
+
+def _spelled(place: Path | Remote, split: str | None, found: list[str]) -> str:
     spelled = split or (found[0] if len(found) == 1 else "train")
     spelled = spelled if spelled in found else split_names(found).get(spelled, spelled)
     if spelled not in found:
-        raise UsageError(f"{name} has no split {spelled}, only {', '.join(found)}; choose one with --split.")
-    rows: Any = read_split(Path(name), spelled, streaming=True)
-    return rows, spelled, None
+        raise UsageError(f"{place} has no split {spelled}, only {', '.join(found)}; choose one with --split.")
+    return spelled
 
 
 def _on_hub(name: str, split: str, commit: str | None) -> "tuple[IterableDataset, str, str | None]":
@@ -211,6 +247,20 @@ def _prepared(target: str, name: str, private: bool) -> str:
     return full
 
 
+def _checked(target: Path | Remote, name: str) -> Path | Remote:
+    """Check that a folder to write is not the data set itself, and create it."""
+    place = location(name)
+    if isinstance(target, Remote):
+        storage_of(target).prepare(())
+        same = target.contains(place)
+    else:
+        target.mkdir(parents=True, exist_ok=True)
+        same = isinstance(place, Path) and place.exists() and place.resolve().is_relative_to(target.resolve())
+    if same:
+        raise UsageError(f"--out {target} contains the data set itself, whose files would be replaced.")
+    return target
+
+
 def _read(rows: "IterableDataset", name: str, processes: Processes) -> Iterator[Source]:
     """Yield the photos of this process as they arrive; processes take turns."""
     try:
@@ -221,7 +271,10 @@ def _read(rows: "IterableDataset", name: str, processes: Processes) -> Iterator[
 
 
 def _segmented(
-    segmenter: "Segmenter | WorkerPool", photos: Iterator[Source], options: dict[str, Any], quiet: bool = False
+    segmenter: "Segmenter | WorkerPool | RayPool",
+    photos: Iterator[Source],
+    options: dict[str, Any],
+    quiet: bool = False,
 ) -> Iterator[tuple[dict[str, Any] | None, str]]:
     """Yield each row to write, or None and why it is left out."""
     from tqdm.auto import tqdm
@@ -246,40 +299,76 @@ def _content(photo: dict[str, Any]) -> bytes:
     return content or b""
 
 
-def _origin(name: str, split: str, commit: str | None, **_: str) -> str:
+def _origin(name: str, split: str, commit: str | None, **_: Any) -> str:
     """Return the data set's name for a card; for one on disk, the folder's own name."""
     if commit is None:
         return f"{name} (split `{split}`)"
     return f"[{name}](https://huggingface.co/datasets/{name}) (commit `{commit}`, split `{split}`)"
 
 
-def _push(folder: Path, about: dict[str, Any], segmenter: "Segmenter | WorkerPool") -> None:
+def _card(about: dict[str, Any], segmenter: "Segmenter | WorkerPool | RayPool") -> str:
+    return CARD.format(
+        target=about["target"] if isinstance(about["target"], str) else about["target"].name,
+        origin=_origin(**about),
+        model=_model(segmenter),
+        classes=", ".join(f"{number} {label}" for number, label in enumerate(segmenter.labels.names)),
+        license_note=segmenter.license_note,
+    )
+
+
+def _model(segmenter: "Segmenter | WorkerPool | RayPool") -> str:
+    return segmenter.name + (f" at {segmenter.revision}" if segmenter.revision else "")
+
+
+def _write(
+    folder: Path, target: Path | Remote, about: dict[str, Any], segmenter: "Segmenter | WorkerPool | RayPool"
+) -> None:
+    """Copy the finished data set to a folder, and remove other files of that split there."""
+    storage = storage_of(target)
+    files = sorted((folder / "data").iterdir())
+    try:
+        storage.refresh()
+        for file in files:
+            _copy(file, target, f"data/{file.name}")
+        if not storage.exists("README.md"):  # else it is its owner's
+            storage.write({"README.md": _card(about, segmenter).encode()})
+        shard = re.compile(rf"{re.escape(about['split'])}-\d{{5}}-of-\d{{5}}\.parquet")
+        for name in set(storage.names("data")) - {file.name for file in files}:
+            if shard.fullmatch(name):
+                storage.remove(f"data/{name}")
+    except OSError as error:
+        raise ConfigError(
+            f"{target} cannot be written: {error.strerror or error}. The complete data set is in {folder}."
+        ) from error
+
+
+def _copy(file: Path, target: Path | Remote, name: str) -> None:
+    if isinstance(target, Remote):
+        upload(file, target, name)
+        return
+    (target / name).parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(target / name) as building:
+        shutil.copyfile(file, building)
+
+
+def _push(folder: Path, about: dict[str, Any], segmenter: "Segmenter | WorkerPool | RayPool") -> None:
     from huggingface_hub import HfApi
 
     api, target, split = HfApi(), about["target"], about["split"]
-    model = segmenter.name + (f" at {segmenter.revision}" if segmenter.revision else "")
 
-    def upload() -> None:
+    def push() -> None:
         if not api.file_exists(target, "README.md", repo_type="dataset"):  # else it is its owner's
-            classes = ", ".join(f"{number} {label}" for number, label in enumerate(segmenter.labels.names))
-            text = CARD.format(
-                target=target,
-                origin=_origin(**about),
-                model=model,
-                classes=classes,
-                license_note=segmenter.license_note,
-            )
-            (folder / "README.md").write_text(text, encoding="utf-8")
+            (folder / "README.md").write_text(_card(about, segmenter), encoding="utf-8")
         api.upload_folder(
             folder_path=folder,
             repo_id=target,
             repo_type="dataset",
             delete_patterns=f"data/{split}-*.parquet",
-            commit_message=f"Masks of {about['name']}, split {split}, by clothseg, model {model}",
+            commit_message=f"Masks of {about['name']}, split {split}, by clothseg, model {_model(segmenter)}",
         )
 
     try:
-        with_retries(upload, "data set")
+        with_retries(push, "data set")
     except Exception as error:
         raise HubError(
             f"The push failed: {explain_write(error, target)} The complete data set is in {folder}; push it later "

@@ -4,9 +4,9 @@ import csv
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, partial
+from io import StringIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,9 +21,10 @@ from clothseg.batch.photo_files import (
     line,
     write_table,
 )
+from clothseg.batch.storage import Storage, storage_of
 from clothseg.errors import ConfigError
-from clothseg.images.atomic_files import atomic_path, clear_leftovers
-from clothseg.images.file_names import escaped, system_path
+from clothseg.images.file_names import escaped
+from clothseg.images.remote import Remote
 from clothseg.images.sources import Source
 from clothseg.options import MASK_OPTIONS
 
@@ -42,16 +43,21 @@ class OutputFolder:
     """An output folder, and how its files are made.
 
     Attributes:
-        path: the folder.
+        path: the folder, local or remote.
         wanted: what to write of each photo.
         about: JSON-ready: everything besides the photo that a label map depends on, such as the model and its options.
         sort: order of the table, one of `SORTS`; "uncertainty" puts the least certain photos first.
     """
 
-    path: Path
+    path: Path | Remote
     wanted: OutputSpec
     about: dict[str, Any]
     sort: str = "photo"
+
+    @cached_property
+    def storage(self) -> Storage:
+        """The storage of the folder."""
+        return storage_of(self.path)
 
     def prepare(self, rank: int, processes: int) -> None:
         """Create the folders, and remove this process's last table and leftovers of killed processes.
@@ -60,11 +66,9 @@ class OutputFolder:
             ConfigError: the folders cannot be written.
         """
         try:
-            for kind in (*self.wanted.kinds, SUMMARIES):
-                (self.path / kind).mkdir(parents=True, exist_ok=True)
+            self.storage.prepare((*self.wanted.kinds, SUMMARIES))
             if processes > 1:
-                self._part(rank, processes).unlink(missing_ok=True)
-            clear_leftovers(self.path, deep=True)
+                self.storage.remove(_part(rank, processes))
         except OSError as error:
             raise ConfigError(
                 f"--out {self.path} cannot be written: {error.strerror or error}; give another folder."
@@ -75,7 +79,8 @@ class OutputFolder:
         summary = self._summary(source)
         made = summary.get("made", {})
         return all(
-            made.get(kind) == maker and all(self._file(source, each).exists() for each in self._folders(kind, summary))
+            made.get(kind) == maker
+            and all(self.storage.exists(_file(source, each)) for each in self._folders(kind, summary))
             for kind, maker in self._makers(source).items()
         )
 
@@ -98,38 +103,33 @@ class OutputFolder:
         """
         source, makers = outcome.source, self._makers(outcome.source)
         older, stamp = self._summary(source).get("made", {}), list(source.stamp)
-        self._file(source, SUMMARIES).unlink(missing_ok=True)  # from here on, and if we are killed, it is not done
+        self.storage.remove(_file(source, SUMMARIES))  # from here on, and if we are killed, it is not done
         kept = {}
         written = {kind_of(folder) for folder in outcome.files}
         for kind in KINDS:
             if kind not in written and not outcome.error and kind in older and older[kind]["photo"] == stamp:
                 kept[kind] = older[kind]
                 continue
-            for path in self._existing(source, kind) - {self._file(source, folder) for folder in outcome.files}:
-                path.unlink(missing_ok=True)  # it shows another photo, or was made in another way
+            for name in self._existing(source, kind) - {_file(source, folder) for folder in outcome.files}:
+                self.storage.remove(name)  # it shows another photo, or was made in another way
         if outcome.error:
             return
         summary = escaped(json.dumps({**outcome.summary, "made": kept | makers}, ensure_ascii=False))
-        for folder, content in {**outcome.files, SUMMARIES: summary.encode()}.items():
-            path = self._file(source, folder)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_path(path) as file:
-                file.write_bytes(content)
+        files = {**outcome.files, SUMMARIES: summary.encode()}
+        self.storage.write({_file(source, folder): content for folder, content in files.items()})
 
-    def write_table(
-        self, sources: list[Source], problems: dict[PurePosixPath, str], rank: int, processes: int
-    ) -> Path:
+    def write_table(self, sources: list[Source], problems: dict[PurePosixPath, str], rank: int, processes: int) -> str:
         """Write the table of photos that are done or could not be used, and merge it with the tables of other
         processes.
 
         Returns:
-            The table of all photos, or this process's own if others have not written theirs yet.
+            The path of the table of all photos, or this process's own if others have not written theirs yet.
 
         Raises:
             OSError: it cannot be written.
         """
-        table = self.path / TABLE if processes == 1 else self._part(rank, processes)
-        with atomic_path(table) as file, file.open("w", newline="", encoding="utf-8") as stream:
+        table = TABLE if processes == 1 else _part(rank, processes)
+        with self.storage.writing(table) as stream:
             found = ((source, problems.get(source.files, "")) for source in sources)
             lines = (
                 line(source, self._summary(source), error, self.wanted.labels)
@@ -140,9 +140,10 @@ class OutputFolder:
             write_table(stream, by_uncertainty(lines) if self.sort == "uncertainty" else lines, names)
         if processes == 1:
             self._write_merged()
-            return table
-        parts = [self._part(number, processes) for number in range(processes)]
-        return merge(parts, self.path / TABLE, self._write_merged, self.sort) or table
+        else:
+            parts = [_part(number, processes) for number in range(processes)]
+            table = merge(self.storage, parts, self._write_merged, self.sort) or table
+        return f"{self.path}/{table}"
 
     def _write_merged(self) -> None:
         """Write one file of annotations of all photos in the table, for each format that has one."""
@@ -151,22 +152,18 @@ class OutputFolder:
         kinds = [kind for kind in self.wanted.kinds if kind in FORMATS]
         if not kinds:
             return
-        with (self.path / TABLE).open(newline="", encoding="utf-8") as stream:
-            names = [found["files"] for found in csv.DictReader(stream) if not found["error"]]
+        self.storage.refresh()
+        names = [found["files"] for found in _lines(self.storage, TABLE) if not found["error"]]
         for kind in kinds:
             form = FORMATS[kind]
             if form.extra:
-                with atomic_path(self.path / extra_path(kind)) as file:
-                    file.write_text(extra_text(kind, self.wanted.labels), encoding="utf-8")
+                self.storage.write({extra_path(kind): extra_text(kind, self.wanted.labels).encode()})
             if form.merged:
-                paths = [self.path / kind / system_path(f"{name}{form.suffix}") for name in names]
-                paths = [path for path in paths if path.exists()]  # another process's table may name more
-                with atomic_path(self.path / form.merged) as file, file.open("w", encoding="utf-8") as stream:
+                files = [f"{kind}/{name}{form.suffix}" for name in names]
+                files = [file for file in files if self.storage.exists(file)]  # another process's table may name more
+                with self.storage.writing(form.merged) as stream:
                     model = self.about.get("model")
-                    write_merged(kind, stream, partial(_texts, paths), model, self.wanted.labels)
-
-    def _part(self, rank: int, processes: int) -> Path:
-        return self.path / f"results-{rank}-of-{processes}.csv"
+                    write_merged(kind, stream, partial(_texts, self.storage, files), model, self.wanted.labels)
 
     def _makers(self, source: Source) -> dict[str, dict[str, Any]]:
         """Return how each kind of a photo's files is made."""
@@ -207,18 +204,15 @@ class OutputFolder:
         """Return the folders that have a file of a kind, for a photo of that summary."""
         return folders_of(kind, self.wanted, [part["name"] for part in summary.get("classes", ())])
 
-    def _file(self, source: Source, folder: str) -> Path:
-        return self.path / folder / system_path(f"{source.files.as_posix()}{KINDS.get(kind_of(folder), '.json')}")
-
-    def _existing(self, source: Source, kind: str) -> set[Path]:
-        """Return the paths of a photo's files of a kind that may exist."""
+    def _existing(self, source: Source, kind: str) -> set[str]:
+        """Return the names of a photo's files of a kind that may exist."""
         if kind not in ("masks", "tryon", "yolo"):
-            return {self._file(source, kind)}
-        return {self._file(source, f"{kind}/{folder.name}") for folder in (self.path / kind).glob("*/")}
+            return {_file(source, kind)}
+        return {_file(source, f"{kind}/{folder}") for folder in self.storage.folders(kind)}
 
     def _summary(self, source: Source) -> dict[str, Any]:
         try:
-            found = json.loads(self._file(source, SUMMARIES).read_text(encoding="utf-8"))
+            found = json.loads(self.storage.read(_file(source, SUMMARIES)).decode())
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
@@ -238,9 +232,27 @@ def _difference(key: str, before: Any, now: Any) -> str:
     )
 
 
-def _texts(paths: list[Path]) -> Iterator[str]:
-    for path in paths:
-        yield path.read_text(encoding="utf-8")
+def _part(rank: int, processes: int) -> str:
+    """Return the name of the table of one of several processes."""
+    return f"results-{rank}-of-{processes}.csv"
+
+
+def _file(source: Source, folder: str) -> str:
+    """Return the name of a photo's output file in a folder such as "labels" or "masks/Dress"."""
+    return f"{folder}/{source.files.as_posix()}{KINDS.get(kind_of(folder), '.json')}"
+
+
+def _texts(storage: Storage, names: list[str]) -> Iterator[str]:
+    for name in names:
+        yield storage.read(name).decode()
+
+
+def _lines(storage: Storage, table: str) -> "csv.DictReader[str]":
+    try:
+        text = storage.read(table).decode()
+    except FileNotFoundError:
+        text = ""
+    return csv.DictReader(StringIO(text, newline=""))
 
 
 def by_uncertainty(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -248,7 +260,9 @@ def by_uncertainty(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(lines, key=lambda found: -float(found.get("uncertainty") or -1))
 
 
-def merge(parts: list[Path], table: Path, then: Callable[[], None] = lambda: None, sort: str = "photo") -> Path | None:
+def merge(
+    storage: Storage, parts: list[str], then: Callable[[], None] = lambda: None, sort: str = "photo"
+) -> str | None:
     """Merge the tables of several processes, sorted by photo or as `sort` says; return None if some are missing.
 
     Every process calls this after writing its own table, and the last to finish merges all of them. A table of an
@@ -256,30 +270,28 @@ def merge(parts: list[Path], table: Path, then: Callable[[], None] = lambda: Non
     meanwhile. So the table, and what `then` makes from it, are right when the last process has ended, whatever their
     order.
 
+    Args:
+        storage: of the output folder.
+        parts: names of the tables.
+        then: called after each merge.
+        sort: order of the merged table, one of `SORTS`.
+
     Raises:
         OSError: it cannot be written.
     """
-    while (before := _times(parts)) is not None:
+    while None not in (before := [storage.state(part) for part in parts]):
         lines: list[dict[str, Any]] = []
         names: dict[str, None] = {}
         for part in parts:
-            with suppress(FileNotFoundError), part.open(newline="", encoding="utf-8") as stream:
-                reader = csv.DictReader(stream)
-                names |= dict.fromkeys(reader.fieldnames or ())
-                lines += list(reader)
+            reader = _lines(storage, part)
+            names |= dict.fromkeys(reader.fieldnames or ())
+            lines += list(reader)
         lines.sort(key=lambda found: PurePosixPath(found["photo"]))
         if sort == "uncertainty":
             lines = by_uncertainty(lines)
-        with atomic_path(table) as file, file.open("w", newline="", encoding="utf-8") as stream:
+        with storage.writing(TABLE) as stream:
             write_table(stream, lines, list(names))
         then()
-        if _times(parts) == before:
-            return table
+        if [storage.state(part) for part in parts] == before:
+            return TABLE
     return None
-
-
-def _times(parts: list[Path]) -> list[tuple[int, int]] | None:
-    try:
-        return [(status.st_mtime_ns, status.st_ino) for status in map(Path.stat, parts)]
-    except FileNotFoundError:
-        return None

@@ -182,7 +182,7 @@ def work() -> None:
     waiting: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_listen, args=(questions, waiting), daemon=True).start()
     try:
-        segmenter = _load(model, len(cores) or 1)
+        segmenter = load_model(model, len(cores) or 1)
         _answer(answers, True, None)
     except Exception as error:
         _answer(answers, False, error)
@@ -205,7 +205,7 @@ def _raise(error: Exception, *_: Any) -> None:
     raise error
 
 
-def _load(model: dict[str, Any], threads: int) -> "Segmenter":
+def load_model(model: dict[str, Any], threads: int) -> "Segmenter":
     from clothseg.process_settings import tune
 
     tune()
@@ -228,13 +228,13 @@ def _listen(questions: IO[bytes], waiting: "SimpleQueue[bytes]") -> None:
 def _answer(answers: IO[bytes], good: bool, answer: Any) -> None:
     try:
         if not good:
-            answer = _told(answer)
+            answer = picklable(answer)
         _send(answers, pickle.dumps((good, answer), -1))
     except OSError:  # nobody reads it
         os._exit(0)
 
 
-def _told(error: Exception) -> Exception:
+def picklable(error: Exception) -> Exception:
     """Return the error in a picklable form, with a note of its traceback if it is not one of ours."""
     if not isinstance(error, ClothsegError):
         error.add_note("".join(traceback.format_exception(error)).replace("Traceback", "In a worker: traceback", 1))

@@ -1,4 +1,5 @@
-"""Create a Gradio Space with the app on the Hub, or update an existing one."""
+"""Create a Gradio Space with the app on the Hub, or update an existing one; or a static one with the page that runs in
+the browser alone."""
 
 import argparse
 import re
@@ -42,9 +43,21 @@ browser, as an API and as MCP tools. It serves {model}.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
-    parser.add_argument("space", metavar="USER/SPACE", help="name of the Space on the Hub")
+    parser.add_argument("space", metavar="USER/SPACE", nargs="?", help="name of the Space on the Hub")
     parser.add_argument(
-        "--model", metavar="USER/MODEL", help="model to serve (default: the model that comes with clothseg)"
+        "--model",
+        metavar="USER/MODEL",
+        help="model to serve (default: the model that comes with clothseg); with --static also a folder",
+    )
+    parser.add_argument(
+        "--static", action="store_true", help="deploy the page that runs in the browser alone, as a static Space"
+    )
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="with --static: write the page to a folder instead")
+    parser.add_argument(
+        "--runtime",
+        type=Path,
+        metavar="FILE",
+        help="with --static: archive or folder of the npm package onnxruntime-web (default: download it)",
     )
     parser.add_argument(
         "--revision", help="branch, tag or commit of the model; the Space is pinned to its current commit"
@@ -63,6 +76,13 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from huggingface_hub import HfApi, get_token
 
+    if arguments.static:
+        from clothseg.commands import deploy_static
+
+        return deploy_static.run(arguments, ROOT)
+    for option in ("out", "runtime"):
+        if getattr(arguments, option):
+            raise ConfigError(f"--{option} needs --static.")
     _check(arguments)
     files = space_files(ROOT)
     if not arguments.dry_run and not get_token():
@@ -128,19 +148,41 @@ def check_secrets(files: dict[str, Any], token: str | None) -> None:
             raise ConfigError(f"{name} contains a Hub token, which everybody could read in the Space: remove it.")
 
 
-def _check(arguments: argparse.Namespace) -> None:
-    """Check the options before the Hub is asked."""
-    from huggingface_hub import SpaceHardware
+def check_name(name: str) -> None:
+    """Check the name of a repository.
+
+    Raises:
+        ConfigError: it is not valid on the Hub.
+    """
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
-    for name in filter(None, (arguments.space, arguments.model)):
-        try:
-            validate_repo_id(name)
-        except HFValidationError as error:
-            raise ConfigError(f"{name} is not a valid name on the Hub: give it as user/name.") from error
-    if "/" not in arguments.space:
-        raise ConfigError(f"{arguments.space}: give the Space's full name, user/{arguments.space}.")
+    try:
+        validate_repo_id(name)
+    except HFValidationError as error:
+        raise ConfigError(f"{name} is not a valid name on the Hub: give it as user/name.") from error
+
+
+def check_space_name(name: str | None) -> None:
+    """Check the name of a Space.
+
+    Raises:
+        ConfigError: it is missing, not valid, or without its owner.
+    """
+    if not name:
+        raise ConfigError("deploy needs the Space's name, user/name.")
+    check_name(name)
+    if "/" not in name:
+        raise ConfigError(f"{name}: give the Space's full name, user/{name}.")
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Check the options before the Hub is asked."""
+    from huggingface_hub import SpaceHardware
+
+    check_space_name(arguments.space)
+    if arguments.model:
+        check_name(arguments.model)
     if arguments.model and Path(arguments.model).is_dir():
         raise ConfigError(f"--model {arguments.model} is a local folder: push it to the Hub first, with hf upload.")
     if arguments.revision and not arguments.model:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from clothseg import __version__
 from clothseg.batch.photo_files import CHOSEN, KINDS, OutputSpec, outcomes
+from clothseg.batch.ray_pool import RayPool
 from clothseg.batch.to_folder import SORTS, SUMMARIES, OutputFolder
 from clothseg.batch.worker_pool import MANY, MOST_WORKERS, WorkerPool, paying_workers
 from clothseg.commands.common import (
@@ -32,6 +33,7 @@ from clothseg.commands.common import (
     tryon_options,
 )
 from clothseg.errors import ConfigError, UsageError
+from clothseg.images.remote import Remote, location
 from clothseg.images.sources import Source, collected
 from clothseg.options import MASK_OPTIONS, PackshotOptions, TryonOptions, options_of
 from clothseg.outputs.find.reader import read_query
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from clothseg.segmenter import Segmenter
 
 
+EXECUTORS = ("local", "ray")
+
 DEFAULT_WRITE = ["labels", "cutouts"]
 
 HELP = "segment photos, folders and ZIPs of photos, or a data set"
@@ -50,9 +54,11 @@ HELP = "segment photos, folders and ZIPs of photos, or a data set"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
-    parser.add_argument("paths", metavar="PATH", type=Path, nargs="*", help="photo, or folder with photos")
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="*", help="photo, or folder with photos, here or in storage: s3://bucket/photos"
+    )
     parser.add_argument("--zip", action="store_true", help="also segment the photos in given ZIPs")
-    parser.add_argument("--out", type=Path, help="output folder; photos in it are not segmented")
+    parser.add_argument("--out", help="output folder, here or in storage; photos in it are not segmented")
     add_model(parser)
     parser.add_argument(
         "--write",
@@ -88,18 +94,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="number of processes that share the photos, each with its own model; default: auto, the number of "
         f"cores, at most {MOST_WORKERS}, for {MANY} photos or more and a small model on a CPU, else 1",
     )
+    parser.add_argument(
+        "--executor",
+        choices=EXECUTORS,
+        default=EXECUTORS[0],
+        help="where the photos are segmented: local (default), or ray, by the machines of a Ray cluster, in a worker "
+        "for each core or GPU, or in --workers",
+    )
     parser.add_argument("--overwrite", action="store_true", help="also segment photos that are done")
     add_cutout_options(parser)
     add_tryon_options(parser)
     parser.add_argument("--packshot", action="store_true", help="short for --write packshots")
     add_packshot_options(parser)
-    hub = parser.add_argument_group("a data set, instead of PATH and --out")
+    hub = parser.add_argument_group("a data set, instead of PATH")
     hub.add_argument(
-        "--dataset", metavar="USER/NAME", help="data set to segment: a Hub id, or a folder or parquet file"
+        "--dataset",
+        metavar="USER/NAME",
+        help="data set to segment: a Hub id, or a folder or parquet file, here or in storage",
     )
     hub.add_argument("--split", help="split of the data set (default: the only one of a folder, else train)")
     hub.add_argument("--column", help="column of photos (default: image)")
-    hub.add_argument("--push_to_hub", metavar="USER/OUT", help="data set to push, with columns image and mask")
+    hub.add_argument(
+        "--push_to_hub", metavar="USER/OUT", help="data set to push, with columns image and mask, instead of --out"
+    )
     hub.add_argument("--private", action="store_true", help="make the pushed data set private, if it is new")
 
 
@@ -122,6 +139,10 @@ def run(arguments: argparse.Namespace) -> int:
     """
     rank, processes = _processes()
     _check(arguments)
+    if arguments.executor == "ray" and processes > 1:
+        raise UsageError("--executor ray shares the photos by itself: start it once, without accelerate or torchrun.")
+    arguments.paths = [location(path) for path in arguments.paths]
+    arguments.out = location(arguments.out) if arguments.out else None
     labels = labels_of(arguments)
     with as_usage():
         segment_options(arguments).excluded_ids(labels)
@@ -161,10 +182,14 @@ def _workers(text: str) -> int | None:
 @contextmanager
 def _segmenter(
     arguments: argparse.Namespace, loaded: "LoadedModel", photos: int | None, processes: int
-) -> "Iterator[Segmenter | WorkerPool]":
+) -> "Iterator[Segmenter | WorkerPool | RayPool]":
     """Load the model, in the requested number of workers or in as many as pay for the photos; None means many."""
     from clothseg.segmenter import Segmenter
 
+    if arguments.executor == "ray":
+        with RayPool(arguments.workers, arguments.model, revision=loaded.revision or arguments.revision) as cluster:
+            yield cluster
+        return
     workers = arguments.workers or (1 if processes > 1 else paying_workers(loaded, photos))
     options: dict[str, Any] = {"revision": loaded.revision or arguments.revision, "device": _device(processes)}
     if workers == 1:
@@ -230,7 +255,7 @@ def _segment_dataset(arguments: argparse.Namespace, rank: int, processes: int) -
     with ExitStack() as stack:
         status = segment_dataset(
             arguments.dataset,
-            arguments.push_to_hub,
+            arguments.push_to_hub or arguments.out,
             lambda: stack.enter_context(
                 _segmenter(arguments, load(arguments.model, arguments.revision), None, processes)
             ),
@@ -297,10 +322,12 @@ def _device(processes: int) -> str | None:
 def _check(arguments: argparse.Namespace) -> None:
     """Check that the arguments fit together."""
     if arguments.dataset:
-        if arguments.paths or arguments.out:
-            raise UsageError("--dataset segments a data set and pushes another one: leave out PATH and --out.")
-        if not arguments.push_to_hub:
-            raise UsageError("--dataset needs --push_to_hub USER/OUT, the data set to push.")
+        if arguments.paths:
+            raise UsageError("--dataset segments a data set, not photos: leave out PATH.")
+        if bool(arguments.push_to_hub) == bool(arguments.out):
+            raise UsageError(
+                "--dataset needs --push_to_hub USER/OUT, the data set to push, or --out, the folder to write."
+            )
         if arguments.max_side is not None:
             raise UsageError("--max_side cannot be used with --dataset, whose masks have the photos' own size.")
         if arguments.find:
@@ -341,8 +368,12 @@ def _check(arguments: argparse.Namespace) -> None:
         raise UsageError("--grey is an option of label maps: add labels to --write.")
 
 
-def _ours(out: Path, paths: list[Path]) -> list[Path]:
+def _ours(out: Path | Remote, paths: list[Path | Remote]) -> list[Path | Remote]:
     """Return the folders that this command writes to, which are not searched for photos."""
-    if any(out.resolve() == path.resolve() or path.resolve().is_relative_to(out.resolve()) for path in paths):
+    if isinstance(out, Remote):
+        inside = any(map(out.contains, paths))
+        return [Remote(f"{out}/{kind}") for kind in (*KINDS, SUMMARIES)] if inside else [out]
+    local = [path.resolve() for path in paths if isinstance(path, Path)]
+    if any(path.is_relative_to(out.resolve()) for path in local):
         return [out / kind for kind in (*KINDS, SUMMARIES)]
     return [out]

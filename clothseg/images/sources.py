@@ -1,17 +1,19 @@
-"""Collect the photos of files, folders and ZIPs, each with a unique name for its output files."""
+"""Collect the photos of files, folders, remote storage and ZIPs, each with a unique name for its output files."""
 
+import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unicodedata import normalize
 
 from clothseg.errors import ConfigError, ImageError
 from clothseg.images.decode import address_problem
 from clothseg.images.file_names import as_utf8, portable
 from clothseg.images.file_types import HEAD_BYTES, RAW, SUFFIXES, is_photo, without_suffix
+from clothseg.images.remote import Remote, explained, stamp
 from clothseg.images.zip_archive import SUFFIX, Archive, Limits
 
 
@@ -31,7 +33,11 @@ class Source(NamedTuple):
 
 @contextmanager
 def collected(
-    paths: Iterable[Path], *, leave_out: Sequence[Path] = (), unpack: bool = False, limits: Limits | None = None
+    paths: Iterable[Path | Remote],
+    *,
+    leave_out: Sequence[Path | Remote] = (),
+    unpack: bool = False,
+    limits: Limits | None = None,
 ) -> Iterator[list[Source]]:
     """Yield the photos of files and folders, sorted by name; ZIPs stay open during the context.
 
@@ -40,32 +46,77 @@ def collected(
     Args:
         paths: photos, folders with photos and, with `unpack`, ZIPs of photos.
         leave_out: folders to leave out, at any depth.
-        unpack: whether to read ZIPs.
+        unpack: whether to read ZIPs. Remote ones are downloaded to a temporary file.
         limits: limits for ZIPs.
 
     Raises:
-        ConfigError: a path does not exist or contains no photos, or a ZIP is damaged or exceeds the limits.
+        ConfigError: a path does not exist or contains no photos, a ZIP is damaged or exceeds the limits, or a storage
+            does not answer.
     """
     with ExitStack() as stack:
         found: list[Source] = []
         for path in paths:
             if not path.exists():
-                raise ConfigError(address_problem(path) or f"There is no file or folder {path}; check the path.")
-            if path.suffix.lower() == SUFFIX and path.is_file():
+                problem = address_problem(path) if isinstance(path, Path) else None
+                raise ConfigError(problem or f"There is no file or folder {path}; check the path.")
+            if PurePosixPath(path.name).suffix.lower() == SUFFIX and path.is_file():
                 if not unpack:
                     raise ConfigError(f"{path} is a ZIP: add --zip to segment the photos in it.")
-                inside = _in_archive(stack.enter_context(Archive(path, is_photo, limits)))
+                local = path if isinstance(path, Path) else stack.enter_context(_downloaded(path))
+                kind, inside = "ZIP", _in_archive(stack.enter_context(Archive(local, is_photo, limits)))
+            elif isinstance(path, Remote):
+                kind, inside = "folder", _in_remote(path, leave_out)
+            elif path.is_dir():
+                kind, inside = "folder", _in_folder(path, [each for each in leave_out if isinstance(each, Path)])
             else:
-                inside = (
-                    _in_folder(path, leave_out) if path.is_dir() else [_file(path, PurePosixPath(as_utf8(path.name)))]
-                )
+                kind, inside = "file", [_file(path, PurePosixPath(as_utf8(path.name)))]
             if not inside:
-                kind = "folder" if path.is_dir() else "ZIP"
                 raise ConfigError(f"The {kind} {path} holds no photos ({', '.join(SUFFIXES)}, or the like).")
             found += inside
         found.sort(key=lambda source: source.name)
         names = _distinct([source.name for source in found])
         yield [source._replace(files=files) for source, files in zip(found, names, strict=True)]
+
+
+@contextmanager
+def _downloaded(remote: Remote) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="clothseg-") as folder:
+        path = Path(folder, remote.name)
+        with explained(remote):
+            remote.fs.get_file(remote.path, str(path))
+        yield path
+
+
+def _in_remote(remote: Remote, leave_out: Sequence[Path | Remote]) -> list[Source]:
+    if remote.is_file():
+        return [_remote_file(remote, "", PurePosixPath(remote.name), remote.info())]
+    others = [each for each in leave_out if isinstance(each, Remote) and remote.contains(each)]
+    barred = [other.path[len(remote.path) :].strip("/") for other in others]
+    found = []
+    for text, info in remote.files().items():
+        name = PurePosixPath(text)
+        if is_photo(name, partial(_remote_head, remote, text)) and not any(map(name.is_relative_to, barred)):
+            found.append(_remote_file(remote, text, name, info))
+    return found
+
+
+def _remote_file(remote: Remote, text: str, name: PurePosixPath, info: Mapping[str, Any]) -> Source:
+    return _source(name, partial(_read_remote, remote, text), stamp(info))
+
+
+def _read_remote(remote: Remote, name: str) -> bytes:
+    try:
+        return remote.read(name)
+    except OSError as error:
+        where = remote.address(name)
+        raise ImageError(f"{where} could not be read: {error.strerror or error or type(error).__name__}.") from error
+
+
+def _remote_head(remote: Remote, name: str) -> bytes:
+    try:
+        return remote.read(name, 0, HEAD_BYTES)
+    except OSError:
+        return b""
 
 
 def _source(name: PurePosixPath, read: Callable[[], Path | bytes], stamp: tuple[int, ...]) -> Source:

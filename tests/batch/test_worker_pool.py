@@ -27,7 +27,7 @@ from worker_jobs import (
 from clothseg import ConfigError, ImageError, ModelError, Segmentation, Segmenter, WorkerError, WorkerPool, errors
 from clothseg.batch import worker_pool
 from clothseg.batch.photo_files import KINDS, OutputSpec, kind_of, outcomes
-from clothseg.batch.worker_process import _told
+from clothseg.batch.worker_process import picklable
 from clothseg.cli import main
 from clothseg.images.sources import collected
 from clothseg.models.loading import load
@@ -213,14 +213,14 @@ def all_errors(kind: type[errors.ClothsegError]) -> set[type[errors.ClothsegErro
 def test_errors_survive_the_way_from_a_worker() -> None:
     for kind in all_errors(errors.ClothsegError):
         arguments = (15, "ended") if kind is errors.Interrupted else ("ended",)
-        found = _told(kind(*arguments))
+        found = picklable(kind(*arguments))
         assert type(found) is kind and str(found) == "ended" and found.__dict__ == kind(*arguments).__dict__
 
     class Odd(Exception):
         pass
 
-    assert str(_told(Odd("no"))) == "Odd: no" and isinstance(_told(Odd("no")), RuntimeError)
-    full = _told(OSError(errno.ENOSPC, "No space left"))
+    assert str(picklable(Odd("no"))) == "Odd: no" and isinstance(picklable(Odd("no")), RuntimeError)
+    full = picklable(OSError(errno.ENOSPC, "No space left"))
     assert isinstance(full, OSError) and full.errno == errno.ENOSPC
 
 

@@ -13,6 +13,7 @@ from paper_dolls import draw
 from PIL import Image
 from results import table
 
+from clothseg.batch.storage import LocalStorage
 from clothseg.batch.to_folder import merge
 from clothseg.cli import main
 from clothseg.commands.segment import _device
@@ -76,26 +77,25 @@ def test_two_processes_share_the_photos_and_merge_their_tables(tiny_model: Path,
 def test_a_table_that_comes_while_tables_are_merged_is_merged_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts = [tmp_path / "0.csv", tmp_path / "1.csv"]
-    parts[0].write_text("photo\nb.png\n")
-    assert merge(parts, tmp_path / "all.csv") is None and not (tmp_path / "all.csv").exists()
-    parts[1].write_text("photo\nolder.png\n")
+    storage, parts = LocalStorage(tmp_path), ["0.csv", "1.csv"]
+    (tmp_path / "0.csv").write_text("photo\nb.png\n")
+    assert merge(storage, parts) is None and not (tmp_path / "results.csv").exists()
+    (tmp_path / "1.csv").write_text("photo\nolder.png\n")
     replaced = os.replace
 
     def late(source: Any, target: Any) -> None:
         replaced(source, target)
-        if "older.png" in parts[1].read_text():
-            parts[1].write_text("photo\na.png\n")
+        if "older.png" in (tmp_path / "1.csv").read_text():
+            (tmp_path / "1.csv").write_text("photo\na.png\n")
 
     monkeypatch.setattr(os, "replace", late)
-    assert merge(parts, tmp_path / "all.csv") == tmp_path / "all.csv"
-    assert list(table(tmp_path / "all.csv")) == ["a.png", "b.png"]
+    assert merge(storage, parts) == "results.csv"
+    assert list(table(tmp_path / "results.csv")) == ["a.png", "b.png"]
 
 
 def test_merged_tables_can_have_the_least_certain_photos_first(tmp_path: Path) -> None:
-    parts = [tmp_path / "0.csv", tmp_path / "1.csv"]
-    parts[0].write_text("photo,error,uncertainty,cape\nd.png,,0.3,0.1\nb.png,broken,,\n")
-    parts[1].write_text("photo,error,uncertainty,cape\nc.png,,0.9,0.2\na.png,,0.3,0\n")
-    merge(parts, tmp_path / "all.csv", sort="uncertainty")
-    assert list(table(tmp_path / "all.csv")) == ["c.png", "a.png", "d.png", "b.png"]
-    assert table(tmp_path / "all.csv")["c.png"]["cape"] == "0.2", "a class of another model"
+    (tmp_path / "0.csv").write_text("photo,error,uncertainty,cape\nd.png,,0.3,0.1\nb.png,broken,,\n")
+    (tmp_path / "1.csv").write_text("photo,error,uncertainty,cape\nc.png,,0.9,0.2\na.png,,0.3,0\n")
+    merge(LocalStorage(tmp_path), ["0.csv", "1.csv"], sort="uncertainty")
+    assert list(table(tmp_path / "results.csv")) == ["c.png", "a.png", "d.png", "b.png"]
+    assert table(tmp_path / "results.csv")["c.png"]["cape"] == "0.2", "a class of another model"

@@ -127,7 +127,7 @@ def test_a_photo_killed_while_being_redone_counts_as_not_done(
         (["photos"], ["--background", "photos/notes.txt"], "notes.txt is not a readable image"),
         (["photos"], ["--crop", "--write", "labels"], "add cutouts to --write"),
         (["photos"], ["--split", "test"], "--split can only be used with --dataset"),
-        (["photos"], ["--dataset", "alice/photos"], "leave out PATH and --out"),
+        (["photos"], ["--dataset", "alice/photos"], "leave out PATH"),
     ],
 )
 def test_wrong_input_is_told_before_anything_is_done(

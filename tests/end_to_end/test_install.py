@@ -22,7 +22,7 @@ from results import table
 
 ROOT = Path(__file__).parents[2]
 
-EXTRAS = {"app", "train", "video", "onnx", "psd"}
+EXTRAS = {"app", "train", "video", "onnx", "psd", "ray"}
 
 NO_NETWORK = """import socket
 def refuse(*_):
@@ -136,6 +136,7 @@ def test_what_is_missing_is_said_in_one_sentence(environment: Path, tmp_path: Pa
         ("audit", "folder"): ("datasets", "train"),
         ("evaluate", "embedded", "folder"): ("datasets", "train"),
         ("segment", "--dataset", "a/b", "--push_to_hub", "a/c"): ("datasets", "train"),
+        ("segment", "clip.mp4", "--out", "made", "--executor", "ray"): ("ray", "ray"),
         ("export", "embedded", "--out", "exported"): ("onnx", "onnx"),
         ("check", "--engine", "onnx"): ("", "onnx"),
     }

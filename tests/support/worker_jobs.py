@@ -22,6 +22,14 @@ class Unreadable:
         return unreadable, ()
 
 
+def process_of(segmenter: Segmenter) -> int:
+    return os.getpid()
+
+
+def kill_own_process(segmenter: Segmenter) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def name_of(segmenter: Segmenter, *_: object) -> str:
     return segmenter.name
 

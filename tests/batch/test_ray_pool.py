@@ -1,0 +1,79 @@
+"""A Ray cluster of this machine, with two workers, one of which is killed: the files of a single process."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paper_dolls import draw
+from PIL import Image
+from results import files
+from worker_jobs import kill_own_process, process_of
+
+from clothseg.batch import ray_pool
+from clothseg.cli import main
+from clothseg.errors import WorkerError
+
+
+def test_every_photo_is_done_once_though_a_worker_is_killed(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """All in one cluster, whose start takes longer than all else."""
+    import ray
+
+    (tmp_path / "photos").mkdir()
+    for seed in range(6):
+        Image.fromarray(draw(seed, 96, 64).image).save(tmp_path / "photos" / f"{seed}.png")
+    (tmp_path / "photos" / "broken.jpg").write_bytes(b"no photo")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))  # of the workers
+    argv = ["segment", str(tmp_path / "photos"), "--model", str(tiny_model), "--write", "labels", "coco"]
+    assert main([*argv, "--out", str(tmp_path / "one")]) == 1
+
+    run: Callable[..., Any] = ray_pool.RayPool.run
+    ran, killed, turn = [], [], threading.Lock()
+
+    def killing(pool: ray_pool.RayPool, *arguments: Any) -> Any:
+        """Kill a worker before the third photo, and count what each photo took."""
+        with turn:
+            ran.append(arguments[-1])
+            third = len(ran) == 3
+        if third:
+            killed.append(run(pool, process_of))
+            os.kill(killed[0], 9)
+        return run(pool, *arguments)
+
+    monkeypatch.setattr(ray_pool.RayPool, "run", killing)
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+    try:
+        assert main([*argv, "--out", str(tmp_path / "ray"), "--executor", "ray"]) == 1
+        said = capfd.readouterr()
+        assert "6 of 7 photos segmented." in said.out and "broken.jpg" in said.err and killed
+        assert len(ran) == len(set(ran)) == 7
+        assert files(tmp_path / "ray") == files(tmp_path / "one")
+        for name in sorted(files(tmp_path / "one")):
+            assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "one" / name).read_bytes(), name
+
+        monkeypatch.setattr(ray_pool.RayPool, "run", run)
+        with ray_pool.RayPool(2, str(tiny_model)) as pool:
+            with pytest.raises(WorkerError, match="The Ray actor of this photo died, and so did another"):
+                pool.run(kill_own_process)
+            ended = time.time() + 60
+            while len({pool.run(process_of) for _ in range(2)}) < 2:
+                assert time.time() < ended, "an actor that was killed does not come back"
+        with pytest.raises(ray_pool.ConfigError, match="closed"):
+            pool.run(process_of)
+    finally:
+        ray.shutdown()
+
+
+def test_several_processes_are_not_for_ray(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(["segment", str(tmp_path), "--out", str(tmp_path / "out"), "--executor", "ray"]) == 2
+    assert "--executor ray shares the photos by itself" in capsys.readouterr().err
