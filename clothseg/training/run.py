@@ -20,7 +20,7 @@ from clothseg.labels import LABELS_FILE, LabelSet, write_labels
 from clothseg.segmenter import Segmenter
 from clothseg.training.average import interpolate_weights
 from clothseg.training.bars import hide_bars
-from clothseg.training.checkpoints import checkpoint_to_resume, checkpoints, writing
+from clothseg.training.checkpoints import checkpoint_to_resume, checkpoints, steps_done, writing
 from clothseg.training.config import TrainArguments
 from clothseg.training.data.copy_paste import CopyPaste
 from clothseg.training.data.dataset import ParsingDataset
@@ -151,7 +151,7 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
     if repo_id is not None:
         uploads = TrainingUploads(repo_id, token, training, partial(_save_progress, trainer, parsing, repo_id))
         trainer.add_callback(uploads)
-    started = time.monotonic()
+    started, before = time.monotonic(), steps_done(checkpoint)
     try:
         trainer.train(resume_from_checkpoint=checkpoint)
     except ClothsegError:
@@ -179,7 +179,7 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
     trainer.end()
     if writes:
         _save(trainer, processor, parsing.save_dtype, building)
-        _report(trainer, parsing, splits, candidates, repo_id, argv, seconds, building)
+        _report(trainer, parsing, splits, candidates, repo_id, argv, (seconds, before), building)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(building, folder)
         if repo_id is not None:
@@ -270,7 +270,7 @@ def _report(
     candidates: dict[str, float],
     repo_id: str | None,
     argv: list[str],
-    seconds: float,
+    duration: tuple[float, int],
     folder: Path,
 ) -> None:
     """Score the model saved in `folder` and write figures, plots and card beside it."""
@@ -288,7 +288,8 @@ def _report(
     }
     splits.record.write(folder / SPLIT_FILE)
     split = splits.record.summary() | {"reported": part}
-    cost = {"steps": trainer.state.global_step, "seconds": round(seconds, 3)}
+    (seconds, before), steps = duration, trainer.state.global_step
+    cost = {"steps": steps, "seconds": round(seconds, 3)} | ({"resumed_after": before} if before else {})
     write_report(folder, scores, found, {"weights": weights, "split": split, "training": cost})
     plots.learning_curves(log, folder / "learning_curves.png")
     if parsing.report_photos:
@@ -310,4 +311,5 @@ def _report(
         averaged=weights["kept"] == "averaged",
         log=log,
         labels=trainer.labels,
+        resumed=(steps - before, steps) if before else None,
     )
