@@ -41,7 +41,11 @@ SLOW = (
     "test_soak.py",
     "test_killed.py",
     "test_distributed.py",
+    "test_interruption.py",
+    "test_trainer.py",
+    "test_run.py",
     "test_deploy.py",
+    "test_install.py",
 )
 """Files that begin early, so that no worker is left with one of them at the end."""
 
