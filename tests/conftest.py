@@ -3,8 +3,10 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,13 @@ from hypothesis import settings
 # How long an example takes says more of the machine's other load than of the code.
 settings.register_profile("clothseg", deadline=None)
 settings.load_profile("clothseg")
+
+# When gradio's server sets logging up, absl, which TensorBoard brings, closes the stream that it has logged to from
+# the start, unless that is stderr. It would be pytest's file for what tests write, while `capsys` puts another in place.
+with suppress(ImportError):
+    from absl import logging as absl_logging
+
+    absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 if TYPE_CHECKING:
     from browsing import Visits
