@@ -34,7 +34,7 @@ settings.register_profile("clothseg", deadline=None)
 settings.load_profile("clothseg")
 
 # When gradio's server sets logging up, absl, which TensorBoard brings, closes the stream that it has logged to from
-# the start, unless that is stderr. It would be pytest's file for what tests write, while `capsys` puts another in place.
+# the start, unless that is stderr: pytest's file for what tests write, while `capsys` puts another in its place.
 with suppress(ImportError):
     from absl import logging as absl_logging
 
