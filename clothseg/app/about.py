@@ -1,5 +1,7 @@
 """Texts of the About tab: classes, limits, model and API. Pure functions that return strings."""
 
+import json
+
 from clothseg.app.html import class_name, licence, model_name, swatch
 from clothseg.app.i18n import tr
 from clothseg.labels import ATR, LabelSet
@@ -80,12 +82,15 @@ def model(name: str, revision: str | None, license_note: str) -> str:
 <p>{tr("clothseg itself is free software under the Apache License 2.0.")}</p>"""
 
 
-def manual(address: str) -> str:
+def manual(address: str, labels: LabelSet = ATR) -> str:
     """Return Markdown on how programs call the endpoints.
 
     Args:
         address: What `gradio_client.Client` connects to: a Space's name or the app's URL.
+        labels: The model's classes.
     """
+    examples = ["Dress", "Bag"] if labels.names == ATR.names else list(labels.garments[:2])
+    classes = json.dumps(examples, ensure_ascii=False)
     url = address if address.startswith("http") else f"https://{address.replace('/', '-').replace('.', '-')}.hf.space"
     return f"""## Use it from a program
 
@@ -97,7 +102,7 @@ from gradio_client import Client, handle_file
 
 client = Client("{address}")
 overlay, label_map, summary = client.predict(handle_file("holiday.jpg"), api_name="/segment")
-cutout = client.predict(handle_file("holiday.jpg"), ["Dress", "Bag"], {{"crop": True}}, api_name="/cutout")
+cutout = client.predict(handle_file("holiday.jpg"), {classes}, {{"crop": True}}, api_name="/cutout")
 items, coco, _ = client.predict(handle_file("holiday.jpg"), people="all", api_name="/items")
 ```
 
@@ -109,7 +114,7 @@ Node, end with `process.exit()`: the client keeps its connection open):
 import {{ Client, handle_file }} from "@gradio/client";
 
 const client = await Client.connect("{address}");
-const {{ data }} = await client.predict("/cutout", {{ photo: handle_file("holiday.jpg"), classes: ["Dress", "Bag"] }});
+const {{ data }} = await client.predict("/cutout", {{ photo: handle_file("holiday.jpg"), classes: {classes} }});
 console.log(data[0].url);
 ```
 

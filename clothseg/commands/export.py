@@ -123,12 +123,18 @@ def export(loaded: "LoadedModel", out: Path, photos: "list[Image.Image]") -> flo
 
 
 def _save_processor(loaded: "LoadedModel", out: Path) -> None:
+    from PIL import Image
     from transformers import SegformerImageProcessorPil
+
+    from clothseg.models.preprocessing import AREA
 
     processor = loaded.processor
     if loaded.model_type in CONVERTED:  # perhaps our own reading of the file, which cannot write it
         said = ("size", "resample", "rescale_factor", "image_mean", "image_std")
-        processor = SegformerImageProcessorPil(**{name: getattr(processor, name) for name in said})
+        stated = {name: getattr(processor, name) for name in said}
+        if stated["resample"] == AREA:  # transformers knows PIL's filters only
+            stated["resample"] = Image.Resampling.BOX
+        processor = SegformerImageProcessorPil(**stated)
     processor.save_pretrained(out)
 
 

@@ -13,6 +13,8 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from clothseg.models.preprocessing import resize
+
 
 _BITS = 22
 """Bits of fractions in PIL's integer arithmetic."""
@@ -47,7 +49,7 @@ def preprocess(
 
     Args:
         size: (h, w) to resize to.
-        resample: PIL's filter; bilinear runs on the device, others before it.
+        resample: PIL's filter, or `AREA`; bilinear runs on the device, others before it.
         values: (3, 256), the network's value for each level of a channel.
 
     Returns:
@@ -57,14 +59,14 @@ def preprocess(
         if resample == Image.Resampling.BILINEAR:
             small = resized(upload(np.asarray(photo), device), size)
         else:
-            small = upload(np.asarray(photo.resize(size[::-1], resample)), device)
+            small = upload(resize(photo, size, resample), device)
         places = small.int() + torch.arange(3, dtype=torch.int32, device=device) * 256
         levels = upload(values, device).flatten().index_select(0, places.flatten()).view(1, *size, 3)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
         _log.warning("The CPU prepares this photo instead of the GPU: %s", error)
-        levels = upload(values[range(3), np.asarray(photo.resize(size[::-1], resample))][None], device)
+        levels = upload(values[range(3), resize(photo, size, resample)][None], device)
     return levels.permute(0, 3, 1, 2)
 
 

@@ -11,13 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image
-
 from clothseg.errors import ClothsegError, ConfigError, ModelError
 from clothseg.labels import ATR, LABELS_FILE, LabelSet, channel_order, label_set_of, names_of, read_labels
 from clothseg.models import hub
 from clothseg.models.hub_errors import explain
-from clothseg.models.preprocessing import fixed_size, read_preprocessing
+from clothseg.models.preprocessing import AREA, fixed_size, read_preprocessing
 
 
 EMBEDDED = Path(__file__).parents[1] / "weights"
@@ -35,7 +33,7 @@ STATED = "Licence of the weights, by their model card: "
 
 UNSTATED = "The licence of the weights is not stated in their model card."
 
-RESAMPLED = {"fashn-ai/fashn-human-parser": Image.Resampling.BOX}
+RESAMPLED = {"fashn-ai/fashn-human-parser": AREA}
 """Models whose own code resizes photos otherwise than their processor's file says: here by the mean of areas, as
 OpenCV's INTER_AREA does."""
 

@@ -3,19 +3,18 @@
 from clothseg.labels import LabelSet
 
 
-NO_LEGS_RULE = (
-    "Leg pixels in photos cropped above the legs are not removed: the model has no classes for face and legs."
-)
+NO_LEGS_RULE = "Leg pixels in photos cropped above the legs are not removed: this needs classes for face and legs."
 
 NO_BACK_VIEW = (
-    "Left and right are not swapped for people seen from behind: the model has no classes for face, hair and sides."
+    "Left and right are not swapped for people seen from behind: this needs classes for face, hair, and left and "
+    "right."
 )
 
-NO_HEADS = "People are separated only where they stand apart: the model has no classes for heads."
+NO_HEADS = "People are separated only where they stand apart: the model has no class for heads."
 
-NO_ORIENTATION = "Photos are not turned upright: the model has no classes for heads and legs."
+NO_ORIENTATION = "Photos are not turned upright: the model has no classes for heads or legs."
 
-NO_HEADWEAR_RULE = "Hats and glasses away from a head are not removed: the model has no classes for face and hair."
+NO_HEADWEAR_RULE = "Hats and glasses away from a head are not removed: the model has no classes for face or hair."
 
 SENTENCES = (NO_LEGS_RULE, NO_BACK_VIEW, NO_HEADS, NO_ORIENTATION, NO_HEADWEAR_RULE)
 """All sentences."""

@@ -29,7 +29,7 @@ from clothseg import Click, Segmentation, Segmenter
 from clothseg.app import about
 from clothseg.app.mcp import OLD_SWITCHES
 from clothseg.batch.photo_files import KINDS
-from clothseg.labels import GROUPS, NAMES, hex_color
+from clothseg.labels import FASHN, GROUPS, NAMES, hex_color
 from clothseg.options import ENDPOINT_OPTIONS, CutoutOptions, PackshotOptions, TryonOptions
 from clothseg.postprocess.strokes import Stroke
 
@@ -480,6 +480,7 @@ def test_the_manual_on_the_page_works(app: str, photo: Path, monkeypatch: pytest
 def test_the_manual_names_a_spaces_address() -> None:
     assert "https://jane-doe-clothseg.hf.space/gradio_api/mcp/" in about.manual("jane-doe/clothseg")
     assert 'Client("jane-doe/clothseg")' in about.manual("jane-doe/clothseg")
+    assert 'classes: ["top", "dress"]' in about.manual("jane-doe/clothseg", FASHN)
 
 
 def test_a_model_that_cannot_be_loaded_gives_a_one_line_message() -> None:

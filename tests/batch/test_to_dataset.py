@@ -90,6 +90,10 @@ def ran(
     commands["masks"][1].append("--private")
     shards = str(folder / "shards")
     commands["from a folder"] = ("hf_alice", [*good, "alice/from-a-folder", "--dataset", shards])
+    argv = good[:-1]  # to a folder
+    commands["from an address"] = (
+        "hf_alice", [*argv, "--out", str(folder / "out"), "--dataset", "hf://datasets/alice/photos"]
+    )  # fmt: skip
     for case, path in {"no data set in it": str(folder), "no path": "./nowhere", "no split in it": shards}.items():
         commands[case] = ("hf_alice", ["--push_to_hub", "alice/x", "--dataset", path])
     commands["no split in it"][1].extend(["--split", "dev"])
@@ -139,6 +143,14 @@ def test_folders_of_shards_are_segmented_and_named_without_their_path(
         and str(folder) not in card
         and "huggingface.co/datasets" not in card
     )
+
+
+def test_addresses_are_read_and_folders_are_written(ran: tuple[LocalHub, dict[str, Any], Path]) -> None:
+    hub, said, folder = ran
+    assert f"3 of 4 photos segmented and written to {folder / 'out'}, split test." in said["from an address"]["out"]
+    shard = "data/test-00000-of-00001.parquet"
+    assert (folder / "out" / shard).read_bytes() == hub.files("dataset", "alice/masks")[shard]
+    assert "data set photos (split `test`)" in (folder / "out" / "README.md").read_text()
 
 
 def test_folders_that_cannot_be_used_say_why(ran: tuple[LocalHub, dict[str, Any], Path]) -> None:

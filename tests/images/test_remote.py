@@ -1,6 +1,8 @@
 """Remote storage: addresses that fsspec knows are told from paths, and their files from other things."""
 
+import io
 import pickle
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +53,14 @@ def test_photos_of_a_folder_are_those_that_the_disk_would_have(bucket: str) -> N
         remote.fs.rm("/bucket/june/b")
         with pytest.raises(ImageError, match=r"memory://.*june/b could not be read"):
             photo.read()
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("c.png", remote.read("a.png"))
+    remote.fs.pipe_file("/bucket/sent.zip", archive.getvalue())
+    with collected([Remote(f"{bucket}/sent.zip")], unpack=True) as (inside,):
+        assert str(inside.name) == "c.png" and inside.read() == remote.read("a.png")
+    with pytest.raises(ConfigError, match=r"sent\.zip is a ZIP: add --zip"), collected([Remote(f"{bucket}/sent.zip")]):
+        pass
     for path, message in {"none": "There is no file or folder", "notes/": "There is no|holds no photos"}.items():
         with pytest.raises(ConfigError, match=message), collected([Remote(f"{bucket}/{path}/x")]):
             pass

@@ -24,7 +24,7 @@ def about_tab(address: str, labels: LabelSet) -> tuple[gr.HTML, gr.Markdown]:
             model = gr.HTML()
     figures = gr.Markdown(elem_classes="card", elem_id="figures")
     with gr.Column(elem_classes="card", elem_id="manual"):
-        gr.Markdown(about.manual(address))
+        gr.Markdown(about.manual(address, labels))
     return model, figures
 
 
