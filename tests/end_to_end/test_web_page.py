@@ -104,7 +104,7 @@ def page(site: Site, browser: Browser) -> Iterator[Page]:
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
     known = (site.url, "data:", "blob:")
-    context.on("request", lambda request: None if request.url.startswith(known) else trouble.append(request.url))
+    page.on("request", lambda request: None if request.url.startswith(known) else trouble.append(request.url))
     page.goto(site.url)
     page.evaluate(READY)
     yield page
@@ -212,6 +212,29 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     assert page.locator("#stage input[value=regions]").is_checked()
 
 
+def test_nothing_can_be_sent_elsewhere(site: Site, page: Page) -> None:
+    asked: list[str] = []
+
+    class Listening(SimpleHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listening) as elsewhere:
+        threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+        other = page.context.new_page()  # its errors are expected
+        other.goto(f"{site.url}?backend=wasm")
+        other.evaluate(READY)
+        send = f"""fetch('http://127.0.0.1:{elsewhere.server_port}/', {{method: 'POST', mode: 'no-cors', body: 'photo'}})
+            .then(() => 'sent', () => 'refused')"""
+        assert other.evaluate(send) == "refused"
+        worker = next(worker for worker in other.workers if worker.url.endswith("worker.js"))
+        assert worker.evaluate(send) == "refused"
+        assert not asked
+        elsewhere.shutdown()
+        other.close()
+
+
 def test_what_is_no_photo_is_explained(page: Page, tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("no photo")
     page.locator("#photo input").set_input_files(tmp_path / "notes.png")
@@ -235,6 +258,7 @@ def test_another_model_brings_its_own_classes(site: Site, page: Page, own_model:
     names = set(other.locator("#items .thing b").all_inner_texts())
     assert names and names <= {"coat", "boots", "left wing", "right wing"}
     other.get_by_text("Das Foto bleibt auf diesem Gerät").wait_for()
+    other.get_by_text("SegFormer-Gewichte, die auf nvidia/mit beruhen").wait_for()
     assert other.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     other.close()
 
