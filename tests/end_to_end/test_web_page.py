@@ -225,8 +225,9 @@ def test_nothing_can_be_sent_elsewhere(site: Site, page: Page) -> None:
         other = page.context.new_page()  # its errors are expected
         other.goto(f"{site.url}?backend=wasm")
         other.evaluate(READY)
-        send = f"""fetch('http://127.0.0.1:{elsewhere.server_port}/', {{method: 'POST', mode: 'no-cors', body: 'photo'}})
-            .then(() => 'sent', () => 'refused')"""
+        url = f"http://127.0.0.1:{elsewhere.server_port}/"
+        options = "{method: 'POST', mode: 'no-cors', body: 'photo'}"
+        send = f"fetch('{url}', {options}).then(() => 'sent', () => 'refused')"
         assert other.evaluate(send) == "refused"
         worker = next(worker for worker in other.workers if worker.url.endswith("worker.js"))
         assert worker.evaluate(send) == "refused"
