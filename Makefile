@@ -16,7 +16,7 @@ test: .venv/dev $(NODE) chromium
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/bandit -q -ll -s B104,B301,B314,B615 -r clothseg app.py train_hf.py
-	CLOTHSEG_TEST_ALL=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	CLOTHSEG_TEST_ALL=1 $(BIN)/python -m pytest -n 2
 
 # The embedded model from ImageNet weights. DATA is a folder with train.parquet; SPLIT says which of its rows are trained
 # on and which choose (docs/experiments/development-split.json for CCP-as-ATR). TAGGED is a parquet file of photos without
@@ -77,6 +77,6 @@ lock: .venv/bin/python
 
 # The browser tests drive Debian's Chromium.
 chromium:
-	@for browser in chromium chromium-browser google-chrome; do command -v $$browser >/dev/null && exit 0; done; { \
+	@for browser in chromium-headless-shell chromium chromium-browser google-chrome; do command -v $$browser >/dev/null && exit 0; done; { \
 		sudo=$$(test "$$(id -u)" = 0 || echo sudo); \
-		$$sudo apt-get update -q && $$sudo apt-get install -y -q chromium; }
+		$$sudo apt-get update -q && $$sudo apt-get install -y -q chromium-headless-shell; }

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 
 # Threads that wait must sleep: a spinning one steals the core of whatever else runs on a small machine.
@@ -24,10 +24,16 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
+
+# How long an example takes says more of the machine's other load than of the code.
+settings.register_profile("clothseg", deadline=None)
+settings.load_profile("clothseg")
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from browsing import Visits
+    from playwright.sync_api import Browser, Page, Response
 
 SLOW = (
     "test_whole_path.py",
@@ -40,25 +46,32 @@ SLOW = (
 """Files that begin early, so that no worker is left with one of them at the end."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give each worker of pytest-xdist whole files, and the files whose tests share an app to one worker.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each process of pytest-xdist whole files, and the files whose tests share an app to one of them."""
+    from whole_files import WholeFiles
 
-    It takes `--dist loadgroup --no-loadscope-reorder`.
-    """
-    if not config.pluginmanager.hasplugin("xdist"):
+    return WholeFiles(config, log, Path(os.environ["CLOTHSEG_CACHE"]))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the files first that take long, and tell which of them share an app."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
         return
-    shared = {}
+    from whole_files import write_groups
+
+    groups = {}
     for item in items:
         for app in ("served", "public_app"):
-            if app in getattr(item, "fixturenames", ()):
-                shared[item.path] = app
+            if app in getattr(item, "fixturenames", ()) and not hasattr(item.module, app):  # which has its own
+                groups[_file(item)] = app
     order = {"served": 0, "public_app": 1}
-    for item in items:
-        group = shared.get(item.path) or str(item.path.relative_to(config.rootpath))
-        item.add_marker(pytest.mark.xdist_group(group))
-        order.setdefault(group, 2 if item.path.name in SLOW else 3)
-    items.sort(key=lambda item: order[next(item.iter_markers("xdist_group")).args[0]])
+    items.sort(key=lambda item: order.get(groups.get(_file(item), ""), 3 - (item.path.name in SLOW)))
+    write_groups(Path(os.environ["CLOTHSEG_CACHE"]), groups)
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
 
 
 @pytest.fixture
@@ -132,56 +145,65 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def served(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of the app, running the tiny model, for all tests that only use it."""
-    from app_server import running_app
+    from app_server import await_model, running_app
 
     with running_app(tmp_path_factory.mktemp("served"), CLOTHSEG_MODEL=str(tiny_model)) as url:
+        await_model(url)
         yield url
 
 
 @pytest.fixture(scope="module")  # not longer: its driver's event loop would stand in the way of others
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Browser"]:
     """Chromium, with a camera before which a paper doll stands."""
-    from browsing import CHROMIUM, FLAGS, camera_shows
+    from browsing import FLAGS, camera_shows, find_browser
     from paper_dolls import draw
     from PIL import Image
     from playwright.sync_api import sync_playwright
 
-    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if path is None:
-        pytest.fail(f"The browser tests need Chromium ({', '.join(CHROMIUM)}); the Makefile installs one.")
     camera = camera_shows(Image.fromarray(draw(1, 480, 640).image), tmp_path_factory.mktemp("camera") / "doll.mjpeg")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *camera])
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=[*FLAGS, *camera])
         yield browser
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def visits(browser: "Browser") -> "Visits":
+    """Opens pages in the browser."""
+    from browsing import Visits
+
+    return Visits(browser)
+
+
 @pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["desktop", "phone"])
-def page(request: pytest.FixtureRequest, served: str, browser: "Browser") -> Iterator["Page"]:
+def page(request: pytest.FixtureRequest, served: str, visits: "Visits") -> Iterator["Page"]:
     """The opened page; at the end it must have met no error, asked no other host and fit the window's width."""
-    from browsing import PATIENCE
     from playwright.sync_api import expect
 
     width, scheme = request.param
-    page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
-    page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
     errors: list[str] = []
     strangers: list[str] = []
     missed: list[str] = []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("response", lambda r: missed.append(r.url) if r.status == 404 and "/upload_progress" in r.url else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("request", lambda r: None if r.url.startswith((served, "data:", "blob:")) else strangers.append(r.url))
-    page.goto(served)
-    expect(page.get_by_role("heading", name="Drop a photo to begin")).to_be_visible()
-    yield page
-    # gradio's client complains of calls that a reload cuts off, and of uploads that begin more than three seconds
-    # after it asked for their progress, as on a busy machine.
-    known = ["AbortError: signal is aborted"]
-    known += ["Unexpected error Connection errored out"] if any(each.startswith(known[0]) for each in errors) else []
-    known += ["Failed to load resource: the server responded with a status of 404", "Response"] if missed else []
-    assert not [each for each in errors if not each.startswith(tuple(known))]
-    assert not strangers
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    page.close()
+
+    def note(response: "Response") -> None:
+        if response.status == 404 and "/upload_progress" in response.url:
+            missed.append(response.url)
+
+    with visits.page(served, viewport={"width": width, "height": 844}, color_scheme=scheme) as page:
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("response", note)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda r: None if r.url.startswith((served, "data:", "blob:")) else strangers.append(r.url))
+        page.goto(served)
+        expect(page.get_by_role("heading", name="Drop a photo to begin")).to_be_visible()
+        yield page
+        # gradio's client complains of calls that a reload cuts off, and of uploads that begin more than three seconds
+        # after it asked for their progress, as on a busy machine.
+        known = ["AbortError: signal is aborted"]
+        if any(each.startswith(known[0]) for each in errors):
+            known.append("Unexpected error Connection errored out")
+        if missed:
+            known += ["Failed to load resource: the server responded with a status of 404", "Response"]
+        assert not [each for each in errors if not each.startswith(tuple(known))]
+        assert not strangers
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

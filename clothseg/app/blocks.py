@@ -11,6 +11,7 @@ from clothseg.app.i18n import deferred, tr
 from clothseg.app.limits import KEEP_SECONDS, MAX_FILE_BYTES, MAX_UPLOAD_BYTES
 from clothseg.app.model_status import Places, tell
 from clothseg.app.selection import from_link
+from clothseg.app.server.gradio_internals import WITHOUT_REQUEST
 from clothseg.app.tabs.about import about_tab
 from clothseg.app.tabs.batch import batch_tab
 from clothseg.app.tabs.compare import Models, compare_tab, follow_photo
@@ -22,7 +23,7 @@ from clothseg.images.image_file import pixel_limit
 from clothseg.segmenter import Segmenter
 
 
-_SCRIPTS = ("state", "names", "stream", "photos", "cards", "files", "kept", "address")
+_SCRIPTS = ("state", "names", "stream", "photos", "cards", "find", "files", "kept", "address")
 """In this order one script."""
 
 
@@ -115,4 +116,5 @@ def launch_options() -> dict[str, Any]:
         "ssr_mode": False,
         "footer_links": ["api", "settings"],
         "js": script,
+        **WITHOUT_REQUEST,
     }

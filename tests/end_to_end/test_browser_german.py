@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import PATIENCE, await_result, download, upload
+from browsing import Visits, await_result, download, upload
 from paper_dolls import draw
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from clothseg import Segmenter
 from clothseg.app.components.parts import find_parts
@@ -36,13 +36,10 @@ TEXTS = """() => {
 
 
 @pytest.fixture
-def german(served: str, browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(locale="de-DE", viewport={"width": 1280, "height": 844})
-    page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
-    page.goto(served)
-    yield page
-    page.close()
+def german(served: str, visits: Visits) -> Iterator[Page]:
+    with visits.page(served, locale="de-DE", viewport={"width": 1280, "height": 844}) as page:
+        page.goto(served)
+        yield page
 
 
 def assert_german(page: Page, *, without: int) -> None:

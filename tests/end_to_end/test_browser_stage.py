@@ -14,7 +14,7 @@ import gradio as gr
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import PATIENCE, stage_point
+from browsing import Visits, stage_point
 from paper_dolls import draw
 from playwright.sync_api import Browser, CDPSession, Locator, Page, expect
 
@@ -24,6 +24,7 @@ from clothseg.app.components.parts import find_parts
 from clothseg.app.components.stage import cutout_value, save_photo, stage, stage_news, stage_value
 from clothseg.app.downloads import save_preview
 from clothseg.app.i18n import tr
+from clothseg.app.server.gradio_internals import WITHOUT_REQUEST
 from clothseg.labels import LABEL2ID, NAMES, PALETTE
 
 
@@ -101,7 +102,7 @@ def served() -> Iterator[Served]:
         as_in_the_app: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
         component.picked(picked, None, [component, picks], **as_in_the_app)
         component.edit(edit, None, [component, edits], **as_in_the_app)
-    kept = ("theme", "css_paths", "ssr_mode", "js")
+    kept = ("theme", "css_paths", "ssr_mode", "js", *WITHOUT_REQUEST)
     options = {name: value for name, value in launch_options().items() if name in kept}
     _, url, _ = demo.launch(quiet=True, prevent_thread_lock=True, server_name="127.0.0.1", **options)
     yield Served(url, result)
@@ -186,31 +187,28 @@ class Stage:
         return said["edits"]
 
 
-def opened(browser: Browser, served: Served, width: int, scheme: str, **options: Any) -> Iterator[Stage]:
-    page = browser.new_page(
-        viewport={"width": width, "height": 844 if width < 600 else 768}, color_scheme=scheme, **options
-    )
-    page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
-    errors: list[str] = []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(served.url)
-    expect(page.locator(".stage .frame")).to_be_visible()
-    yield Stage(page, served)
-    assert not errors
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    page.close()
+def opened(visits: Visits, served: Served, width: int, scheme: str) -> Iterator[Stage]:
+    small = width < 600
+    size = {"width": width, "height": 844 if small else 768}
+    with visits.page(served.url, viewport=size, color_scheme=scheme, has_touch=small, reduced_motion="reduce") as page:
+        errors: list[str] = []
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(served.url)
+        expect(page.locator(".stage .frame")).to_be_visible()
+        yield Stage(page, served)
+        assert not errors
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 @pytest.fixture
-def desktop(browser: Browser, served: Served) -> Iterator[Stage]:
-    yield from opened(browser, served, 1366, "light", reduced_motion="reduce")
+def desktop(visits: Visits, served: Served) -> Iterator[Stage]:
+    yield from opened(visits, served, 1366, "light")
 
 
 @pytest.fixture
-def phone(browser: Browser, served: Served) -> Iterator[Stage]:
-    yield from opened(browser, served, 390, "dark", has_touch=True, reduced_motion="reduce")
+def phone(visits: Visits, served: Served) -> Iterator[Stage]:
+    yield from opened(visits, served, 390, "dark")
 
 
 def near(color: np.ndarray, other: Any) -> bool:
@@ -534,8 +532,8 @@ def test_what_was_not_found_can_be_painted(desktop: Stage) -> None:
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1366, "light"), (390, "dark")])
-def test_axe_finds_nothing(browser: Browser, served: Served, width: int, scheme: str) -> None:
-    for shown in opened(browser, served, width, scheme):
+def test_axe_finds_nothing(visits: Visits, served: Served, width: int, scheme: str) -> None:
+    for shown in opened(visits, served, width, scheme):
         page = shown.page
 
         def clean(where: str, page: Page = page) -> None:

@@ -11,6 +11,7 @@ from browsing import PATIENCE
 from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from clothseg.app.blocks import launch_options
+from clothseg.app.server.gradio_internals import WITHOUT_REQUEST
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def two_calls(browser: Browser) -> Iterator[Page]:
         for name in ("First", "Second"):
             answer = gr.Textbox(elem_id=f"{name}-answer", label=f"{name} answer")
             gr.Button(name).click(lambda name=name: f"{name} is done", None, answer, show_progress="hidden")
-    options = {name: value for name, value in launch_options().items() if name in ("js", "ssr_mode")}
+    options = {name: value for name, value in launch_options().items() if name in ("js", "ssr_mode", *WITHOUT_REQUEST)}
     _, url, _ = demo.launch(quiet=True, prevent_thread_lock=True, server_name="127.0.0.1", **options)
     page = browser.new_page()
     page.set_default_timeout(PATIENCE)

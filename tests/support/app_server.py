@@ -1,5 +1,6 @@
 """The app as its users meet it: `python app.py` in a process of its own, on a free port of this machine."""
 
+import json
 import os
 import socket
 import subprocess
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +69,20 @@ def running_app(folder: Path, root: Path = ROOT, port: int | None = None, **sett
         finally:
             process.kill()
             process.wait()
+
+
+def await_model(url: str) -> None:
+    """Wait until an app has its model, which it may load after it has begun to serve."""
+    deadline = time.monotonic() + 240
+    question = Request(f"{url}/gradio_api/run/health", b'{"data": []}', {"Content-Type": "application/json"})
+    while True:
+        with urlopen(question, timeout=240) as answer:
+            status = json.load(answer)["data"][0]["status"]
+        if status == "ok":
+            return
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"The app has no model: {status}")
+        time.sleep(0.2)
 
 
 def _answers(url: str) -> bool:

@@ -30,6 +30,13 @@ safe_file_name: Callable[[str], str] = strip_invalid_filename_characters
 save_to_cache: Callable[[bytes, str, str], str] = processing_utils.save_bytes_to_cache
 """Write bytes to Gradio's cache, in a folder named after the content, and return the path."""
 
+WITHOUT_REQUEST: dict[str, Any] = {"_frontend": False}
+"""Option of `launch`: make no request to the page to see whether it answers.
+
+Gradio waits three seconds for the answer and then ends with "When localhost is not accessible, a shareable link must
+be created". A busy machine takes longer.
+"""
+
 StoredImage = ImageData
 """The input of an image component: `path` of an upload, or `url` with a data: URL."""
 

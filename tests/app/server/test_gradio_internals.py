@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
-from gradio import blocks, processing_utils, routes
+from gradio import blocks, networking, processing_utils, routes
 from gradio.mcp import GradioMCPServer
 
 import clothseg
@@ -62,6 +62,15 @@ def test_save_to_cache_writes_a_safe_name_in_a_folder_named_by_content(tmp_path:
     assert not set(name) & set("/<>")
     path = Path(internals.save_to_cache(b"bytes", name, str(tmp_path)))
     assert path.read_bytes() == b"bytes" and path.parents[1] == tmp_path and len(path.parent.name) == 64
+
+
+def test_without_request_a_page_starts_that_answers_late(page: gr.Blocks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(networking, "url_ok", lambda url: False)
+    with pytest.raises(ValueError, match="localhost is not accessible"):
+        page.launch(prevent_thread_lock=True, quiet=True)
+    page.close()
+    page.launch(prevent_thread_lock=True, quiet=True, **internals.WITHOUT_REQUEST)
+    page.close()
 
 
 def test_hub_hosts_are_listed() -> None:

@@ -1,7 +1,6 @@
 """The camera's tab: the function behind it, and the tab in a browser with a camera that plays a test picture."""
 
 import base64
-import shutil
 from collections.abc import Iterator
 from io import BytesIO
 from itertools import count
@@ -10,13 +9,14 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
-from browsing import CAMERA, CHROMIUM, FLAGS, PATIENCE
+from browsing import CAMERA, FLAGS, PATIENCE, find_browser
 from moving_pictures import handheld
 from paper_dolls import draw
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from clothseg import Segmenter
+from clothseg.app.server.gradio_internals import WITHOUT_REQUEST
 from clothseg.app.tabs.live import SIDE, live_tab, picture, start, watcher
 from clothseg.video.stream import Stream
 
@@ -81,17 +81,14 @@ def page_url(segmenter: Segmenter, kept: Path) -> Iterator[str]:
         with gr.Blocks() as page:
             live_tab(segmenter)
     page.queue()
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, **WITHOUT_REQUEST)
     yield url
     page.close()
 
 
 def test_in_a_browser(page_url: str, kept: Path) -> None:
-    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if path is None:
-        pytest.fail(f"The browser tests need Chromium ({', '.join(CHROMIUM)}); the Makefile installs one.")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *CAMERA])
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=[*FLAGS, *CAMERA])
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.set_default_timeout(PATIENCE)
         expect.set_options(timeout=PATIENCE)
