@@ -5,7 +5,7 @@
 FOLDER is a data set of ATR's classes in any form that `train_hf.py` reads. OUT gets images/SPLIT/*.jpg,
 masks/SPLIT/*.png with the ids 0 to 5, and id2label.json. The split file gives the rows of each part; without it, the
 data set's own splits are used. Photos whose longest side is above --size are reduced, their masks without
-interpolation. docs/experiments/own-classes.md has a training on the result.
+interpolation. docs/experiments/own-classes.md has the figures of a training on them.
 """
 
 import argparse

@@ -32,7 +32,16 @@ from clothseg.app.downloads import (
 from clothseg.app.i18n import tr
 from clothseg.app.messages import localized
 from clothseg.app.photo_input import fitting_photo, plain_errors
-from clothseg.app.selection import Choice, PhotoResult, carried, cutout_of, first_picks, items_of, preview_of
+from clothseg.app.selection import (
+    Choice,
+    PhotoResult,
+    carried,
+    cutout_of,
+    find_parts_by_words,
+    first_picks,
+    items_of,
+    preview_of,
+)
 from clothseg.app.server.lazy_files import lazy_file
 from clothseg.app.settings import OPACITY, SWITCHES, Settings, cutout_options, hex_of, switch_options, write_link
 from clothseg.batch.training_examples import save_training_example
@@ -164,6 +173,20 @@ class Answers:
     def describe(seen: Any) -> str:
         """Return the cards of a result."""
         return cards(seen.small, seen.parts) if isinstance(seen, PhotoResult) else ""
+
+    def find(self, said: Any, seen: Any, text: str) -> tuple[list[str] | None, str]:
+        """Return the keys of the parts that a search means, and what to say of it; None leaves the picks as they
+        are."""
+        if not isinstance(seen, PhotoResult) or not text.strip():
+            return None, ""
+        found = self._as_shown(seen, Choice.of(said))
+        try:
+            keys, notes = find_parts_by_words(found, text)
+        except ClothsegError as error:
+            return None, html.search_notes([localized(str(error))])
+        names = [tr(part.name) for part in found.parts if part.key in keys]
+        heard = tr("Found: {names}.", names=", ".join(names)) if names else ""
+        return keys or None, html.search_notes([localized(note) for note in notes], heard)
 
     @staticmethod
     @plain_errors

@@ -23,7 +23,7 @@ from clothseg.images.image_file import pixel_limit
 from clothseg.segmenter import Segmenter
 
 
-_SCRIPTS = ("state", "names", "stream", "photos", "cards", "files", "kept", "address")
+_SCRIPTS = ("state", "names", "stream", "photos", "cards", "find", "files", "kept", "address")
 """In this order one script."""
 
 

@@ -62,6 +62,13 @@ def announcement(text: str) -> str:
     return f'<p class="unseen" role="status">{escape(text)}</p>'
 
 
+def search_notes(notes: Sequence[str], heard: str = "") -> str:
+    """Return what is said of a search below its field: notes that everybody sees, and text for screen readers."""
+    if not notes:
+        return f'<p class="unseen" role="status">{escape(heard)}</p>'
+    return f'<p class="search-notes" role="status">{escape(" ".join(notes))}</p>'
+
+
 def toast() -> str:
     """Return the place where the page reports what it did in the browser, such as copying to the clipboard."""
     return '<p id="said-here" class="toast" role="status"></p>'

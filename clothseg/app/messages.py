@@ -55,6 +55,16 @@ MESSAGES = (
     "{name} contains no config.json; use a model saved by save_pretrained.",
     "The labels of {name} cannot be used: {problem}",
     "{error} Meanwhile the weights that come with the app are used.",
+    "The search is empty; enter something such as: red dress.",
+    "A search must be text of at most {limit} characters.",
+    "Nothing of {words} was understood. Name garments, colours, people, places or sizes, such as: red dress; largest "
+    "bag; everything but the hair.",
+    "Ignored: {words}.",
+    "The model has no class for {word}.",
+    "{word} has no class of its own; used instead: {found}.",
+    "Nothing in the photo matches.",
+    "The background of a packshot must be a colour, not a picture.",
+    "Turn on “Separate people” in the detection settings to find the items of one person.",
     # Last, because it fits most messages.
     "{name}: {message}",
 )
@@ -69,8 +79,13 @@ def localized(message: str) -> str:
         return tr(message)
     for template in MESSAGES:
         if found := _pattern(template).fullmatch(message):
-            return tr(template, **{name: localized(value) for name, value in found.groupdict().items()})
+            return tr(template, **{name: _value(name, value) for name, value in found.groupdict().items()})
     return message
+
+
+def _value(name: str, value: str) -> str:
+    """Return a value of a message in the visitor's language; `found` are names of classes that a search took."""
+    return ", ".join(tr(each) for each in value.split(", ")) if name == "found" else localized(value)
 
 
 @cache

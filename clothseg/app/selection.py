@@ -16,6 +16,8 @@ from clothseg.app.previews import reduced, reduction
 from clothseg.app.settings import cutout_values, read_link, scaled
 from clothseg.labels import ATR, LabelSet
 from clothseg.options import CutoutOptions, SegmentOptions
+from clothseg.outputs.find.reader import read_query
+from clothseg.outputs.find.selection import NO_PEOPLE, select
 from clothseg.outputs.items import Item
 from clothseg.segmentation import Segmentation
 
@@ -70,6 +72,11 @@ class PhotoResult:
     def small(self) -> Segmentation:
         """The result at the size of the page's previews."""
         return reduced(self.result)
+
+    @cached_property
+    def items(self) -> tuple[Item, ...]:
+        """All items of `small`, body parts included."""
+        return self.small.items(*self.small.labels.foreground)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -145,6 +152,23 @@ def carried(parts: Sequence[Part], picked: Sequence[str]) -> list[str]:
 def of_group(group: str, parts: Sequence[Part], labels: LabelSet) -> list[str]:
     """Return the keys of the parts that belong to the preset `group` of the label set."""
     return [part.key for part in parts if part.name in labels.groups.get(group, ())]
+
+
+TURN_ON_PEOPLE = "Turn on “Separate people” in the detection settings to find the items of one person."
+
+
+def find_parts_by_words(seen: PhotoResult, text: str) -> tuple[list[str], tuple[str, ...]]:
+    """Return the keys of the parts that have items which a search means, and notes about it.
+
+    Raises:
+        ConfigError: nothing of it was understood.
+    """
+    labels = seen.small.labels
+    found = select(seen.items, read_query(text, labels), seen.small.label_map.shape)
+    separated = seen.small.person_map is not None
+    wanted = {key_of(item.name, (item.wearer or 0) if separated else None) for item in found}
+    notes = tuple(TURN_ON_PEOPLE if note == NO_PEOPLE else note for note in found.notes)
+    return [part.key for part in seen.parts if part.key in wanted], notes
 
 
 def cutout_of(result: Segmentation, picked: Sequence[str], options: CutoutOptions) -> Image.Image:

@@ -31,6 +31,7 @@ from clothseg.images.dataset_folder import (
 )
 from clothseg.images.remote import Remote, location
 from clothseg.images.sources import Source
+from clothseg.labels import LABELS_FILE, write_labels
 from clothseg.models.hub import with_retries
 from clothseg.models.hub_errors import explain, explain_write
 
@@ -119,6 +120,7 @@ def segment_dataset(
             raise ConfigError(f"None of the photos of {name}, split {split}, could be used; nothing was written.")
         keep = True  # it took long to make: should the push fail, it can be pushed later
         number_files(folder, split)
+        write_labels(segmenter.labels, folder / LABELS_FILE)  # what the ids in the masks mean, for the training
         place = location(name)
         shown = name if commit else place.name if isinstance(place, Remote) else place.resolve().name
         about = {"target": target, "name": shown, "commit": commit, "split": split}
@@ -330,6 +332,7 @@ def _write(
         storage.refresh()
         for file in files:
             _copy(file, target, f"data/{file.name}")
+        _copy(folder / LABELS_FILE, target, LABELS_FILE)
         if not storage.exists("README.md"):  # else it is its owner's
             storage.write({"README.md": _card(about, segmenter).encode()})
         shard = re.compile(rf"{re.escape(about['split'])}-\d{{5}}-of-\d{{5}}\.parquet")

@@ -16,11 +16,13 @@ from PIL import Image
 from clothseg import __version__
 from clothseg.errors import ConfigError, needs_extra
 from clothseg.images.atomic_files import atomic_path
+from clothseg.labels import ATR, LABELS_FILE, LabelSet, read_labels, write_labels
 from clothseg.segmentation import Segmentation
 
 
 def save_training_example(result: Segmentation, folder: str | os.PathLike[str]) -> Path:
-    """Write a result as a row `id`, `image` (PNG, RGB on white), `mask` (PNG, class ids) and `provenance` (JSON).
+    """Write a result as a row `id`, `image` (PNG, RGB on white), `mask` (PNG, class ids) and `provenance` (JSON), and
+    the classes to `labels.json`, from which the training takes them.
 
     The provenance has the photo's name, model, clothseg's version, the corrections and the time.
 
@@ -32,9 +34,10 @@ def save_training_example(result: Segmentation, folder: str | os.PathLike[str]) 
         The file.
 
     Raises:
-        ConfigError: the folder cannot be written, or pyarrow is not installed.
+        ConfigError: the folder cannot be written or has rows of other classes, or pyarrow is not installed.
     """
     check_examples_folder(folder)
+    _check_classes(Path(folder), result.labels)
     import pyarrow as pa
     import pyarrow.parquet as pq
     from datasets import Features, Value
@@ -64,11 +67,25 @@ def save_training_example(result: Segmentation, folder: str | os.PathLike[str]) 
     try:
         with atomic_path(path) as file:
             pq.write_table(pa.Table.from_pylist([row], schema), file)
+        if not (Path(folder) / LABELS_FILE).is_file():
+            with atomic_path(Path(folder) / LABELS_FILE) as file:
+                write_labels(result.labels, file)
     except OSError as error:
         raise ConfigError(
             f"The training example cannot be written to {path.parent}: {error.strerror or error}."
         ) from error
     return path
+
+
+def _check_classes(folder: Path, labels: LabelSet) -> None:
+    """Check that the rows of a folder have these classes. Rows without `labels.json` have ATR's."""
+    file, rows = folder / LABELS_FILE, (folder / "train").glob("*.parquet")
+    there = read_labels(file) if file.is_file() else ATR if any(rows) else labels
+    if there.names != labels.names:
+        raise ConfigError(
+            f"{folder} has training examples of other classes ({', '.join(there.names[:4])}, ...) than the result's "
+            f"({', '.join(labels.names[:4])}, ...): save them to another folder."
+        )
 
 
 def check_examples_folder(folder: str | os.PathLike[str]) -> None:

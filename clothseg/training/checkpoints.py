@@ -143,6 +143,13 @@ def checkpoint_to_resume(training: TrainingArguments, averaged: bool, repo_id: s
     return str(checkpoint)
 
 
+def steps_done(checkpoint: str | None) -> int:
+    """Return the number of steps before a checkpoint from which a run resumes; 0 for None."""
+    if checkpoint is None:
+        return 0
+    return int(json.loads((Path(checkpoint) / TRAINER_STATE).read_text(encoding="utf-8"))["global_step"])
+
+
 def _named_checkpoint(folder: Path, averaged: bool, processes: int) -> str:
     wrong = fault(folder, averaged=averaged, processes=processes)
     if wrong == f"{AVERAGE} is missing":

@@ -20,7 +20,7 @@ from clothseg.labels import LABELS_FILE, LabelSet, write_labels
 from clothseg.segmenter import Segmenter
 from clothseg.training.average import interpolate_weights
 from clothseg.training.bars import hide_bars
-from clothseg.training.checkpoints import checkpoint_to_resume, checkpoints, writing
+from clothseg.training.checkpoints import checkpoint_to_resume, checkpoints, steps_done, writing
 from clothseg.training.config import TrainArguments
 from clothseg.training.data.copy_paste import CopyPaste
 from clothseg.training.data.dataset import ParsingDataset
@@ -45,6 +45,9 @@ from clothseg.training.publish.report import write_pictures, write_report
 from clothseg.training.self_training import labellings, taught_rows, with_taught_rows
 from clothseg.training.trainer import ClothesTrainer
 
+
+HANDLER = Path(__file__).parent / "publish" / "endpoint_handler.py"
+"""What `--endpoint_handler` writes as handler.py beside the model."""
 
 INCOMPLETE = "model.incomplete"
 """Name of the trained model's folder until figures, plots and card are complete."""
@@ -148,7 +151,7 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
     if repo_id is not None:
         uploads = TrainingUploads(repo_id, token, training, partial(_save_progress, trainer, parsing, repo_id))
         trainer.add_callback(uploads)
-    started = time.monotonic()
+    started, before = time.monotonic(), steps_done(checkpoint)
     try:
         trainer.train(resume_from_checkpoint=checkpoint)
     except ClothsegError:
@@ -165,7 +168,7 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
     building = folder.with_name(INCOMPLETE)
     if writes:  # before anything else can go wrong
         shutil.rmtree(building, ignore_errors=True)
-        _save(trainer, processor, parsing.save_dtype, building)
+        _save(trainer, processor, parsing.save_dtype, building, parsing.endpoint_handler)
     candidates = trainer.keep_better()
     if writes and len(candidates) > 1:
         found = " against ".join(f"{name} {value:.4f}" for name, value in candidates.items())
@@ -176,7 +179,7 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
     trainer.end()
     if writes:
         _save(trainer, processor, parsing.save_dtype, building)
-        _report(trainer, parsing, splits, candidates, repo_id, argv, seconds, building)
+        _report(trainer, parsing, splits, candidates, repo_id, argv, (seconds, before), building)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(building, folder)
         if repo_id is not None:
@@ -233,11 +236,15 @@ def _class_weights(parsing: TrainArguments, counts: npt.NDArray[np.int64]) -> to
     return class_weights(parsing.background_weight, parsing.class_weight, counts.shape[1])
 
 
-def _save(trainer: ClothesTrainer, processor: SegformerImageProcessorPil, dtype: str, folder: Path) -> None:
+def _save(
+    trainer: ClothesTrainer, processor: SegformerImageProcessorPil, dtype: str, folder: Path, handler: bool = False
+) -> None:
     with writing(folder):
         _in_format(trainer.network, dtype).save_pretrained(folder)
         processor.save_pretrained(folder)
         write_labels(trainer.labels, folder / LABELS_FILE)
+        if handler:
+            shutil.copyfile(HANDLER, folder / "handler.py")
 
 
 def _save_progress(
@@ -245,7 +252,7 @@ def _save_progress(
 ) -> None:
     """Save the model in its current state for a push, with a card that says it is still being trained."""
     with trainer.average.applied(trainer.network) if trainer.average else contextlib.nullcontext():
-        _save(trainer, trainer.processor, parsing.save_dtype, folder)
+        _save(trainer, trainer.processor, parsing.save_dtype, folder, parsing.endpoint_handler)
     write_log(state.log_history, folder / LOG_FILE)
     write_progress_card(folder, repo_id, trainer.network, parsing, state)
 
@@ -263,7 +270,7 @@ def _report(
     candidates: dict[str, float],
     repo_id: str | None,
     argv: list[str],
-    seconds: float,
+    duration: tuple[float, int],
     folder: Path,
 ) -> None:
     """Score the model saved in `folder` and write figures, plots and card beside it."""
@@ -281,7 +288,8 @@ def _report(
     }
     splits.record.write(folder / SPLIT_FILE)
     split = splits.record.summary() | {"reported": part}
-    cost = {"steps": trainer.state.global_step, "seconds": round(seconds, 3)}
+    (seconds, before), steps = duration, trainer.state.global_step
+    cost = {"steps": steps, "seconds": round(seconds, 3)} | ({"resumed_after": before} if before else {})
     write_report(folder, scores, found, {"weights": weights, "split": split, "training": cost})
     plots.learning_curves(log, folder / "learning_curves.png")
     if parsing.report_photos:
@@ -303,4 +311,5 @@ def _report(
         averaged=weights["kept"] == "averaged",
         log=log,
         labels=trainer.labels,
+        resumed=(steps - before, steps) if before else None,
     )

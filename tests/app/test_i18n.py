@@ -24,7 +24,7 @@ HELD = (  # what `tr` is given by name
     *color_names.NAMES,
     *(text for switch in settings.SWITCHES for text in (switch.label, switch.info)),
     *settings.BACKGROUNDS,
-    *(name for name, _ in batch.KINDS),
+    *(name for name, _ in (*batch.KINDS, *batch.PARTS, *batch.SHAPES)),
     *(name for name, _ in answers.EXPORTS),
     *about.MEANINGS.values(),
     *about.LIMITS,

@@ -115,7 +115,7 @@ def test_masks_are_the_librarys_and_photos_keep_their_bytes(
     assert said["masks"]["status"] == 1 and "row 2: The photo is not a readable image" in said["masks"]["err"]
     assert "3 of 4 photos segmented and pushed to alice/masks, split test." in said["masks"]["out"]
     files = hub.files("dataset", "alice/masks")
-    assert set(files) == {".gitattributes", "README.md", "data/test-00000-of-00001.parquet"}
+    assert set(files) == {".gitattributes", "README.md", "labels.json", "data/test-00000-of-00001.parquet"}
     assert hub.repos["dataset", "alice/masks"].private
     card = files["README.md"].decode()
     assert hub.repos["dataset", "alice/photos"].branches["main"] in card and "4 Upper-clothes" in card

@@ -12,7 +12,8 @@ from paper_dolls import draw
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from clothseg import Segmenter
+from clothseg import PackshotOptions, Segmenter
+from clothseg.app.settings import DEFAULT_CUTOUT, DEFAULT_OPTIONS
 
 
 def packed(folder: Path, photos: int) -> Path:
@@ -50,7 +51,9 @@ def test_a_zip_in_and_a_zip_out(page: Page, tiny_model: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_a_cancelled_batch_offers_its_results_and_another_can_start(page: Page, tmp_path: Path) -> None:
+def test_a_cancelled_batch_offers_its_results_and_another_can_start(
+    page: Page, tiny_model: Path, tmp_path: Path
+) -> None:
     open_tab(page, "Batch")
     page.locator("#batch-files input[type=file]").set_input_files(packed(tmp_path, 400))
     page.locator("#batch-start").click()
@@ -72,6 +75,29 @@ def test_a_cancelled_batch_offers_its_results_and_another_can_start(page: Page, 
     page.locator("#batch-start").click()
     expect(page.get_by_role("heading", name="1 of 2 photos done")).to_be_visible()
     for kind in ("Cut-outs (PNG)", "Label maps (PNG)"):
+        page.get_by_label(kind).uncheck()
+    for kind in ("Packshots (PNG)", "Try-on masks (PNG)"):
+        page.get_by_label(kind).check()
+    page.get_by_role("button", name="Packshots and try-on masks").click()
+    page.locator("#batch-shape").get_by_label("4:5").check()
+    page.locator("#batch-part").get_by_label("Whole outfit").check()
+    page.locator("#batch-start").click()
+    expect(page.get_by_role("heading", name="1 of 2 photos done")).to_be_visible()
+    with page.expect_download() as waiting:
+        page.locator("#batch-save").click()
+    result = Segmenter.from_pretrained(tiny_model)(draw(1, 300, 200).image, DEFAULT_OPTIONS)
+    shot = PackshotOptions(aspect="4:5", shadow=True)
+    expected = {
+        "packshots/photo-000.png": result.packshot(packshot=shot, options=DEFAULT_CUTOUT),
+        "tryon/agnostic-mask/photo-000.png": result.tryon("overall").mask,
+        "tryon/agnostic/photo-000.png": result.tryon("overall").picture,
+    }
+    with zipfile.ZipFile(waiting.value.path()) as archive:
+        assert set(archive.namelist()) == {*expected, "results.csv"}
+        for name, picture in expected.items():
+            with Image.open(archive.open(name)) as image:
+                assert np.array_equal(np.asarray(image), np.asarray(picture)), name
+    for kind in ("Packshots (PNG)", "Try-on masks (PNG)"):
         page.get_by_label(kind).uncheck()
     page.locator("#batch-start").click()
     expect(page.get_by_role("alert")).to_contain_text("Choose at least one kind of output file.")

@@ -109,9 +109,11 @@ def test_command_stopped_by_sigterm(
         "--resume_from_checkpoint true."
     )
 
-    monkeypatch.setattr(module, "_report", lambda *args: None)
+    durations: list[tuple[float, int]] = []
+    monkeypatch.setattr(module, "_report", lambda *args: durations.append(args[-2]))
     resumed = [*argv, "--resume_from_checkpoint", "true"]
     module.run(*parse_arguments(resumed), resumed)
     whole = [*argv[:-1], str(tmp_path / "whole")]
     module.run(*parse_arguments(whole), whole)
+    assert [before for _, before in durations] == [step, 0]
     assert same_checkpoints(tmp_path / "run" / "checkpoint-24", tmp_path / "whole" / "checkpoint-24")

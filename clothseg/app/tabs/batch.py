@@ -24,12 +24,15 @@ from clothseg.batch.photo_files import OutputSpec
 from clothseg.batch.to_zip import Progress, segment_to_zip
 from clothseg.errors import ClothsegError, ConfigError
 from clothseg.labels import ALL_GARMENTS
+from clothseg.options import PackshotOptions, TryonOptions
 from clothseg.segmenter import Segmenter
 
 
 KINDS = (
     ("Cut-outs (PNG)", "cutouts"),
     ("Masks (PNG)", "masks"),
+    ("Packshots (PNG)", "packshots"),
+    ("Try-on masks (PNG)", "tryon"),
     ("Label maps (PNG)", "labels"),
     ("Photos with regions (JPEG)", "overlays"),
     ("Item lists (JSON)", "items"),
@@ -38,6 +41,12 @@ KINDS = (
 )
 """The page's names of the output files, and their names in `clothseg.batch.photo_files.KINDS`."""
 
+
+PARTS = (("Upper garment", "upper"), ("Lower garment", "lower"), ("Whole outfit", "overall"))
+"""The page's names of what try-on masks replace, and their names in `TryonOptions.part`."""
+
+SHAPES = (("Square", "1:1"), ("4:5", "4:5"), ("3:4", "3:4"))
+"""The page's names of packshots' shapes, and their names in `PackshotOptions.aspect`."""
 
 NO_OUTPUT = "Choose at least one kind of output file."
 
@@ -81,6 +90,20 @@ def batch_tab(segmenter: Segmenter) -> None:
                 boxes = switch_inputs()
             with gr.Accordion(tr("Background and edges"), open=False):
                 settings = cutout_inputs("batch-")
+            with gr.Accordion(tr("Packshots and try-on masks"), open=False):
+                shape = gr.Radio(
+                    [(tr(name), value) for name, value in SHAPES],
+                    value=SHAPES[0][1],
+                    label=tr("Shape of packshots"),
+                    elem_id="batch-shape",
+                )
+                shadow = gr.Checkbox(True, label=tr("Shadow in packshots"), elem_classes="tight")
+                part = gr.Radio(
+                    [(tr(name), value) for name, value in PARTS],
+                    value=PARTS[0][1],
+                    label=tr("What try-on masks replace"),
+                    elem_id="batch-part",
+                )
         with gr.Column(elem_classes="card"):
             status = gr.HTML(html.batch_start(), elem_id="batch-status")
             save = gr.DownloadButton(tr("Download ZIP"), variant="primary", visible=False, elem_id="batch-save")
@@ -102,6 +125,9 @@ def batch_tab(segmenter: Segmenter) -> None:
         written: list[str],
         as_polygons: bool,
         kept: list[str],
+        aspect: str,
+        with_shadow: bool,
+        replaced: str,
         *values: Any,
     ) -> Iterator[tuple[Any, ...]]:
         session = request.session_hash
@@ -116,13 +142,15 @@ def batch_tab(segmenter: Segmenter) -> None:
             yield html.batch_progress(progress, "", []), *busy
             if not written:
                 raise ConfigError(NO_OUTPUT)
-            if not kept and {"cutouts", "masks"} & set(written):
+            if not kept and {"cutouts", "masks", "packshots"} & set(written):
                 raise ConfigError(NO_CLASS)
             wanted = OutputSpec(
                 tuple(written),
                 tuple(kept),
                 cutout_options(*values[len(SWITCHES) :]),
                 as_polygons,
+                tryon=TryonOptions.of({"part": replaced}),
+                packshot=PackshotOptions.of({"aspect": aspect, "shadow": with_shadow}),
                 labels=segmenter.labels,
             )
             out = new_path("clothseg.zip")
@@ -155,7 +183,7 @@ def batch_tab(segmenter: Segmenter) -> None:
     )
     start.click(
         run,
-        [files, kinds, polygons, classes, *boxes, *settings],
+        [files, kinds, polygons, classes, shape, shadow, part, *boxes, *settings],
         [status, start, cancel, save],
         concurrency_id=BATCH_QUEUE,
         concurrency_limit=1,

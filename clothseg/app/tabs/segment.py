@@ -36,6 +36,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
     choice = gr.JSON(visible=False)  # the parts picked in the browser; `_asking` fills it in
     taken = gr.File(visible=False)  # the file that a button asked for
     address = gr.Textbox(visible=False)
+    found_keys = gr.JSON(visible=False)  # the parts found by words, for the browser to pick
     with gr.Row(elem_id="work"):
         with gr.Column(elem_id="stage-card"):
             message = gr.HTML(elem_id="message", visible=False)
@@ -58,6 +59,16 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
                     gr.Examples(paths, photo, label=tr("Or try an example"), elem_id="examples")
             with gr.Column(elem_id="after", visible=False) as after:
                 gr.HTML(html.result_bar(), elem_id="result-bar")
+                words = gr.Textbox(
+                    label=tr("Find by words"),
+                    show_label=False,
+                    container=False,
+                    max_lines=1,
+                    placeholder=tr("Find: red dress, largest bag"),
+                    elem_id="find",
+                )
+                search = gr.Button(elem_id="find-go")
+                told_found = gr.HTML(elem_id="find-told", padding=False)
                 items = gr.HTML(elem_id="items", padding=False)
                 with gr.Row(elem_id="look-of-cutout"):
                     ground = background_inputs()
@@ -135,7 +146,10 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
                 canvas: None,
             }
         result, value = found
+        same_photo = getattr(was, "path", None) == result.path
         return shown(True) | {
+            words: gr.skip() if same_photo else "",
+            told_found: gr.skip() if same_photo else "",
             seen: result,
             canvas: value,
             message: gr.update(value=html.notes(result.notes), visible=bool(result.notes)),
@@ -146,7 +160,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         [photo.change, *(box.input for box in look)],
         analyse,
         [choice, photo, seen, keep, *look, *cutout_settings],
-        [seen, message, said, canvas, *result_parts],
+        [seen, message, said, canvas, words, told_found, *result_parts],
         js=_asking(4 + len(look) + len(cutout_settings), "analyse"),
         show_progress_on=[photo, canvas],
         concurrency_id=MODEL_QUEUE,
@@ -178,6 +192,16 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         trigger_mode="always_last",
         **PRIVATE,
     )
+    search.click(  # by `page/find.js`, when nothing more is typed
+        answers.find,
+        [choice, seen, words],
+        [found_keys, told_found],
+        js=_asking(3),
+        show_progress="hidden",
+        concurrency_limit=2,
+        trigger_mode="always_last",
+        **PRIVATE,
+    ).success(None, found_keys, None, js=_PICK, **PRIVATE)
     refined: dict[str, Any] = {
         "fn": answers.preview,
         "inputs": [choice, seen, *cutout_settings],
@@ -251,6 +275,10 @@ def _taking(button: gr.Button) -> str:
     photo."""
     return f"(file) => window.clothseg.take(file, '#{button.elem_id}')"
 
+
+_PICK = """(keys) => {
+  if (keys) document.dispatchEvent(new CustomEvent('stage:do', {detail: {pick: keys}}));
+}"""
 
 # Only the browser knows the page's address: behind a proxy, the server has another one.
 _COPY_LINK = """(query) => {

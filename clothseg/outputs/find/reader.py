@@ -15,13 +15,6 @@ LONGEST = 500
 """Largest number of characters of a search."""
 
 EMPTY = "The search is empty; enter something such as: red dress."
-NOT_UNDERSTOOD = (
-    "Nothing of {words} was understood. Name garments, colours, people, places or sizes, such as: red dress; largest "
-    "bag; everything but the hair."
-)
-IGNORED = "Ignored: {words}."
-NO_CLASS = "The model has no class for {word}."
-TAKEN = "{word} has no class of its own; used instead: {classes}."
 
 _SIDED = ("shoe", "sock", "glove", "arm", "hand", "leg", "foot")
 """Roles of which the left and the right one are the wearer's own."""
@@ -75,9 +68,12 @@ def _read(text: str, labels: LabelSet) -> Query:
     if not terms:
         if reader.lacking:
             raise ConfigError(" ".join(reader.lacking))
-        raise ConfigError(NOT_UNDERSTOOD.format(words=quoted([text.strip()])))
+        raise ConfigError(
+            f"Nothing of {quoted([text.strip()])} was understood. Name garments, colours, people, places or sizes, "
+            "such as: red dress; largest bag; everything but the hair."
+        )
     ignored = tuple(dict.fromkeys(reader.ignored))
-    notes = (*reader.lacking, *reader.taken, *([IGNORED.format(words=quoted(ignored))] if ignored else ()))
+    notes = (*reader.lacking, *reader.taken, *([f"Ignored: {quoted(ignored)}."] if ignored else ()))
     return Query(text, tuple(terms), tuple(minus), ignored, tuple(dict.fromkeys(notes)))
 
 
@@ -151,9 +147,9 @@ class _Reader:
             found = sorted(named) if named else [] if role in SEPARATE else self._with_role(role)
             if found and not named:
                 names = ", ".join(dict.fromkeys(labels.names[each] for each in found))
-                self.taken.append(TAKEN.format(word=quoted([text]), classes=names))
+                self.taken.append(f"{quoted([text])} has no class of its own; used instead: {names}.")
         if not found:
-            self.lacking.append(NO_CLASS.format(word=quoted([text])))
+            self.lacking.append(f"The model has no class for {quoted([text])}.")
         return frozenset(found)
 
     def _with_role(self, role: str) -> list[int]:

@@ -103,6 +103,7 @@ def write_card(
     averaged: bool,
     log: list[dict[str, Any]],
     labels: LabelSet = ATR,
+    resumed: tuple[int, int] | None = None,
 ) -> None:
     """Write `README.md` into a saved model's folder.
 
@@ -115,11 +116,12 @@ def write_card(
         dataset_commit: commit of the data set; None for a folder.
         argv: the command line's arguments, shown without the token.
         epochs: number of trained epochs.
-        seconds: duration of the training.
+        seconds: duration of the training, since it was resumed.
         split: `SplitRecord.summary`, and as `reported` the part used for the figures.
         averaged: whether the weights kept are a moving average.
         log: the Trainer's `log_history`; the card shows a line for each evaluation.
         labels: the C classes.
+        resumed: steps since a run was resumed, and steps in all; None if it was not.
     """
     figures, dataset = report["own_size"], dataset_name(parsing)
     licence = licence_of(parsing.model_name_or_path, parsing.from_scratch, model)
@@ -174,6 +176,7 @@ def write_card(
         parameters=f"{sum(parameter.numel() for parameter in model.parameters()) / 1e6:.1f}",
         command=shlex.join(["python", "train_hf.py", *map(public_name, without_token(argv))]),
         minutes=f"{seconds / 60:.1f}",
+        resumed=resumed,
         hardware=hardware(training),
         versions=", ".join(f"{package} {version(package)}" for package in PACKAGES),
         plots=[name for name in PLOTS if (folder / f"{name}.png").is_file()],
@@ -279,7 +282,8 @@ def without_token(argv: list[str]) -> list[str]:
 
 def hardware(training: TrainingArguments) -> str:
     """Describe the hardware: the GPU's name or the number of CPU cores, and the number format."""
-    device = f"{torch.get_num_threads()} CPU cores ({platform.machine()})"
+    threads = torch.get_num_threads()
+    device = f"{threads} CPU core{'s' if threads > 1 else ''} ({platform.machine()})"
     if training.device.type == "cuda":
         device = f"{training.world_size} x {torch.cuda.get_device_name()}"
     return f"{device}, in {precision_words(training)}"

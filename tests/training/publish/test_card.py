@@ -89,6 +89,7 @@ def test_card_states_figures_recipe_and_licence(scores: Scores, tiny_model: Path
         seconds=90,
         split={"reported": "validation", "skipped": 3, "straddling_groups": 2},
         averaged=False,
+        resumed=(212, 704),
         log=[
             {"epoch": 0.09, "step": 200, "loss": 1.5, "learning_rate": 9.6e-5},
             {"epoch": 0.09, "step": 200, "eval_loss": 1.25, "eval_mean_iou": 0.25, "eval_mean_accuracy": 0.5}
@@ -119,7 +120,7 @@ def test_card_states_figures_recipe_and_licence(scores: Scores, tiny_model: Path
     assert "17600 photos, 6 epochs in batches of 8, seed 7" in text and "1.5 minutes" in text
     assert "| epoch | iteration | training loss | validation loss | mIoU | mean accuracy | overall accuracy |" in text
     assert "\n| 0.09 | 200 | 1.5000 | 1.2500 | 0.2500 | 0.5000 | 0.7500 | 9.60e-05 |\n" in text
-    assert "CPU cores" in text and "in float32" in text
+    assert "CPU core" in text and "in float32" in text and "for the last 212 of 704 steps" in text
     assert "hf_secret" not in card.content and "--image_size 64" in text
     assert "{{" not in card.content and "{%" not in card.content
 
