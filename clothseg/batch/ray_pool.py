@@ -8,6 +8,7 @@ stopped and lists each photo once. docs/batch.md shows how to use clothseg insid
 
 import logging
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
@@ -59,6 +60,7 @@ class RayPool:
 
         with needs_extra("--executor ray", "ray"):
             import ray
+        _check_address(os.environ.get("RAY_ADDRESS", ""))
         loaded = load(name_or_path, revision)
         self.name, self.revision, self.license_note = loaded.name, loaded.revision, loaded.license_note
         self.labels = loaded.labels
@@ -213,6 +215,23 @@ class _Actor:
             return False, picklable(error)
 
 
+def _check_address(address: str) -> None:
+    """Check that something answers at the address of a cluster, for which Ray itself would wait many minutes.
+
+    Raises:
+        ConfigError: nothing does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():  # such as "auto" and "local"
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"There is no Ray cluster at RAY_ADDRESS={address} ({error}): start one, or unset RAY_ADDRESS."
+        ) from error
+
+
 def _bind_to_core() -> Any:
     """Bind this process to a core of its machine that no other actor has, before libraries count cores.
 
@@ -227,7 +246,10 @@ def _bind_to_core() -> Any:
 
     cores = sorted(os.sched_getaffinity(0))
     for core in cores:
-        lock = open(os.path.join(tempfile.gettempdir(), _CORES.format(core)), "a")
+        try:
+            lock = open(os.path.join(tempfile.gettempdir(), _CORES.format(core)), "a")
+        except OSError:  # another user's
+            continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -233,6 +233,10 @@ class TrainArguments:
         default="float32",
         metadata={"help": "Number format of the final model.", "choices": ["float32", "float16", "bfloat16"]},
     )
+    endpoint_handler: bool = field(
+        default=False,
+        metadata={"help": "Write handler.py beside the final model, for Hugging Face Inference Endpoints."},
+    )
 
     notices: list[str] = field(default_factory=list, init=False)
     """Messages of `parse_arguments` for the log."""

@@ -46,6 +46,9 @@ from clothseg.training.self_training import labellings, taught_rows, with_taught
 from clothseg.training.trainer import ClothesTrainer
 
 
+HANDLER = Path(__file__).parent / "publish" / "endpoint_handler.py"
+"""What `--endpoint_handler` writes as handler.py beside the model."""
+
 INCOMPLETE = "model.incomplete"
 """Name of the trained model's folder until figures, plots and card are complete."""
 
@@ -165,7 +168,7 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
     building = folder.with_name(INCOMPLETE)
     if writes:  # before anything else can go wrong
         shutil.rmtree(building, ignore_errors=True)
-        _save(trainer, processor, parsing.save_dtype, building)
+        _save(trainer, processor, parsing.save_dtype, building, parsing.endpoint_handler)
     candidates = trainer.keep_better()
     if writes and len(candidates) > 1:
         found = " against ".join(f"{name} {value:.4f}" for name, value in candidates.items())
@@ -233,11 +236,15 @@ def _class_weights(parsing: TrainArguments, counts: npt.NDArray[np.int64]) -> to
     return class_weights(parsing.background_weight, parsing.class_weight, counts.shape[1])
 
 
-def _save(trainer: ClothesTrainer, processor: SegformerImageProcessorPil, dtype: str, folder: Path) -> None:
+def _save(
+    trainer: ClothesTrainer, processor: SegformerImageProcessorPil, dtype: str, folder: Path, handler: bool = False
+) -> None:
     with writing(folder):
         _in_format(trainer.network, dtype).save_pretrained(folder)
         processor.save_pretrained(folder)
         write_labels(trainer.labels, folder / LABELS_FILE)
+        if handler:
+            shutil.copyfile(HANDLER, folder / "handler.py")
 
 
 def _save_progress(
@@ -245,7 +252,7 @@ def _save_progress(
 ) -> None:
     """Save the model in its current state for a push, with a card that says it is still being trained."""
     with trainer.average.applied(trainer.network) if trainer.average else contextlib.nullcontext():
-        _save(trainer, trainer.processor, parsing.save_dtype, folder)
+        _save(trainer, trainer.processor, parsing.save_dtype, folder, parsing.endpoint_handler)
     write_log(state.log_history, folder / LOG_FILE)
     write_progress_card(folder, repo_id, trainer.network, parsing, state)
 

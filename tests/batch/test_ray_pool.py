@@ -3,7 +3,6 @@
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,12 +58,9 @@ def test_every_photo_is_done_once_though_a_worker_is_killed(
             assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "one" / name).read_bytes(), name
 
         monkeypatch.setattr(ray_pool.RayPool, "run", run)
-        with ray_pool.RayPool(2, str(tiny_model)) as pool:
+        with ray_pool.RayPool(1, str(tiny_model)) as pool:
             with pytest.raises(WorkerError, match="The Ray actor of this photo died, and so did another"):
                 pool.run(kill_own_process)
-            ended = time.time() + 60
-            while len({pool.run(process_of) for _ in range(2)}) < 2:
-                assert time.time() < ended, "an actor that was killed does not come back"
         with pytest.raises(ray_pool.ConfigError, match="closed"):
             pool.run(process_of)
     finally:
@@ -77,3 +73,26 @@ def test_several_processes_are_not_for_ray(
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert main(["segment", str(tmp_path), "--out", str(tmp_path / "out"), "--executor", "ray"]) == 2
     assert "--executor ray shares the photos by itself" in capsys.readouterr().err
+
+
+def test_an_address_without_a_cluster_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(ray_pool.ConfigError, match=r"no Ray cluster at RAY_ADDRESS=127\.0\.0\.1:1"):
+        ray_pool.RayPool()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs a system that binds processes to cores")
+def test_each_actor_of_a_machine_has_a_core_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bound: list[list[int]] = []
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {2, 5, 7})
+    monkeypatch.setattr("os.sched_setaffinity", lambda _, cores: bound.append(cores))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    (tmp_path / "clothseg-core-5.lock").mkdir()  # cannot be opened
+    locks = [ray_pool._bind_to_core() for _ in range(3)]
+    assert bound[:2] == [[2], [7]] and bound[2][0] in (2, 5, 7) and locks[2] is None
+    locks[1].close()
+    again = ray_pool._bind_to_core()
+    assert bound[3] == [7], "an actor that ended leaves its core to the next one"
+    for lock in (locks[0], again):
+        lock.close()

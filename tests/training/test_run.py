@@ -34,7 +34,7 @@ def arguments(data: Path, model: Path, output: Path, *flags: str) -> list[str]:
 def test_whole_run_with_average_and_half_precision(
     doll_data: Path, image_classifier: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    flags = ["--ema_decay", "0.5", "--save_dtype", "float16"]
+    flags = ["--ema_decay", "0.5", "--save_dtype", "float16", "--endpoint_handler"]
     flags += ["--start_share", "0.1"]  # the former name of --weight_interpolation
     argv = arguments(doll_data, image_classifier, tmp_path, *flags)
     folder = run(*parse_arguments(argv), argv)
@@ -46,6 +46,7 @@ def test_whole_run_with_average_and_half_precision(
     ):  # which was made anew, so with the names that all releases of transformers know
         assert set(saved.keys()) == set(published.keys())
     assert Segmenter.from_pretrained(folder).image_size == (64, 64)
+    assert "class EndpointHandler" in (folder / "handler.py").read_text()
     figures = json.loads((folder / "figures.json").read_text())
     assert set(FILES) <= {path.name for path in folder.iterdir()} and not list(folder.glob("*_photos.png"))
     card = (folder / "README.md").read_text()
