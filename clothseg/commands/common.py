@@ -208,3 +208,31 @@ class _Renamed(argparse.Action):
     def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
         sys.stderr.write(f"{option_string} is now called --{self.dest}; the old name will be removed.\n")
         setattr(namespace, self.dest, True if values == [] else int(values))
+
+
+def check_name(name: str) -> None:
+    """Check the name of a repository.
+
+    Raises:
+        ConfigError: it is not valid on the Hub.
+    """
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError as error:
+        raise ConfigError(f"{name} is not a valid name on the Hub: give it as user/name.") from error
+
+
+def check_space_name(name: str | None) -> None:
+    """Check the name of a Space.
+
+    Raises:
+        ConfigError: it is missing, not valid, or without its owner.
+    """
+    if not name:
+        raise ConfigError("deploy needs the Space's name, user/name.")
+    check_name(name)
+    if "/" not in name:
+        raise ConfigError(f"{name}: give the Space's full name, user/{name}.")

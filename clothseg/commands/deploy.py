@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clothseg.commands.common import check_name, check_space_name
 from clothseg.errors import ClothsegError, ConfigError, HubError
 
 
@@ -146,34 +147,6 @@ def check_secrets(files: dict[str, Any], token: str | None) -> None:
     for name, path in files.items():
         if token_like.search(path.read_bytes()):
             raise ConfigError(f"{name} contains a Hub token, which everybody could read in the Space: remove it.")
-
-
-def check_name(name: str) -> None:
-    """Check the name of a repository.
-
-    Raises:
-        ConfigError: it is not valid on the Hub.
-    """
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        validate_repo_id(name)
-    except HFValidationError as error:
-        raise ConfigError(f"{name} is not a valid name on the Hub: give it as user/name.") from error
-
-
-def check_space_name(name: str | None) -> None:
-    """Check the name of a Space.
-
-    Raises:
-        ConfigError: it is missing, not valid, or without its owner.
-    """
-    if not name:
-        raise ConfigError("deploy needs the Space's name, user/name.")
-    check_name(name)
-    if "/" not in name:
-        raise ConfigError(f"{name}: give the Space's full name, user/{name}.")
 
 
 def _check(arguments: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clothseg.commands import static_page, web_runtime
+from clothseg.commands.common import check_space_name
 from clothseg.errors import ClothsegError, ConfigError, HubError, needs_extra
 
 
@@ -73,8 +74,6 @@ def write(files: dict[str, bytes], folder: Path) -> None:
 def _check(arguments: argparse.Namespace) -> None:
     """Check the options before the work."""
     from huggingface_hub import get_token
-
-    from clothseg.commands.deploy import check_space_name
 
     if arguments.hardware:
         raise ConfigError("--hardware does not apply to a static Space: the visitor's browser computes.")

@@ -34,7 +34,7 @@ colorFrom: indigo
 colorTo: pink
 sdk: static
 app_file: index.html
-license: apache-2.0
+license: {terms}
 short_description: Cuts clothes out of photos in your browser alone
 custom_headers:
   cross-origin-embedder-policy: require-corp
@@ -45,7 +45,7 @@ tags:
   - human-parsing
   - fashion
   - onnx
----
+{models}---
 
 # clothseg in the browser
 
@@ -100,7 +100,7 @@ def page_files(loaded: "LoadedModel", runtime: dict[str, bytes], root: Path) -> 
     }
     files["offline-files.js"] = f"self.FILES = {json.dumps(listed, indent=1)};\n".encode()
     files["LICENSE"] = (root / "LICENSE").read_bytes()
-    files["README.md"] = CARD.format(name=loaded.name, license=loaded.license_note).encode()
+    files["README.md"] = _card(loaded).encode()
     return files
 
 
@@ -148,6 +148,19 @@ def describe(loaded: "LoadedModel") -> tuple[dict[str, Any], bytes]:
     }, network
 
 
+def _card(loaded: "LoadedModel") -> str:
+    """Return the Space's README. The weights are among its files, so their licence counts, too."""
+    from clothseg.models.loading import STATED
+
+    free = loaded.license_note == f"{STATED}apache-2.0."
+    return CARD.format(
+        name=loaded.name,
+        license=loaded.license_note,
+        terms="apache-2.0" if free else "other",
+        models=f"models:\n  - {loaded.name}\n" if loaded.revision else "",
+    )
+
+
 def _test_picture() -> npt.NDArray[np.uint8]:
     """Return the picture (H, W, 3) with which network.js tests a GPU; it draws the same one."""
     rows, columns, bands = np.ogrid[:384, :256, :3]
@@ -176,15 +189,25 @@ def _texts(about: dict[str, Any], files: dict[str, bytes], sources: Path) -> dic
     from clothseg.app.i18n import LANGUAGES, NAME, catalogue, tr, use_language
 
     page = " ".join(content.decode() for name, content in files.items() if name.endswith((".html", ".js")))
-    names = {entry["name"] for entry in about["classes"]} | {*about["groups"], about["license"]}
+    names = {entry["name"] for entry in about["classes"]} | {*about["groups"]}
     made = {}
     for language in LANGUAGES:
         own = sources / "translations" / f"{language}.json"
         words = {text: said for text, said in catalogue(language).items() if text in names or text in page}
         words |= json.loads(own.read_text(encoding="utf-8")) if own.is_file() else {}
         with use_language(language):
+            words[about["license"]] = _licence(about["license"])
             made[language] = {"name": tr(NAME), "words": words, "stage": texts()}
     return made
+
+
+def _licence(note: str) -> str:
+    from clothseg.app.i18n import tr
+    from clothseg.models.loading import STATED
+
+    if note.startswith(STATED):
+        return tr("Licence of the weights, by their model card: {terms}", terms=note.removeprefix(STATED))
+    return tr(note)
 
 
 def _json(value: Any) -> bytes:

@@ -86,7 +86,8 @@ function probabilities(logits, classes, width, height, shrink, columns, rows) {
     return plane;
   });
   for (let cell = 0; cell < cells; cell += 1) {
-    const likeliest = planes.reduce((most, plane) => Math.max(most, plane[cell]), 0);
+    let likeliest = 0;
+    for (const plane of planes) if (plane[cell] > likeliest) likeliest = plane[cell];
     const least = LEAST * Math.min(1, likeliest / FLAT);
     let sum = 0;
     for (const plane of planes) {
@@ -208,12 +209,12 @@ function likelyCells(lines, guide, cells) {
     }
     return made;
   });
-  return values.map((value) =>
-    Uint8Array.from(value, (here, cell) => {
-      const likeliest = values.reduce((most, each) => Math.max(most, each[cell]), 0);
-      return here > CANDIDATE * Math.min(1, likeliest / FLAT);
-    }),
-  );
+  const threshold = new Float32Array(cells);
+  for (const value of values) {
+    for (let cell = 0; cell < cells; cell += 1) if (value[cell] > threshold[cell]) threshold[cell] = value[cell];
+  }
+  for (let cell = 0; cell < cells; cell += 1) threshold[cell] = CANDIDATE * Math.min(1, threshold[cell] / FLAT);
+  return values.map((value) => value.map((here, cell) => here > threshold[cell]));
 }
 
 // The best class of each pixel. A gap is the square between the centres of four neighbouring cells, and a class can
@@ -229,6 +230,7 @@ function best(made, classes, lines, likely, pixels, {width, height, shrink, colu
     return joined;
   });
   const corner = new Int32Array(4);
+  const [from, slope] = [new Float64Array(4), new Float64Array(4)]; // along a row of a gap
   const most = new Float32Array(shrink * shrink);
   for (let gapRow = 0; gapRow < gapRows; gapRow += 1) {
     const top = Math.max(0, gapRow * shrink - outside);
@@ -252,23 +254,26 @@ function best(made, classes, lines, likely, pixels, {width, height, shrink, colu
       most.fill(-Infinity);
       for (const index of here) {
         const line = functions[index];
+        const id = classes[index];
         for (let y = top; y < bottom; y += 1) {
           const v = after[y - gapRow * shrink + outside];
-          for (let x = left; x < right; x += 1) {
-            const u = after[x - gapColumn * shrink + outside];
-            const [nw, ne, sw, se] = [(1 - v) * (1 - u), (1 - v) * u, v * (1 - u), v * u];
-            const at = 3 * (y * width + x);
-            let value = 0;
-            for (let part = 0; part < 4; part += 1) {
-              const mixed =
-                nw * line[corner[0] + part] + ne * line[corner[1] + part] +
-                sw * line[corner[2] + part] + se * line[corner[3] + part];
-              value += part < 3 ? (mixed * pixels[at + part]) / 255 : mixed;
-            }
+          for (let part = 0; part < 4; part += 1) {
+            const start = line[corner[0] + part] * (1 - v) + line[corner[2] + part] * v;
+            const end = line[corner[1] + part] * (1 - v) + line[corner[3] + part] * v;
+            const scale = part < 3 ? 255 : 1; // of the guide
+            from[part] = start / scale;
+            slope[part] = (end - start) / scale;
+          }
+          const shift = outside - gapColumn * shrink;
+          for (let x = left, at = 3 * (y * width + left); x < right; x += 1, at += 3) {
+            const u = after[x + shift];
+            const value =
+              (from[0] + slope[0] * u) * pixels[at] + (from[1] + slope[1] * u) * pixels[at + 1] +
+              (from[2] + slope[2] * u) * pixels[at + 2] + from[3] + slope[3] * u;
             const place = (y - top) * shrink + x - left;
             if (value > most[place]) {
               most[place] = value;
-              made[y * width + x] = classes[index];
+              made[y * width + x] = id;
             }
           }
         }

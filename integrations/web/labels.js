@@ -56,6 +56,7 @@ export function labelPixels(logits, width, height) {
   const down = positions(rows, height);
   const across = positions(columns, width);
   const made = new Uint8Array(width * height);
+  const most = new Float32Array(width); // of the row's pixels so far
   for (let top = 0; top < height; ) {
     const row = down.first[top];
     let bottom = top + 1;
@@ -75,16 +76,16 @@ export function labelPixels(logits, width, height) {
           continue;
         }
         const v = down.share[y];
-        for (let x = left; x < right; x += 1) {
-          const u = across.share[x];
-          let most = -Infinity;
-          for (const id of rivals) {
-            const plane = id * cells;
-            const [a, b] = [data[plane + corners[0]], data[plane + corners[1]]];
-            const [c, d] = [data[plane + corners[2]], data[plane + corners[3]]];
-            const upper = a + (b - a) * u;
-            const value = upper + (c + (d - c) * u - upper) * v;
-            if (value > most) [most, made[line + x]] = [value, id];
+        for (const id of rivals) {
+          const plane = id * cells;
+          const start = data[plane + corners[0]] + (data[plane + corners[2]] - data[plane + corners[0]]) * v;
+          const end = data[plane + corners[1]] + (data[plane + corners[3]] - data[plane + corners[1]]) * v;
+          for (let x = left; x < right; x += 1) {
+            const value = start + (end - start) * across.share[x];
+            if (id === rivals[0] || value > most[x]) {
+              most[x] = value;
+              made[line + x] = id;
+            }
           }
         }
       }
@@ -100,10 +101,8 @@ function possible(data, classes, cells, corners, best) {
   if (leaders.length === 1) return leaders;
   const rivals = [];
   for (let id = 0; id < classes; id += 1) {
-    const beaten = leaders.some((leader) =>
-      corners.every((corner) => data[id * cells + corner] < data[leader * cells + corner]),
-    );
-    if (!beaten) rivals.push(id);
+    const beaten = (leader) => corners.every((corner) => data[id * cells + corner] < data[leader * cells + corner]);
+    if (!leaders.some(beaten)) rivals.push(id);
   }
   return rivals;
 }

@@ -33,8 +33,10 @@ export async function openNetwork(about, wanted, onProgress) {
 
 async function hasGpu() {
   if (!navigator.gpu) return false;
-  const adapter = navigator.gpu.requestAdapter().catch(() => null);
-  return Boolean(await Promise.race([adapter, new Promise((done) => setTimeout(done, PATIENCE))]));
+  const asked = navigator.gpu.requestAdapter().catch(() => null);
+  const adapter = await Promise.race([asked, new Promise((done) => setTimeout(done, PATIENCE))]);
+  // A fallback is no GPU: it computes on the CPU, more slowly than WebAssembly.
+  return Boolean(adapter) && !adapter.isFallbackAdapter && !adapter.info?.isFallbackAdapter;
 }
 
 async function open(about, kind, onProgress) {

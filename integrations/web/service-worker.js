@@ -33,8 +33,12 @@ async function activate() {
   await self.clients.claim();
 }
 
-function isolated(answer) {
+// Scripts of workers have a policy of their own: the page's does not count for them.
+const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' blob:; worker-src 'self' blob:; connect-src 'self'";
+
+function isolated(answer, path) {
   const headers = new Headers(answer.headers);
+  if (/\.m?js$/.test(path)) headers.set('Content-Security-Policy', POLICY);
   headers.set('Cross-Origin-Opener-Policy', 'same-origin');
   headers.set('Cross-Origin-Embedder-Policy', 'require-corp');
   headers.set('Cross-Origin-Resource-Policy', 'cross-origin');
@@ -44,10 +48,10 @@ function isolated(answer) {
 async function answer(path, event) {
   const cache = await caches.open(CACHE);
   const kept = await cache.match(keyOf(path));
-  if (kept) return isolated(kept);
+  if (kept) return isolated(kept, path);
   const fresh = await fetched(path);
   event.waitUntil(cache.put(keyOf(path), fresh.clone()).catch(() => {})); // the disk may be full
-  return isolated(fresh);
+  return isolated(fresh, path);
 }
 
 self.addEventListener('install', (event) => event.waitUntil(install()));

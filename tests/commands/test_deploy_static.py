@@ -14,6 +14,7 @@ from huggingface_hub import HfApi
 from local_hub import LocalHub
 from onnx import TensorProto, helper, numpy_helper
 
+from clothseg.app.components import stage_source
 from clothseg.app.i18n import LANGUAGES, catalogue
 from clothseg.cli import main
 from clothseg.commands import deploy_static, static_page, web_runtime
@@ -83,6 +84,7 @@ def test_all_that_the_page_asks_for_is_among_its_files(built: dict[str, dict[str
         if name.endswith(".js") and "/" not in name:
             named |= {path.removeprefix("./") for path in re.findall(r"from '(\./[^']+)'", content.decode())}
     assert len(named) > 10 and named <= set(files)
+    assert stage_source.script() in files["stage.js"].decode() and stage_source.style() in files["stage.css"].decode()
     assert {"worker.js", "service-worker.js", *(f"runtime/{name}" for name in RUNTIME)} <= set(files)
 
 
@@ -114,6 +116,7 @@ def test_a_static_space_is_made_and_updated(
     (files,) = built.values()
     assert {name: content for name, content in sent.items() if name != ".gitattributes"} == files
     front = yaml.safe_load(sent["README.md"].decode().split("---")[1])
+    assert front["license"] == "other", "the weights are NVIDIA's"
     assert front["sdk"] == "static" and front["custom_headers"]["cross-origin-embedder-policy"] == "require-corp"
 
     HfApi().upload_file(path_or_fileobj=b"x", path_in_repo="runtime/old", repo_id=SPACE, repo_type="space")
