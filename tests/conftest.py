@@ -3,8 +3,10 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,13 @@ from hypothesis import settings
 settings.register_profile("clothseg", deadline=None)
 settings.load_profile("clothseg")
 
+# When gradio's server sets logging up, absl, which TensorBoard brings, closes the stream that it has logged to from
+# the start, unless that is stderr: pytest's file for what tests write, while `capsys` puts another in its place.
+with suppress(ImportError):
+    from absl import logging as absl_logging
+
+    absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
+
 if TYPE_CHECKING:
     from browsing import Visits
     from playwright.sync_api import Browser, Page, Response
@@ -41,7 +50,11 @@ SLOW = (
     "test_soak.py",
     "test_killed.py",
     "test_distributed.py",
+    "test_interruption.py",
+    "test_trainer.py",
+    "test_run.py",
     "test_deploy.py",
+    "test_install.py",
 )
 """Files that begin early, so that no worker is left with one of them at the end."""
 

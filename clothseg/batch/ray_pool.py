@@ -246,7 +246,10 @@ def _bind_to_core() -> Any:
 
     cores = sorted(os.sched_getaffinity(0))
     for core in cores:
-        lock = open(os.path.join(tempfile.gettempdir(), _CORES.format(core)), "a")
+        try:
+            lock = open(os.path.join(tempfile.gettempdir(), _CORES.format(core)), "a")
+        except OSError:  # another user's
+            continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -79,3 +79,20 @@ def test_an_address_without_a_cluster_is_told_at_once(monkeypatch: pytest.Monkey
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with pytest.raises(ray_pool.ConfigError, match=r"no Ray cluster at RAY_ADDRESS=127\.0\.0\.1:1"):
         ray_pool.RayPool()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs a system that binds processes to cores")
+def test_each_actor_of_a_machine_has_a_core_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bound: list[list[int]] = []
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {2, 5, 7})
+    monkeypatch.setattr("os.sched_setaffinity", lambda _, cores: bound.append(cores))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    (tmp_path / "clothseg-core-5.lock").mkdir()  # cannot be opened
+    locks = [ray_pool._bind_to_core() for _ in range(3)]
+    assert bound[:2] == [[2], [7]] and bound[2][0] in (2, 5, 7) and locks[2] is None
+    locks[1].close()
+    again = ray_pool._bind_to_core()
+    assert bound[3] == [7], "an actor that ended leaves its core to the next one"
+    for lock in (locks[0], again):
+        lock.close()
