@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels.label_set import BACKGROUND, IGNORE, LabelSet
-from clothseg.labels.roles import PARENTS, SEPARATE, WHOLES, part_of, side_of
+from clothseg.labels.roles import PARENTS, SEPARATE, WHOLES, part_of, side_of, words_of
 
 
 class SharedClass(NamedTuple):
@@ -51,11 +51,12 @@ class SharedClasses(NamedTuple):
         return tables[0], tables[1]
 
     def describe(self, first: LabelSet, second: LabelSet) -> list[str]:
-        """Return one line for each shared class that has not the same name in both, and for those left out."""
+        """Return one line for each shared class whose names differ in more than the spelling, and for those left
+        out."""
         lines = []
         for each in self.classes:
             ours, theirs = ([labels.names[i] for i in ids] for labels, ids in ((first, each[1]), (second, each[2])))
-            if ours != theirs:
+            if [words_of(name) for name in ours] != [words_of(name) for name in theirs]:
                 lines.append(f"{each.name}: {' + '.join(ours)} = {' + '.join(theirs)}")
         for labels, names in zip((first, second), self.left_out, strict=True):
             if names:

@@ -6,7 +6,17 @@ from typing import NamedTuple
 
 from clothseg.errors import ConfigError
 from clothseg.labels import ATR, BACKGROUND, LabelSet
-from clothseg.labels.roles import BODY_ROLES, GARMENT_ROLES, SEPARATE, known_role, part_of, role_of, side_of, words_of
+from clothseg.labels.roles import (
+    BODY_ROLES,
+    GARMENT_ROLES,
+    SEPARATE,
+    WHOLES,
+    known_role,
+    part_of,
+    role_of,
+    side_of,
+    words_of,
+)
 from clothseg.outputs.find.query import Nth, Query, Term
 from clothseg.outputs.find.words import Word, compound, folded, meaning, phrase, split_words
 
@@ -26,7 +36,7 @@ _SEVERAL = {
     "*skin": tuple(role for role in BODY_ROLES if role != "hair"),
     "*body": BODY_ROLES,
     "*upper": ("upper", "dress", "scarf"),
-    "*lower": ("skirt", "pants", "dress", "belt"),
+    "*lower": ("skirt", "pants", "lower", "dress", "belt"),
 }
 _PHRASE = 5
 """Most words of a phrase."""
@@ -153,7 +163,9 @@ class _Reader:
         return frozenset(found)
 
     def _with_role(self, role: str) -> list[int]:
-        return self.labels.with_roles(role) or (self.labels.with_roles("foot") if role == "shoe" else [])
+        wholes = [whole for whole, parts in WHOLES.items() if role in parts]
+        others = ["foot"] if role == "shoe" else [*WHOLES.get(role, ()), *wholes]
+        return self.labels.with_roles(role) or self.labels.with_roles(*others)
 
     def terms(self, tokens: Sequence[_Token], default: frozenset[int] | None = None) -> list[Term]:
         """Return the terms of a list of things: "red dress and black shoes". A colour or a size alone means `default`,

@@ -145,6 +145,8 @@ def test_words_mean_the_classes_of_other_models() -> None:
     assert names("Schmuck", FASHN) == ["jewelry"]
     assert names("shoes", FASHN) == ["feet"]  # they include shoes
     assert names("skin", CIHP) == [*("Torso-skin", "Face", "Left-arm", "Right-arm", "Left-leg", "Right-leg")]
+    five = LabelSet.of(["background", "top", "bottom", "dress", "shoes", "skin"])
+    assert [names(text, five) for text in ("jeans", "skirt", "arms", "skin")] == [["bottom"]] * 2 + [["skin"]] * 2
     sided = read_query("left arm", FASHN)
     assert sided.ignored == ("left",)
     assert "used instead: Upper-clothes" in read_query("jacket").notes[0]
