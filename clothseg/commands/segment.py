@@ -4,10 +4,12 @@ table."""
 import argparse
 import errno
 import os
+import signal
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +103,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the photos are segmented: local (default), or ray, by the machines of a Ray cluster, in a worker "
         "for each core or GPU, or in --workers",
     )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="segment new and changed photos of the folders as they come, until Ctrl+C",
+    )
     parser.add_argument("--overwrite", action="store_true", help="also segment photos that are done")
     add_cutout_options(parser)
     add_tryon_options(parser)
@@ -166,6 +173,8 @@ def run(arguments: argparse.Namespace) -> int:
             if rank == 0 and arguments.find:
                 sys.stderr.writelines(f"{note}\n" for note in read_query(arguments.find, labels).notes)
             leave_out = _ours(arguments.out, arguments.paths)
+            if arguments.watch:
+                return _watch(arguments, wanted, partial(collected, arguments.paths, leave_out=leave_out))
             photos = stack.enter_context(collected(arguments.paths, leave_out=leave_out, unpack=arguments.zip))
         return _segment(arguments, wanted, photos[rank::processes], rank, processes)
 
@@ -199,16 +208,71 @@ def _segmenter(
         yield pool
 
 
+def _folder(
+    arguments: argparse.Namespace, wanted: OutputSpec, loaded: "LoadedModel"
+) -> tuple[OutputFolder, dict[str, Any]]:
+    """Return the output folder, and the options of segmentation."""
+    options = asdict(wanted.options(segment_options(arguments)))
+    options["exclude"] = list(options["exclude"])  # as JSON gives it back
+    about = {"clothseg": __version__, "model": loaded.name, "revision": loaded.revision, "digest": loaded.digest}
+    return OutputFolder(arguments.out, wanted, about | options, arguments.sort or "photo"), options
+
+
+def _watch(
+    arguments: argparse.Namespace,
+    wanted: OutputSpec,
+    collect: Callable[..., AbstractContextManager[list[Source]]],
+) -> int:
+    """Segment new and changed photos until Ctrl+C or SIGTERM, and keep the table up to date."""
+    from clothseg.batch.watch import changes
+    from clothseg.models.loading import load
+
+    def scan() -> list[Source]:
+        with collect(may_be_empty=True) as photos:
+            return photos
+
+    loaded = load(arguments.model, arguments.revision)
+    folder, options = _folder(arguments, wanted, loaded)
+    with as_usage():
+        folder.prepare(0, 1)
+    problems: dict[PurePosixPath, str] = {}
+    photos: list[Source] = []
+    count = 0
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with _segmenter(arguments, loaded, 1, 1) as segmenter:
+            sys.stderr.write("Watching for photos; Ctrl+C ends it.\n")
+            for photos, fresh in changes(scan):
+                todo = [photo for photo in fresh if arguments.overwrite or not folder.holds(photo)]
+                for photo in fresh:
+                    problems.pop(photo.files, None)
+                done: list[Source] = []
+                try:
+                    with closing(outcomes(segmenter, todo, wanted, options)) as results:
+                        _store(results, folder, done, problems, len(todo), 1)
+                finally:
+                    count += len(done)
+                    sys.stdout.writelines(f"{photo.name} segmented.\n" for photo in done)
+                    sys.stderr.writelines(f"{problems[photo.files]}\n" for photo in todo if photo.files in problems)
+                    sys.stdout.flush()
+                if fresh:
+                    folder.write_table(photos, problems, 0, 1)
+    except KeyboardInterrupt:
+        pass  # the way to end it
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        table = folder.write_table(photos, problems, 0, 1)
+    sys.stdout.write(f"{count} photos segmented. Written to {table}.\n")
+    return 0
+
+
 def _segment(
     arguments: argparse.Namespace, wanted: OutputSpec, photos: list[Source], rank: int, processes: int
 ) -> int:
     from clothseg.models.loading import load
 
     loaded = load(arguments.model, arguments.revision)
-    options = asdict(wanted.options(segment_options(arguments)))
-    options["exclude"] = list(options["exclude"])  # as JSON gives it back
-    about = {"clothseg": __version__, "model": loaded.name, "revision": loaded.revision, "digest": loaded.digest}
-    folder = OutputFolder(arguments.out, wanted, about | options, arguments.sort or "photo")
+    folder, options = _folder(arguments, wanted, loaded)
     with as_usage():
         folder.prepare(rank, processes)
     todo = [photo for photo in photos if arguments.overwrite or not folder.holds(photo)]
@@ -334,12 +398,19 @@ def _check(arguments: argparse.Namespace) -> None:
             raise UsageError("--find cannot be used with --dataset, which gets masks of all classes.")
         if arguments.sort:
             raise UsageError("--sort cannot be used with --dataset, whose rows keep their order.")
+        if arguments.watch:
+            raise UsageError("--watch needs folders; it cannot be used with --dataset.")
         return
     alone = [name for name in ("split", "column", "push_to_hub", "private") if getattr(arguments, name)]
     if alone:
         raise UsageError(f"--{alone[0]} can only be used with --dataset.")
     if not arguments.paths or not arguments.out:
         raise UsageError("Give photos or folders as PATH, and an output folder as --out.")
+    if arguments.watch:
+        if arguments.zip or arguments.executor != EXECUTORS[0] or _processes()[1] > 1:
+            raise UsageError("--watch cannot be used with --zip, --executor ray or several processes.")
+        if any("://" not in str(path) and Path(path).is_file() for path in arguments.paths):
+            raise UsageError("--watch needs folders, not single photos.")
     if arguments.packshot:
         chosen = [] if arguments.write is DEFAULT_WRITE else arguments.write
         arguments.write = [*chosen, *({"packshots"} - set(chosen))]

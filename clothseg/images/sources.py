@@ -38,6 +38,7 @@ def collected(
     leave_out: Sequence[Path | Remote] = (),
     unpack: bool = False,
     limits: Limits | None = None,
+    may_be_empty: bool = False,
 ) -> Iterator[list[Source]]:
     """Yield the photos of files and folders, sorted by name; ZIPs stay open during the context.
 
@@ -48,6 +49,7 @@ def collected(
         leave_out: folders to leave out, at any depth.
         unpack: whether to read ZIPs. Remote ones are downloaded to a temporary file.
         limits: limits for ZIPs.
+        may_be_empty: accept folders without photos.
 
     Raises:
         ConfigError: a path does not exist or contains no photos, a ZIP is damaged or exceeds the limits, or a storage
@@ -70,7 +72,7 @@ def collected(
                 kind, inside = "folder", _in_folder(path, [each for each in leave_out if isinstance(each, Path)])
             else:
                 kind, inside = "file", [_file(path, PurePosixPath(as_utf8(path.name)))]
-            if not inside:
+            if not inside and not may_be_empty:
                 raise ConfigError(f"The {kind} {path} holds no photos ({', '.join(SUFFIXES)}, or the like).")
             found += inside
         found.sort(key=lambda source: source.name)

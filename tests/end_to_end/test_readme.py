@@ -57,7 +57,7 @@ def run(command: list[str], folder: Path, env: dict[str, str]) -> str:
 def hub(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
     """A Hub that holds what the README names: a base (tiny here), the data set (paper dolls), a user's model."""
     data = tmp_path_factory.mktemp("atr")
-    write_parquet(data / "train.parquet", 6, height=160, width=120)
+    write_parquet(data / "train.parquet", 4, height=160, width=120)
     owners = {"hf_user": "user", "hf_nvidia": "nvidia", "hf_m": "mattmdjaga"}
     with LocalHub(owners) as server:
         monkeypatch = pytest.MonkeyPatch()
