@@ -33,9 +33,11 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
     from clothseg.models.loading import load
 
     _check(arguments)
+    loaded = load(arguments.model, arguments.revision)
     runtime = web_runtime.runtime_files(arguments.runtime)
+    _say(f"Exporting {loaded.name} ...")
     with needs_extra("The page in the browser alone", "onnx"):
-        files = static_page.page_files(load(arguments.model, arguments.revision), runtime, root)
+        files = static_page.page_files(loaded, runtime, root)
     own = sum(len(content) for name, content in files.items() if not name.startswith("runtime/"))
     _say(f"{own / 1e6:.1f} MB for page and model, {sum(map(len, runtime.values())) / 1e6:.1f} MB for the runtime.")
     if own > LIMIT:

@@ -90,8 +90,7 @@ def page_files(loaded: "LoadedModel", runtime: dict[str, bytes], root: Path) -> 
     }
     files |= {f"runtime/{name}": content for name, content in runtime.items()}
     files["texts.json"] = _json(_texts(about, files, sources))
-    about["bytes"] = {name: len(content) for name, content in files.items() if len(content) > 1_000_000}
-    about["bytes"].setdefault(MODEL_FILE, len(network))
+    about["bytes"] = {name: len(files[name]) for name in files if name == MODEL_FILE or name.endswith(".wasm")}
     files["model.json"] = _json(about)
     listed = {
         name: {"digest": hashlib.sha256(content).hexdigest()[:20], "bytes": len(content)}

@@ -238,7 +238,7 @@ progress.tell = (loaded, total) => {
   one('#coming progress').value = loaded / total;
   one('#coming span').textContent = tr('The model is being loaded: {done} of {total} MB.', {done: megabytes(loaded), total: megabytes(total)});
 };
-progress.tell(0, about.bytes[about.file]);
+progress.tell(0, about.bytes[about.file] + about.bytes['runtime/ort-wasm-simd-threaded.wasm']);
 
 async function begin() {
   await offline();
