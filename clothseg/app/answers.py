@@ -174,7 +174,7 @@ class Answers:
         """Return the cards of a result."""
         return cards(seen.small, seen.parts) if isinstance(seen, PhotoResult) else ""
 
-    def find(self, said: Any, seen: Any, text: str) -> tuple[list[str] | None, str]:
+    def search(self, said: Any, seen: Any, text: str) -> tuple[list[str] | None, str]:
         """Return the keys of the parts that a search means, and what to say of it; None leaves the picks as they
         are."""
         if not isinstance(seen, PhotoResult) or not text.strip():

@@ -195,9 +195,9 @@ def test_files_for_other_tools(answers: Answers, doll: PhotoResult) -> None:
 def test_words_pick_parts(answers: Answers, doll: PhotoResult) -> None:
     said = {"number": doll.number, "picked": ["Left-shoe"], "edits": []}
     keys = [part.key for part in doll.parts]
-    picked, told = answers.find(said, doll, "everything but the velvet hair")
+    picked, told = answers.search(said, doll, "everything but the velvet hair")
     assert picked == [key for key in keys if key != "Hair"] and "Ignored: “velvet”." in told
-    picked, told = answers.find(said, doll, "hair")
+    picked, told = answers.search(said, doll, "hair")
     assert picked == ["Hair"] and "Found: Hair." in told and 'class="unseen"' in told
     for text, message in (
         ("velvet", "Nothing of “velvet” was understood"),
@@ -205,19 +205,19 @@ def test_words_pick_parts(answers: Answers, doll: PhotoResult) -> None:
         ("the second bag", "Nothing in the photo matches."),
         ("gloves", "no class for “gloves”"),
     ):
-        picked, told = answers.find(said, doll, text)
+        picked, told = answers.search(said, doll, text)
         assert picked is None and message in told, "the picks stay"
-    assert answers.find(said, doll, " ") == (None, "") and answers.find(said, None, "hair") == (None, "")
-    picked, told = answers.find(said, doll, "hair of the person on the left")
+    assert answers.search(said, doll, " ") == (None, "") and answers.search(said, None, "hair") == (None, "")
+    picked, told = answers.search(said, doll, "hair of the person on the left")
     assert picked == ["Hair"] and "Turn on “Separate people”" in told
     with use_language("de"):
-        assert "Gefunden: Haare." in answers.find(said, doll, "Haare")[1]
-        assert "“Jacke” hat keine eigene Klasse; genommen wurde: Oberteil" in answers.find(said, doll, "Jacke")[1]
+        assert "Gefunden: Haare." in answers.search(said, doll, "Haare")[1]
+        assert "“Jacke” hat keine eigene Klasse; genommen wurde: Oberteil" in answers.search(said, doll, "Jacke")[1]
     edits = [{"kind": "relabel", "part": "Hair", "label": "Dress"}]
-    assert answers.find(said | {"edits": edits}, doll, "dress")[0] == ["Dress"], "what the browser shows is searched"
+    assert answers.search(said | {"edits": edits}, doll, "dress")[0] == ["Dress"], "what the browser shows is searched"
     apart = replace(doll.result, person_map=(doll.result.label_map > 0).astype(np.uint8))
     two = PhotoResult("doll.webp", SegmentOptions(people="all"), apart, apart)
-    assert answers.find({"number": two.number}, two, "hair of person 1")[0] == ["Hair/1"]
+    assert answers.search({"number": two.number}, two, "hair of person 1")[0] == ["Hair/1"]
 
 
 def test_a_preview_is_for_the_result_that_is_shown(answers: Answers, doll: PhotoResult) -> None:

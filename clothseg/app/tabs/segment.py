@@ -67,7 +67,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
                     placeholder=tr("Find: red dress, largest bag"),
                     elem_id="find",
                 )
-                search = gr.Button(elem_id="find-go")
+                go = gr.Button(elem_id="find-go")
                 told_found = gr.HTML(elem_id="find-told", padding=False)
                 items = gr.HTML(elem_id="items", padding=False)
                 with gr.Row(elem_id="look-of-cutout"):
@@ -192,8 +192,8 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         trigger_mode="always_last",
         **PRIVATE,
     )
-    search.click(  # by `page/find.js`, when nothing more is typed
-        answers.find,
+    go.click(  # by `page/find.js`, when nothing more is typed
+        answers.search,
         [choice, seen, words],
         [found_keys, told_found],
         js=_asking(3),
