@@ -94,7 +94,11 @@ def test_a_data_set_is_read_from_storage_and_written_to_it(
     assert "3 of 3 photos segmented and written to memory://sets/out, split dev." in said.out
     shard = "data/dev-00000-of-00001.parquet"
     assert files(tmp_path / "out") == {"README.md", "labels.json", shard}
-    assert sorted(memory.find("/sets/out")) == ["/sets/out/README.md", f"/sets/out/{shard}"]
+    assert sorted(memory.find("/sets/out")) == [
+        "/sets/out/README.md",
+        f"/sets/out/{shard}",
+        "/sets/out/labels.json",
+    ]
     assert memory.cat(f"/sets/out/{shard}") == (tmp_path / "out" / shard).read_bytes()
     assert "data set in (split `dev`)" in memory.cat("/sets/out/README.md").decode()
     written = load_dataset("parquet", data_files=str(tmp_path / "out" / shard), split="train", streaming=True)
