@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -134,3 +134,27 @@ def by_current_names(
             warnings.warn(f"The option {name} is now called {new}.", DeprecationWarning, stacklevel=4)
         made[new] = value
     return made
+
+
+class Checked:
+    """Base of frozen dataclasses of options: checks all values, and makes options of a mapping.
+
+    Attributes:
+        WHOSE: whose options they are, for messages.
+    """
+
+    WHOSE: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for name, option in options_of(type(self)).items():
+            object.__setattr__(self, name, option.check(getattr(self, name)))
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Return options from a mapping such as a JSON object; missing values and None mean the default.
+
+        Raises:
+            ConfigError: an unknown option, or a wrong value.
+        """
+        given = {name: value for name, value in values.items() if value is not None}
+        return cls(**by_current_names(cls, given, cls.WHOSE))

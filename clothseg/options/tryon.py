@@ -1,15 +1,14 @@
 """Options of masks for virtual try-on."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import ClassVar, Literal
 
 from clothseg.options.cutout import MAX_FEATHER
-from clothseg.options.declaration import by_current_names, declare, options_of
+from clothseg.options.declaration import Checked, declare
 
 
 @dataclass(frozen=True, kw_only=True)
-class TryonOptions:
+class TryonOptions(Checked):
     """Options of masks for virtual try-on (`clothseg.outputs.tryon`).
 
     Attributes:
@@ -22,6 +21,8 @@ class TryonOptions:
     Raises:
         ConfigError: a wrong value.
     """
+
+    WHOSE: ClassVar[str] = "a try-on mask"
 
     part: Literal["upper", "lower", "overall"] = declare(
         "upper",
@@ -42,17 +43,3 @@ class TryonOptions:
         optional=True,
     )
     blur: float = declare(0.0, "pixels over which the edge of the try-on mask fades", minimum=0, maximum=MAX_FEATHER)
-
-    def __post_init__(self) -> None:
-        for name, option in options_of(type(self)).items():
-            object.__setattr__(self, name, option.check(getattr(self, name)))
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Self:
-        """Return options from a mapping such as a JSON object; missing values and None mean the default.
-
-        Raises:
-            ConfigError: an unknown option, or a wrong value.
-        """
-        given = {name: value for name, value in values.items() if value is not None}
-        return cls(**by_current_names(cls, given, "a try-on mask"))
