@@ -16,6 +16,7 @@ from clothseg.cli import main
 from clothseg.commands import evaluate
 from clothseg.errors import ClothsegError, ConfigError, DataError, ModelError
 from clothseg.labels import NAMES
+from clothseg.training.bars import hide_bars
 from clothseg.training.data.sources import load_labelled
 from clothseg.training.data.split import SplitRecord
 from clothseg.training.evaluation.scoring import Scores, only_class
@@ -40,6 +41,7 @@ def run(*arguments: object) -> int:
 def test_tables_go_to_stdout_and_files_to_the_folder(
     data: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    hide_bars(False)  # a training in this process may have hidden them
     out = tmp_path / "new" / "report"
     assert run(tiny_model, data, "--out", out, "--batch_size", "2") == 0
     said = capsys.readouterr()
