@@ -27,7 +27,7 @@ def test_splits_and_classes_are_found(tmp_path: Path) -> None:
     (folder / "images" / "train" / "notes.txt").touch()
     splits = load_splits(str(folder), check=True)
     assert (len(splits.train), len(splits.validation)) == (4, 2)
-    assert splits.classes.labels.names == OWN_NAMES and splits.classes.labels.roles[1:4] == ("upper", "pants", "dress")
+    assert splits.classes.labels.names == OWN_NAMES and splits.classes.labels.roles[1:4] == ("upper", "lower", "dress")
     assert splits.pixels.shape == (4, 6) and splits.pixels[:, 1:].any()
     _, mask = decode_row(splits.validation[0], splits.classes)
     assert (mask == TO_OWN[draw(1000, *SIZE).mask]).all()
