@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clothseg.commands.common import check_name, check_space_name
+from clothseg.commands.space import commit_to_space, files_of_space, prepare_space
 from clothseg.errors import ClothsegError, ConfigError, HubError
 
 
@@ -96,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     api, name = HfApi(), arguments.space
     try:
-        there = _present(api, name)
+        there = files_of_space(api, name, "clothseg/__init__.py")
         gone = sorted(path for path in there or () if path.startswith(OURS) and path not in files)
         _say_plan(arguments, there is None, files, gone, model)
         if not arguments.dry_run:
@@ -198,24 +199,6 @@ def _readme(root: Path, model: "Listing | None", files: list[str]) -> str:
     return str(card)
 
 
-def _present(api: "HfApi", name: str) -> list[str] | None:
-    """Return the files of the Space, or None if there is no Space that we may see.
-
-    Raises:
-        ConfigError: the Space contains another app.
-    """
-    from huggingface_hub.errors import RepositoryNotFoundError
-
-    try:
-        files = api.list_repo_files(name, repo_type="space")
-    except RepositoryNotFoundError:
-        return None
-    foreign = sorted(set(files) - {".gitattributes", ".gitignore", "README.md", "LICENSE"})
-    if foreign and "clothseg/__init__.py" not in foreign:
-        raise ConfigError(f"{name} contains another app ({foreign[0]}, ...): choose another name or delete it first.")
-    return files
-
-
 def _say_plan(
     arguments: argparse.Namespace, new: bool, files: dict[str, Any], gone: list[str], model: "Listing | None"
 ) -> None:
@@ -245,15 +228,8 @@ def _deploy(
     model: "Listing | None",
 ) -> None:
     """Deploy: settings first, files last, so that the Space builds once and never runs new files with old settings."""
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
-    name, space = arguments.space, {"repo_id": arguments.space, "repo_type": "space"}
-    if new:
-        private = True if arguments.private else None
-        api.create_repo(**space, space_sdk="gradio", private=private, exist_ok=True)
-    api.auth_check(**space, write=True)  # creating says nothing where another's Space exists already
-    if arguments.private and not api.space_info(name).private:
-        api.update_repo_settings(**space, private=True)
+    name = arguments.space
+    prepare_space(api, name, "gradio", new, arguments.private)
     wanted, have = _variables(model), api.get_space_variables(name)
     for key in ("CLOTHSEG_MODEL", "CLOTHSEG_REVISION"):  # only what differs: each change restarts the Space
         if key in wanted and (key not in have or have[key].value != wanted[key]):
@@ -262,9 +238,7 @@ def _deploy(
             api.delete_space_variable(name, key)
     if arguments.hardware and api.get_space_runtime(name).requested_hardware != arguments.hardware:
         api.request_space_hardware(name, arguments.hardware)
-    adding = [CommitOperationAdd(path, file) for path, file in files.items()]
-    removing = [CommitOperationDelete(path) for path in gone]
-    api.create_commit(**space, operations=[*adding, *removing], commit_message="Deploy clothseg")
+    commit_to_space(api, name, files, gone, "Deploy clothseg")
     address = f"{api.endpoint}/spaces/{name}"
     if model and model.private and "HF_TOKEN" not in api.get_space_secrets(name):
         sys.stdout.write(

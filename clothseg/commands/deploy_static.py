@@ -6,18 +6,18 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from clothseg.commands import static_page, web_runtime
 from clothseg.commands.common import check_space_name
+from clothseg.commands.space import commit_to_space, files_of_space, prepare_space
 from clothseg.errors import ClothsegError, ConfigError, HubError, needs_extra
 
 
-if TYPE_CHECKING:
-    from huggingface_hub import HfApi
-
 MARK = "offline-files.js"
 """A file that only this page has: where it is missing, a folder or Space contains something else."""
+
+_OF_NEW_SPACES = ("index.html", "style.css")
+"""Files of a new static Space of the Hub."""
 
 LIMIT = 10_000_000
 """Bytes of page and model, without the runtime, above which the page is said to be slow to open."""
@@ -107,7 +107,7 @@ def _upload(arguments: argparse.Namespace, files: dict[str, bytes]) -> None:
 
     api, name = HfApi(), arguments.space
     try:
-        there = _present(api, name)
+        there = files_of_space(api, name, MARK, _OF_NEW_SPACES)
         gone = [path for path in there or () if path.startswith("runtime/") and path not in files]
         _say(f"{'Create' if there is None else 'Update'} the static Space {name}.")
         if arguments.dry_run:
@@ -115,45 +115,13 @@ def _upload(arguments: argparse.Namespace, files: dict[str, bytes]) -> None:
             lines += [f"{'remove':>12}  {path}" for path in gone]
             _say("\n".join([*lines, "Dry run: nothing was done."]))
             return
-        _commit(api, name, there is None, arguments.private, files, gone)
+        prepare_space(api, name, "static", there is None, arguments.private)
+        commit_to_space(api, name, files, gone, "Deploy clothseg in the browser")
     except ClothsegError:
         raise
     except Exception as error:  # the Hub's client raises all sorts
         raise HubError(f"{name}: {explain_write(error, name)}") from error
     _say(f"{api.endpoint}/spaces/{name}")
-
-
-def _present(api: "HfApi", name: str) -> list[str] | None:
-    """Return the files of the Space, or None if there is no Space that we may see.
-
-    Raises:
-        ConfigError: the Space contains something else.
-    """
-    from huggingface_hub.errors import RepositoryNotFoundError
-
-    try:
-        files = api.list_repo_files(name, repo_type="space")
-    except RepositoryNotFoundError:
-        return None
-    # A new static Space of the Hub has a page and a style sheet.
-    foreign = sorted(set(files) - {".gitattributes", ".gitignore", "README.md", "LICENSE", "index.html", "style.css"})
-    if foreign and MARK not in foreign:
-        raise ConfigError(f"{name} contains another app ({foreign[0]}, ...): choose another name or delete it first.")
-    return files
-
-
-def _commit(api: "HfApi", name: str, new: bool, private: bool, files: dict[str, bytes], gone: list[str]) -> None:
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
-    space: dict[str, Any] = {"repo_id": name, "repo_type": "space"}
-    if new:
-        api.create_repo(**space, space_sdk="static", private=True if private else None, exist_ok=True)
-    api.auth_check(**space, write=True)  # creating says nothing where another's Space exists already
-    if private and not api.space_info(name).private:
-        api.update_repo_settings(**space, private=True)
-    adding = [CommitOperationAdd(path, content) for path, content in files.items()]
-    removing = [CommitOperationDelete(path) for path in gone]
-    api.create_commit(**space, operations=[*adding, *removing], commit_message="Deploy clothseg in the browser")
 
 
 def _say(text: str) -> None:

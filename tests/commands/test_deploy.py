@@ -1,4 +1,7 @@
-"""Deploying the app to our own Hub, and starting what lies there then as a Space would."""
+"""Deploying the app to our own Hub, and starting what lies there then as a Space would.
+
+Covers `clothseg.commands.space`.
+"""
 
 import ast
 import json
