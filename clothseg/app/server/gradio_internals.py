@@ -27,7 +27,7 @@ def without_stub_files() -> Iterator[None]:
             raise OSError("no file, so that there is no stub file to write")
         return getfile(thing)
 
-    inspect.getfile = file_of
+    inspect.getfile = file_of  # type: ignore[assignment]
     try:
         yield
     finally:
