@@ -24,20 +24,19 @@ from clothseg.commands.common import (
     add_cutout_options,
     add_keep,
     add_model,
-    add_packshot_options,
+    add_options,
     add_segment_options,
-    add_tryon_options,
     as_usage,
     cutout_options,
     labels_of,
-    packshot_options,
+    read_options,
     segment_options,
-    tryon_options,
 )
 from clothseg.errors import ConfigError, UsageError
 from clothseg.images.remote import Remote, location
 from clothseg.images.sources import Source, collected
 from clothseg.options import MASK_OPTIONS, PackshotOptions, TryonOptions, options_of
+from clothseg.options.declaration import Checked
 from clothseg.outputs.find.reader import read_query
 from clothseg.postprocess.requirements import missing_rules
 
@@ -110,9 +109,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="also segment photos that are done")
     add_cutout_options(parser)
-    add_tryon_options(parser)
+    add_options(parser, TryonOptions, "try-on masks")
     parser.add_argument("--packshot", action="store_true", help="short for --write packshots")
-    add_packshot_options(parser)
+    add_options(parser, PackshotOptions, "packshots")
     hub = parser.add_argument_group("a data set, instead of PATH")
     hub.add_argument(
         "--dataset",
@@ -165,8 +164,8 @@ def run(arguments: argparse.Namespace) -> int:
                 cutout_options(arguments),
                 arguments.polygons,
                 arguments.grey,
-                tryon_options(arguments),
-                packshot_options(arguments),
+                read_options(arguments, TryonOptions),
+                read_options(arguments, PackshotOptions),
                 labels,
                 arguments.find,
             )
@@ -415,9 +414,7 @@ def _check(arguments: argparse.Namespace) -> None:
         chosen = [] if arguments.write is DEFAULT_WRITE else arguments.write
         arguments.write = [*chosen, *({"packshots"} - set(chosen))]
     if "packshots" not in arguments.write:
-        for name, option in options_of(PackshotOptions).items():
-            if getattr(arguments, name) not in (None, option.default):
-                raise UsageError(f"--{name} is an option of packshots: add --packshot.")
+        _refuse_options(arguments, PackshotOptions, "packshots: add --packshot")
     if arguments.find and arguments.keep is not KEEP:
         raise UsageError("--find replaces --keep: give one of them.")
     if arguments.find and not set(CHOSEN) & set(arguments.write):
@@ -430,13 +427,17 @@ def _check(arguments: argparse.Namespace) -> None:
     if alone and not {"cutouts", "packshots"} & set(arguments.write):
         raise UsageError(f"--{alone[0]} does not change masks, which have the photo's size: add cutouts to --write.")
     if "tryon" not in arguments.write:
-        for name, option in options_of(TryonOptions).items():
-            if getattr(arguments, name) not in (None, option.default):
-                raise UsageError(f"--{name} is an option of try-on masks: add tryon to --write.")
+        _refuse_options(arguments, TryonOptions, "try-on masks: add tryon to --write")
     if arguments.polygons and not {"coco", "label-studio", "cvat"} & set(arguments.write):
         raise UsageError("--polygons is an option of annotations: add coco, label-studio or cvat to --write.")
     if arguments.grey and "labels" not in arguments.write:
         raise UsageError("--grey is an option of label maps: add labels to --write.")
+
+
+def _refuse_options(arguments: argparse.Namespace, cls: type[Checked], whose: str) -> None:
+    for name, option in options_of(cls).items():
+        if getattr(arguments, name) not in (None, option.default):
+            raise UsageError(f"--{name} is an option of {whose}.")
 
 
 def _ours(out: Path | Remote, paths: list[Path | Remote]) -> list[Path | Remote]:

@@ -13,6 +13,7 @@ from paper_dolls import draw
 from PIL import Image
 
 from clothseg.errors import ConfigError, ImageError, UsageError
+from clothseg.images import sources
 from clothseg.images.atomic_files import encoded
 from clothseg.images.remote import Remote, explained, location, stamp
 from clothseg.images.sources import collected
@@ -43,7 +44,7 @@ def test_paths_are_told_from_addresses(tmp_path: Path, monkeypatch: pytest.Monke
         location("gdrive://a").exists()
 
 
-def test_photos_of_a_folder_are_those_that_the_disk_would_have(bucket: str) -> None:
+def test_photos_of_a_folder_are_those_that_the_disk_would_have(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     remote = Remote(bucket)
     with collected([remote], leave_out=[Remote(f"{bucket}/out")]) as photos:
         assert [(str(photo.name), str(photo.files)) for photo in photos] == [("a.png", "a"), ("june/b", "june/b")]
@@ -53,6 +54,12 @@ def test_photos_of_a_folder_are_those_that_the_disk_would_have(bucket: str) -> N
         remote.fs.rm("/bucket/june/b")
         with pytest.raises(ImageError, match=r"memory://.*june/b could not be read"):
             photo.read()
+    monkeypatch.setattr(sources, "MOST_REMOTE_BYTES", 10)
+    with (
+        collected([Remote(f"{bucket}/a.png")]) as (photo,),
+        pytest.raises(ImageError, match=r"memory://.*a\.png has 0 MB; photos in remote storage may have 0 MB\. Copy"),
+    ):
+        photo.read()
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("c.png", remote.read("a.png"))
