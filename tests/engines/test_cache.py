@@ -27,7 +27,7 @@ def test_keys_tell_parts_and_versions_apart(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_second_load_converts_nothing(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     first = Segmenter.from_pretrained(tiny_model, engine="openvino")
-    monkeypatch.setattr("clothseg.engines.openvino_engine._convert", None)
+    monkeypatch.setattr("clothseg.engines.openvino_engine._make", None)
     second = Segmenter.from_pretrained(tiny_model, engine="openvino", precision="fast")
     assert isinstance(first.engine, OpenVinoEngine) and isinstance(second.engine, OpenVinoEngine)
     (entry,) = folder.iterdir()
