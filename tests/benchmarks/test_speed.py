@@ -18,6 +18,8 @@ from PIL import Image
 from benchmarks import (
     contenders,
     gpu,
+    gpu_network,
+    gpu_training,
     inference,
     input_pipeline,
     items,
@@ -27,6 +29,10 @@ from benchmarks import (
     training_speed,
 )
 from clothseg import Segmentation, Segmenter
+from clothseg.training.arguments import parse_arguments
+
+
+FAKE_TRAINING = Path(__file__).parents[1] / "support" / "fake_training.py"
 
 
 def test_input_pipeline_is_compared_with_the_guides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,11 +81,23 @@ def test_gpu_runs_without_one(
 ) -> None:
     """All of it but what a GPU alone has: CUDA graphs, and compiling."""
     Image.fromarray(draw(0, 96, 64).image).save(tmp_path / "photo.png")
-    monkeypatch.setattr(gpu, "PHOTO", tmp_path / "photo.png")
+    (tmp_path / "photos").mkdir()
+    for seed in range(2):
+        Image.fromarray(draw(seed, 96, 64).image).save(tmp_path / "photos" / f"{seed}.jpg")
+    monkeypatch.setattr(gpu, "EXAMPLES", tmp_path / "photos")
+    monkeypatch.setattr(gpu_network, "PHOTO", tmp_path / "photos" / "0.jpg")
     monkeypatch.setattr(gpu, "matrix_flops", lambda device, dtype: 1e12)
-    gpu.main("--models b0 lite --size 64 --batches 2 --train-batch 1 --rounds 1 --device cpu".split())
+    monkeypatch.setattr(gpu_training, "SCRIPT", FAKE_TRAINING)
+    flags = "--models b0 lite --size 64 --batches 2 --train-batch 1 --rounds 1 --device cpu"
+    gpu.main([*flags.split(), *"--train-batches 4 --train-photos 8 --train-steps 20".split()])
     said = capsys.readouterr().out
-    inference_part, training_part = said.split("| training")
+    correctness, real, inference_part = re.split(r"(?=\| train_hf.py|\| network \| batch)", said)
+    _, *rows = table(correctness)
+    assert [row[:3] for row in rows] == [[name, each, "4"] for name in ("b0", "lite") for each in ("exact", "fast")]
+    assert all(row[3] == row[4] == "1.000000" for row in rows if row[1] == "exact")
+    assert "\n| float32 | 4 | 400.0 | 4 min |\n" in real  # 100 steps per second, say the fake log's times
+    assert re.search(r"Stopped by SIGTERM after \d+ steps and resumed for 5: .* uninterrupted run is 0.5 \(0 on", real)
+    inference_part, training_part = inference_part.split("| training")
     _, *rows = table(inference_part)
     ours = ("whole", "guided", "around it by the CPU", "guided by the CPU", "network", "network alone")
     assert [row[:3] for row in rows] == [
@@ -87,10 +105,25 @@ def test_gpu_runs_without_one(
         *(["lite", "2", way] for way in ours),
     ]
     assert all(float(row[3]) > 0 for row in rows)
-    assert all(0 < float(row[5].split()[0]) < 100 for row in rows if row[2] in gpu.ALONE)
+    assert all(0 < float(row[5].split()[0]) < 100 for row in rows if row[2] in gpu_network.ALONE)
     assert re.search(r"b0 \| 1 \| tuned \| \d", training_part) and training_part.count("aten::") > 12
     assert re.search(r"\nb0, each way at its best batch: pipeline \d+ photos/s, 1.00x the pipeline; whole ", said)
     assert "Left out" not in said
+
+
+def test_runs_of_the_gpu_benchmark_are_commands_of_the_script(tmp_path: Path) -> None:
+    runs = gpu_training.Runs(tmp_path, tmp_path, ["--model_name_or_path", "nvidia/mit-b2"], 1, 1)
+    for precision in (["--use_cpu", "true"], gpu_training.PRECISIONS["float32"][:2]):
+        parsing, training = parse_arguments(gpu_training.command(runs, tmp_path / "run", 32, precision)[2:])
+        assert parsing.from_scratch and training.per_device_train_batch_size == 32 and training.max_steps == 100_000
+        assert training.report_to == ["tensorboard"]
+
+
+def test_a_run_that_ends_early_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_training, "SCRIPT", tmp_path / "train_hf.py")
+    gpu_training.SCRIPT.write_text("raise SystemExit('error: no memory')")
+    with pytest.raises(RuntimeError, match="it ended: error: no memory"):
+        gpu_training.measure(gpu_training.Runs(tmp_path, tmp_path, [], 1, 60), "run", 1, [])
 
 
 def test_one_way_that_fails_costs_the_others_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,7 +131,7 @@ def test_one_way_that_fails_costs_the_others_nothing(capsys: pytest.CaptureFixtu
         raise RuntimeError("no graph today")
 
     options = argparse.Namespace(rounds=3, device=torch.device("cpu"))
-    choice = {"pipeline": gpu.Way(lambda batch: sum(range(batch * 1000))), "graph": gpu.Way(fail)}
+    choice = {"pipeline": gpu_network.Way(lambda batch: sum(range(batch * 1000))), "graph": gpu_network.Way(fail)}
     agenda = gpu.Agenda(1)
     gpu.inference("b2", 4, choice, 1.0, options, agenda)
     assert capsys.readouterr().out.startswith("| b2 | 4 | pipeline | ")
@@ -124,7 +157,7 @@ def test_on_device_compares_each_step(tmp_path: Path, tiny_model: Path, capsys: 
 
 def test_traffic_counts_what_is_read_and_written() -> None:
     a, b = torch.zeros(4, 8), torch.zeros(8, 2)
-    with gpu.Traffic() as traffic:
+    with gpu_network.Traffic() as traffic:
         (a @ b).view(2, 4)
     assert traffic.bytes == 4 * (32 + 16 + 8)
 

@@ -1,4 +1,4 @@
-"""`python -m clothseg segment` where photos, disk or arguments are wrong: the rest is done, and all is told."""
+"""`python -m clothseg segment` where photos, disk or arguments (`clothseg.commands.segment_arguments`) are wrong."""
 
 import csv
 import errno

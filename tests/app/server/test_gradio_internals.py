@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
-from gradio import blocks, networking, processing_utils, routes
+from gradio import blocks, component_meta, networking, processing_utils, routes
 from gradio.mcp import GradioMCPServer
 
 import clothseg
@@ -50,6 +50,18 @@ def test_no_other_module_reaches_into_gradio() -> None:
         if any(part in line for part in private)
     }
     assert not found
+
+
+def test_stub_files_are_neither_read_nor_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def create(*_: object) -> str:
+        raise AssertionError("Gradio makes a stub file")
+
+    monkeypatch.setattr(component_meta, "create_pyi", create)
+    with internals.without_stub_files():
+        component_meta.create_or_modify_pyi(gr.Textbox, "Textbox", [])
+        assert Path(inspect.getfile(gr.Textbox)).is_file(), "others still find the file"
+    with pytest.raises(AssertionError, match="stub file"):
+        component_meta.create_or_modify_pyi(gr.Textbox, "Textbox", [])
 
 
 def test_upload_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,6 +168,26 @@ def test_the_queue_survives_answers_that_were_dropped(page: gr.Blocks) -> None:
     queue.pending_messages_per_session["dropped"] = asyncio.Queue()
     queue.send_message(event, SimpleNamespace())  # type: ignore[arg-type]
     assert queue.pending_messages_per_session["dropped"].get_nowait().event_id == "1"
+
+
+def test_the_queue_waits_as_long_as_it_is_told(page: gr.Blocks) -> None:
+    queue, waits = page._queue, list[float]()
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        queue.stopped = True
+
+    async def look() -> None:
+        for poll in (queue.start_processing, queue.start_progress_updates):
+            queue.stopped = False
+            await poll()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asyncio, "sleep", sleep)
+        for seconds in (0.005, 0.5):
+            internals.set_poll_seconds(page, seconds)
+            asyncio.run(look())
+    assert waits == [0.005, internals.PROGRESS_SECONDS, 0.5, 0.5]
 
 
 def test_finished_uploads_are_listed_and_dropped() -> None:
