@@ -206,7 +206,8 @@ def test_a_photo_of_too_many_pixels_is_reduced_by_the_browser(
 ) -> None:
     def with_lower_limit(route: Route) -> None:
         answer = route.fetch()
-        before, config, after = re.split(r"(?<=window\.gradio_config = )(.+?)(?=;</script>)", answer.text(), maxsplit=1)
+        parts = re.split(r"(?<=window\.gradio_config = )(.+?)(?=;</script>)", answer.text(), maxsplit=1)
+        before, config, after = parts
         changed = json.loads(config)
         limit = f"const MOST_PIXELS = {MAX_PIXELS}"
         assert limit in changed["js"]
