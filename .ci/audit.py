@@ -1,8 +1,8 @@
-"""Ask pip-audit whether a locked release has a known hole; say so where its database cannot be reached.
+"""Check locked releases for known vulnerabilities with pip-audit, if its database can be reached.
 
     python .ci/audit.py
 
-0: none is known, or nobody could be asked, which is said. 1: there are some; they are listed with the mended
+0: none is known, or the database could not be reached (printed). 1: some are known; they are listed with the fixed
 releases.
 """
 
