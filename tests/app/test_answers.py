@@ -21,8 +21,11 @@ from clothseg.app.answers import EXPORTS, Answers
 from clothseg.app.cards import cards
 from clothseg.app.components.parts import find_parts
 from clothseg.app.i18n import tr, use_language
+from clothseg.app.previews import PREVIEW
 from clothseg.app.selection import PhotoResult, cutout_of, first_picks
 from clothseg.app.settings import DEFAULT_CUTOUT, DEFAULT_OPTIONS, DEFAULT_TICKS, cutout_values
+from clothseg.images import png_file
+from clothseg.images.png_file import encode_png
 from clothseg.labels import ATR, GROUPS, LABEL2ID
 from clothseg.options import SegmentOptions
 
@@ -172,6 +175,29 @@ def test_downloads_match_what_the_browser_shows(answers: Answers, doll: PhotoRes
         assert 9 not in np.asarray(image)
     assert answers.file("cutout")(said | {"picked": []}, doll, False, *PLAIN) is None
     assert answers.file("cutout")(said, None, False, *PLAIN) is None
+
+
+def test_a_cutout_is_encoded_once_and_only_when_asked_for(
+    answers: Answers, doll: PhotoResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encodings = list[tuple[int, int]]()
+
+    def encode(picture: Image.Image) -> bytes:
+        encodings.append(picture.size)
+        return encode_png(picture)
+
+    monkeypatch.setattr(png_file, "encode_png", encode)
+    said = {"number": doll.number, "picked": ["Hat", "Skirt"]}
+    previewed = answers.preview(said, doll, *PLAIN)
+    previews = len(encodings)
+    assert previewed["news"]["download"] and max(max(size) for size in encodings) <= PREVIEW
+    first, again = (answers.file("cutout")(said, doll, False, *PLAIN) for _ in range(2))
+    turned = answers.file("cutout")(said | {"picked": ["Skirt", "Hat"]}, doll, False, *PLAIN)
+    assert first == again == turned and len(encodings) == previews + 1
+    other = answers.file("cutout")(said | {"picked": ["Hat"]}, doll, False, *PLAIN)
+    assert other != first and len(encodings) == previews + 2
+    Path(str(other)).unlink()  # the storage was full
+    assert Path(answers.file("cutout")(said | {"picked": ["Hat"]}, doll, False, *PLAIN)).is_file()  # type: ignore[arg-type]
 
 
 def test_exports_for_other_tools_are_created(answers: Answers, doll: PhotoResult) -> None:
