@@ -1,9 +1,9 @@
 """`fashn-ai/fashn-human-parser` from the Hub as it stands: its labels, its input size and its own way to resize."""
 
-import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import torch
 from local_hub import LocalHub
 from tiny_segformer import tiny_config
@@ -50,5 +50,5 @@ def test_it_is_served(tmp_path: Path) -> None:
     script.write_text(SCRIPT)
     with LocalHub({"hf_fashn": "fashn-ai"}) as hub:
         env = hub.env(home=tmp_path / "home") | {"PYTHONPATH": str(Path(loading.__file__).parents[2])}
-        done = subprocess.run([sys.executable, script, tmp_path / "model"], capture_output=True, text=True, env=env)
+        done = forked.run([sys.executable, script, tmp_path / "model"], capture_output=True, text=True, env=env)
     assert done.returncode == 0 and done.stdout == "served\n", done.stderr
