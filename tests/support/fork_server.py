@@ -5,8 +5,8 @@ imports, from other packages: it loads no model, computes nothing and starts no 
 which each program imports anew. `forked.py` has what tests call.
 
 A program gets its own arguments, environment, folder, standard streams and, if asked for, session; signals reach it
-under its own id. What the Hub's clients and Gradio read from the environment at import is read again, and the number of
-threads is set. Not supported are other things that a process reads once at its start: `-W` and `-X` flags,
+under its own id. What the Hub's clients and Gradio read from the environment at import is read again, and the number
+of threads is set. Not supported are other things that a process reads once at its start: `-W` and `-X` flags,
 sitecustomize.py, MALLOC_ and OMP_ variables. At the end, a program's exit functions run, but the interpreter is not
 finalized, which takes 0.4 s of CPU time with all these modules.
 
@@ -23,6 +23,7 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import types
 from contextlib import suppress
@@ -36,11 +37,12 @@ IMPORTED = (
     "transformers.trainer",
     "datasets",
     "gradio",
+    "gradio.screen_recording_utils",
     "matplotlib.pyplot",
     "evaluate",
 )
 
-SETTINGS = ("huggingface_hub.constants", "datasets.config", "gradio.http_server", "gradio.screen_recording_utils")
+SETTINGS = ("huggingface_hub.constants", "datasets.config", "gradio.screen_recording_utils")
 """Modules whose constants are read from the environment when they are imported."""
 
 
@@ -95,6 +97,7 @@ def become(request: dict[str, Any]) -> None:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    tempfile.tempdir = None  # read TMPDIR again
     sys.path[0:1] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     unbuffered = bool(os.environ.get("PYTHONUNBUFFERED"))
     for stream in (sys.stdout, sys.stderr):
@@ -115,7 +118,7 @@ def read_settings_again() -> None:
         changed = [key for key, value in vars(module).items() if key.isupper() and before.get(key, value) != value]
         for other in list(sys.modules.values()):
             for key in changed:
-                if other is not module and vars(other).get(key) == before[key]:
+                if key in vars(other) and other is not module and vars(other)[key] == before[key]:
                     setattr(other, key, vars(module)[key])
     from huggingface_hub import constants, hf_api
     from transformers.utils import hub
