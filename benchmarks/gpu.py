@@ -1,30 +1,32 @@
-"""Networks on a GPU: photos per second compared with transformers' pipeline and with the chip's limit; training steps.
+"""All figures for a GPU in one run of at most nine minutes: correctness, training, inference, the chip's limit.
 
-    python -m benchmarks.gpu [--models b2 lite] [--size 512] [--batches 1 4 16 64] [--rounds 5] [--minutes 9]
+    python -m benchmarks.gpu [--models b2 lite] [--size 512] [--batches 1 8 64] [--rounds 3] [--minutes 9]
 
 So far it has only been run on CPUs, by a test: this repository contains no figures for GPUs, and methods marked "GPU
 only" have never run. A method that fails does not affect the others, and methods that cannot start within `--minutes`
-are skipped; both are listed at the end. So one run of ten minutes gives as many figures as possible, the most
-important first.
+are skipped; both are listed at the end. The most important figures come first:
 
-The photo is one of `examples/`, 576x768 pixels, decoded. B2 has random weights, clothseg-lite its own. Methods
-alternate, each in bfloat16 if the device supports it; those that begin with a photo process four batches at once:
-
-- pipeline: transformers' own, with the unmodified model, from PIL pictures to masks;
-- whole: `Segmenter.batch`, from PIL pictures to label maps with plain edges, everything but decoding on the device;
-- guided: the same with guided edges;
-- around it by the CPU, guided by the CPU: the same two with photos resized and label maps drawn by the CPU;
-- network: `TorchEngine` from arrays to arrays, including the copies to the device and back;
-- network alone: the same from pixels to logits on the device;
-- graph: the same, recorded as one CUDA graph and replayed (GPU only);
-- compiled: the same with `torch.compile`, which also uses CUDA graphs (GPU only).
-
-If graph or compiled is much faster than network alone, it should become part of the engine.
+1. Correctness: label maps of `examples/`, as they are and three times as large, compared with those of the CPU.
+2. Training: photos per second of the real `train_hf.py` in float32, TF32 and bfloat16, for each of `--train-batches`;
+   the time that this gives for six epochs of ATR; what SIGTERM and a resumed run do (`benchmarks.gpu_training`).
+3. Inference: the photo is one of `examples/`, 576x768 pixels, decoded. B2 has random weights, clothseg-lite its own.
+   Methods alternate, each in bfloat16 if the device supports it; those that begin with a photo process four batches at
+   once:
+   - pipeline: transformers' own, with the unmodified model, from PIL pictures to masks;
+   - whole: `Segmenter.batch`, from PIL pictures to label maps with plain edges, everything but decoding on the device;
+   - guided: the same with guided edges;
+   - around it by the CPU, guided by the CPU: the same two with photos resized and label maps drawn by the CPU;
+   - network: `TorchEngine` from arrays to arrays, including the copies to the device and back;
+   - network alone: the same from pixels to logits on the device;
+   - graph: the same, recorded as one CUDA graph and replayed (GPU only);
+   - compiled: the same with `torch.compile`, which also uses CUDA graphs (GPU only).
+   If graph or compiled is much faster than network alone, it should become part of the engine.
+4. Training steps alone, of `benchmarks.training_speed`, which describes its methods; a profile of a pass at the
+   largest batch; what has to be compiled, in inference and in `train_hf.py`.
 
 The limit (roofline) of the network is the larger of two times: its multiplications and additions at the rate of a
 large matrix product, and the bytes that its operations read and write, without fusion, at the rate of a large copy;
-both rates are measured here. Training is a step of `benchmarks.training_speed`, which describes its methods. The
-profile shows where the network's time goes at the largest batch.
+both rates are measured here.
 """
 
 import argparse
@@ -34,7 +36,7 @@ import platform
 import time
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,52 +44,23 @@ import torch
 import transformers
 from PIL import Image
 from torch.profiler import ProfilerActivity, profile
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import gpu_training
 from benchmarks.contenders import EXAMPLES
+from benchmarks.gpu_network import ALONE, MODELS, Way, alone, compiled, copy_bytes, limit, resident, ways
 from benchmarks.training_speed import ON_GPUS, build_step, matrix_flops, seconds
-from clothseg.engines import device as there
+from clothseg import Segmenter
+from clothseg.engines import PRECISIONS
 from clothseg.engines.torch_engine import TorchEngine, has_bfloat16, pick_device
 from clothseg.models.loading import load
 from clothseg.options import SegmentOptions
-from clothseg.segmenter import Segmenter
 from clothseg.training.model import build_model
 
 
-MODELS = {"b0": "nvidia/mit-b0", "b2": "nvidia/mit-b2", "lite": None}
-
-PHOTO = EXAMPLES / "doll-skirt.jpg"
-
 HEADING = "\n| network | batch | way | photos/s | against the pipeline | of the limit |\n|---|---|---|---|---|---|"
-TRAINING_HEADING = "\n| training | batch | way | photos/s | against plain |\n|---|---|---|---|---|"
-
-ALONE = ("network", "network alone", "graph", "compiled")
-"""Methods that consist of the network only, and can be compared with its limit."""
-
-
-class Way(NamedTuple):
-    """A method for all or a part of the way from photos to label maps: `run` processes `batches` batches of a size."""
-
-    run: Callable[[int], object]
-    batches: int = 1
-
-
-class Traffic(TorchDispatchMode):
-    """Counts the bytes that operations read and write, if each reads its inputs and writes its outputs once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bytes = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run the operation and count."""
-        found = func(*args, **(kwargs or {}))
-        if not func.is_view:
-            tensors = [leaf for leaf in tree_leaves((args, kwargs, found)) if isinstance(leaf, torch.Tensor)]
-            self.bytes += sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-        return found
+AGREEMENT_HEADING = "\n| network | precision | photos | equal pixels, mean | least |\n|---|---|---|---|---|"
+REAL_HEADING = "\n| train_hf.py | batch | photos/s | 6 epochs of ATR |\n|---|---|---|---|"
+STEPS_HEADING = "\n| training | batch | way | photos/s | against plain |\n|---|---|---|---|---|"
 
 
 class Agenda:
@@ -108,102 +81,6 @@ class Agenda:
             self.left_out.append(f"{what}: {type(error).__name__}: {str(error)[:200]}")
             torch.cuda.empty_cache()  # without effect where there is no GPU
             return None
-
-
-def copy_bytes(device: torch.device) -> float:
-    """Return the bytes per second, read and written, of a large copy: the best of five."""
-    source = torch.zeros(2**28 if device.type == "cuda" else 2**24, device=device)
-    target = torch.empty_like(source)
-    taken = min(seconds(lambda: target.copy_(source), 3, device) for _ in range(5))
-    return 2 * source.numel() * source.element_size() / taken
-
-
-@cache
-def lying(batch: int, size: int, device: torch.device) -> list[torch.Tensor]:
-    """Return the pixels of a batch as the engine has them on its device."""
-    return [torch.zeros((batch, 3, size, size), device=device).to(memory_format=torch.channels_last)]
-
-
-def ways(name: str, size: int, device: torch.device) -> tuple[dict[str, Way], TorchEngine]:
-    """Return the methods to time, and the engine."""
-    half = torch.bfloat16 if has_bfloat16(device) else torch.float32
-    processor = transformers.SegformerImageProcessorPil(size={"height": size, "width": size})
-    photo = Image.open(PHOTO).convert("RGB")
-    found: dict[str, Way] = {}
-    kind = MODELS[name]
-    if kind is None:
-        model = load(None).model  # no model of transformers, so there is no pipeline
-    else:
-        model, stock = (build_model(kind, from_scratch=True).eval() for _ in range(2))
-        pipeline = transformers.pipeline(
-            "image-segmentation", model=stock.to(half), image_processor=processor, device=device
-        )
-        found["pipeline"] = Way(lambda batch: pipeline([photo] * batch * 4, batch_size=batch), 4)
-    engine = TorchEngine(model, str(device), "fast")
-    engine.preprocess = partial(there.preprocess, device=device)
-    aside = copy.copy(engine)
-    aside.preprocess = lambda *_: None
-
-    def whole(engine: TorchEngine, edges: Literal["plain", "guided"]) -> Way:
-        segmenter = Segmenter(engine, processor, name=name)
-        # B2 with random weights would take nothing for upright, and look at each photo five times.
-        options = SegmentOptions(edges=edges, zoom="off", orientation="upright")
-        return Way(lambda batch: segmenter.batch([photo] * batch * 4, batch, options), 4)
-
-    found["whole"], found["guided"] = whole(engine, "plain"), whole(engine, "guided")
-    found["around it by the CPU"], found["guided by the CPU"] = whole(aside, "plain"), whole(aside, "guided")
-    found["network"] = Way(lambda batch: engine(np.zeros((batch, 3, size, size), np.float32)))
-    found["network alone"] = alone(engine, size)
-    if device.type == "cuda":
-        found["graph"] = recorded(engine, size)
-    return found, engine
-
-
-def recorded(engine: TorchEngine, size: int) -> Way:
-    """Return the network alone as a CUDA graph, recorded again if the batch's size changes."""
-    kept: dict[int, tuple[torch.cuda.CUDAGraph, list[torch.Tensor], torch.Tensor]] = {}
-
-    def run(batch: int) -> object:
-        if batch not in kept:
-            kept.clear()
-            pixels, graph = lying(batch, size, engine.device), torch.cuda.CUDAGraph()
-            side = torch.cuda.Stream()
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):  # a recording is not to meet what is set up at first use
-                for _ in range(3):
-                    engine(pixels)
-            torch.cuda.current_stream().wait_stream(side)
-            with torch.cuda.graph(graph):
-                logits = engine(pixels)
-            kept[batch] = graph, pixels, logits
-        graph, pixels, logits = kept[batch]
-        pixels[0].copy_(pixels[0].clone())  # new pixels have to be brought to where the recording reads
-        graph.replay()
-        return logits
-
-    return Way(run)
-
-
-def alone(engine: TorchEngine, size: int) -> Way:
-    """Return the network alone."""
-    return Way(lambda batch: engine(lying(batch, size, engine.device)))
-
-
-def compiled(engine: TorchEngine, size: int) -> Way:
-    """Return the network alone with torch.compile, for one batch size at a time."""
-    other = copy.copy(engine)
-    other.model = torch.compile(engine.model, mode="reduce-overhead", dynamic=False)
-    return alone(other, size)
-
-
-def limit(engine: TorchEngine, size: int, flops: float, copied: float) -> float:
-    """Return the largest number of photos per second that the chip allows for the network, at a batch of 8."""
-    pixels = lying(8, size, engine.device)
-    with FlopCounterMode(display=False) as counter:
-        engine(pixels)
-    with Traffic() as traffic:
-        engine(pixels)
-    return 8 / max(counter.get_total_flops() / flops, traffic.bytes / copied)
 
 
 def timed(
@@ -265,7 +142,7 @@ def training(name: str, choice: tuple[str, ...], options: argparse.Namespace, ag
 
 def where_time_goes(name: str, engine: TorchEngine, batch: int, size: int) -> None:
     """Print the operations that take most of the time of a pass."""
-    on_gpu, pixels = engine.device.type == "cuda", lying(batch, size, engine.device)
+    on_gpu, pixels = engine.device.type == "cuda", resident(batch, size, engine.device)
     with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]) as found:
         engine(pixels)
     table = found.key_averages().table(
@@ -274,14 +151,51 @@ def where_time_goes(name: str, engine: TorchEngine, batch: int, size: int) -> No
     print(f"\n{name}, batch {batch}\n{table}", flush=True)
 
 
+def agreement(name: str, device: torch.device) -> None:
+    """Print the share of pixels in which label maps of the examples equal the CPU's, with guided edges."""
+    photos = [Image.open(path).convert("RGB") for path in sorted(EXAMPLES.glob("*.jpg"))]
+    photos += [photo.resize((3 * photo.width, 3 * photo.height)) for photo in photos[:2]]
+    processor = transformers.SegformerImageProcessorPil(size={"height": 512, "width": 512})
+    kind = MODELS[name]
+    model = load(None).model if kind is None else build_model(kind, from_scratch=True).eval()
+    options = SegmentOptions(edges="guided", zoom="off", orientation="upright")
+
+    def label_maps(where: str, precision: str) -> list[npt.NDArray[np.uint8]]:
+        segmenter = Segmenter(TorchEngine(copy.deepcopy(model), where, precision), processor, name=name)
+        return [segmenter(photo, options).label_map for photo in photos]
+
+    expected = label_maps("cpu", "exact")
+    for precision in PRECISIONS:
+        found = label_maps(str(device), precision)
+        equal = [float((ours == theirs).mean()) for ours, theirs in zip(found, expected, strict=True)]
+        print(f"| {name} | {precision} | {len(equal)} | {np.mean(equal):.6f} | {min(equal):.6f} |", flush=True)
+
+
+def real_training(
+    runs: gpu_training.Runs, batches: list[int], precisions: dict[str, list[str]], agenda: Agenda
+) -> None:
+    """Print the photos per second of `train_hf.py`, in each precision and batch."""
+    for (precision, flags), batch in itertools.product(precisions.items(), batches):
+        name = f"{precision}-{batch}".replace(", ", "-")
+        what = f"train_hf.py, {precision}, batch {batch}"
+        rate = agenda.attempt(what, partial(gpu_training.measure, runs, name, batch, flags))
+        if rate is not None:
+            minutes = 6 * gpu_training.ATR_PHOTOS / rate / 60
+            print(f"| {precision} | {batch} | {rate:.1f} | {minutes:.0f} min |", flush=True)
+
+
 def main(argv: list[str] | None = None) -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=["b2", "lite"], choices=list(MODELS))
     parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16, 64])
-    parser.add_argument("--train-batch", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 64])
+    parser.add_argument("--train-batch", type=int, default=16, help="for the training steps alone")
+    parser.add_argument("--train-batches", type=int, nargs="+", default=[8, 32], help="for train_hf.py")
+    parser.add_argument("--train-photos", type=int, default=2048, help="drawn photos for train_hf.py")
+    parser.add_argument("--train-steps", type=int, default=40, help="measured steps of train_hf.py")
+    parser.add_argument("--train-flags", default="", help="more options for train_hf.py")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=9)
     parser.add_argument("--device", type=pick_device, default="cuda")
     options = parser.parse_args(argv)
@@ -289,34 +203,52 @@ def main(argv: list[str] | None = None) -> None:
     torch.manual_seed(0)
     transformers.utils.logging.set_verbosity_error()
     device, agenda, size = options.device, Agenda(options.minutes), options.size
+    on_gpu = device.type == "cuda"
     half = torch.bfloat16 if has_bfloat16(device) else torch.float32
     flops, copied = matrix_flops(device, half), copy_bytes(device)
-    card = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{platform.machine()} CPU"
+    card = torch.cuda.get_device_name(device) if on_gpu else f"{platform.machine()} CPU"
     print(f"{card}; torch {torch.__version__}, transformers {transformers.__version__}; {half}, seed 0")
     print(f"matrix product {flops / 1e12:.2f} TFLOP/s, copy {copied / 1e9:.0f} GB/s, {options.rounds} rounds")
 
-    print(HEADING)
-    engines: dict[str, TorchEngine] = {}
-    most: dict[str, float] = {}
-    rates: dict[str, list[dict[str, float]]] = {}
+    print(AGREEMENT_HEADING)
     for name in options.models:
-        choice, engines[name] = ways(name, size, device)
-        most[name] = limit(engines[name], size, flops, copied)
-        rates[name] = [inference(name, batch, choice, most[name], options, agenda) for batch in options.batches]
-    trained = [name for name in options.models if name != "lite"]
-    print(TRAINING_HEADING)
-    for name in trained:
-        training(name, ("plain", "tuned"), options, agenda)
-    for name, engine in engines.items():
-        agenda.attempt(f"profile of {name}", partial(where_time_goes, name, engine, options.batches[-1], size))
-    if device.type == "cuda":  # last, for compiling takes a minute or so each time
+        agenda.attempt(f"correctness of {name}", partial(agreement, name, device))
+
+    flags = ["--model_name_or_path", "nvidia/mit-b2", *options.train_flags.split()]
+    with gpu_training.prepared(options.train_photos, flags, options.train_steps, 90) as runs:
+        print(REAL_HEADING)
+        at_once = {name: each for name, each in gpu_training.PRECISIONS.items() if on_gpu and "compiled" not in name}
+        at_once = at_once or {"float32": ["--use_cpu", "true"]}
+        real_training(runs, options.train_batches, at_once, agenda)
+        last, batch = list(at_once)[-1], options.train_batches[0]
+        resumed = partial(gpu_training.resume, runs, f"{last}-{batch}", batch, at_once[last])
+        print(f"\n{agenda.attempt('resumed training', resumed)}", flush=True)
+
         print(HEADING)
-        for name, batch in itertools.product(options.models, (options.batches[-1], options.batches[0])):
-            choice = {"network alone": alone(engines[name], size), "compiled": compiled(engines[name], size)}
-            rates[name].append(inference(name, batch, choice, most[name], options, agenda))
-        print(TRAINING_HEADING)
+        engines: dict[str, TorchEngine] = {}
+        most: dict[str, float] = {}
+        rates: dict[str, list[dict[str, float]]] = {}
+        for name in options.models:
+            choice, engines[name] = ways(name, size, device)
+            most[name] = limit(engines[name], size, flops, copied)
+            rates[name] = [inference(name, batch, choice, most[name], options, agenda) for batch in options.batches]
+        trained = [name for name in options.models if name != "lite"]
+        print(STEPS_HEADING)
         for name in trained:
-            training(name, ("plain", *ON_GPUS), options, agenda)
+            training(name, ("plain", "tuned"), options, agenda)
+        for name, engine in engines.items():
+            agenda.attempt(f"profile of {name}", partial(where_time_goes, name, engine, options.batches[-1], size))
+        if on_gpu:  # last, for compiling takes a minute or so each time
+            print(REAL_HEADING)
+            compiling = {name: each for name, each in gpu_training.PRECISIONS.items() if "compiled" in name}
+            real_training(runs._replace(seconds=180), options.train_batches[:1], compiling, agenda)
+            print(HEADING)
+            for name, batch in itertools.product(options.models, (options.batches[-1], options.batches[0])):
+                choice = {"network alone": alone(engines[name], size), "compiled": compiled(engines[name], size)}
+                rates[name].append(inference(name, batch, choice, most[name], options, agenda))
+            print(STEPS_HEADING)
+            for name in trained:
+                training(name, ("plain", *ON_GPUS), options, agenda)
     print()
     for name in options.models:
         print(best(name, rates[name], most[name]))

@@ -1,4 +1,4 @@
-"""The settings take hold, counted in page faults, and can be turned off."""
+"""Process settings take effect, measured in page faults, and can be turned off."""
 
 import os
 import platform
@@ -45,7 +45,7 @@ def run(**settings: str) -> tuple[int, str]:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator")
-def test_memory_is_kept_and_threads_sleep() -> None:
+def test_settings_keep_memory_and_let_threads_sleep() -> None:
     assert run()[0] < 100
     assert run()[1] == "passive"
 
@@ -58,13 +58,13 @@ def test_memory_is_kept_and_threads_sleep() -> None:
         ({"MALLOC_MMAP_THRESHOLD_": "65536"}, "passive"),
     ],
 )
-def test_it_can_be_turned_off(settings: dict[str, str], policy: str) -> None:
+def test_settings_can_be_turned_off(settings: dict[str, str], policy: str) -> None:
     faults, found = run(**settings)
     assert faults > 1000
     assert found == policy
 
 
-def test_a_chosen_policy_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_explicit_wait_policy_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = {"OMP_WAIT_POLICY": "active", "MALLOC_ARENA_MAX": "4"}
     tune(environment)
     assert environment["OMP_WAIT_POLICY"] == "active"
@@ -86,6 +86,6 @@ print(before - resident())
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator")
-def test_what_is_kept_can_be_given_back() -> None:
+def test_trim_heap_returns_memory() -> None:
     done = subprocess.run([sys.executable, "-c", GAPS], capture_output=True, text=True, check=True, cwd=ROOT)
     assert int(done.stdout) > 150, "megabytes"

@@ -4,6 +4,7 @@ Importing this module starts nothing, but it sets what gradio and torch read fro
 imported: it must be the process's first import of either.
 """
 
+import gc
 import os
 import sys
 from functools import partial
@@ -22,6 +23,7 @@ from clothseg.app.environment import GRADIO_DEFAULTS, read_environment  # noqa: 
 for variable, value in GRADIO_DEFAULTS.items():
     os.environ.setdefault(variable, value)
 
+import clothseg.app.server.gradio_internals  # noqa: E402, F401 - first, since it imports Gradio faster
 from clothseg.app.blocks import build, launch_options  # noqa: E402
 from clothseg.app.limits import MAX_FILE_BYTES  # noqa: E402
 from clothseg.app.model_loader import failure, load_served_model, load_with_head_start  # noqa: E402
@@ -74,6 +76,8 @@ def main(self_check: bool = False, save_corrections: Path | None = None, example
     page = build(segmenter, examples, address, models, save_corrections)
     page.queue(max_size=32)
     guarded = protect(page, MAX_FILE_BYTES, settings.temp_bytes)
+    gc.freeze()  # long-lived objects: later collections skip them
+    gc.enable()
     status = serve(
         page,
         broken=lambda: failure(segmenter) is not None,

@@ -5,15 +5,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from clothseg.errors import ConfigError, ImageError, UnknownClassError, UsageError
 from clothseg.labels import GROUPS, LabelSet
-from clothseg.options import CutoutOptions, Option, PackshotOptions, SegmentOptions, TryonOptions, options_of
+from clothseg.options import CutoutOptions, Option, SegmentOptions, options_of
+from clothseg.options.declaration import Checked
 
 
 if TYPE_CHECKING:
     from clothseg.training.data.sources import Layout
+
+
+Options = TypeVar("Options", bound=Checked)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -132,36 +136,20 @@ def cutout_options(arguments: argparse.Namespace) -> CutoutOptions:
     return CutoutOptions.of(values)
 
 
-def add_tryon_options(parser: argparse.ArgumentParser) -> None:
-    """Add an argument for each field of `TryonOptions`; `tryon_options` reads them."""
-    group = parser.add_argument_group("try-on masks")
-    for option in options_of(TryonOptions).values():
+def add_options(parser: argparse.ArgumentParser, cls: type[Checked], title: str) -> None:
+    """Add an argument for each field of a class of options, in a group; `read_options` reads them."""
+    group = parser.add_argument_group(title)
+    for option in options_of(cls).values():
         _add(group, option)
 
 
-def tryon_options(arguments: argparse.Namespace) -> TryonOptions:
-    """Return the options that the arguments of `add_tryon_options` set.
+def read_options(arguments: argparse.Namespace, cls: type[Options]) -> Options:
+    """Return the options that the arguments of `add_options` set.
 
     Raises:
         ConfigError: a value that is not allowed.
     """
-    return TryonOptions.of({name: getattr(arguments, name) for name in options_of(TryonOptions)})
-
-
-def add_packshot_options(parser: argparse.ArgumentParser) -> None:
-    """Add an argument for each field of `PackshotOptions`; `packshot_options` reads them."""
-    group = parser.add_argument_group("packshots")
-    for option in options_of(PackshotOptions).values():
-        _add(group, option)
-
-
-def packshot_options(arguments: argparse.Namespace) -> PackshotOptions:
-    """Return the options that the arguments of `add_packshot_options` set.
-
-    Raises:
-        ConfigError: a value that is not allowed.
-    """
-    return PackshotOptions.of({name: getattr(arguments, name) for name in options_of(PackshotOptions)})
+    return cls.of({name: getattr(arguments, name) for name in options_of(cls)})
 
 
 @contextmanager

@@ -14,30 +14,16 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from clothseg import __version__
-from clothseg.batch.photo_files import CHOSEN, KINDS, OutputSpec, outcomes
+from clothseg.batch.photo_files import KINDS, OutputSpec, outcomes
 from clothseg.batch.ray_pool import RayPool
-from clothseg.batch.to_folder import SORTS, SUMMARIES, OutputFolder
-from clothseg.batch.worker_pool import MANY, MOST_WORKERS, WorkerPool, paying_workers
-from clothseg.commands.common import (
-    CUTOUT,
-    KEEP,
-    add_cutout_options,
-    add_keep,
-    add_model,
-    add_packshot_options,
-    add_segment_options,
-    add_tryon_options,
-    as_usage,
-    cutout_options,
-    labels_of,
-    packshot_options,
-    segment_options,
-    tryon_options,
-)
+from clothseg.batch.to_folder import SUMMARIES, OutputFolder
+from clothseg.batch.worker_pool import WorkerPool, paying_workers
+from clothseg.commands.common import as_usage, cutout_options, labels_of, read_options, segment_options
+from clothseg.commands.segment_arguments import add_arguments, check, rank_and_count
 from clothseg.errors import ConfigError, UsageError
 from clothseg.images.remote import Remote, location
 from clothseg.images.sources import Source, collected
-from clothseg.options import MASK_OPTIONS, PackshotOptions, TryonOptions, options_of
+from clothseg.options import PackshotOptions, TryonOptions
 from clothseg.outputs.find.reader import read_query
 from clothseg.postprocess.requirements import missing_rules
 
@@ -47,84 +33,9 @@ if TYPE_CHECKING:
     from clothseg.segmenter import Segmenter
 
 
-EXECUTORS = ("local", "ray")
-
-DEFAULT_WRITE = ["labels", "cutouts"]
+__all__ = ["HELP", "add_arguments", "run"]
 
 HELP = "segment photos, folders and ZIPs of photos, or a data set"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments to its parser."""
-    parser.add_argument(
-        "paths", metavar="PATH", nargs="*", help="photo, or folder with photos, here or in storage: s3://bucket/photos"
-    )
-    parser.add_argument("--zip", action="store_true", help="also segment the photos in given ZIPs")
-    parser.add_argument("--out", help="output folder, here or in storage; photos in it are not segmented")
-    add_model(parser)
-    parser.add_argument(
-        "--write",
-        nargs="+",
-        choices=KINDS,
-        default=DEFAULT_WRITE,
-        help="files to write (default: labels cutouts)",
-    )
-    add_keep(parser, "cut-outs, masks and items")
-    parser.add_argument(
-        "--find",
-        metavar="WORDS",
-        default="",
-        help='what to keep instead of --keep, in English or German words, such as "red dress", "black shoes of the '
-        'person on the left" or "everything but the hair"',
-    )
-    parser.add_argument(
-        "--grey", action="store_true", help="write label maps as grey PNG, for tools that do not read palettes"
-    )
-    parser.add_argument(
-        "--polygons", action="store_true", help="write polygons in COCO, Label Studio and CVAT files, not exact masks"
-    )
-    parser.add_argument(
-        "--sort",
-        choices=SORTS,
-        help="order of results.csv: photo (default), or uncertainty, with the photos to correct first on top",
-    )
-    add_segment_options(parser)
-    parser.add_argument(
-        "--workers",
-        type=_workers,
-        metavar="N",
-        help="number of processes that share the photos, each with its own model; default: auto, the number of "
-        f"cores, at most {MOST_WORKERS}, for {MANY} photos or more and a small model on a CPU, else 1",
-    )
-    parser.add_argument(
-        "--executor",
-        choices=EXECUTORS,
-        default=EXECUTORS[0],
-        help="where the photos are segmented: local (default), or ray, by the machines of a Ray cluster, in a worker "
-        "for each core or GPU, or in --workers",
-    )
-    parser.add_argument(
-        "--watch",
-        action="store_true",
-        help="segment new and changed photos of the folders as they come, until Ctrl+C",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="also segment photos that are done")
-    add_cutout_options(parser)
-    add_tryon_options(parser)
-    parser.add_argument("--packshot", action="store_true", help="short for --write packshots")
-    add_packshot_options(parser)
-    hub = parser.add_argument_group("a data set, instead of PATH")
-    hub.add_argument(
-        "--dataset",
-        metavar="USER/NAME",
-        help="data set to segment: a Hub id, or a folder or parquet file, here or in storage",
-    )
-    hub.add_argument("--split", help="split of the data set (default: the only one of a folder, else train)")
-    hub.add_argument("--column", help="column of photos (default: image)")
-    hub.add_argument(
-        "--push_to_hub", metavar="USER/OUT", help="data set to push, with columns image and mask, instead of --out"
-    )
-    hub.add_argument("--private", action="store_true", help="make the pushed data set private, if it is new")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -136,16 +47,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     Returns:
         0, or 1 if photos could not be used: the table lists them with the reason. With several processes each returns
-            0, since the launcher treats other values as a crash and ends all processes.
-        processes each returns 0 then: what starts them takes all else for a crash, and ends the others.
+        0, since the launcher treats other values as a crash and ends all processes.
 
     Raises:
         UsageError: no photos, an unknown class or value, or a folder that cannot be written.
-        ConfigError: the disk is full; the table lists what is done.
+        ConfigError: the disk is full; the table lists the finished photos.
         ClothsegError: the model cannot be loaded, or the Hub rejects a request.
     """
-    rank, processes = _processes()
-    _check(arguments)
+    rank, processes = rank_and_count()
+    check(arguments)
     if arguments.executor == "ray" and processes > 1:
         raise UsageError("--executor ray shares the photos by itself: start it once, without accelerate or torchrun.")
     arguments.paths = [location(path) for path in arguments.paths]
@@ -165,8 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
                 cutout_options(arguments),
                 arguments.polygons,
                 arguments.grey,
-                tryon_options(arguments),
-                packshot_options(arguments),
+                read_options(arguments, TryonOptions),
+                read_options(arguments, PackshotOptions),
                 labels,
                 arguments.find,
             )
@@ -177,15 +87,6 @@ def run(arguments: argparse.Namespace) -> int:
                 return _watch(arguments, wanted, partial(collected, arguments.paths, leave_out=leave_out))
             photos = stack.enter_context(collected(arguments.paths, leave_out=leave_out, unpack=arguments.zip))
         return _segment(arguments, wanted, photos[rank::processes], rank, processes)
-
-
-def _workers(text: str) -> int | None:
-    """Parse the value of `--workers`: a number, or None for auto."""
-    if text == "auto":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"give auto, or a number of at least 1, not {text}")
-    return int(text)
 
 
 @contextmanager
@@ -286,7 +187,7 @@ def _segment(
             try:
                 with closing(outcomes(segmenter, todo, wanted, options)) as results:
                     _store(results, folder, done, problems, len(todo), rank)
-            except (ConfigError, KeyboardInterrupt) as error:  # what is done is in the table all the same
+            except (ConfigError, KeyboardInterrupt) as error:  # finished photos are still written to the table
                 stopped = error
     try:
         table = folder.write_table(photos, problems, rank, processes)
@@ -359,17 +260,6 @@ def _store(
             done.append(outcome.source)
 
 
-def _processes() -> tuple[int, int]:
-    """Return this process's number, and the number of processes."""
-    rank, processes = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
-    if not (rank.isdecimal() and processes.isdecimal() and int(rank) < int(processes)):
-        raise UsageError(
-            f"RANK={rank} and WORLD_SIZE={processes} are not process numbers; unset them, or let accelerate launch "
-            "set them."
-        )
-    return int(rank), int(processes)
-
-
 def _device(processes: int) -> str | None:
     """Return a GPU for each process of this machine, as far as there are enough; None leaves the choice to the
     engine."""
@@ -381,62 +271,6 @@ def _device(processes: int) -> str | None:
     if not local.isdecimal():
         raise UsageError(f"LOCAL_RANK={local} is not a process number; unset it, or let accelerate launch set it.")
     return f"cuda:{int(local) % torch.cuda.device_count()}" if torch.cuda.is_available() else None
-
-
-def _check(arguments: argparse.Namespace) -> None:
-    """Check that the arguments fit together."""
-    if arguments.dataset:
-        if arguments.paths:
-            raise UsageError("--dataset segments a data set, not photos: leave out PATH.")
-        if bool(arguments.push_to_hub) == bool(arguments.out):
-            raise UsageError(
-                "--dataset needs --push_to_hub USER/OUT, the data set to push, or --out, the folder to write."
-            )
-        if arguments.max_side is not None:
-            raise UsageError("--max_side cannot be used with --dataset, whose masks have the photos' own size.")
-        if arguments.find:
-            raise UsageError("--find cannot be used with --dataset, which gets masks of all classes.")
-        if arguments.sort:
-            raise UsageError("--sort cannot be used with --dataset, whose rows keep their order.")
-        if arguments.watch:
-            raise UsageError("--watch needs folders; it cannot be used with --dataset.")
-        return
-    alone = [name for name in ("split", "column", "push_to_hub", "private") if getattr(arguments, name)]
-    if alone:
-        raise UsageError(f"--{alone[0]} can only be used with --dataset.")
-    if not arguments.paths or not arguments.out:
-        raise UsageError("Give photos or folders as PATH, and an output folder as --out.")
-    if arguments.watch:
-        if arguments.zip or arguments.executor != EXECUTORS[0] or _processes()[1] > 1:
-            raise UsageError("--watch cannot be used with --zip, --executor ray or several processes.")
-        if any("://" not in str(path) and Path(path).is_file() for path in arguments.paths):
-            raise UsageError("--watch needs folders, not single photos.")
-    if arguments.packshot:
-        chosen = [] if arguments.write is DEFAULT_WRITE else arguments.write
-        arguments.write = [*chosen, *({"packshots"} - set(chosen))]
-    if "packshots" not in arguments.write:
-        for name, option in options_of(PackshotOptions).items():
-            if getattr(arguments, name) not in (None, option.default):
-                raise UsageError(f"--{name} is an option of packshots: add --packshot.")
-    if arguments.find and arguments.keep is not KEEP:
-        raise UsageError("--find replaces --keep: give one of them.")
-    if arguments.find and not set(CHOSEN) & set(arguments.write):
-        raise UsageError(f"--find chooses what files contain: add one of {', '.join(CHOSEN)} to --write.")
-    given = [name for name in CUTOUT if getattr(arguments, name)]
-    if given and not {"cutouts", "masks", "packshots"} & set(arguments.write):
-        where = "cutouts or masks" if given[0] in MASK_OPTIONS else "cutouts"
-        raise UsageError(f"--{given[0]} is an option of cut-outs: add {where} to --write.")
-    alone = [name for name in given if name not in MASK_OPTIONS]
-    if alone and not {"cutouts", "packshots"} & set(arguments.write):
-        raise UsageError(f"--{alone[0]} does not change masks, which have the photo's size: add cutouts to --write.")
-    if "tryon" not in arguments.write:
-        for name, option in options_of(TryonOptions).items():
-            if getattr(arguments, name) not in (None, option.default):
-                raise UsageError(f"--{name} is an option of try-on masks: add tryon to --write.")
-    if arguments.polygons and not {"coco", "label-studio", "cvat"} & set(arguments.write):
-        raise UsageError("--polygons is an option of annotations: add coco, label-studio or cvat to --write.")
-    if arguments.grey and "labels" not in arguments.write:
-        raise UsageError("--grey is an option of label maps: add labels to --write.")
 
 
 def _ours(out: Path | Remote, paths: list[Path | Remote]) -> list[Path | Remote]:

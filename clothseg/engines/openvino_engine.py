@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from clothseg.engines.base import Engine
 from clothseg.engines.cache import converted
-from clothseg.models.loading import LoadedModel
+from clothseg.engines.subprocess_call import call_in_subprocess
+from clothseg.models.loading import LoadedModel, load
 
 
 COMPILED = 2
@@ -56,7 +57,7 @@ class OpenVinoEngine(Engine):
             "openvino",
             loaded.digest,
             ("openvino", "torch", "transformers"),
-            make=lambda folder: _convert(loaded, self._core, folder / "model.xml"),
+            make=lambda folder: _make(loaded, folder / "model.xml"),
             read=lambda folder: self._core.read_model(folder / "model.xml"),
         )
         fast = precision == "fast" and "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -99,7 +100,7 @@ class OpenVinoEngine(Engine):
         model = self._model.clone()
         model.reshape([1, 3, *size])
         settings["INFERENCE_PRECISION_HINT"] = self.number_format
-        # Threads tied to a core wait for whatever else runs on it: a third slower on a busy machine.
+        # Pinned threads wait for other programs on their core: a third slower on a busy machine.
         settings["ENABLE_CPU_PINNING"] = False
         return self._core.compile_model(model, "CPU", settings)
 
@@ -192,7 +193,7 @@ def _core() -> Any:
     """
     global _user
     openvino, _user = import_openvino(), os.getpid()
-    # Its bindings look numpy up when they first need it; two threads that do so at once wait for each other forever.
+    # OpenVINO's bindings import numpy on first use; two threads that do so at the same time deadlock.
     openvino.Tensor(np.zeros(1, np.float32)).data.copy()
     core = openvino.Core()
     loading = threading.Thread(target=core.get_property, args=("CPU", "OPTIMIZATION_CAPABILITIES"))
@@ -201,7 +202,27 @@ def _core() -> Any:
     return core
 
 
-def _convert(loaded: LoadedModel, core: Any, path: Path) -> None:
+def _make(loaded: LoadedModel, path: Path) -> None:
+    """Convert a model: in this process if it has PyTorch already, else in another, since PyTorch and transformers take
+    400 MB until the process ends."""
+    if "torch" not in sys.modules and loaded.folder is not None:
+        if call_in_subprocess(__name__, convert_folder.__name__, os.path.abspath(loaded.folder), str(path)):
+            return
+    convert(loaded, path)
+
+
+def convert_folder(folder: str, path: str) -> None:
+    """Convert the model saved in a folder, as `convert` does."""
+    convert(load(folder), Path(path))
+
+
+def convert(loaded: LoadedModel, path: Path) -> None:
+    """Convert a model with PyTorch, compare the two, and write the converted one to an .xml file.
+
+    Raises:
+        ModelError: it cannot be converted, or gives other results afterwards.
+    """
+    core = _core()
     from openvino import save_model
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder

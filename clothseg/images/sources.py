@@ -17,6 +17,10 @@ from clothseg.images.remote import Remote, explained, stamp
 from clothseg.images.zip_archive import SUFFIX, Archive, Limits
 
 
+MOST_REMOTE_BYTES = 2**28
+"""Largest photo that is read from remote storage; unlike a local file, it is read into memory before it is opened."""
+
+
 class Source(NamedTuple):
     """A photo to read.
 
@@ -103,7 +107,17 @@ def _in_remote(remote: Remote, leave_out: Sequence[Path | Remote]) -> list[Sourc
 
 
 def _remote_file(remote: Remote, text: str, name: PurePosixPath, info: Mapping[str, Any]) -> Source:
+    size = int(info.get("size") or 0)
+    if size > MOST_REMOTE_BYTES:
+        return _source(name, partial(_refuse_size, remote.address(text), size), stamp(info))
     return _source(name, partial(_read_remote, remote, text), stamp(info))
+
+
+def _refuse_size(address: str, size: int) -> bytes:
+    raise ImageError(
+        f"{address} has {size / 2**20:.0f} MB; photos in remote storage may have {MOST_REMOTE_BYTES / 2**20:.0f} MB. "
+        "Copy it here and give its path."
+    )
 
 
 def _read_remote(remote: Remote, name: str) -> bytes:

@@ -188,22 +188,6 @@ def test_a_photo_that_follows_a_bad_file_at_once_stays(page: Page, photos: list[
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_a_photo_may_come_before_the_script_of_the_page(page: Page, served: str, photos: list[Path]) -> None:
-    def without_script(route: Route) -> None:
-        answer = route.fetch()
-        body, count = re.subn(
-            r"window\.clothseg = page;", "setTimeout(() => (window.clothseg = page), 1500);", answer.text()
-        )
-        assert count == 1
-        route.fulfill(response=answer, body=body)
-
-    page.route(f"{served}/", without_script)
-    page.reload()
-    upload(page, photos[0])
-    await_result(page)
-
-
-@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
 def test_a_photo_waits_for_the_settings_of_a_link(page: Page, served: str, photos: list[Path]) -> None:
     slow(page, "run/predict")
     page.goto(served + "?edges=plain&keep=Hair,Face")
@@ -216,23 +200,46 @@ def test_a_photo_waits_for_the_settings_of_a_link(page: Page, served: str, photo
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
+@pytest.mark.parametrize("way", ["chosen", "by gradio's paste button", "before the page's script"])
 def test_a_photo_of_too_many_pixels_is_reduced_by_the_browser(
-    page: Page, served: str, photos: list[Path], tmp_path: Path
+    page: Page, served: str, photos: list[Path], tmp_path: Path, way: str
 ) -> None:
     def with_lower_limit(route: Route) -> None:
         answer = route.fetch()
+        parts = re.split(r"(?<=window\.gradio_config = )(.+?)(?=;</script>)", answer.text(), maxsplit=1)
+        before, config, after = parts
+        changed = json.loads(config)
         limit = f"const MOST_PIXELS = {MAX_PIXELS}"
-        assert limit in answer.text()
-        route.fulfill(response=answer, body=answer.text().replace(limit, "const MOST_PIXELS = 100000"))
+        assert limit in changed["js"]
+        changed["js"] = changed["js"].replace(limit, "const MOST_PIXELS = 100000")
+        if way.startswith("before"):
+            changed["js"] = f"() => setTimeout({changed['js']}, 1500)"
+        route.fulfill(response=answer, body=before + json.dumps(changed).replace("<", "\\u003c") + after)
 
     page.route(f"{served}/", with_lower_limit)
     page.reload()
-    page.wait_for_function("window.clothseg")
-    upload(page, photos[1])
+    if not way.startswith("before"):
+        page.wait_for_function("window.clothseg")
+    name = photos[1].stem
+    if way.startswith("by"):
+        name = "clipboard"
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.evaluate(
+            """async (bytes) => {
+              const type = 'image/png';
+              const picture = await (await fetch(`data:${type};base64,${bytes}`)).blob();
+              await navigator.clipboard.write([new ClipboardItem({[type]: picture})]);
+            }""",
+            b64encode(photos[1].read_bytes()).decode(),
+        )
+        page.locator("#photo").get_by_label("Paste from clipboard").click()
+    else:
+        upload(page, photos[1])
+        assert way == "chosen" or not page.evaluate("window.clothseg")
     expect(page.locator("#said-here")).to_contain_text("It was reduced to 258 × 387 pixels.")
     await_result(page)
     with Image.open(download(page, "#save", tmp_path)) as image:
-        assert image.size == (258, 387) and Path(image.filename).name == "evening-cutout.png"
+        assert image.size == (258, 387) and Path(image.filename).name == f"{name}-cutout.png"
 
 
 def test_examples_are_one_click_away(page: Page, tmp_path: Path) -> None:

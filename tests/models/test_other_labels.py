@@ -1,4 +1,4 @@
-"""`fashn-ai/fashn-human-parser` from the Hub as it stands: its labels, its input size and its own way to resize."""
+"""`fashn-ai/fashn-human-parser` loads from the Hub with its labels, input size and resizing."""
 
 import sys
 from pathlib import Path
@@ -43,7 +43,7 @@ print("served")
 """
 
 
-def test_it_is_served(tmp_path: Path) -> None:
+def test_fashn_human_parser_loads_from_the_hub(tmp_path: Path) -> None:
     torch.manual_seed(0)
     labels = {"id2label": dict(FASHN.id2label), "label2id": dict(FASHN.label2id)}
     SegformerForSemanticSegmentation(tiny_config(**labels)).save_pretrained(tmp_path / "model")

@@ -61,7 +61,8 @@ class Signal(TrainerCallback):
     """Gives the process a signal at the start of a step (counted from 1), or in the evaluation after it.
 
     The handler is called as Python would call it. A signal that is really raised has killed this process now and then
-    on a loaded virtual machine, within the C library; test_command_stopped_by_sigterm sends one to another process.
+    on a loaded virtual machine, within the C library. In tests/training/test_interruption.py,
+    test_train_command_stops_on_sigterm_and_resumes sends one to another process.
     """
 
     def __init__(self, step: int, signum: int = signal.SIGTERM, evaluating: bool = False) -> None:

@@ -9,8 +9,8 @@ from paper_dolls import write_parquet
 
 
 @pytest.fixture(autouse=True)
-def bars_are_shown_again() -> Iterator[None]:
-    """A run with `--disable_tqdm` hides the bars of its process, which is that of all tests here."""
+def restore_bars() -> Iterator[None]:
+    """Show progress bars again after a test: `--disable_tqdm` hides them for the whole process."""
     yield
     if bars := sys.modules.get("clothseg.training.bars"):
         bars.hide_bars(False)

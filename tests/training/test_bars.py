@@ -1,4 +1,4 @@
-"""`--disable_tqdm` hides all bars of a training, not the Trainer's alone."""
+"""`--disable_tqdm` hides all progress bars of a training run, not only the Trainer's."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ from clothseg.training.bars import hide_bars, progress_bar
 from clothseg.training.run import run
 
 
-def test_run_without_bars_says_only_what_matters(
+def test_disable_tqdm_hides_bars_and_load_reports(
     doll_data: Path,
     image_classifier: Path,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """No bar, no table of tensors, no warning about the loss of language models."""
+    """No progress bar, no table of tensors, no warning about the loss of language models."""
     warning_once.cache_clear()  # of earlier tests, after which the same warning would not come again
     names = ["--model_name_or_path", str(image_classifier), "--dataset_name", str(doll_data)]
     argv = [*names, *SMALL, "--max_steps", "1", "--output_dir", str(tmp_path)]
@@ -30,7 +30,7 @@ def test_run_without_bars_says_only_what_matters(
 
 
 @pytest.mark.parametrize("hidden", [True, False])
-def test_bars_are_shown_or_hidden(hidden: bool, capfd: pytest.CaptureFixture[str]) -> None:
+def test_hide_bars_controls_progress_bar(hidden: bool, capfd: pytest.CaptureFixture[str]) -> None:
     hide_bars(hidden)
     list(progress_bar(range(3), desc="Looking"))
     assert ("Looking" in capfd.readouterr().err) is not hidden

@@ -1,4 +1,4 @@
-"""Checkpoints: a broken one is seen and passed over, a disk that fills up leaves the one before."""
+"""Checkpoints: damaged ones are detected and skipped, and a full disk leaves the previous one intact."""
 
 import shutil
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def cut(path: Path) -> None:
 
 
 def spoil(path: Path) -> None:
-    """Change a byte within, as a failing disk does."""
+    """Change one byte in the middle, as a failing disk does."""
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
@@ -29,7 +29,7 @@ def spoil(path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def saved(doll_data: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Output folder of a run with an average: checkpoint-1 and checkpoint-2."""
+    """Output folder of a run with a moving average: checkpoint-1 and checkpoint-2."""
     folder = tmp_path_factory.mktemp("saved")
     make_trainer(doll_data, tiny_model, folder, *FLAGS, "--max_steps", "2").train()
     return folder
@@ -58,7 +58,7 @@ def output(saved: Path, tmp_path: Path) -> Path:
         ("config.json", Path.unlink, "config.json is missing"),
     ],
 )
-def test_broken_checkpoint_is_passed_over_or_refused(
+def test_damaged_checkpoint_is_skipped_or_rejected(
     name: str, damage: Callable[[Path], None], said: str, output: Path
 ) -> None:
     assert usable_checkpoint(output, averaged=True) == (output / "checkpoint-2", [])
@@ -76,7 +76,7 @@ def test_broken_checkpoint_is_passed_over_or_refused(
         usable_checkpoint(output, averaged=True)
 
 
-def test_resume_says_what_it_passes_over(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_resume_reports_skipped_checkpoints(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--use_cpu", "true", "--output_dir", str(output), "--resume_from_checkpoint"]
     assert checkpoint_to_resume(parse_arguments([*flags, "false"])[1], averaged=True) is None
     cut(output / "checkpoint-2" / "optimizer.pt")
@@ -89,9 +89,9 @@ def test_resume_says_what_it_passes_over(output: Path, capsys: pytest.CaptureFix
         checkpoint_to_resume(named, averaged=True)
 
 
-def test_random_state_of_each_process_is_asked_for(output: Path) -> None:
+def test_each_process_needs_its_random_state(output: Path) -> None:
     last = output / "checkpoint-2"
-    assert fault(last, processes=2) is None  # of another number of processes
+    assert fault(last, processes=2) is None  # saved by another number of processes
     shutil.copy(last / "rng_state.pth", last / "rng_state_0.pth")
     assert fault(last, processes=2) == "rng_state_1.pth is missing"
     shutil.move(last / "rng_state.pth", last / "rng_state_1.pth")
@@ -99,14 +99,14 @@ def test_random_state_of_each_process_is_asked_for(output: Path) -> None:
     assert fault(last, processes=1) is None
 
 
-def test_order_is_by_number_and_other_folders_are_left_out(tmp_path: Path) -> None:
+def test_checkpoints_are_sorted_by_step_and_other_folders_ignored(tmp_path: Path) -> None:
     for name in ("checkpoint-9", "checkpoint-10", "checkpoint-best", "checkpoint-11.incomplete", "model"):
         (tmp_path / name).mkdir()
     assert [path.name for path in checkpoints(tmp_path)] == ["checkpoint-10", "checkpoint-9"]
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "optimizer.pt"])
-def test_full_disk_leaves_the_checkpoint_before(file: str, output: Path, doll_data: Path, tiny_model: Path) -> None:
+def test_full_disk_keeps_the_previous_checkpoint(file: str, output: Path, doll_data: Path, tiny_model: Path) -> None:
     trainer = make_trainer(doll_data, tiny_model, output, *FLAGS, "--max_steps", "4", "--save_total_limit", "1")
     size = (output / "checkpoint-2" / file).stat().st_size - 1000
     could_not = pytest.raises(
@@ -118,7 +118,7 @@ def test_full_disk_leaves_the_checkpoint_before(file: str, output: Path, doll_da
     assert usable_checkpoint(output, averaged=True) == (output / "checkpoint-2", [])
 
 
-def test_first_checkpoint_that_fails_says_to_start_again(tmp_path: Path) -> None:
+def test_failed_first_checkpoint_asks_to_start_again(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"No space left .* MB are free there\): free some space, then start again"):
         with writing(tmp_path / "checkpoint-1"):
             raise OSError(28, "No space left on device")

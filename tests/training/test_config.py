@@ -1,4 +1,4 @@
-"""The command line: defaults are the first version's recipe, presets are flags, mistakes are explained."""
+"""The command line: defaults follow the first version's recipe, presets are flags, wrong options give clear errors."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from clothseg.training.arguments import PRESETS, parse_arguments, preset_flags
 from clothseg.training.run import evaluate_each_short_epoch
 
 
-def test_defaults_are_the_first_versions_recipe(tmp_path: Path) -> None:
+def test_defaults_follow_the_first_version(tmp_path: Path) -> None:
     parsing, training = parse_arguments(["--output_dir", str(tmp_path)])
     assert parsing.model_name_or_path == "nvidia/mit-b2"
     assert parsing.dataset_name == "mattmdjaga/human_parsing_dataset"
@@ -20,10 +20,8 @@ def test_defaults_are_the_first_versions_recipe(tmp_path: Path) -> None:
     assert training.optim.startswith("adamw") and training.gradient_accumulation_steps == 1
 
 
-def test_gpu_trains_in_its_format_and_is_evaluated_every_200_iterations(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is chosen where there is a GPU; the rest of the run is told to use the CPU, as there is none here."""
+def test_gpu_defaults_use_bf16_and_evaluate_every_200_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Defaults chosen with a GPU (simulated); `--use_cpu` keeps the rest of the run on the CPU."""
     chosen_for = {"gpu_to_train_on": lambda given: True, "gpu_capability": lambda: (8, 0), "has_tf32": lambda: True}
     for name, answer in chosen_for.items():
         monkeypatch.setattr(f"clothseg.training.arguments.{name}", answer)
@@ -50,7 +48,7 @@ def test_help_lists_options_and_presets(capsys: pytest.CaptureFixture[str]) -> N
     assert "atr-standard, better, lite" in " ".join(shown.split())
 
 
-def test_flags_override_the_preset_wherever_they_stand(tmp_path: Path) -> None:
+def test_flags_override_the_preset_in_any_position(tmp_path: Path) -> None:
     flags = ["--num_train_epochs", "2", "--output_dir", str(tmp_path), "--preset", "lite", "--image_size", "64", "32"]
     parsing, training = parse_arguments(flags)
     assert parsing.model_name_or_path == "lite2" and parsing.augmentation == "strong"
@@ -58,7 +56,7 @@ def test_flags_override_the_preset_wherever_they_stand(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("preset", [path.stem for path in PRESETS.glob("*.yaml")])
-def test_every_preset_parses_and_gives_each_flag_its_reason(preset: str, tmp_path: Path) -> None:
+def test_every_preset_parses_and_explains_its_flags(preset: str, tmp_path: Path) -> None:
     parse_arguments(["--preset", preset, "--output_dir", str(tmp_path)])  # on any machine
     lines = (PRESETS / f"{preset}.yaml").read_text().splitlines()
     assert lines[0].startswith("#")
@@ -88,12 +86,12 @@ def test_every_preset_parses_and_gives_each_flag_its_reason(preset: str, tmp_pat
         (["--preset", "worse"], "the presets are: atr-standard, better, lite, lite-large, lite-taught"),
     ],
 )
-def test_impossible_options_are_explained(flags: list[str], message: str) -> None:
+def test_invalid_options_raise_config_errors(flags: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse_arguments(flags)
 
 
-def test_preset_files_that_are_no_flags_are_refused(tmp_path: Path) -> None:
+def test_invalid_preset_files_raise_config_errors(tmp_path: Path) -> None:
     broken = tmp_path / "broken.yaml"
     broken.write_text("just words")
     with pytest.raises(ConfigError, match="flag: value"):

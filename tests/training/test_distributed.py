@@ -1,4 +1,4 @@
-"""Two processes under `accelerate launch` do what one does: the same figures, losses, weights and files."""
+"""Two processes under `accelerate launch` give the same figures, losses, weights and files as one."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model without dropout in its configuration: what is left random is the order and the augmentation."""
+    """The tiny model without dropout: only the order of rows and the augmentation are random."""
     folder = tmp_path_factory.mktemp("without") / "dropout"
     rates = {"drop_path_rate": 0.0, "hidden_dropout_prob": 0.0, "classifier_dropout_prob": 0.0}
     SegformerForSemanticSegmentation.from_pretrained(tiny_model, **rates).save_pretrained(folder)
@@ -30,7 +30,7 @@ def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def output(doll_data: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What two processes have written."""
+    """Output folder of a run on two processes."""
     folder = tmp_path_factory.mktemp("processes")
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     quiet = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
@@ -52,7 +52,9 @@ def found(output: Path) -> list[dict[str, Any]]:
     return [json.loads((output / f"rank-{rank}.json").read_text()) for rank in range(2)]
 
 
-def test_every_row_counts_once(found: list[dict[str, Any]], doll_data: Path, model: Path, tmp_path: Path) -> None:
+def test_distributed_evaluation_counts_every_row_once(
+    found: list[dict[str, Any]], doll_data: Path, model: Path, tmp_path: Path
+) -> None:
     alone = processes.evaluate(doll_data, model, tmp_path)
     speeds = {"eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "eval_model_preparation_time"}
     assert len(alone.keys() - speeds) > 20
@@ -63,10 +65,10 @@ def test_every_row_counts_once(found: list[dict[str, Any]], doll_data: Path, mod
         assert figures["eval_loss"] == pytest.approx(alone["eval_loss"], rel=1e-6)
 
 
-def test_batch_cut_over_processes_is_the_same_batch(
+def test_batch_split_across_processes_equals_the_whole_batch(
     found: list[dict[str, Any]], output: Path, doll_data: Path, model: Path, tmp_path: Path
 ) -> None:
-    """1 process x 4 photos x 1 part = 2 processes x 1 photo x 2 parts, over two epochs of augmented photos."""
+    """1 process x 4 photos x 1 step = 2 processes x 1 photo x 2 accumulated steps, over two augmented epochs."""
     alone = processes.train(doll_data, model, tmp_path, batch=4, accumulation=1)
     assert len(alone["losses"]) == 6 and alone["losses"][-1] < alone["losses"][0]
     for process in found:
@@ -77,7 +79,7 @@ def test_batch_cut_over_processes_is_the_same_batch(
         assert all(torch.allclose(one[name], other[name], rtol=0, atol=1e-5) for name in one)
 
 
-def test_processes_stop_together_and_go_on(found: list[dict[str, Any]], output: Path) -> None:
+def test_processes_stop_together_and_resume(found: list[dict[str, Any]], output: Path) -> None:
     assert [process["stopped"] for process in found] == [4, 4]
     assert same_checkpoints(output / "broken" / "checkpoint-6", output / "unbroken" / "checkpoint-6")
     names = {path.name for path in (output / "broken" / "checkpoint-6").iterdir()}
@@ -89,8 +91,8 @@ def test_processes_stop_together_and_go_on(found: list[dict[str, Any]], output: 
     assert tables[0] == tables[1] and [row["step"] for row in tables[0]] == ["3", "6"]
 
 
-def test_saved_model_is_the_one_that_was_scored(output: Path, doll_data: Path, tmp_path: Path) -> None:
-    """Batch statistics differ between processes: each must score with the ones that are saved."""
+def test_saved_model_is_the_scored_one(output: Path, doll_data: Path, tmp_path: Path) -> None:
+    """Batch statistics differ between processes: every process must score with the saved ones."""
     folder = output / "broken" / "model"
     assert {"README.md", "figures.json", "training_log.csv", "model.safetensors"} <= {
         path.name for path in folder.iterdir()

@@ -1,4 +1,4 @@
-"""Flags that would do nothing are refused with one sentence; presets and flags change what others mean."""
+"""Flags without effect are rejected with one sentence; presets and flags adjust dependent defaults."""
 
 from pathlib import Path
 
@@ -116,7 +116,7 @@ def test_options_without_effect_are_rejected(line: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_trackers_that_are_not_installed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_tracker_packages_are_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clothseg.training.flag_checks.get_available_reporting_integrations", lambda: ["tensorboard"])
     with pytest.raises(ConfigError, match="--report_to wandb: its package is not installed; pip install wandb"):
         parse_arguments(["--report_to", "wandb"])
@@ -124,13 +124,13 @@ def test_trackers_that_are_not_installed_are_refused(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("variable", ["ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"])
-def test_launchers_that_cut_networks_are_refused(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_sharding_launchers_are_rejected(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "true")
     with pytest.raises(ConfigError, match=variable):
         parse_arguments([])
 
 
-def test_what_the_script_does_anyway_may_be_said() -> None:
+def test_flags_that_restate_fixed_behaviour_are_accepted() -> None:
     flags = (
         "--do_train true --do_eval true --remove_unused_columns false --label_names labels --batch_eval_metrics true"
     )
@@ -138,19 +138,19 @@ def test_what_the_script_does_anyway_may_be_said() -> None:
 
 
 @pytest.mark.parametrize("metric", [*METRICS, "eval_loss"])
-def test_metrics_to_choose_by(metric: str) -> None:
+def test_best_model_metric_sets_its_direction(metric: str) -> None:
     _, training = parse_arguments(["--use_cpu", "true", "--metric_for_best_model", metric])
     assert training.greater_is_better == (not metric.endswith("loss"))
 
 
 @pytest.mark.parametrize(("metric", "mode"), [("mean_iou", {"mode": "max"}), ("loss", None)])
 @pytest.mark.parametrize("schedule", ["reduce_lr_on_plateau", "greedy"])
-def test_schedules_by_figures_know_which_way_is_better(schedule: str, metric: str, mode: dict | None) -> None:
+def test_metric_schedules_get_the_direction_of_the_metric(schedule: str, metric: str, mode: dict | None) -> None:
     flags = ["--use_cpu", "true", "--lr_scheduler_type", schedule, "--metric_for_best_model", metric]
     assert parse_arguments(flags)[1].lr_scheduler_kwargs == mode
 
 
-def test_schedule_takes_the_place_of_the_decay(tmp_path: Path) -> None:
+def test_schedule_replaces_the_decay(tmp_path: Path) -> None:
     cpu = ["--use_cpu", "true"]
     parsing, training = parse_arguments([*cpu, "--lr_scheduler_type", "cosine", "--warmup_steps", "10"])
     assert parsing.lr_decay == 0 and training.lr_scheduler_type == "cosine" and training.warmup_steps == 10
@@ -163,7 +163,7 @@ def test_schedule_takes_the_place_of_the_decay(tmp_path: Path) -> None:
     assert parse_arguments([*cpu, "--preset", "better", "--lr_decay", "0.99"])[0].lr_decay == 0.99
 
 
-def test_steps_ask_for_a_strategy_by_steps(tmp_path: Path) -> None:
+def test_eval_steps_implies_the_steps_strategy(tmp_path: Path) -> None:
     _, training = parse_arguments(["--use_cpu", "true", "--eval_steps", "50"])
     assert training.eval_strategy == training.save_strategy == "steps"
     assert (training.eval_steps, training.save_steps) == (50, 250)
@@ -174,12 +174,12 @@ def test_steps_ask_for_a_strategy_by_steps(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", [["--preset=lite"], ["--preset", "lite"]])
-def test_presets_apply_in_either_form(form: list[str]) -> None:
+def test_preset_flag_works_with_and_without_equals_sign(form: list[str]) -> None:
     parsing, training = parse_arguments(["--use_cpu", "true", *form, "--num_train_epochs", "2"])
     assert parsing.model_name_or_path == "lite2" and training.num_train_epochs == 2
 
 
-def test_several_presets_apply_in_their_order(tmp_path: Path) -> None:
+def test_several_presets_apply_in_order(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text("num_train_epochs: 3\nseed: 7\nlr_scheduler_type: polynomial\nlr_scheduler_kwargs: {power: 2.0}\n")
     for order, epochs in ((["lite", str(own)], 3), ([str(own), "lite"], 18)):

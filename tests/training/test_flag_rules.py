@@ -1,4 +1,4 @@
-"""Every flag of transformers' `TrainingArguments` is honoured or refused with a sentence; none is accepted in vain."""
+"""Every flag of transformers' `TrainingArguments` is either honoured or rejected with an explanation."""
 
 from dataclasses import fields
 
@@ -19,12 +19,12 @@ PASSED_ON = {
     *("ddp_find_unused_parameters", "ddp_bucket_cap_mb", "ddp_broadcast_buffers", "ddp_static_graph"),
     *("ddp_backend", "ddp_timeout"),
 }
-"""Those that mean here what transformers says. They were tried one by one with transformers 5.24, but for `ddp_*`,
-`torch_compile*` and what takes a GPU."""
+"""Flags that work as transformers documents them. Each was tried with transformers 5.24, except `ddp_*`,
+`torch_compile*` and flags that need a GPU."""
 
 
-def test_each_flag_has_its_place() -> None:
-    """A new release of transformers brings new flags: each has to be put somewhere by hand."""
+def test_every_flag_is_classified() -> None:
+    """Flags of a new transformers release must be classified by hand."""
     needing = {name for need in NEEDS for name in need.flags}
     ours = {option.name for option in fields(TrainingArguments) if option.init}
     assert ours - PASSED_ON - FIXED.keys() - LIMITS.keys() - needing == set()

@@ -1,4 +1,4 @@
-"""A run told to stop does so after its step, says how to go on, and ends as one that was never stopped."""
+"""An interrupted run stops after its step, tells how to resume, and ends with the same weights as an unbroken one."""
 
 import os
 import signal
@@ -29,8 +29,8 @@ FLAGS = (
 
 @pytest.fixture(autouse=True, scope="module")
 def plain_process() -> Iterator[None]:
-    """One thread, for sums of several are rounded otherwise than a subprocess's with one; and Ctrl-C at work, which a
-    shell turns off in what it starts in the background."""
+    """Use one thread, as the subprocess does, so that sums round alike; and enable Ctrl-C, which shells turn off for
+    background jobs."""
     threads, handler = torch.get_num_threads(), signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(1)
     yield
@@ -41,10 +41,10 @@ def plain_process() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("step", "signum"), [(2, signal.SIGTERM), (6, signal.SIGINT), (8, signal.SIGTERM), (12, signal.SIGINT)]
 )
-def test_stopped_run_goes_on_as_if_nothing_had_been(
+def test_interrupted_run_resumes_with_identical_weights(
     step: int, signum: int, unbroken: Path, doll_data: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    """Within an epoch, the first one and another, at the end of one, at the end of all."""
+    """Interrupted within the first and the second epoch, at the end of an epoch, and at the end of the run."""
     trainer = make_trainer(doll_data, tiny_model, tmp_path, *FLAGS, "--num_train_epochs", "2")
     trainer.add_callback(Signal(step, signum))
     before = signal.getsignal(signum)
@@ -53,7 +53,7 @@ def test_stopped_run_goes_on_as_if_nothing_had_been(
     assert trainer.state.global_step == step
     with pytest.raises(Interrupted, match=f"Stopped by {signal.Signals(signum).name} after step {step}, with a"):
         trainer.interruption.raise_if_stopped(step)
-    # only a whole epoch is evaluated
+    # only complete epochs are evaluated
     assert sum("eval_loss" in entry for entry in trainer.state.log_history) == step // 6
 
     resumed = make_trainer(doll_data, tiny_model, tmp_path, *FLAGS, "--num_train_epochs", "2")
@@ -68,7 +68,7 @@ def test_stopped_run_goes_on_as_if_nothing_had_been(
 
 @pytest.fixture(scope="module")
 def unbroken(doll_data: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Output folder of a run of two epochs that nobody stopped."""
+    """Output folder of an uninterrupted run of two epochs."""
     folder = tmp_path_factory.mktemp("unbroken")
     make_trainer(doll_data, tiny_model, folder, *FLAGS, "--num_train_epochs", "2").train()
     return folder
@@ -82,10 +82,10 @@ def test_signal_after_the_last_step_is_not_swallowed(doll_data: Path, tiny_model
     assert usable_checkpoint(tmp_path, averaged=True)[0].name == "checkpoint-6"
 
 
-def test_command_stopped_by_sigterm(
+def test_train_command_stops_on_sigterm_and_resumes(
     doll_data: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As `timeout` and Slurm do it: all processes get the signal, the data loader's as well."""
+    """As with `timeout` and Slurm: all processes get the signal, including the data loader's."""
     names = ["--model_name_or_path", str(tiny_model), "--dataset_name", str(doll_data), *SMALL, *FLAGS]
     saves = ["--save_strategy", "steps", "--save_steps", "4", "--dataloader_num_workers", "1"]
     argv = [*names, *saves, "--num_train_epochs", "4", "--output_dir", str(tmp_path / "run")]
@@ -96,7 +96,7 @@ def test_command_stopped_by_sigterm(
         text=True,
         start_new_session=True,
     )
-    # in the middle of the second epoch, when the loader's process is at work
+    # in the middle of the second epoch, while the loader's process runs
     while not (tmp_path / "run" / "checkpoint-8" / "trainer_state.json").exists() and process.poll() is None:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Losses: equal to their definitions, blind to 255, and additive over parts of a batch."""
+"""Losses match their definitions, ignore 255, and add up over parts of a batch."""
 
 import numpy as np
 import pytest
@@ -26,23 +26,23 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(4, 18, 12, 8), labels
 
 
-def test_weights_are_one_for_background_and_the_given_for_the_rest() -> None:
+def test_class_weights_are_one_for_background_and_fixed_for_others() -> None:
     assert WEIGHTS.tolist() == [1.0] + [3.0] * 17
 
 
-def test_frequency_weights_are_median_over_frequency_within_bounds() -> None:
+def test_frequency_weights_are_capped_median_frequency() -> None:
     pixels = np.array([1000, 100, 50, 30, 1, 0] + [100] * 12)
     assert frequency_weights(pixels, 4).tolist() == pytest.approx([1, 1, 2, 100 / 30, 4, 4] + [1] * 12)
     assert frequency_weights(np.zeros(18, np.int64), 4).isfinite().all()
 
 
-def test_cross_entropy_is_torchs_weighted_mean(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_cross_entropy_equals_torch(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
     logits, labels = batch
     expected = torch.nn.functional.cross_entropy(logits, labels, WEIGHTS, ignore_index=255)
     assert torch.allclose(weighted_cross_entropy(logits, labels, WEIGHTS), expected)
 
 
-def test_parts_of_a_batch_add_up_to_the_whole(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_losses_of_batch_parts_add_up(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
     logits, labels = batch
     labels[0] = 0  # parts of very different weight
     whole = weight_sum(labels, WEIGHTS)
@@ -57,13 +57,13 @@ def test_parts_of_a_batch_add_up_to_the_whole(batch: tuple[torch.Tensor, torch.T
     [lambda x, y: weighted_cross_entropy(x, y, WEIGHTS), soft_dice, lovasz_softmax],
     ids=["ce", "dice", "lovasz"],
 )
-def test_unannotated_pixels_have_no_say(loss, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_unannotated_pixels_are_ignored(loss, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
     logits, labels = batch
     changed = torch.where((labels == 255).unsqueeze(1), torch.randn_like(logits) * 9, logits)
     assert torch.allclose(loss(logits, labels), loss(changed, labels))
 
 
-def test_nothing_annotated_is_zero_and_finite() -> None:
+def test_loss_without_annotation_is_zero_with_finite_gradients() -> None:
     logits, labels = torch.randn(2, 18, 4, 4, requires_grad=True), torch.full((2, 4, 4), 255)
     by_photo = soft_dice(logits, labels) + lovasz_softmax(logits, labels)
     loss = weighted_cross_entropy(logits, labels, WEIGHTS) + by_photo.sum()
@@ -71,7 +71,7 @@ def test_nothing_annotated_is_zero_and_finite() -> None:
     assert loss.item() == 0 and torch.isfinite(logits.grad).all()
 
 
-def test_dice_against_a_loop(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_dice_equals_a_loop(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
     logits, labels = batch
     for photo in range(4):
         probability, terms = logits[photo].softmax(dim=0), []
@@ -85,7 +85,7 @@ def test_dice_against_a_loop(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
 
 
 @pytest.mark.parametrize("gamma", [1e-9, 2.0])
-def test_focal_against_a_loop(gamma: float, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_focal_loss_equals_a_loop(gamma: float, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
     logits, labels = batch
     total, weight = 0.0, 0.0
     for photo, row, column in (labels != 255).nonzero().tolist():
@@ -97,7 +97,7 @@ def test_focal_against_a_loop(gamma: float, batch: tuple[torch.Tensor, torch.Ten
 
 
 def test_lovasz_of_hard_predictions_is_one_minus_iou(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
-    """On the corners of the cube, where probabilities are 0 or 1, the extension equals the set function."""
+    """At the corners of the cube, where probabilities are 0 or 1, the extension equals the set function."""
     logits, labels = batch
     hard = 500.0 * torch.nn.functional.one_hot(logits.argmax(dim=1), 18).movedim(-1, 1).float()
     for photo in range(4):
@@ -109,7 +109,7 @@ def test_lovasz_of_hard_predictions_is_one_minus_iou(batch: tuple[torch.Tensor, 
         assert torch.allclose(lovasz_softmax(hard, labels)[photo], torch.stack(terms).mean(), atol=1e-5)
 
 
-def test_lovasz_lies_between_and_falls_along_its_gradient(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_lovasz_is_between_0_and_1_and_decreases_along_its_gradient(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
     logits, labels = batch
     logits.requires_grad_()
     loss = lovasz_softmax(logits, labels)
@@ -118,7 +118,7 @@ def test_lovasz_lies_between_and_falls_along_its_gradient(batch: tuple[torch.Ten
     assert (lovasz_softmax(logits - 20 * slope, labels) < loss).all()
 
 
-def test_perfect_prediction_costs_nothing(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_perfect_prediction_has_zero_loss(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
     _, labels = batch
     sure = 50.0 * torch.nn.functional.one_hot(labels.masked_fill(labels == 255, 0), 18).movedim(-1, 1).float()
     assert soft_dice(sure, labels).max() < 1e-5
@@ -127,7 +127,7 @@ def test_perfect_prediction_costs_nothing(batch: tuple[torch.Tensor, torch.Tenso
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4])
-def test_sizes_are_matched_and_labels_only_sampled(stride: int) -> None:
+def test_match_labels_samples_labels_without_interpolation(stride: int) -> None:
     labels = torch.randint(0, 18, (1, 16, 8))
     logits, thinned = match_labels(torch.randn(1, 18, 4, 2), labels, stride)
     assert logits.shape[-2:] == thinned.shape[-2:] == (16 // stride, 8 // stride)

@@ -1,4 +1,4 @@
-"""`make lite` gives each of its steps options that go together."""
+"""`make lite` passes consistent options to each of its steps."""
 
 import re
 import shutil
@@ -20,7 +20,7 @@ def steps(*variables: str) -> list[list[str]]:
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="no make")
-def test_make_lite_goes_from_step_to_step_and_skips_what_is_done(tmp_path: Path) -> None:
+def test_make_lite_chains_its_steps_and_skips_finished_ones(tmp_path: Path) -> None:
     given = ["DATA=d", "TAGGED=t.parquet", "FLATLAY=f.parquet", "EXCLUDE=e.txt", "SPLIT=s.json", f"LITE={tmp_path}"]
     found = [parse_arguments(step) for step in steps(*given, "FLAGS=--max_steps 7")]
     assert [Path(training.output_dir or "").name for _, training in found] == ["teacher", "student", "large"]
@@ -46,7 +46,7 @@ def test_make_lite_goes_from_step_to_step_and_skips_what_is_done(tmp_path: Path)
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="no make")
 @pytest.mark.parametrize(("variables", "message"), [([], "needs DATA"), (["DATA=d"], "needs TAGGED")])
-def test_make_lite_says_what_it_needs(variables: list[str], message: str) -> None:
+def test_make_lite_names_missing_variables(variables: list[str], message: str) -> None:
     command = ["make", "lite-input", *variables]
     run = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     assert run.returncode and message in run.stdout

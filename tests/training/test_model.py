@@ -1,4 +1,4 @@
-"""Which network a name stands for."""
+"""Names of models: architectures, starting weights, and the last layer for other classes."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from clothseg.training.model import build_model, build_processor, imagenet_weigh
 
 
 @pytest.mark.parametrize(("size", "millions"), [(0, 3.7), (1, 13.7), (2, 27.4), (3, 47.2), (4, 64.0), (5, 84.6)])
-def test_architectures_are_known_without_the_hub(size: int, millions: float) -> None:
+def test_mit_configs_need_no_hub(size: int, millions: float) -> None:
     """Parameter counts are SegFormer's published ones (Xie et al., 2021, table 1a), which count the same parts."""
     config = mit_config(f"nvidia/mit-b{size}")
     with torch.device("meta"):
@@ -28,7 +28,7 @@ def test_architectures_are_known_without_the_hub(size: int, millions: float) -> 
     assert config.id2label == ID2LABEL
 
 
-def test_lite_starts_from_imagenet_or_at_random() -> None:
+def test_lite_starts_from_imagenet_or_random_weights() -> None:
     stem = imagenet_weights("lite2")["_conv_stem.weight"]
     trained, scratch = build_model("lite2"), build_model("lite2", from_scratch=True)
     assert isinstance(trained, LiteForSemanticSegmentation)
@@ -41,7 +41,7 @@ def test_missing_imagenet_package_is_named() -> None:
         build_model("lite1")  # its package is not among the pinned ones
 
 
-def test_a_folder_is_loaded_and_a_head_of_other_size_made_anew(tiny_model: Path, tmp_path: Path) -> None:
+def test_folder_is_loaded_and_mismatched_classifier_reinitialised(tiny_model: Path, tmp_path: Path) -> None:
     base = SegformerForSemanticSegmentation.from_pretrained(tiny_model)
     assert torch.equal(build_model(str(tiny_model)).decode_head.classifier.weight, base.decode_head.classifier.weight)
     other = SegformerForSemanticSegmentation.from_pretrained(
@@ -62,7 +62,7 @@ def classifier(model: Any) -> list[torch.Tensor]:
     return [model.decode_head.classifier.weight.detach(), model.decode_head.classifier.bias.detach()]
 
 
-def test_the_last_layer_follows_the_names_of_the_classes(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_last_layer_follows_class_names(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base = SegformerForSemanticSegmentation.from_pretrained(tiny_model)
     base.decode_head.classifier.bias.data = torch.arange(18.0)
     spelled = [name.lower().replace("-", "_") for name in ATR.names]
@@ -96,18 +96,18 @@ def test_the_last_layer_follows_the_names_of_the_classes(tiny_model: Path, capsy
 
 
 @pytest.mark.parametrize("name", ["no such/model name", "user/unknown", "nowhere"])
-def test_unknown_names_are_one_sentence(name: str) -> None:
+def test_unknown_model_name_gives_a_one_line_error(name: str) -> None:
     with pytest.raises(ClothsegError) as caught:
         build_model(name)
     assert name in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+def test_folder_without_a_model_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"config\.json"):
         build_model(str(tmp_path))
 
 
-def test_processor_squashes_and_keeps_background() -> None:
+def test_processor_has_the_given_size_and_keeps_background() -> None:
     processor = build_processor((64, 32))
     assert processor.size == {"height": 64, "width": 32} and not processor.do_reduce_labels
 
@@ -118,7 +118,7 @@ def stored_names(folder: Path) -> set[str]:
 
 
 def assert_published(names: set[str]) -> None:
-    """SegFormer's names as all transformers releases know them, and none of those that 5.9 introduced."""
+    """Check that parameters have the names that all transformers releases load, not those introduced in 5.9."""
     head = {name.split(".")[1] for name in names if name.startswith("decode_head.")}
     assert head == {"linear_c", "linear_fuse", "batch_norm", "classifier"}
     encoder = {name for name in names if not name.startswith("decode_head.")}
@@ -129,7 +129,7 @@ def assert_published(names: set[str]) -> None:
     assert not any(new in name for name in names for new in ("projections", "stages", "q_proj", "fc1", "layernorm"))
 
 
-def test_what_is_trained_from_an_image_classifier_has_the_names_that_all_releases_know(
+def test_model_from_image_classifier_is_saved_with_published_parameter_names(
     image_classifier: Path, doll_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = ("--max_steps", "1", "--save_strategy", "steps", "--save_steps", "1", "--ema_decay", "0.5")
@@ -147,10 +147,10 @@ def test_what_is_trained_from_an_image_classifier_has_the_names_that_all_release
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in trainer.network.state_dict().items())
 
 
-def test_models_saved_under_newer_names_load_and_are_saved_under_the_published_ones(
+def test_models_with_newer_parameter_names_are_saved_with_published_ones(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As clothseg 0.x wrote them: the head alone under new names, or with transformers' own option all of it."""
+    """As clothseg 0.x saved them: only the head under new names, or everything with transformers' own option."""
     old = load_file(tiny_model / "model.safetensors")
     base = SegformerForSemanticSegmentation.from_pretrained(tiny_model)
     mixed, new = tmp_path / "mixed", tmp_path / "new"
@@ -172,7 +172,7 @@ def test_models_saved_under_newer_names_load_and_are_saved_under_the_published_o
         assert again.keys() == old.keys() and all(torch.equal(again[name], old[name]) for name in old)
 
 
-def test_a_file_that_lacks_parts_of_the_encoder_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+def test_weights_with_missing_encoder_tensors_are_rejected(tiny_model: Path, tmp_path: Path) -> None:
     SegformerForSemanticSegmentation.from_pretrained(tiny_model).save_pretrained(tmp_path)
     tensors = load_file(tmp_path / "model.safetensors")
     whole = {name: value for name, value in tensors.items() if "block.2." not in name}

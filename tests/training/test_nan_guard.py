@@ -1,4 +1,4 @@
-"""Numbers that are lost end the training at once, and say where; nothing of them is saved."""
+"""NaN and infinite values stop the training at once with step and rows, and are never saved."""
 
 import sys
 from pathlib import Path
@@ -32,10 +32,10 @@ class Spoil(TrainerCallback):
 
 
 @pytest.mark.parametrize(("value", "late"), [(float("nan"), False), (float("inf"), True), (-float("inf"), False)])
-def test_lost_loss_names_step_rows_and_checkpoint(
+def test_non_finite_loss_names_step_rows_and_checkpoint(
     value: float, late: bool, doll_data: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The third step's second part of two is lost: its own two rows are named, and no others."""
+    """The second of the third step's two parts has a non-finite loss: only its two rows are named."""
     trainer = make_trainer(doll_data, tiny_model, tmp_path, *SAVES, "--gradient_accumulation_steps", "2")
     trainer.nan_guard.late = late  # as on a GPU
     whole, parts = Objective.__call__, []
@@ -62,7 +62,7 @@ def test_lost_loss_names_step_rows_and_checkpoint(
     assert all_finite(SegformerForSemanticSegmentation.from_pretrained(last))
 
 
-def test_lost_weights_are_not_saved_either(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_non_finite_weights_are_not_saved(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
     trainer = make_trainer(doll_data, tiny_model, tmp_path, *SAVES, "--max_grad_norm", "0", "--optim", "sgd")
     trainer.add_callback(Spoil(1))
     with pytest.raises(DivergedError, match=r"weights became .* in step 1, at the rows .*There is no checkpoint yet"):
@@ -70,8 +70,8 @@ def test_lost_weights_are_not_saved_either(doll_data: Path, tiny_model: Path, tm
     assert checkpoints(tmp_path) == []
 
 
-def test_lost_weights_are_found_one_step_later_on_a_gpu(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
-    """By the step that made them, whether another one, a checkpoint or the end comes first."""
+def test_gpu_finds_non_finite_weights_one_step_later(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    """The error names the step that produced them, whether a step, a checkpoint or the end comes next."""
     never = ("--max_grad_norm", "0", "--optim", "sgd", "--max_steps", "3", "--per_device_train_batch_size", "2")
     for spoilt, saves, last in ((1, ("no",), 2), (1, ("steps", "--save_steps", "1"), 1), (3, ("no",), 3)):
         trainer = make_trainer(doll_data, tiny_model, tmp_path, *never, "--save_strategy", *saves)
@@ -85,7 +85,7 @@ def test_lost_weights_are_found_one_step_later_on_a_gpu(doll_data: Path, tiny_mo
 
 
 class Waits(TorchDispatchMode):
-    """Notes the operations that a GPU cannot do without the host waiting for a result, its values or its size."""
+    """Records operations that make the host wait for a GPU's result, its values or its size."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class Waits(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("terms", [(), ("--dice_weight", "1", "--focal_gamma", "2", "--loss_stride", "2")])
-def test_host_never_waits_within_a_step(
+def test_training_step_never_synchronises_with_the_gpu(
     terms: tuple[str, ...], doll_data: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     trainer = make_trainer(doll_data, tiny_model, tmp_path, *terms)
@@ -116,10 +116,10 @@ def test_host_never_waits_within_a_step(
         trainer.nan_guard.on_step_end(trainer.args, trainer.state, trainer.control, model=trainer.network)
         assert waits.found == []
         batch["labels"][batch["labels"] != 255].sum().item()
-    assert waits.found == ["index", "_local_scalar_dense"]  # it does see what waits
+    assert waits.found == ["index", "_local_scalar_dense"]  # proves that the recorder works
 
 
-def test_lost_weights_are_not_trained_on(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_training_from_non_finite_weights_is_rejected(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
     trainer = make_trainer(doll_data, tiny_model, tmp_path)
     with torch.no_grad():
         next(trainer.network.parameters()).view(-1)[0] = float("nan")
@@ -127,7 +127,9 @@ def test_lost_weights_are_not_trained_on(doll_data: Path, tiny_model: Path, tmp_
         trainer.train()
 
 
-def test_buffers_count_and_long_lists_are_cut(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_non_finite_buffers_are_found_and_long_row_lists_shortened(
+    doll_data: Path, tiny_model: Path, tmp_path: Path
+) -> None:
     trainer = make_trainer(doll_data, tiny_model, tmp_path)
     assert all_finite(trainer.network)
     name, buffer = next((name, value) for name, value in trainer.network.named_buffers() if "running_var" in name)
@@ -137,10 +139,10 @@ def test_buffers_count_and_long_lists_are_cut(doll_data: Path, tiny_model: Path,
         trainer.nan_guard._stop("loss", 5, [0] * 40, tmp_path)
 
 
-def test_command_ends_with_one_sentence(
+def test_diverged_train_command_ends_with_a_one_line_error(
     doll_data: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    """A learning rate that is far too high, and nothing made up."""
+    """A real divergence: the learning rate is far too high."""
     import train_hf
 
     names = ["--model_name_or_path", str(tiny_model), "--dataset_name", str(doll_data), "--output_dir", str(tmp_path)]

@@ -1,4 +1,4 @@
-"""Learning rates by depth: every parameter in one group, at the rate of its stage."""
+"""Layer-wise learning rates: every parameter is in exactly one group, with the rate of its stage."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from clothseg.training.optimizer import parameter_groups
 
 
 @pytest.mark.parametrize("name", ["segformer", "lite"])
-def test_rates_fall_from_the_head_to_the_picture(name: str, tiny_model: Path) -> None:
+def test_learning_rates_decay_from_head_to_stem(name: str, tiny_model: Path) -> None:
     network: nn.Module = build_model(str(tiny_model))
     if name == "lite":
         network = LiteForSemanticSegmentation(LiteConfig.of("lite0"))

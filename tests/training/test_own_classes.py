@@ -1,4 +1,4 @@
-"""Training on five classes of one's own, from folders of images and masks."""
+"""Training on custom classes from folders of images and masks."""
 
 import json
 import shutil
@@ -43,13 +43,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_own_folders(tmp_path_factory.mktemp("own") / "wardrobe", {"train": 8, "val": 4})
 
 
-def test_a_model_of_own_classes(data: Path, image_classifier: Path, tmp_path: Path) -> None:
+def test_training_on_custom_classes_saves_their_names(data: Path, image_classifier: Path, tmp_path: Path) -> None:
     folder = train(data, image_classifier, tmp_path, "--class_weighting", "frequency")
     config = json.loads((folder / "config.json").read_text())
     assert config["id2label"] == {str(index): name for index, name in enumerate(OWN_NAMES)}
     assert read_labels(folder / LABELS_FILE).names == OWN_NAMES
     figures = json.loads((folder / "figures.json").read_text())
-    assert "ece_background" in figures["calibration"] or len(figures["own_size"]) > 5
+    assert figures["calibration"].keys() <= {"ece", *(f"ece_{name}" for name in OWN_NAMES)}
     assert not [key for key in figures["own_size"] if "Hat" in key or "side" in key]
     card = (folder / "README.md").read_text()
     assert "top, bottom, dress, shoes, skin — 6 classes" in card and "0 background, 1 top, 2 bottom" in card
@@ -62,7 +62,7 @@ def test_a_model_of_own_classes(data: Path, image_classifier: Path, tmp_path: Pa
     assert result.label_map.max() < 6 and result.labels.names == OWN_NAMES
 
 
-def test_wrong_ids_are_found_before_the_first_step(data: Path, image_classifier: Path, tmp_path: Path) -> None:
+def test_out_of_range_ids_are_rejected_before_training(data: Path, image_classifier: Path, tmp_path: Path) -> None:
     shutil.copytree(data, tmp_path / "data")
     Image.fromarray(np.full((128, 96), 6, np.uint8)).save(tmp_path / "data" / "masks" / "train" / "3.png")
     with pytest.raises(DataError, match=r"3: the mask contains 6; class ids are 0 to 5"):
@@ -72,8 +72,8 @@ def test_wrong_ids_are_found_before_the_first_step(data: Path, image_classifier:
         train(data, image_classifier, tmp_path / "run", "--copy_paste", "0.5")
 
 
-def test_weak_labels_beside_a_label_map(image_classifier: Path, tmp_path: Path) -> None:
-    """Masks of ATR's ids are mapped, the teacher's hold class ids; tags have old names or new ones."""
+def test_pseudo_labels_work_with_a_label_map(image_classifier: Path, tmp_path: Path) -> None:
+    """ATR masks are mapped, the teacher's masks hold class ids already; tags use old or new names."""
     (tmp_path / "data").mkdir()
     write_parquet(tmp_path / "data" / "train.parquet", 8, 0, 128, 96)
     write_parquet(tmp_path / "data" / "validation.parquet", 3, 50, 128, 96)
@@ -109,7 +109,7 @@ def test_weak_labels_beside_a_label_map(image_classifier: Path, tmp_path: Path) 
     assert tag_ids(["Shoes", "Skirt", "TOP", "Hat", "Left-arm"], "", splits.classes) == [1, 2, 4, 5]
 
 
-def test_models_of_different_classes_are_compared(
+def test_evaluate_compares_models_with_different_classes(
     data: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     labels = {"id2label": dict(enumerate(OWN_NAMES)), "label2id": {name: i for i, name in enumerate(OWN_NAMES)}}

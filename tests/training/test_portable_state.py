@@ -1,4 +1,4 @@
-"""A checkpoint's states without pickles: the same bit by bit when they are back, and never more than data."""
+"""Checkpoint states without pickles: restored bit for bit, and never anything but data."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def equal(one: Any, other: Any) -> bool:
     return type(one) is type(other) and one == other
 
 
-def test_states_come_back_bit_by_bit(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_packed_states_are_restored_exactly(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
     flags = ("--max_steps", "2", "--save_strategy", "steps", "--save_steps", "2", "--encoder_lr_scale", "0.5")
     make_trainer(doll_data, tiny_model, tmp_path / "run", *flags).train()
     checkpoint, folder = tmp_path / "run" / "checkpoint-2", tmp_path / "packed"
@@ -47,7 +47,7 @@ def test_states_come_back_bit_by_bit(doll_data: Path, tiny_model: Path, tmp_path
     assert load(folder / "optimizer.pt")["state"][0]["exp_avg"].abs().sum() > 0
 
 
-def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
+def test_unsupported_types_are_rejected(tmp_path: Path) -> None:
     (tmp_path / "packed").mkdir()
     torch.save({"state": {0: {"code": {1, 2}}}}, tmp_path / "optimizer.pt")
     with pytest.raises(ConfigError, match=r"optimizer\.pt\.state\.0\.code .* type set, .* --hub_strategy every_save"):
@@ -57,7 +57,7 @@ def test_what_is_no_data_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "damage", [lambda s: {"../optimizer.pt": s}, lambda s: {"notes.txt": s}, lambda s: [s], lambda s: {"scaler.pt": s}]
 )
-def test_files_from_elsewhere_say_not_where_to_write(damage: Any, tmp_path: Path) -> None:
+def test_malicious_state_files_write_nothing(damage: Any, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     torch.save({"scale": torch.ones(2)}, tmp_path / "scaler.pt")

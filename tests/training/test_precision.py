@@ -1,4 +1,4 @@
-"""The number format follows the GPU, unless somebody has chosen one."""
+"""The default precision depends on the GPU; an explicit choice wins."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ T4, A100, P100 = (7, 5), (8, 0), (6, 0)
         (None, {}, {}),
     ],
 )
-def test_precision_is_that_of_the_gpu(
+def test_default_precision_follows_the_gpu(
     capability: tuple[int, int] | None,
     given: dict[str, Any],
     expected: dict[str, bool],
@@ -43,7 +43,7 @@ def test_precision_is_that_of_the_gpu(
     assert choose_precision(given, capability, tf32) == {}
 
 
-def test_log_says_what_is_computed_in_and_how_to_change_it() -> None:
+def test_precision_notice_names_format_and_flag() -> None:
     parsing, training = parse_arguments(["--use_cpu", "true"])
     assert parsing.notices == ["Precision: float32."]
     for name, words in (("bf16", "bfloat16 mixed precision"), ("fp16", "float16 mixed precision")):
@@ -54,7 +54,7 @@ def test_log_says_what_is_computed_in_and_how_to_change_it() -> None:
     assert "TF32" in precision_notice(training, {"tf32": True})
 
 
-def test_slow_bfloat16_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_is_rejected_on_unsupported_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
     with pytest.raises(ConfigError, match="drop --bf16"):
         check_precision(True, torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""How a process that trained together with others ends."""
+"""How training processes exit."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ leave(3)
 
 
 @pytest.mark.parametrize(("processes", "expected"), [("1", "done\ntidied up\n"), ("2", "done\n")])
-def test_one_of_several_leaves_at_once_with_its_status_and_words(
+def test_distributed_process_exits_at_once_with_status_and_output(
     processes: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", processes)

@@ -1,4 +1,4 @@
-"""What a training shows: one line per evaluation on the terminal and in a file, and figures where they are sent."""
+"""Training progress: one line per evaluation on the terminal and in a file, and figures sent to trackers."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ LOG = [
 ]
 
 
-def test_rows_average_the_loss_over_steps(tmp_path: Path) -> None:
+def test_evaluation_rows_average_the_loss_over_steps(tmp_path: Path) -> None:
     rows = evaluation_rows(LOG)
     assert [row["step"] for row in rows] == [4, 5, 6]
     assert [row["training_loss"] for row in rows[::2]] == [pytest.approx((3 * 4.0 + 1 * 2.0) / 4), 1.0]
@@ -47,11 +47,11 @@ def test_rows_average_the_loss_over_steps(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("row", evaluation_rows(LOG))
-def test_lines_stand_under_the_heading(row: dict[str, float]) -> None:
+def test_table_lines_are_as_wide_as_the_header(row: dict[str, float]) -> None:
     assert len(table_line(row)) == len(HEADER)
 
 
-def test_terminal_shows_a_table_and_the_file_grows_with_it(
+def test_terminal_table_and_log_file_get_a_row_per_evaluation(
     doll_data: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trainer = make_trainer(doll_data, tiny_model, tmp_path, *FLAGS, "--disable_tqdm", "false")
@@ -65,7 +65,7 @@ def test_terminal_shows_a_table_and_the_file_grows_with_it(
     assert [row["step"] for row in whole] == ["3", "6"]
     assert all(float(row[name]) > 0 for row in whole for name in COLUMNS)
 
-    # a run that goes on from an earlier checkpoint replaces the rows that it does again
+    # a run resumed from an earlier checkpoint replaces the rows that it repeats
     resumed = make_trainer(doll_data, tiny_model, tmp_path, *FLAGS)
     resumed.train(resume_from_checkpoint=str(tmp_path / "checkpoint-3"))
     with (tmp_path / "training_log.csv").open() as file:
@@ -119,6 +119,6 @@ def test_trackio_gets_every_figure(
         ),
     ],
 )
-def test_early_stopping_that_cannot_keep_the_best_is_refused(flags: list[str], message: str) -> None:
+def test_early_stopping_without_matching_saves_is_rejected(flags: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse_arguments(["--use_cpu", "true", "--early_stopping_patience", "2", *flags])

@@ -1,4 +1,4 @@
-"""A run from arguments to folder: what is refused before it starts, and what a second run must not destroy."""
+"""A run from arguments to output folder: early checks, and results of earlier runs are never overwritten."""
 
 import csv
 import json
@@ -31,7 +31,7 @@ def arguments(data: Path, model: Path, output: Path, *flags: str) -> list[str]:
     return [*names, *small, "--disable_tqdm", "true", "--logging_steps", "1", *flags]
 
 
-def test_whole_run_with_average_and_half_precision(
+def test_run_with_ema_and_float16_writes_a_loadable_model(
     doll_data: Path, image_classifier: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     flags = ["--ema_decay", "0.5", "--save_dtype", "float16", "--endpoint_handler"]
@@ -43,7 +43,7 @@ def test_whole_run_with_average_and_half_precision(
     with (
         safe_open(folder / "model.safetensors", "pt") as saved,
         safe_open(tiny_model / "model.safetensors", "pt") as published,
-    ):  # which was made anew, so with the names that all releases of transformers know
+    ):  # the published parameter names, which all transformers releases load
         assert set(saved.keys()) == set(published.keys())
     assert Segmenter.from_pretrained(folder).image_size == (64, 64)
     assert "class EndpointHandler" in (folder / "handler.py").read_text()
@@ -64,7 +64,7 @@ def test_whole_run_with_average_and_half_precision(
     assert (folder / "model.safetensors").read_bytes() == before
 
 
-def test_photos_without_masks_are_learnt_from_a_teacher(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_run_learns_unlabelled_photos_from_a_teacher(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
     write_parquet(tmp_path / "photos.parquet", 5, seed=200, height=128, width=96)
     taught = [
         "--unlabelled_name",
@@ -80,7 +80,7 @@ def test_photos_without_masks_are_learnt_from_a_teacher(doll_data: Path, tiny_mo
     assert len(load_labelled(tmp_path / "unlabelled_labels.parquet")) == 5
 
 
-def test_test_rows_are_reported_and_bad_ones_left_out(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_run_reports_test_rows_and_skips_bad_rows(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
     data = tmp_path / "photos"
     data.mkdir()
     table = pq.read_table(doll_data / "train.parquet")
@@ -113,7 +113,7 @@ def test_test_rows_are_reported_and_bad_ones_left_out(doll_data: Path, tiny_mode
         (("--resume_from_checkpoint", "nowhere"), r"nowhere: no such checkpoint folder"),
     ],
 )
-def test_impossible_resumes_are_explained(
+def test_resume_without_a_checkpoint_gives_a_clear_error(
     flags: tuple[str, ...], message: str, doll_data: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     argv = arguments(doll_data, tiny_model, tmp_path, *flags)
@@ -130,8 +130,8 @@ def test_impossible_resumes_are_explained(
         ("training_log.csv", "is an earlier run's log"),
     ],
 )
-def test_earlier_runs_are_left_alone(left: str, message: str, tmp_path: Path) -> None:
-    """A second start of the same command, before anything is looked up."""
+def test_earlier_runs_are_not_overwritten(left: str, message: str, tmp_path: Path) -> None:
+    """The same command started twice fails before it loads anything."""
     earlier = tmp_path / left / "weights"
     earlier.parent.mkdir()
     earlier.write_bytes(b"hours of work")
@@ -141,14 +141,14 @@ def test_earlier_runs_are_left_alone(left: str, message: str, tmp_path: Path) ->
     assert earlier.read_bytes() == b"hours of work"
 
 
-def test_output_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+def test_output_folder_that_is_a_file_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     argv = ["--output_dir", str(tmp_path / "file"), "--use_cpu", "true"]
     with pytest.raises(ConfigError, match="file is a file"):
         run(*parse_arguments(argv), argv)
 
 
-def test_models_are_looked_up_before_rows_are_decoded(
+def test_models_are_checked_before_rows_are_decoded(
     doll_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("clothseg.training.run.load_splits", lambda *_, **__: pytest.fail("rows first"))
@@ -160,7 +160,7 @@ def test_models_are_looked_up_before_rows_are_decoded(
             run(*parse_arguments(argv), argv)
 
 
-def test_training_rows_alone_are_repaired(
+def test_repair_masks_applies_to_training_rows_only(
     doll_data: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Seen(Exception):
@@ -177,8 +177,8 @@ def test_training_rows_alone_are_repaired(
         assert seen.value.args == expected
 
 
-def test_script_without_its_package_says_how_to_bring_it_along(tmp_path: Path) -> None:
-    """As `hf jobs uv run https://.../train_hf.py` starts it: the script travels alone."""
+def test_script_without_the_package_tells_how_to_install_it(tmp_path: Path) -> None:
+    """As started by `hf jobs uv run https://.../train_hf.py`, which copies only the script."""
     shutil.copy(Path(__file__).parents[2] / "train_hf.py", tmp_path)
     done = subprocess.run(
         [sys.executable, "-S", "train_hf.py", "--help"],

@@ -1,4 +1,4 @@
-"""What a teacher labels holds no copy of a held-out photo."""
+"""Pseudo-labelled photos include no near-duplicate of a held-out photo."""
 
 import logging
 from pathlib import Path
@@ -14,7 +14,7 @@ from clothseg.training.data.loading import load_splits
 from clothseg.training.self_training import label_files, labellings, taught_rows
 
 
-def test_copies_of_held_out_photos_are_left_out(
+def test_near_duplicates_of_held_out_photos_are_skipped(
     doll_data: Path, tiny_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_parquet(tmp_path / "new.parquet", 2, seed=200, height=128, width=96)

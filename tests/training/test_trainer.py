@@ -1,4 +1,4 @@
-"""Training: learns, repeats itself, does not depend on how a batch is cut, evaluates in flat memory."""
+"""The trainer learns, is deterministic, and gives the same results for any batch split."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from clothseg.training.model import build_model
 from clothseg.training.trainer import predicted_classes
 
 
-def test_loss_falls_and_every_parameter_moves(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_loss_decreases_and_every_parameter_changes(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
     trainer = make_trainer(doll_data, tiny_model, tmp_path, "--max_steps", "20", "--learning_rate", "2e-3")
     before = {name: value.clone() for name, value in trainer.network.named_parameters()}
     trainer.train()
@@ -35,7 +35,7 @@ def test_training_learns_real_samples(shared_data: Path, tiny_model: Path, tmp_p
     assert sum(fallen[-3:]) < 0.75 * sum(fallen[:3])
 
 
-def test_same_seed_same_weights(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_same_seed_gives_same_weights(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
     flags = ("--max_steps", "3", "--augmentation", "strong", "--ema_decay", "0.9")
     runs = []
     for _ in range(2):  # one after the other: making a trainer sets the seed
@@ -46,8 +46,8 @@ def test_same_seed_same_weights(doll_data: Path, tiny_model: Path, tmp_path: Pat
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
-def test_workers_that_persist_serve_each_epoch_anew(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
-    """Each epoch has its own augmentation, and dropout draws the same numbers as with workers that do not persist."""
+def test_persistent_workers_give_the_same_losses(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    """Each epoch has its own augmentation, and dropout draws the same numbers as without persistent workers."""
     flags = ("--num_train_epochs", "2", "--augmentation", "strong", "--dataloader_num_workers", "1")
     found = []
     for persistent in ("false", "true"):
@@ -58,8 +58,8 @@ def test_workers_that_persist_serve_each_epoch_anew(doll_data: Path, tiny_model:
 
 
 @pytest.mark.parametrize("dice", ["0", "1"])
-def test_accumulated_batch_equals_a_whole_one(dice: str, doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
-    """The trap: SegFormer's forward takes **kwargs, so the stock Trainer believes that the loss is scaled."""
+def test_accumulated_batch_equals_a_whole_batch(dice: str, doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    """SegFormer's forward takes **kwargs, so the stock Trainer wrongly assumes that the model scales the loss."""
     found: list[dict[str, Any]] = []
     for size, steps in (("8", "1"), ("2", "4")):
         flags = ("--per_device_train_batch_size", size, "--gradient_accumulation_steps", steps, "--max_steps", "1")
@@ -71,14 +71,14 @@ def test_accumulated_batch_equals_a_whole_one(dice: str, doll_data: Path, tiny_m
     assert found[0]["grad_norm"] == pytest.approx(found[1]["grad_norm"], rel=1e-3)
 
 
-def test_default_rate_decays_by_step(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_default_learning_rate_decays_each_step(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
     trainer = make_trainer(doll_data, tiny_model, tmp_path, "--max_steps", "3", "--lr_decay", "0.5")
     trainer.train()
     rates = [entry["learning_rate"] for entry in trainer.state.log_history if "loss" in entry]
     assert rates == pytest.approx([1e-4, 5e-5, 2.5e-5])
 
 
-def test_warm_up_comes_before_the_decay(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_warmup_precedes_the_decay(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
     flags = ("--max_steps", "4", "--lr_decay", "0.5", "--warmup_steps", "2")
     trainer = make_trainer(doll_data, tiny_model, tmp_path, *flags)
     trainer.train()
@@ -86,7 +86,7 @@ def test_warm_up_comes_before_the_decay(doll_data: Path, tiny_model: Path, tmp_p
     assert rates == pytest.approx([0, 5e-5, 1e-4, 5e-5])
 
 
-def test_schedule_by_name_and_encoder_rate(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_named_schedule_and_encoder_lr_scale_are_applied(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
     flags = ("--lr_decay", "0", "--lr_scheduler_type", "linear", "--encoder_lr_scale", "0.25", "--max_steps", "2")
     trainer = make_trainer(doll_data, tiny_model, tmp_path, *flags, "--weight_decay", "0.1")
     trainer.train()
@@ -103,7 +103,7 @@ def test_schedule_by_name_and_encoder_rate(doll_data: Path, tiny_model: Path, tm
     assert seen == set(names.values())
 
 
-def test_evaluation_equals_a_loop_and_keeps_no_maps(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_evaluation_equals_a_loop_in_batches(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
     trainer = make_trainer(doll_data, tiny_model, tmp_path, "--per_device_eval_batch_size", "2")
     figures = trainer.evaluate()
     matrix = 0
@@ -134,7 +134,7 @@ def test_average_is_updated_and_evaluated(doll_data: Path, tiny_model: Path, tmp
     assert (tmp_path / "checkpoint-4" / FILE).is_file()
 
 
-def test_resumed_run_ends_as_an_unbroken_one(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_resumed_run_equals_an_unbroken_run(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
     flags = ("--max_steps", "4", "--ema_decay", "0.9", "--augmentation", "standard", "--save_strategy", "steps")
     whole = make_trainer(doll_data, tiny_model, tmp_path, *flags, "--save_steps", "2")
     whole.train()
@@ -149,7 +149,7 @@ def test_resumed_run_ends_as_an_unbroken_one(doll_data: Path, tiny_model: Path, 
 
 
 @pytest.mark.parametrize("batch", ["1", "2", "5"])
-def test_validation_loss_does_not_depend_on_the_batch(
+def test_validation_loss_is_independent_of_batch_size(
     batch: str, doll_data: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     terms = ("--dice_weight", "0.5", "--lovasz_weight", "0.5")
@@ -162,7 +162,7 @@ def test_validation_loss_does_not_depend_on_the_batch(
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.9])
-def test_better_of_weights_and_average_is_kept(
+def test_better_of_trained_and_averaged_weights_is_kept(
     decay: float, doll_data: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = make_trainer(doll_data, tiny_model, tmp_path, "--max_steps", "4", "--ema_decay", str(decay))
@@ -184,8 +184,8 @@ def test_better_of_weights_and_average_is_kept(
         assert all(torch.equal(value, state[name]) for name, value in trainer.network.state_dict().items())
 
 
-def test_early_stop_keeps_the_best(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
-    """A learning rate so high that the model only gets worse after a while."""
+def test_early_stopping_keeps_the_best_weights(doll_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    """The learning rate is so high that the model soon gets worse."""
     flags = ("--num_train_epochs", "8", "--eval_strategy", "epoch", "--save_strategy", "epoch")
     worse = ("--learning_rate", "0.1", "--early_stopping_patience", "2", "--save_total_limit", "1")
     trainer = make_trainer(doll_data, tiny_model, tmp_path, *flags, *worse)
@@ -196,7 +196,7 @@ def test_early_stop_keeps_the_best(doll_data: Path, tiny_model: Path, tmp_path: 
     assert next(iter(trainer.keep_better().values())) == pytest.approx(max(found))
 
 
-def test_mixing_lies_on_the_line_between(tiny_model: Path) -> None:
+def test_interpolate_weights_is_linear(tiny_model: Path) -> None:
 
     model = build_model(str(tiny_model))
     start = {name: value.clone() for name, value in model.state_dict().items()}

@@ -1,4 +1,4 @@
-"""What we use of transformers and accelerate beyond their promises: a release that changes it is named."""
+"""Private parts of transformers and accelerate that the trainer uses: a release that changes one fails by name."""
 
 import importlib
 import re
@@ -18,13 +18,13 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("internal", INTERNALS, ids=lambda internal: internal.name)
-def test_each_is_there(internal: Internal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fails by name where a release has changed it; and `check` would say so."""
+def test_internal_exists(internal: Internal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails by name when a release changes it, as `check` does at run time."""
     monkeypatch.setattr(transformers_internals, "INTERNALS", (internal,))
     transformers_internals.check()
 
 
-def test_each_private_override_is_listed() -> None:
+def test_every_private_override_is_listed() -> None:
     ours = {name for name in vars(ClothesTrainer) if name.startswith("_") and not name.startswith("__")}
     overridden = {name for name in ours if hasattr(Trainer, name)}
     listed = {internal.name for internal in INTERNALS if internal.owner == TRAINER}
@@ -38,7 +38,7 @@ def test_tested_releases_are_the_pinned_ones() -> None:
     assert {package: pins[package] for package in TESTED} == TESTED
 
 
-def test_a_part_that_is_gone_stops_the_trainer(
+def test_missing_internal_stops_the_trainer(
     doll_data: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_epoch = Trainer._run_epoch
@@ -56,7 +56,7 @@ def test_a_part_that_is_gone_stops_the_trainer(
         make_trainer(doll_data, tiny_model, tmp_path)
     monkeypatch.undo()
 
-    # there, but nobody calls it any more
+    # it exists, but nothing calls it any more
     module = importlib.import_module("transformers.trainer")
     monkeypatch.setattr(module.Trainer, "_inner_training_loop", lambda self, *args, **kwargs: None)
     with pytest.raises(ConfigError, match=r"Trainer\._run_epoch is no longer used by Trainer"):

@@ -59,6 +59,18 @@ window.addEventListener('paste', (event) => {
   event.preventDefault();
   page.give(photo);
 });
+// Gradio's own button would upload what is in the clipboard past this script.
+document.addEventListener('click', async (event) => {
+  if (!event.target.closest?.('#photo [aria-label="Paste from clipboard"]') || !navigator.clipboard?.read) return;
+  event.stopPropagation();
+  const items = await navigator.clipboard.read().catch(() => null);
+  if (!items) return say(`{{NOT_PASTED}}`);
+  for (const item of items) {
+    const type = item.types.find((each) => each.startsWith('image/'));
+    if (type) return page.give(new File([await item.getType(type)], `clipboard.${type.slice(6)}`, {type}));
+  }
+  say(`{{NOTHING_TO_PASTE}}`);
+}, true);
 document.addEventListener('change', (event) => {
   if (event.target !== input() || !event.target.files[0]) return;
   given = event.target.files[0];
@@ -84,6 +96,15 @@ setTimeout(page.begin, 10_000); // if the server did not answer
 const MOST_PIXELS = {{MOST_PIXELS}};
 const MOST_BYTES = {{MOST_BYTES}};
 const CANVAS = 4096 * 4096; // pixels; some phones have no larger canvas
+// A photo that came past this script, such as one that was dropped before it ran; says whether it is given again.
+page.giveReduced = async () => {
+  const whole = file;
+  known = photo.path;
+  const fitting = whole && (await reduced(whole).catch(() => whole));
+  if (fitting === whole || whole !== file) return false;
+  page.give(fitting, {again: true, fits: true});
+  return true;
+};
 const fit = async (photo) => {
   const fitting = await reduced(photo).catch(() => photo); // what the browser cannot read, the server may
   if (held === photo) page.give(fitting, {again: true, fits: true});

@@ -30,13 +30,16 @@ const page = {
   },
   // The same for an analysis, whose second input is the photo. gradio sends a change of the photo twice in a row; the
   // second call would be computed, too, so that it waits here for ever.
-  analyse: (values) => {
+  analyse: async (values) => {
     const key = JSON.stringify([values[1]?.path, values.slice(3)]);
-    if (key === asked.key && performance.now() - asked.at < TWICE) return new Promise(() => {});
+    if (key === asked.key && performance.now() - asked.at < TWICE) return never();
     asked = {key, at: performance.now()};
     analysed = values[1];
-    if (analysed?.url) remember();
-    return page.choice();
+    if (!analysed?.url) return page.choice();
+    const fetched = remember();
+    if (fits(analysed)) return page.choice();
+    await fetched;
+    return analysed === values[1] && (await page.giveReduced()) ? never() : page.choice();
   },
   // The same for cards and refined cut-out: they wait until the stage has drawn the result, not to slow it down.
   later: async () => {
@@ -47,6 +50,8 @@ const page = {
 };
 window.clothseg = page;
 
+const never = () => new Promise(() => {});
+
 const LONGEST = 500; // milliseconds
 let whenDrawn = [];
 const drawn = () =>
@@ -56,11 +61,15 @@ const drawn = () =>
     setTimeout(done, LONGEST);
   });
 
-// Keep the photo itself, in case the server loses it. Examples and pictures of the camera are fetched for that.
+// Keep the photo itself, in case the server loses it. Examples and pictures of the camera are fetched for that, and so
+// is a photo that came before this script.
+let known = null; // path of a photo that this script gave, or has looked at
+const fits = ({path, mime_type, orig_name, size}) =>
+  path === known || ((mime_type === 'image/jpeg' || /\.jpe?g$/i.test(orig_name)) && size <= MOST_BYTES);
 const remember = async () => {
   const before = photo;
   photo = analysed;
-  if (given) [file, given] = [given, null];
+  if (given) [file, given, known] = [given, null, photo.path];
   else if (photo.path !== before?.path) {
     file = null;
     const blob = await fetch(photo.url).then((answer) => (answer.ok ? answer.blob() : null), () => null);

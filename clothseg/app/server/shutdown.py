@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clothseg.app.server.gradio_internals import unfinished_calls
+from clothseg.app.server.idle_mode import IdleMode
 
 
 LIMIT_SECONDS = 25.0
@@ -36,6 +37,11 @@ class DrainState:
         self.closed, self.active, self.rejected = False, 0, 0
         self.last_activity = time.monotonic()
 
+    @property
+    def quiet_seconds(self) -> float:
+        """Seconds since the last request ended; 0 while some are being processed."""
+        return 0.0 if self.active else time.monotonic() - self.last_activity
+
     def admits(self, scope: Scope) -> bool:
         """Return whether a request is accepted: results and files can always be fetched, and waiting calls
         cancelled."""
@@ -43,11 +49,11 @@ class DrainState:
 
 
 class DrainMiddleware:
-    """ASGI middleware that applies a `DrainState`."""
+    """ASGI middleware that applies a `DrainState`, and ends the `IdleMode` with each request."""
 
-    def __init__(self, app: ASGIApp, drain: DrainState) -> None:
+    def __init__(self, app: ASGIApp, drain: DrainState, idle: IdleMode) -> None:
         """Wrap `app`."""
-        self.app, self.drain = app, drain
+        self.app, self.drain, self.idle = app, drain, idle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or _is_idle_stream(scope):
@@ -58,6 +64,7 @@ class DrainMiddleware:
             await JSONResponse({"detail": REFUSAL}, 503, {"Retry-After": "60"})(scope, receive, send)
             return
         self.drain.active += 1
+        self.idle.wake()
         try:
             await self.app(scope, receive, send)
         finally:
@@ -87,7 +94,7 @@ def serve(
             if `broken`.
         If the limit is exceeded, or a second SIGTERM arrives, the process ends at once with status 143.
     """
-    drain, signals = DrainState(), []
+    drain, idle, signals = DrainState(), IdleMode(page), []
 
     def on_sigterm(signum: int, frame: FrameType | None) -> None:
         signals.append(signum)
@@ -97,12 +104,13 @@ def serve(
     previous_handler = signal.signal(signal.SIGTERM, on_sigterm)
     try:
         app_options = options.pop("app_kwargs", {})
-        app_options["middleware"] = [Middleware(DrainMiddleware, drain), *app_options.get("middleware", [])]
+        app_options["middleware"] = [Middleware(DrainMiddleware, drain, idle), *app_options.get("middleware", [])]
         page.launch(prevent_thread_lock=True, app_kwargs=app_options, **options)
         while not signals:
             if broken():
                 page.close(verbose=False)
                 return 1
+            idle.update(drain.quiet_seconds)
             time.sleep(0.1)  # polling: the signal handler runs in this thread and would interrupt an event's wait
         drain.closed = True
         _log(f"SIGTERM: finishing {_unanswered(page, drain)} requests within {limit:g} s, rejecting new ones.")

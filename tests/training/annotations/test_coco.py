@@ -1,4 +1,4 @@
-"""Polygons and run lengths of COCO files become label maps."""
+"""COCO polygons and run lengths are converted to label maps."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ def coco(number: int, encode: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("encode", [run_lengths, polygons])
-def test_coco(encode: Any, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_convert_reads_coco_polygons_and_run_lengths(
+    encode: Any, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     images = [{"id": number, "file_name": f"{number}.jpg", "height": 96, "width": 72} for number in range(3)]
     images.append({"id": 7, "file_name": "../gone.jpg"})
     annotations = [each for number in range(2) for each in coco(number, encode)]
@@ -38,5 +40,5 @@ def test_coco(encode: Any, photos: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert (found == expected).mean() > (0.999 if encode is run_lengths else 0.98)
 
 
-def test_other_files_are_told_apart() -> None:
+def test_is_coco_rejects_other_files() -> None:
     assert is_coco({"images": [], "annotations": []}) and not is_coco({"shapes": []}) and not is_coco([])

@@ -1,4 +1,4 @@
-"""A data set is written completely, with its classes, or its names are told of."""
+"""Conversion maps classes by name and reports every photo that it cannot write."""
 
 import json
 from collections import Counter
@@ -20,7 +20,7 @@ def source(photos: Path, *names: str) -> Source:
     return Source("test", {0: "background", 1: "top", 2: "bag"}, made)
 
 
-def test_classes_are_found_by_name(photos: Path, tmp_path: Path) -> None:
+def test_classes_are_matched_by_name(photos: Path, tmp_path: Path) -> None:
     named = classes_for(source(photos), "FASHN", None)
     assert named.labels == FASHN and named.decode(np.array([0, 1, 2]))[0].tolist() == [0, 3, 8]
     with pytest.raises(ConfigError, match="--labels LIP has no class top, bag"):
@@ -31,7 +31,7 @@ def test_classes_are_found_by_name(photos: Path, tmp_path: Path) -> None:
     assert mapped.labels.names == ("bg", "upper") and mapped.decode(np.array([1, 2]))[0].tolist() == [1, 255]
 
 
-def test_other_classes_and_names_twice_are_refused(photos: Path, tmp_path: Path) -> None:
+def test_different_classes_and_duplicate_names_are_rejected(photos: Path, tmp_path: Path) -> None:
     first = source(photos, "a", "a", "b/c")
     found = convert(first, classes_for(first, None, None), tmp_path / "out", "train", write_folders)
     assert found.written == 2 and found.wrong == [("a", "another photo has this name, but for the suffix")]

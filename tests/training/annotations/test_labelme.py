@@ -1,4 +1,4 @@
-"""Shapes of LabelMe files become label maps."""
+"""LabelMe shapes are converted to label maps."""
 
 import base64
 import io
@@ -19,7 +19,7 @@ def labelme(number: int, shapes: list[dict[str, Any]]) -> dict[str, Any]:
     return {"imagePath": f"..\\photos\\{number}.jpg", "imageHeight": 96, "imageWidth": 72, "shapes": shapes}
 
 
-def test_labelme(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_convert_reads_labelme_shapes(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     buffer = io.BytesIO()
     Image.fromarray(np.ones((10, 4), np.bool_)).save(buffer, "PNG")
     mask = {"mask": base64.b64encode(buffer.getvalue()).decode()}
@@ -51,5 +51,5 @@ def test_labelme(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert set(np.unique(cv2.imread(str(tmp_path / "other" / "masks" / "train" / "0.png"), 0))) == {0, 4, 16, 255}
 
 
-def test_other_files_are_told_apart() -> None:
+def test_is_labelme_rejects_other_files() -> None:
     assert is_labelme({"shapes": [], "imagePath": "a.jpg"}) and not is_labelme({"images": []}) and not is_labelme([])

@@ -1,4 +1,4 @@
-"""Masks of class ids and of colours become label maps."""
+"""Masks of class ids and colour-coded masks are converted to label maps."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,9 @@ PALETTE = {name: [40 * index, 255 - 20 * index, 7 * index] for index, name in en
 
 
 @pytest.mark.parametrize("layout", ["folders", "rows"])
-def test_colour_coded_masks(layout: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_convert_reads_colour_coded_masks(
+    layout: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     masks = tmp_path / "masks"
     masks.mkdir()
     for number in range(2):
@@ -44,7 +46,9 @@ def test_colour_coded_masks(layout: str, photos: Path, tmp_path: Path, capsys: p
     assert main([*argv, "--split", "validation"]) == 1
 
 
-def test_soft_edges_are_wrong_or_ignored(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_colours_outside_the_palette_are_rejected_or_ignored(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     masks = tmp_path / "masks"
     masks.mkdir()
     colors = np.array(list(PALETTE.values()), np.uint8)[truth(0)]
@@ -63,7 +67,7 @@ def test_soft_edges_are_wrong_or_ignored(photos: Path, tmp_path: Path, capsys: p
 
 
 @pytest.mark.parametrize("mode", ["L", "P"])
-def test_masks_of_ids_with_a_label_map(mode: str, photos: Path, tmp_path: Path) -> None:
+def test_convert_maps_id_masks_with_a_label_map(mode: str, photos: Path, tmp_path: Path) -> None:
     for number in range(3):
         picture = Image.fromarray(10 * truth(number))
         if mode == "P":
@@ -81,8 +85,8 @@ def test_masks_of_ids_with_a_label_map(mode: str, photos: Path, tmp_path: Path) 
     assert (decode_row(rows[2], classes)[1] == expected).all()
 
 
-def test_turned_photos(tmp_path: Path) -> None:
-    """A photo that is stored on its side; the mask may be of the stored or of the upright picture."""
+def test_masks_fit_photos_with_exif_rotation(tmp_path: Path) -> None:
+    """A photo stored sideways; the mask may match the stored or the upright picture."""
     exif = Image.Exif()
     exif[0x0112] = 6
     (tmp_path / "photos").mkdir()
@@ -101,12 +105,12 @@ def test_turned_photos(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", ["{", "{}", '{"top": "red"}', '{"top": [1, 2]}', '{"a": "#000000", "b": "#000000"}']
 )
-def test_wrong_palettes(content: str, tmp_path: Path) -> None:
+def test_invalid_palettes_raise_config_errors(content: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--palette"):
         read_palette(write(tmp_path / "palette.json", content))
 
 
-def test_nothing_to_convert(photos: Path, tmp_path: Path) -> None:
+def test_folder_without_masks_raises_data_error(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "masks").mkdir()
     with pytest.raises(DataError, match="No mask in"):
         read_pictures(tmp_path / "masks", photos)

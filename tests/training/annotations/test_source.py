@@ -1,4 +1,4 @@
-"""What the readers of annotations have in common."""
+"""Helpers shared by the annotation readers."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from clothseg.errors import DataError
 from clothseg.training.annotations.source import circle, fill, ids_of_names, named, photo_sizes, upright
 
 
-def test_background_is_0_and_others_are_numbered() -> None:
+def test_background_gets_id_0_and_others_are_numbered() -> None:
     ids = ids_of_names(["top", "_background_", "shoes", "top"])
     assert ids == {"top": 1, "_background_": 0, "shoes": 2}
     assert named(ids) == {0: "_background_", 1: "top", 2: "shoes"} and named({"top": 1}) == {0: "background", 1: "top"}
@@ -25,7 +25,7 @@ def test_polygons_are_filled() -> None:
     assert fill(large, 1, [circle(np.array([50, 50]), 30)]) == pytest.approx(np.pi * 900, rel=0.02)
 
 
-def test_sizes_must_fit(tmp_path: Path) -> None:
+def test_mismatched_sizes_and_unreadable_photos_are_rejected(tmp_path: Path) -> None:
     Image.new("RGB", (8, 6)).save(tmp_path / "photo.png")
     assert photo_sizes(tmp_path / "photo.png")[:2] == ((6, 8), (6, 8))
     with pytest.raises(DataError, match="the annotation is for 6x8 pixels, the photo has 8x6"):

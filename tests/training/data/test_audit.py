@@ -1,4 +1,4 @@
-"""The audit: planted faults are found, sound rows are not accused, and the report is one harmless file.
+"""The audit finds planted faults, accepts good rows, and writes a report without scripts or external resources.
 
 Covers `clothseg.commands.audit`, `clothseg.training.data.audit_report`.
 """
@@ -77,7 +77,7 @@ def found(splits: dict[str, Dataset]) -> Audit:
     return audit(splits)
 
 
-def test_planted_faults_are_found(found: Audit) -> None:
+def test_audit_finds_planted_faults(found: Audit) -> None:
     assert [(row.split, row.row_id) for row in found.bad] == [("train", EVIL), ("train", "wrong-class")]
     assert "99" in found.bad[1].reason and "Row" not in found.bad[1].reason
     assert [row.row_id for row in found.suspects] == ["misaligned"]
@@ -87,7 +87,7 @@ def test_planted_faults_are_found(found: Audit) -> None:
     assert not found.is_clean
 
 
-def test_counts_are_those_of_the_good_rows(found: Audit, dolls: list[Doll]) -> None:
+def test_counts_include_only_good_rows(found: Audit, dolls: list[Doll]) -> None:
     np.testing.assert_array_equal(
         found.pixels["validation"],
         np.bincount(np.concatenate([dolls[0].mask.ravel(), dolls[5].mask.ravel()]), minlength=len(NAMES)),
@@ -96,12 +96,12 @@ def test_counts_are_those_of_the_good_rows(found: Audit, dolls: list[Doll]) -> N
     assert {(row.width, row.height) for row in found.rows} == {SIZE[::-1]}
 
 
-def test_sound_data_are_clean(dolls: list[Doll]) -> None:
+def test_audit_of_good_rows_is_clean(dolls: list[Doll]) -> None:
     result = audit({"train": rows(*((str(i), doll.image, doll.mask) for i, doll in enumerate(dolls[:3])))})
     assert result.is_clean and not result.groups
 
 
-def test_the_terminal_names_findings_and_obeys_no_row(found: Audit) -> None:
+def test_text_report_names_findings_and_escapes_control_characters(found: Audit) -> None:
     shown = text(found, "the set")
     assert shown.startswith("Audit of the set\n")
     for line in (r"Rows +6 +2", r"Bad rows +2 +0", r"Masks without a person +1 +0"):
@@ -112,7 +112,7 @@ def test_the_terminal_names_findings_and_obeys_no_row(found: Audit) -> None:
     assert len({len(line) for line in table}) == 1, "columns are aligned"
 
 
-def test_the_report_is_one_file_that_runs_and_fetches_nothing(
+def test_html_report_is_one_file_without_scripts_or_external_resources(
     found: Audit, splits: dict[str, Dataset], tmp_path: Path
 ) -> None:
     path = tmp_path / "audit.html"
@@ -126,7 +126,7 @@ def test_the_report_is_one_file_that_runs_and_fetches_nothing(
     assert len(sources) == 2 + 2 + 3 + 3
 
 
-def test_edge_fit_tells_true_pairs_from_wrong_ones(dolls: list[Doll]) -> None:
+def test_edge_fit_separates_matching_from_wrong_masks(dolls: list[Doll]) -> None:
     larger = [draw(seed) for seed in range(12)]
     true = np.array([edge_fit(doll.image, doll.mask) for doll in larger])
     wrong = np.array([edge_fit(doll.image, larger[number - 1].mask) for number, doll in enumerate(larger)])
@@ -134,11 +134,11 @@ def test_edge_fit_tells_true_pairs_from_wrong_ones(dolls: list[Doll]) -> None:
 
 
 @pytest.mark.parametrize("mask", [np.zeros(SIZE, np.uint8), np.full(SIZE, IGNORE, np.uint8)])
-def test_masks_without_a_person_have_no_fit(mask: np.ndarray, dolls: list[Doll]) -> None:
+def test_edge_fit_is_nan_without_a_person(mask: np.ndarray, dolls: list[Doll]) -> None:
     assert np.isnan(edge_fit(dolls[0].image, mask))
 
 
-def test_edge_fit_on_real_photos(shared_data: Path) -> None:
+def test_edge_fit_separates_mirrored_masks_of_real_photos(shared_data: Path) -> None:
     from clothseg.training.data.decoding import decode_row
     from clothseg.training.data.sources import load_labelled
 
@@ -147,7 +147,7 @@ def test_edge_fit_on_real_photos(shared_data: Path) -> None:
     assert np.mean([edge_fit(photo, mask[:, ::-1]) < MIN_FIT for photo, mask in pairs]) > 0.8
 
 
-def test_overlap_with_the_models_person(dolls: list[Doll], tiny_model: Path) -> None:
+def test_audit_reports_low_overlap_with_the_models_person(dolls: list[Doll], tiny_model: Path) -> None:
     segmenter = Segmenter.from_pretrained(tiny_model)
     seen = segmenter(dolls[0].image).label_map
     assert person_iou(segmenter, dolls[0].image, seen) == 1

@@ -1,4 +1,4 @@
-"""Augmentation: sides swapped by mirroring, ids never mixed, repeatable by seed, and the same as on albumentations."""
+"""Augmentation: mirroring swaps sides, ids are never mixed, seeds repeat, and statistics match albumentations."""
 
 import subprocess
 import sys
@@ -37,7 +37,7 @@ def doll() -> Doll:
     return draw(3, 192, 128)
 
 
-def test_flip_swaps_sides_and_flips_back(doll: Doll) -> None:
+def test_mirroring_swaps_sides_and_is_its_own_inverse(doll: Doll) -> None:
     photo, mask = mirror_sides(doll.image, doll.mask)
     assert (mask == mirror(doll.mask)).all() and (photo == doll.image[:, ::-1]).all()
     left, right = NAMES.index("Left-arm"), NAMES.index("Right-arm")
@@ -67,8 +67,8 @@ def test_augmentation_is_repeatable_varied_and_keeps_ids(kind: str, class_crop: 
     assert any((changed == 255).any() for _, changed in seen)
 
 
-def test_nothing_else_has_a_say_in_chance(doll: Doll) -> None:
-    """Neither OpenCV's nor numpy's global generator is read or set, and an import leaves the environment alone."""
+def test_augmentation_uses_only_its_own_random_generator(doll: Doll) -> None:
+    """OpenCV's and numpy's global generators are not used, and the import changes no environment variable."""
     cv2.setRNGSeed(5)
     np.random.seed(5)
     expected = cv2.randu(np.zeros((1, 4), np.uint8), 0, 255).copy(), np.random.random()
@@ -82,7 +82,7 @@ def test_nothing_else_has_a_say_in_chance(doll: Doll) -> None:
     assert done.stdout.strip() == "True"
 
 
-def test_unknown_kinds_are_an_error_and_none_changes_nothing(doll: Doll) -> None:
+def test_unknown_kind_raises_and_none_changes_nothing(doll: Doll) -> None:
     with pytest.raises(ValueError, match="'mild' is none of none, standard, strong"):
         augment(doll.image, doll.mask, np.random.default_rng(0), "mild")
     photo, mask = augment(doll.image, doll.mask, np.random.default_rng(0), "none", 1.0)
@@ -90,8 +90,8 @@ def test_unknown_kinds_are_an_error_and_none_changes_nothing(doll: Doll) -> None
     assert sum(MOVE_SHARES) == pytest.approx(1) and sum(BLUR_SHARES) == pytest.approx(1)
 
 
-def test_photo_and_mask_move_together(doll: Doll, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A picture that shows its own mask still shows it after the geometry, drawn without interpolation."""
+def test_photo_and_mask_get_the_same_geometry(doll: Doll, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture of its own mask still equals the mask after the transform, without interpolation."""
     monkeypatch.setattr(cv2, "INTER_LINEAR", cv2.INTER_NEAREST)
     monkeypatch.setattr(augmentation, "MEAN_COLOR", (0, 0, 0))
     monkeypatch.setattr(augmentation, "WHITE", (0, 0, 0))
@@ -104,7 +104,7 @@ def test_photo_and_mask_move_together(doll: Doll, monkeypatch: pytest.MonkeyPatc
     assert unchanged < 10
 
 
-def test_affine_maps_keep_the_middle_and_their_ranges() -> None:
+def test_affine_matrices_stay_within_their_ranges() -> None:
     rng = np.random.default_rng(0)
     matrices = np.stack([affine_matrix((200, 100), rng, (0.5, 2), 0.1, 12, 4) for _ in range(2000)])
     middle = np.array([49.5, 99.5, 1])
@@ -119,12 +119,12 @@ def test_affine_maps_keep_the_middle_and_their_ranges() -> None:
     assert np.allclose(still, [[1, 0, 0], [0, 1, 0]])
 
 
-def test_uncovered_ground_is_background_in_a_plain_colour(doll: Doll) -> None:
+def test_uncovered_pixels_are_background_in_a_plain_colour(doll: Doll) -> None:
     photo, mask = warp(doll.image, np.full_like(doll.mask, 4), np.array([[0.5, 0, 0], [0, 0.5, 0.0]]), (9, 8, 7))
     assert (mask[:90, :60] == 4).all() and not mask[100:].any() and (photo[100:] == (9, 8, 7)).all()
 
 
-def test_windows_show_small_classes_as_often_as_large_ones(doll: Doll) -> None:
+def test_class_windows_show_small_classes_as_often_as_large_ones(doll: Doll) -> None:
     rng = np.random.default_rng(0)
     shown = np.zeros(18, int)
     for _ in range(200):
@@ -152,7 +152,7 @@ def test_portraits_show_the_head_and_not_the_feet(doll: Doll) -> None:
     assert portrait_window(np.zeros_like(doll.mask), rng) == (0, 192, 0, 128)
 
 
-def test_colours_change_as_they_are_asked_to(doll: Doll) -> None:
+def test_colour_changes_follow_their_parameters(doll: Doll) -> None:
     photo = doll.image
     assert (change_contrast(photo, 1, 0) == photo).all() and (change_gamma(photo, 1) == photo).all()
     assert (change_contrast(photo, 0, 77.6) == 78).all()
@@ -167,8 +167,8 @@ def test_colours_change_as_they_are_asked_to(doll: Doll) -> None:
     assert coarse.shape == photo.shape and (coarse[::2] == coarse[1::2]).all() and (coarse != photo).any()
 
 
-def test_noise_has_the_spread_and_grain_that_it_should() -> None:
-    """The spread in each channel, a grain of two pixels, no shift of the mean, cut off at 0 and 255."""
+def test_noise_has_the_expected_spread_and_grain() -> None:
+    """The spread in each channel, a grain of two pixels, no shift of the mean, clipped to 0 and 255."""
     noisy = add_noise(np.full((200, 200, 3), 128, np.uint8), 255 * 0.05, np.random.default_rng(0))
     # enlarging to twice the size by a linear filter leaves (0.75**2 + 0.25**2) of the variance along each axis
     assert noisy.std(axis=(0, 1)) == pytest.approx([255 * 0.05 * 0.625] * 3, abs=0.5)
@@ -246,12 +246,12 @@ ALBUMENTATIONS: dict[str, dict[str, tuple[float, float]]] = {
         "Upper-clothes's share": (0.06892, 0.0669),
     },
 }
-"""Mean and standard deviation of 6,000 changed dolls on albumentations 2.0.8, by `statistics`:
-`standard` without windows about classes, `strong` with such windows in a quarter of the photos."""
+"""Mean and standard deviation of `statistics` over 6,000 dolls augmented with albumentations 2.0.8: `standard`
+without class crops, `strong` with class crops in a quarter of the photos."""
 
 
 @pytest.mark.parametrize(("kind", "class_crop"), [("standard", 0.0), ("strong", 0.25)])
-def test_statistics_are_those_of_albumentations(kind: str, class_crop: float) -> None:
+def test_statistics_match_albumentations(kind: str, class_crop: float) -> None:
     """Means within four standard errors of both samples, spreads within 12 %."""
     dolls = [draw(seed, 96, 64) for seed in range(24)]
     count = 1200

@@ -1,4 +1,4 @@
-"""Items of other photos are put on where they are worn, in photo and mask alike, or not at all."""
+"""Copy-paste puts items of other photos where they are worn, in photo and mask alike, or changes nothing."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ HAT, FACE = LABEL2ID["Hat"], LABEL2ID["Face"]
 
 
 def head(face: tuple[int, int, int], hat: bool, color: int = 200) -> Doll:
-    """A face (row and column of its middle, radius) on grey, and on the upper half of its rim a hat."""
+    """A face (row and column of its centre, radius) on grey, optionally with a hat over its upper half."""
     row, column, radius = face
     image, mask = np.full((160, 120, 3), 90, np.uint8), np.zeros((160, 120), np.uint8)
     cv2.circle(mask, (column, row), radius, FACE, -1)
@@ -37,7 +37,7 @@ def paster(tmp_path: Path) -> CopyPaste:
 
 
 @pytest.mark.parametrize(("place", "scale"), [((90, 50, 24), 1.0), ((100, 70, 12), 0.5), ((80, 60, 36), 1.5)])
-def test_a_hat_lands_on_the_head_at_its_size(
+def test_pasted_hat_fits_the_head(
     place: tuple[int, int, int], scale: float, paster: CopyPaste, rng: np.random.Generator
 ) -> None:
     wearer = head(place, hat=False)
@@ -51,13 +51,15 @@ def test_a_hat_lands_on_the_head_at_its_size(
     assert photo[cv2.erode(hat.view(np.uint8), np.ones((5, 5), np.uint8)) > 0].mean() > 185
 
 
-def test_nothing_is_put_on_twice_or_on_nobody(paster: CopyPaste, rng: np.random.Generator) -> None:
+def test_paste_skips_photos_with_the_item_or_without_a_usable_face(
+    paster: CopyPaste, rng: np.random.Generator
+) -> None:
     for wearer in (head((90, 60, 24), hat=True), head((90, 60, 3), hat=False)):
         photo, mask = paster.dress(wearer.image, wearer.mask, rng)
         assert photo is wearer.image and mask is wearer.mask
 
 
-def test_an_item_must_sit_where_it_is_worn() -> None:
+def test_item_must_be_where_it_is_worn() -> None:
     doll = head((80, 60, 20), hat=False)
     face = find_face(doll.image, doll.mask)
     assert face is not None and (face.top, face.chin, face.width) == (60, 101, 41)

@@ -1,4 +1,4 @@
-"""Rows served to the Trainer: decoded quickly, to the bit as the careful way does, and augmented by one stream."""
+"""Rows served to the Trainer: fast decoding equals full decoding exactly, and augmentation is deterministic."""
 
 import io
 from pathlib import Path
@@ -66,7 +66,7 @@ def row(photo: bytes, mask: np.ndarray = DOLL.mask) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("options", PLAIN.values(), ids=PLAIN)
-def test_plain_jpegs_decode_to_the_same_bits(options: dict[str, Any]) -> None:
+def test_fast_decoding_of_plain_jpegs_is_exact(options: dict[str, Any]) -> None:
     photo = stored(PHOTO, "JPEG", **options)
     assert _plain_jpeg(photo) is not None
     for quick, careful in zip(decode_quickly(row(photo)), decode_row(row(photo)), strict=True):
@@ -74,13 +74,13 @@ def test_plain_jpegs_decode_to_the_same_bits(options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("photo", SPECIAL.values(), ids=SPECIAL)
-def test_what_needs_more_than_decoding_goes_the_careful_way(photo: bytes) -> None:
+def test_special_photos_use_full_decoding(photo: bytes) -> None:
     assert _plain_jpeg(photo) is None
     for quick, careful in zip(decode_quickly(row(photo)), decode_row(row(photo)), strict=True):
         assert (quick == careful).all()
 
 
-def test_bad_rows_stay_errors() -> None:
+def test_fast_decoding_rejects_bad_rows() -> None:
     photo = stored(PHOTO, "JPEG")
     for bad, message in [
         (row(photo[: len(photo) // 2]), "row-7: .*damaged"),
@@ -94,7 +94,7 @@ def test_bad_rows_stay_errors() -> None:
             decode_quickly(bad)
 
 
-def test_real_photos_decode_to_the_same_bits(shared_data: Path) -> None:
+def test_fast_decoding_of_real_photos_is_exact(shared_data: Path) -> None:
     from datasets import load_dataset
 
     rows = load_dataset("parquet", data_files=str(shared_data / "sample_train.parquet"), split="train")
@@ -103,8 +103,8 @@ def test_real_photos_decode_to_the_same_bits(shared_data: Path) -> None:
         assert (decode_quickly(one)[0] == decode_row(one)[0]).all()
 
 
-def test_steps_of_the_augmentation_are_drawn_independently() -> None:
-    """Mirrored photos have their colours changed as often as the others: half of the time."""
+def test_augmentation_steps_are_independent() -> None:
+    """Mirrored photos have their colours changed as often as others."""
     grey = np.full((32, 32, 3), 128, np.uint8)
     sides = np.repeat(np.array([[0] * 16 + [5] * 16], np.uint8), 32, axis=0)
     features = Features({"id": Value("string"), "image": Image(decode=False), "mask": Image(decode=False)})
@@ -122,7 +122,7 @@ def test_steps_of_the_augmentation_are_drawn_independently() -> None:
         assert 0.5 < share < 0.9  # 1 - 0.5 * 0.7 * 0.9 * 1 = 0.69: downscaling leaves plain grey as it is
 
 
-def test_augmentation_depends_on_seed_epoch_and_row_only(doll_data: Path) -> None:
+def test_augmentation_depends_only_on_seed_epoch_and_row(doll_data: Path) -> None:
     rows, processor = load_splits(str(doll_data), None, 0.1, 0).train, build_processor((64, 64))
     first, again = (ParsingDataset(rows, processor, "strong", seed=5) for _ in range(2))
     other = ParsingDataset(rows, processor, "strong", seed=6)

@@ -1,4 +1,4 @@
-"""Photo and label map of a row: masks of every mode, and rows that cannot be used."""
+"""Decoding a row to photo and label map: masks of every mode, and bad rows."""
 
 import io
 from pathlib import Path
@@ -44,7 +44,7 @@ def palette(ids: np.ndarray) -> PILImage.Image:
     ],
     ids=["L", "P", "grey RGB", "16-bit"],
 )
-def test_masks_of_every_mode_give_the_ids(mask: PILImage.Image) -> None:
+def test_masks_of_every_mode_decode_to_ids(mask: PILImage.Image) -> None:
     ids = decode_mask(png(mask), "row-7")
     assert (ids == IDS).all() and ids.dtype == np.uint8
 
@@ -77,12 +77,12 @@ PHOTO = PILImage.new("RGB", (3, 2))
         "no photo",
     ],
 )
-def test_bad_rows_are_named_and_explained(bad: dict[str, Any], message: str) -> None:
+def test_bad_rows_raise_data_errors(bad: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         decode_row(bad)
 
 
-def test_doll_rows_hold_the_dolls(doll_data: Path) -> None:
+def test_doll_rows_decode_to_the_dolls(doll_data: Path) -> None:
     photo, mask = decode_row(load_splits(str(doll_data), None, 0.1, 0).train[3])
     assert (mask == draw(3, 128, 96).mask).all()
     assert photo.shape == (128, 96, 3)

@@ -1,4 +1,4 @@
-"""Near-duplicates: copies are found however they were saved, different photos are not, groups are whole."""
+"""Near-duplicates: edited copies are found, different photos are not, and groups are complete."""
 
 import io
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def hashes_of(photos: list[Image.Image]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("change", COPIES.values(), ids=COPIES)
-def test_copies_are_found_and_nothing_else(change: Callable[[Image.Image], Image.Image], shared_data: Path) -> None:
+def test_only_edited_copies_are_duplicates(change: Callable[[Image.Image], Image.Image], shared_data: Path) -> None:
     stored = pq.read_table(shared_data / "sample_train.parquet", columns=["image"])["image"].to_pylist()
     photos = [Image.open(io.BytesIO(cell["bytes"])).convert("RGB") for cell in stored]
     assert duplicate_groups(hashes_of(photos)) == []
@@ -49,8 +49,8 @@ def test_copies_are_found_and_nothing_else(change: Callable[[Image.Image], Image
     assert found == [[index, index + len(photos)] for index in range(len(photos))]
 
 
-def test_hashes_are_imagehashs() -> None:
-    """Of a pattern and its mirror image; the bits are those of `imagehash.phash(picture, hash_size=16)`, 4.3.2."""
+def test_photo_hash_equals_imagehash() -> None:
+    """Hashes of a pattern and its mirror image equal `imagehash.phash(picture, hash_size=16)` of imagehash 4.3.2."""
     rows, columns = np.indices((64, 64))
     waves = np.sin(columns / 5 + rows / 9) + np.cos(rows / 3 - columns / 17)
     found = photo_hash(Image.fromarray((waves * 60 + 128).astype(np.uint8)))
@@ -60,19 +60,19 @@ def test_hashes_are_imagehashs() -> None:
     ]
 
 
-def test_dolls_in_many_poses_are_different() -> None:
+def test_different_dolls_are_not_duplicates() -> None:
     assert duplicate_groups(hashes_of([Image.fromarray(draw(seed, 96, 64).image) for seed in range(60)])) == []
 
 
 def flipped(bits: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """`bits` (4,) uint64 with `count` of its 256 bits turned."""
+    """`bits` (4,) uint64 with `count` of its 256 bits flipped."""
     turned = np.unpackbits(bits.view(np.uint8))
     turned[rng.permutation(256)[:count]] ^= 1
     return np.packbits(turned).view(np.uint64)
 
 
-def test_groups_are_what_is_linked_by_pairs(rng: np.random.Generator) -> None:
-    """More rows than a chunk holds, and near ones far apart in any order of the hashes."""
+def test_groups_are_connected_components_of_near_pairs(rng: np.random.Generator) -> None:
+    """More rows than one chunk holds; near-duplicates are far apart in any order of the hashes."""
     count = 4 * CHUNK + 9
     hashes = rng.integers(0, 2**64, (count, 2, WORDS), dtype=np.uint64)
     hashes[100, 0] = flipped(hashes[3, 0], DISTANCE, rng)
@@ -91,14 +91,14 @@ def test_groups_are_what_is_linked_by_pairs(rng: np.random.Generator) -> None:
     assert sorted(found) == groups
 
 
-def test_thousands_of_equal_photos_are_one_group(rng: np.random.Generator) -> None:
+def test_thousands_of_equal_photos_form_one_group(rng: np.random.Generator) -> None:
     hashes = np.zeros((5000, 2, WORDS), np.uint64)
     hashes[17] = rng.integers(0, 2**64, (2, WORDS), dtype=np.uint64)
     assert duplicate_groups(hashes) == [[index for index in range(5000) if index != 17]]
     assert duplicate_groups(hashes[:0]) == []
 
 
-def test_copies_of_other_photos_are_reported() -> None:
+def test_near_duplicates_marks_copies_of_other_photos() -> None:
     photos = [Image.fromarray(draw(seed, 96, 64).image) for seed in range(6)]
     others = [ImageOps.mirror(photos[1]), recompressed(photos[4]), Image.fromarray(draw(50, 96, 64).image)]
     found = near_duplicates(hashes_of(photos), hashes_of(others))

@@ -1,4 +1,4 @@
-"""Folders of photos beside folders of masks are a data set."""
+"""Data sets of image folders and mask folders."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ from clothseg.training.data.sources import Layout, load_parts
 SIZE = (48, 32)
 
 
-def test_splits_and_classes_are_found(tmp_path: Path) -> None:
+def test_folder_splits_and_classes_are_loaded(tmp_path: Path) -> None:
     folder = write_own_folders(tmp_path, {"train": 4, "val": 2}, size=SIZE)
     (folder / "images" / "train" / "notes.txt").touch()
     splits = load_splits(str(folder), check=True)
@@ -34,7 +34,7 @@ def test_splits_and_classes_are_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", ["train/images train/masks", "images annotations", "image mask"])
-def test_other_layouts(layout: str, tmp_path: Path) -> None:
+def test_other_folder_layouts_are_found(layout: str, tmp_path: Path) -> None:
     for folder in layout.split():
         (tmp_path / folder).mkdir(parents=True)
         Image.fromarray(draw(1, *SIZE).mask).save(tmp_path / folder / "1.png")
@@ -42,7 +42,7 @@ def test_other_layouts(layout: str, tmp_path: Path) -> None:
     assert len(load_parts(str(tmp_path), None).rows) == 1
 
 
-def test_columns_are_folders_too(tmp_path: Path) -> None:
+def test_layout_options_name_folders(tmp_path: Path) -> None:
     for folder in ("photos", "truth"):
         (tmp_path / "config" / folder / "a").mkdir(parents=True)
         Image.fromarray(draw(1, *SIZE).mask).save(tmp_path / "config" / folder / "a" / "1.png")
@@ -52,7 +52,7 @@ def test_columns_are_folders_too(tmp_path: Path) -> None:
         load_parts(str(tmp_path), None, layout=Layout(config="other"))
 
 
-def test_photos_without_masks_are_bad_rows(tmp_path: Path) -> None:
+def test_photos_without_masks_raise_data_errors(tmp_path: Path) -> None:
     folder = write_own_folders(tmp_path, {"train": 3}, size=SIZE)
     (folder / "masks" / "train" / "1.png").unlink()
     (folder / "images" / "train" / "2.jpg").unlink()
@@ -66,14 +66,14 @@ def test_photos_without_masks_are_bad_rows(tmp_path: Path) -> None:
         load_parts(str(folder), None)
 
 
-def test_wrong_ids_are_found_with_the_files_name(tmp_path: Path) -> None:
+def test_out_of_range_ids_name_the_file(tmp_path: Path) -> None:
     folder = write_own_folders(tmp_path, {"train": 3}, size=SIZE)
     Image.fromarray(np.full(SIZE, 6, np.uint8)).save(folder / "masks" / "train" / "1.png")
     with pytest.raises(DataError, match=r"1: the mask contains 6; class ids are 0 to 5, and 255 for pixels"):
         load_splits(str(folder), check=True)
 
 
-def test_a_label_map_makes_the_same_classes_of_atr(tmp_path: Path) -> None:
+def test_label_map_converts_atr_to_custom_classes(tmp_path: Path) -> None:
     write_parquet(tmp_path / "validation.parquet", 2, seed=1000, height=SIZE[0], width=SIZE[1])
     file = tmp_path / "map.json"
     file.write_text(json.dumps(ATR_TO_OWN))
@@ -92,7 +92,7 @@ def test_a_label_map_makes_the_same_classes_of_atr(tmp_path: Path) -> None:
     assert (order[mask] == TO_OWN[draw(1000, *SIZE).mask]).all()
 
 
-def test_folders_of_a_repository() -> None:
+def test_repository_folders_match_download_patterns() -> None:
     files = ["README.md", "images/train/1.jpg", "masks/train/1.png"]
     assert pattern_of_folders(files, "image", "mask")[:1] == ["images/**"]
     assert "**/truth/**" in pattern_of_folders(["a/photos/1.jpg", "a/truth/1.png"], "photos", "truth")
@@ -101,7 +101,7 @@ def test_folders_of_a_repository() -> None:
     assert not pattern_of_folders(files[:2], "image", "mask")
 
 
-def test_folders_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_image_folders_load_from_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_own_folders(tmp_path / "wardrobe", {"train": 3, "test": 1}, size=SIZE)
     (folder / "README.md").write_text("# Wardrobe")
     with LocalHub({"hf_alice": "alice"}) as hub:

@@ -1,4 +1,4 @@
-"""One look at every row finds all that cannot be trained on."""
+"""Inspection decodes every row once and finds all bad rows."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from clothseg.training.data.inspection import inspect_rows
 from clothseg.training.data.loading import load_splits
 
 
-def test_one_look_finds_pixels_hashes_and_all_bad_rows(tmp_path: Path) -> None:
+def test_inspection_finds_pixels_hashes_and_all_bad_rows(tmp_path: Path) -> None:
     rows = load_splits(str(write_dolls(tmp_path)), on_bad_row="skip").train
     good = inspect_rows(rows, "rows")
     assert not good.problems and (good.pixels.sum(axis=1) == 48 * 32).all() and good.hashes.any(axis=(1, 2)).all()
@@ -27,7 +27,7 @@ def test_one_look_finds_pixels_hashes_and_all_bad_rows(tmp_path: Path) -> None:
     assert (found.pixels[2] == np.bincount(draw(2, 48, 32).mask.ravel(), minlength=18)).all()
 
 
-def test_real_samples_are_sound(shared_data: Path) -> None:
+def test_real_samples_have_no_problems(shared_data: Path) -> None:
     from datasets import load_dataset
 
     files = {"train": str(shared_data / "sample_train.parquet")}

@@ -1,4 +1,4 @@
-"""Data sets: every row that cannot be trained on is found, named and explained."""
+"""Loading data sets: every bad row is found, named and explained."""
 
 import io
 from pathlib import Path
@@ -15,7 +15,7 @@ from clothseg.training.data.inspection import inspect_rows
 from clothseg.training.data.loading import load_splits
 
 
-def test_bad_rows_stop_a_training_or_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_bad_rows_raise_data_error_or_are_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_dolls(tmp_path)
     with pytest.raises(DataError, match=r"8 of the 14 rows .* cannot be used:") as caught:
         load_splits(str(tmp_path))
@@ -30,7 +30,7 @@ def test_bad_rows_stop_a_training_or_are_left_out(tmp_path: Path, caplog: pytest
     assert splits.record.duplicate_groups == 0
 
 
-def test_long_lists_of_bad_rows_are_cut(tmp_path: Path) -> None:
+def test_long_lists_of_bad_rows_are_shortened(tmp_path: Path) -> None:
     rows = [row | {"mask": {"bytes": b"", "path": None}} for row in dolls(13)] + dolls(3, seed=50)
     Dataset.from_list(rows, features=FEATURES).to_parquet(tmp_path / "train.parquet")
     with pytest.raises(DataError, match=r"(?s)13 of the 16 rows.*doll-9: .*and 3 more"):
@@ -40,7 +40,7 @@ def test_long_lists_of_bad_rows_are_cut(tmp_path: Path) -> None:
         load_splits(str(tmp_path), on_bad_row="skip")
 
 
-def test_own_splits_are_checked_only_where_asked(tmp_path: Path) -> None:
+def test_existing_splits_are_checked_only_on_request(tmp_path: Path) -> None:
     write_dolls(tmp_path)
     write_dolls(tmp_path, 3, part="validation", seed=100)
     assert len(load_splits(str(tmp_path)).train) == 14
@@ -54,7 +54,7 @@ def test_own_splits_are_checked_only_where_asked(tmp_path: Path) -> None:
         load_splits(str(tmp_path), check=True, on_bad_row="skip")
 
 
-def test_near_duplicates_never_straddle_a_drawn_split(tmp_path: Path) -> None:
+def test_drawn_splits_keep_near_duplicates_together(tmp_path: Path) -> None:
     rows = dolls(12)
     copies = [row | {"id": f"copy-{row['id']}", "image": reencoded(row["image"])} for row in rows[:6]]
     Dataset.from_list(rows + copies, features=FEATURES).to_parquet(tmp_path / "train.parquet")
@@ -72,7 +72,7 @@ def reencoded(stored: dict[str, Any]) -> dict[str, Any]:
     return {"bytes": buffer.getvalue(), "path": None}
 
 
-def test_near_duplicates_across_own_splits_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_near_duplicates_across_existing_splits_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_dolls(tmp_path, bad=False)
     held_out = [dolls(3)[2] | {"id": "other"}, *dolls(2, seed=100)]
     Dataset.from_list(held_out, features=FEATURES).to_parquet(tmp_path / "validation.parquet")
@@ -82,7 +82,7 @@ def test_near_duplicates_across_own_splits_are_reported(tmp_path: Path, caplog: 
     assert "1 groups of near-duplicate photos" in caplog.text and "doll-2, other" in caplog.text
 
 
-def test_split_file_decides_the_rows(tmp_path: Path) -> None:
+def test_split_file_selects_the_rows(tmp_path: Path) -> None:
     data = tmp_path / "private" / "photos"
     data.mkdir(parents=True)
     first = load_splits(str(write_dolls(data)), None, 0.3, seed=5, on_bad_row="skip")
@@ -94,14 +94,14 @@ def test_split_file_decides_the_rows(tmp_path: Path) -> None:
     for part in ("train", "validation"):
         assert list(getattr(again, part)["id"]) == list(getattr(first, part)["id"])
     assert again.record.skipped == first.record.skipped and again.record.seed == 5
-    checked = load_splits(str(moved), split_file=str(file), check=True)  # bad rows are not looked at again
+    checked = load_splits(str(moved), split_file=str(file), check=True)  # bad rows are not decoded again
     assert checked.record == again.record and (checked.pixels == first.pixels).all()
     write_dolls(moved, 4)
     with pytest.raises(DataError, match=r"lacks .* of the split file's rows: doll-"):
         load_splits(str(moved), split_file=str(file))
 
 
-def test_own_test_split_is_kept_and_reported(tmp_path: Path) -> None:
+def test_existing_test_split_is_kept_and_reported(tmp_path: Path) -> None:
     write_dolls(tmp_path, 10, bad=False)
     write_dolls(tmp_path, 4, part="test", seed=100)
     splits = load_splits(str(tmp_path), None, 0.2)
@@ -114,7 +114,7 @@ def test_own_test_split_is_kept_and_reported(tmp_path: Path) -> None:
     assert splits.test is None and splits.reported == ("validation", splits.validation)
 
 
-def test_rows_without_ids_of_their_own_are_numbered(tmp_path: Path) -> None:
+def test_rows_without_unique_ids_are_numbered(tmp_path: Path) -> None:
     rows = [row | {"id": "same"} for row in dolls(4)]
     Dataset.from_list(rows, features=FEATURES).to_parquet(tmp_path / "train.parquet")
     rows = Dataset.from_list(dolls(2, seed=100), features=FEATURES)
@@ -123,12 +123,12 @@ def test_rows_without_ids_of_their_own_are_numbered(tmp_path: Path) -> None:
     assert record.train == ["0", "1", "2", "3"] and record.validation == ["validation-0", "validation-1"]
 
 
-def test_folder_with_both_splits_keeps_them(doll_data: Path) -> None:
+def test_existing_splits_are_kept(doll_data: Path) -> None:
     splits = load_splits(str(doll_data), None, 0.5, 0)
     assert (len(splits.train), len(splits.validation), splits.commit) == (12, 5, None)
 
 
-def test_rows_are_held_out_by_seed(tmp_path: Path) -> None:
+def test_seed_determines_held_out_rows(tmp_path: Path) -> None:
     write_parquet(tmp_path / "train.parquet", 10, height=48, width=32)
     splits = [load_splits(str(tmp_path), None, 0.3, seed) for seed in (1, 1, 2)]
     held_out = [list(split.validation["id"]) for split in splits]
@@ -136,7 +136,7 @@ def test_rows_are_held_out_by_seed(tmp_path: Path) -> None:
     assert len(held_out[0]) == 3 and not set(held_out[0]) & set(splits[0].train["id"])
 
 
-def test_wrong_folders_and_columns_say_what_is_missing(tmp_path: Path) -> None:
+def test_missing_folders_and_columns_raise_data_errors(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"contains no data set: .*train\.parquet"):
         load_splits(str(tmp_path), None, 0.1, 0)
     with pytest.raises(DataError, match="nowhere does not exist; a data set on disk"):

@@ -1,4 +1,4 @@
-"""The ids in masks become class ids by what a data set, a label set or a label map says."""
+"""Ids in masks are mapped to class ids by the data set, a label set or a label map."""
 
 import json
 from pathlib import Path
@@ -21,14 +21,14 @@ def write(path: Path, content: Any) -> str:
     return str(path)
 
 
-def test_atr_is_the_default() -> None:
+def test_atr_is_the_default_label_set() -> None:
     assert mask_classes(None).labels == ATR and mask_classes(None).table is None
     found, wrong = ATR_MASKS.decode(ids(0, 17, 255, 18, 256, -1))
     assert found[:3].tolist() == [0, 17, 255] and wrong.tolist() == [-1, 18, 256]
     assert ATR_MASKS.known == "0 to 17, and 255 for pixels without annotation"
 
 
-def test_classes_are_those_that_the_data_set_states() -> None:
+def test_data_set_classes_are_used() -> None:
     own = mask_classes({0: "background", 1: "top", 2: "shoes"})
     assert own.labels.names == ("background", "top", "shoes") and own.table is None
     assert own.decode(ids(3))[1].tolist() == [3]
@@ -37,7 +37,7 @@ def test_classes_are_those_that_the_data_set_states() -> None:
     assert mask_classes(given).labels is given
 
 
-def test_background_becomes_class_0() -> None:
+def test_background_is_moved_to_class_0() -> None:
     last = mask_classes({0: "top", 1: "shoes", 2: "background"})
     assert last.labels.names == ("background", "top", "shoes")
     found, wrong = last.decode(ids(0, 1, 2, 255, 3, 2.5, float("nan"), -1, 70_000))
@@ -48,13 +48,13 @@ def test_background_becomes_class_0() -> None:
     assert without.decode(ids(0, 1, 255))[0].tolist() == [1, 2, 255]
 
 
-def test_classes_must_be_a_label_set() -> None:
+def test_invalid_class_lists_raise_config_error() -> None:
     for stated in ({}, {0: "background"}, {0: "a", 2: "b"}):
         with pytest.raises(ConfigError, match=r"A label set has 2 to 255 classes|without gaps|names no class"):
             mask_classes(stated)
 
 
-def test_label_set_is_a_title_or_a_file(tmp_path: Path) -> None:
+def test_label_set_is_given_by_title_or_file(tmp_path: Path) -> None:
     assert mask_classes({0: "a", 1: "b"}, "fashn").labels == FASHN
     own = write(tmp_path / "own.json", ["background", "left sock", "right sock"])
     assert mask_classes(None, own).labels.pairs == ((1, 2),)
@@ -62,7 +62,7 @@ def test_label_set_is_a_title_or_a_file(tmp_path: Path) -> None:
         mask_classes(None, "nowhere")
 
 
-def test_label_map_gives_new_names_to_ids_and_names(tmp_path: Path) -> None:
+def test_label_map_renames_ids_and_names(tmp_path: Path) -> None:
     content = {
         "Background": "background",
         "5": "top",
@@ -77,7 +77,7 @@ def test_label_map_gives_new_names_to_ids_and_names(tmp_path: Path) -> None:
     assert found[:-1].tolist() == [0, 1, 1, 2, 255, 255, 255] and wrong.tolist() == [4]
 
 
-def test_label_map_gives_ids_of_a_label_set(tmp_path: Path) -> None:
+def test_label_map_maps_to_ids_of_a_label_set(tmp_path: Path) -> None:
     file = write(tmp_path / "map.json", {"0": 0, "18": 9, "19": "Right-shoe", "3": "ignore"})
     for mapped in (mask_classes(None, None, file), mask_classes(LIP, "ATR", file)):
         assert mapped.labels == ATR and mapped.decode(ids(0, 18, 19, 3))[0].tolist() == [0, 9, 10, 255]
@@ -98,20 +98,20 @@ def test_label_map_gives_ids_of_a_label_set(tmp_path: Path) -> None:
         ({"70000": "a", "0": "b"}, r"'70000' is neither an id"),
     ],
 )
-def test_wrong_label_maps_are_explained(content: Any, message: str, tmp_path: Path) -> None:
+def test_invalid_label_maps_raise_config_errors(content: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         mask_classes(ATR, None, write(tmp_path / "map.json", content))
 
 
 @pytest.mark.parametrize("value", [18, -1, True, 1.5, "Hut", [1]])
-def test_new_classes_must_exist(value: Any, tmp_path: Path) -> None:
+def test_label_map_to_unknown_classes_raises_config_error(value: Any, tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"is neither \"ignore\" nor a class; the new classes are: 0 Background, 1 Hat"
     ):
         mask_classes(None, "ATR", write(tmp_path / "map.json", {"1": value}))
 
 
-def test_unreadable_label_maps_are_explained(tmp_path: Path) -> None:
+def test_unreadable_label_maps_raise_config_errors(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot be read: No such file"):
         mask_classes(None, None, str(tmp_path / "none.json"))
     (tmp_path / "bad.json").write_text("{")
@@ -119,7 +119,7 @@ def test_unreadable_label_maps_are_explained(tmp_path: Path) -> None:
         mask_classes(None, None, str(tmp_path / "bad.json"))
 
 
-def test_names_of_a_data_set_that_states_none_are_atrs(tmp_path: Path) -> None:
+def test_label_map_uses_atr_names_by_default(tmp_path: Path) -> None:
     classes = mask_classes(
         None, None, write(tmp_path / "map.json", {"Background": "bg", "Hat": "hat", "Bag": "ignore"})
     )
@@ -128,7 +128,7 @@ def test_names_of_a_data_set_that_states_none_are_atrs(tmp_path: Path) -> None:
     assert classes.plain.decode(np.array([0, 1, 255]))[1].size == 0
 
 
-def test_a_teacher_has_the_same_classes() -> None:
+def test_teacher_with_other_classes_is_rejected() -> None:
     check_teacher(ATR, LabelSet.of([name.lower().replace("-", " ") for name in ATR.names]), "teacher")
     with pytest.raises(ConfigError, match="The teacher teacher has other classes: class 10 is 'Jeans' there"):
         check_teacher(CIHP, LabelSet.of([*CIHP.names[:10], "Jeans", *CIHP.names[11:]]), "teacher")

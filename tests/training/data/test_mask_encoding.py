@@ -1,4 +1,4 @@
-"""Masks in another encoding are refused or warned of by name; ATR's ids pass, however few the photos."""
+"""Masks in another encoding are rejected or reported by name; ATR ids pass, even for a few photos."""
 
 import io
 import re
@@ -43,7 +43,7 @@ def measured(masks: list[Mask]) -> MaskStatistics:
 
 
 def ids(table: dict[int, int], others: int | None = None) -> Change:
-    """A change of class ids by a table; ids that it lacks stay, or become `others`."""
+    """A change of class ids by a table; ids not in the table stay, or become `others`."""
     lookup = np.arange(256, dtype=np.uint8) if others is None else np.full(256, others, np.uint8)
     for old, new in table.items():
         lookup[old] = new
@@ -51,7 +51,7 @@ def ids(table: dict[int, int], others: int | None = None) -> Change:
 
 
 def not_annotated(mask: Mask) -> Mask:
-    """The mask with 255 in most of its middle."""
+    """The mask with 255 in most of its centre."""
     changed = mask.copy()
     changed[50:150, 40:100] = 255
     return changed
@@ -88,26 +88,26 @@ ODD: dict[str, tuple[Change, str]] = {
 
 @pytest.mark.parametrize("name", WRONG)
 @pytest.mark.parametrize("count", [4, 16])
-def test_other_encodings_are_refused_by_name(name: str, count: int, masks: list[Mask]) -> None:
+def test_other_encodings_are_rejected_by_name(name: str, count: int, masks: list[Mask]) -> None:
     change, expected = WRONG[name]
     findings = findings_about(measured([change(mask) for mask in masks[:count]]))
     refused = [finding.text for finding in findings if finding.refused]
     assert refused, findings
-    assert findings[0].refused, "the worst comes first"
+    assert findings[0].refused, "rejected findings come first"
     if count == 16 or "ids" not in expected:
         assert expected in "; ".join(refused)
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_masks_that_may_be_right_get_a_warning(name: str, masks: list[Mask]) -> None:
+def test_unusual_masks_give_a_warning(name: str, masks: list[Mask]) -> None:
     change, expected = ODD[name]
     findings = findings_about(measured([change(mask) for mask in masks]))
     assert expected in "; ".join(finding.text for finding in findings)
     assert not any(finding.refused for finding in findings), findings
 
 
-def test_random_ids_are_refused(masks: list[Mask]) -> None:
-    """Nearly all permutations: one that exchanges neighbours on the body alone cannot be told from a fashion."""
+def test_random_ids_are_rejected(masks: list[Mask]) -> None:
+    """Nearly all permutations: swapping two neighbouring garments can look plausible."""
     rng = np.random.default_rng(0)
     refused = 0
     for _ in range(30):
@@ -117,8 +117,8 @@ def test_random_ids_are_refused(masks: list[Mask]) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 16])
-def test_atrs_ids_are_never_refused(count: int, masks: list[Mask]) -> None:
-    """Of whole figures, and of half-lengths and close-ups cut out of them."""
+def test_atr_ids_are_never_rejected(count: int, masks: list[Mask]) -> None:
+    """Whole figures, and half-length and close-up crops of them."""
     whole = measured(masks)
     closer = measured([np.ascontiguousarray(mask[20:110, 24:104]) for mask in masks])
     rng = np.random.default_rng(count)
@@ -130,7 +130,7 @@ def test_atrs_ids_are_never_refused(count: int, masks: list[Mask]) -> None:
         assert not findings_about(whole)
 
 
-def test_real_rows_are_never_refused(shared_data: Path) -> None:
+def test_real_rows_are_never_rejected(shared_data: Path) -> None:
     """No subset of 1 to 64 rows of real data; of 16 rows, not even a warning."""
     from clothseg.training.data.inspection import measure_masks
     from clothseg.training.data.sources import load_labelled
@@ -146,7 +146,7 @@ def test_real_rows_are_never_refused(shared_data: Path) -> None:
             assert not [finding for finding in findings if finding.refused or count >= 16]
 
 
-def test_statistics_are_of_the_mask() -> None:
+def test_statistics_describe_the_mask() -> None:
     mask = np.full((400, 300), 255, np.uint8)
     mask[:100], mask[300:] = 2, 9
     found = measured([mask, mask * 0])
@@ -160,7 +160,7 @@ def test_statistics_are_of_the_mask() -> None:
     assert only_class_of(found.pixels[:0]) is None and not findings_about(MaskStatistics.empty(0))
 
 
-def test_shares_are_of_annotated_pixels_and_photos() -> None:
+def test_shares_refer_to_annotated_pixels_and_photos() -> None:
     half = np.zeros((10, 10), np.uint8)
     half[:5], half[5] = 4, 255
     shown = shares_text({"train": measured([half, half * 0]), "test": measured([half])})
@@ -184,7 +184,7 @@ def write(folder: Path, masks: list[Mask], part: str = "train", seed: int = 0) -
     return folder
 
 
-def test_training_refuses_and_warns_before_its_first_step(
+def test_load_splits_rejects_or_warns_about_encodings(
     masks: list[Mask], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     change, expected = WRONG["LIP"]
@@ -198,15 +198,15 @@ def test_training_refuses_and_warns_before_its_first_step(
     assert (splits.pixels == splits.masks["train"].pixels).all()
 
 
-def test_no_headline_iou_over_one_class(masks: list[Mask], tmp_path: Path) -> None:
-    """Where the rows to train on are sound and the held-out ones show one class alone."""
+def test_held_out_rows_with_one_class_are_rejected(masks: list[Mask], tmp_path: Path) -> None:
+    """The training rows are good; the held-out rows show a single class."""
     write(tmp_path, masks[:4])
     write(tmp_path, [masks[0] * 0], "validation", seed=50)
     with pytest.raises(DataError, match="part validation, show Background only: a mean IoU over a single class"):
         load_splits(str(tmp_path), check=True)
 
 
-def test_audits_name_odd_encodings_and_are_not_clean(masks: list[Mask], tmp_path: Path) -> None:
+def test_audit_reports_other_encodings(masks: list[Mask], tmp_path: Path) -> None:
     from clothseg.training.data.sources import load_parts
 
     change, expected = WRONG["plus one"]

@@ -1,4 +1,4 @@
-"""Encoding: what is served is what was trained, to the bit where it counts."""
+"""Encoding for the network equals the saved processor's preprocessing."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def doll() -> Doll:
     return draw(3, 192, 128)
 
 
-def test_encoding_is_the_saved_processors(doll: Doll, tmp_path) -> None:
+def test_encoding_equals_the_saved_processor(doll: Doll, tmp_path) -> None:
     processor = build_processor((64, 96))
     processor.save_pretrained(tmp_path)
     encoded = encode(doll.image, doll.mask, processor)
@@ -27,8 +27,8 @@ def test_encoding_is_the_saved_processors(doll: Doll, tmp_path) -> None:
     assert set(encoded["labels"].unique().tolist()) <= set(np.unique(doll.mask).tolist())
 
 
-def test_pixel_values_are_the_processors(doll: Doll) -> None:
-    """Of every value and channel, for a processor of its own mean and deviation too."""
+def test_normalised_pixels_equal_the_processor(doll: Doll) -> None:
+    """For every value and channel, and for a processor with another mean and deviation."""
     every = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
     for processor in (
         build_processor((16, 16)),
@@ -45,7 +45,7 @@ def test_pixel_values_are_the_processors(doll: Doll) -> None:
     ("size", "greatest", "mean"),
     [((160, 112), 45, 1.3), ((384, 256), 1, 0.4), ((96, 64), 1, 0.05), ((48, 160), 1, 0.05), ((32, 32), 1, 0.05)],
 )
-def test_quick_resizing_stays_near_pillows(size: tuple[int, int], greatest: int, mean: float, doll: Doll) -> None:
+def test_fast_resizing_is_close_to_pillow(size: tuple[int, int], greatest: int, mean: float, doll: Doll) -> None:
     planes = resize_quickly(doll.image, *size)
     pillow = np.asarray(PILImage.fromarray(doll.image).resize(size[::-1], PILImage.Resampling.BILINEAR))
     apart = np.abs(np.stack(planes, axis=-1).astype(int) - pillow)

@@ -1,4 +1,4 @@
-"""A teacher's labels: unsure pixels are left out, tags are respected, garments alone have no body."""
+"""Pseudo-labels: low-confidence pixels are ignored, tags are respected, flat-lay photos show no body."""
 
 import io
 import json
@@ -31,7 +31,7 @@ DRESS, SKIRT, UPPER, SHOES = LABEL2ID["Dress"], LABEL2ID["Skirt"], LABEL2ID["Upp
 
 
 class Mistaken:
-    """A teacher that knows dolls by heart, but takes each garment for another with a little more conviction."""
+    """A teacher that knows the true masks, but is slightly more confident in a wrong class for some garments."""
 
     name, image_size, labels = "mistaken", (128, 96), ATR
 
@@ -80,7 +80,7 @@ def tagged(rows: Dataset, tags: list[list[int]]) -> Dataset:
     return rows.select_columns(["id", "image"]).add_column("classes", tags)
 
 
-def test_rows_get_masks_and_unsure_pixels_are_left_out(teacher: Segmenter, dolls: Dataset) -> None:
+def test_low_confidence_pixels_are_ignored(teacher: Segmenter, dolls: Dataset) -> None:
     rows = dolls.select(range(2)).select_columns(["id", "image"])
     sure = label_rows(teacher, rows, 0.0)
     unsure = label_rows(teacher, rows, 0.6)
@@ -91,7 +91,7 @@ def test_rows_get_masks_and_unsure_pixels_are_left_out(teacher: Segmenter, dolls
         assert 0 < left_out.mean() < 1 and (part[~left_out] == full[~left_out]).all()
 
 
-def test_tags_correct_which_garment_and_leave_the_rest(dolls: Dataset) -> None:
+def test_tags_correct_garments_and_keep_the_rest(dolls: Dataset) -> None:
     mistakes = {DRESS: SKIRT, SKIRT: DRESS}
     mistaken = Mistaken(dolls, mistakes)
     tags = [garments_of(row) for row in dolls]
@@ -106,11 +106,11 @@ def test_tags_correct_which_garment_and_leave_the_rest(dolls: Dataset) -> None:
         for true, taken in mistakes.items():
             area = inner & (truth == true)
             if not area.any() or taken in row_tags:
-                continue  # tags do not say where a garment is
+                continue  # tags do not tell where a garment is
             wrong_before += int((before[area] == taken).sum())
             assert (after[area] == true).all()
         body = inner & np.isin(truth, (0, *BODY)) & (before == truth)
-        kept = body & (after != IGNORE)  # a small garment that is missed makes the doubtful pixels about it drop out
+        kept = body & (after != IGNORE)  # doubtful pixels around a missed small garment are ignored
         assert (after[kept] == truth[kept]).all() and kept.sum() > 0.9 * body.sum()
     assert wrong_before > 1000
 
@@ -123,7 +123,7 @@ def _inner(mask: np.ndarray) -> np.ndarray:
     return np.logical_and.reduce([plane == mask for plane in around])
 
 
-def test_doubtful_pixels_are_left_out_where_a_tag_is_not_found(dolls: Dataset) -> None:
+def test_doubtful_pixels_are_ignored_when_a_tag_is_not_found(dolls: Dataset) -> None:
     teacher = Mistaken(dolls, {})
     rows = dolls.select([0, 1])
     tags = [garments_of(row) for row in rows]
@@ -137,7 +137,7 @@ def test_doubtful_pixels_are_left_out_where_a_tag_is_not_found(dolls: Dataset) -
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_tags_change_the_untagged_garments_odds_alone(seed: int) -> None:
+def test_tags_change_only_the_odds_of_untagged_garments(seed: int) -> None:
     rng = np.random.default_rng(seed)
     shares = rng.dirichlet(np.ones(NUM_CLASSES), (6, 5)).transpose(2, 0, 1).astype(np.float32)
     known = tuple(sorted(rng.choice(GARMENTS, 6, replace=False).tolist()))
@@ -151,14 +151,14 @@ def test_tags_change_the_untagged_garments_odds_alone(seed: int) -> None:
 
 
 @pytest.mark.parametrize("tags", [[DRESS], SHOES])
-def test_garments_alone_take_all_that_is_not_background(tags: list[int]) -> None:
+def test_without_wearer_assigns_foreground_to_tagged_garments(tags: list[int]) -> None:
     shares = np.random.default_rng(0).dirichlet(np.ones(NUM_CLASSES), (6, 5)).transpose(2, 0, 1).astype(np.float32)
     found = without_wearer(shares, tags)
     assert np.allclose(found.sum(axis=0), 1, atol=1e-5) and np.array_equal(found[0], shares[0])
     assert set(np.flatnonzero(found.any(axis=(1, 2)))) == {0, *tags}
 
 
-def test_photos_of_garments_alone_show_the_tagged_class_and_no_body(dolls: Dataset) -> None:
+def test_flat_lay_photos_show_only_tagged_classes(dolls: Dataset) -> None:
     teacher = Mistaken(dolls, {})
     rows = tagged(dolls, [[UPPER]] * len(dolls))
     found = label_rows(teacher, rows, 0.3, (1.0,), worn=False)
@@ -176,7 +176,7 @@ def test_photos_of_garments_alone_show_the_tagged_class_and_no_body(dolls: Datas
         label_rows(Blind(dolls, {}), rows, 0.3, (1.0,), worn=False)
 
 
-def test_tags_are_ids_or_names(tmp_path: Path, doll_data: Path) -> None:
+def test_tags_may_be_ids_or_names(tmp_path: Path, doll_data: Path) -> None:
     assert tag_ids(["hat", "Shoes", 5, "Left-Arm"], "x") == [1, 5, 9, 10, 14]
     assert tag_ids(None, "x") == [] and tag_ids([0, "background"], "x") == []
     wrong = (["t-shirt"], "'t-shirt' in classes is not a class"), ([18], "'18'"), ("Hat", "must be a list")
@@ -193,7 +193,7 @@ def test_tags_are_ids_or_names(tmp_path: Path, doll_data: Path) -> None:
         load_unlabelled(str(tmp_path / "t.parquet"), excluded=rows["id"][:])
 
 
-def test_labels_are_made_once(tiny_model: Path, doll_data: Path, tmp_path: Path) -> None:
+def test_finished_labels_are_reused_until_settings_change(tiny_model: Path, doll_data: Path, tmp_path: Path) -> None:
     out, ids = tmp_path / "run" / "labels.parquet", tmp_path / "ids.txt"
     common = {"option": "unlabelled_name", "worn": True, "teacher": str(tiny_model), "revision": None}
     name = str(doll_data / "validation.parquet")
@@ -218,7 +218,7 @@ def test_labels_are_made_once(tiny_model: Path, doll_data: Path, tmp_path: Path)
         label(exclude_file=str(tmp_path / "nowhere.txt"))
 
 
-def test_labelling_goes_on_where_it_was_stopped(
+def test_interrupted_labelling_resumes(
     tiny_model: Path, doll_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pseudo_labels, "PART", 2)
@@ -255,7 +255,7 @@ def test_labelling_goes_on_where_it_was_stopped(
     assert sorted(path.name for path in (tmp_path / "stopped").iterdir()) == ["x.parquet", "x.parquet.json"]
 
 
-def test_unlabelled_photos_come_from_any_parquet_file(doll_data: Path, tmp_path: Path) -> None:
+def test_unlabelled_photos_load_from_parquet(doll_data: Path, tmp_path: Path) -> None:
     assert len(load_unlabelled(str(doll_data / "train.parquet"))) == 12
     with pytest.raises(DataError, match="takes a parquet file or a Hub id"):
         load_unlabelled(str(tmp_path / "nowhere.parquet"))
@@ -264,7 +264,7 @@ def test_unlabelled_photos_come_from_any_parquet_file(doll_data: Path, tmp_path:
         load_unlabelled(str(tmp_path / "odd.parquet"))
 
 
-def test_a_photo_that_does_not_decode_is_named(teacher: Segmenter) -> None:
+def test_undecodable_photo_names_its_row(teacher: Segmenter) -> None:
     rows = Dataset.from_list([{"id": "odd", "image": {"bytes": b"text", "path": None}}])
     with pytest.raises(DataError, match="Row odd: "):
         label_rows(teacher, rows)

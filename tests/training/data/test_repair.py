@@ -1,4 +1,4 @@
-"""Repair of label maps: faults put into exact masks go away, and what is no fault stays."""
+"""Repair of label maps removes faults planted in exact masks and keeps everything else."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +28,7 @@ def mean_iou(mask: Mask, truth: Mask) -> float:
 
 
 def punched(mask: Mask, rng: np.random.Generator) -> Mask:
-    """Holes of 2x2 pixels deep inside the classes' pieces."""
+    """The mask with holes of 2x2 pixels deep inside each class."""
     out = mask.copy()
     for class_id in np.unique(mask[mask != BACKGROUND]):
         rows, columns = np.nonzero(cv2.erode((mask == class_id).view(np.uint8), np.ones((15, 15), np.uint8)))
@@ -39,7 +39,7 @@ def punched(mask: Mask, rng: np.random.Generator) -> Mask:
 
 
 def specked(mask: Mask, rng: np.random.Generator) -> Mask:
-    """Specks of two pixels, of classes that the figure wears, in the ground around it."""
+    """The mask with specks of two pixels, of worn classes, in the background."""
     out = mask.copy()
     worn = np.unique(mask[mask != BACKGROUND])
     rows, columns = np.nonzero(cv2.erode((mask == BACKGROUND).view(np.uint8), np.ones((9, 9), np.uint8)))
@@ -49,17 +49,17 @@ def specked(mask: Mask, rng: np.random.Generator) -> Mask:
 
 
 def spilled(mask: Mask, rng: np.random.Generator) -> Mask:
-    """Every class two pixels wider than it is, over the ground."""
+    """The mask with every class grown by two pixels into the background."""
     return np.where(mask == BACKGROUND, cv2.dilate(mask, np.ones((5, 5), np.uint8)), mask)
 
 
 @pytest.mark.parametrize(
     ("fault", "with_photo", "share"), [(punched, False, 0.95), (specked, False, 0.95), (spilled, True, 0.4)]
 )
-def test_faults_are_repaired(
+def test_planted_faults_are_repaired(
     fault: Callable[..., Mask], with_photo: bool, share: float, rng: np.random.Generator
 ) -> None:
-    """Of the mean IoU that the fault cost, at least `share` comes back."""
+    """Repair recovers at least `share` of the mean IoU that the fault cost."""
     before, after = [], []
     for doll in DOLLS:
         broken = fault(doll.mask, rng)
@@ -76,14 +76,14 @@ def test_holes_and_specks_are_counted(rng: np.random.Generator) -> None:
     assert holes.rim_pixels == 0 and punches > 3
 
 
-def test_exact_masks_stay_as_they_are() -> None:
+def test_exact_masks_are_kept() -> None:
     kept = [(repair(doll.mask).mask == doll.mask).mean() for doll in DOLLS]
     with_photo = [(repair(doll.mask, doll.image).mask == doll.mask).mean() for doll in DOLLS]
     assert min(kept) > 0.9995 and np.mean(with_photo) > 0.999
 
 
 def noisy(seed: int) -> Mask:
-    """Blobs of any class, 255 among them, with salt: the worst that a mask could be."""
+    """Blobs of any class, including 255, with salt noise: a worst case."""
     rng = np.random.default_rng(seed)
     coarse = rng.choice([0, 0, 0, 4, 4, 9, 10, 14, 15, 255], (9, 7)).astype(np.uint8)
     mask = cv2.resize(coarse, (140, 180), interpolation=cv2.INTER_NEAREST)
@@ -95,7 +95,7 @@ MASKS = [*(doll.mask for doll in DOLLS[:2]), *map(noisy, range(4)), np.zeros((40
 
 
 @pytest.mark.parametrize("number", range(len(MASKS)))
-def test_invariants(number: int) -> None:
+def test_repair_is_idempotent_mirror_symmetric_and_keeps_classes(number: int) -> None:
     mask = MASKS[number]
     photo = np.random.default_rng(number).integers(0, 256, (*mask.shape, 3), np.uint8)
     original = mask.copy()
@@ -114,7 +114,7 @@ def test_invariants(number: int) -> None:
 
 
 def shirt(fault: Callable[[Mask], None]) -> Mask:
-    """A shirt of 200x100 pixels with something in it."""
+    """A shirt of 200x100 pixels, changed by `fault`."""
     mask = np.zeros((240, 160), np.uint8)
     mask[20:220, 30:130] = SHIRT
     fault(mask)
@@ -125,7 +125,7 @@ def gap_under_an_arm(mask: Mask) -> None:
     mask[100:130, 60:70] = BACKGROUND
 
 
-def slit_open_to_the_ground(mask: Mask) -> None:
+def slit_open_to_the_background(mask: Mask) -> None:
     mask[210:220, 80] = BACKGROUND
 
 
@@ -138,15 +138,15 @@ def two_lenses(mask: Mask) -> None:
     mask[100, 60:62] = mask[100, 66:67] = LABEL2ID["Sunglasses"]
 
 
-def a_single_belt_of_three_pixels(mask: Mask) -> None:
+def single_belt_of_three_pixels(mask: Mask) -> None:
     mask[100, 60:63] = LABEL2ID["Belt"]
 
 
-def a_hole_of_unknown(mask: Mask) -> None:
+def unannotated_hole(mask: Mask) -> None:
     mask[100, 60:63] = IGNORE
 
 
-def a_hole_in_the_unknown(mask: Mask) -> None:
+def background_pixel_in_unannotated_area(mask: Mask) -> None:
     mask[95:106, 55:66] = IGNORE
     mask[100, 60] = BACKGROUND
 
@@ -155,20 +155,20 @@ def a_hole_in_the_unknown(mask: Mask) -> None:
     "thing",
     [
         gap_under_an_arm,
-        slit_open_to_the_ground,
+        slit_open_to_the_background,
         strap_in_pieces,
         two_lenses,
-        a_single_belt_of_three_pixels,
-        a_hole_of_unknown,
-        a_hole_in_the_unknown,
+        single_belt_of_three_pixels,
+        unannotated_hole,
+        background_pixel_in_unannotated_area,
     ],
 )
-def test_what_is_no_fault_stays(thing: Callable[[Mask], None]) -> None:
+def test_fine_structures_are_kept(thing: Callable[[Mask], None]) -> None:
     mask = shirt(thing)
     np.testing.assert_array_equal(repair(mask).mask, mask)
 
 
-def test_specks_become_what_most_of_their_border_touches() -> None:
+def test_specks_take_the_class_of_most_of_their_border() -> None:
     mask = shirt(lambda mask: None)
     mask[220:240, 30:130] = SKIN
     mask[219:221, 80] = BAG
@@ -183,7 +183,7 @@ def test_specks_become_what_most_of_their_border_touches() -> None:
     assert (done[5:8, 5:15] == BAG).all(), "a class's largest piece stays"
 
 
-def test_rows_are_served_repaired_where_asked(tmp_path: Path) -> None:
+def test_dataset_serves_repaired_masks_on_request(tmp_path: Path) -> None:
     doll = DOLLS[0]
     broken = spilled(doll.mask, np.random.default_rng(0))
     write_parquet(tmp_path / "broken.parquet", [doll._replace(mask=broken)])

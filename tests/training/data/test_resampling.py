@@ -1,4 +1,4 @@
-"""Photos with rare classes are seen more often."""
+"""Photos with rare classes are sampled more often."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a look at every row has found is kept by the rows' content, and by nothing else."""
+"""Inspection results are cached by the content of the rows only."""
 
 import errno
 from pathlib import Path
@@ -25,7 +25,7 @@ def rows(doll_data: Path) -> Dataset:
     return load_parts(str(doll_data), None)[0]
 
 
-def test_rows_are_decoded_once(rows: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inspected_rows_are_not_decoded_again(rows: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     damaged = rows.select([*range(4)]).to_list()
     damaged[2]["mask"] = {"bytes": b"no picture", "path": None}
     table = Dataset.from_list(damaged, features=rows.features)
@@ -39,7 +39,7 @@ def test_rows_are_decoded_once(rows: Dataset, cache: Path, monkeypatch: pytest.M
         assert getattr(again, name).dtype == getattr(first, name).dtype
 
 
-def test_key_follows_the_content(rows: Dataset, tmp_path: Path) -> None:
+def test_cache_key_depends_on_content(rows: Dataset, tmp_path: Path) -> None:
     part = rows.select([0, 1, 2])
     assert rows_key(part) == rows_key(Dataset.from_list(part.to_list(), features=rows.features))
     changed = part.to_list()
@@ -59,7 +59,7 @@ def test_key_follows_the_content(rows: Dataset, tmp_path: Path) -> None:
     assert len(keys) == 6
 
 
-def test_damaged_entries_are_made_anew(rows: Dataset, cache: Path) -> None:
+def test_damaged_cache_entries_are_recomputed(rows: Dataset, cache: Path) -> None:
     found = {"pixels": np.arange(3), "problems": {1: "torn"}}
     cached_inspection(rows, lambda: found)
     (entry,) = cache.iterdir()
@@ -71,7 +71,7 @@ def test_damaged_entries_are_made_anew(rows: Dataset, cache: Path) -> None:
     assert all(each["problems"] == {1: "torn"} and (each["pixels"] == np.arange(3)).all() for each in again)
 
 
-def test_a_cache_that_cannot_be_written_costs_no_result(rows: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unwritable_cache_still_returns_results(rows: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOTHSEG_CACHE", "/proc/nowhere")
     assert cached_inspection(rows, lambda: {"problems": {0: "torn"}}) == {"problems": {0: "torn"}}
 

@@ -1,4 +1,4 @@
-"""Splits by any of their names, in any layout, and no more of them than is needed."""
+"""Splits are found by any common name and layout, and only the needed ones are loaded."""
 
 import json
 from pathlib import Path
@@ -19,14 +19,14 @@ def dolls(path: Path, count: int, seed: int = 0) -> None:
 
 
 @pytest.mark.parametrize("name", ["validation", "val", "valid", "dev"])
-def test_validation_is_held_out_whatever_its_name(name: str, tmp_path: Path) -> None:
+def test_validation_split_is_found_by_any_common_name(name: str, tmp_path: Path) -> None:
     dolls(tmp_path / "train.parquet", 4)
     dolls(tmp_path / f"{name}.parquet", 2, seed=50)
     splits = load_splits(str(tmp_path), check=True)
     assert (len(splits.train), len(splits.validation), splits.record.protocol) == (4, 2, "own")
 
 
-def test_shards_are_one_split(tmp_path: Path) -> None:
+def test_shards_form_one_split(tmp_path: Path) -> None:
     for number in range(2):
         dolls(tmp_path / "data" / f"train-0000{number}-of-00002.parquet", 3, seed=3 * number)
     dolls(tmp_path / "data" / "test-00000-of-00001.parquet", 2, seed=50)
@@ -35,7 +35,7 @@ def test_shards_are_one_split(tmp_path: Path) -> None:
     assert splits.record.test == ["doll-000050", "doll-000051"]
 
 
-def test_only_what_is_scored_is_needed(tmp_path: Path) -> None:
+def test_scoring_loads_only_the_scored_split(tmp_path: Path) -> None:
     dolls(tmp_path / "test.parquet", 2)
     assert load_split(str(tmp_path))[0] == "test"
     dolls(tmp_path / "val.parquet", 3)
@@ -52,7 +52,7 @@ def test_only_what_is_scored_is_needed(tmp_path: Path) -> None:
         load_split(str(tmp_path), None, "validation")
 
 
-def test_splits_left_aside_are_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_ignored_splits_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     dolls(tmp_path / "train.parquet", 4)
     dolls(tmp_path / "holdout.parquet", 2)
     load_parts(str(tmp_path), None)
@@ -64,7 +64,7 @@ def test_splits_left_aside_are_told_of(tmp_path: Path, caplog: pytest.LogCapture
         load_parts(str(tmp_path), None)
 
 
-def test_training_needs_a_split_to_train_on(tmp_path: Path) -> None:
+def test_missing_or_empty_train_split_raises_data_error(tmp_path: Path) -> None:
     dolls(tmp_path / "test.parquet", 2)
     with pytest.raises(DataError, match="has no split train, only test"):
         load_splits(str(tmp_path), check=True)
@@ -74,7 +74,7 @@ def test_training_needs_a_split_to_train_on(tmp_path: Path) -> None:
     assert len(load_splits(str(tmp_path)).validation) == 2
 
 
-def test_few_held_out_rows_get_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_few_held_out_rows_give_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     dolls(tmp_path / "train.parquet", 10)
     load_splits(str(tmp_path), None, 0.3)
     assert "Only 3 rows to score on" in caplog.text
@@ -84,7 +84,7 @@ def test_few_held_out_rows_get_a_warning(tmp_path: Path, caplog: pytest.LogCaptu
     assert not caplog.text
 
 
-def test_columns_of_any_name_and_classes_of_a_feature(tmp_path: Path) -> None:
+def test_layout_names_columns_and_features_name_classes(tmp_path: Path) -> None:
     dolls(tmp_path / "dolls.parquet", 2)
     rows = Dataset.from_parquet(str(tmp_path / "dolls.parquet")).rename_columns(
         {"image": "pixel_values", "mask": "label"}
@@ -102,5 +102,5 @@ def test_columns_of_any_name_and_classes_of_a_feature(tmp_path: Path) -> None:
         "background",
         "class 1",
     )
-    (tmp_path / LABELS_FILE).write_text(json.dumps(list(ATR.names)))  # a file speaks louder
+    (tmp_path / LABELS_FILE).write_text(json.dumps(list(ATR.names)))  # the file has precedence
     assert classes_of(str(tmp_path), None, layout).labels == ATR

@@ -1,4 +1,4 @@
-"""Drawing rows: numbers met, near-duplicates together, repeatable; split files that do not fit are explained."""
+"""Drawing splits: exact sizes, near-duplicates kept together, deterministic; invalid split files give clear errors."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ ATR = 17_706
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("counts", [Counts(7), Counts(10, 20), Counts(10, 20, 40)], ids=str)
-def test_parts_are_exact_whole_and_disjoint(seed: int, counts: Counts) -> None:
+def test_drawn_parts_have_exact_sizes_and_are_disjoint(seed: int, counts: Counts) -> None:
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(200)[:120])
     members = rng.permutation(rows)
@@ -33,7 +33,7 @@ def test_parts_are_exact_whole_and_disjoint(seed: int, counts: Counts) -> None:
     assert set(parts["validation"]) != set(other["validation"])
 
 
-def test_rows_outside_stay_outside() -> None:
+def test_group_members_outside_the_rows_are_not_drawn() -> None:
     parts = draw(np.arange(10), [[3, 4, 12]], Counts(2), 0, "data")
     assert set(np.concatenate(list(parts.values()))) == set(range(10))
     assert ((3 in parts["train"]) == (4 in parts["train"])) and "test" not in parts
@@ -43,7 +43,7 @@ def test_rows_outside_stay_outside() -> None:
     ("protocol", "numbers"),
     [("fraction", (17_600, 106, 0)), ("first-version", (17_600, 106, 0)), ("atr-standard", (16_000, 700, 1000))],
 )
-def test_protocols_on_a_data_set_of_atrs_size(protocol: str, numbers: tuple[int, int, int]) -> None:
+def test_protocols_give_the_published_counts_for_atr(protocol: str, numbers: tuple[int, int, int]) -> None:
     counts = counts_of(protocol, ATR, 0.006, "data")
     parts = draw(np.arange(ATR), [[index, index + 1] for index in range(0, 4000, 2)], counts, 0, "data")
     assert tuple(len(parts.get(part, ())) for part in ("train", "validation", "test")) == numbers
@@ -69,13 +69,13 @@ def test_every_row_is_drawn_equally_often() -> None:
         ("fraction", 1, "has 1 rows"),
     ],
 )
-def test_too_few_rows_are_explained(protocol: str, rows: int, message: str) -> None:
+def test_too_few_rows_raise_data_error(protocol: str, rows: int, message: str) -> None:
     with pytest.raises(DataError, match=message):
         counts_of(protocol, rows, 0.006, "data")
     assert counts_of(protocol, rows + 1, 0.006, "data").validation == (PROTOCOLS[protocol] or Counts(1)).validation
 
 
-def test_one_photo_over_and_over_cannot_be_split() -> None:
+def test_single_duplicate_group_cannot_be_split() -> None:
     with pytest.raises(DataError, match="10 rows in 1 groups of near-duplicates"):
         draw(np.arange(10), [list(range(10))], Counts(3), 0, "data")
 
@@ -83,7 +83,7 @@ def test_one_photo_over_and_over_cannot_be_split() -> None:
 RECORD = SplitRecord("data", None, "fraction", 7, 1, 0, {"c": "no photo"}, ["ä", "b"], ["d"], [])
 
 
-def test_split_file_comes_back(tmp_path: Path) -> None:
+def test_split_file_round_trip(tmp_path: Path) -> None:
     RECORD.write(tmp_path / "split.json")
     assert SplitRecord.read(tmp_path / "split.json") == RECORD
     places = RECORD.places(["x", "d", "b", "ä"])
@@ -102,7 +102,7 @@ def test_split_file_comes_back(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_wrong_split_files_are_explained(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_invalid_split_files_raise_data_errors(change: dict[str, Any], message: str, tmp_path: Path) -> None:
     file = tmp_path / "split.json"
     RECORD.write(file)
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
@@ -110,7 +110,7 @@ def test_wrong_split_files_are_explained(change: dict[str, Any], message: str, t
         SplitRecord.read(file)
 
 
-def test_files_that_are_no_split_files_are_explained(tmp_path: Path) -> None:
+def test_other_files_are_rejected_as_split_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         SplitRecord.read(tmp_path / "nowhere.json")
     for text in ("[]", "{}", "words"):
@@ -119,7 +119,7 @@ def test_files_that_are_no_split_files_are_explained(tmp_path: Path) -> None:
             SplitRecord.read(tmp_path / "other.json")
 
 
-def test_rows_that_the_data_set_lacks_are_named() -> None:
+def test_missing_rows_are_named() -> None:
     many = SplitRecord("user/name", "0123abc", "own", None, train=[str(number) for number in range(9)])
     with pytest.raises(DataError, match=r"lacks 8 .*: 0, 1, 2, 3, 4 and 3 more\..* user/name at commit 0123abc"):
         many.places(["8"])

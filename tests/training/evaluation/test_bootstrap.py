@@ -1,4 +1,4 @@
-"""Bootstrap intervals: repeatable, of the right width, and true as often as they say."""
+"""Bootstrap intervals: deterministic, of the right width, and with the stated coverage."""
 
 import numpy as np
 import pytest
@@ -17,14 +17,14 @@ def bounds(values: np.ndarray, resamples: int = 1000, seed: int = 0) -> tuple[fl
     return interval(found["mean"])
 
 
-def test_each_resample_draws_as_many_photos_as_there_are() -> None:
+def test_each_resample_draws_all_photos_with_replacement() -> None:
     (weights,) = bootstrap_weights(7, 500, 0)
     assert weights.shape == (500, 7) and (weights.sum(axis=1) == 7).all() and (weights >= 0).all()
     assert weights.mean(axis=0) == pytest.approx(np.ones(7), abs=0.15)
     assert (weights == 0).mean() == pytest.approx((6 / 7) ** 7, abs=0.02)  # left out, with replacement
 
 
-def test_same_seed_same_interval_in_blocks_of_any_size(
+def test_interval_depends_on_seed_but_not_block_size(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = rng.normal(size=30)
@@ -34,14 +34,14 @@ def test_same_seed_same_interval_in_blocks_of_any_size(
     assert bounds(values) == pytest.approx(found, abs=1e-12)
 
 
-def test_interval_is_as_wide_as_the_normal_one(rng: np.random.Generator) -> None:
+def test_interval_is_as_wide_as_the_normal_approximation(rng: np.random.Generator) -> None:
     values = rng.normal(3, 2, 400)
     low, high = bounds(values, 4000)
     assert (low + high) / 2 == pytest.approx(values.mean(), abs=0.03)
     assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.06)
 
 
-def test_interval_covers_the_truth_about_as_often_as_it_says(rng: np.random.Generator) -> None:
+def test_interval_coverage_is_near_95_percent(rng: np.random.Generator) -> None:
     covered = 0
     for trial in range(200):
         low, high = bounds(rng.exponential(size=60), 300, trial)
@@ -49,7 +49,7 @@ def test_interval_covers_the_truth_about_as_often_as_it_says(rng: np.random.Gene
     assert 0.88 <= covered / 200 <= 0.99  # a little short of 95 % for a skewed figure of 60 photos
 
 
-def test_undefined_resamples_are_left_out() -> None:
+def test_undefined_resamples_are_ignored() -> None:
     values = np.array([np.nan, *np.linspace(0, 1, 101), np.nan])
     assert interval(values) == pytest.approx((0.025, 0.975))
     assert np.isnan(interval(np.full(3, np.nan))).all()

@@ -1,4 +1,4 @@
-"""Boundary F1 equals a loop over all pairs of boundary pixels, and says what it should of simple shapes."""
+"""Boundary F1 equals a loop over all pairs of boundary pixels, and has the expected values for simple shapes."""
 
 import math
 
@@ -52,7 +52,7 @@ def blobs(rng: np.random.Generator, shape: tuple[int, int], classes: list[int]) 
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("shape", [(19, 14), (1, 23), (16, 2)])
-def test_equals_brute_force(seed: int, shape: tuple[int, int]) -> None:
+def test_boundary_f1_equals_brute_force(seed: int, shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(seed)
     truth, prediction = blobs(rng, shape, [0, 4, 9, 255]), blobs(rng, shape, [0, 4, 10])
     tolerances = (0, 1, 2, 5)
@@ -66,23 +66,23 @@ def test_equals_brute_force(seed: int, shape: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(("shift", "expected"), [(0, (1, 1)), (2, (1, 1)), (4, (0, 1)), (9, (0, 0))])
-def test_an_edge_that_is_off_counts_up_to_the_tolerance(shift: int, expected: tuple[int, int]) -> None:
+def test_shifted_edge_counts_within_the_tolerance(shift: int, expected: tuple[int, int]) -> None:
     truth, prediction = np.zeros((2, 30, 40), np.uint8)
     truth[:, :20], prediction[:, : 20 + shift] = 5, 5
     assert boundary_f1(truth, prediction)[:, 5].tolist() == list(expected)
 
 
-def test_nothing_is_asked_where_nothing_is_annotated() -> None:
+def test_unannotated_pixels_are_ignored() -> None:
     truth = np.zeros((20, 20), np.uint8)
     truth[5:15, 5:15] = 5
     prediction = truth.copy()
-    prediction[:, 10:] = 7  # all of it wrong, but
-    truth[:, 10:] = 255  # nobody knows
+    prediction[:, 10:] = 7  # wrong, but not annotated
+    truth[:, 10:] = 255
     scores = boundary_f1(truth, prediction)
     assert (scores[:, [0, 5]] == 1).all() and np.isnan(scores[:, 7]).all()
 
 
-def test_a_perfect_doll_scores_one_and_an_invented_class_nothing() -> None:
+def test_exact_prediction_scores_1_and_false_class_scores_0() -> None:
     truth = draw(3, 192, 128).mask
     shown = np.isin(np.arange(18), truth)
     scores = boundary_f1(truth, truth)

@@ -21,7 +21,7 @@ def maps(rng: np.random.Generator) -> Maps:
 
 
 def loop(maps: Maps, wanted: int | None = None) -> float:
-    """The definition of Guo et al. for all annotated pixels, or those predicted as one class."""
+    """The definition of Guo et al. over all annotated pixels, or those predicted as one class."""
     bins: list[list[tuple[bool, float]]] = [[] for _ in range(BINS)]
     for truth, prediction, probability in zip(*(part.ravel().tolist() for part in maps), strict=True):
         if truth != 255 and wanted in (None, prediction):
@@ -36,7 +36,7 @@ def loop(maps: Maps, wanted: int | None = None) -> float:
     return error
 
 
-def test_error_equals_the_loop(maps: Maps) -> None:
+def test_calibration_error_equals_a_loop(maps: Maps) -> None:
     histogram = reliability(*maps)
     assert histogram.shape == (18, BINS, 3) and histogram[..., 0].sum() == (maps[0] != 255).sum()
     assert math.isclose(calibration_error(histogram.sum(axis=0)), loop(maps), abs_tol=1e-12)
@@ -46,15 +46,15 @@ def test_error_equals_the_loop(maps: Maps) -> None:
     assert np.isnan(np.delete(by_class, [0, 4, 10])).all()
 
 
-def test_parts_add_up(maps: Maps) -> None:
+def test_histograms_of_parts_add_up(maps: Maps) -> None:
     halves = reliability(*(part[:6] for part in maps)) + reliability(*(part[6:] for part in maps))
     np.testing.assert_allclose(halves, reliability(*maps))
 
 
-def test_honest_probabilities_have_no_error_and_boasts_have(rng: np.random.Generator) -> None:
+def test_calibration_error_is_zero_only_for_calibrated_probabilities(rng: np.random.Generator) -> None:
     probability = rng.uniform(0.2, 1, 200_000).astype(np.float32)
     truth = np.zeros(len(probability), np.uint8)
     prediction = (rng.random(len(probability)) > probability).astype(np.uint8)  # right that often
-    honest = calibration_error(reliability(truth, prediction, probability).sum(axis=0))
-    boasting = calibration_error(reliability(truth, prediction, np.sqrt(probability)).sum(axis=0))
-    assert honest < 0.01 and boasting == pytest.approx((np.sqrt(probability) - probability).mean(), abs=0.01)
+    calibrated = calibration_error(reliability(truth, prediction, probability).sum(axis=0))
+    overconfident = calibration_error(reliability(truth, prediction, np.sqrt(probability)).sum(axis=0))
+    assert calibrated < 0.01 and overconfident == pytest.approx((np.sqrt(probability) - probability).mean(), abs=0.01)

@@ -1,4 +1,4 @@
-"""Data sets and models of different classes are scored on those that they share."""
+"""Data sets and models with different classes are scored on their shared classes."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ OWN = LabelSet.of(["background", "top", "bottom", "dress", "shoes", "skin"])
 
 
 @pytest.mark.parametrize("labels", [*KNOWN.values(), OWN])
-def test_the_same_classes_map_to_themselves(labels: LabelSet) -> None:
+def test_same_classes_map_to_themselves(labels: LabelSet) -> None:
     found = map_classes(labels, [labels, labels])
     assert found.models[0].labels.names == labels.names and not found.lines
     for table in found.models[1][1:3]:
@@ -29,7 +29,7 @@ def test_the_same_classes_map_to_themselves(labels: LabelSet) -> None:
 
 @pytest.mark.parametrize("data", [ATR, LIP, FASHN, OWN])
 @pytest.mark.parametrize("models", [(ATR,), (FASHN,), (LIP, FASHN), (CIHP, ATR), (FASHN, LIP, ATR)])
-def test_tables_agree(data: LabelSet, models: tuple[LabelSet, ...]) -> None:
+def test_mapping_tables_are_consistent(data: LabelSet, models: tuple[LabelSet, ...]) -> None:
     found = map_classes(data, models)
     size = len(found.models[0].labels)
     for model, mapping in zip(models, found.models, strict=True):
@@ -43,7 +43,7 @@ def test_tables_agree(data: LabelSet, models: tuple[LabelSet, ...]) -> None:
             assert place in (IGNORE, mapping.prediction[model.label2id[name]])
 
 
-def test_divided_classes_are_merged_for_all_models() -> None:
+def test_finer_classes_are_merged_for_all_models() -> None:
     found = map_classes(ATR, [FASHN, ATR])
     fashn, atr = found.models
     legs = [atr.prediction[ATR.label2id[name]] for name in ("Left-leg", "Right-leg")]
@@ -53,14 +53,14 @@ def test_divided_classes_are_merged_for_all_models() -> None:
     assert any("Left-leg + Right-leg = legs" in line for line in found.lines)
 
 
-def test_no_common_rows_are_reported() -> None:
+def test_label_sets_without_shared_classes_raise_config_error() -> None:
     with pytest.raises(
         ConfigError, match="share no class but the background: background, bag against background, hair"
     ):
         map_classes(LabelSet.of(["background", "bag"]), [LabelSet.of(["background", "hair"])])
 
 
-def test_a_model_is_scored_on_shared_classes(tiny_model: Path, tmp_path: Path) -> None:
+def test_model_is_scored_on_shared_classes(tiny_model: Path, tmp_path: Path) -> None:
     folder = write_own_folders(tmp_path, {"val": 3}, size=(64, 48))
     segmenter = Segmenter.from_pretrained(tiny_model)
     _, rows, _, classes = load_split(str(folder))

@@ -18,7 +18,7 @@ def random_maps(rng: np.random.Generator, classes: list[int]) -> tuple[np.ndarra
 
 
 def brute_force(truth: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-    """The definitions, pixel by pixel and class by class, with sets of pixels; undefined figures left out."""
+    """The definitions with sets of pixels, class by class; undefined figures are omitted."""
     pixels = [(t, p) for t, p in zip(truth.ravel().tolist(), prediction.ravel().tolist(), strict=True) if t != 255]
     figures: dict[str, float] = {}
     for index, name in enumerate(NAMES):
@@ -55,7 +55,7 @@ def brute_force(truth: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
 
 
 def mean_iou_script(truth: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-    """The definitions of `evaluate`'s mean_iou script (ignore_index 255), map by map and by histograms as there."""
+    """The definitions of `evaluate`'s mean_iou script (ignore_index 255), by histograms of each map."""
     intersection, union, label = np.zeros(18), np.zeros(18), np.zeros(18)
     for one_truth, one_prediction in zip(truth, prediction, strict=True):
         kept = one_truth != 255
@@ -90,7 +90,7 @@ def test_figures_equal_brute_force(rng: np.random.Generator, classes: list[int])
 
 
 @CLASSES
-def test_figures_equal_the_definitions_of_mean_iou(rng: np.random.Generator, classes: list[int]) -> None:
+def test_figures_equal_evaluates_mean_iou(rng: np.random.Generator, classes: list[int]) -> None:
     truth, prediction = random_maps(rng, classes)
     figures = figures_of(confusion_matrix(truth, prediction))
     for key, expected in mean_iou_script(truth, prediction).items():
@@ -99,7 +99,7 @@ def test_figures_equal_the_definitions_of_mean_iou(rng: np.random.Generator, cla
         ), key
 
 
-def test_many_matrices_at_once_are_as_one_by_one(rng: np.random.Generator) -> None:
+def test_batched_matrices_give_the_same_figures(rng: np.random.Generator) -> None:
     matrices = rng.integers(0, 3, (4, 5, 18, 18)) * (rng.random((4, 5, 18, 18)) < 0.1)
     figures = figures_of(matrices)
     for place in np.ndindex(4, 5):
@@ -107,7 +107,7 @@ def test_many_matrices_at_once_are_as_one_by_one(rng: np.random.Generator) -> No
             np.testing.assert_equal(figures[key][place], value)
 
 
-def test_summary_is_the_defined_part_that_logs_show(rng: np.random.Generator) -> None:
+def test_summary_has_only_defined_logged_figures(rng: np.random.Generator) -> None:
     matrix = confusion_matrix(*random_maps(rng, [0, 4, 9]))
     summary, figures = summarize(matrix), figures_of(matrix)
     assert all(summary[key] == figures[key] for key in summary)
@@ -115,7 +115,7 @@ def test_summary_is_the_defined_part_that_logs_show(rng: np.random.Generator) ->
     assert "iou_Hat" not in summary and "precision_Background" not in summary
 
 
-def test_matrix_counts_each_pair(rng: np.random.Generator) -> None:
+def test_confusion_matrix_counts_each_pair(rng: np.random.Generator) -> None:
     truth, prediction = random_maps(rng, list(range(18)))
     matrix = confusion_matrix(truth, prediction)
     for row in range(18):
@@ -123,7 +123,7 @@ def test_matrix_counts_each_pair(rng: np.random.Generator) -> None:
             assert matrix[row, column] == ((truth == row) & (prediction == column)).sum()
 
 
-def test_classes_that_nobody_shows_are_left_out_and_false_ones_count() -> None:
+def test_absent_classes_are_omitted_and_false_positives_count() -> None:
     truth, prediction = np.array([[0, 0, 4]], np.uint8), np.array([[0, 7, 4]], np.uint8)
     figures = summarize(confusion_matrix(truth, prediction))
     assert figures["mean_iou"] == pytest.approx((0.5 + 1 + 0) / 3)
@@ -131,7 +131,7 @@ def test_classes_that_nobody_shows_are_left_out_and_false_ones_count() -> None:
     assert "iou_Hat" not in figures and "accuracy_Dress" not in figures and figures["iou_Dress"] == 0
 
 
-def test_sides_are_scored_among_pixels_with_the_right_part() -> None:
+def test_side_accuracy_counts_pixels_with_the_right_part() -> None:
     left, right, leg = NAMES.index("Left-shoe"), NAMES.index("Right-shoe"), NAMES.index("Left-leg")
     truth = np.array([left, left, left, right, right], np.uint8)
     prediction = np.array([left, right, leg, right, 0], np.uint8)
@@ -149,12 +149,12 @@ def test_sides_are_scored_among_pixels_with_the_right_part() -> None:
         (np.zeros((2, 2)), np.full((2, 2), -1), "0..17"),
     ],
 )
-def test_impossible_maps_are_refused(truth: np.ndarray, prediction: np.ndarray, message: str) -> None:
+def test_invalid_maps_raise_value_error(truth: np.ndarray, prediction: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         confusion_matrix(truth, prediction)
 
 
-def test_metric_is_an_evaluate_metric_that_forgets_after_compute(rng: np.random.Generator) -> None:
+def test_evaluate_metric_resets_after_compute(rng: np.random.Generator) -> None:
     metric = ClothesMetric()
     assert isinstance(metric, evaluate.Metric)
     truth, prediction = random_maps(rng, [0, 4, 5])

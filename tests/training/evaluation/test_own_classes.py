@@ -1,4 +1,4 @@
-"""Figures, tables and plots have the names of any label set."""
+"""Figures, tables and plots use the class names of any label set."""
 
 import csv
 import json
@@ -35,7 +35,7 @@ def scores(labels: LabelSet, rng: np.random.Generator, photos: int = 4) -> Score
     )
 
 
-def test_metric_counts_as_many_classes_as_there_are(rng: np.random.Generator) -> None:
+def test_metric_uses_the_given_classes(rng: np.random.Generator) -> None:
     truth, found = (rng.integers(0, 4, (2, 8, 8)) for _ in range(2))
     metric = ClothesMetric(OWN)
     metric.add_batch(predictions=found, references=truth)
@@ -48,7 +48,7 @@ def test_metric_counts_as_many_classes_as_there_are(rng: np.random.Generator) ->
     assert not any(name in key for key in figures for name in ATR.foreground)
 
 
-def test_label_sets_without_sides_have_no_figures_of_sides(rng: np.random.Generator) -> None:
+def test_label_sets_without_sides_have_no_side_figures(rng: np.random.Generator) -> None:
     figures = figures_of(rng.integers(0, 9, (5, 3, 3)), PLAIN)
     assert not any("side" in key for key in figures) and figures["iou_skin"].shape == (5,)
     found = report(scores(PLAIN, rng), resamples=10)
@@ -57,7 +57,7 @@ def test_label_sets_without_sides_have_no_figures_of_sides(rng: np.random.Genera
     assert "side" not in difference_text(found, found, difference(scores(PLAIN, rng), scores(PLAIN, rng), 10), PLAIN)
 
 
-def test_report_files_have_the_names(rng: np.random.Generator, tmp_path: Path) -> None:
+def test_report_files_use_class_names(rng: np.random.Generator, tmp_path: Path) -> None:
     measured = scores(OWN, rng)
     found = report(measured, resamples=10)
     assert "sock" in report_text(found, OWN) and found["reliability"].keys() == {"all", *OWN.names}

@@ -1,4 +1,4 @@
-"""One pass gives figures that are the library's own, in memory that does not grow by label maps."""
+"""Scoring gives the figures of the library's own label maps, in constant memory."""
 
 import io
 import json
@@ -48,12 +48,12 @@ def scores(segmenter: Segmenter, rows: Dataset) -> Scores:
     )  # batches of 2, 2 and 1
 
 
-def test_scores_are_of_the_librarys_label_maps_in_order(scores: Scores, segmenter: Segmenter, rows: Dataset) -> None:
+def test_scores_equal_those_of_segmenter_label_maps(scores: Scores, segmenter: Segmenter, rows: Dataset) -> None:
     assert scores.ids == rows["id"] and scores.own_size.shape == scores.network_size.shape == (5, 18, 18)
     for index, row in enumerate(rows):
         photo, truth = decode_row(row)
         result = segmenter(photo, edges="plain", zoom="off", orientation="upright")
-        # In another batch the last digit of a logit may differ, and with it a pixel on an edge.
+        # Logits of another batch may differ in the last digit, which can change a pixel on an edge.
         expected = confusion_matrix(truth, result.label_map)
         assert scores.own_size[index].sum() == truth.size
         assert np.abs(scores.own_size[index] - expected).sum() <= 0.001 * truth.size
@@ -66,10 +66,10 @@ def test_scores_are_of_the_librarys_label_maps_in_order(scores: Scores, segmente
     assert (scores.class_calibration[..., 0].sum(axis=1) == scores.own_size.sum(axis=(0, 1))).all()
 
 
-def test_plain_figures_are_those_of_transformers_own_pipeline(
+def test_plain_figures_equal_the_transformers_pipeline(
     scores: Scores, tiny_model: Path, segmenter: Segmenter, rows: Dataset
 ) -> None:
-    """Whatever the options; with plain edges, no zoom crop and no turning the library's figures are the same."""
+    """For any options; with plain edges, no zoom crop and no rotation, the library's figures are the same."""
     assert (score(segmenter, rows).plain == scores.plain).all() and (scores.plain == scores.own_size).all()
     stock = pipeline("image-segmentation", model=str(tiny_model), device="cpu")
     for index, row in enumerate(rows):
@@ -81,7 +81,7 @@ def test_plain_figures_are_those_of_transformers_own_pipeline(
         assert np.abs(scores.plain[index] - expected).sum() <= 0.001 * truth.size
 
 
-def test_borders_follow_the_photo_as_users_see_them(scores: Scores, segmenter: Segmenter, rows: Dataset) -> None:
+def test_default_figures_use_guided_edges(scores: Scores, segmenter: Segmenter, rows: Dataset) -> None:
     usual = score(segmenter, rows)
     for index, row in enumerate(rows):
         photo, truth = decode_row(row)
@@ -91,7 +91,7 @@ def test_borders_follow_the_photo_as_users_see_them(scores: Scores, segmenter: S
     np.testing.assert_allclose(usual.calibration, scores.calibration)
 
 
-def test_network_size_is_what_training_evaluates(scores: Scores, segmenter: Segmenter, rows: Dataset) -> None:
+def test_network_size_figures_equal_training_evaluation(scores: Scores, segmenter: Segmenter, rows: Dataset) -> None:
     height, width = segmenter.image_size
     for index, row in enumerate(rows):
         photo, truth = decode_row(row)
@@ -102,7 +102,7 @@ def test_network_size_is_what_training_evaluates(scores: Scores, segmenter: Segm
         assert difference <= 0.001 * labels.size
 
 
-def test_report_is_json_with_an_interval_around_each_figure(scores: Scores) -> None:
+def test_report_is_json_with_intervals(scores: Scores) -> None:
     found = report(scores, resamples=200, seed=3)
     assert json.loads(json.dumps(found, allow_nan=False)) == found and report(scores, 200, 3) == found
     own = found["own_size"]
@@ -125,7 +125,7 @@ def test_report_is_json_with_an_interval_around_each_figure(scores: Scores) -> N
     assert found["calibration"]["ece"] == pytest.approx(error, abs=1e-5)
 
 
-def test_pairing_tells_a_small_steady_gain_from_the_photos_own_differences(rng: np.random.Generator) -> None:
+def test_paired_difference_detects_a_small_consistent_gain(rng: np.random.Generator) -> None:
     hits = rng.uniform(0.5, 0.95, 60)  # photos differ a lot
     matrices = np.zeros((60, 18, 18), np.int64)
     matrices[:, 0, 0], matrices[:, 0, 4] = 10_000 * hits, 10_000 * (1 - hits)
@@ -146,7 +146,7 @@ def test_pairing_tells_a_small_steady_gain_from_the_photos_own_differences(rng: 
         difference(one, replace(other, ids=other.ids[::-1]))
 
 
-def test_many_photos_keep_memory_flat(tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_photos(tmp_path: Path) -> None:
     write_parquet(tmp_path / "dolls.parquet", 4, seed=5, height=192, width=128)
     rows = load_labelled(tmp_path / "dolls.parquet")
     logits = np.random.default_rng(0).normal(size=(18, 16, 12)).astype(np.float32)
@@ -167,11 +167,11 @@ def test_many_photos_keep_memory_flat(tmp_path: Path) -> None:
         tracemalloc.stop()
         return used
 
-    peak(4)  # what is imported and cached on the way
+    peak(4)  # imports and caches
     assert (peak(44) - peak(4)) / 40 < 10_000 < 192 * 128  # bytes a photo: counts, not a label map
 
 
-def test_masks_without_annotation_are_refused(rows: Dataset, segmenter: Segmenter) -> None:
+def test_masks_without_annotation_are_rejected(rows: Dataset, segmenter: Segmenter) -> None:
     row = rows[0]
     file = io.BytesIO()
     Image.fromarray(np.full(decode_row(row)[1].shape, 255, np.uint8)).save(file, "PNG")
@@ -180,7 +180,9 @@ def test_masks_without_annotation_are_refused(rows: Dataset, segmenter: Segmente
         score(segmenter, blank)
 
 
-def test_counting_costs_less_than_a_twentieth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_confusion_matrices_take_less_than_5_percent_of_scoring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_parquet(tmp_path / "dolls.parquet", 2, seed=5, height=640, width=426)
     rows, segmenter = load_labelled(tmp_path / "dolls.parquet"), Segmenter.from_pretrained(device="cpu")
     segmenter(draw(0).image)

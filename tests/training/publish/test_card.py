@@ -1,4 +1,4 @@
-"""The model card: true licence, own figures, no secrets; and the pictures beside it."""
+"""The model card: correct licence, measured figures, no secrets; and its plots."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from clothseg.training.publish.card import (
 
 @pytest.fixture(scope="module")
 def scores() -> Scores:
-    """Of six photos without a Dress, though some was predicted, and with many belts taken for upper clothes."""
+    """Scores of six photos without a Dress (some was predicted) and with many belts confused with upper clothes."""
     rng = np.random.default_rng(0)
     matrices = rng.integers(0, 50, (6, 18, 18)) + np.diag(rng.integers(100, 900, 18))
     matrices[:, NAMES.index("Dress")] = 0
@@ -53,7 +53,7 @@ def figures(scores: Scores) -> dict[str, float]:
         (["--seed", "1"], ["--seed", "1"]),
     ],
 )
-def test_token_never_gets_into_the_card(argv: list[str], kept: list[str]) -> None:
+def test_token_is_removed_from_the_command_line(argv: list[str], kept: list[str]) -> None:
     assert without_token(argv) == kept
 
 
@@ -69,7 +69,7 @@ def test_licence_follows_the_weights(tiny_model: Path, tmp_path: Path) -> None:
     assert licence_of(str(tmp_path), False, segformer) == NVIDIA  # whatever a card says: NVIDIA's terms pass on
 
 
-def test_card_states_figures_recipe_and_licence(scores: Scores, tiny_model: Path, tmp_path: Path) -> None:
+def test_card_contains_figures_recipe_and_licence(scores: Scores, tiny_model: Path, tmp_path: Path) -> None:
     report = scoring.report(scores, resamples=50)
     figures = report["own_size"]
     argv = ["--output_dir", str(tmp_path / "run"), "--hub_token", "hf_secret", "--image_size", "64", "--seed", "7"]
@@ -100,7 +100,7 @@ def test_card_states_figures_recipe_and_licence(scores: Scores, tiny_model: Path
     assert card.data.license == "other" and card.data.license_name == "nvidia-segformer"
     assert card.data.base_model == "nvidia/mit-b2" and card.data.datasets == ["mattmdjaga/human_parsing_dataset"]
     results = {result.metric_type: result for result in card.data.eval_results}
-    plain = report["plain"]  # what anybody gets from transformers' pipeline
+    plain = report["plain"]  # figures of transformers' pipeline
     assert plain["mean_iou"] < figures["mean_iou"]
     assert results["mean_iou"].metric_value == round(plain["mean_iou"], 4)
     assert "plain transformers" in results["mean_iou"].dataset_name
@@ -125,13 +125,13 @@ def test_card_states_figures_recipe_and_licence(scores: Scores, tiny_model: Path
     assert "{{" not in card.content and "{%" not in card.content
 
 
-def test_groups_are_means_without_absent_classes() -> None:
+def test_group_means_skip_absent_classes() -> None:
     found = {group.name: group for group in groups({"iou_Hair": 0.8, "iou_Face": 0.6, "iou_Hat": 0.3})}
     assert set(found) == {"head", "small and rare"}
     assert found["head"].mean_iou == pytest.approx(0.7) and found["head"].weakest == "Face"
 
 
-def test_confusions_are_the_largest_shares_of_the_true_class() -> None:
+def test_confusions_are_sorted_by_share_of_the_true_class() -> None:
     matrix = np.diag(np.full(18, 90))
     matrix[8, 4], matrix[7, 4], matrix[3, 11] = 210, 60, 2
     assert [(one.truth, one.prediction) for one in confusions(matrix)] == [
@@ -141,7 +141,7 @@ def test_confusions_are_the_largest_shares_of_the_true_class() -> None:
     assert confusions(matrix)[0].share == pytest.approx(0.7)
 
 
-def test_plots_are_pictures(figures: dict[str, float], tmp_path: Path) -> None:
+def test_plots_are_not_empty(figures: dict[str, float], tmp_path: Path) -> None:
     log = [
         {"epoch": 0.5, "loss": 2.0},
         {

@@ -1,4 +1,4 @@
-"""clothseg.training.publish.endpoint_handler: loaded and called as the toolkit of Inference Endpoints does."""
+"""The endpoint handler, loaded and called as the toolkit of Inference Endpoints does."""
 
 import base64
 import importlib.util
@@ -39,7 +39,7 @@ def picture(text: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
 
 
-def test_bytes_base64_and_pictures_give_the_label_map(handler: Any, folder: Path) -> None:
+def test_handler_accepts_bytes_base64_and_images(handler: Any, folder: Path) -> None:
     photo = Image.fromarray(draw(1, 150, 100).image)
     file = io.BytesIO()
     photo.save(file, "PNG")
@@ -57,7 +57,7 @@ def test_bytes_base64_and_pictures_give_the_label_map(handler: Any, folder: Path
     assert "cutout" not in handler({"inputs": photo})
 
 
-def test_photos_are_turned_upright_and_put_on_white(handler: Any) -> None:
+def test_handler_applies_exif_rotation_and_white_background(handler: Any) -> None:
     photo, file = Image.fromarray(draw(1, 150, 100).image), io.BytesIO()
     exif = Image.Exif()
     exif[274] = 6
@@ -80,5 +80,5 @@ def test_photos_are_turned_upright_and_put_on_white(handler: Any) -> None:
         ({"inputs": Image.new("RGB", (9, 9)), "parameters": {"classes": 7}}, "must be a list"),
     ],
 )
-def test_wrong_input_is_answered_with_what_is_wrong(handler: Any, data: dict[str, Any], message: str) -> None:
+def test_invalid_input_returns_an_error_message(handler: Any, data: dict[str, Any], message: str) -> None:
     assert message in handler(data)["error"]

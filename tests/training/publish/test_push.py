@@ -1,4 +1,4 @@
-"""Pushes during a training: what reaches the Hub when, and a run that goes on from there on another machine.
+"""Pushes during training: what reaches the Hub when, and resuming from the Hub on another machine.
 
 Covers `clothseg.training.publish.hub_checkpoints`, `clothseg.training.publish.progress_card`.
 """
@@ -54,7 +54,7 @@ def train(data: Path, model: Path, output: Path, *flags: str) -> Path:
 
 
 def stop_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the next trainers get SIGTERM in this step."""
+    """Send SIGTERM to the next trainers in this step."""
     initialize = ClothesTrainer.__init__
 
     def with_signal(self: ClothesTrainer, *args: object, **kwargs: object) -> None:
@@ -69,7 +69,7 @@ def push_flags(strategy: str, *more: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("strategy", "step"), [("checkpoint", 2), ("all_checkpoints", 5)])
-def test_run_stopped_here_goes_on_elsewhere(
+def test_interrupted_run_resumes_from_the_hub(
     strategy: str,
     step: int,
     hub: LocalHub,
@@ -79,7 +79,7 @@ def test_run_stopped_here_goes_on_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """SIGTERM in one output folder, resumed from the Hub in another: the weights of a run that nobody stopped."""
+    """A run stopped by SIGTERM and resumed from the Hub in another folder has the weights of an unbroken run."""
     monkeypatch.setattr(module, "_report", lambda *args, **kwargs: None)  # after the training, and long
     train(doll_data, image_classifier, tmp_path / "unbroken")
     with monkeypatch.context() as patch:
@@ -107,10 +107,10 @@ def test_run_stopped_here_goes_on_elsewhere(
     assert one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
 
 
-def test_model_is_on_the_hub_while_it_is_trained(
+def test_every_save_pushes_a_loadable_model(
     hub: LocalHub, doll_data: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The default strategy: averaged weights, loadable at once, nothing beside them; the finished model at the end."""
+    """The default strategy pushes only averaged weights, loadable at once, and the finished model at the end."""
     monkeypatch.delenv("HF_TOKEN")
     with monkeypatch.context() as patch:
         stop_at(4, patch)
@@ -137,7 +137,7 @@ def test_model_is_on_the_hub_while_it_is_trained(
     assert "**in training**" not in files["README.md"].decode() and "figures.json" in files
 
 
-def test_a_hub_that_fails_does_not_end_the_training(
+def test_hub_failure_does_not_stop_training(
     hub: LocalHub,
     doll_data: Path,
     tiny_model: Path,
@@ -158,7 +158,7 @@ def test_a_hub_that_fails_does_not_end_the_training(
     assert "model.safetensors" in files and not [path for path in files if "/" in path]
 
 
-def test_resume_without_a_checkpoint_anywhere(hub: LocalHub, tmp_path: Path) -> None:
+def test_resume_without_any_checkpoint_gives_a_clear_error(hub: LocalHub, tmp_path: Path) -> None:
     flags = ["--use_cpu", "true", "--output_dir", str(tmp_path / "run"), "--resume_from_checkpoint"]
     with pytest.raises(ConfigError, match=r"run contains no checkpoint-N folder, and alice/none on the Hub none"):
         checkpoint_to_resume(parse_arguments([*flags, "true"])[1], averaged=False, repo_id="alice/none")
