@@ -138,6 +138,7 @@ def public_app(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     (folder / "sockets.log").touch()
     with running_app(
         folder,
+        fork=False,
         CLOTHSEG_MODEL=str(tiny_model),
         HF_TOKEN=SECRET,
         HF_HUB_OFFLINE="0",

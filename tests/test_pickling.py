@@ -7,11 +7,11 @@ import copy
 import json
 import os
 import pickle
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 from paper_dolls import draw
@@ -32,14 +32,14 @@ CASES = ["torch", "openvino", "onnx", "pool", "datasets"]
 
 
 @pytest.fixture(scope="module")
-def forked(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], str]:
+def cases(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], str]:
     """The exit status of each case of tests/support/forks.py, and their output.
 
     In a separate process, since a fork of this one would inherit locks of libraries that other tests started.
     """
     script = ROOT / "tests" / "support" / "forks.py"
     env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, script.parent)))}
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, script, tiny_model, tmp_path_factory.mktemp("forked"), *CASES],
         env=env, capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
@@ -48,8 +48,8 @@ def forked(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_forked_processes_can_use_a_segmenter(case: str, forked: tuple[dict[str, int], str]) -> None:
-    statuses, said = forked
+def test_forked_processes_can_use_a_segmenter(case: str, cases: tuple[dict[str, int], str]) -> None:
+    statuses, said = cases
     assert statuses[case] == 0, said
 
 
@@ -66,7 +66,7 @@ def test_pickled_segmenter_loads_in_another_process(tiny_model: Path, tmp_path: 
         "assert segmenter.origin.precision == 'fast'\n"
         "numpy.save(folder / 'found.npy', segmenter(numpy.load(folder / 'photo.npy')).label_map)"
     )
-    subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, check=True, timeout=PATIENCE)
+    forked.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, check=True, timeout=PATIENCE)
     np.testing.assert_array_equal(np.load(tmp_path / "found.npy"), segmenter(PHOTOS[0]).label_map)
 
 

@@ -1,7 +1,6 @@
 """ZeroGPU with the real package `spaces`: against a fake scheduler without quota, and outside a Space."""
 
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
+import forked
 import numpy as np
 import pytest
 from app_server import ROOT
@@ -70,7 +70,7 @@ def test_exceeded_gpu_quota_falls_back_to_the_cpu(
     zero = {"SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": url, "PYTHONPATH": str(ROOT)}
     zero["ZEROGPU_PROC_SELF_CGROUP_PATH"] = str(tmp_path / "cgroup")
     photo = ROOT / "examples" / "doll-skirt.jpg"
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, "-c", SCRIPT, tiny_model, photo, tmp_path / "labels.png"],
         env=os.environ | zero,
         capture_output=True,

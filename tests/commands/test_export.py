@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import numpy as np
 import onnx
 import onnxruntime
@@ -129,7 +130,7 @@ HfApi().upload_folder(repo_id="alice/tiny", folder_path=sys.argv[1])
 def test_export_is_pushed_beside_the_safetensors(tiny_model: Path, tmp_path: Path) -> None:
     def run(arguments: list[str], token: str) -> subprocess.CompletedProcess[str]:
         env = hub.env(token, home=tmp_path / token) | {"PYTHONPATH": str(ROOT)}
-        return subprocess.run([sys.executable, *arguments], env=env, cwd=tmp_path, capture_output=True, text=True)
+        return forked.run([sys.executable, *arguments], env=env, cwd=tmp_path, capture_output=True, text=True)
 
     command = ["-m", "clothseg", "export", "alice/tiny", "--out", "out", "--push_to_hub", "alice/tiny"]
     with LocalHub({"hf_alice": "alice", "hf_bob": "bob"}) as hub:

@@ -3,11 +3,11 @@
 import csv
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from paper_dolls import draw
 from PIL import Image
@@ -57,7 +57,7 @@ def test_processes_share_photos_and_merge_tables(tiny_model: Path, tmp_path: Pat
     argv = [sys.executable, "-m", "clothseg", "segment", str(folder), "--out", str(out), "--model", str(tiny_model)]
     argv += ["--write", "labels", "coco"]
     running = [
-        subprocess.Popen(argv, cwd=ROOT, env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "2"}) for rank in (0, 1)
+        forked.Popen(argv, cwd=ROOT, env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "2"}) for rank in (0, 1)
     ]
     assert [process.wait(120) for process in running] == [0, 0], "a launcher would stop the other process"
     names = [*(f"{seed}.png" for seed in range(5)), "broken.jpg"]

@@ -2,11 +2,11 @@
 
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+import forked
 import pytest
 from paper_dolls import draw, write_parquet
 from PIL import Image
@@ -35,7 +35,7 @@ def found(tiny_model: Path, folder: Path) -> dict[str, list[str]]:
     for seed in range(8):
         Image.fromarray(draw(seed, 96, 64).image).save(folder / "photos" / f"{seed}.png")
     path = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "support")))
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, str(ROOT / "tests" / "support" / "killed.py"), str(folder), str(data), str(tiny_model)],
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
         capture_output=True,
@@ -80,7 +80,7 @@ def write_left(folder: Path) -> Path:
         "import os, pathlib, sys; from clothseg.images.atomic_files import atomic_path\n"
         "with atomic_path(pathlib.Path(sys.argv[1])) as path: path.write_text('half'); os.kill(os.getpid(), 9)"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(folder / "out.zip")], cwd=ROOT, check=False)
+    done = forked.run([sys.executable, "-c", code, str(folder / "out.zip")], cwd=ROOT, check=False)
     assert done.returncode == -9
     (left,) = set(folder.iterdir()) - before
     return left

@@ -1,11 +1,11 @@
 """The test hub works with the unmodified clients: huggingface_hub, transformers and datasets."""
 
 import random
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import forked
 import pytest
 from huggingface_hub import HfApi, HfFileSystem, hf_hub_download, snapshot_download
 from huggingface_hub.errors import (
@@ -269,7 +269,7 @@ assert list(datasets.load_dataset("alice/photos", split="train", streaming=True)
 
 def test_transformers_and_datasets_push_and_load(hub: LocalHub, tmp_path: Path) -> None:
     environment = hub.env("hf_alice", home=tmp_path)
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, "-c", PUSH_AND_LOAD], env=environment, cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr

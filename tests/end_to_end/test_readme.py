@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZipFile
 
+import forked
 import pytest
 import yaml
 from app_server import ROOT
@@ -48,7 +49,8 @@ def work(tmp_path: Path) -> Path:
 
 
 def run(command: list[str], folder: Path, env: dict[str, str]) -> str:
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=280, check=False)
+    start = forked if command[0] == sys.executable else subprocess
+    done = start.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

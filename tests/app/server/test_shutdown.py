@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import forked
 import httpx
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def photo(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def parent(tiny_model: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that has imported everything that the apps need, and forks them."""
-    with subprocess.Popen(
+    with forked.Popen(
         [sys.executable, str(ROOT / "tests" / "support" / "slow_apps.py"), str(tiny_model)],
         cwd=ROOT, env=environment(PYTHONPATH=str(ROOT)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
