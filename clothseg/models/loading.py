@@ -117,7 +117,7 @@ def _from_folder(folder: Path, name: str, commit: str | None = None, notice: str
     digest = hashlib.sha256("".join(_digest(path) for path in files).encode()).hexdigest()
     note = license_note(model_type, _model_card(folder))
     shown = name
-    if commit is None:  # never the whole path: the name goes into results that strangers see
+    if commit is None:  # never the full path, since visitors see the name in results
         shown = model_type if folder == EMBEDDED else folder.resolve().name
 
     def load_model() -> Any:
