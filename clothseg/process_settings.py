@@ -12,8 +12,8 @@ freed memory is kept in one heap for all threads, the process's memory stays at 
 higher, since threads no longer keep a heap each. A server's memory would still rise slowly, probably because photos of
 all sizes leave gaps, so it calls `trim_heap` once a minute; with the pages cleared again that costs 0.3 s for 400 MB.
 
-CLOTHSEG_TUNING=0 turns both off; OMP_WAIT_POLICY, OPENBLAS_THREAD_TIMEOUT and glibc's MALLOC_ variables take precedence
-if they are set.
+CLOTHSEG_TUNING=0 turns both off. OMP_WAIT_POLICY, OPENBLAS_THREAD_TIMEOUT and glibc's MALLOC_ variables take
+precedence if they are set.
 """
 
 import ctypes
