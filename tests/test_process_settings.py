@@ -1,4 +1,4 @@
-"""The settings take hold, counted in page faults and processor time, and can be turned off."""
+"""Process settings take effect, measured in page faults and processor time, and can be turned off."""
 
 import os
 import platform
@@ -52,7 +52,7 @@ def run(**settings: str) -> tuple[int, str, float]:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator")
-def test_memory_is_kept_and_threads_sleep() -> None:
+def test_settings_keep_memory_and_let_threads_sleep() -> None:
     faults, policy, spun = run()
     assert faults < 100
     assert policy == "passive"
@@ -67,13 +67,13 @@ def test_memory_is_kept_and_threads_sleep() -> None:
         ({"MALLOC_MMAP_THRESHOLD_": "65536"}, "passive"),
     ],
 )
-def test_it_can_be_turned_off(settings: dict[str, str], policy: str) -> None:
+def test_settings_can_be_turned_off(settings: dict[str, str], policy: str) -> None:
     faults, found, _ = run(**settings)
     assert faults > 1000
     assert found == policy
 
 
-def test_a_chosen_policy_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_explicit_wait_policy_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = {"OMP_WAIT_POLICY": "active", "OPENBLAS_THREAD_TIMEOUT": "20", "MALLOC_ARENA_MAX": "4"}
     tune(environment)
     assert environment["OMP_WAIT_POLICY"] == "active" and environment["OPENBLAS_THREAD_TIMEOUT"] == "20"
@@ -95,6 +95,6 @@ print(before - resident())
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator")
-def test_what_is_kept_can_be_given_back() -> None:
+def test_trim_heap_returns_memory() -> None:
     done = subprocess.run([sys.executable, "-c", GAPS], capture_output=True, text=True, check=True, cwd=ROOT)
     assert int(done.stdout) > 150, "megabytes"

@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         UsageError: no photos, an unknown class or value, or a folder that cannot be written.
-        ConfigError: the disk is full; the table lists what is done.
+        ConfigError: the disk is full; the table lists the finished photos.
         ClothsegError: the model cannot be loaded, or the Hub rejects a request.
     """
     rank, processes = rank_and_count()
@@ -187,7 +187,7 @@ def _segment(
             try:
                 with closing(outcomes(segmenter, todo, wanted, options)) as results:
                     _store(results, folder, done, problems, len(todo), rank)
-            except (ConfigError, KeyboardInterrupt) as error:  # what is done is in the table all the same
+            except (ConfigError, KeyboardInterrupt) as error:  # finished photos are still written to the table
                 stopped = error
     try:
         table = folder.write_table(photos, problems, rank, processes)

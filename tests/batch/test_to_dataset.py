@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -99,7 +100,7 @@ def ran(
     commands["no split in it"][1].extend(["--split", "dev"])
     with LocalHub({"hf_alice": "alice", "hf_bob": "bob"}) as hub:
         hub.misbehave(403, r"^POST .*late/commit/")
-        done = subprocess.run(
+        done = forked.run(
             [sys.executable, "-c", RUN, *map(json.dumps, ([str(path) for path in photos], commands, str(folder)))],
             cwd=ROOT, env=hub.env("hf_alice", home=folder / "home") | {"TMPDIR": str(folder)},
             capture_output=True, text=True, timeout=280, check=False,
@@ -197,7 +198,7 @@ def test_distributed_processes_push_every_row_once(
         meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
     argv = ["--dataset", "alice/photos", "--split", "test", "--column", "photo", "--push_to_hub", "alice/both"]
     running = [
-        subprocess.Popen(
+        forked.Popen(
             [sys.executable, "-m", "clothseg", "segment", *argv, "--model", str(tiny_model), "--edges", "plain"],
             cwd=ROOT, env=hub.env("hf_alice", home=tmp_path / rank) | meet | {"RANK": rank, "TMPDIR": str(tmp_path)},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

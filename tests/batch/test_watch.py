@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
+import forked
 import pytest
 from paper_dolls import draw
 from PIL import Image
@@ -55,7 +56,7 @@ def test_watch_segments_arriving_photos(tiny_model: Path, tmp_path: Path) -> Non
     folder, out = tmp_path / "photos", tmp_path / "out"
     folder.mkdir()
     argv = [sys.executable, "-m", "clothseg", "segment", str(folder), "--out", str(out), "--model", str(tiny_model)]
-    process = subprocess.Popen(
+    process = forked.Popen(
         [*argv, "--write", "labels", "--watch"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:

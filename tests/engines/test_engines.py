@@ -4,11 +4,11 @@ Covers `clothseg.engines.conversion`, `clothseg.engines.onnx_session`, `clothseg
 `clothseg.engines.openvino_engine`, `clothseg.engines.torch_engine`.
 """
 
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import torch
@@ -116,7 +116,7 @@ def test_exact_precision_never_uses_tf32() -> None:
         "from transformers.utils.import_utils import enable_tf32; enable_tf32(True)": "tf32 tf32",
         "torch.backends.cudnn.conv.fp32_precision = 'ieee'": "ieee none",
     }
-    done = subprocess.run([sys.executable, "-c", NO_TF32, *asked], capture_output=True, text=True)
+    done = forked.run([sys.executable, "-c", NO_TF32, *asked], capture_output=True, text=True)
     assert done.stdout.splitlines() == list(asked.values()), done.stderr
 
 
@@ -213,22 +213,23 @@ def test_openvino_import_disables_telemetry() -> None:
         "import sys; from clothseg.engines.openvino_engine import import_openvino as load; load(); load(); "
         "assert 'openvino' in sys.modules; print([name for name in sys.modules if 'openvino_telemetry' in name])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = forked.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_openvino_keeps_the_signal_stack(tiny_model: Path) -> None:
     """OpenVINO's CPU plugin replaces the thread's signal stack, and two plugins can leave a freed one."""
     code = (
-        "import ctypes, sys\n"
+        "import ctypes, faulthandler, sys\n"
         "from clothseg import Segmenter\n"
+        "faulthandler.enable()\n"
         "stacks = [ctypes.create_string_buffer(24) for _ in range(2)]\n"
         "ctypes.CDLL(None).sigaltstack(None, stacks[0])\n"
         "Segmenter.from_pretrained(sys.argv[1], engine='openvino')\n"
         "ctypes.CDLL(None).sigaltstack(None, stacks[1])\n"
         "assert stacks[0].raw == stacks[1].raw\n"
     )
-    subprocess.run([sys.executable, "-X", "faulthandler", "-c", code, tiny_model], check=True)
+    forked.run([sys.executable, "-c", code, tiny_model], check=True)
 
 
 def test_first_calls_from_several_threads_do_not_hang(tiny_model: Path) -> None:
@@ -247,4 +248,4 @@ def test_first_calls_from_several_threads_do_not_hang(tiny_model: Path) -> None:
         "[thread.join(60) for thread in threads]\n"
         "assert not any(thread.is_alive() for thread in threads)\n"
     )
-    subprocess.run([sys.executable, "-c", code, tiny_model], check=True, timeout=200)
+    forked.run([sys.executable, "-c", code, tiny_model], check=True, timeout=200)

@@ -2,13 +2,13 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import forked
 import httpx2
 import numpy as np
 import pytest
@@ -212,7 +212,7 @@ def test_loading_from_a_hub(tiny_model: Path, tmp_path: Path) -> None:
     script.write_text(HUB_SCRIPT)
     with LocalHub({"hf_alice": "alice"}) as hub:
         env = hub.env(home=tmp_path / "home") | {"PYTHONPATH": str(Path(loading.__file__).parents[2])}
-        done = subprocess.run([sys.executable, script, tiny_model], capture_output=True, text=True, env=env)
+        done = forked.run([sys.executable, script, tiny_model], capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
     first, *answers = done.stdout.splitlines()
     assert answers == [

@@ -12,6 +12,8 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+import forked
+
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,13 +47,18 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_app(folder: Path, root: Path = ROOT, port: int | None = None, **settings: str) -> Iterator[str]:
-    """Start the app of `root` and give its address; its temporary files and its log lie in `folder`."""
+def running_app(
+    folder: Path, root: Path = ROOT, port: int | None = None, fork: bool = True, **settings: str
+) -> Iterator[str]:
+    """Start the app of `root` and give its address; its temporary files and its log lie in `folder`.
+
+    Without `fork` it is a process from scratch, as users start it.
+    """
     port = port or free_port()
     log = folder / "app.log"
     env = environment(**settings | {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "gradio")})
     with log.open("w") as output:
-        process = subprocess.Popen(
+        process = (forked if fork else subprocess).Popen(
             [sys.executable, str(root / "app.py")], cwd=root, env=env, stdout=output, stderr=subprocess.STDOUT
         )
     url = f"http://127.0.0.1:{port}"
