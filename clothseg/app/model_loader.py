@@ -26,7 +26,7 @@ class LazySegmenter:
 
     Attributes:
         labels: Label set of the model, as far as it is known.
-        asked: What is being loaded, as strangers may see it; None is the embedded model.
+        asked: Public name of the model being loaded; None is the embedded model.
         loaded: Done when it is there, or when there will be none; its error is then also that of each use.
     """
 

@@ -46,6 +46,10 @@ def drop_classifier(folder: Path) -> None:
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "no config": (lambda f: (f / "config.json").unlink(), "contains no config.json"),
+    "a training's folder": (
+        lambda f: [(f / "model").mkdir(), (f / "config.json").rename(f / "model" / "config.json")],
+        "contains no config.json; the trained model is the folder .*model",
+    ),
     "config is no JSON": (lambda f: (f / "config.json").write_text("{"), "cannot be loaded"),
     "unknown architecture": (lambda f: edit(f / "config.json", model_type="sewing"), "cannot be loaded"),
     "not for segmentation": (lambda f: edit(f / "config.json", model_type="bert"), "cannot be loaded"),
