@@ -76,7 +76,7 @@ def main() -> int:
     except ClothsegError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    except OSError as error:  # of the files beside model and checkpoints, which say more
+    except OSError as error:  # of other files; errors of model and checkpoints have their own messages
         trouble = disk_trouble(error)
         if trouble is None:
             raise

@@ -107,7 +107,7 @@ def child(arguments: argparse.Namespace) -> int:
             out.write(f"{number}\t0\t0\tbegun\n")
             Path("/proc/self/clear_refs").write_text("5")  # sets the peak back
             before, begun = memory("VmRSS"), time.monotonic()
-            signal.alarm(20)  # for what hangs; a decoder cannot be interrupted, and is seen to be late by the clock
+            signal.alarm(20)  # ends hanging calls; decoders cannot be interrupted, so their time is measured
             try:
                 outcome = send(number)
             except BaseException as error:

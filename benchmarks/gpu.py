@@ -71,7 +71,7 @@ class Agenda:
         self.left_out: list[str] = []
 
     def attempt(self, what: str, run: Callable[[], Any]) -> Any:
-        """What `run` gives; None where it is too late for it, or where it fails."""
+        """Return the result of `run`; None if there is no time left for it, or if it fails."""
         if time.monotonic() > self.end:
             self.left_out.append(f"{what}: no time")
             return None

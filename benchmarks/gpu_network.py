@@ -113,7 +113,7 @@ def recorded(engine: TorchEngine, size: int) -> Way:
             pixels, graph = resident(batch, size, engine.device), torch.cuda.CUDAGraph()
             side = torch.cuda.Stream()
             side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):  # a recording is not to meet what is set up at first use
+            with torch.cuda.stream(side):  # set up everything of the first use before the recording
                 for _ in range(3):
                     engine(pixels)
             torch.cuda.current_stream().wait_stream(side)

@@ -43,7 +43,7 @@ from clothseg.training.model import build_model
 WAYS = ("plain", "default", "tuned")
 
 ON_GPUS = ("compiled", "channels-last")
-"""Ways besides."""
+"""Additional ways on GPUs."""
 
 
 class Step(NamedTuple):

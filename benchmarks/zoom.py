@@ -35,13 +35,13 @@ from clothseg.training.evaluation.metrics import confusion_matrix
 
 
 SIZES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Of the shrunk photos, as shares of their own."""
+"""Sizes of the reduced photos, as shares of their original size."""
 
 WIDTHS = (0.75, 0.85, 1.0, 1.25, 1.5, 1.78)
-"""Of the widened photos, relative to their height."""
+"""Widths of the widened photos, relative to their height."""
 
 BINS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-"""Of how much of the frame the figure fills."""
+"""Limits of the bins, by the share of the frame that the figure fills."""
 
 
 def main() -> None:

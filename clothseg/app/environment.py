@@ -22,7 +22,7 @@ GRADIO_DEFAULTS = {
 
 
 class ServerSettings(NamedTuple):
-    """What the environment says of the app.
+    """The app's settings in the environment.
 
     Attributes:
         model: Hub name or folder; None for the embedded model.

@@ -78,7 +78,7 @@ def columns(labels: LabelSet, found: bool = False) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class OutputSpec:
-    """What to write for each photo.
+    """The output files for each photo.
 
     Attributes:
         kinds: some of `KINDS`.

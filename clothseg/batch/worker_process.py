@@ -134,7 +134,7 @@ class Worker:
         for stream in (self._questions, self._answers):
             try:
                 stream.close()
-            except OSError:  # what was still to be said to it
+            except OSError:  # unsent data cannot be flushed
                 pass
 
     def ended(self) -> str:

@@ -16,10 +16,10 @@ MOST = 200
 """Clicks, or strokes, in one call."""
 
 MOST_POINTS = 20_000
-"""Of a stroke."""
+"""Points of one stroke."""
 
 MAX_RADIUS = 2000
-"""Of a brush, in pixels."""
+"""Radius of the brush, in pixels."""
 
 
 @dataclass(frozen=True)

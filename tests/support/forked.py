@@ -20,7 +20,7 @@ from typing import Any
 SERVER = Path(__file__).with_name("fork_server.py")
 
 FOLDER = Path(os.environ.get("CLOTHSEG_CACHE") or tempfile.gettempdir())
-"""Of this run of pytest."""
+"""Folder of this pytest run."""
 
 _lease: socket.socket | None = None
 """Keeps the server running as long as this process lives."""

@@ -134,7 +134,7 @@ def _moved(view: np.ndarray, before: np.ndarray, shape: tuple[int, ...]) -> Fiel
 
 
 def _recorded(frames: list[Pixels], truths: list[Labels], there: list[Field], rng: np.random.Generator) -> Clip:
-    """With sensor noise (5 of 255) and JPEG of quality 70."""
+    """The frame with sensor noise (5 of 255) and JPEG compression of quality 70."""
     recorded = []
     for frame in frames:
         noisy = np.clip(frame + rng.normal(0, 5, frame.shape), 0, 255).astype(np.uint8)

@@ -130,7 +130,7 @@ class TrainingUploads(TrainerCallback):
         self._save_model = save_model
         self._every = training.hub_always_push or self.strategy == HubStrategy.ALL_CHECKPOINTS
         self._api = HfApi(token=token)
-        disable_progress_bars()  # which would tear the training's table apart
+        disable_progress_bars()  # they would break up the table of the training
         self._staged = Path(str(training.output_dir)) / "to_hub"
         self._waiting: queue.Queue[Path | None] = queue.Queue()
         self._thread: threading.Thread | None = None
