@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     except ClothsegError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2 if isinstance(error, UsageError) else 1
-    except OSError as error:  # a full disk, a name too long, a folder that nobody may write to
+    except OSError as error:  # a full disk, a name that is too long, a read-only folder
         named = f"{str(error.filename or 'System error')[:200]}: {error.strerror or error}."
         sys.stderr.write(f"error: {disk_trouble(error) or named}\n")
         return 1

@@ -71,7 +71,7 @@ def prepare_push(training: TrainingArguments) -> str:
     name = training.hub_model_id or Path(str(training.output_dir)).resolve().name
     try:
         repo_id = api.create_repo(name, private=training.hub_private_repo, exist_ok=True).repo_id
-        api.auth_check(repo_id, write=True)  # creating says nothing where another's repository exists already
+        api.auth_check(repo_id, write=True)  # creating reports no error for an existing repository of another owner
         return repo_id
     except HFValidationError as error:
         raise ConfigError(f"--hub_model_id {name}: {error}") from error
