@@ -66,7 +66,7 @@ def main() -> int:
         from clothseg.training.arguments import parse_arguments
         from clothseg.training.run import run
 
-        disable_progress_bar()  # one for each file that is loaded or saved would tear the training's table apart
+        disable_progress_bar()  # a bar for each loaded or saved file would break up the table of the training
         parsing, training = parse_arguments()
         folder = run(parsing, training, sys.argv[1:])
     except Interrupted as stop:

@@ -206,7 +206,7 @@ class Clicking:
         )
         free = (self._labels != self._class_id) & (self._truth != IGNORE)
         region = free & (self._truth == self._class_id)
-        # Where the label is wrong anyhow, a wrong answer costs less.
+        # Errors weigh less where the label is wrong already.
         weight = np.where(region | (self._truth == self._labels), 1, 0.2)
         return np.asarray(share, np.float32), np.asarray(weight * free / (region.sum() + 8) ** SMALL, np.float32)
 

@@ -116,7 +116,7 @@ def seam(first: Labels, nearer: Labels, both: Labels, box: Box) -> int:
     for axis, (start, end) in enumerate(((box.top, box.bottom), (box.left, box.right))):
         near, old, new = (np.moveaxis(labels, axis, 0) for labels in (nearer, first, both))
         across = inside[1 - axis]
-        reach = round(2 * FADE * (end - start))  # as wide as the air about the figure
+        reach = round(2 * FADE * (end - start))  # as wide as the space around the figure
         for edge, step in ((start, 1), (end, -1)):
             if not 0 < edge < len(new):
                 continue
