@@ -33,8 +33,8 @@ from hypothesis import settings
 settings.register_profile("clothseg", deadline=None)
 settings.load_profile("clothseg")
 
-# When gradio's server sets logging up, absl, which TensorBoard brings, closes the stream that it has logged to from
-# the start, unless that is stderr: pytest's file for what tests write, while `capsys` puts another in its place.
+# When Gradio's server configures logging, absl (a dependency of TensorBoard) closes its first log stream, unless that
+# is stderr. Under pytest it would be the file that captures the tests' output, which `capsys` replaces.
 with suppress(ImportError):
     from absl import logging as absl_logging
 
