@@ -53,12 +53,11 @@ def build_engine(
             raise ConfigError(f"There is no {what} {value!r}; use one of {', '.join(known)}.")
     int8_file = None
     if precision == "int8":
-        if engine == "torch":
-            raise ConfigError("The torch engine does not compute in int8; use engine='openvino' or precision='fast'.")
+        if engine in ("torch", "onnx"):
+            raise ConfigError(f"Only the openvino engine computes in int8, not {engine}; or use precision='fast'.")
         int8_file = find_int8_file(loaded)
-        precision = effective_precision(
-            precision, engine in PACKAGES or quickest(loaded.model_type, device) != "torch"
-        )
+        chosen = quickest(loaded.model_type, device) if engine == "auto" else engine
+        precision = effective_precision(precision, chosen)
         int8_file = int8_file if precision == "int8" else None
     if engine in PACKAGES:
         if device not in ("auto", "cpu"):
@@ -101,7 +100,7 @@ def _converted(loaded: "LoadedModel", engine: str, precision: str, int8_file: Pa
         return TorchEngine(loaded.model, "cpu", "fast" if precision == "int8" else precision)
     from clothseg.engines.onnx_engine import OnnxEngine
 
-    return OnnxEngine(loaded, int8_file)
+    return OnnxEngine(loaded)
 
 
 def _runs_on_cpu(device: str) -> bool:

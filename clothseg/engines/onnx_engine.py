@@ -1,4 +1,4 @@
-"""The ONNX Runtime engine, for machines without OpenVINO; computes in float32 or int8."""
+"""The ONNX Runtime engine, for machines without OpenVINO; computes in float32 only."""
 
 import os
 import threading
@@ -27,12 +27,8 @@ class OnnxEngine(Engine):
     needs PyTorch and is kept on disk.
     """
 
-    def __init__(self, loaded: LoadedModel, int8_file: Path | None = None) -> None:
+    def __init__(self, loaded: LoadedModel) -> None:
         """Export a model, or read an earlier export.
-
-        Args:
-            loaded: the model.
-            int8_file: the model's int8 file, which is run instead; None for float32.
 
         Raises:
             ImportError: onnxruntime is not installed, or onnx where the model is yet to be exported.
@@ -41,12 +37,8 @@ class OnnxEngine(Engine):
         import onnxruntime  # noqa: F401 - its absence shows here, not with the first photo
 
         packages = ("onnx", "onnxruntime", "torch", "transformers")
-        self._file = (
-            int8_file.read_bytes()
-            if int8_file
-            else converted(
-                "onnx", loaded.digest, packages, lambda folder: _export(loaded, folder / "model.onnx"), _read
-            )
+        self._file = converted(
+            "onnx", loaded.digest, packages, lambda folder: _export(loaded, folder / "model.onnx"), _read
         )
         self._prepared = lru_cache(maxsize=PREPARED)(self._prepare)
         self._turn = threading.Lock()

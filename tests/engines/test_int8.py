@@ -17,6 +17,7 @@ from clothseg import ConfigError, Segmenter, cli
 from clothseg.engines import int8
 from clothseg.engines.int8 import INT8_FACTS, INT8_FILE, find_int8_file
 from clothseg.models.loading import EMBEDDED, load
+from clothseg.self_check import self_check
 
 
 PLAIN = {"edges": "plain", "zoom": "off", "orientation": "upright"}
@@ -32,12 +33,12 @@ def test_the_embedded_weights_stay_small() -> None:
     assert sizes["model_int8.onnx"] < 5_500_000 and sum(sizes.values()) < 20_000_000
 
 
-@pytest.mark.parametrize("engine", ["openvino", "onnx"])
-def test_int8_is_close_to_float32(engine: str) -> None:
+def test_int8_is_close_to_float32() -> None:
     if not int8.has_vnni():
         pytest.skip("needs a CPU with VNNI")
     exact = Segmenter.from_pretrained(engine="openvino", device="cpu")
-    quantized = Segmenter.from_pretrained(engine=engine, device="cpu", precision="int8")
+    quantized = Segmenter.from_pretrained(device="cpu", precision="int8")
+    assert self_check(quantized, None, "int8") > 1e-4
     shares = []
     for seed in range(3):
         photo = draw(seed, 480, 320).image
@@ -57,11 +58,12 @@ def test_files_of_other_weights_and_missing_ones_are_refused(tiny_model: Path, t
             Segmenter.from_pretrained(model, precision="int8", device="cpu")
 
 
-def test_torch_refuses_int8_and_a_cpu_without_vnni_computes_fast(
+def test_other_engines_refuse_int8_and_a_cpu_without_vnni_computes_fast(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with pytest.raises(ConfigError, match="does not compute in int8; use engine='openvino'"):
-        Segmenter.from_pretrained(engine="torch", precision="int8")
+    for engine in ("torch", "onnx"):
+        with pytest.raises(ConfigError, match=f"Only the openvino engine computes in int8, not {engine}"):
+            Segmenter.from_pretrained(engine=engine, precision="int8")
     monkeypatch.setattr(int8, "has_vnni", lambda: False)
     with caplog.at_level(logging.WARNING):
         without = Segmenter.from_pretrained(precision="int8", device="cpu")
