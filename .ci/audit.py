@@ -1,8 +1,8 @@
-"""Ask pip-audit whether a locked release has a known hole; say so where its database cannot be reached.
+"""Check locked releases for known vulnerabilities with pip-audit, if its database can be reached.
 
     python .ci/audit.py
 
-0: none is known, or nobody could be asked, which is said. 1: there are some; they are listed with the mended
+0: none is known, or the database could not be reached (printed). 1: some are known; they are listed with the fixed
 releases.
 """
 
@@ -17,7 +17,7 @@ SECONDS = 120
 
 
 def audit(lock: str) -> tuple[list[str], str]:
-    """Known holes of a lock's releases, a line each, and what was done."""
+    """Known vulnerabilities of a lock's releases, one line each, and a summary."""
     argv = [sys.executable, "-m", "pip_audit", "-r", lock, "--disable-pip", "--require-hashes", "-f", "json"]
     try:
         done = subprocess.run(  # noqa: S603 - our own arguments
@@ -33,31 +33,34 @@ def audit(lock: str) -> tuple[list[str], str]:
         return [], f"{lock}: SKIPPED, no answer within {SECONDS} s."
     except (ValueError, KeyError):
         reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        return [], f"{lock}: SKIPPED, the database of known holes could not be asked ({reason[:200]})."
+        return [], f"{lock}: SKIPPED, the vulnerability database could not be reached ({reason[:200]})."
     return judge(lock, found)
 
 
 def judge(lock: str, found: list[dict]) -> tuple[list[str], str]:
-    """As `audit`, of what pip-audit found of each package."""
+    """Like `audit`, from pip-audit's result for each package."""
     asked = [package for package in found if "skip_reason" not in package]
     if not asked:
-        return [], f"{lock}: SKIPPED, the database of known holes knows none of {len(found)} packages: out of reach."
-    holes = [
-        f"{package['name']} {package['version']}: {hole['id']}, mended in {', '.join(hole['fix_versions']) or 'none'}"
+        return [], f"{lock}: SKIPPED, the vulnerability database knows none of {len(found)} packages: out of reach."
+    vulnerabilities = [
+        f"{package['name']} {package['version']}: {known['id']}, fixed in {', '.join(known['fix_versions']) or 'none'}"
         for package in asked
-        for hole in package["vulns"]
+        for known in package["vulns"]
     ]
-    return holes, f"{lock}: {len(asked)} of {len(found)} packages looked up, {len(holes)} known holes."
+    return (
+        vulnerabilities,
+        f"{lock}: {len(asked)} of {len(found)} packages checked, {len(vulnerabilities)} known vulnerabilities.",
+    )
 
 
 def main() -> int:
-    """Look at all locks."""
-    holes = []
+    """Check all locks."""
+    vulnerabilities = []
     for lock in LOCKS:
         found, said = audit(lock)
-        holes += found
+        vulnerabilities += found
         sys.stdout.write("".join(f"{line}\n" for line in [*found, f"pip-audit, {said}"]))
-    return 1 if holes else 0
+    return 1 if vulnerabilities else 0
 
 
 if __name__ == "__main__":

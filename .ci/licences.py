@@ -1,8 +1,8 @@
-"""List the licence of every package that requirements-dev.txt brings; fail on AGPL, and on one that nobody has read.
+"""List the licence of every package that requirements-dev.txt installs; fail on AGPL and on unknown licences.
 
     python .ci/licences.py
 
-Run in the environment that has them. 0: all are known. 1: those that are not come last, each with what is wrong.
+Run in the environment that has them. 0: all are known. 1: some are not; they are listed last, each with the reason.
 """
 
 import re

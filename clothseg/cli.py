@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command line.
 
     Returns:
-        Exit status: what the command returns (0 on success), 1 after an error of ours or of the file system, with one
+        Exit status: the command's (0 on success), 1 after a `ClothsegError` or an error of the file system, with one
             sentence on stderr, 2 after wrong arguments, 130 after Ctrl+C.
     """
     tolerate_any_name()

@@ -38,7 +38,7 @@ def self_check(segmenter: Segmenter, name: str | None, precision: str = "exact")
         raise ModelError(f"Self-check: {segmenter.name} returns numbers that are not finite; its weights are broken.")
     found = segmenter.engine(pixels.numpy())
     share = float(np.abs(found - expected).max()) / max(1.0, float(np.abs(expected).max()))
-    if not share <= TOLERANCE[precision]:  # also where it is not a number
+    if not share <= TOLERANCE[precision]:  # also if it is NaN
         raise ModelError(
             f"Self-check: {type(segmenter.engine).__name__} gives {segmenter.name} other logits than PyTorch (they "
             f"differ by {share:.2g} of the largest; {TOLERANCE[precision]:g} is allowed). Set "

@@ -1,4 +1,4 @@
-"""Settings that must stand before torch, transformers and gradio are imported, and fixtures for many tests."""
+"""Settings to be made before torch, transformers and gradio are imported, and shared fixtures."""
 
 import atexit
 import os
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 
-# Threads that wait must sleep: a spinning one steals the core of whatever else runs on a small machine.
+# Waiting threads must sleep: spinning ones would take a core from other processes on a small machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
-# No test leaves this machine: one that talks to a Hub starts its own and points a subprocess at it.
+# No test contacts other machines: a test that needs a Hub starts its own, for itself or for a subprocess.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-# Processes that tests start need not compile the package each anew.
+# Let processes started by tests reuse compiled bytecode.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Converted models are kept for this run: its first process, the workers that pytest-xdist starts, and what they start.
 if "PYTEST_XDIST_WORKER" not in os.environ:
@@ -29,7 +29,7 @@ import pytest
 from hypothesis import settings
 
 
-# How long an example takes says more of the machine's other load than of the code.
+# The duration of an example depends more on the machine's other load than on the code.
 settings.register_profile("clothseg", deadline=None)
 settings.load_profile("clothseg")
 
@@ -56,7 +56,7 @@ SLOW = (
     "test_deploy.py",
     "test_install.py",
 )
-"""Files that begin early, so that no worker is left with one of them at the end."""
+"""Slow files, started early so that no worker still runs one of them at the end."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -68,7 +68,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the files first that take long, and tell which of them share an app."""
+    """Start slow files first, and write down which files share an app."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return
     from whole_files import write_groups
@@ -76,7 +76,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     groups = {}
     for item in items:
         for app in ("served", "public_app"):
-            if app in getattr(item, "fixturenames", ()) and not hasattr(item.module, app):  # which has its own
+            if app in getattr(item, "fixturenames", ()) and not hasattr(
+                item.module, app
+            ):  # defined by the module itself
                 groups[_file(item)] = app
     order = {"served": 0, "public_app": 1}
     items.sort(key=lambda item: order.get(groups.get(_file(item), ""), 3 - (item.path.name in SLOW)))
@@ -89,13 +91,13 @@ def _file(item: pytest.Item) -> str:
 
 @pytest.fixture
 def rng() -> np.random.Generator:
-    """Random numbers that are the same in every run."""
+    """A random number generator with a fixed seed."""
     return np.random.default_rng(0)
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a SegFormer of 35,000 random weights with our labels; it cuts photos into vivid patches."""
+    """Folder of a SegFormer with 35,000 random weights and our labels; it splits photos into many regions."""
     import torch
     from paper_dolls import draw
     from tiny_segformer import tiny_config
@@ -110,7 +112,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for parameter in model.parameters():
             if parameter.ndim > 1:
                 parameter.normal_(std=(2 / parameter[0].numel()) ** 0.5)
-        # Level the classes on photos, so that many of them win somewhere and by a clear margin.
+        # Normalise the classes' logits on photos, so that many classes win somewhere by a clear margin.
         logits = model(**processor(images=[draw(seed).image for seed in range(4)], return_tensors="pt")).logits
         spread = logits.std(dim=(0, 2, 3))
         classifier = model.decode_head.classifier
@@ -124,10 +126,10 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def public_app(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """Address and folder of the app that strangers' tests share, with a secret to keep.
+    """Address and folder of the app shared by the tests of untrusted visitors; its environment contains a secret.
 
-    The folder holds `app.log`, `gradio/`, and `sockets.log`: where the process connected to, and what names it asked
-    for. `started.log` is the latter as it was when the app had started.
+    The folder contains `app.log`, `gradio/` and `sockets.log`, the log of the process's connections and name look-ups;
+    `started.log` is a copy of that log from just after the start.
     """
     from app_server import SECRET, WATCH_SOCKETS, running_app
 
@@ -136,6 +138,7 @@ def public_app(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     (folder / "sockets.log").touch()
     with running_app(
         folder,
+        fork=False,
         CLOTHSEG_MODEL=str(tiny_model),
         HF_TOKEN=SECRET,
         HF_HUB_OFFLINE="0",
@@ -148,7 +151,7 @@ def public_app(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Folder of the real photos that lie beside the repository on some machines."""
+    """Folder of the real photos that some machines have next to the repository."""
     folder = Path(__file__).parents[2] / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("needs the real photos in ../shared/data")
@@ -157,7 +160,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def served(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of the app, running the tiny model, for all tests that only use it."""
+    """Address of the app with the tiny model, shared by all tests that do not change it."""
     from app_server import await_model, running_app
 
     with running_app(tmp_path_factory.mktemp("served"), CLOTHSEG_MODEL=str(tiny_model)) as url:
@@ -165,9 +168,11 @@ def served(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield url
 
 
-@pytest.fixture(scope="module")  # not longer: its driver's event loop would stand in the way of others
+@pytest.fixture(
+    scope="module"
+)  # a longer scope would keep the driver's event loop running, which disturbs other tests
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Browser"]:
-    """Chromium, with a camera before which a paper doll stands."""
+    """Chromium with a camera that shows a paper doll."""
     from browsing import FLAGS, camera_shows, find_browser
     from paper_dolls import draw
     from PIL import Image
@@ -190,12 +195,12 @@ def visits(browser: "Browser") -> "Visits":
 
 @pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["desktop", "phone"])
 def page(request: pytest.FixtureRequest, served: str, visits: "Visits") -> Iterator["Page"]:
-    """The opened page; at the end it must have met no error, asked no other host and fit the window's width."""
+    """The opened page; at the end, it must have had no errors, contacted no other host and fit the window's width."""
     from playwright.sync_api import expect
 
     width, scheme = request.param
     errors: list[str] = []
-    strangers: list[str] = []
+    other_hosts: list[str] = []
     missed: list[str] = []
 
     def note(response: "Response") -> None:
@@ -206,17 +211,19 @@ def page(request: pytest.FixtureRequest, served: str, visits: "Visits") -> Itera
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("response", note)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("request", lambda r: None if r.url.startswith((served, "data:", "blob:")) else strangers.append(r.url))
+        page.on(
+            "request", lambda r: None if r.url.startswith((served, "data:", "blob:")) else other_hosts.append(r.url)
+        )
         page.goto(served)
         expect(page.get_by_role("heading", name="Drop a photo to begin")).to_be_visible()
         yield page
-        # gradio's client complains of calls that a reload cuts off, and of uploads that begin more than three seconds
-        # after it asked for their progress, as on a busy machine.
+        # Gradio's client logs errors for calls interrupted by a reload, and for uploads that begin more than three
+        # seconds after it requested their progress, as on a busy machine.
         known = ["AbortError: signal is aborted"]
         if any(each.startswith(known[0]) for each in errors):
             known.append("Unexpected error Connection errored out")
         if missed:
             known += ["Failed to load resource: the server responded with a status of 404", "Response"]
         assert not [each for each in errors if not each.startswith(tuple(known))]
-        assert not strangers
+        assert not other_hosts
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

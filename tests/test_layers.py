@@ -1,4 +1,4 @@
-"""The package's layers: imports go one way, there are no circles, and nothing below the app knows Gradio."""
+"""The package's layers: imports go one way, there are no cycles, and nothing below the app imports Gradio."""
 
 import ast
 import re
@@ -29,7 +29,7 @@ BELOW = {
     ),
     "self_check": ("errors", "models", "engines", "segmenter"),
 }
-"""Room or module at the package's top -> what it may import of the package."""
+"""Room or top-level module -> parts of the package that it may import."""
 
 LIBRARY = (*BELOW, "outputs")
 
@@ -54,7 +54,7 @@ def modules() -> dict[str, Path]:
 
 @cache
 def imports(module: str) -> frozenset[str]:
-    """Modules of the package that a module imports, at its top or within functions; not for types alone."""
+    """Modules of the package that a module imports, at its top or within functions, except for type checking."""
     known = modules()
     tree = ast.parse(known[module].read_text(encoding="utf-8"))
     for_types = {
@@ -77,7 +77,7 @@ def room(module: str) -> str:
     return module.split(".")[1]
 
 
-def test_rooms_import_only_what_is_below_them() -> None:
+def test_rooms_import_only_lower_rooms() -> None:
     wrong = [
         f"{module} imports {other}"
         for module in modules()
@@ -88,7 +88,7 @@ def test_rooms_import_only_what_is_below_them() -> None:
     assert not wrong
 
 
-def test_there_are_no_circles() -> None:
+def test_there_are_no_import_cycles() -> None:
     done: set[str] = set()
 
     def visit(module: str, path: tuple[str, ...]) -> None:
@@ -102,11 +102,11 @@ def test_there_are_no_circles() -> None:
         visit(module, ())
 
 
-def test_at_the_top_stand_at_most_a_dozen_modules() -> None:
+def test_package_has_at_most_12_top_level_modules() -> None:
     assert len(list(PACKAGE.glob("*.py"))) <= 12
 
 
-def test_nothing_below_the_app_knows_gradio_or_translations() -> None:
+def test_only_the_app_imports_gradio() -> None:
     for name, path in modules().items():
         if name.startswith("clothseg.app"):
             continue
@@ -116,7 +116,7 @@ def test_nothing_below_the_app_knows_gradio_or_translations() -> None:
             assert not [each for each in named if each.split(".")[0] in ("gradio", "gradio_client")], name
 
 
-def test_every_module_has_a_test_of_its_name_or_is_named_in_one() -> None:
+def test_every_module_has_a_test_file_or_is_named_in_one() -> None:
     tests = PACKAGE.parent / "tests"
     texts = {path: path.read_text(encoding="utf-8") for path in tests.rglob("test_*.py")}
     untested = []

@@ -1,4 +1,4 @@
-"""Options are declared once: signatures, endpoints, MCP tools, command line, page, clips and evaluation agree."""
+"""Options are declared once; signatures, endpoints, MCP tools, command line, page, clips and evaluation agree."""
 
 import argparse
 import inspect
@@ -51,10 +51,10 @@ from clothseg.video.stream import Stream, segment_frames
 SEGMENT, CUTOUT = options_of(SegmentOptions), options_of(CutoutOptions)
 TRYON, PACKSHOT = options_of(TryonOptions), options_of(PackshotOptions)
 OPTIONS = {"/tryon": TRYON, "/packshot": PACKSHOT}
-"""Endpoints whose `options` are not those of cut-outs."""
+"""Endpoints whose `options` are not cut-out options."""
 
 
-def test_defaults_are_allowed_and_every_option_has_one_line_of_help() -> None:
+def test_options_have_valid_defaults_and_one_line_of_help() -> None:
     for option in (
         *SEGMENT.values(),
         *TRYON.values(),
@@ -78,7 +78,7 @@ def test_defaults_are_allowed_and_every_option_has_one_line_of_help() -> None:
         (score, EVALUATION_OPTIONS),
     ],
 )
-def test_signatures(function: Callable[..., Any], names: tuple[str, ...]) -> None:
+def test_signatures_match_the_options(function: Callable[..., Any], names: tuple[str, ...]) -> None:
     shown = inspect.signature(function).parameters
     assert [name for name in shown if name in SEGMENT] == list(names)
     for name in names:
@@ -87,7 +87,7 @@ def test_signatures(function: Callable[..., Any], names: tuple[str, ...]) -> Non
     assert not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in shown.values())
 
 
-def test_keywords_of_type_checkers() -> None:
+def test_typed_keywords_match_the_options() -> None:
     hints = get_type_hints(SegmentOptions)
     assert get_type_hints(SegmentKeywords) == {name: hints[name] for name in get_type_hints(SegmentKeywords)}
     assert set(get_type_hints(SegmentKeywords)) == set(SEGMENT)
@@ -101,7 +101,7 @@ def commands() -> list[tuple[Any, tuple[str, ...], tuple[str, ...]]]:
 
 
 @pytest.mark.parametrize(("command", "names", "cutouts"), commands(), ids=["segment", "video", "evaluate"])
-def test_command_line(command: Any, names: tuple[str, ...], cutouts: tuple[str, ...]) -> None:
+def test_command_line_matches_the_options(command: Any, names: tuple[str, ...], cutouts: tuple[str, ...]) -> None:
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
     actions = {action.dest: action for action in parser._actions if action.help is not argparse.SUPPRESS}
@@ -118,13 +118,13 @@ def test_command_line(command: Any, names: tuple[str, ...], cutouts: tuple[str, 
 
 @pytest.fixture(scope="module")
 def blocks() -> gr.Blocks:
-    """The endpoints alone, which need no model to be described."""
+    """Only the endpoints, which need no model for their description."""
     with gr.Blocks() as blocks:
         add_endpoints(SimpleNamespace(labels=ATR))  # type: ignore[arg-type]
     return blocks
 
 
-def test_endpoints(blocks: gr.Blocks) -> None:
+def test_endpoints_match_the_options(blocks: gr.Blocks) -> None:
     named = blocks.get_api_info()["named_endpoints"]
     for endpoint in (
         "/segment",
@@ -147,7 +147,7 @@ def test_endpoints(blocks: gr.Blocks) -> None:
             default = SEGMENT[name].default
             assert parameters[name]["parameter_default"] == (list(default) if default == () else default)
         old = list(parameters)[-len(OLD_SWITCHES) :]
-        assert old == list(OLD_SWITCHES)  # at the end, where nobody who passes arguments by their order meets them
+        assert old == list(OLD_SWITCHES)  # at the end, so that positional arguments keep their order
         assert not any(parameters[name]["parameter_default"] for name in old)
         if "options" in parameters:
             schema, declared = parameters["options"]["type"]["properties"], OPTIONS.get(endpoint, CUTOUT)
@@ -157,7 +157,7 @@ def test_endpoints(blocks: gr.Blocks) -> None:
                 assert each["description"] == declared[name].help
 
 
-def test_mcp_tools(blocks: gr.Blocks) -> None:
+def test_mcp_tools_match_the_options(blocks: gr.Blocks) -> None:
     server = GradioMCPServer(blocks)
     for tool in (
         "segment",
@@ -188,7 +188,7 @@ def assert_schema(schema: dict[str, Any], option: Option) -> None:
     assert schema.get("maximum") == option.schema(ATR).get("maximum")
 
 
-def test_page() -> None:
+def test_page_matches_the_options() -> None:
     assert {switch.option for switch in SWITCHES} == set(ENDPOINT_OPTIONS) - {"exclude"}
     assert SegmentOptions.of(switch_options(DEFAULT_TICKS)) == DEFAULT_OPTIONS
     assert SegmentOptions.of(switch_options([not tick for tick in DEFAULT_TICKS])) != DEFAULT_OPTIONS
@@ -214,12 +214,12 @@ def test_page() -> None:
         ({"smooth": True}, "A segmentation has no option 'smooth'; the options are: people, edges"),
     ],
 )
-def test_wrong_values_are_refused_with_the_right_ones(values: dict[str, Any], said: str) -> None:
+def test_invalid_option_values_list_valid_ones(values: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         SegmentOptions.of(values)
 
 
-def test_excluded_classes_are_names_of_classes_or_groups(capsys: pytest.CaptureFixture[str]) -> None:
+def test_exclude_accepts_classes_and_groups(capsys: pytest.CaptureFixture[str]) -> None:
     assert SegmentOptions(exclude="Hat") == SegmentOptions(exclude=["Hat", "Hat"]) == SegmentOptions(exclude=("Hat",))
     assert SegmentOptions(exclude=["Lower", "Hat"]).excluded_ids(ATR) == [5, 6, 7, 8, 1]
     with pytest.raises(ConfigError, match="exclude cannot be Background"):
@@ -238,7 +238,7 @@ def test_excluded_classes_are_names_of_classes_or_groups(capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize("options", [{}, {"tta": True}, {"people": "all"}, {"edges": "plain"}, {"rules": True}])
-def test_excluded_classes_are_nowhere(tiny_model: Path, options: dict[str, Any]) -> None:
+def test_excluded_classes_are_absent_from_results(tiny_model: Path, options: dict[str, Any]) -> None:
     segmenter = Segmenter.from_pretrained(tiny_model)
     photo = draw(1, 120, 90).image
     usual = segmenter(photo, **options)
@@ -246,7 +246,7 @@ def test_excluded_classes_are_nowhere(tiny_model: Path, options: dict[str, Any])
     first, second = sorted(garments, key=lambda name: garments[name])[-2:]
     without = segmenter(photo, exclude=[first, second], **options)
     assert not {first, second} & set(without.areas) and set(without.areas) - {"Background"}
-    if "edges" in options:  # alone; zoom crops and people depend on what is found
+    if "edges" in options:  # zoom crops and people depend on the found classes
         options |= {"zoom": "off", "orientation": "upright"}
         usual, without = segmenter(photo, **options), segmenter(photo, exclude=[first, second], **options)
         same = ~usual.mask(first, second)
@@ -255,7 +255,7 @@ def test_excluded_classes_are_nowhere(tiny_model: Path, options: dict[str, Any])
     assert not {first, second} & set(frame.areas)
 
 
-def test_options_cannot_change_and_are_of_their_own_type() -> None:
+def test_options_are_immutable_and_converted_to_python_types() -> None:
     options = SegmentOptions(max_side=np.int64(300), tta=np.True_)  # type: ignore[arg-type]
     assert type(options.max_side) is int and options.tta is True
     assert SegmentOptions.of({"edges": "plain"}, options) == SegmentOptions(edges="plain", max_side=300, tta=True)
@@ -266,7 +266,7 @@ def test_options_cannot_change_and_are_of_their_own_type() -> None:
     assert {field.name for field in fields(CutoutOptions)} == set(CUTOUT)
 
 
-def test_options_and_keywords_together(tiny_model: Path) -> None:
+def test_keywords_override_options(tiny_model: Path) -> None:
     segmenter = Segmenter.from_pretrained(tiny_model)
     photo = draw(1, 120, 90).image
     options = SegmentOptions(edges="plain", max_side=60)

@@ -1,4 +1,4 @@
-"""Segmenters in other processes: pickled, sent to pools, used after a fork, and as fingerprints of `datasets`.
+"""Segmenters in other processes: pickled, sent to pools, used after a fork, and hashed by `datasets`.
 
 Covers `clothseg.engines.forking`.
 """
@@ -7,11 +7,11 @@ import copy
 import json
 import os
 import pickle
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 from paper_dolls import draw
@@ -21,7 +21,7 @@ from clothseg import ConfigError, ModelError, Segmenter
 
 
 PATIENCE = 90
-"""Seconds after which a process that should have answered is taken to wait forever."""
+"""Seconds after which a silent process counts as hanging."""
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,14 +32,14 @@ CASES = ["torch", "openvino", "onnx", "pool", "datasets"]
 
 
 @pytest.fixture(scope="module")
-def forked(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], str]:
-    """The exit status of each case of tests/support/forks.py, and what they said.
+def cases(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], str]:
+    """The exit status of each case of tests/support/forks.py, and their output.
 
-    Not in this process: a fork of it would inherit the locks of every library that other tests started.
+    In a separate process, since a fork of this one would inherit locks of libraries that other tests started.
     """
     script = ROOT / "tests" / "support" / "forks.py"
     env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, script.parent)))}
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, script, tiny_model, tmp_path_factory.mktemp("forked"), *CASES],
         env=env, capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
@@ -48,13 +48,13 @@ def forked(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_forked_processes_can_use_a_segmenter(case: str, forked: tuple[dict[str, int], str]) -> None:
-    statuses, said = forked
+def test_forked_processes_can_use_a_segmenter(case: str, cases: tuple[dict[str, int], str]) -> None:
+    statuses, said = cases
     assert statuses[case] == 0, said
 
 
-def test_another_process_loads_it_from_its_folder(tiny_model: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    """The file of `pickle.dump` is all that the other process gets, and its working folder is another."""
+def test_pickled_segmenter_loads_in_another_process(tiny_model: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    """The other process gets only the pickle, and has another working directory."""
     monkeypatch.chdir(tiny_model.parent)
     segmenter = Segmenter.from_pretrained(tiny_model.name, precision="fast")
     monkeypatch.undo()
@@ -66,11 +66,11 @@ def test_another_process_loads_it_from_its_folder(tiny_model: Path, tmp_path: Pa
         "assert segmenter.origin.precision == 'fast'\n"
         "numpy.save(folder / 'found.npy', segmenter(numpy.load(folder / 'photo.npy')).label_map)"
     )
-    subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, check=True, timeout=PATIENCE)
+    forked.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, check=True, timeout=PATIENCE)
     np.testing.assert_array_equal(np.load(tmp_path / "found.npy"), segmenter(PHOTOS[0]).label_map)
 
 
-def test_fingerprints_of_data_sets_know_a_segmenter(tiny_model: Path) -> None:
+def test_data_set_fingerprints_depend_on_the_segmenter(tiny_model: Path) -> None:
     pytest.importorskip("datasets")
     from datasets.fingerprint import Hasher
 
@@ -79,26 +79,26 @@ def test_fingerprints_of_data_sets_know_a_segmenter(tiny_model: Path) -> None:
     assert Hasher.hash(segmenter) != Hasher.hash(Segmenter.from_pretrained(tiny_model, precision="fast"))
 
 
-def test_a_pickle_is_small_and_holds_no_token(tiny_model: Path) -> None:
+def test_pickle_is_small_and_contains_no_token(tiny_model: Path) -> None:
     data = pickle.dumps(Segmenter.from_pretrained(tiny_model, token="hf_secret"))
     assert len(data) < 1000 and b"hf_secret" not in data
 
 
-def test_a_copy_shares_the_engine(tiny_model: Path) -> None:
+def test_copy_shares_the_engine(tiny_model: Path) -> None:
     segmenter = Segmenter.from_pretrained(tiny_model)
     copied = copy.copy(segmenter)
     assert copied is not segmenter and copied.engine is segmenter.engine
     assert pickle.dumps(copied) == pickle.dumps(segmenter)
 
 
-def test_a_segmenter_made_from_an_engine_cannot_be_pickled(tiny_model: Path) -> None:
+def test_segmenter_with_custom_engine_cannot_be_pickled(tiny_model: Path) -> None:
     segmenter = Segmenter.from_pretrained(tiny_model)
     segmenter.engine = lambda pixels: np.zeros((len(pixels), 18, 32, 32), np.float32)
     with pytest.raises(ConfigError, match=r"cannot be pickled: use Segmenter\.from_pretrained"):
         pickle.dumps(segmenter)
 
 
-def test_weights_that_have_changed_are_noticed(tiny_model: Path, tmp_path: Path) -> None:
+def test_changed_weights_are_detected_on_unpickling(tiny_model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     for path in tiny_model.iterdir():

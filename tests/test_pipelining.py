@@ -1,4 +1,4 @@
-"""Steps overlap, but order, errors and the number of items held are those of a plain loop over batches."""
+"""Pipelined steps overlap, but keep order, errors and the number of held items of a plain loop over batches."""
 
 import threading
 import time
@@ -34,7 +34,7 @@ def test_results_are_in_order(count: int, batch_size: int) -> None:
     assert list(pipelined(range(count), batch_size, prepare, run, finish)) == expected(count)
 
 
-def test_batches_are_full_but_for_the_last() -> None:
+def test_all_batches_but_the_last_are_full() -> None:
     sizes: list[int] = []
 
     def noting(prepared: list[str]) -> list[int]:
@@ -45,7 +45,7 @@ def test_batches_are_full_but_for_the_last() -> None:
     assert sizes == [3, 3, 2]
 
 
-def test_the_next_batch_runs_while_one_is_handed_out() -> None:
+def test_next_batch_runs_while_results_are_consumed() -> None:
     second = threading.Event()
 
     def noting(prepared: list[str]) -> list[int]:
@@ -59,7 +59,7 @@ def test_the_next_batch_runs_while_one_is_handed_out() -> None:
     results.close()
 
 
-def test_two_batches_are_held_and_endless_iterables_are_fine() -> None:
+def test_at_most_two_batches_are_held() -> None:
     taken = given = most = 0
 
     def items() -> Iterator[int]:
@@ -73,7 +73,7 @@ def test_two_batches_are_held_and_endless_iterables_are_fine() -> None:
         next(results)
         given += 1
         most = max(most, taken - given)
-    assert most == 7  # two batches less the one just given
+    assert most == 7  # two batches minus the item just returned
     results.close()
 
 
@@ -88,7 +88,7 @@ def fail_at(number: int, step: str) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("step", ["prepare", "run", "finish"])
-def test_an_error_comes_after_the_batches_before_it(step: str) -> None:
+def test_errors_are_raised_after_earlier_batches(step: str) -> None:
     steps = {"prepare": prepare, "run": run, "finish": finish} | {step: fail_at(5, step)}
     before = threading.active_count()
     results = pipelined(range(100), 2, **steps)
@@ -98,7 +98,7 @@ def test_an_error_comes_after_the_batches_before_it(step: str) -> None:
     assert threading.active_count() == before
 
 
-def test_an_error_of_the_iterable_comes_at_its_turn() -> None:
+def test_errors_of_the_iterable_are_raised_in_order() -> None:
     def items() -> Iterator[int]:
         yield from range(4)
         raise OSError("the folder is gone")
@@ -120,7 +120,7 @@ def test_closing_early_ends_the_threads(given: int) -> None:
 
 
 @pytest.mark.parametrize(("threads", "ahead"), [(1, None), (2, None), (2, 5), (4, 1)])
-def test_in_order_holds_no_more_than_it_may(threads: int, ahead: int | None) -> None:
+def test_in_order_limits_items_ahead(threads: int, ahead: int | None) -> None:
     taken = most = running = together = 0
     guard = threading.Lock()
 
@@ -149,7 +149,7 @@ def test_in_order_holds_no_more_than_it_may(threads: int, ahead: int | None) -> 
     assert together <= threads
 
 
-def test_in_order_tells_of_errors_at_their_turn() -> None:
+def test_in_order_raises_errors_in_order() -> None:
     def items() -> Iterator[int]:
         yield from range(4)
         raise OSError("the folder is gone")

@@ -1,4 +1,4 @@
-"""The whole way from a photo to its label map, against transformers' own."""
+"""`Segmenter` from photo to label map, compared with transformers."""
 
 import threading
 import time
@@ -30,14 +30,14 @@ def photo(seed: int, height: int = 300, width: int = 200) -> Image.Image:
 
 
 def assert_same(one: Segmentation, other: Segmentation) -> None:
-    """Equal but for rounding: the order of additions in a batch may differ from that of a single photo."""
+    """Assert equality except for rounding, which differs between batches and single photos."""
     assert one.label_map.shape == other.label_map.shape
     assert np.mean(one.label_map == other.label_map) >= 0.999
     assert one.areas == pytest.approx(other.areas, abs=1e-3)
 
 
 @pytest.mark.parametrize(("height", "width"), [(768, 512), (301, 203), (64, 50), (1, 40)])
-def test_agrees_with_transformers(segmenter: Segmenter, tiny_model: Path, height: int, width: int) -> None:
+def test_segmenter_equals_transformers(segmenter: Segmenter, tiny_model: Path, height: int, width: int) -> None:
     image = photo(height, max(height, 64), max(width, 64)).crop((0, 0, width, height))
     processor = AutoImageProcessor.from_pretrained(tiny_model)
     model = AutoModelForSemanticSegmentation.from_pretrained(tiny_model).eval()
@@ -50,10 +50,10 @@ def test_agrees_with_transformers(segmenter: Segmenter, tiny_model: Path, height
     np.testing.assert_array_equal(segmenter.pixels([image]), inputs["pixel_values"].numpy())
     assert np.mean(result.label_map == expected) >= 0.999
     if height > 300:
-        assert len(result.areas) >= 3  # the model sees differences, or this test would prove nothing
+        assert len(result.areas) >= 3  # guards against a trivial comparison
 
 
-def test_a_result_knows_its_photo_and_model(segmenter: Segmenter, tmp_path: Path) -> None:
+def test_result_contains_photo_and_model(segmenter: Segmenter, tmp_path: Path) -> None:
     path = tmp_path / "coat.png"
     photo(1).save(path)
     result = segmenter(path)
@@ -68,12 +68,12 @@ def test_a_result_knows_its_photo_and_model(segmenter: Segmenter, tmp_path: Path
     assert result.confidence[largest] == pytest.approx(there.mean() / 255, abs=0.002)
 
 
-def test_attributes(segmenter: Segmenter) -> None:
+def test_segmenter_attributes(segmenter: Segmenter) -> None:
     assert (segmenter.name, segmenter.revision, segmenter.image_size) == ("tiny", None, (128, 128))
     assert "not for commercial use" in segmenter.license_note
 
 
-def test_every_kind_of_source_gives_the_same(segmenter: Segmenter, tmp_path: Path) -> None:
+def test_every_kind_of_source_gives_the_same_label_map(segmenter: Segmenter, tmp_path: Path) -> None:
     upright = photo(2)
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
@@ -93,7 +93,7 @@ def test_batch_equals_single_calls_for_any_sizes(segmenter: Segmenter) -> None:
     assert segmenter.batch([]) == []
 
 
-def test_iter_batch_takes_no_more_than_it_needs(tiny_model: Path) -> None:
+def test_iter_batch_reads_photos_lazily(tiny_model: Path) -> None:
     taken = 0
 
     def photos() -> Iterator[Image.Image]:
@@ -102,7 +102,7 @@ def test_iter_batch_takes_no_more_than_it_needs(tiny_model: Path) -> None:
             taken += 1
             yield photo(seed, 80, 64)
 
-    alone = with_engine(FakeEngine(), tiny_model)  # which cannot do several photos at once
+    alone = with_engine(FakeEngine(), tiny_model)  # without streams
     results = alone.iter_batch(photos(), batch_size=3)
     assert taken == 0
     next(results)
@@ -113,7 +113,7 @@ def test_iter_batch_takes_no_more_than_it_needs(tiny_model: Path) -> None:
     assert taken == 9
     results.close()
 
-    taken, streams = 0, with_engine(Streaming(), tiny_model)
+    taken, streams = 0, with_engine(FakeStreamEngine(), tiny_model)
     results = streams.iter_batch(photos(), batch_size=3)
     assert taken == 0
     for given in range(1, 5):
@@ -122,8 +122,8 @@ def test_iter_batch_takes_no_more_than_it_needs(tiny_model: Path) -> None:
     results.close()
 
 
-def test_many_photos_go_through_the_network_together(tiny_model: Path) -> None:
-    segmenter = with_engine(Streaming(), tiny_model)
+def test_batches_use_streams_in_parallel(tiny_model: Path) -> None:
+    segmenter = with_engine(FakeStreamEngine(), tiny_model)
     assert len(segmenter.batch([photo(0)] * 8)) == 8
     assert (segmenter.engine.most, segmenter.engine.streams.most) == (0, 2)
     segmenter(photo(0))
@@ -160,14 +160,14 @@ def test_batch_size_must_be_positive(segmenter: Segmenter) -> None:
         segmenter.iter_batch([], batch_size=0)
 
 
-def test_an_unusable_photo_is_named(segmenter: Segmenter, tmp_path: Path) -> None:
+def test_unreadable_photo_in_a_batch_is_named(segmenter: Segmenter, tmp_path: Path) -> None:
     path = tmp_path / "notes.jpg"
     path.write_text("not a photo")
     with pytest.raises(ImageError, match=r"notes\.jpg"):
         segmenter.batch([photo(0), path])
 
 
-def test_a_reduced_result_is_one_of_the_reduced_photo(segmenter: Segmenter) -> None:
+def test_max_side_gives_the_result_of_the_reduced_photo(segmenter: Segmenter) -> None:
     large = photo(0, 300, 200).resize((800, 1200), Image.Resampling.BICUBIC)
     for options in ({}, {"people": "all"}, {"tta": True}):
         result = segmenter(large, max_side=300, **options)
@@ -180,7 +180,7 @@ def test_a_reduced_result_is_one_of_the_reduced_photo(segmenter: Segmenter) -> N
 
 
 class FakeEngine(Engine):
-    """Answers with Background everywhere and notices when two calls overlap."""
+    """An engine that returns Background everywhere and records overlapping calls."""
 
     def __init__(self, value: float = 1.0, classes: int = NUM_CLASSES) -> None:
         self.value, self.classes = value, classes
@@ -199,8 +199,8 @@ class FakeEngine(Engine):
         return logits
 
 
-class Streaming(FakeEngine):
-    """Has a network for two photos at once, too."""
+class FakeStreamEngine(FakeEngine):
+    """An engine with two streams."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -212,7 +212,7 @@ def with_engine(engine: FakeEngine, tiny_model: Path) -> Segmenter:
     return Segmenter(engine, AutoImageProcessor.from_pretrained(tiny_model, backend="pil"), name="fake")
 
 
-def test_threads_take_turns_at_the_engine(tiny_model: Path) -> None:
+def test_threads_do_not_call_the_engine_concurrently(tiny_model: Path) -> None:
     engine = FakeEngine()
     segmenter = with_engine(engine, tiny_model)
     with ThreadPoolExecutor(8) as pool:
@@ -221,7 +221,7 @@ def test_threads_take_turns_at_the_engine(tiny_model: Path) -> None:
     assert all(result.areas == {"Background": 1} for result in results)
 
 
-def test_threads_get_their_own_results(segmenter: Segmenter) -> None:
+def test_threads_get_the_results_of_their_photos(segmenter: Segmenter) -> None:
     photos = [photo(seed, 100 + seed, 90) for seed in range(8)]
     with ThreadPoolExecutor(4) as pool:
         for image, result in zip(photos, pool.map(segmenter, photos), strict=True):
@@ -229,19 +229,21 @@ def test_threads_get_their_own_results(segmenter: Segmenter) -> None:
 
 
 @pytest.mark.parametrize("engine", [FakeEngine(float("nan")), FakeEngine(float("inf")), FakeEngine(classes=17)])
-def test_broken_networks_are_found_out(engine: FakeEngine, tiny_model: Path) -> None:
+def test_invalid_logits_raise_model_error(engine: FakeEngine, tiny_model: Path) -> None:
     with pytest.raises(ModelError, match="fake does not return finite logits of 18 classes"):
         with_engine(engine, tiny_model)(photo(0))
 
 
 @pytest.mark.parametrize(("device", "said"), [("gpu", "no device 'gpu'"), ("cuda", "no CUDA GPU")])
-def test_devices_that_are_not_there(device: str, said: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unavailable_devices_raise_config_error(
+    device: str, said: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match=said):
         Segmenter.from_pretrained(str(tiny_model), device=device)
 
 
-def test_jpeg_bytes_of_a_real_photo(segmenter: Segmenter, shared_data: Path) -> None:
+def test_real_jpeg_bytes_are_segmented(segmenter: Segmenter, shared_data: Path) -> None:
     import pyarrow.parquet
 
     table = pyarrow.parquet.ParquetFile(shared_data / "sample_validation.parquet").read_row_group(0)
@@ -250,8 +252,8 @@ def test_jpeg_bytes_of_a_real_photo(segmenter: Segmenter, shared_data: Path) -> 
     assert segmenter(data).label_map.shape == (image.height, image.width)
 
 
-def test_transparent_photos(tiny_model: Path) -> None:
-    """The network sees white, as ever; what is fully transparent is Background for certain."""
+def test_transparent_photos_are_segmented_on_white(tiny_model: Path) -> None:
+    """The network sees white behind the photo; fully transparent pixels are Background with full confidence."""
     doll = draw(1, 160, 96)
     alpha = np.full((160, 96), 255, np.uint8)
     alpha[:70], alpha[70:90], alpha[:, 90:] = 0, 120, 0

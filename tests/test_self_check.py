@@ -1,4 +1,4 @@
-"""The check at start-up: engines that agree with PyTorch pass it, one that does not keeps the app from serving.
+"""The self-check at start: engines that agree with PyTorch pass, others stop the app.
 
 Covers `clothseg.commands.check`, `clothseg.app.launch`.
 """
@@ -18,7 +18,7 @@ from clothseg.self_check import self_check
 
 @pytest.mark.parametrize("precision", ["exact", "fast"])
 @pytest.mark.parametrize("engine", ["torch", "openvino", "onnx"])
-def test_engines_pass(engine: str, precision: str, tiny_model: Path) -> None:
+def test_engines_pass_the_self_check(engine: str, precision: str, tiny_model: Path) -> None:
     for name in (None, str(tiny_model)):
         segmenter = Segmenter.from_pretrained(name, device="cpu", engine=engine, precision=precision)
         share = self_check(segmenter, name, precision)
@@ -26,7 +26,7 @@ def test_engines_pass(engine: str, precision: str, tiny_model: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [lambda logits: logits + 0.1 * abs(logits).max(), lambda logits: logits * np.nan])
-def test_an_engine_that_differs_is_refused(wrong: object, tiny_model: Path) -> None:
+def test_differing_engine_fails_the_self_check(wrong: object, tiny_model: Path) -> None:
     segmenter = Segmenter.from_pretrained(tiny_model, device="cpu")
     engine = segmenter.engine
     segmenter.engine = lambda pixels: wrong(engine(pixels))
@@ -34,7 +34,9 @@ def test_an_engine_that_differs_is_refused(wrong: object, tiny_model: Path) -> N
         self_check(segmenter, str(tiny_model))
 
 
-def test_the_command(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_command_reports_agreement_or_failure(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["check", str(tiny_model), "--engine", "openvino"]) == 0
     assert re.fullmatch(
         r"OpenVinoEngine: the logits of tiny agree with PyTorch to .* of the largest\.\n", capsys.readouterr().out
@@ -47,9 +49,9 @@ def test_the_command(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 @pytest.mark.parametrize("asked", ["flag", "variable"])
-def test_the_app_checks_when_asked(asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_app_runs_the_self_check_on_request(asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))  # or the app would set it, for all tests to come
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))  # the app would set it for all later tests
 
     def noted(*args: object, check: bool, **kwargs: object) -> Segmenter:
         seen.append(check)
@@ -66,6 +68,6 @@ def test_the_app_checks_when_asked(asked: str, tmp_path: Path, monkeypatch: pyte
     assert seen == [True, False]
 
 
-def test_what_was_found_is_told(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_self_check_result_is_printed(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     load_served_model(str(tiny_model), engine="torch", check=True)
     assert "Self-check: TorchEngine agrees with PyTorch to " in capsys.readouterr().err

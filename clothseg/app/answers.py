@@ -295,7 +295,12 @@ def _dragged(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions) -
 
 
 def _cutout(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions, polygons: bool) -> str | None:
-    return save_cutout_picture(seen.result, cutout_of(seen.result, picked, options)) if picked else None
+    if not picked:
+        return None
+    return seen.cutout_file.path(
+        (frozenset(picked), options) if isinstance(options.background, str) else None,
+        lambda: save_cutout_picture(seen.result, cutout_of(seen.result, picked, options)),
+    )
 
 
 def _each(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions, polygons: bool) -> str | None:

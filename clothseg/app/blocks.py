@@ -99,6 +99,8 @@ def launch_options() -> dict[str, Any]:
             ),
             "MOST_PIXELS": str(pixel_limit()),
             "MOST_BYTES": str(MAX_FILE_BYTES),
+            "NOT_PASTED": tr("The browser did not allow pasting. Press Ctrl+V."),
+            "NOTHING_TO_PASTE": tr("The clipboard contains no picture."),
             "NOT_COPIED": tr("The browser did not allow copying. Use Download."),
         }
     script = page_script()

@@ -1,9 +1,12 @@
 """Write files of a result for download, each with the photo's own name, in a folder that nobody can guess."""
 
 import json
+import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 from PIL import Image
 
@@ -32,6 +35,37 @@ FORMATS = (
 """The page's names of formats of other tools, and their names in `clothseg.outputs.formats`."""
 
 
+class LastFile:
+    """The file that was written last, to be given again if the same is wanted: downloaded, copied or dragged out."""
+
+    def __init__(self) -> None:
+        """Start without a file."""
+        self._content: Any = None
+        self._path = ""
+        self._turn = Lock()
+
+    def path(self, content: Any, write: Callable[[], str]) -> str:
+        """Return the path of a file.
+
+        Args:
+            content: what the file is of; compared with the last one's. None is always written.
+            write: writes the file and returns its path.
+        """
+        with self._turn:
+            if content is None or content != self._content or not _keep(self._path):
+                self._content, self._path = content, write()
+            return self._path
+
+
+def _keep(path: str) -> bool:
+    """Let a file count as new, so that it is not deleted yet; return False if it was deleted."""
+    try:
+        os.utime(path)
+    except OSError:
+        return False
+    return True
+
+
 def new_file(result: Segmentation, ending: str) -> Path:
     """Return a path for a file of `result`: the photo's own name with `ending`, in a folder that nobody can guess."""
     return new_path(new_name(result, ending))
@@ -57,15 +91,14 @@ def save_cutout(result: Segmentation, names: Sequence[str], options: CutoutOptio
 def save_cutout_picture(result: Segmentation, cutout: Image.Image) -> str:
     """Write a cut-out of `result` as a PNG and return its path."""
     path = new_file(result, "-cutout.png")
-    # Level 1 is several times faster than Pillow's default, and the file hardly larger.
-    save_picture(cutout, path, compress_level=1)
+    save_picture(cutout, path)
     return str(path)
 
 
 def save_mask(result: Segmentation, mask: Mask, options: CutoutOptions = PLAIN) -> str:
     """Write a mask (H, W) bool as a black-and-white PNG and return its path."""
     path = new_file(result, "-mask.png")
-    save_picture(result.picture_of_mask(mask, options), path, compress_level=1)
+    save_picture(result.picture_of_mask(mask, options), path)
     return str(path)
 
 
@@ -76,7 +109,7 @@ def save_masks(result: Segmentation, names: Sequence[str], options: CutoutOption
     paths = []
     for name, picture in pictures.items():
         path = folder / f"{Path(result.name or 'photo').stem}-mask-{file_name(name)}.png"
-        save_picture(picture, path, compress_level=1)
+        save_picture(picture, path)
         paths.append(str(path))
     return paths
 
@@ -91,14 +124,14 @@ def save_masks_zip(result: Segmentation, masks: Mapping[str, Mask], options: Cut
 def save_recolored(result: Segmentation, which: Sequence[str | Mask], color: str) -> str:
     """Write the photo with classes or masks (H, W) bool in another colour as a PNG and return its path."""
     path = new_file(result, "-recolored.png")
-    save_picture(result.recolor(which, color), path, compress_level=1)
+    save_picture(result.recolor(which, color), path)
     return str(path)
 
 
 def save_packshot(result: Segmentation, mask: Mask, packshot: PackshotOptions, options: CutoutOptions = PLAIN) -> str:
     """Write a packshot of a mask (H, W) bool as a PNG and return its path."""
     path = new_file(result, "-packshot.png")
-    save_picture(result.packshot_mask(mask, packshot, options), path, compress_level=1)
+    save_picture(result.packshot_mask(mask, packshot, options), path)
     return str(path)
 
 
@@ -107,7 +140,7 @@ def save_tryon(result: Segmentation, options: TryonOptions) -> tuple[str, str]:
     made = result.tryon(options=options)
     paths = [new_file(result, f"-{name}.png") for name in FOLDERS]
     for path, picture in zip(paths, made, strict=True):
-        save_picture(picture, path, compress_level=1)
+        save_picture(picture, path)
     return str(paths[0]), str(paths[1])
 
 
@@ -121,7 +154,7 @@ def save_tryon_zip(result: Segmentation, options: TryonOptions) -> str:
 def save_preview(result: Segmentation, picture: Image.Image) -> str:
     """Write a picture that the page shows of `result` as a PNG and return its path."""
     path = new_file(result, "-preview.png")
-    picture.save(path, compress_level=1)
+    save_picture(picture, path)
     return str(path)
 
 

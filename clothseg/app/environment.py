@@ -14,7 +14,7 @@ MAX_MEGABYTES = 4096
 
 GRADIO_DEFAULTS = {
     "GRADIO_ANALYTICS_ENABLED": "0",
-    # Gradio would convert its statistics of up to 10,000 calls to a table after each call, which nobody may see here.
+    # Gradio would convert its statistics of up to 10,000 calls to a table after each call; they are not shown here.
     "GRADIO_ANALYTICS_MAX_EVENTS": "1",
     "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**9),
 }
@@ -32,7 +32,7 @@ class ServerSettings(NamedTuple):
         self_check: whether to compare the engine with PyTorch before serving.
         compare: other models that the page offers.
         temp_bytes: what uploads and results may take together.
-        temp_folder: where they are to lie; None for a folder of ours.
+        temp_folder: folder for them; None for the default.
         host: address to listen at.
         port: and its port.
         space: the Space's name; None on any other machine.
@@ -68,7 +68,7 @@ def read_environment(environment: Mapping[str, str] = os.environ) -> ServerSetti
     def get(name: str) -> str | None:
         return environment.get(name) or None
 
-    pixel_limit()  # read by the library with each photo; a wrong setting is told now, not to the first visitor
+    pixel_limit()  # fails now on a wrong setting, not at the first photo
     space = get("SPACE_ID")
     compared = (name.strip() for name in (get("CLOTHSEG_COMPARE") or "").split(","))
     return ServerSettings(

@@ -63,7 +63,7 @@ def announcement(text: str) -> str:
 
 
 def search_notes(notes: Sequence[str], heard: str = "") -> str:
-    """Return what is said of a search below its field: notes that everybody sees, and text for screen readers."""
+    """Return the text below the search field: visible notes, and text for screen readers."""
     if not notes:
         return f'<p class="unseen" role="status">{escape(heard)}</p>'
     return f'<p class="search-notes" role="status">{escape(" ".join(notes))}</p>'

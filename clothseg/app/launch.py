@@ -76,7 +76,7 @@ def main(self_check: bool = False, save_corrections: Path | None = None, example
     page = build(segmenter, examples, address, models, save_corrections)
     page.queue(max_size=32)
     guarded = protect(page, MAX_FILE_BYTES, settings.temp_bytes)
-    gc.freeze()  # what is there now stays; later collections need not look at it
+    gc.freeze()  # long-lived objects: later collections skip them
     gc.enable()
     status = serve(
         page,

@@ -53,6 +53,7 @@ MESSAGES = (
     "{name} is not in the local cache and the Hub cannot be reached; check the network and HF_HUB_OFFLINE, or give a "
     "folder.",
     "{name} contains no config.json; use a model saved by save_pretrained.",
+    "{name} contains no config.json; the trained model is the folder {folder}.",
     "The labels of {name} cannot be used: {problem}",
     "{error} Meanwhile the weights that come with the app are used.",
     "The search is empty; enter something such as: red dress.",

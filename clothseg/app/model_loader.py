@@ -22,12 +22,12 @@ from clothseg.segmenter import Segmenter
 
 
 class LazySegmenter:
-    """Stands for a segmenter that another thread still loads. It can be used at once: each use waits for the model.
+    """A placeholder for a segmenter that another thread still loads; each use waits for the model.
 
     Attributes:
         labels: Label set of the model, as far as it is known.
-        asked: What is being loaded, as strangers may see it; None is the embedded model.
-        loaded: Done when it is there, or when there will be none; its error is then also that of each use.
+        asked: Public name of the model being loaded; None is the embedded model.
+        loaded: Done when the model is loaded or has failed; a failure is then also raised at each use.
     """
 
     def __init__(self, name: str | None, load: Callable[[], Segmenter]) -> None:
@@ -84,7 +84,7 @@ def load_with_head_start(
     wait([lazy.loaded], seconds)
     if lazy.loaded.done():
         return lazy.loaded.result()
-    with suppress(ClothsegError):  # loading tells of it, and serves the embedded model instead
+    with suppress(ClothsegError):  # loading reports it, and serves the embedded model instead
         lazy.stated = read_label_set(name, revision)
     return cast(Segmenter, lazy)
 
@@ -109,11 +109,10 @@ def load_served_model(
     check: bool = False,
     zero_gpu: bool = False,
 ) -> Segmenter:
-    """Load what the app is to serve, and say on stderr what that is.
+    """Load the model that the app serves, and print its name on stderr.
 
-    A named model that the Hub does not give, or that is refused, is replaced by the embedded one, and the segmenter's
-    `notice` says so on the page: a service with other weights is better than none. A folder is not replaced: whoever
-    names one is there to read what is wrong with it.
+    If a named model cannot be loaded from the Hub, or is rejected, the embedded one is served instead, and the
+    segmenter's `notice` says so on the page. A model in a local folder is not replaced: its error stops the app.
 
     Args:
         name: Hub name or folder; None for the embedded model.

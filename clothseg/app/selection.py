@@ -11,7 +11,7 @@ from PIL import Image
 
 from clothseg.app.components.parts import Part, class_of, find_parts, key_of, mask_of_parts
 from clothseg.app.components.stage import save_photo
-from clothseg.app.downloads import save_preview
+from clothseg.app.downloads import LastFile, save_preview
 from clothseg.app.previews import reduced, reduction
 from clothseg.app.settings import cutout_values, read_link, scaled
 from clothseg.labels import ATR, LabelSet
@@ -43,6 +43,7 @@ class PhotoResult:
         note: a message about the photo, shown with the notes of the result.
         number: number of this result, unique in the process. It is also the hash, by which Gradio recognises whether
             an event changed a state.
+        cutout_file: the file of the cut-out that was written last.
     """
 
     path: str | bytes
@@ -56,6 +57,7 @@ class PhotoResult:
     picked: tuple[str, ...] = ()
     note: str = ""
     number: int = field(default_factory=_numbers.__next__, init=False)
+    cutout_file: LastFile = field(default_factory=LastFile, init=False)
 
     def __post_init__(self) -> None:
         if not self.started:

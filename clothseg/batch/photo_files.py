@@ -278,7 +278,7 @@ def encoded(
         else:
             picture = result.packshot_mask(mask, wanted.packshot, wanted.cutout)
         # Level 3 is several times faster than Pillow's default, and the file hardly larger.
-        return atomic_files.encoded(picture, "PNG", compress_level=3)
+        return atomic_files.encoded(picture, "PNG")
     if kind == "overlays":
         return atomic_files.encoded(result.overlay(), "JPEG", quality=90)
     things = result.items(*wanted.classes) if found is None else found.items

@@ -76,7 +76,7 @@ class LocalStorage:
         clear_leftovers(self.path, deep=True)
 
     def refresh(self) -> None:
-        """Do nothing: the disk is asked each time."""
+        """Do nothing: the disk is read each time."""
 
     def exists(self, name: str) -> bool:
         """Return whether there is such a file."""

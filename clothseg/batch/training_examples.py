@@ -1,7 +1,7 @@
 """Corrected results as training data: a folder of rows that `train_hf.py --dataset_name FOLDER` takes.
 
-Each photo is a file of its own, `train/ID.parquet`, named by the photo's pixels: saved again, it replaces what was
-saved before, and any number of processes may save into one folder at a time.
+Each photo has its own file, `train/ID.parquet`, named by a hash of the photo's pixels: saving it again replaces the
+file, and several processes may save into one folder at the same time.
 """
 
 import hashlib

@@ -1,8 +1,7 @@
 """Watch folders for new and changed photos.
 
-By looking again each second, not by the system's notices (such as the package watchfiles): these do not come from
-network shares and mounted volumes, where shops' photos often lie, and whether a file is complete can only be told by
-looking at it again anyway.
+Folders are listed every second instead of using the system's notifications (as the package watchfiles does): network
+shares and mounted volumes send none, and only repeated checks tell whether a file is complete.
 """
 
 import time

@@ -198,7 +198,7 @@ class WorkerPool:
         with self._turn:
             if self._closed:
                 raise ConfigError("The worker pool is closed.")
-            if self._hired[worker.place] is not worker:  # whoever else asked it has seen to that
+            if self._hired[worker.place] is not worker:  # another caller has replaced it
                 return
             if not worker.ready:  # nor would the next one be
                 raise self._startup_error(worker)
@@ -236,7 +236,7 @@ def _sendable(photo: "Photo") -> "Photo":
         return bytes(photo)
     if isinstance(photo, str | os.PathLike):
         return os.fspath(photo)
-    # An array of whatever class; and a picture of whatever class and state, even if its file is still to be read.
+    # Arrays of any subclass, and pictures of any class, even if not loaded from their file yet.
     return np.asarray(photo) if isinstance(photo, np.ndarray) else load_photo(photo, keep_alpha=True)
 
 

@@ -169,7 +169,7 @@ def _receive(stream: IO[bytes]) -> bytes:
 
 def work() -> None:
     """Run as a worker: load the requested model, and answer requests until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever stops the pool stops us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool ends its workers
     questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not come between the answers
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -222,7 +222,7 @@ def _listen(questions: IO[bytes], waiting: "SimpleQueue[bytes]") -> None:
         try:
             waiting.put(_receive(questions))
         except EOFError:
-            os._exit(0)  # the main thread may be in the midst of a photo that nobody wants any more
+            os._exit(0)  # even if the main thread is segmenting a photo, which is no longer needed
 
 
 def _answer(answers: IO[bytes], good: bool, answer: Any) -> None:
@@ -230,12 +230,12 @@ def _answer(answers: IO[bytes], good: bool, answer: Any) -> None:
         if not good:
             answer = picklable(answer)
         _send(answers, pickle.dumps((good, answer), -1))
-    except OSError:  # nobody reads it
+    except OSError:  # the reader has ended
         os._exit(0)
 
 
 def picklable(error: Exception) -> Exception:
-    """Return the error in a picklable form, with a note of its traceback if it is not one of ours."""
+    """Return the error in a picklable form, with its traceback as a note unless it is a `ClothsegError`."""
     if not isinstance(error, ClothsegError):
         error.add_note("".join(traceback.format_exception(error)).replace("Traceback", "In a worker: traceback", 1))
     try:

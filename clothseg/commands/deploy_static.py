@@ -20,7 +20,7 @@ _OF_NEW_SPACES = ("index.html", "style.css")
 """Files of a new static Space of the Hub."""
 
 LIMIT = 10_000_000
-"""Bytes of page and model, without the runtime, above which the page is said to be slow to open."""
+"""Bytes of page and model, without the runtime, above which a warning says that the page opens slowly."""
 
 
 def run(arguments: argparse.Namespace, root: Path) -> int:

@@ -153,7 +153,7 @@ def export(loaded: "LoadedModel", out: Path, photos: "list[Image.Image]") -> flo
     again.
 
     The file takes `pixel_values` (N, 3, h, w) and returns `logits` (N, 18, h / 4, w / 4), for any N and multiples of
-    32. It is moved into place after it was checked: one by one at the model's own size, and all at once at another.
+    32. It is checked before it is moved into place: with single photos at the model's size, and as a batch at another.
 
     Returns:
         The least share of a photo's pixels that have PyTorch's class.

@@ -51,13 +51,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         UsageError: no photos, an unknown class or value, or a folder that cannot be written.
-        ConfigError: the disk is full; the table lists what is done.
+        ConfigError: the disk is full; the table lists the finished photos.
         ClothsegError: the model cannot be loaded, or the Hub rejects a request.
     """
     rank, processes = rank_and_count()
     check(arguments)
     if arguments.executor == "ray" and processes > 1:
-        raise UsageError("--executor ray shares the photos by itself: start it once, without accelerate or torchrun.")
+        raise UsageError(
+            "--executor ray distributes the photos itself: start it once, without accelerate or torchrun."
+        )
     arguments.paths = [location(path) for path in arguments.paths]
     arguments.out = location(arguments.out) if arguments.out else None
     labels = labels_of(arguments)
@@ -187,7 +189,7 @@ def _segment(
             try:
                 with closing(outcomes(segmenter, todo, wanted, options)) as results:
                     _store(results, folder, done, problems, len(todo), rank)
-            except (ConfigError, KeyboardInterrupt) as error:  # what is done is in the table all the same
+            except (ConfigError, KeyboardInterrupt) as error:  # finished photos are still written to the table
                 stopped = error
     try:
         table = folder.write_table(photos, problems, rank, processes)

@@ -83,7 +83,7 @@ def resized(photo: Tensor, size: tuple[int, int]) -> Tensor:
         places, shares = (upload(each, photo.device) for each in (first, factors))
         total = torch.full((), 1 << (_BITS - 1), dtype=torch.int32, device=photo.device)
         for offset, share in enumerate(shares):
-            place = (places + offset).clamp_(max=photo.shape[dim] - 1)  # what lies beyond has no share
+            place = (places + offset).clamp_(max=photo.shape[dim] - 1)  # pixels beyond have weight 0
             total = total + photo.index_select(dim, place) * share.view(-1, *[1] * (2 - dim))
         photo = (total >> _BITS).clamp_(0, 255).to(torch.uint8)
     return photo

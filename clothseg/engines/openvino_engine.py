@@ -116,7 +116,7 @@ class OpenVinoEngine(Engine):
         model = self._model.clone()
         model.reshape([1, 3, *size])
         settings["INFERENCE_PRECISION_HINT"] = self.number_format
-        # Threads tied to a core wait for whatever else runs on it: a third slower on a busy machine.
+        # Pinned threads wait for other programs on their core: a third slower on a busy machine.
         settings["ENABLE_CPU_PINNING"] = False
         return self._core.compile_model(model, "CPU", settings)
 
@@ -209,7 +209,7 @@ def _core() -> Any:
     """
     global _user
     openvino, _user = import_openvino(), os.getpid()
-    # Its bindings look numpy up when they first need it; two threads that do so at once wait for each other forever.
+    # OpenVINO's bindings import numpy on first use; two threads that do so at the same time deadlock.
     openvino.Tensor(np.zeros(1, np.float32)).data.copy()
     core = openvino.Core()
     loading = threading.Thread(target=core.get_property, args=("CPU", "OPTIMIZATION_CAPABILITIES"))

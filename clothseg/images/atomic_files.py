@@ -58,8 +58,8 @@ def clear_leftovers(folder: Path, *, deep: bool = False) -> None:
 
 
 def save_picture(picture: "Image.Image", path: Path, **options: Any) -> None:
-    """Encode a picture and write the file atomically. The suffix of the path gives the format; `options` go to
-    Pillow's `save`.
+    """Encode a picture and write the file atomically. The suffix of the path gives the format; `options` are those of
+    `encoded`.
 
     Pillow alone does not notice when a nearly full disk takes only part of the last 64 KB.
     """
@@ -69,7 +69,15 @@ def save_picture(picture: "Image.Image", path: Path, **options: Any) -> None:
 
 
 def encoded(picture: "Image.Image", file_format: str, **options: Any) -> bytes:
-    """Return the bytes of a picture's file, including its resolution `info["dpi"]`, which Pillow leaves out."""
+    """Return the bytes of a picture's file, including its resolution `info["dpi"]`, which Pillow leaves out.
+
+    PNG files without `options` are made by `png_file.encode_png` if it can; all others by Pillow's `save`, with the
+    options.
+    """
+    from clothseg.images.png_file import COLOR_TYPES, encode_png
+
+    if file_format == "PNG" and not options and picture.mode in COLOR_TYPES:
+        return encode_png(picture)
     stream = BytesIO()
     resolution = {"dpi": picture.info["dpi"]} if "dpi" in picture.info else {}
     picture.save(stream, file_format, **resolution, **options)

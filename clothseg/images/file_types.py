@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"),
-    *(".heic", ".heif"),  # told of in the table where they cannot be read, which is better than left out
+    *(".heic", ".heif"),  # if unreadable, they are listed with an error instead of being skipped
 )
 """Suffixes of photos that can be read."""
 

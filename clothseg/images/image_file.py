@@ -30,11 +30,11 @@ MAX_SCANS = 100
 pixels, so without a limit 25 MB of scans would take an hour and a half. libtiff has the same limit."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", *(("HEIF",) if pillow_heif else ()))
-"""Pillow's names of the formats that are opened; its rarer decoders are kept away from strangers' files.
+"""Pillow's names of the accepted formats; its rarer decoders are not used on untrusted files.
 
-HEIC is read where the operator has installed pillow-heif. It is no dependency of ours: its wheels hold x265 and are
-GPL as a whole; and libheif, which parses strangers' bytes, had holes in 2026 through which these ran code. The package
-pi-heif, which goes without x265, was given up before they were mended.
+HEIC is read if the operator has installed pillow-heif. It is not a dependency: its wheels contain x265, so they are
+GPL, and libheif had vulnerabilities in 2026 that allowed code execution. The package pi-heif, without x265, was
+abandoned before they were fixed.
 """
 
 FORMATS_TEXT = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"

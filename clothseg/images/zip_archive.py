@@ -196,7 +196,7 @@ def _problem(entry: zipfile.ZipInfo, name: str, limits: Limits) -> str:
     if entry.flag_bits & _ENCRYPTED:
         return "is encrypted; pack it without a password."
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        # Not for want of code: zipfile unpacks the others without a bound on what comes out at once.
+        # zipfile supports other methods, but without a limit on the size of each unpacked chunk.
         return "uses an unusual compression; create the ZIP with the usual one (deflate)."
     if entry.file_size > limits.photo_bytes:
         return (

@@ -30,7 +30,7 @@ _GROUPS = {
     "Lower": ("skirt", "pants", "lower", "dress", "belt"),
     "Shoes and accessories": ("hat", "glasses", "belt", "shoe", "sock", "glove", "bag", "scarf", "accessory"),
 }
-"""Roles of the groups that label sets have without being told. A dress covers both halves, so it is in both."""
+"""Roles of the default groups of a label set. A dress covers both halves, so it is in both."""
 
 Color = tuple[int, int, int]
 
@@ -160,17 +160,17 @@ class LabelSet:
 
     @cached_property
     def head(self) -> list[int]:
-        """Ids of what is on a head."""
+        """Ids of everything on a head."""
         return self.with_roles("hat", "hair", "glasses", "face")
 
     @cached_property
     def face(self) -> list[int]:
-        """Ids of a face and what is on it."""
+        """Ids of a face and things worn on it."""
         return self.with_roles("glasses", "face")
 
     @cached_property
     def legs(self) -> list[int]:
-        """Ids of legs and what is on them, but for garments such as pants."""
+        """Ids of legs, feet, socks and shoes, without garments such as pants."""
         return self.with_roles("leg", "sock", "shoe", "foot")
 
     @cached_property

@@ -68,7 +68,7 @@ class LiteConfig(PreTrainedConfig):
     classifier_dropout_prob: float = 0.1
     drop_path_rate: float = 0.1
     semantic_loss_ignore_index: int = 255
-    # The two below are what transformers' SegformerDecodeHead reads beside the sizes.
+    # transformers' SegformerDecodeHead also reads the following two.
     num_encoder_blocks: int = 4
     reshape_last_stage: bool = True
 

@@ -25,7 +25,7 @@ class FoldedDecodeHead(SegformerDecodeHead):
 
     def folded_weights(self) -> tuple[list[torch.Tensor], torch.Tensor]:
         """Return the four matrices F_i P_i, each (D, C_i), finest stage first, and the summed bias (D,)."""
-        # Computed in float32 whatever autocast says: they are tiny, and rounding them twice is not.
+        # Computed in float32 even under autocast: this costs little, and rounding twice would cost accuracy.
         with torch.autocast(self.linear_fuse.weight.device.type, enabled=False):
             # The stock head concatenates the coarsest stage first, hence the reversal.
             slices = self.linear_fuse.weight[:, :, 0, 0].chunk(len(self.linear_projections), dim=1)[::-1]

@@ -123,7 +123,7 @@ def _from_folder(folder: Path, name: str, commit: str | None = None, notice: str
     digest = hashlib.sha256("".join(_digest(path) for path in files).encode()).hexdigest()
     note = license_note(model_type, _model_card(folder))
     shown = name
-    if commit is None:  # never the whole path: the name goes into results that strangers see
+    if commit is None:  # never the full path, since visitors see the name in results
         shown = model_type if folder == EMBEDDED else folder.resolve().name
 
     def load_model() -> Any:
@@ -257,6 +257,13 @@ def _model(folder: Path, name: str) -> Any:
     return MaskClassifier(model) if of_masks else model
 
 
+def without_config(folder: Path, name: str) -> ModelError:
+    """Return the error for a folder that is no model; that of a training has the model in a folder."""
+    if (folder / "model" / hub.CONFIG).is_file():
+        return ModelError(f"{name} contains no config.json; the trained model is the folder {Path(name) / 'model'}.")
+    return ModelError(f"{name} contains no config.json; use a model saved by save_pretrained.")
+
+
 def read_config(folder: Path, name: str) -> Any:
     """Return the model's configuration.
 
@@ -269,7 +276,7 @@ def read_config(folder: Path, name: str) -> Any:
     from clothseg.models import clothseg_lite  # noqa: F401 - registers clothseg-lite with the Auto classes
 
     if not (folder / hub.CONFIG).is_file():
-        raise ModelError(f"{name} contains no config.json; use a model saved by save_pretrained.")
+        raise without_config(folder, name)
     # False, not None: None would ask on the terminal whether to run the repository's code.
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     classes_of(folder, config.id2label, name)

@@ -73,4 +73,4 @@ def write_zip(
             picture = item_cutout(photo, item, options, alpha)
             if dpi is not None:
                 picture.info["dpi"] = dpi
-            archive.writestr(f"{item.index:02d}-{file_name(item.name)}.png", encoded(picture, "PNG", compress_level=3))
+            archive.writestr(f"{item.index:02d}-{file_name(item.name)}.png", encoded(picture, "PNG"))

@@ -64,7 +64,7 @@ def named(kept: Iterable[str], found: Iterable[str]) -> tuple[str, ...]:
 
 def png(picture: Image.Image) -> bytes:
     """Return a mask as PNG."""
-    return encoded(picture, "PNG", compress_level=3)
+    return encoded(picture, "PNG")
 
 
 def write_zip(path: Path, pictures: Mapping[str, Image.Image]) -> None:

@@ -65,7 +65,7 @@ def find_notes(
         probability = np.full(label_map.shape, 255, np.uint8)
     small = cv2.resize(label_map, probability.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
     sure = cv2.LUT(small, body).view(np.bool_) & (probability >= SURE * 255)
-    # A figure of less than a cell of the grid is seen by nobody.
+    # A figure smaller than a cell of the grid cannot be seen.
     if np.count_nonzero(sure) < BODY_LEAST * max(1, int(np.count_nonzero(small != BACKGROUND))):
         return (NOBODY, *turned)
     return turned

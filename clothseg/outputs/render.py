@@ -47,8 +47,13 @@ def overlay(
     """
     if not 0 <= opacity <= 1:
         raise ConfigError(f"opacity must be between 0 and 1, not {opacity}.")
-    blend = np.asarray(cv2.addWeighted(photo, 1 - opacity, colorize(label_map, labels), opacity, 0), dtype=np.uint8)
-    np.copyto(blend, photo, where=(label_map == BACKGROUND)[..., None])
+    blend = np.empty_like(photo)
+    count = max(1, 2**20 // max(1, photo[:1].size))  # some rows at a time, so that colours take no memory
+    for top in range(0, len(photo), count):
+        rows = np.s_[top : top + count]
+        part, ids = photo[rows], label_map[rows]
+        blend[rows] = cv2.addWeighted(part, 1 - opacity, colorize(ids, labels), opacity, 0)
+        np.copyto(blend[rows], part, where=(ids == BACKGROUND)[..., None])
     return blend
 
 
@@ -57,7 +62,9 @@ def cutout(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_]) -> npt.NDA
 
     Pixels outside are transparent black, so the file does not contain the rest of the photo.
     """
-    out = np.zeros((*mask.shape, 4), np.uint8)
-    np.copyto(out[..., :3], photo, where=mask[..., None])
-    out[..., 3] = np.where(mask, np.uint8(255), np.uint8(0))
+    if not mask.size:
+        return np.zeros((*mask.shape, 4), np.uint8)
+    out = np.asarray(cv2.cvtColor(photo, cv2.COLOR_RGB2RGBA), np.uint8)  # opaque
+    pixels = out.view(np.uint32)[..., 0]
+    np.multiply(pixels, mask, out=pixels)
     return out

@@ -123,8 +123,8 @@ def _due(state: TrainerState) -> bool:
 def outlive_signals(initialize: Callable[[int], None] | None, worker: int) -> None:
     """Initialise a data loader's process: ignore signals, since the trainer still needs data.
 
-    `timeout`, Slurm and terminals signal all processes of a run at once; torch's loaders would die and take the
-    trainer with them in the middle of its step. They end a little later instead, in case nobody ends them.
+    `timeout`, Slurm and terminals signal all processes of a run together; torch's loaders would end, and the trainer
+    with them in the middle of its step. They end a little later instead, unless the trainer ends them first.
 
     Args:
         initialize: another function to call there.

@@ -21,7 +21,7 @@ from clothseg.labels import ATR, IGNORE, LabelSet
 from clothseg.models import hub
 from clothseg.models.clothseg_lite import VARIANTS, LiteConfig, LiteForSemanticSegmentation
 from clothseg.models.hub_errors import explain
-from clothseg.models.loading import OURS
+from clothseg.models.loading import OURS, without_config
 from clothseg.training.classifier import fit_classifier, layer_of_classes, stated_classes
 from clothseg.training.transformers_internals import use_published_names, without_load_report
 
@@ -93,7 +93,7 @@ def build_model(
     if from_scratch and not Path(name).is_dir() and (config := mit_config(name, labels)) is not None:
         return SegformerForSemanticSegmentation(config)
     if Path(name).is_dir() and not (Path(name) / "config.json").is_file():
-        raise ModelError(f"The folder {name} contains no config.json; give the folder of a saved model.")
+        raise without_config(Path(name), name)
     try:
         if from_scratch:
             config = AutoConfig.from_pretrained(name, revision=revision or "main", trust_remote_code=False, **named)

@@ -121,7 +121,7 @@ class Table(TrainerCallback):
 
 
 class Bar(ProgressCallback):
-    """The Trainer's bars, with the loss beside them instead of on lines that would break the table."""
+    """The Trainer's progress bars, with the loss in the bar instead of on lines that would break the table."""
 
     def on_log(
         self,

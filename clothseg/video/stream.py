@@ -38,7 +38,7 @@ PAST = 0.7
 """Weight of earlier probabilities where the motion is trusted."""
 
 TURNED_AFTER = 8
-"""Number of frames in a row that must look otherwise before somebody counts as turned round."""
+"""Number of consecutive frames of the other view after which a person counts as turned round."""
 
 WHOLE_EVERY = 32
 """Number of frames after which the whole frame is segmented again, for people who came in."""

@@ -1,4 +1,4 @@
-"""What the tab for one photo answers, without a browser."""
+"""Answers of the tab for one photo, without a browser."""
 
 import gc
 import json
@@ -21,8 +21,11 @@ from clothseg.app.answers import EXPORTS, Answers
 from clothseg.app.cards import cards
 from clothseg.app.components.parts import find_parts
 from clothseg.app.i18n import tr, use_language
+from clothseg.app.previews import PREVIEW
 from clothseg.app.selection import PhotoResult, cutout_of, first_picks
 from clothseg.app.settings import DEFAULT_CUTOUT, DEFAULT_OPTIONS, DEFAULT_TICKS, cutout_values
+from clothseg.images import png_file
+from clothseg.images.png_file import encode_png
 from clothseg.labels import ATR, GROUPS, LABEL2ID
 from clothseg.options import SegmentOptions
 
@@ -63,7 +66,7 @@ def edit(answers: Answers, seen: PhotoResult, *edits: dict[str, Any], picked: An
     return answers.correct(gr.EventData(None, said), {"number": seen.number, "picked": [*picked]}, seen, *PLAIN)
 
 
-def test_a_photo_is_segmented_as_the_library_does(answers: Answers, photo: str) -> None:
+def test_analysis_equals_the_segmenter(answers: Answers, photo: str) -> None:
     seen, value = analyse(answers, photo)
     expected = answers.segmenter(photo, DEFAULT_OPTIONS)
     assert np.array_equal(seen.result.label_map, expected.label_map) and seen.result.name == "holiday.jpg"
@@ -71,7 +74,7 @@ def test_a_photo_is_segmented_as_the_library_does(answers: Answers, photo: str) 
     assert value["picked"] == first_picks(find_parts(expected), (), ATR)
 
 
-def test_picks_go_on_to_the_next_photo_and_stay_in_the_same(answers: Answers, photo: str, tmp_path: Path) -> None:
+def test_picks_are_kept_for_the_same_and_the_next_photo(answers: Answers, photo: str, tmp_path: Path) -> None:
     seen, _ = analyse(answers, photo)
     keys = [part.key for part in find_parts(seen.result)][:1]
     assert analyse(answers, photo, seen) == answers.unchanged
@@ -84,16 +87,14 @@ def test_picks_go_on_to_the_next_photo_and_stay_in_the_same(answers: Answers, ph
     assert analyse(answers, str(other), None, picked=keys, restoring=True)[1]["picked"] == keys
 
 
-def test_what_cannot_be_used_is_said(answers: Answers, tmp_path: Path) -> None:
+def test_unreadable_file_gives_a_message(answers: Answers, tmp_path: Path) -> None:
     path = tmp_path / "notes.jpg"
     path.write_text("no photo")
     assert "notes.jpg is not a readable image" in analyse(answers, str(path))
     assert analyse(answers, None) is None
 
 
-def test_a_jpeg_with_too_many_pixels_is_reduced(
-    answers: Answers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_oversized_jpeg_is_reduced(answers: Answers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOTHSEG_MAX_PIXELS", "50000")
     paths = [tmp_path / name for name in ("large.jpg", "large.png")]
     for path in paths:
@@ -104,7 +105,7 @@ def test_a_jpeg_with_too_many_pixels_is_reduced(
     assert "too large" in analyse(answers, str(paths[1]))
 
 
-def test_corrections_are_made_and_taken_back(answers: Answers, photo: str) -> None:
+def test_corrections_are_applied_and_undone(answers: Answers, photo: str) -> None:
     seen, value = analyse(answers, photo)
     part = value["parts"][0]
     (x, y), name = part["point"], part["name"]
@@ -133,8 +134,8 @@ def test_corrections_are_made_and_taken_back(answers: Answers, photo: str) -> No
         {},
     ],
 )
-@pytest.mark.filterwarnings("ignore::UserWarning")  # gradio's, of a message to nobody
-def test_a_correction_that_cannot_be_made_is_left_out(answers: Answers, doll: PhotoResult, wrong: Any) -> None:
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Gradio's, for a message outside a request
+def test_invalid_corrections_are_skipped(answers: Answers, doll: PhotoResult, wrong: Any) -> None:
     found, answer, _ = edit(answers, doll, wrong)
     assert answer["edits"] == [] and answer["turn"] == 5 and found.number != doll.number
     assert np.array_equal(found.result.label_map, doll.result.label_map)
@@ -144,7 +145,7 @@ def test_corrections_of_another_photo_are_ignored(answers: Answers, doll: PhotoR
     assert edit(answers, doll, {"kind": "melt"}, base=doll.started + 1) == (gr.skip(), gr.skip(), gr.skip())
 
 
-def test_files_are_of_what_the_browser_shows(answers: Answers, doll: PhotoResult, tmp_path: Path) -> None:
+def test_downloads_match_what_the_browser_shows(answers: Answers, doll: PhotoResult, tmp_path: Path) -> None:
     said = {"number": doll.number, "picked": ["Left-shoe", "Right-shoe"], "edits": []}
 
     def made(kind: str, said: Any = said) -> Path:
@@ -168,7 +169,7 @@ def test_files_are_of_what_the_browser_shows(answers: Answers, doll: PhotoResult
     annotations = json.loads(made("coco").read_text())["annotations"]
     assert len(annotations) == len(listed["items"]) and isinstance(annotations[0]["segmentation"], list)
     assert (made("labels").name, made("summary").name) == ("doll-labels.png", "doll.json")
-    # Corrections that the server has not been told of yet count as well.
+    # Corrections not yet sent to the server are applied as well.
     edits = [{"kind": "relabel", "part": "Left-shoe", "x": 0, "y": 0, "label": "Background"}]
     with Image.open(made("labels", said | {"edits": edits})) as image:
         assert 9 not in np.asarray(image)
@@ -176,7 +177,30 @@ def test_files_are_of_what_the_browser_shows(answers: Answers, doll: PhotoResult
     assert answers.file("cutout")(said, None, False, *PLAIN) is None
 
 
-def test_files_for_other_tools(answers: Answers, doll: PhotoResult) -> None:
+def test_a_cutout_is_encoded_once_and_only_when_asked_for(
+    answers: Answers, doll: PhotoResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encodings = list[tuple[int, int]]()
+
+    def encode(picture: Image.Image) -> bytes:
+        encodings.append(picture.size)
+        return encode_png(picture)
+
+    monkeypatch.setattr(png_file, "encode_png", encode)
+    said = {"number": doll.number, "picked": ["Hat", "Skirt"]}
+    previewed = answers.preview(said, doll, *PLAIN)
+    previews = len(encodings)
+    assert previewed["news"]["download"] and max(max(size) for size in encodings) <= PREVIEW
+    first, again = (answers.file("cutout")(said, doll, False, *PLAIN) for _ in range(2))
+    turned = answers.file("cutout")(said | {"picked": ["Skirt", "Hat"]}, doll, False, *PLAIN)
+    assert first == again == turned and len(encodings) == previews + 1
+    other = answers.file("cutout")(said | {"picked": ["Hat"]}, doll, False, *PLAIN)
+    assert other != first and len(encodings) == previews + 2
+    Path(str(other)).unlink()  # the storage was full
+    assert Path(answers.file("cutout")(said | {"picked": ["Hat"]}, doll, False, *PLAIN)).is_file()  # type: ignore[arg-type]
+
+
+def test_exports_for_other_tools_are_created(answers: Answers, doll: PhotoResult) -> None:
     said = {"number": doll.number, "picked": ["Left-shoe"], "edits": []}
     for _, kind in EXPORTS:
         path = Path(answers.for_tool(said, doll, kind, "rgba(160, 48, 80, 1)", True, *PLAIN))
@@ -192,7 +216,7 @@ def test_files_for_other_tools(answers: Answers, doll: PhotoResult) -> None:
     assert answers.for_tool(said, None, "svg", "#a03050", False, *PLAIN) is None
 
 
-def test_words_pick_parts(answers: Answers, doll: PhotoResult) -> None:
+def test_search_picks_parts_by_words(answers: Answers, doll: PhotoResult) -> None:
     said = {"number": doll.number, "picked": ["Left-shoe"], "edits": []}
     keys = [part.key for part in doll.parts]
     picked, told = answers.search(said, doll, "everything but the velvet hair")
@@ -206,7 +230,7 @@ def test_words_pick_parts(answers: Answers, doll: PhotoResult) -> None:
         ("gloves", "no class for “gloves”"),
     ):
         picked, told = answers.search(said, doll, text)
-        assert picked is None and message in told, "the picks stay"
+        assert picked is None and message in told, "the picks are kept"
     assert answers.search(said, doll, " ") == (None, "") and answers.search(said, None, "hair") == (None, "")
     picked, told = answers.search(said, doll, "hair of the person on the left")
     assert picked == ["Hair"] and "Turn on “Separate people”" in told
@@ -220,7 +244,7 @@ def test_words_pick_parts(answers: Answers, doll: PhotoResult) -> None:
     assert answers.search({"number": two.number}, two, "hair of person 1")[0] == ["Hair/1"]
 
 
-def test_a_preview_is_for_the_result_that_is_shown(answers: Answers, doll: PhotoResult) -> None:
+def test_preview_is_for_the_shown_result(answers: Answers, doll: PhotoResult) -> None:
     doll = replace(doll, picked=("Hat",))
     said = {"number": doll.number, "picked": ["Skirt"]}
     assert answers.preview(said, doll, *PLAIN)["news"]["cutout"]["picked"] == ["Skirt"]
@@ -230,7 +254,7 @@ def test_a_preview_is_for_the_result_that_is_shown(answers: Answers, doll: Photo
     assert answers.preview(said, None, *PLAIN)["news"] == {"number": doll.number, "lost": True}
 
 
-def test_a_link_names_classes_only_if_others_are_picked(answers: Answers, doll: PhotoResult) -> None:
+def test_link_names_classes_only_if_picks_differ_from_default(answers: Answers, doll: PhotoResult) -> None:
     first = first_picks(find_parts(doll.result), (), ATR)
 
     def link(picked: list[str], **said: Any) -> str:
@@ -240,7 +264,7 @@ def test_a_link_names_classes_only_if_others_are_picked(answers: Answers, doll: 
     assert link(["Hat", "Face"]) == "?keep=Hat,Face"
 
 
-def test_the_file_to_drag_is_written_when_wanted_and_holds_no_photo(
+def test_dragged_file_is_created_lazily_and_keeps_no_photo_alive(
     answers: Answers, photo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Any] = []
@@ -281,7 +305,7 @@ def test_cards_are_grouped_by_person(doll: PhotoResult) -> None:
     assert places == sorted(places)
 
 
-def test_a_training_example_has_the_corrections_that_the_browser_shows(
+def test_training_example_has_the_shown_corrections(
     answers: Answers, doll: PhotoResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []

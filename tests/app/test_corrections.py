@@ -1,4 +1,4 @@
-"""Limits of corrections; the rest is in `test_answers.py`."""
+"""Limits of corrections; `test_answers.py` tests the rest."""
 
 import pytest
 from PIL import Image
@@ -10,7 +10,7 @@ from clothseg.errors import ConfigError
 from clothseg.options import SegmentOptions
 
 
-def test_too_many_corrections_are_refused(tiny_model: object, tmp_path: object) -> None:
+def test_too_many_corrections_are_rejected(tiny_model: object, tmp_path: object) -> None:
     segmenter = Segmenter.from_pretrained(str(tiny_model))
     result = segmenter(Image.new("RGB", (64, 64)))
     seen = PhotoResult("", SegmentOptions(), result, result, preview="x")

@@ -35,7 +35,7 @@ from clothseg.postprocess.strokes import Stroke
 
 
 CUTOUT = ("photo", "classes", "options", "background")
-"""Parameters of /cutout before those of how the photo is looked at."""
+"""Parameters of /cutout before those of the segmentation."""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def library(tiny_model: Path) -> Segmenter:
 
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A JPEG that lies on its side, as phones save them, and says so in its EXIF."""
+    """A JPEG stored sideways with an EXIF orientation, as phones save it."""
     path = tmp_path_factory.mktemp("photos") / "holiday.jpg"
     exif = Image.Exif()
     exif[274] = 6
@@ -77,7 +77,7 @@ def read_url(url: str) -> Image.Image:
     return Image.open(io.BytesIO(httpx.get(url).raise_for_status().content))
 
 
-def test_segment_gives_what_the_library_gives(client: Client, photo: Path, expected: Segmentation) -> None:
+def test_segment_equals_the_library(client: Client, photo: Path, expected: Segmentation) -> None:
     overlay, label_map, summary = client.predict(handle_file(photo), api_name="/segment")
     assert np.array_equal(read(label_map), expected.label_map)
     assert summary == json.loads(expected.to_json())
@@ -87,7 +87,7 @@ def test_segment_gives_what_the_library_gives(client: Client, photo: Path, expec
         assert np.abs(np.asarray(image, np.int16) - np.asarray(expected.overlay(), np.int16)).mean() < 6  # JPEG
 
 
-def test_refine_gives_what_the_library_gives(
+def test_refine_equals_the_library(
     client: Client, library: Segmenter, photo: Path, expected: Segmentation, tmp_path: Path
 ) -> None:
     handed = expected.relabel(list(expected.areas)[-1], "Scarf")
@@ -108,7 +108,7 @@ def test_refine_gives_what_the_library_gives(
     assert not np.array_equal(read(overlay), read(client.predict(handle_file(photo), api_name="/segment")[0]))
 
 
-def test_refine_says_what_is_wrong(client: Client, photo: Path, tmp_path: Path) -> None:
+def test_refine_rejects_invalid_input(client: Client, photo: Path, tmp_path: Path) -> None:
     Image.new("L", (5, 5)).save(tmp_path / "small.png")
     for given, said in (
         ({"clicks": [{"x": 200, "y": 0, "label": "Hat"}]}, "outside the photo of 200 x 301 pixels"),
@@ -123,20 +123,20 @@ def test_refine_says_what_is_wrong(client: Client, photo: Path, tmp_path: Path) 
             client.predict(handle_file(photo), **given, api_name="/refine")
 
 
-def test_excluded_classes_are_nowhere(client: Client, library: Segmenter, photo: Path, expected: Segmentation) -> None:
+def test_exclude_equals_the_library(client: Client, library: Segmenter, photo: Path, expected: Segmentation) -> None:
     names = list(expected.areas)[1:3]
     _, label_map, _ = client.predict(handle_file(photo), exclude=names, api_name="/segment")
     assert np.array_equal(read(label_map), library(photo, exclude=names).label_map)
 
 
-def test_cutout_gives_what_the_library_gives(client: Client, photo: Path, expected: Segmentation) -> None:
+def test_cutout_equals_the_library(client: Client, photo: Path, expected: Segmentation) -> None:
     names = list(expected.areas)[1:4]
     path = client.predict(handle_file(photo), names, api_name="/cutout")
     assert np.array_equal(read(path), np.asarray(expected.cutout(*names)))
     assert Path(path).name == "holiday-cutout.png"
 
 
-def test_groups_of_classes_and_polygons(client: Client, photo: Path, expected: Segmentation) -> None:
+def test_class_groups_and_polygons_are_accepted(client: Client, photo: Path, expected: Segmentation) -> None:
     path = client.predict(handle_file(photo), ["Lower", "Hair"], api_name="/cutout")
     assert np.array_equal(read(path), np.asarray(expected.cutout(*GROUPS["Lower"], "Hair")))
     found, coco, archive = client.predict(handle_file(photo), ["Body"], cutouts=True, polygons=True, api_name="/items")
@@ -147,7 +147,7 @@ def test_groups_of_classes_and_polygons(client: Client, photo: Path, expected: S
             assert [each["segmentation"] for each in written["annotations"]] == [item.polygons for item in items]
 
 
-def test_masks_are_the_librarys(client: Client, photo: Path, expected: Segmentation) -> None:
+def test_masks_equal_the_library(client: Client, photo: Path, expected: Segmentation) -> None:
     options = {"grow": 2, "invert": True, "crop": True}
     paths = client.predict(handle_file(photo), ["Lower", "Hair"], options, api_name="/masks")
     pictures = expected.mask_pictures("Lower", "Hair", options=CutoutOptions.of(options))
@@ -159,7 +159,7 @@ def test_masks_are_the_librarys(client: Client, photo: Path, expected: Segmentat
         client.predict(handle_file(photo), ["Sock"], api_name="/masks")
 
 
-def test_tryon_gives_what_the_library_gives(client: Client, photo: Path, expected: Segmentation) -> None:
+def test_tryon_equals_the_library(client: Client, photo: Path, expected: Segmentation) -> None:
     mask, picture = client.predict(handle_file(photo), "lower", {"reach": 3, "blur": 2}, api_name="/tryon")
     made = expected.tryon(options=TryonOptions(part="lower", reach=3, blur=2))
     assert (Path(mask).name, Path(picture).name) == ("holiday-agnostic-mask.png", "holiday-agnostic.png")
@@ -172,9 +172,7 @@ def test_tryon_gives_what_the_library_gives(client: Client, photo: Path, expecte
         client.predict(handle_file(photo), "upper", {"wide": 3}, api_name="/tryon")
 
 
-def test_export_gives_what_the_library_gives(
-    client: Client, photo: Path, expected: Segmentation, tmp_path: Path
-) -> None:
+def test_export_equals_the_library(client: Client, photo: Path, expected: Segmentation, tmp_path: Path) -> None:
     for kind, polygons in (("cvat", True), ("yolo", False)):
         path = Path(client.predict(handle_file(photo), kind, ["Body"], polygons=polygons, api_name="/export"))
         expected.export(tmp_path / path.name, kind, "Body", polygons=polygons)
@@ -186,7 +184,7 @@ def test_export_gives_what_the_library_gives(
         client.predict(handle_file(photo), "voc", api_name="/export")
 
 
-def test_recolor_and_packshot_give_what_the_library_gives(client: Client, photo: Path, expected: Segmentation) -> None:
+def test_recolor_and_packshot_equal_the_library(client: Client, photo: Path, expected: Segmentation) -> None:
     path = client.predict(handle_file(photo), ["Upper"], "#a03050", api_name="/recolor")
     assert np.array_equal(read(path), np.asarray(expected.recolor("Upper", "#a03050")))
     shot = {"aspect": "4:5", "shadow": True}
@@ -202,7 +200,7 @@ def test_recolor_and_packshot_give_what_the_library_gives(client: Client, photo:
 OTHERWISE = {"people": "all", "edges": "plain", "zoom": "off", "tta": True, "rules": True}
 
 
-def test_options_are_the_librarys(client: Client, photo: Path, library: Segmenter) -> None:
+def test_options_equal_the_library(client: Client, photo: Path, library: Segmenter) -> None:
     expected = library(photo, **OTHERWISE)
     assert not np.array_equal(expected.label_map, library(photo).label_map)
     _, label_map, _ = client.predict(handle_file(photo), **OTHERWISE, api_name="/segment")
@@ -213,14 +211,16 @@ def test_options_are_the_librarys(client: Client, photo: Path, library: Segmente
     assert np.array_equal(read(path), np.asarray(expected.cutout("Hair", options=CutoutOptions.of(options))))
 
 
-def test_a_picture_behind_the_cutout(client: Client, photo: Path, expected: Segmentation, tmp_path: Path) -> None:
+def test_cutout_accepts_a_background_picture(
+    client: Client, photo: Path, expected: Segmentation, tmp_path: Path
+) -> None:
     wall = tmp_path / "wall.png"
     Image.new("RGB", (30, 20), "#123456").save(wall)
     path = client.predict(handle_file(photo), ["Hair"], None, handle_file(wall), api_name="/cutout")
     assert np.array_equal(read(path), np.asarray(expected.cutout("Hair", options=CutoutOptions(background=wall))))
 
 
-def test_items_are_the_librarys(client: Client, photo: Path, library: Segmenter) -> None:
+def test_items_equal_the_library(client: Client, photo: Path, library: Segmenter) -> None:
     expected = library(photo, people="all")
     items = expected.items()
     told, coco, nothing = client.predict(handle_file(photo), people="all", api_name="/items")
@@ -236,7 +236,7 @@ def test_items_are_the_librarys(client: Client, photo: Path, library: Segmenter)
     assert len(pictures) == len(told["items"]) and {item["name"] for item in told["items"]} == set(named)
 
 
-def test_batch_gives_a_zip_and_says_which_photo_was_bad(
+def test_batch_returns_a_zip_and_names_bad_photos(
     client: Client, photo: Path, expected: Segmentation, tmp_path: Path
 ) -> None:
     bad, packed = tmp_path / "bad.jpg", tmp_path / "more.zip"
@@ -264,19 +264,19 @@ def test_batch_gives_a_zip_and_says_which_photo_was_bad(
         ),
     ],
 )
-def test_a_batch_that_cannot_be_done_says_why(client: Client, photo: Path, photos: Any, message: str) -> None:
+def test_invalid_batch_gives_a_clear_error(client: Client, photo: Path, photos: Any, message: str) -> None:
     given = [handle_file(photo)] if photos else None
     with pytest.raises(AppError) as caught:
         client.predict(given, ["mattes"] if photos else [], api_name="/batch")
     assert str(caught.value) == message
 
 
-def test_a_class_that_is_not_there_gives_an_empty_cutout(client: Client, photo: Path, expected: Segmentation) -> None:
+def test_absent_class_gives_an_empty_cutout(client: Client, photo: Path, expected: Segmentation) -> None:
     absent = next(name for name in NAMES if name not in expected.areas)
     assert not read(client.predict(handle_file(photo), [absent], api_name="/cutout")).any()
 
 
-def test_labels_and_health_say_what_the_label_map_means_and_who_made_it(client: Client) -> None:
+def test_labels_and_health_describe_classes_and_model(client: Client) -> None:
     labels = client.predict(api_name="/labels")
     assert [(each["id"], each["name"]) for each in labels] == list(enumerate(NAMES))
     assert labels[7]["groups"] == ["All garments", "Upper", "Lower"] and labels[0]["groups"] == []
@@ -286,7 +286,7 @@ def test_labels_and_health_say_what_the_label_map_means_and_who_made_it(client: 
     assert health["image_size"] == [128, 128]
 
 
-def test_only_the_named_endpoints_are_shown(client: Client) -> None:
+def test_only_the_named_endpoints_are_listed(client: Client) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(named) == {
         "/segment",
@@ -324,7 +324,7 @@ def test_only_the_named_endpoints_are_shown(client: Client) -> None:
         ("photo", [], f"Name at least one class; the classes are: {', '.join(NAMES)}."),
     ],
 )
-def test_errors_reach_the_caller_with_clear_errors(
+def test_cutout_errors_reach_the_caller(
     client: Client, photo: Path, tmp_path: Path, content: Any, classes: list[str], message: str
 ) -> None:
     sent = tmp_path / "holiday.jpg"
@@ -334,7 +334,7 @@ def test_errors_reach_the_caller_with_clear_errors(
     assert str(caught.value) == message
 
 
-def test_find_picks_items_by_words(client: Client, photo: Path, expected: Segmentation) -> None:
+def test_find_selects_items_by_words(client: Client, photo: Path, expected: Segmentation) -> None:
     items, cutout = client.predict(handle_file(photo), "alles außer den Haaren", api_name="/find")
     made = expected.find("everything but the hair")
     assert [item["box"] for item in items["items"]] == [list(item.box) for item in made]
@@ -348,14 +348,14 @@ def test_find_picks_items_by_words(client: Client, photo: Path, expected: Segmen
 
 
 def call(app: str, endpoint: str, data: list[Any]) -> Any:
-    """Call an endpoint over bare HTTP, as curl would."""
+    """Call an endpoint over plain HTTP, as curl does."""
     answer = httpx.post(f"{app}/gradio_api/call/{endpoint}", json={"data": data}).raise_for_status()
     stream = httpx.get(f"{app}/gradio_api/call/{endpoint}/{answer.json()['event_id']}", timeout=60).text
     event, result = re.findall(r"event: (\w+)\ndata: (.*)", stream)[-1]
     return event, json.loads(result)
 
 
-def test_raw_http(app: str, photo: Path, expected: Segmentation, tmp_path: Path) -> None:
+def test_raw_http_equals_the_library(app: str, photo: Path, expected: Segmentation, tmp_path: Path) -> None:
     uploaded = httpx.post(f"{app}/gradio_api/upload", files={"files": ("holiday.jpg", photo.read_bytes())}).json()[0]
     event, (_, label_map, summary) = call(app, "segment", [{"path": uploaded, "meta": {"_type": "gradio.FileData"}}])
     assert (event, summary["name"]) == ("complete", "holiday.jpg")
@@ -363,7 +363,7 @@ def test_raw_http(app: str, photo: Path, expected: Segmentation, tmp_path: Path)
     assert np.array_equal(read(str(tmp_path / "labels.png")), expected.label_map)
 
 
-def test_data_url_keeps_every_bit(app: str, photo: Path, expected: Segmentation, tmp_path: Path) -> None:
+def test_data_url_is_decoded_exactly(app: str, photo: Path, expected: Segmentation, tmp_path: Path) -> None:
     url = "data:image/jpeg;base64," + base64.b64encode(photo.read_bytes()).decode()
     event, (_, label_map, _) = call(app, "segment", [{"url": url, "meta": {"_type": "gradio.FileData"}}])
     assert event == "complete"
@@ -374,20 +374,20 @@ def test_data_url_keeps_every_bit(app: str, photo: Path, expected: Segmentation,
 @pytest.mark.parametrize(
     "url", ["data:image/png;base64,!", "data:image/png,plain", "data:;base64," + "A" * 36_000_000]
 )
-def test_bad_data_urls_are_refused(app: str, url: str) -> None:
+def test_invalid_data_urls_are_rejected(app: str, url: str) -> None:
     event, answer = call(app, "segment", [{"url": url, "meta": {"_type": "gradio.FileData"}}])
     assert event == "error"
     assert re.search("base64|too large: the limit is 25 MB", answer["error"])
 
 
 @pytest.mark.parametrize("path", ["/etc/hostname", str(ROOT / "pyproject.toml"), "http://127.0.0.1:1/x.png"])
-def test_files_and_hosts_of_the_server_are_out_of_reach(app: str, path: str) -> None:
+def test_server_files_and_hosts_are_not_accessible(app: str, path: str) -> None:
     event, answer = call(app, "segment", [{"path": path, "meta": {"_type": "gradio.FileData"}}])
     assert event == "error", answer
     assert httpx.get(f"{app}/gradio_api/file={path}", follow_redirects=False).status_code in (403, 404, 400)
 
 
-def test_calls_from_before_there_were_options_still_work(app: str, photo: Path, expected: Segmentation) -> None:
+def test_calls_without_options_still_work(app: str, photo: Path, expected: Segmentation) -> None:
     url = "data:image/jpeg;base64," + base64.b64encode(photo.read_bytes()).decode()
     image = {"url": url, "meta": {"_type": "gradio.FileData"}}
     event, (_, label_map, _) = call(app, "segment", [image])
@@ -399,8 +399,8 @@ def test_calls_from_before_there_were_options_still_work(app: str, photo: Path, 
         assert np.array_equal(np.asarray(answer), np.asarray(expected.cutout("Hair")))
 
 
-def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
-    """All are listed, say what each parameter means, and answer."""
+def test_mcp_tools_are_described_and_work(app: str, photo: Path, expected: Segmentation) -> None:
+    """All tools are listed, describe their parameters, and answer."""
     from jsonschema import Draft202012Validator
     from mcp import ClientSession
     from mcp.client.streamable_http import streamable_http_client
@@ -435,9 +435,9 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
     assert {tool.name for tool in tools} == set(calls)
     for tool in tools:
         Draft202012Validator.check_schema(tool.inputSchema)
-        assert "$ref" not in str(tool.inputSchema), "clients do not find what it refers to"
+        assert "$ref" not in str(tool.inputSchema), "clients do not resolve references"
         about = [tool.description, *(each["description"] for each in tool.inputSchema["properties"].values())]
-        assert all(text.endswith(".") for text in about), "cut off, or missing"
+        assert all(text.endswith(".") for text in about), "truncated or missing description"
         assert "Returns: " in tool.description
     inputs = {tool.name: tool.inputSchema for tool in tools}
     assert set(inputs["cutout"]["properties"]) == {*CUTOUT, *ENDPOINT_OPTIONS, *OLD_SWITCHES}
@@ -465,7 +465,7 @@ def test_mcp_tools(app: str, photo: Path, expected: Segmentation) -> None:
     assert wrong.isError and "corp" in wrong.content[0].text
 
 
-def test_the_manual_on_the_page_works(app: str, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_manual_examples_run(app: str, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(photo.parent)
     code = re.search(r"```javascript\n(.*?)```", about.manual(app), re.DOTALL)
     (photo.parent / "example.mjs").write_text(code[1] + "process.exit();")
@@ -477,13 +477,13 @@ def test_the_manual_on_the_page_works(app: str, photo: Path, monkeypatch: pytest
     assert names["summary"]["name"] == "holiday.jpg"
 
 
-def test_the_manual_names_a_spaces_address() -> None:
+def test_manual_contains_the_spaces_address() -> None:
     assert "https://jane-doe-clothseg.hf.space/gradio_api/mcp/" in about.manual("jane-doe/clothseg")
     assert 'Client("jane-doe/clothseg")' in about.manual("jane-doe/clothseg")
     assert 'classes: ["top", "dress"]' in about.manual("jane-doe/clothseg", FASHN)
 
 
-def test_a_model_that_cannot_be_loaded_gives_a_one_line_message() -> None:
+def test_unloadable_model_gives_a_one_line_error() -> None:
     process = subprocess.run(
         [sys.executable, str(ROOT / "app.py")],
         env=environment(CLOTHSEG_MODEL="./nothing"),

@@ -1,4 +1,4 @@
-"""What the environment says of the app, and what is said of wrong values."""
+"""Environment variables of the app, and errors for wrong values."""
 
 import re
 
@@ -9,7 +9,7 @@ from clothseg.app.environment import MAX_MEGABYTES, read_environment
 from clothseg.errors import ConfigError
 
 
-def test_nothing_set() -> None:
+def test_defaults_without_variables() -> None:
     settings = read_environment({})
     assert settings == read_environment(dict.fromkeys(VARIABLES, ""))
     assert settings.model is settings.revision is settings.space is settings.temp_folder is None
@@ -34,7 +34,7 @@ VARIABLES = {
 }
 
 
-def test_every_variable_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = read_environment(VARIABLES)
     assert (settings.model, settings.revision, settings.engine) == ("user/model", "v1", "torch")
     assert (settings.precision, settings.compare) == ("fast", ("user/a", "folder/b"))
@@ -46,7 +46,7 @@ def test_every_variable_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("setting", "expected"), [("true", True), ("1", True), ("yes", True), ("0", False)])
-def test_switches(setting: str, expected: bool) -> None:
+def test_boolean_values_are_parsed(setting: str, expected: bool) -> None:
     assert read_environment({"CLOTHSEG_SELF_CHECK": setting}).self_check is expected
 
 
@@ -60,18 +60,18 @@ def test_switches(setting: str, expected: bool) -> None:
         ({"SPACE_ID": "user/space", "GRADIO_SERVER_NAME": "127.0.0.1"}, False),
     ],
 )
-def test_whoever_else_reaches_the_app_may_not_name_any_model(variables: dict[str, str], private: bool) -> None:
+def test_app_is_private_only_on_local_addresses(variables: dict[str, str], private: bool) -> None:
     assert read_environment(variables).private is private
 
 
 @pytest.mark.parametrize("value", ["0", "-5", "1,000", "4 GB", "1e3", "9" * 20])
-def test_an_invalid_limit_is_rejected(value: str) -> None:
+def test_invalid_storage_limit_raises_config_error(value: str) -> None:
     said = f"CLOTHSEG_MAX_TEMP_MB is {re.escape(value)}; give a whole number of megabytes"
     with pytest.raises(ConfigError, match=said):
         read_environment({"CLOTHSEG_MAX_TEMP_MB": value})
 
 
-def test_a_wrong_limit_of_the_library_is_found_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_pixel_limit_is_found_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOTHSEG_MAX_PIXELS", "many")
     with pytest.raises(ConfigError, match="CLOTHSEG_MAX_PIXELS is many"):
         read_environment({})

@@ -1,4 +1,4 @@
-"""The page's own HTML."""
+"""HTML of the page."""
 
 import numpy as np
 import pytest
@@ -11,13 +11,13 @@ from clothseg.outputs.comparison import compare
 from clothseg.outputs.notes import NOBODY, TURNED
 
 
-def test_swatches_have_the_classs_number_and_colour() -> None:
+def test_swatches_show_class_number_and_colour() -> None:
     assert (
         html.swatch("Dress", ATR) == f'<i class="swatch" style="background:{hex_color("Dress")};color:#ffffff">7</i>'
     )
 
 
-def test_compared_classes_have_the_numbers_of_the_pictures() -> None:
+def test_comparison_table_uses_the_swatches_of_each_label_set() -> None:
     hat, other = np.full((4, 4), 1, np.uint8), np.full((4, 4), FASHN.label2id["hat"], np.uint8)
     other[0] = FASHN.label2id["arms"]
     same = html.agreement(compare(hat, hat, (ATR, ATR)), "A", "B")
@@ -27,7 +27,7 @@ def test_compared_classes_have_the_numbers_of_the_pictures() -> None:
     assert html.swatch("Left-arm", ATR) + html.swatch("Right-arm", ATR) in table
 
 
-def test_messages_cannot_carry_markup() -> None:
+def test_messages_are_escaped() -> None:
     assert "<script>" not in html.problem("<script>") + html.footer("<script>", "<script>", "<script>")
 
 
@@ -42,11 +42,11 @@ def test_messages_cannot_carry_markup() -> None:
         (1, 100, 60.0, "about 1 h 39 min left"),
     ],
 )
-def test_time_left_is_told_in_words(done: int, total: int, seconds: float, words: str) -> None:
+def test_time_left_is_formatted(done: int, total: int, seconds: float, words: str) -> None:
     assert html.time_left(Progress(done, total), seconds) == words
 
 
-def test_notes_stand_above_a_result_in_the_readers_language() -> None:
+def test_notes_are_translated() -> None:
     assert html.notes(()) == ""
     said = html.notes((NOBODY, TURNED[90]))
     assert NOBODY in said and TURNED[90] in said and 'role="status"' in said
@@ -55,7 +55,7 @@ def test_notes_stand_above_a_result_in_the_readers_language() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_page_that_is_built_before_its_language_is_known_says_the_same(language: str) -> None:
+def test_deferred_footer_equals_the_translated_footer(language: str) -> None:
     missing = 'There is no folder "a<b>", and it cannot be a Hub model: those are named owner/name.'
     notices = (
         "",

@@ -1,4 +1,4 @@
-"""The page's languages: every text is there in each, and each visitor gets their own."""
+"""Languages of the page: every text is translated, and each visitor gets their language."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ from clothseg.postprocess import requirements
 
 
 OTHERS = [language for language in LANGUAGES if language != "en"]
-HELD = (  # what `tr` is given by name
+HELD = (  # texts passed to `tr` as variables
     *labels.NAMES,
     *labels.GROUPS,
     *color_names.NAMES,
@@ -39,7 +39,7 @@ HELD = (  # what `tr` is given by name
 
 
 def written() -> Iterator[str]:
-    """The texts that stand in the code's calls of `tr`."""
+    """Literal texts in calls of `tr`."""
     for path in Path(i18n.__file__).parents[1].rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "tr":
@@ -59,13 +59,13 @@ def test_every_text_exists_in_each_language(language: str) -> None:
     assert len(texts) > 250
     said = catalogue(language)
     assert not texts - {*said}, "not translated"
-    assert not {*said} - texts, "said no more"
+    assert not {*said} - texts, "unused translations"
     for text, other in said.items():
         assert other.strip() and parts(text) == parts(other), text
 
 
 @pytest.mark.parametrize("language", OTHERS)
-def test_what_stands_beside_each_other_has_names_of_its_own(language: str) -> None:
+def test_translated_names_are_unique(language: str) -> None:
     said = catalogue(language)
     for names in (labels.NAMES, (*labels.GROUPS, *labels.NAMES), color_names.NAMES, settings.BACKGROUNDS):
         assert len({said[name] for name in names}) == len(names)
@@ -85,7 +85,7 @@ def test_what_stands_beside_each_other_has_names_of_its_own(language: str) -> No
         ({"lang": "tlh"}, "de", "de"),
     ],
 )
-def test_a_visitor_gets_the_language_asked_for(query: dict[str, str], header: str, language: str) -> None:
+def test_preferred_language_follows_query_and_header(query: dict[str, str], header: str, language: str) -> None:
     assert preferred(query, {"accept-language": header} if header else {}) == language
 
 

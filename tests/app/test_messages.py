@@ -1,4 +1,4 @@
-"""The library's messages in the visitor's language."""
+"""Translation of the library's messages."""
 
 import ast
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ VALUE = "\0"
 
 
 def joined(parts: Iterator[str]) -> str:
-    """A text with one mark for each value; values beside each other are one."""
+    """A text with one mark for each value; adjacent values count as one."""
     text = "".join(parts)
     while VALUE * 2 in text:
         text = text.replace(VALUE * 2, VALUE)
@@ -38,7 +38,7 @@ def template(message: str) -> str:
 
 
 def in_the_library() -> set[str]:
-    """All texts of the package, with a mark in place of each value, and sentences whose subject comes before them."""
+    """All texts of the package with a mark for each value, also with a value prefixed as the subject."""
     found = set()
     for path in Path(messages.__file__).parents[1].rglob("*.py"):
         if path == Path(messages.__file__):
@@ -52,13 +52,13 @@ def in_the_library() -> set[str]:
     return found | {f"{VALUE} {text}" for text in found}
 
 
-def test_each_message_is_one_of_the_library() -> None:
+def test_every_message_occurs_in_the_library() -> None:
     known = in_the_library()
     assert [message for message in MESSAGES if template(message) not in known] == []
 
 
 @pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])
-def test_messages_keep_their_values(language: str) -> None:
+def test_translated_messages_keep_their_values(language: str) -> None:
     for message in MESSAGES:
         names = [name for _, name, _, _ in Formatter().parse(message) if name]
         values = {name: f"value{number}" for number, name in enumerate(names)}
@@ -68,7 +68,7 @@ def test_messages_keep_their_values(language: str) -> None:
         assert localized(message.format(**values)) == message.format(**values)
 
 
-def test_what_the_library_says_is_said_in_german(tmp_path: Path) -> None:
+def test_library_messages_are_translated_to_german(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / "empty.jpg").touch()
     large = np.zeros((20, 30, 3), np.uint8)
@@ -93,7 +93,7 @@ def test_what_the_library_says_is_said_in_german(tmp_path: Path) -> None:
         assert localized(str(caught.value)) == str(caught.value)
 
 
-def test_a_batchs_problems_are_translated_if_they_are_known(tmp_path: Path) -> None:
+def test_known_batch_errors_are_translated(tmp_path: Path) -> None:
     class Exhausted:
         workers, name, labels = 1, "exhausted", ATR
 

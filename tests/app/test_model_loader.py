@@ -1,4 +1,4 @@
-"""A model that comes while the page is already there.
+"""Loading the model in the background while the page is already served.
 
 Covers `clothseg.app.model_status`, `clothseg.app.translated_blocks`.
 """
@@ -32,7 +32,7 @@ def segmenter(tiny_model: Path) -> Segmenter:
 
 @pytest.fixture
 def gate() -> Iterator[threading.Event]:
-    """What a load waits for."""
+    """An event that loading waits for."""
     gate = threading.Event()
     yield gate
     gate.set()
@@ -48,7 +48,7 @@ def after(gate: threading.Event, outcome: Segmenter | Exception) -> Any:
     return load
 
 
-def test_photos_wait_for_the_model(segmenter: Segmenter, gate: threading.Event) -> None:
+def test_calls_wait_for_the_model(segmenter: Segmenter, gate: threading.Event) -> None:
     coming = LazySegmenter("alice/clothes", after(gate, segmenter))
     assert pending(coming) is coming and coming.asked == "alice/clothes" and failure(coming) is None
     with ThreadPoolExecutor() as pool:
@@ -63,7 +63,7 @@ def test_photos_wait_for_the_model(segmenter: Segmenter, gate: threading.Event) 
     assert coming.image_size == segmenter.image_size and coming.engine is segmenter.engine
 
 
-def test_a_failed_load_raises_for_all_waiting_calls(gate: threading.Event) -> None:
+def test_failed_load_raises_in_all_waiting_calls(gate: threading.Event) -> None:
     coming = LazySegmenter(None, after(gate, ModelError("broken weights")))
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(coming, PHOTO)
@@ -75,7 +75,7 @@ def test_a_failed_load_raises_for_all_waiting_calls(gate: threading.Event) -> No
     assert isinstance(failure(coming), ModelError) and pending(coming) is None
 
 
-def test_a_quick_model_is_waited_for(segmenter: Segmenter, gate: threading.Event) -> None:
+def test_head_start_waits_for_a_quick_load(segmenter: Segmenter, gate: threading.Event) -> None:
     assert isinstance(load_with_head_start("alice/clothes", after(gate, segmenter), 0.01), LazySegmenter)
     gate.set()
     assert load_with_head_start("alice/clothes", after(gate, segmenter), 60) is segmenter
@@ -83,17 +83,17 @@ def test_a_quick_model_is_waited_for(segmenter: Segmenter, gate: threading.Event
         load_with_head_start(None, after(gate, ModelError("no such model")), 60)
 
 
-def test_where_a_folder_lies_is_nobodys_business(gate: threading.Event, segmenter: Segmenter) -> None:
+def test_path_of_a_model_folder_is_not_published(gate: threading.Event, segmenter: Segmenter) -> None:
     assert LazySegmenter("/home/alice/./clothes", after(gate, segmenter)).asked == "clothes"
 
 
 def told(page: Page) -> str:
-    """All HTML that a new visitor sees."""
+    """All HTML visible to a new visitor."""
     shown = [part["props"] for part in page.config["components"] if part["type"] == "html"]
     return " ".join(props["value"] for props in shown if props["visible"] and props.get("value"))
 
 
-def test_the_page_says_what_it_knows_of_the_model(segmenter: Segmenter, gate: threading.Event) -> None:
+def test_page_shows_loading_state_and_then_the_model(segmenter: Segmenter, gate: threading.Event) -> None:
     coming = LazySegmenter("alice/clothes", after(gate, segmenter))
     page = build(coming)
     assert any(part["type"] == "timer" and part["props"]["active"] for part in page.config["components"])

@@ -1,4 +1,4 @@
-"""Pictures that the page shows of a result."""
+"""Preview pictures of a result."""
 
 import numpy as np
 import pytest
@@ -17,12 +17,12 @@ from clothseg.app.previews import (
 
 @pytest.fixture
 def doll() -> Segmentation:
-    """A result larger than previews are."""
+    """A result larger than previews."""
     image, mask, _ = draw(3, 1600, 1100)
     return Segmentation(Image.fromarray(image), mask)
 
 
-def test_before_and_after_are_of_one_size_and_differ_by_the_regions(doll: Segmentation) -> None:
+def test_before_and_after_differ_only_in_the_regions(doll: Segmentation) -> None:
     before, after = before_and_after(doll, 0.6)
     assert before.size == after.size and max(before.size) == PREVIEW
     colored = reduced(doll).label_map > 0
@@ -30,7 +30,7 @@ def test_before_and_after_are_of_one_size_and_differ_by_the_regions(doll: Segmen
     assert changed[colored].mean() > 0.95 and changed[~colored].mean() < 0.01  # a number may reach over its region
 
 
-def test_previews_of_a_transparent_photo_have_its_alpha_and_lie_on_white(doll: Segmentation) -> None:
+def test_previews_of_transparent_photos_keep_alpha_and_use_white(doll: Segmentation) -> None:
     pixels = np.dstack([np.asarray(doll.photo), np.full(doll.label_map.shape, 255, np.uint8)])
     pixels[: pixels.shape[0] // 2, :, 3], pixels[:, : pixels.shape[1] // 2, 3] = 0, 90
     pixels[: pixels.shape[0] // 3] = 0, 0, 0, 0
@@ -42,7 +42,7 @@ def test_previews_of_a_transparent_photo_have_its_alpha_and_lie_on_white(doll: S
     assert (np.asarray(before_and_after(clear, 0.6)[0])[:50] == 255).all()
 
 
-def test_a_number_stands_in_its_region_if_it_has_room() -> None:
+def test_class_number_is_drawn_within_regions_that_have_room() -> None:
     label_map = np.zeros((200, 200), np.uint8)
     label_map[40:160, 20:90] = 5
     label_map[10:12, :] = 8
@@ -52,7 +52,7 @@ def test_a_number_stands_in_its_region_if_it_has_room() -> None:
     assert np.array_equal(numbered(blank, np.zeros_like(label_map)), blank)
 
 
-def test_differences_stand_out_of_grey() -> None:
+def test_differences_are_highlighted_on_grey() -> None:
     photo = np.random.default_rng(0).integers(0, 256, (8, 6, 3), np.uint8)
     differs = np.zeros((8, 6), bool)
     differs[2, 3] = True

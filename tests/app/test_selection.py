@@ -1,4 +1,4 @@
-"""What a visitor has before them: picks and cut-outs, without a browser."""
+"""Picks and cut-outs of the page, without a browser."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -34,14 +34,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def doll() -> Segmentation:
-    """A result without a model: the doll's own mask, larger than the page's previews."""
+    """A result from the doll's true mask, larger than the page's previews."""
     image, mask, _ = draw(3, 1600, 1100)
     return Segmentation(Image.fromarray(image), mask, name="doll.webp")
 
 
 @pytest.fixture
 def pair() -> Segmentation:
-    """Two dolls beside each other, told apart."""
+    """Two dolls side by side with a person map."""
     dolls = [draw(seed, 400, 260) for seed in (3, 4)]
     people = np.hstack([(doll.mask > 0) * np.uint8(number) for number, doll in enumerate(dolls, start=1)])
     image = np.hstack([doll.image for doll in dolls])
@@ -52,15 +52,15 @@ def seen_of(result: Segmentation) -> PhotoResult:
     return PhotoResult("", SegmentOptions(), result, result)
 
 
-def test_no_result_is_taken_for_an_earlier_one(doll: Segmentation) -> None:
-    # As gradio does, to tell whether a state has changed; by their places in memory, these would be but two or three.
+def test_each_result_has_its_own_hash(doll: Segmentation) -> None:
+    # Gradio detects changed states by this hash; hashes of memory addresses would repeat.
     seen = seen_of(doll)
     later = [replace(seen) for _ in range(20)]
     assert len({deep_hash(each) for each in later}) == 20
     assert {each.started for each in later} == {seen.number} and {each.preview for each in later} == {seen.preview}
 
 
-def test_what_the_browser_says_is_checked() -> None:
+def test_choice_from_the_browser_is_validated() -> None:
     said = {
         "number": 3,
         "picked": ["Hat", 5, None],
@@ -74,7 +74,7 @@ def test_what_the_browser_says_is_checked() -> None:
         assert Choice.of(nonsense) == Choice()
 
 
-def test_what_is_picked_at_first(doll: Segmentation) -> None:
+def test_first_picks_are_garments_or_everything(doll: Segmentation) -> None:
     parts = find_parts(doll)
     garments = [part.key for part in parts if part.name in GROUPS["All garments"]]
     assert first_picks(parts, (), ATR) == garments and garments
@@ -91,19 +91,19 @@ def test_picks_are_carried_over_to_people(doll: Segmentation, pair: Segmentation
     assert carried(several, hair[1:]) == hair[1:] and carried(several, []) == []
 
 
-def test_groups_name_what_is_there(doll: Segmentation) -> None:
+def test_groups_select_present_parts(doll: Segmentation) -> None:
     parts = find_parts(doll)
     for group, names in GROUPS.items():
         assert of_group(group, parts, ATR) == [part.key for part in parts if part.name in names]
 
 
-def test_a_cutout_of_parts_is_that_of_their_classes(doll: Segmentation) -> None:
+def test_cutout_of_parts_equals_cutout_of_classes(doll: Segmentation) -> None:
     options = CutoutOptions(background="#ff0000", grow=8, feather=4)
     expected = doll.cutout("Skirt", "Hat", options=options)
     assert np.array_equal(np.asarray(cutout_of(doll, ["Skirt", "Hat"], options)), np.asarray(expected))
 
 
-def test_one_person_can_be_cut_out_alone(pair: Segmentation) -> None:
+def test_single_person_cutout(pair: Segmentation) -> None:
     keys = [part.key for part in find_parts(pair) if part.person == 2]
     alpha = np.asarray(cutout_of(pair, keys, CutoutOptions()))[..., 3]
     assert np.array_equal(alpha > 0, mask_of_parts(pair, keys))
@@ -111,7 +111,7 @@ def test_one_person_can_be_cut_out_alone(pair: Segmentation) -> None:
 
 
 @pytest.mark.parametrize("background", ["none", "#ff0000"])
-def test_a_preview_is_the_file_but_smaller_and_whole(doll: Segmentation, background: str) -> None:
+def test_preview_is_a_reduced_uncropped_cutout(doll: Segmentation, background: str) -> None:
     with Image.open(
         preview_of(seen_of(doll), ["Skirt", "Hat"], CutoutOptions(background, crop=True, margin=9, grow=4))
     ) as shown:
@@ -120,27 +120,27 @@ def test_a_preview_is_the_file_but_smaller_and_whole(doll: Segmentation, backgro
         assert np.abs(np.asarray(whole, np.int16) - np.asarray(shown)).mean() < 3
 
 
-def test_a_preview_shows_one_person_alone(pair: Segmentation) -> None:
+def test_preview_of_a_single_person(pair: Segmentation) -> None:
     keys = [part.key for part in find_parts(pair) if part.person == 2]
     with Image.open(preview_of(seen_of(pair), keys, CutoutOptions())) as shown:
         alpha = np.asarray(shown)[..., 3]
-    assert np.array_equal(alpha > 0, mask_of_parts(pair, keys))  # it is not larger than previews are
+    assert np.array_equal(alpha > 0, mask_of_parts(pair, keys))  # the photo is no larger than a preview
 
 
-def test_a_picture_behind_shows_in_the_preview(doll: Segmentation) -> None:
+def test_background_picture_is_shown_in_the_preview(doll: Segmentation) -> None:
     wall = Image.new("RGB", (20, 20), "#123456")
     with Image.open(preview_of(seen_of(doll), ["Skirt"], CutoutOptions(background=wall))) as shown:
         assert shown.mode == "RGB" and shown.getpixel((0, 0)) == (0x12, 0x34, 0x56)
 
 
-def test_items_are_those_of_the_parts_picked(doll: Segmentation, pair: Segmentation) -> None:
+def test_items_follow_the_picked_parts(doll: Segmentation, pair: Segmentation) -> None:
     assert [item.name for item in items_of(doll, ["Left-shoe", "Right-shoe"])] == ["Left-shoe", "Right-shoe"]
     shoes = items_of(pair, ["Left-shoe/2", "Right-shoe/2"])
     assert [(item.index, item.wearer) for item in shoes] == [(1, 2), (2, 2)]
     assert len(items_of(pair)) > len(items_of(pair, [part.key for part in find_parts(pair) if part.person == 1]))
 
 
-def test_files_lie_in_folders_that_cannot_be_guessed(doll: Segmentation) -> None:
+def test_files_have_unguessable_folders(doll: Segmentation) -> None:
     one, other = new_file(doll, "-a.png"), new_file(doll, "-a.png")
     assert one.name == other.name == "doll-a.png"
     assert one.parent != other.parent and len(one.parent.name) == 40

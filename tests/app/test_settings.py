@@ -1,4 +1,4 @@
-"""Switches and sliders of the page, and links to them."""
+"""Switches and sliders of the page, and links with settings."""
 
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -31,7 +31,7 @@ OTHER = Settings(
 )
 
 
-def test_ticks_are_the_segmenters_options() -> None:
+def test_switches_map_to_segment_options() -> None:
     at_first = switch_options([switch.ticked for switch in SWITCHES])
     assert SegmentOptions(**at_first) == DEFAULT_OPTIONS
     others = switch_options([not switch.ticked for switch in SWITCHES])
@@ -47,13 +47,13 @@ def test_ticks_are_the_segmenters_options() -> None:
 
 
 @pytest.mark.parametrize("settings", [Settings(), OTHER, Settings(keep=("Hat",)), Settings(opacity=0)])
-def test_a_link_carries_all_settings(settings: Settings) -> None:
+def test_link_round_trip_keeps_all_settings(settings: Settings) -> None:
     query = write_link(settings)
     assert read_link(dict(parse_qsl(query.removeprefix("?")))) == settings
     assert bool(query) == (settings != Settings())
 
 
-def test_links_are_for_people_to_read() -> None:
+def test_links_are_readable() -> None:
     settings = Settings(ticks=(True, True, True, False, True, True, False), keep=("Dress", "Bag"), opacity=0.4)
     assert write_link(settings) == "?people=all&keep=Dress,Bag&opacity=0.4"
 
@@ -65,16 +65,16 @@ def test_links_are_for_people_to_read() -> None:
         {"background": "/etc/passwd", "crop": "perhaps", "margin": "-1", "tta": "2", "foreign": "1"},
     ],
 )
-def test_what_a_link_says_wrongly_is_as_at_first(query: dict[str, str]) -> None:
+def test_invalid_link_values_give_defaults(query: dict[str, str]) -> None:
     assert read_link(query) == Settings()
 
 
-def test_cutout_settings_there_and_back() -> None:
+def test_cutout_settings_round_trip() -> None:
     for options in (CutoutOptions(), DEFAULT_CUTOUT, CutoutOptions("#ffffff"), OTHER.cutout):
         assert cutout_options(*cutout_values(options)) == options
 
 
-def test_a_picture_lies_behind_only_if_it_is_chosen(tmp_path: Path) -> None:
+def test_background_picture_is_used_only_if_chosen(tmp_path: Path) -> None:
     path = tmp_path / "wall.png"
     Image.new("RGB", (4, 3), "#123456").save(path)
     values = cutout_values(CutoutOptions())
@@ -87,7 +87,7 @@ def test_a_picture_lies_behind_only_if_it_is_chosen(tmp_path: Path) -> None:
         cutout_options(BACKGROUNDS[3], *with_picture[1:])
 
 
-def test_pixels_are_fewer_in_a_smaller_picture() -> None:
+def test_pixel_options_scale_with_the_picture() -> None:
     small = scaled(OTHER.cutout, 0.5)
     assert (small.margin, small.grow, small.feather) == (6, -2, 0.75)
     assert small.crop and small.background == "#ff8800"

@@ -1,7 +1,6 @@
-"""ZeroGPU by its own package `spaces`, against a scheduler of ours that has no quota left, and where there is none."""
+"""ZeroGPU with the real package `spaces`: against a fake scheduler without quota, and outside a Space."""
 
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
+import forked
 import numpy as np
 import pytest
 from app_server import ROOT
@@ -18,7 +18,7 @@ from clothseg.app import zerogpu
 
 @pytest.fixture
 def device_api() -> Iterator[tuple[str, list[str]]]:
-    """Address of a ZeroGPU scheduler that refuses, and what it was asked."""
+    """URL of a fake ZeroGPU scheduler that rejects requests, and the requested paths."""
     asked: list[str] = []
 
     class Scheduler(BaseHTTPRequestHandler):
@@ -44,7 +44,7 @@ def device_api() -> Iterator[tuple[str, list[str]]]:
 SCRIPT = """
 import sys, types
 import torch
-# What `spaces` does to torch needs a build with CUDA; all that speaks with the scheduler is its own.
+# What `spaces` does to torch needs a build with CUDA; all code that communicates with the scheduler is real.
 cuda = types.ModuleType("spaces.zero.torch")
 cuda.is_in_bad_fork, cuda.patch, cuda.pack = lambda: False, lambda: None, lambda: 0
 sys.modules["spaces.zero.torch"] = cuda
@@ -58,7 +58,9 @@ segmenter(sys.argv[2], orientation="upright").save_label_map(sys.argv[3])
 """
 
 
-def test_without_quota_the_cpu_answers(device_api: tuple[str, list[str]], tiny_model: Path, tmp_path: Path) -> None:
+def test_exceeded_gpu_quota_falls_back_to_the_cpu(
+    device_api: tuple[str, list[str]], tiny_model: Path, tmp_path: Path
+) -> None:
     from PIL import Image
 
     from clothseg import Segmenter
@@ -68,7 +70,7 @@ def test_without_quota_the_cpu_answers(device_api: tuple[str, list[str]], tiny_m
     zero = {"SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": url, "PYTHONPATH": str(ROOT)}
     zero["ZEROGPU_PROC_SELF_CGROUP_PATH"] = str(tmp_path / "cgroup")
     photo = ROOT / "examples" / "doll-skirt.jpg"
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, "-c", SCRIPT, tiny_model, photo, tmp_path / "labels.png"],
         env=os.environ | zero,
         capture_output=True,
@@ -83,7 +85,7 @@ def test_without_quota_the_cpu_answers(device_api: tuple[str, list[str]], tiny_m
     assert (np.asarray(Image.open(tmp_path / "labels.png")) == expected).mean() > 0.999
 
 
-def test_the_real_package_is_without_effect_elsewhere() -> None:
+def test_spaces_package_has_no_effect_outside_spaces() -> None:
     import spaces
 
     engine = zerogpu.ZeroGpuEngine(lambda pixels: pixels + 1, lambda pixels: pixels + 2)
@@ -91,7 +93,7 @@ def test_the_real_package_is_without_effect_elsewhere() -> None:
     assert spaces.GPU(duration=5)(abs) is abs
 
 
-def test_the_gpu_is_used_while_it_is_to_be_had(
+def test_gpu_is_used_when_available_and_cpu_otherwise(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     failures: list[Exception] = []

@@ -1,4 +1,4 @@
-"""What processes tell each other; tests/batch/test_to_dataset.py starts two."""
+"""Messages between distributed processes; tests/batch/test_to_dataset.py starts two real ones."""
 
 import pytest
 from torch.distributed import HashStore
@@ -10,13 +10,13 @@ from clothseg.errors import ConfigError
 
 @pytest.fixture
 def two() -> tuple[Processes, Processes]:
-    """Two of them in this process, with a store of their own."""
+    """Two `Processes` objects in this process with a common store."""
     one, other = Processes(), Processes()
     one._store = other._store = HashStore()
     return one, other
 
 
-def test_what_one_tells_the_other_hears(two: tuple[Processes, Processes]) -> None:
+def test_messages_reach_other_processes(two: tuple[Processes, Processes]) -> None:
     one, other = two
     one.tell("work", {"folder": "/tmp/x", "commit": None})
     assert other.hear("work") == {"folder": "/tmp/x", "commit": None}
@@ -25,21 +25,19 @@ def test_what_one_tells_the_other_hears(two: tuple[Processes, Processes]) -> Non
 @pytest.mark.parametrize(
     ("error", "message"), [(ConfigError("The disk is full."), "The disk is full"), (KeyboardInterrupt(), "Keyboard")]
 )
-def test_when_one_fails_the_other_hears_it(
-    two: tuple[Processes, Processes], error: BaseException, message: str
-) -> None:
+def test_failures_reach_other_processes(two: tuple[Processes, Processes], error: BaseException, message: str) -> None:
     one, other = two
     one.fail("work", error)
     with pytest.raises(ConfigError, match=f"Another process failed: {message}"):
         other.hear("work")
 
 
-def test_one_that_is_alone_tells_nobody() -> None:
+def test_single_process_sends_no_messages() -> None:
     Processes().tell("work", 1)
     Processes().fail("work", ConfigError("none"))
 
 
-def test_processes_that_cannot_connect_get_a_message(
+def test_unconnected_processes_get_a_clear_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("MASTER_ADDR", raising=False)

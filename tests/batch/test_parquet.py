@@ -1,4 +1,4 @@
-"""Parquet files of photos and masks end at a size, and bear the Hub's names."""
+"""Parquet files of photos and masks have a size limit and the Hub's names."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from clothseg.batch import parquet
 
 
 @pytest.mark.parametrize(("file_bytes", "sizes"), [(1, [2, 2, 1]), (250, [4, 1]), (10_000, [5])])
-def test_files_end_at_a_size_and_are_numbered(
+def test_parquet_files_are_split_by_size_and_numbered(
     file_bytes: int, sizes: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parquet, "FILE_BYTES", file_bytes)

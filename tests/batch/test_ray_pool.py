@@ -1,4 +1,4 @@
-"""A Ray cluster of this machine, with two workers, one of which is killed: the files of a single process."""
+"""A local Ray cluster with two workers, one of which is killed, writes the same files as a single process."""
 
 import os
 import sys
@@ -18,17 +18,17 @@ from clothseg.cli import main
 from clothseg.errors import WorkerError
 
 
-def test_every_photo_is_done_once_though_a_worker_is_killed(
+def test_ray_processes_every_photo_once_despite_a_killed_worker(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """All in one cluster, whose start takes longer than all else."""
+    """One cluster for all checks, as its start takes longest."""
     import ray
 
     (tmp_path / "photos").mkdir()
     for seed in range(6):
         Image.fromarray(draw(seed, 96, 64).image).save(tmp_path / "photos" / f"{seed}.png")
     (tmp_path / "photos" / "broken.jpg").write_bytes(b"no photo")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))  # of the workers
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))  # for the workers
     argv = ["segment", str(tmp_path / "photos"), "--model", str(tiny_model), "--write", "labels", "coco"]
     assert main([*argv, "--out", str(tmp_path / "one")]) == 1
 
@@ -36,7 +36,7 @@ def test_every_photo_is_done_once_though_a_worker_is_killed(
     ran, killed, turn = [], [], threading.Lock()
 
     def killing(pool: ray_pool.RayPool, *arguments: Any) -> Any:
-        """Kill a worker before the third photo, and count what each photo took."""
+        """Kill a worker before the third photo, and record every photo."""
         with turn:
             ran.append(arguments[-1])
             third = len(ran) == 3
@@ -67,22 +67,22 @@ def test_every_photo_is_done_once_though_a_worker_is_killed(
         ray.shutdown()
 
 
-def test_several_processes_are_not_for_ray(
+def test_ray_executor_rejects_distributed_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert main(["segment", str(tmp_path), "--out", str(tmp_path / "out"), "--executor", "ray"]) == 2
-    assert "--executor ray shares the photos by itself" in capsys.readouterr().err
+    assert "--executor ray distributes the photos itself" in capsys.readouterr().err
 
 
-def test_an_address_without_a_cluster_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_ray_address_gives_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with pytest.raises(ray_pool.ConfigError, match=r"no Ray cluster at RAY_ADDRESS=127\.0\.0\.1:1"):
         ray_pool.RayPool()
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs a system that binds processes to cores")
-def test_each_actor_of_a_machine_has_a_core_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_ray_actor_is_bound_to_its_own_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bound: list[list[int]] = []
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {2, 5, 7})

@@ -1,4 +1,4 @@
-"""Output folders in remote storage: the files of a local run, resumed, and merged by several processes."""
+"""Remote output folders: same files as a local run, resuming, and several processes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +31,7 @@ def one_load(monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
 
 
 @pytest.mark.usefixtures("one_load")
-def test_a_run_between_storages_is_that_of_the_disk(
+def test_remote_run_equals_a_local_run(
     memory: fsspec.AbstractFileSystem, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -71,7 +71,7 @@ def test_a_run_between_storages_is_that_of_the_disk(
 
 
 @pytest.mark.usefixtures("one_load")
-def test_a_data_set_is_read_from_storage_and_written_to_it(
+def test_data_sets_are_read_from_and_written_to_remote_storage(
     memory: fsspec.AbstractFileSystem, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from datasets import Dataset, Features, load_dataset
@@ -115,13 +115,13 @@ def test_a_data_set_is_read_from_storage_and_written_to_it(
         assert message in capsys.readouterr().err
 
 
-def test_repos_of_the_hub_are_not_written_file_by_file() -> None:
+def test_hub_repositories_are_rejected_as_output_folders() -> None:
     with pytest.raises(UsageError, match="each file written would be a commit"):
         RemoteStorage(Remote("hf://datasets/alice/masks"))
     assert RemoteStorage(Remote("hf://buckets/alice/masks"))
 
 
-def test_folders_are_made_where_a_storage_has_them(tmp_path: Path) -> None:
+def test_remote_storage_creates_folders(tmp_path: Path) -> None:
     storage = RemoteStorage(Remote(f"file://{tmp_path}/out"))
     storage.prepare(())
     storage.write({"labels/june/a.png": b"1", "summaries/june/a.json": b"2"})

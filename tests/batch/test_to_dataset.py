@@ -1,4 +1,4 @@
-"""A data set of the Hub becomes one with masks: the library's label maps, beside the photos' own bytes."""
+"""Segmenting a data set of the Hub: the result has the library's masks and the photos' original bytes."""
 
 import io
 import json
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -49,7 +50,7 @@ for number, row in enumerate(rows):
     np.save(f"{folder}/{number}.npy", np.asarray(row["mask"]))
 print(json.dumps(said))
 """
-"""Everything in one process: to import datasets and the model's libraries takes longer than all else."""
+"""Everything runs in one process, as importing datasets and the model's libraries takes longest."""
 
 PHOTO = ("--column", "photo")
 MISTAKES = {
@@ -66,7 +67,7 @@ MISTAKES = {
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Three photos, one of them turned by its EXIF, and between them one that is broken."""
+    """Three photos, one rotated by EXIF, and a broken one between them."""
     folder = tmp_path_factory.mktemp("photos")
     paths = [folder / name for name in ("0.png", "1.jpg", "broken.jpg", "2.png")]
     exif = Image.Exif()
@@ -82,7 +83,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def ran(
     photos: list[Path], tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[LocalHub, dict[str, Any], Path]]:
-    """The Hub after all commands, what each said, and a folder of loaded masks and of what a failed push left."""
+    """The Hub after all commands, their outputs, and a folder with loaded masks and the remains of a failed push."""
     folder = tmp_path_factory.mktemp("masks")
     good = [*PHOTO, "--model", str(tiny_model), "--edges", "plain", "--push_to_hub"]
     commands = {case: (token, argv) for case, (token, argv, _, _) in MISTAKES.items()}
@@ -99,7 +100,7 @@ def ran(
     commands["no split in it"][1].extend(["--split", "dev"])
     with LocalHub({"hf_alice": "alice", "hf_bob": "bob"}) as hub:
         hub.misbehave(403, r"^POST .*late/commit/")
-        done = subprocess.run(
+        done = forked.run(
             [sys.executable, "-c", RUN, *map(json.dumps, ([str(path) for path in photos], commands, str(folder)))],
             cwd=ROOT, env=hub.env("hf_alice", home=folder / "home") | {"TMPDIR": str(folder)},
             capture_output=True, text=True, timeout=280, check=False,
@@ -108,7 +109,7 @@ def ran(
         yield hub, json.loads(done.stdout.splitlines()[-1]), folder
 
 
-def test_masks_are_the_librarys_and_photos_keep_their_bytes(
+def test_pushed_rows_have_the_segmenters_masks_and_original_photos(
     ran: tuple[LocalHub, dict[str, Any], Path], photos: list[Path], tiny_model: Path
 ) -> None:
     hub, said, folder = ran
@@ -127,7 +128,7 @@ def test_masks_are_the_librarys_and_photos_keep_their_bytes(
         np.testing.assert_array_equal(np.load(folder / f"{number}.npy"), segmenter(path, edges="plain").label_map)
 
 
-def test_folders_of_shards_are_segmented_and_named_without_their_path(
+def test_folders_of_shards_are_segmented_without_publishing_their_path(
     ran: tuple[LocalHub, dict[str, Any], Path],
 ) -> None:
     hub, said, folder = ran
@@ -145,7 +146,7 @@ def test_folders_of_shards_are_segmented_and_named_without_their_path(
     )
 
 
-def test_addresses_are_read_and_folders_are_written(ran: tuple[LocalHub, dict[str, Any], Path]) -> None:
+def test_urls_are_read_and_folders_are_written(ran: tuple[LocalHub, dict[str, Any], Path]) -> None:
     hub, said, folder = ran
     assert f"3 of 4 photos segmented and written to {folder / 'out'}, split test." in said["from an address"]["out"]
     shard = "data/test-00000-of-00001.parquet"
@@ -153,7 +154,7 @@ def test_addresses_are_read_and_folders_are_written(ran: tuple[LocalHub, dict[st
     assert "data set photos (split `test`)" in (folder / "out" / "README.md").read_text()
 
 
-def test_folders_that_cannot_be_used_say_why(ran: tuple[LocalHub, dict[str, Any], Path]) -> None:
+def test_unusable_folders_give_clear_errors(ran: tuple[LocalHub, dict[str, Any], Path]) -> None:
     _, said, _ = ran
     for case, status, message in (
         ("no data set in it", 1, "contains no data set: a data set on disk is a folder with train.parquet"),
@@ -172,15 +173,15 @@ def test_wrong_arguments_are_reported_before_any_photo_is_segmented(
     assert said[case]["status"] == MISTAKES[case][2] and ("dataset", "alice/x") not in hub.repos
 
 
-def test_a_push_that_fails_leaves_the_data_set_to_push_later(ran: tuple[LocalHub, dict[str, Any], Path]) -> None:
+def test_failed_push_keeps_the_data_set_for_later(ran: tuple[LocalHub, dict[str, Any], Path]) -> None:
     _, said, folder = ran
-    (left,) = folder.glob("clothseg-*")  # and nothing of the push that did not fail
+    (left,) = folder.glob("clothseg-*")  # and nothing of the successful push
     assert said["late"]["status"] == 1
     assert f"hf upload alice/late {left} --repo-type dataset" in said["late"]["err"]
     assert pq.read_table(left / "data" / "test-00000-of-00001.parquet").num_rows == 3
 
 
-def test_without_the_library_datasets_it_says_what_brings_it(
+def test_missing_datasets_package_names_the_requirements(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
@@ -188,7 +189,7 @@ def test_without_the_library_datasets_it_says_what_brings_it(
     assert "pip install -r requirements-train.txt" in capsys.readouterr().err
 
 
-def test_two_processes_push_every_row_once(
+def test_distributed_processes_push_every_row_once(
     ran: tuple[LocalHub, dict[str, Any], Path], photos: list[Path], tiny_model: Path, tmp_path: Path
 ) -> None:
     hub, _, _ = ran
@@ -197,7 +198,7 @@ def test_two_processes_push_every_row_once(
         meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
     argv = ["--dataset", "alice/photos", "--split", "test", "--column", "photo", "--push_to_hub", "alice/both"]
     running = [
-        subprocess.Popen(
+        forked.Popen(
             [sys.executable, "-m", "clothseg", "segment", *argv, "--model", str(tiny_model), "--edges", "plain"],
             cwd=ROOT, env=hub.env("hf_alice", home=tmp_path / rank) | meet | {"RANK": rank, "TMPDIR": str(tmp_path)},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -1,4 +1,4 @@
-"""A batch: every photo once, one ZIP or none, and no more memory for two hundred photos than for a few."""
+"""A batch to ZIP contains every photo once, is written atomically, and needs constant memory."""
 
 import csv
 import errno
@@ -24,8 +24,8 @@ from clothseg.images.zip_archive import Limits
 from clothseg.labels import ATR, NAMES
 
 
-class Pretended:
-    """A function of a photo in place of a loaded model."""
+class FakeModel:
+    """A stand-in for a model that calls a function of the photo."""
 
     workers = 1
     name = "pretended"
@@ -37,7 +37,7 @@ class Pretended:
     def __call__(self, photo: Any, **options: Any) -> Segmentation:
         return self._function(photo, **options)
 
-    def with_streams(self) -> "Pretended":
+    def with_streams(self) -> "FakeModel":
         return self
 
 
@@ -67,7 +67,7 @@ def picture(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(archive.read(name))))
 
 
-def test_every_photo_is_in_the_zip_once_as_the_library_gives_it(segmenter: Segmenter, tmp_path: Path) -> None:
+def test_zip_has_every_photo_once_with_the_segmenters_results(segmenter: Segmenter, tmp_path: Path) -> None:
     one, two = doll(tmp_path / "a" / "image.png"), doll(tmp_path / "b" / "image.png", 2)
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 no photo")
     sent = packed(
@@ -101,7 +101,7 @@ def test_every_photo_is_in_the_zip_once_as_the_library_gives_it(segmenter: Segme
 
 
 @pytest.mark.parametrize("polygons", [False, True])
-def test_one_coco_data_set_for_all_photos(segmenter: Segmenter, tmp_path: Path, polygons: bool) -> None:
+def test_zip_has_one_coco_file_for_all_photos(segmenter: Segmenter, tmp_path: Path, polygons: bool) -> None:
     paths = [doll(tmp_path / "one" / "a.png"), doll(tmp_path / "b.png", 2), tmp_path / "broken.jpg"]
     paths[2].write_bytes(b"\xff\xd8 no photo")
     out, wanted = tmp_path / "out.zip", OutputSpec(("coco",), polygons=polygons)
@@ -124,7 +124,7 @@ def test_one_coco_data_set_for_all_photos(segmenter: Segmenter, tmp_path: Path, 
     assert ids == list(range(1, len(ids) + 1))
 
 
-def test_errors_that_are_not_ours_are_a_photos_own(
+def test_unexpected_errors_are_recorded_per_photo(
     segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = [doll(tmp_path / f"{number}.png", number) for number in range(4)]
@@ -135,14 +135,14 @@ def test_errors_that_are_not_ours_are_a_photos_own(
             raise failures[photo.name]
         return segmenter(photo, **options)
 
-    list(segment_to_zip(Pretended(failing), paths, tmp_path / "out.zip"))  # type: ignore[arg-type]
+    list(segment_to_zip(FakeModel(failing), paths, tmp_path / "out.zip"))  # type: ignore[arg-type]
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         errors = [line["error"] for line in table(archive)]
     assert errors[0] == "" and "more memory" in errors[1] and "Input/output error" in errors[2] and "odd" in errors[3]
     assert all(error.startswith(f"{number}.png") for number, error in enumerate(errors) if number)
 
 
-def test_names_are_no_formulas(segmenter: Segmenter, tmp_path: Path) -> None:
+def test_table_names_are_not_spreadsheet_formulas(segmenter: Segmenter, tmp_path: Path) -> None:
     paths = [doll(tmp_path / "=1+1.png"), tmp_path / "@x.jpg"]
     paths[1].write_bytes(b"x")
     list(segment_to_zip(segmenter, paths, tmp_path / "out.zip"))
@@ -164,7 +164,7 @@ def test_names_are_no_formulas(segmenter: Segmenter, tmp_path: Path) -> None:
         ({}, {"out": "nowhere/out.zip"}, "cannot be written"),
     ],
 )
-def test_wrong_options_are_told_at_once_and_leave_nothing(
+def test_invalid_options_raise_before_writing(
     wanted: dict[str, Any], options: dict[str, Any], error: str, segmenter: Segmenter, tmp_path: Path
 ) -> None:
     doll(tmp_path / "a.png")
@@ -175,7 +175,7 @@ def test_wrong_options_are_told_at_once_and_leave_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
-def test_a_zip_beyond_the_limits_is_refused(segmenter: Segmenter, tmp_path: Path) -> None:
+def test_zip_beyond_the_limits_is_rejected(segmenter: Segmenter, tmp_path: Path) -> None:
     sent = packed(tmp_path / "sent.zip", {f"{number}.jpg": b"x" for number in range(3)})
     with pytest.raises(ConfigError, match="the limit is 2"):
         list(segment_to_zip(segmenter, [sent], tmp_path / "out.zip", limits=Limits(files=2)))
@@ -183,7 +183,7 @@ def test_a_zip_beyond_the_limits_is_refused(segmenter: Segmenter, tmp_path: Path
         list(segment_to_zip(segmenter, [doll(tmp_path / "a.png")] * 3, tmp_path / "out.zip", limits=Limits(files=2)))
 
 
-def test_closing_gives_up_and_leaves_no_file_and_no_thread(segmenter: Segmenter, tmp_path: Path) -> None:
+def test_closing_leaves_no_file_and_no_thread(segmenter: Segmenter, tmp_path: Path) -> None:
     paths = [doll(tmp_path / "photos" / f"{number}.png", number) for number in range(20)]
     begun: list[Path] = []
 
@@ -192,15 +192,15 @@ def test_closing_gives_up_and_leaves_no_file_and_no_thread(segmenter: Segmenter,
         return segmenter(photo, **options)
 
     before = threading.active_count()
-    run = segment_to_zip(Pretended(noting), paths, tmp_path / "out.zip")  # type: ignore[arg-type]
+    run = segment_to_zip(FakeModel(noting), paths, tmp_path / "out.zip")  # type: ignore[arg-type]
     assert [next(run).done for _ in range(3)] == [0, 1, 2]
-    assert len(list(tmp_path.iterdir())) == 2, "it is being written, under another name"
+    assert len(list(tmp_path.iterdir())) == 2, "the ZIP is being written under a temporary name"
     run.close()
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
     assert len(begun) <= 6 and threading.active_count() == before
 
 
-def test_stopping_keeps_what_is_done(segmenter: Segmenter, tmp_path: Path) -> None:
+def test_stopping_keeps_finished_photos(segmenter: Segmenter, tmp_path: Path) -> None:
     paths = [doll(tmp_path / f"{number}.png", number) for number in range(6)]
     seen: list[int] = []
     wanted = OutputSpec(("labels", "coco"))
@@ -228,14 +228,14 @@ def test_photos_in_progress_are_dropped_when_the_batch_is_abandoned(
         return b""
 
     monkeypatch.setattr("clothseg.batch.photo_files.encoded", noting)
-    run = segment_to_zip(Pretended(slow), paths, tmp_path / "out.zip")  # type: ignore[arg-type]
+    run = segment_to_zip(FakeModel(slow), paths, tmp_path / "out.zip")  # type: ignore[arg-type]
     assert [next(run).done for _ in range(2)] == [0, 1]
     threading.Timer(0.3, closing.set).start()
     run.close()
     assert closing.is_set() and set(made) == {"0.png"}
 
 
-def test_an_older_zip_stays_where_the_disk_is_full(
+def test_full_disk_keeps_the_previous_zip(
     segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out.zip"
@@ -252,7 +252,7 @@ def test_an_older_zip_stays_where_the_disk_is_full(
 
 
 def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
-    """Two hundred photos of which one alone, with its label map, takes 480 KB: 96 MB if they were kept."""
+    """Each of the 200 photos takes 480 KB with its label map: keeping them all would take 96 MB."""
 
     def segmented(photo: bytes, **_: Any) -> Segmentation:
         loaded = load_photo(photo)
@@ -260,10 +260,10 @@ def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
 
     content = [doll(tmp_path / f"{seed}.png", seed, 400, 300).read_bytes() for seed in range(4)]
     peaks = []
-    for count in (4, 8, 200):  # the first for what is imported and kept
+    for count in (4, 8, 200):  # the first run fills caches
         sent = packed(tmp_path / "sent.zip", {f"{number}.png": content[number % 4] for number in range(count)})
         tracemalloc.start()
-        seen = list(segment_to_zip(Pretended(segmented), [sent], tmp_path / "out.zip"))  # type: ignore[arg-type]
+        seen = list(segment_to_zip(FakeModel(segmented), [sent], tmp_path / "out.zip"))  # type: ignore[arg-type]
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert len(seen) == count + 1 and not any(progress.error for progress in seen)

@@ -1,4 +1,4 @@
-"""Corrected results as rows to train on."""
+"""Corrected results saved as training rows."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from clothseg.training.data.decoding import decode_row
 from clothseg.training.data.loading import load_splits
 
 
-def test_training_loads_what_was_saved(tmp_path: Path) -> None:
+def test_training_loads_saved_examples(tmp_path: Path) -> None:
     results = {}
     for seed in range(8):
         doll = draw(seed, 90, 60)
@@ -37,7 +37,7 @@ def test_training_loads_what_was_saved(tmp_path: Path) -> None:
         np.testing.assert_array_equal(mask, results[row["id"]].label_map)
 
 
-def test_it_says_where_it_is_from(tmp_path: Path) -> None:
+def test_saved_example_records_its_provenance(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
     result = Segmentation(np.zeros((20, 30, 3), np.uint8), np.zeros((20, 30), np.uint8), name="a.jpg", model="tiny")  # type: ignore[arg-type]
@@ -49,15 +49,15 @@ def test_it_says_where_it_is_from(tmp_path: Path) -> None:
     assert told["saved"].endswith("+00:00")
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_unwritable_folder_raises_config_error(tmp_path: Path) -> None:
     (tmp_path / "train").write_text("a file")
     result = Segmentation(np.zeros((20, 30, 3), np.uint8), np.zeros((20, 30), np.uint8))  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="Training examples cannot be written to"):
         save_training_example(result, tmp_path)
 
 
-def test_the_app_saves_what_refine_corrected(tmp_path: Path) -> None:
-    """The endpoint's function itself, as gradio calls it."""
+def test_refine_endpoint_saves_corrections(tmp_path: Path) -> None:
+    """Calls the endpoint's function directly, as Gradio does."""
     import gradio as gr
 
     from clothseg.app.endpoint_events import add_endpoints
@@ -65,8 +65,8 @@ def test_the_app_saves_what_refine_corrected(tmp_path: Path) -> None:
     doll = draw(1, 90, 60)
     first = Segmentation(Image.fromarray(doll.image), doll.mask)
 
-    class Known:
-        """A segmenter that knows its only photo."""
+    class FakeSegmenter:
+        """A stand-in for a segmenter that always returns the same result."""
 
         labels = ATR
 
@@ -77,7 +77,7 @@ def test_the_app_saves_what_refine_corrected(tmp_path: Path) -> None:
             return result
 
     with gr.Blocks() as blocks:
-        add_endpoints(Known(), tmp_path)  # type: ignore[arg-type]
+        add_endpoints(FakeSegmenter(), tmp_path)  # type: ignore[arg-type]
     refine = next(each.fn for each in blocks.fns.values() if each.api_name == "refine")
     refine("photo.png")
     assert not (tmp_path / "train").exists()

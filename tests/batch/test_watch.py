@@ -1,4 +1,4 @@
-"""clothseg.batch.watch, and `segment --watch` as a process that photos come to."""
+"""clothseg.batch.watch, and `segment --watch` as a process while photos arrive."""
 
 import os
 import signal
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
+import forked
 import pytest
 from paper_dolls import draw
 from PIL import Image
@@ -26,7 +27,7 @@ def source(name: str, *stamp: int) -> Source:
     return Source(PurePosixPath(name), PurePosixPath(name).with_suffix(""), lambda: b"", stamp)
 
 
-def test_a_photo_is_yielded_once_when_it_does_not_change_any_more() -> None:
+def test_photos_are_yielded_once_after_they_stop_changing() -> None:
     looks = iter(
         [
             [],
@@ -51,11 +52,11 @@ def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]") ->
         time.sleep(0.1)
 
 
-def test_photos_are_segmented_as_they_come(tiny_model: Path, tmp_path: Path) -> None:
+def test_watch_segments_arriving_photos(tiny_model: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "photos", tmp_path / "out"
     folder.mkdir()
     argv = [sys.executable, "-m", "clothseg", "segment", str(folder), "--out", str(out), "--model", str(tiny_model)]
-    process = subprocess.Popen(
+    process = forked.Popen(
         [*argv, "--write", "labels", "--watch"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
@@ -82,7 +83,7 @@ def test_photos_are_segmented_as_they_come(tiny_model: Path, tmp_path: Path) -> 
     assert "bad.jpg" in table(out / "results.csv")["bad.jpg"]["error"]
 
 
-def test_what_cannot_be_watched_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_rejects_files_zips_and_data_sets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Image.fromarray(draw(1, 64, 48).image).save(tmp_path / "a.png")
     for argv, message in (
         ([str(tmp_path / "a.png"), "--out", str(tmp_path / "out")], "--watch needs folders, not single photos"),

@@ -1,4 +1,4 @@
-"""A pool of worker processes: what threads give, in order, and no worker outlives it."""
+"""A pool of worker processes gives the results of threads, in order, and replaces dead workers."""
 
 import errno
 import os
@@ -41,7 +41,7 @@ def segmenter(tiny_model: Path) -> Segmenter:
 
 @pytest.fixture(scope="module")
 def workers(tiny_model: Path, segmenter: Segmenter) -> Iterator[WorkerPool]:
-    """Of the converted model, which `segmenter` leaves."""
+    """Two workers on the converted model that `segmenter` leaves in the cache."""
     with WorkerPool(2, tiny_model) as pool:
         yield pool
 
@@ -65,9 +65,7 @@ def assert_equal(one: Segmentation, other: Segmentation) -> None:
     assert not one.label_map.flags.writeable and not one.probability.flags.writeable
 
 
-def test_photos_of_all_kinds_come_back_in_order_as_one_by_one(
-    workers: WorkerPool, segmenter: Segmenter, paths: list[Path]
-) -> None:
+def test_batches_equal_single_calls_in_order(workers: WorkerPool, segmenter: Segmenter, paths: list[Path]) -> None:
     turned = Image.fromarray(draw(1, 80, 60).image)
     turned.getexif()[ExifTags.Base.Orientation] = 6
     lazy = Image.open(paths[3])
@@ -79,7 +77,7 @@ def test_photos_of_all_kinds_come_back_in_order_as_one_by_one(
     assert (workers.workers, workers.name) == (2, segmenter.name)
 
 
-def test_errors_reach_the_caller_at_their_turn_and_the_crew_goes_on(
+def test_errors_are_raised_in_order_and_the_pool_continues(
     workers: WorkerPool, segmenter: Segmenter, paths: list[Path]
 ) -> None:
     results = workers.iter_batch(paths)
@@ -102,14 +100,14 @@ def test_errors_reach_the_caller_at_their_turn_and_the_crew_goes_on(
     assert "In a worker: traceback" in found.value.__notes__[0]
     with pytest.raises(ConfigError, match="at least 1, not 0"):
         workers.batch(paths, batch_size=0)
-    for _ in range(4):  # each worker gets one that it cannot even read
+    for _ in range(4):  # each worker gets an object that it cannot unpickle
         with pytest.raises(ValueError, match="unreadable"):
             workers.run(name_of, Unreadable())
     assert workers.run(name_of) == segmenter.name
     assert_equal(workers.batch(paths[:1])[0], segmenter(paths[0]))
 
 
-def test_no_more_photos_are_taken_than_the_batch_size_allows(workers: WorkerPool) -> None:
+def test_batch_size_limits_photos_taken_ahead(workers: WorkerPool) -> None:
     taken = 0
 
     def photos() -> Iterator[np.ndarray]:
@@ -127,10 +125,10 @@ def test_no_more_photos_are_taken_than_the_batch_size_allows(workers: WorkerPool
 
 
 @pytest.mark.parametrize("behind", ["a picture", "a colour"])
-def test_files_are_those_of_threads(
+def test_workers_write_the_same_files_as_threads(
     behind: str, workers: WorkerPool, segmenter: Segmenter, paths: list[Path], tmp_path: Path
 ) -> None:
-    """Of all kinds; a packshot has a colour behind it."""
+    """All kinds of output; packshots need a colour as their background."""
     kinds = tuple(kind for kind in KINDS if kind != "packshots") if behind == "a picture" else ("packshots",)
     background = paths[8] if behind == "a picture" else "#336699"
     sent = tmp_path / "sent.zip"
@@ -144,7 +142,7 @@ def test_files_are_those_of_threads(
     assert sum(bool(outcome.error) for outcome in one) == 2 and {kind_of(each) for each in one[0].files} == {*kinds}
 
 
-def test_the_command_writes_the_same_files(paths: list[Path], tiny_model: Path, tmp_path: Path) -> None:
+def test_segment_writes_the_same_files_with_workers(paths: list[Path], tiny_model: Path, tmp_path: Path) -> None:
     argv = ["segment", str(paths[0].parent), "--model", str(tiny_model)]
     found = []
     for workers in ("1", "2"):
@@ -155,13 +153,13 @@ def test_the_command_writes_the_same_files(paths: list[Path], tiny_model: Path, 
 
 
 @pytest.mark.parametrize("workers", ["0", "-1", "two", ""])
-def test_numbers_of_workers_that_are_none(workers: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_worker_counts_are_rejected(workers: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["segment", "photos", "--out", "out", f"--workers={workers}"])
     assert "give auto, or a number of at least 1" in capsys.readouterr().err
 
 
-def test_a_worker_that_is_killed_is_replaced_and_its_photo_done_again(
+def test_killed_worker_is_replaced_and_its_photo_repeated(
     workers: WorkerPool, segmenter: Segmenter, paths: list[Path], tmp_path: Path
 ) -> None:
     before = pids(workers)
@@ -171,13 +169,13 @@ def test_a_worker_that_is_killed_is_replaced_and_its_photo_done_again(
     killer.join()
     assert len(pids(workers) - before) == 1
     workers.batch(paths[3:])
-    for pid in pids(workers):  # while they have nothing to do
+    for pid in pids(workers):  # while they are idle
         os.kill(pid, signal.SIGKILL)
     for path, result in zip(paths[3:], workers.batch(paths[3:]), strict=True):
         assert_equal(result, segmenter(path))
 
 
-def test_a_photo_that_ends_every_worker_is_given_up_and_no_other(
+def test_photo_that_kills_two_workers_is_given_up(
     workers: WorkerPool, paths: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(WorkerError, match=r"of this photo died, and so did another .*signal 9.* memory is short"):
@@ -189,7 +187,7 @@ def test_a_photo_that_ends_every_worker_is_given_up_and_no_other(
     assert found[0].error.startswith("3.png: The worker process")
 
 
-def test_an_impossible_pool_raises_a_clear_error(
+def test_invalid_pool_settings_raise_clear_errors(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="workers must be at least 1, not 0"):
@@ -210,7 +208,7 @@ def all_errors(kind: type[errors.ClothsegError]) -> set[type[errors.ClothsegErro
     return {kind}.union(*map(all_errors, kind.__subclasses__()))
 
 
-def test_errors_survive_the_way_from_a_worker() -> None:
+def test_errors_are_picklable() -> None:
     for kind in all_errors(errors.ClothsegError):
         arguments = (15, "ended") if kind is errors.Interrupted else ("ended",)
         found = picklable(kind(*arguments))
@@ -231,7 +229,7 @@ def test_errors_survive_the_way_from_a_worker() -> None:
         "openvino", 4), (1, None, None, "openvino", 1), (2, None, None, "torch", 1), (2, None, "tiny", "openvino", 1),
     ],
 )  # fmt: skip
-def test_workers_are_taken_where_they_pay(
+def test_paying_workers_depends_on_cores_photos_model_and_engine(
     cores: int, photos: int | None, model: str | None, engine: str, workers: int,
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -240,10 +238,10 @@ def test_workers_are_taken_where_they_pay(
     assert worker_pool.paying_workers(load(model and str(tiny_model)), photos) == workers
 
 
-def test_workers_have_cores_of_their_own(workers: WorkerPool) -> None:
+def test_workers_are_bound_to_separate_cores(workers: WorkerPool) -> None:
     mine = os.sched_getaffinity(0)
 
-    def apart() -> bool:  # a worker that was just replaced is given its cores a moment after it starts
+    def apart() -> bool:  # a replaced worker gets its cores shortly after it starts
         theirs = [os.sched_getaffinity(pid) for pid in sorted(pids(workers))]
         return theirs == [mine] * 2 if len(mine) == 1 else set.union(*theirs) == mine and not set.intersection(*theirs)
 

@@ -1,4 +1,4 @@
-"""Worker processes end with their pool, and with the process that has it.
+"""Worker processes end with their pool and with its process.
 
 Covers `clothseg.batch.worker_process`.
 """
@@ -21,7 +21,7 @@ from clothseg import ConfigError, WorkerPool
 ROOT = Path(__file__).parents[2]
 
 
-def test_closing_ends_workers_in_the_midst_of_their_work(tiny_model: Path, tmp_path: Path) -> None:
+def test_closing_ends_busy_workers(tiny_model: Path, tmp_path: Path) -> None:
     with WorkerPool(1, tiny_model) as short:
         found = pids(short)
         caught: list[Exception] = []
@@ -51,10 +51,10 @@ threads = [threading.Thread(target=pool.run, args=(slow_at_first, f"{sys.argv[2]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 """
-"""A script without `if __name__ == "__main__"`, too."""
+"""Workers must also start from a script without `if __name__ == "__main__"`."""
 
 
-def test_workers_end_when_the_process_that_has_them_is_killed(tiny_model: Path, tmp_path: Path) -> None:
+def test_workers_end_when_their_parent_is_killed(tiny_model: Path, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(KILLED)
     path = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "support")))
@@ -72,7 +72,7 @@ def test_workers_end_when_the_process_that_has_them_is_killed(tiny_model: Path, 
 
 
 def test_ctrl_c_and_sigterm_leave_no_worker_and_no_traceback(tiny_model: Path, tmp_path: Path) -> None:
-    """As a terminal does it, which signals all processes in front."""
+    """Signals the whole process group, as a terminal does."""
     folder = tmp_path / "photos"
     folder.mkdir()
     Image.fromarray(draw(1, 700, 500).image).save(folder / "0.bmp")

@@ -1,4 +1,4 @@
-"""The simulated user, and how its clicks are counted and learnt from."""
+"""The simulated user's clicks: placement, counting, and fitting the click network."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from clothseg.postprocess import click_network
 from clothseg.postprocess.click_network import membership
 
 
-def test_the_middle_of_the_largest_error_is_clicked() -> None:
+def test_next_click_is_in_the_middle_of_the_largest_error() -> None:
     truth = np.zeros((40, 60), np.uint8)
     truth[10:21, 10:31], truth[30:35, 50:55] = LABEL2ID["Dress"], LABEL2ID["Hat"]
     found = np.zeros_like(truth)
@@ -28,7 +28,7 @@ def test_the_middle_of_the_largest_error_is_clicked() -> None:
     assert next_click(truth, found) is None
 
 
-def test_clicks_to_reach_a_goal() -> None:
+def test_clicks_to_reach_counts_clicks_and_failures() -> None:
     scores = np.array([[0.9, 0.9, 0.9], [0.5, 0.7, 0.85], [0.1, 0.2, 0.3]])
     assert clicks_to_reach(scores, 0.8) == (pytest.approx((0 + 2 + 2) / 3), 1)
 
@@ -60,7 +60,7 @@ def test_weights_are_fitted_and_used(tiny_model: Path, tmp_path: Path) -> None:
     assert (right[:, 0] < 120 * 80).all() and len(found.seconds) == 4
 
 
-def test_spoiled_photos_are_others(rng: np.random.Generator) -> None:
+def test_spoiled_photos_differ_from_the_original(rng: np.random.Generator) -> None:
     photo = draw(0, 120, 80).image
     for _ in range(12):
         copy = spoiled(photo, rng)

@@ -1,4 +1,4 @@
-"""`benchmarks.rivals` on stand-ins with the right shapes: networks that know classes by their colours."""
+"""`benchmarks.rivals` with stand-in networks that recognise classes by their colours."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ def painted() -> list[Doll]:
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The kinds of rivals and their stand-ins."""
+    """Stand-in model for each kind of rival."""
     folder = tmp_path_factory.mktemp("rivals")
     of_schp = ("parsing", "fusion", "edge")
     torch.manual_seed(0)
@@ -52,20 +52,20 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def inside(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Pixels without another class within three pixels: on borders a stand-in sees mixed colours."""
+    """Pixels without another class within three pixels; at borders the colours are mixed."""
     kernel = np.ones((7, 7), np.uint8)
     return cv2.erode(mask, kernel) == cv2.dilate(mask, kernel)
 
 
 def share(rival: Rival, doll: Doll) -> float:
-    """Share of the pixels inside of classes that a stand-in of ATR's classes gets right."""
+    """Share of correct pixels inside of classes for a stand-in with ATR's classes."""
     found = rival(Image.fromarray(doll.image))
     assert found.shape == doll.mask.shape and found.dtype == np.uint8
     kept = inside(doll.mask)
     return float((found == doll.mask)[kept].mean())
 
 
-def test_schp_gets_the_whole_photo_in_its_place(painted: list[Doll], models: dict[str, str], tmp_path: Path) -> None:
+def test_schp_sees_the_whole_photo_without_shift(painted: list[Doll], models: dict[str, str], tmp_path: Path) -> None:
     colors = ATR.palette[: len(ATR)]
     swapped = Schp(str(write_onnx(tmp_path / "rgb.onnx", colors, 512, "RGB")), ATR, 512)
     named = Schp(str(write_onnx(tmp_path / "n.onnx", colors, None, "BGR", ("logits", "parsing", "edge"))), ATR, 512)
@@ -73,14 +73,14 @@ def test_schp_gets_the_whole_photo_in_its_place(painted: list[Doll], models: dic
     exported = open_rival(f"schp-atr={models['schp-atr']}", PLAIN)
     for doll in (painted[0], painted[3]):
         assert min(share(rival, doll) for rival in (exported, named, script)) > 0.999
-        assert share(swapped, doll) < 0.99  # the test sees the order of channels
+        assert share(swapped, doll) < 0.99  # the check is sensitive to channel order
         found = exported(Image.fromarray(doll.image))
         places = [(0, 0), (2, 0), (-2, 0), (0, 2), (0, -2)]
         hits = [(found == np.roll(doll.mask, place, (0, 1))).mean() for place in places]
         assert max(hits) == hits[0]
 
 
-def test_cloth_seg_follows_borders_without_made_up_classes(models: dict[str, str]) -> None:
+def test_cloth_seg_borders_have_no_spurious_classes(models: dict[str, str]) -> None:
     rival = open_rival(f"cloth-seg={models['cloth-seg']}", PLAIN)
     truth = np.zeros((300, 200), np.uint8)
     truth[40:140, 50:150], truth[140:280, 50:150] = 1, 3
@@ -89,7 +89,7 @@ def test_cloth_seg_follows_borders_without_made_up_classes(models: dict[str, str
     assert rival.labels is CLOTH_SEG
 
 
-def test_fashn_reduces_by_means_of_areas(models: dict[str, str]) -> None:
+def test_fashn_reduces_by_area_means(models: dict[str, str]) -> None:
     rival = open_rival(f"fashn={models['fashn']}", PLAIN)
     photo = np.random.default_rng(0).integers(0, 256, (1152, 768, 3), np.uint8)  # twice the network's input
     halved = np.floor(photo.reshape(576, 2, 384, 2, 3).mean((1, 3)) + 0.5)
@@ -100,7 +100,7 @@ def test_fashn_reduces_by_means_of_areas(models: dict[str, str]) -> None:
     assert (rival(Image.fromarray(photo)) == expected).mean() > 0.99 and rival.labels is FASHN
 
 
-def test_all_side_by_side(
+def test_rivals_benchmark_compares_all_models(
     painted: list[Doll], models: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_parquet(tmp_path / "validation.parquet", painted)
@@ -132,7 +132,7 @@ def test_all_side_by_side(
         ("fashn=clothseg/weights", "is not FASHN's human parser: its classes are Background, Hat"),
     ],
 )
-def test_wrong_models_are_explained(models: dict[str, str], tmp_path: Path, stated: str, message: str) -> None:
+def test_invalid_models_raise_clear_errors(models: dict[str, str], tmp_path: Path, stated: str, message: str) -> None:
     (tmp_path / "pointer.onnx").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
     torch.save({"state_dict": {"a": torch.zeros(1)}}, tmp_path / "schp.pth")
     files = {"lip": models["schp-lip"], "pointer": tmp_path / "pointer.onnx", "weights": tmp_path / "schp.pth"}
@@ -140,7 +140,7 @@ def test_wrong_models_are_explained(models: dict[str, str], tmp_path: Path, stat
         open_rival(stated.format(**files), PLAIN)
 
 
-def test_a_network_of_another_number_of_classes_is_named(models: dict[str, str]) -> None:
+def test_wrong_number_of_classes_raises_model_error(models: dict[str, str]) -> None:
     rival = open_rival(f"schp-atr={models['schp-lip']}", PLAIN)
     photo: npt.NDArray[np.uint8] = np.zeros((40, 30, 3), np.uint8)
     with pytest.raises(ModelError, match=r"lip\.onnx has no output of 18 classes, only of the shapes 1×20×118×118, "):

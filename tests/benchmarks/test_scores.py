@@ -1,4 +1,4 @@
-"""Benchmarks of accuracy run on paper dolls, and what they draw, choose and print is what they say."""
+"""Accuracy benchmarks run on paper dolls, and their parts are correct."""
 
 import shutil
 from itertools import pairwise
@@ -26,14 +26,14 @@ from clothseg.labels import mirror, swap_sides
 from clothseg.postprocess.geometry import Box
 
 
-def test_decisions_try_every_way_on_a_photo(tiny_model: Path) -> None:
+def test_postprocessing_variants_cover_every_method(tiny_model: Path) -> None:
     segmenter = Segmenter.from_pretrained(str(tiny_model), device="cpu")
     found = postprocessing.variants(segmenter, draw(1, 96, 64).image, np.full(18, 2, np.float32))
     assert next(iter(found)) == "plain" and all(each.shape == (96, 64) for each in found.values())
-    assert (found["left out: priors"] == found["plain"]).all()  # equal weights favour nobody
+    assert (found["left out: priors"] == found["plain"]).all()  # equal weights change nothing
 
 
-def test_a_back_has_hair_for_a_face_and_its_sides_swapped() -> None:
+def test_back_view_replaces_the_face_by_hair_and_swaps_sides() -> None:
     doll = next(doll for doll in map(draw, range(20)) if (doll.mask == 2).sum() > 300 < (doll.mask == 11).sum())
     face = np.isin(doll.mask, [3, 11])
     for neck in (False, True):
@@ -50,7 +50,7 @@ def test_a_back_has_hair_for_a_face_and_its_sides_swapped() -> None:
     assert back_view.back(doll.image, np.where(doll.mask == 2, 0, doll.mask), False, np.random.default_rng(0)) is None
 
 
-def test_a_face_like_the_wall_has_its_colour_and_nothing_else_changes() -> None:
+def test_face_as_wall_recolours_only_the_face() -> None:
     doll = next(doll for doll in map(draw, range(20)) if (doll.mask == 11).sum() > 300)
     face = np.isin(doll.mask, [3, 11])
     made = back_view.face_as_wall(doll.image, doll.mask)
@@ -61,8 +61,8 @@ def test_a_face_like_the_wall_has_its_colour_and_nothing_else_changes() -> None:
     assert back_view.face_as_wall(doll.image, np.zeros_like(doll.mask)) is None
 
 
-def test_ranking_finds_the_best_dice_of_one_class() -> None:
-    """A class of twelve pixels that is no pixel's likeliest but one's: Dice wants those of 0.45 as well."""
+def test_rank_maximises_dice_of_one_class() -> None:
+    """The class wins only one of twelve pixels, but Dice is best with the pixels of 0.45 as well."""
     shares = np.zeros((2, 2, 6), np.float32)
     shares[1] = [[0.6, 0.45, 0.45, 0.45, 0, 0], [0, 0, 0, 0, 0, 0]]
     shares[0] = 1 - shares[1]
@@ -71,7 +71,7 @@ def test_ranking_finds_the_best_dice_of_one_class() -> None:
     assert postprocessing.rank(logits, (2, 6)).sum() == 4
 
 
-def test_video_compares_four_ways_on_five_kinds_of_clips(
+def test_video_benchmark_compares_methods_on_all_clips(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_parquet(tmp_path / "train.parquet", 1, height=48, width=32)
@@ -88,7 +88,7 @@ def test_video_compares_four_ways_on_five_kinds_of_clips(
 @pytest.mark.parametrize(
     "figure", [Box(0, 0, 100, 200), Box(40, 10, 80, 190), Box(90, 0, 100, 30), Box(0, 150, 5, 200)]
 )
-def test_windows_go_down_the_figure_and_overlap(figure: Box, share: float) -> None:
+def test_sliding_windows_cover_the_figure_and_overlap(figure: Box, share: float) -> None:
     boxes = sliding_window.windows(figure, share, (200, 100))
     assert all(0 <= box.left < box.right <= 100 and 0 <= box.top < box.bottom <= 200 for box in boxes)
     assert boxes[0].top <= figure.top and max(box.bottom for box in boxes) >= figure.bottom
@@ -96,7 +96,7 @@ def test_windows_go_down_the_figure_and_overlap(figure: Box, share: float) -> No
     assert all(overlap >= (boxes[0].bottom - boxes[0].top) // 3 for overlap in overlaps)
 
 
-def test_windows_print_a_line_for_each_way(
+def test_sliding_window_benchmark_prints_a_row_per_method(
     tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("train", "validation"):
@@ -107,7 +107,7 @@ def test_windows_print_a_line_for_each_way(
     assert rows[0][1] == "1.0" and len(rows) == 1 + 2 * len(sliding_window.SHARES)
 
 
-def test_figures_far_off_print_a_line_for_each_share_and_ground(
+def test_small_figures_benchmark_prints_a_row_per_size_and_background(
     tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(small_figures, "HEIGHTS", {0.3: 300})
@@ -118,7 +118,7 @@ def test_figures_far_off_print_a_line_for_each_share_and_ground(
     assert [row[:2] for row in rows] == [[share, kind] for share in ("30%",) for kind in ("grey", "own")]
 
 
-def test_models_are_compared_on_a_development_split(
+def test_embedded_benchmark_compares_models_on_a_split(
     tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, seed in (("train", 0), ("validation", 50)):
@@ -138,7 +138,7 @@ def test_models_are_compared_on_a_development_split(
     assert [row[1] for row in portraits[1:]] == [tiny_model.name] * 2 + ["other"] * 2
 
 
-def test_the_largest_garment_is_no_body_part_and_shoes_count_together() -> None:
+def test_largest_garment_excludes_body_parts_and_merges_shoes() -> None:
     for seed in range(20):
         mask = draw(seed, 192, 128).mask
         pixels = np.bincount(mask.ravel(), minlength=18)
@@ -149,7 +149,7 @@ def test_the_largest_garment_is_no_body_part_and_shoes_count_together() -> None:
     assert embedded.largest_garment(np.array([[0, 11, 2]], np.uint8)) is None
 
 
-def test_the_true_window_is_looked_at_again(tiny_model: Path) -> None:
+def test_surely_segments_the_true_crop_again(tiny_model: Path) -> None:
     doll = draw(2, 160, 107)
     view = small_figures.shrunk(doll.image, doll.mask, np.full((600, 400, 3), 128, np.uint8), 160)
     segmenter = Segmenter.from_pretrained(str(tiny_model), engine="torch")
@@ -157,7 +157,7 @@ def test_the_true_window_is_looked_at_again(tiny_model: Path) -> None:
     assert (labels != segmenter(view.photo, zoom="off").label_map)[view.part].any()
 
 
-def test_own_background_comes_from_beside_the_figure() -> None:
+def test_background_colour_is_taken_beside_the_figure() -> None:
     photo, truth = np.zeros((90, 60, 3), np.uint8), np.zeros((90, 60), np.uint8)
     truth[10:80, 10:30] = 4
     photo[truth == 4], photo[:, 34:] = 255, 90
@@ -167,7 +167,7 @@ def test_own_background_comes_from_beside_the_figure() -> None:
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_a_seam_is_a_line_that_neither_look_has(axis: int) -> None:
+def test_seam_counts_edges_in_neither_inference(axis: int) -> None:
     first, nearer = np.zeros((100, 100), np.uint8), np.zeros((50, 50), np.uint8)
     nearer[:, 20:30] = 16
     if axis:
@@ -175,17 +175,17 @@ def test_a_seam_is_a_line_that_neither_look_has(axis: int) -> None:
     box = Box(20, 30, 70, 80)
     both = first.copy()
     both[30:80, 20:70] = nearer
-    assert zoom.seam(first, nearer, both, box) == 10  # cut off at both ends
+    assert zoom.seam(first, nearer, both, box) == 10  # the strip ends at both borders
     faded = both.copy()
     faded[30:32], faded[78:80], faded[:, 20:22], faded[:, 68:70] = 0, 0, 0, 0
     assert zoom.seam(first, nearer, faded, box) == 10  # the cut is further in
     first[(slice(None), slice(40, 50)) if axis == 0 else (slice(50, 60), slice(None))] = 16
     both = first.copy()
     both[30:80, 20:70] = nearer
-    assert zoom.seam(first, nearer, both, box) == 0  # it goes on
+    assert zoom.seam(first, nearer, both, box) == 0  # the strip continues outside
 
 
-def test_the_page_is_compared_with_the_api_on_photos_and_pairs(
+def test_page_defaults_benchmark_compares_page_and_api(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for seed, name in enumerate(("train", "validation")):

@@ -1,4 +1,4 @@
-"""The soak finds what is wrong, tells right answers from others, and judges memory."""
+"""The soak test detects wrong answers and growing memory."""
 
 import hashlib
 import json
@@ -16,8 +16,8 @@ from benchmarks import (
 )
 
 
-def test_a_short_soak_finds_nothing_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    """Four clients for five seconds on the real app, which SIGTERM ends."""
+def test_short_soak_has_no_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    """Four clients use the real app for five seconds; then SIGTERM stops it."""
     settings = f"--clients 4 --minutes {5 / 60} --alone 1 --library 0.2 --megapixels 0.3 1 --left 0.2"
     found = soak.main(settings.split())
     said = capsys.readouterr().out
@@ -28,8 +28,8 @@ def test_a_short_soak_finds_nothing_wrong(capsys: pytest.CaptureFixture[str]) ->
     assert "All accepted requests were answered" in said and "MB in the four quarters" in said
 
 
-def test_a_soak_tells_right_answers_from_others(tmp_path: Path) -> None:
-    """An app that answers every photo with the same label map, and takes a text for a photo."""
+def test_soak_judges_right_crossed_and_wrong_answers(tmp_path: Path) -> None:
+    """A fake app that gives every photo the same label map and accepts texts as photos."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         path = request.url.path
@@ -56,8 +56,8 @@ def test_a_soak_tells_right_answers_from_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("a_photo", "noise", "flat"), [(0.0, 0.0, True), (0.0, 3.0, True), (1.0, 0.0, True), (20.0, 3.0, False)]
 )
-def test_a_soak_tells_what_a_photo_adds_to_memory(a_photo: float, noise: float, flat: bool) -> None:
-    """Ten minutes of seven photos a second, the first quarter of which warms up."""
+def test_soak_measures_memory_growth_per_photo(a_photo: float, noise: float, flat: bool) -> None:
+    """Ten minutes of seven photos a second; the first quarter is warm-up."""
     rng = np.random.default_rng(0)
     samples = [
         (7 * second, 800 - max(0, 100 - second) + (7 * second * a_photo) / 1024 + noise * rng.normal())
@@ -70,7 +70,7 @@ def test_a_soak_tells_what_a_photo_adds_to_memory(a_photo: float, noise: float, 
     assert f"adds {rise:.1f} KB" in said and said.count(" MB") == 2
 
 
-def test_a_soak_too_short_to_tell_says_so() -> None:
+def test_short_soak_reports_only_peak_memory() -> None:
     samples = [(number, 800.0 + number) for number in range(5)]
     assert soak_memory.slope(samples)[1] == float("inf")
     assert "nan" not in soak_memory.report(samples)

@@ -1,4 +1,4 @@
-"""Benchmarks of speed run, and print the tables that they promise; how fast anything is is not tested here."""
+"""Speed benchmarks run and print their tables; speed itself is not tested."""
 
 import argparse
 import re
@@ -35,7 +35,9 @@ from clothseg.training.arguments import parse_arguments
 FAKE_TRAINING = Path(__file__).parents[1] / "support" / "fake_training.py"
 
 
-def test_input_pipeline_is_compared_with_the_guides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_input_pipeline_benchmark_prints_a_row_per_augmentation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_parquet(tmp_path / "train.parquet", 8, height=48, width=32)
     write_parquet(tmp_path / "validation.parquet", 1, height=48, width=32)
     threads = torch.get_num_threads(), cv2.getNumThreads()
@@ -48,7 +50,7 @@ def test_input_pipeline_is_compared_with_the_guides(tmp_path: Path, capsys: pyte
     assert all(re.fullmatch(RATIO, row[5]) for row in rows)
 
 
-def test_items_are_counted_and_timed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_items_benchmark_counts_and_times_items(capsys: pytest.CaptureFixture[str]) -> None:
     dolls = [draw(seed) for seed in range(3)]
     results = [Segmentation(Image.fromarray(doll.image), doll.mask) for doll in dolls]
     there, split = items.counted(results)
@@ -58,7 +60,7 @@ def test_items_are_counted_and_timed(capsys: pytest.CaptureFixture[str]) -> None
     assert rows[0][0] == "plain" and rows[0][2] == "1.0" and all(float(row[2]) > 0 for row in rows)
 
 
-def test_training_speed_compares_three_ways(
+def test_training_speed_benchmark_compares_three_methods(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training_speed, "matrix_flops", lambda device, dtype: 1e12)
@@ -69,17 +71,17 @@ def test_training_speed_compares_three_ways(
     assert rows[0][3] == "1.00 (1.00)"
 
 
-def test_tuned_steps_take_fewer_operations() -> None:
-    """By a quarter at 128x128 for B0, by more for larger inputs: mixing the head's weights costs the same for all."""
+def test_tuned_training_steps_need_fewer_operations() -> None:
+    """About a quarter fewer at 128x128 for B0, more at larger inputs: mixing the head's weights has a fixed cost."""
     pixels, labels = torch.randn(1, 3, 128, 128), torch.randint(18, (1, 128, 128))
     plain, default, tuned = (training_speed.build_step("b0", way, pixels, labels) for way in training_speed.WAYS)
     assert default.flops == tuned.flops and 0.6 < tuned.flops / plain.flops < 0.8
 
 
-def test_gpu_runs_without_one(
+def test_gpu_benchmark_runs_on_the_cpu(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """All of it but what a GPU alone has: CUDA graphs, and compiling."""
+    """Everything except CUDA graphs and compilation, which need a GPU."""
     Image.fromarray(draw(0, 96, 64).image).save(tmp_path / "photo.png")
     (tmp_path / "photos").mkdir()
     for seed in range(2):
@@ -111,7 +113,7 @@ def test_gpu_runs_without_one(
     assert "Left out" not in said
 
 
-def test_runs_of_the_gpu_benchmark_are_commands_of_the_script(tmp_path: Path) -> None:
+def test_gpu_benchmark_commands_parse(tmp_path: Path) -> None:
     runs = gpu_training.Runs(tmp_path, tmp_path, ["--model_name_or_path", "nvidia/mit-b2"], 1, 1)
     for precision in (["--use_cpu", "true"], gpu_training.PRECISIONS["float32"][:2]):
         parsing, training = parse_arguments(gpu_training.command(runs, tmp_path / "run", 32, precision)[2:])
@@ -119,14 +121,14 @@ def test_runs_of_the_gpu_benchmark_are_commands_of_the_script(tmp_path: Path) ->
         assert training.report_to == ["tensorboard"]
 
 
-def test_a_run_that_ends_early_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_training_run_reports_its_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_training, "SCRIPT", tmp_path / "train_hf.py")
     gpu_training.SCRIPT.write_text("raise SystemExit('error: no memory')")
     with pytest.raises(RuntimeError, match="it ended: error: no memory"):
         gpu_training.measure(gpu_training.Runs(tmp_path, tmp_path, [], 1, 60), "run", 1, [])
 
 
-def test_one_way_that_fails_costs_the_others_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_failing_method_does_not_stop_the_others(capsys: pytest.CaptureFixture[str]) -> None:
     def fail(batch: int) -> None:
         raise RuntimeError("no graph today")
 
@@ -141,7 +143,9 @@ def test_one_way_that_fails_costs_the_others_nothing(capsys: pytest.CaptureFixtu
     assert late.left_out[0] == "b2, batch 4, pipeline: no time" and not capsys.readouterr().out
 
 
-def test_on_device_compares_each_step(tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_on_device_benchmark_compares_each_step(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for part in ("train", "validation"):
         write_parquet(tmp_path / f"{part}.parquet", 2, height=200, width=150)
     threads = torch.get_num_threads(), cv2.getNumThreads()
@@ -155,14 +159,14 @@ def test_on_device_compares_each_step(tmp_path: Path, tiny_model: Path, capsys: 
     assert all(0.99 < float(row[3]) <= float(row[2]) <= 1 and float(row[4]) > 0 for row in rows)
 
 
-def test_traffic_counts_what_is_read_and_written() -> None:
+def test_traffic_counts_bytes_read_and_written() -> None:
     a, b = torch.zeros(4, 8), torch.zeros(8, 2)
     with gpu_network.Traffic() as traffic:
         (a @ b).view(2, 4)
     assert traffic.bytes == 4 * (32 + 16 + 8)
 
 
-def test_reduced_results_are_compared_with_the_full_one(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_reduced_benchmark_compares_with_full_size(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     reduced.main(["--model", str(tiny_model), "--megapixels", "0.6", "--rounds", "1"])
     _, *rows = table(capsys.readouterr().out)
     assert [row[0] for row in rows] == ["unchanged", "2048", "1280", "640"]
@@ -170,7 +174,7 @@ def test_reduced_results_are_compared_with_the_full_one(tiny_model: Path, capsys
     assert 0.5 < float(rows[3][4]) <= float(rows[3][3]) < 1
 
 
-def test_folders_and_streams_are_ways(tiny_model: Path, tmp_path: Path) -> None:
+def test_folder_and_stream_contenders_run(tiny_model: Path, tmp_path: Path) -> None:
     paths = contenders.write_photos(tmp_path / "photos", 96)
     assert contenders.build(f"{tiny_model.name} folder", tiny_model.parent)(paths) == [""] * len(paths)
     for way in ("crew folder", "guided folder"):
@@ -178,7 +182,7 @@ def test_folders_and_streams_are_ways(tiny_model: Path, tmp_path: Path) -> None:
     assert contenders.build(f"{tiny_model.name} streams", tiny_model.parent)(paths) == (len(paths), 18, 32, 32)
 
 
-def test_batches_and_folders_are_compared_in_threads_and_in_workers(
+def test_inference_benchmark_compares_threads_and_workers(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Pretended:
@@ -197,7 +201,7 @@ def test_batches_and_folders_are_compared_in_threads_and_in_workers(
     assert {(row[4], row[6]) for row in rows} == {("1.00x (1.00x)", "2.00x (2.00x)")}
 
 
-def test_a_worker_answers_with_the_label_map_and_what_it_took(
+def test_benchmark_worker_returns_label_map_time_and_memory(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(contenders, "tune", lambda: None)  # what runs in its own process else, runs in ours here
@@ -216,7 +220,7 @@ def test_a_worker_answers_with_the_label_map_and_what_it_took(
     assert seconds > 0 and 0 <= megabytes < 500
 
 
-def test_ways_take_turns_and_the_first_round_is_left_out() -> None:
+def test_interleave_alternates_methods_and_drops_the_first_round() -> None:
     calls = []
 
     def worker(name: str) -> Callable[[str], tuple[float, float, None]]:
@@ -232,14 +236,14 @@ def test_ways_take_turns_and_the_first_round_is_left_out() -> None:
     assert inference._ratio(np.array([4.0, 6.0]), np.array([1.0, 2.0])) == "3.50x (4.00x)"
 
 
-def test_photos_have_the_size_asked_for(tmp_path: Path) -> None:
+def test_write_photos_gives_the_requested_size(tmp_path: Path) -> None:
     for path in contenders.write_photos(tmp_path / "small", 640):
         assert max(Image.open(path).size) == 640
     for path in contenders.write_photos(tmp_path / "large", 0, 480_000):
         assert Image.open(path).size == (600, 800)
 
 
-def test_scale_is_printed_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scale_benchmark_prints_and_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     by_size = {way: [0.1 * (1 + size) for size in scale.SIZES] for way in scale.NAMES}
     by_size["pipeline"].pop()
     scale._print("megapixels", scale.SIZES, by_size)

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of commands."""
+"""Fixtures shared by the command tests."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from clothseg import Segmenter
 
 @pytest.fixture
 def load_once(monkeypatch: pytest.MonkeyPatch, loaded: dict[str, Segmenter]) -> None:
-    """Each model's segmenter is kept from test to test."""
+    """Load each model once for all tests of a module."""
     load: Callable[..., Segmenter] = Segmenter.from_pretrained
 
     def kept(name: str, **options: Any) -> Segmenter:
@@ -31,7 +31,7 @@ def loaded() -> dict[str, Segmenter]:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Two photos, one of them in a folder, a broken one, and a text file that is none."""
+    """Folder of two photos (one in a subfolder), a broken photo and a text file."""
     folder = tmp_path / "photos"
     (folder / "june").mkdir(parents=True)
     Image.fromarray(draw(1, 150, 100).image).save(folder / "a.png")

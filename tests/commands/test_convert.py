@@ -1,4 +1,4 @@
-"""Wrong arguments of `convert` are explained."""
+"""Argument errors of `convert`."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def photos(tmp_path: Path) -> Path:
         (["photos", "out", "--photos", "photos", "--split", "a/b"], "give a name such as train"),
     ],
 )
-def test_wrong_arguments(
+def test_wrong_arguments_give_clear_errors(
     argv: list[str], message: str, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(photos.parent)

@@ -1,4 +1,4 @@
-"""Deploying the app to our own Hub, and starting what lies there then as a Space would.
+"""Deploying the app to a local Hub, and starting the uploaded files as a Space does.
 
 Covers `clothseg.commands.space`.
 """
@@ -30,7 +30,7 @@ SPACE = "alice/app"
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
-    """A Hub that this process uses as alice."""
+    """A local Hub that this process uses as alice."""
     with LocalHub({TOKEN: "alice", "hf_bob": "bob"}) as server:
         server.use_here(monkeypatch, tmp_path, TOKEN)
         yield server
@@ -38,7 +38,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A small clone, with things in it that are nobody's business."""
+    """A small clone that also contains private files."""
     root = tmp_path / "clone"
     for name, file in deploy.space_files(ROOT).items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def front_matter(hub: LocalHub) -> dict[str, object]:
     return yaml.safe_load(hub.files("space", SPACE)["README.md"].decode().split("---")[1])
 
 
-def test_only_what_the_app_needs_is_sent(root: Path) -> None:
+def test_only_files_of_the_app_are_uploaded(root: Path) -> None:
     files = deploy.space_files(root)
     assert set(files) == set(deploy.space_files(ROOT))
     assert {"app.py", "requirements.txt", "README.md", "clothseg/app/blocks.py", "clothseg/app/ui.css"} <= set(files)
@@ -79,7 +79,7 @@ def test_only_what_the_app_needs_is_sent(root: Path) -> None:
     assert all(root in file.parents for file in files.values())
 
 
-def test_nothing_that_is_sent_imports_what_is_left_out() -> None:
+def test_uploaded_files_import_only_uploaded_modules() -> None:
     files = deploy.space_files(ROOT)
     for name, file in files.items():
         if not name.endswith(".py"):
@@ -100,7 +100,7 @@ def places(path: str) -> tuple[str, str]:
     return f"{path}.py", f"{path}/__init__.py"
 
 
-def test_a_space_is_made_and_updated(
+def test_space_is_created_and_updated(
     hub: LocalHub, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(deploy, "ROOT", root)
@@ -117,13 +117,13 @@ def test_a_space_is_made_and_updated(
 
     commits = len(space.commits)
     assert main(["deploy", SPACE, "--private", "--hardware", "zero-a10g"]) == 0
-    assert len(space.commits) == commits, "nothing had changed"
+    assert len(space.commits) == commits, "files are unchanged"
     assert space.private and space.hardware == "zero-a10g"
     writes = [line for line in hub.requests if not line.startswith(("GET", "HEAD"))]
     assert main(["deploy", SPACE, "--private", "--hardware", "zero-a10g"]) == 0
     again = [line for line in hub.requests if not line.startswith(("GET", "HEAD"))][len(writes) :]
     questions = ("/preupload/main", "/validate-yaml", "/info/lfs/objects/batch")
-    assert all(line.startswith("POST ") and line.endswith(questions) for line in again), "nor had the settings"
+    assert all(line.startswith("POST ") and line.endswith(questions) for line in again), "settings are unchanged"
 
     HfApi().upload_file(path_or_fileobj=b"x", path_in_repo="mine.txt", repo_id=SPACE, repo_type="space")
     (root / "clothseg/app/theme.py").unlink()
@@ -133,10 +133,10 @@ def test_a_space_is_made_and_updated(
     updated = hub.files("space", SPACE)
     assert set(sent) - set(updated) == {"clothseg/app/theme.py", "examples/doll-skirt.jpg"}
     assert set(updated) - set(sent) == {"mine.txt"} and updated["clothseg/app/blocks.py"] == b"changed"
-    assert space.private, "it stays what it is"
+    assert space.private, "visibility is kept"
 
 
-def test_a_model_is_pinned_and_its_variables_follow(
+def test_model_revision_is_pinned_in_variables(
     hub: LocalHub, root: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(deploy, "ROOT", root)
@@ -151,18 +151,18 @@ def test_a_model_is_pinned_and_its_variables_follow(
         f"alice/clothes config.json,preprocessor_config.json,model.safetensors {first}"
     ]
     assert "secret" not in capsys.readouterr().out
-    assert not [line for line in hub.requests if line.startswith("GET /lfs/model")], "no weights to read a label"
+    assert not [line for line in hub.requests if line.startswith("GET /lfs/model")], "labels need no weights"
 
     push_model("alice/hidden", tiny_model, private=True)
     assert main(["deploy", SPACE, "--model", "alice/hidden"]) == 0
     assert variables(hub)["CLOTHSEG_MODEL"] == "alice/hidden" and "preload_from_hub" not in front_matter(hub)
     assert "as the secret HF_TOKEN in" in capsys.readouterr().out
-    assert hub.repos["space", SPACE].secrets == {}, "nobody's token is handed on"
+    assert hub.repos["space", SPACE].secrets == {}, "no token is uploaded"
     assert main(["deploy", SPACE]) == 0
     assert variables(hub) == {}
 
 
-def test_a_dry_run_lists_and_changes_nothing(
+def test_dry_run_lists_files_and_changes_nothing(
     hub: LocalHub, root: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(deploy, "ROOT", root)
@@ -220,7 +220,7 @@ def broken_models(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistakes_are_explained_and_nothing_is_sent(
+def test_mistakes_give_clear_errors_and_upload_nothing(
     mistake: str,
     hub: LocalHub,
     tiny_model: Path,
@@ -249,7 +249,7 @@ def test_mistakes_are_explained_and_nothing_is_sent(
     assert not [line for line in hub.requests[asked:] if "/commit/" in line or "/variables" in line]
 
 
-def test_offline_and_a_failing_hub(
+def test_offline_mode_and_hub_failures_give_clear_errors(
     hub: LocalHub, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(deploy, "ROOT", root)
@@ -265,12 +265,12 @@ def test_offline_and_a_failing_hub(
     assert "the Hub cannot be used while HF_HUB_OFFLINE is set." in capsys.readouterr().err
 
 
-def test_it_needs_a_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deploy_needs_a_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match=r"uploads app\.py, which an installed package does not contain"):
         deploy.space_files(tmp_path)
 
 
-def test_a_token_in_a_file_stops_it(root: Path) -> None:
+def test_files_with_tokens_are_not_uploaded(root: Path) -> None:
     (root / "clothseg/app/blocks.py").write_text("TOKEN = 'my-own-secret'")
     (root / "examples/README.md").write_text("hf_" + "Ab1" * 12)
     files = deploy.space_files(root)
@@ -280,7 +280,7 @@ def test_a_token_in_a_file_stops_it(root: Path) -> None:
         deploy.check_secrets(files, None)
 
 
-def test_what_was_sent_starts_as_a_space_and_answers(hub: LocalHub, tiny_model: Path, tmp_path: Path) -> None:
+def test_uploaded_space_starts_and_answers(hub: LocalHub, tiny_model: Path, tmp_path: Path) -> None:
     from gradio_client import Client, handle_file
 
     commit = push_model("alice/clothes", tiny_model)

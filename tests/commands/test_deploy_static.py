@@ -1,4 +1,4 @@
-"""The page in the browser alone, as a folder and as a static Space on our own Hub."""
+"""The browser-only page as a folder and as a static Space on a local Hub."""
 
 import ast
 import json
@@ -29,13 +29,13 @@ RUNTIME = dict.fromkeys(web_runtime.FILES, b"runtime")
 
 @pytest.fixture(scope="module")
 def built() -> dict[str, dict[str, bytes]]:
-    """Pages by the model's name, built once."""
+    """Pages by model name, each built once."""
     return {}
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, built: dict[str, dict[str, bytes]]) -> None:
-    """No download, and each model is exported once."""
+    """Avoid the download, and export each model once."""
     build = static_page.page_files
 
     def kept(loaded, runtime, root):  # type: ignore[no-untyped-def]
@@ -54,7 +54,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
         yield server
 
 
-def test_a_folder_is_written_and_updated(
+def test_page_folder_is_written_and_updated(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], built: dict[str, dict[str, bytes]]
 ) -> None:
     out = tmp_path / "page"
@@ -77,7 +77,7 @@ def test_a_folder_is_written_and_updated(
     assert not list(tmp_path.glob(".making-*"))
 
 
-def test_all_that_the_page_asks_for_is_among_its_files(built: dict[str, dict[str, bytes]]) -> None:
+def test_page_contains_every_referenced_file(built: dict[str, dict[str, bytes]]) -> None:
     (files,) = built.values()
     named = set(re.findall(r'(?:src|href)="([^"#:]+)"', files["index.html"].decode()))
     for name, content in files.items():
@@ -100,10 +100,10 @@ def test_every_text_exists_in_each_language() -> None:
             continue
         own = json.loads((SOURCES / "translations" / f"{language}.json").read_text(encoding="utf-8"))
         assert not texts - {*own, *catalogue(language)}, "not translated"
-        assert not {*own} - texts, "said no more"
+        assert not {*own} - texts, "unused translations"
 
 
-def test_a_static_space_is_made_and_updated(
+def test_static_space_is_created_and_updated(
     hub: LocalHub, tiny_model: Path, capsys: pytest.CaptureFixture[str], built: dict[str, dict[str, bytes]]
 ) -> None:
     command = ["deploy", SPACE, "--static", "--model", str(tiny_model)]
@@ -140,7 +140,7 @@ def test_a_static_space_is_made_and_updated(
         ([], "deploy needs the Space's name, user/name"),
     ],
 )
-def test_mistakes_are_explained(
+def test_mistakes_give_clear_errors(
     arguments: list[str],
     message: str,
     hub: LocalHub,
@@ -159,13 +159,13 @@ def test_mistakes_are_explained(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_page_needs_a_clone(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_static_page_needs_a_clone(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     with pytest.raises(deploy_static.ConfigError, match="which an installed package does not contain"):
         static_page.page_files(None, {}, tmp_path)  # type: ignore[arg-type]
 
 
-def test_weights_are_halved_but_for_those_that_would_not_survive(tmp_path: Path) -> None:
+def test_halved_weights_skip_small_and_overflowing_tensors(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     tensors = {
         "large": rng.normal(size=(32, 32)).astype(np.float32),

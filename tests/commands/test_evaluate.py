@@ -1,4 +1,4 @@
-"""`evaluate` from arguments to tables and files, and what it refuses before it spends time."""
+"""`evaluate` from arguments to tables and files, and its early checks."""
 
 import argparse
 import csv
@@ -38,7 +38,7 @@ def run(*arguments: object) -> int:
     return evaluate.run(parser.parse_args([*map(str, arguments), "--resamples", "50"]))
 
 
-def test_tables_go_to_stdout_and_files_to_the_folder(
+def test_evaluate_prints_tables_and_writes_files(
     data: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hide_bars(False)  # a training in this process may have hidden them
@@ -67,7 +67,7 @@ def test_tables_go_to_stdout_and_files_to_the_folder(
     assert len({row["id"] for row in photos}) == 5 and all(0 <= float(row["mean_iou"]) <= 1 for row in photos)
 
 
-def test_two_models_on_the_same_rows_with_pictures(
+def test_evaluate_compares_two_models_with_pictures(
     data: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = ("--against", "embedded", "--out", tmp_path, "--pictures", "--split", "train")
@@ -86,7 +86,7 @@ def test_two_models_on_the_same_rows_with_pictures(
     assert high < 0 and "worse" in said  # random weights lose against trained ones, even on dolls
 
 
-def test_tables_line_up() -> None:
+def test_table_columns_are_aligned() -> None:
     lines = table(["", "a", "long head"], [["row", "1.00", "2"], ["longer row", "–", "3"]]).splitlines()
     assert len({len(line) for line in lines}) == 1 and lines[2].index("1.00") + 4 == lines[3].index("–") + 1
 
@@ -102,14 +102,14 @@ def test_tables_line_up() -> None:
         (("--against", "{data}"), ModelError, "config.json"),
     ],
 )
-def test_mistakes_are_explained(
+def test_wrong_options_raise_clear_errors(
     flags: tuple[str, ...], error: type[ClothsegError], message: str, data: Path, tiny_model: Path
 ) -> None:
     with pytest.raises(error, match=message):
         run(tiny_model, data, *(flag.format(data=data) for flag in flags))
 
 
-def test_unknown_models_and_data_are_explained(data: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_unknown_models_and_data_raise_clear_errors(data: Path, tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"config\.json"):
         run(tmp_path, data)
     with pytest.raises(DataError, match=r"contains no data set: .*train\.parquet"):
@@ -125,11 +125,16 @@ def test_unknown_models_and_data_are_explained(data: Path, tiny_model: Path, tmp
         (("test.parquet",), (), "test", 3),
         (("dev.parquet",), ("--split", "validation"), "validation", 3),
         (("data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet"), (), "train", 6),
-        (("train.parquet",), ("--split", "validation", "--on_bad_row", "skip"), "validation", 1),  # as training draws
+        (
+            ("train.parquet",),
+            ("--split", "validation", "--on_bad_row", "skip"),
+            "validation",
+            1,
+        ),  # drawn as in training
         (("train.parquet", "test.parquet"), (), "test", 3),
     ],
 )
-def test_only_the_split_that_is_scored_is_needed(
+def test_evaluate_needs_only_the_scored_split(
     files: tuple[str, ...],
     flags: tuple[str, ...],
     split: str,
@@ -149,7 +154,7 @@ def test_only_the_split_that_is_scored_is_needed(
     assert ("the only split" in said.err) == (split == "train")
 
 
-def test_masks_that_cannot_be_right_are_not_scored(tiny_model: Path, tmp_path: Path) -> None:
+def test_invalid_masks_are_rejected(tiny_model: Path, tmp_path: Path) -> None:
     dolls = [doll._replace(mask=(doll.mask > 0).astype(np.uint8)) for doll in draw_many(3, 0, 64, 48)]
     write_parquet(tmp_path / "test.parquet", dolls)
     with pytest.raises(DataError, match=r"cannot be right: they contain only 0 .Background. and 1 .Hat."):
@@ -160,9 +165,7 @@ def test_masks_that_cannot_be_right_are_not_scored(tiny_model: Path, tmp_path: P
         run(tiny_model, tmp_path)
 
 
-def test_split_file_decides_the_rows_and_bad_ones_can_be_left_out(
-    data: Path, tiny_model: Path, tmp_path: Path
-) -> None:
+def test_split_file_selects_rows_and_bad_rows_can_be_skipped(data: Path, tiny_model: Path, tmp_path: Path) -> None:
     ids = load_labelled(data / "train.parquet")["id"][:]
     SplitRecord("dolls", None, "fraction", 1, train=ids[:1], validation=ids[1:3], test=ids[3:6]).write(
         tmp_path / "split.json"
@@ -188,10 +191,10 @@ def test_split_file_decides_the_rows_and_bad_ones_can_be_left_out(
 
 @pytest.mark.parametrize("value", [0.0, float("nan")])
 @pytest.mark.parametrize("first", [True, False])
-def test_a_model_that_predicts_one_class_is_rejected(
+def test_model_that_predicts_one_class_is_rejected(
     value: float, first: bool, data: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A head of zeros that favours Hair, and one that is not a number at all, as either of two models."""
+    """A head of zeros that always predicts Hair, and one of NaN, as the first or second model."""
     from transformers import SegformerForSemanticSegmentation, SegformerImageProcessorPil
 
     broken = SegformerForSemanticSegmentation.from_pretrained(tiny_model)
@@ -208,7 +211,7 @@ def test_a_model_that_predicts_one_class_is_rejected(
     assert not list((tmp_path / "out").glob("*"))
 
 
-def test_one_class_is_fine_where_there_is_no_other() -> None:
+def test_only_class_ignores_masks_of_a_single_class() -> None:
     def scores(*cells: tuple[int, int]) -> Scores:
         matrices = np.zeros((2, 18, 18), np.int64)
         for truth, found in cells:

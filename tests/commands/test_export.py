@@ -1,10 +1,11 @@
-"""An exported file answers as PyTorch does, in ONNX Runtime and transformers.js, and comes to its place or not."""
+"""Exported files give PyTorch's results in ONNX Runtime and transformers.js, and are written atomically."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import numpy as np
 import onnx
 import onnxruntime
@@ -37,7 +38,7 @@ def stock_folder(name: str) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an export, made with photos to look at."""
+    """Folder of an export that was verified on photos."""
     place = tmp_path_factory.mktemp("export")
     photos = place / "photos"
     photos.mkdir()
@@ -48,7 +49,9 @@ def folder(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("batch", "height", "width"), [(1, 64, 64), (2, 160, 96), (3, 96, 128)])
-def test_file_takes_any_batch_and_size(name: str, folder: Path, batch: int, height: int, width: int) -> None:
+def test_exported_model_accepts_any_batch_and_size(
+    name: str, folder: Path, batch: int, height: int, width: int
+) -> None:
     onnx.checker.check_model(folder / export.MODEL_FILE)
     session = onnxruntime.InferenceSession(folder / export.MODEL_FILE, providers=["CPUExecutionProvider"])
     stock = AutoModelForSemanticSegmentation.from_pretrained(stock_folder(name), dtype=torch.float32).eval()
@@ -59,7 +62,7 @@ def test_file_takes_any_batch_and_size(name: str, folder: Path, batch: int, heig
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
-def test_folder_is_what_transformers_js_expects(name: str, folder: Path) -> None:
+def test_exported_folder_has_the_transformers_js_layout(name: str, folder: Path) -> None:
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert files == {export.MODEL_FILE, "config.json", "preprocessor_config.json"}
     assert AutoConfig.from_pretrained(folder).id2label[16] == "Bag"
@@ -72,7 +75,7 @@ def test_folder_is_what_transformers_js_expects(name: str, folder: Path) -> None
 def test_transformers_js_gives_the_same_classes(name: str, folder: Path, tmp_path: Path) -> None:
     segmenter = Segmenter.from_pretrained(None if name == export.EMBEDDED else name, engine="torch")
     height, width = segmenter.image_size
-    photo = Image.fromarray(draw(1, height, width).image)  # resizing is not the same everywhere
+    photo = Image.fromarray(draw(1, height, width).image)  # no resizing, which differs between libraries
     photo.save(tmp_path / "photo.png")
     told = node(tmp_path, ROOT / "benchmarks" / "transformers_js.mjs", folder, "photo.png", "ids")
     expected = segmenter.logits([photo])[0].argmax(axis=0)
@@ -81,7 +84,7 @@ def test_transformers_js_gives_the_same_classes(name: str, folder: Path, tmp_pat
     assert json.loads(told)["equalInWebAssembly"] >= 0.9999
 
 
-def test_a_file_that_disagrees_is_not_put_in_place(
+def test_disagreeing_export_keeps_the_previous_file(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "onnx").mkdir()
@@ -101,7 +104,7 @@ def test_a_file_that_disagrees_is_not_put_in_place(
         (["--out", "OUT"], "pip install onnx onnxruntime"),
     ],
 )
-def test_mistakes_are_explained(
+def test_mistakes_give_clear_errors(
     flags: list[str],
     message: str,
     tiny_model: Path,
@@ -124,10 +127,10 @@ HfApi().upload_folder(repo_id="alice/tiny", folder_path=sys.argv[1])
 """
 
 
-def test_pushed_beside_the_safetensors(tiny_model: Path, tmp_path: Path) -> None:
+def test_export_is_pushed_beside_the_safetensors(tiny_model: Path, tmp_path: Path) -> None:
     def run(arguments: list[str], token: str) -> subprocess.CompletedProcess[str]:
         env = hub.env(token, home=tmp_path / token) | {"PYTHONPATH": str(ROOT)}
-        return subprocess.run([sys.executable, *arguments], env=env, cwd=tmp_path, capture_output=True, text=True)
+        return forked.run([sys.executable, *arguments], env=env, cwd=tmp_path, capture_output=True, text=True)
 
     command = ["-m", "clothseg", "export", "alice/tiny", "--out", "out", "--push_to_hub", "alice/tiny"]
     with LocalHub({"hf_alice": "alice", "hf_bob": "bob"}) as hub:

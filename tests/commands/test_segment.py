@@ -1,4 +1,4 @@
-"""`python -m clothseg segment`: every photo once, at its own size, as the library does it."""
+"""`python -m clothseg segment` writes the library's results for every photo once."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ from clothseg.options import CutoutOptions, PackshotOptions, TryonOptions
 pytestmark = pytest.mark.usefixtures("load_once")
 
 
-def test_writes_what_the_library_gives_and_names_what_is_broken(
+def test_segment_writes_the_librarys_results_and_names_broken_photos(
     photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -57,7 +57,7 @@ def test_writes_what_the_library_gives_and_names_what_is_broken(
     assert sum(float(lines["a.png"][name]) for name in NAMES) == pytest.approx(1, abs=1e-4)
 
 
-def test_photos_can_be_reduced(
+def test_max_side_reduces_photos(
     photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -65,7 +65,7 @@ def test_photos_can_be_reduced(
     assert main([*argv, "--max_side", "75"]) == 0
     assert Image.open(out / "labels" / "a.png").size == (50, 75)
     assert table(out / "results.csv")["a.png"]["height"] == "75"
-    assert main(argv) == 0  # done again, since it is another way
+    assert main(argv) == 0  # other options: repeated
     assert Image.open(out / "labels" / "a.png").size == (100, 150)
     assert main([*argv, "--max_side", "8"]) == 2
     assert main(["segment", "--dataset", "a/b", "--push_to_hub", "a/c", "--max_side", "75"]) == 2
@@ -75,7 +75,7 @@ def test_photos_can_be_reduced(
     )
 
 
-def test_what_is_done_is_not_done_again(
+def test_finished_photos_are_skipped(
     photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (photos / "broken.jpg").unlink()
@@ -87,13 +87,13 @@ def test_what_is_done_is_not_done_again(
     assert main(argv) == 0
     assert "1 of 1 photos segmented, 2 were done already." in capsys.readouterr().out
     assert before == {path: path.stat().st_mtime_ns for path in before} and len(table(out / "results.csv")) == 3
-    assert main([*argv, "cutouts"]) == 0  # done, but not of this kind
+    assert main([*argv, "cutouts"]) == 0  # this kind is missing
     assert "3 of 3 photos" in capsys.readouterr().out
-    assert main(argv) == 0  # the cut-outs do not matter
+    assert main(argv) == 0  # cut-outs are not needed
     assert "0 of 0 photos segmented, 3 were" in capsys.readouterr().out
     assert main([*argv, "--overwrite"]) == 0
     assert all(path.stat().st_mtime_ns > time for path, time in before.items())
-    assert main([*argv, "cutouts"]) == 0  # those of before are still of these photos
+    assert main([*argv, "cutouts"]) == 0  # earlier cut-outs are still valid
     assert "0 of 0 photos segmented, 3 were" in capsys.readouterr().out
     (out / "labels" / "c.png").unlink()
     assert main(argv) == 0
@@ -108,7 +108,7 @@ def test_what_is_done_is_not_done_again(
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_other_options_do_it_again(
+def test_changed_options_repeat_photos(
     more: list[str], photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photo = photos / "a.png"
@@ -121,14 +121,14 @@ def test_other_options_do_it_again(
     assert said == ["1 of 1", "1 of 1", "0 of 0", "1 of 1"]
 
 
-def test_another_model_and_another_photo_do_it_again(
+def test_changed_model_or_photo_repeats_photos(
     photos: Path,
     tiny_model: Path,
     tmp_path: Path,
     loaded: dict[str, Segmenter],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Another model has another file of weights, or of settings, even where its folder has the same name."""
+    """Models are distinguished by the content of their files, even if their folders have the same name."""
     photo, other = photos / "a.png", tmp_path / "other" / tiny_model.name
     shutil.copytree(tiny_model, other)
     config = json.loads((other / "config.json").read_text())
@@ -142,14 +142,14 @@ def test_another_model_and_another_photo_do_it_again(
     Image.fromarray(draw(5, 150, 100).image).save(photo)
     assert main([*argv[:-1], "--model", str(other)]) == 0
     assert "1 of 1 photos segmented" in capsys.readouterr().out
-    assert not (tmp_path / "out" / "overlays" / "a.jpg").exists(), "it shows the photo as it was"
+    assert not (tmp_path / "out" / "overlays" / "a.jpg").exists(), "it shows the old photo"
     os.utime(photo, (1, 1))
     assert main([*argv, "--model", str(other)]) == 0
     assert "1 of 1 photos segmented" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("inside", ["out", ".", "june"])
-def test_nothing_that_was_written_is_taken_for_a_photo(
+def test_output_files_are_not_segmented(
     inside: str, photos: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (photos / "broken.jpg").unlink()
@@ -163,7 +163,7 @@ def test_nothing_that_was_written_is_taken_for_a_photo(
     assert f"{taken} of {taken} photos segmented." in said and f"0 of 0 photos segmented, {taken} were done" in said
 
 
-def test_photos_of_one_name_keep_their_files_apart(
+def test_photos_with_the_same_name_get_distinct_files(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = {"a.jpg": "a.jpg", "a.png": "a.png", "A.webp": "A.webp", "b.png": "b", "a.jpg.png": "a.jpg-2"}
@@ -183,7 +183,9 @@ def test_photos_of_one_name_keep_their_files_apart(
         assert sorted(line["files"] for line in csv.DictReader(file)) == sorted([*names.values(), "b-2"])
 
 
-def test_photos_in_a_zip(photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_segment_reads_photos_in_a_zip(
+    photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     sent, out = tmp_path / "sent.zip", tmp_path / "out"
     with zipfile.ZipFile(sent, "w") as archive:
         for path in sorted(photos.rglob("*")):
@@ -202,7 +204,7 @@ def test_photos_in_a_zip(photos: Path, tiny_model: Path, tmp_path: Path, capsys:
     np.testing.assert_array_equal(np.asarray(Image.open(out / "labels" / "june" / "b.png")), expected)
 
 
-def test_cutouts_take_the_librarys_options(photos: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_cutout_options_equal_the_library(photos: Path, tiny_model: Path, tmp_path: Path) -> None:
     flags = ["--crop", "--margin", "2", "--grow", "-1", "--feather", "1.5", "--soft_edges", "--fill_holes"]
     argv = ["segment", str(photos / "a.png"), "--out", str(tmp_path / "out"), "--model", str(tiny_model), *flags]
     assert main([*argv, "--drop_specks", "--background", str(photos / "june" / "b.JPG"), "--people", "all"]) == 0
@@ -215,7 +217,7 @@ def test_cutouts_take_the_librarys_options(photos: Path, tiny_model: Path, tmp_p
     np.testing.assert_array_equal(made, np.asarray(result.cutout(*GROUPS["All garments"], options=options)))
 
 
-def test_masks_have_a_folder_for_each_class(
+def test_masks_are_written_to_a_folder_per_class(
     photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, photo = tmp_path / "out", photos / "a.png"
@@ -233,14 +235,14 @@ def test_masks_have_a_folder_for_each_class(
     assert main(again) == 0 and "0 of 0 photos segmented, 1 were done already" in capsys.readouterr().out
     (out / "masks" / some / "a.png").unlink()
     assert main(again) == 0 and "1 of 1 photos segmented" in capsys.readouterr().out
-    assert main([*argv, "--keep", some]) == 0  # masks of classes that are not kept any more are removed
+    assert main([*argv, "--keep", some]) == 0  # masks of other classes are removed
     assert files(out) == {f"masks/{name}/a.png" for name in ("kept", some)} | {"summaries/a.json", "results.csv"}
     assert main([*argv, "--crop"]) == 2 and "--crop does not change masks" in capsys.readouterr().err
     assert main([*argv[:-4], "--write", "labels", "--invert"]) == 2
     assert "add cutouts or masks to --write" in capsys.readouterr().err
 
 
-def test_tryon_masks_have_their_options(
+def test_tryon_options_equal_the_library(
     photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -258,7 +260,7 @@ def test_tryon_masks_have_their_options(
     assert main([*argv, "tryon", "--reach", "999"]) == 2 and "from 0 to 256, not 999" in capsys.readouterr().err
 
 
-def test_annotations_for_other_tools(photos: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_annotation_formats_are_written_and_merged(photos: Path, tiny_model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     argv = ["segment", str(photos), "--out", str(out), "--model", str(tiny_model), "--polygons", "--write"]
     assert main([*argv, "yolo", "labelme", "label-studio", "cvat", "svg"]) == 1
@@ -276,7 +278,9 @@ def test_annotations_for_other_tools(photos: Path, tiny_model: Path, tmp_path: P
     assert tasks[0]["predictions"][0]["result"][0]["type"] == "polygonlabels"
 
 
-def test_packshots(photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_packshot_options_equal_the_library(
+    photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     argv = ["segment", str(photos / "a.png"), "--out", str(out), "--model", str(tiny_model)]
     more = ["--packshot", "--aspect", "4:5", "--padding", "0.1", "--shadow", "--background", "#eeeeee", "--grow", "1"]
@@ -297,10 +301,10 @@ def test_exit_status_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
         assert "2 for wrong arguments" in " ".join(capsys.readouterr().out.split())
 
 
-def test_one_coco_data_set_for_a_folder(
+def test_coco_file_covers_the_whole_folder(
     photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It has all photos of the table, those that were done before as well."""
+    """It contains all photos of the table, including those of earlier runs."""
     out = tmp_path / "out"
     argv = ["segment", str(photos), "--out", str(out), "--model", str(tiny_model), "--write", "coco", "--polygons"]
     assert main(argv) == 1
@@ -315,7 +319,7 @@ def test_one_coco_data_set_for_a_folder(
     alone = one.dataset["annotations"]
     assert [each["segmentation"] for each in last] == [each["segmentation"] for each in alone]
     assert all(isinstance(each["segmentation"], list) for each in last)
-    assert main(argv[:-1]) == 1  # run lengths: done again
+    assert main(argv[:-1]) == 1  # run lengths instead: repeated
     assert isinstance(COCO(out / "coco.json").dataset["annotations"][0]["segmentation"], dict)
     assert (
         main([*argv[:-2], "labels", "--polygons"]) == 2
@@ -323,7 +327,7 @@ def test_one_coco_data_set_for_a_folder(
     )
 
 
-def test_what_an_earlier_run_made_is_not_replaced_without_a_word(
+def test_replacing_results_of_an_earlier_run_is_reported(
     photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -339,12 +343,12 @@ def test_what_an_earlier_run_made_is_not_replaced_without_a_word(
     assert said.startswith(f"{out} contains files of 1 of these photos that were made differently (")
     assert "edges guided, now plain" in said and "other classes" in said and "another --out" in said
     assert told("--edges", "plain", "--keep", "Face") == ""
-    assert told("--overwrite") == "", "that is asked for"
+    assert told("--overwrite") == "", "explicitly requested"
     Image.fromarray(draw(5, 150, 100).image).save(photos / "a.png")
     assert "(photos that have changed, or others of the same names)" in told()
 
 
-def test_find_chooses_items_by_words(
+def test_find_selects_items_by_words(
     photos: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"

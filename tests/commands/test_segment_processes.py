@@ -1,13 +1,13 @@
-"""`python -m clothseg segment` over several processes: every photo once, and one table."""
+"""`python -m clothseg segment` in several processes: every photo once, and one table."""
 
 import csv
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from paper_dolls import draw
 from PIL import Image
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(("rank", "size"), [("x", "2"), ("0", ""), ("2", "2"), ("-1", "2"), ("0", "0")])
-def test_numbers_of_processes_that_are_none(
+def test_invalid_rank_and_world_size_are_rejected(
     rank: str, size: str, photos: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RANK", rank)
@@ -33,7 +33,7 @@ def test_numbers_of_processes_that_are_none(
     assert f"RANK={rank} and WORLD_SIZE={size}" in capsys.readouterr().err
 
 
-def test_processes_have_a_gpu_each_as_far_as_they_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_are_spread_over_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     found = []
@@ -46,20 +46,20 @@ def test_processes_have_a_gpu_each_as_far_as_they_go(monkeypatch: pytest.MonkeyP
         _device(3)
 
 
-def test_two_processes_share_the_photos_and_merge_their_tables(tiny_model: Path, tmp_path: Path) -> None:
+def test_processes_share_photos_and_merge_tables(tiny_model: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "photos", tmp_path / "out"
     folder.mkdir()
     out.mkdir()
     for seed in range(5):
         Image.fromarray(draw(seed, 64, 64).image).save(folder / f"{seed}.png")
     (folder / "broken.jpg").write_bytes(b"no photo")
-    (out / "results-1-of-2.csv").write_text("photo,files\nolder.png,older\n")  # of an earlier run
+    (out / "results-1-of-2.csv").write_text("photo,files\nolder.png,older\n")  # from an earlier run
     argv = [sys.executable, "-m", "clothseg", "segment", str(folder), "--out", str(out), "--model", str(tiny_model)]
     argv += ["--write", "labels", "coco"]
     running = [
-        subprocess.Popen(argv, cwd=ROOT, env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "2"}) for rank in (0, 1)
+        forked.Popen(argv, cwd=ROOT, env={**os.environ, "RANK": str(rank), "WORLD_SIZE": "2"}) for rank in (0, 1)
     ]
-    assert [process.wait(120) for process in running] == [0, 0], "a launcher would end the other"
+    assert [process.wait(120) for process in running] == [0, 0], "a launcher would stop the other process"
     names = [*(f"{seed}.png" for seed in range(5)), "broken.jpg"]
     parts = [list(table(out / f"results-{rank}-of-2.csv")) for rank in (0, 1)]
     assert parts == [names[::2], names[1::2]]
@@ -74,9 +74,7 @@ def test_two_processes_share_the_photos_and_merge_their_tables(tiny_model: Path,
     assert {annotation["image_id"] for annotation in coco["annotations"]} == set(range(1, 6))
 
 
-def test_a_table_that_comes_while_tables_are_merged_is_merged_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_table_written_during_a_merge_is_merged_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     storage, parts = LocalStorage(tmp_path), ["0.csv", "1.csv"]
     (tmp_path / "0.csv").write_text("photo\nb.png\n")
     assert merge(storage, parts) is None and not (tmp_path / "results.csv").exists()
@@ -93,7 +91,7 @@ def test_a_table_that_comes_while_tables_are_merged_is_merged_too(
     assert list(table(tmp_path / "results.csv")) == ["a.png", "b.png"]
 
 
-def test_merged_tables_can_have_the_least_certain_photos_first(tmp_path: Path) -> None:
+def test_merged_table_is_sorted_by_uncertainty(tmp_path: Path) -> None:
     (tmp_path / "0.csv").write_text("photo,error,uncertainty,cape\nd.png,,0.3,0.1\nb.png,broken,,\n")
     (tmp_path / "1.csv").write_text("photo,error,uncertainty,cape\nc.png,,0.9,0.2\na.png,,0.3,0\n")
     merge(LocalStorage(tmp_path), ["0.csv", "1.csv"], sort="uncertainty")

@@ -1,4 +1,7 @@
-"""`python -m clothseg segment` where photos, disk or arguments (`clothseg.commands.segment_arguments`) are wrong."""
+"""`python -m clothseg segment` with broken photos, disk errors and wrong arguments.
+
+Covers `clothseg.commands.segment_arguments`.
+"""
 
 import csv
 import errno
@@ -25,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("load_once")
 
 
-def test_files_of_a_photo_that_broke_are_removed(photos: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_old_files_of_a_broken_photo_are_removed(photos: Path, tiny_model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     argv = ["segment", str(photos), "--out", str(out), "--model", str(tiny_model)]
     assert main([*argv, "--write", "labels", "overlays"]) == 1
@@ -36,7 +39,7 @@ def test_files_of_a_photo_that_broke_are_removed(photos: Path, tiny_model: Path,
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, method: tuple[type, str], failures: dict[str, BaseException]) -> None:
-    """Let a method that is given a photo fail for those of some names."""
+    """Let a method that takes a photo fail for photos of some names."""
     right = getattr(*method)
 
     def wrong(self: Any, about: Any, **options: Any) -> Any:
@@ -48,7 +51,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, method: tuple[type, str], failures:
     monkeypatch.setattr(*method, wrong)
 
 
-def test_what_befalls_one_photo_stops_no_other(
+def test_failure_of_one_photo_does_not_stop_others(
     photos: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for seed in range(3):
@@ -71,7 +74,7 @@ def test_what_befalls_one_photo_stops_no_other(
         (KeyboardInterrupt(), 130, "Stopped."),
     ],
 )
-def test_a_stopped_run_reports_finished_photos(
+def test_stopped_run_reports_finished_photos_and_resumes(
     stop: BaseException,
     status: int,
     message: str,
@@ -93,10 +96,10 @@ def test_a_stopped_run_reports_finished_photos(
     assert len(table(tmp_path / "out" / "results.csv")) == 9
 
 
-def test_a_photo_killed_while_being_redone_counts_as_not_done(
+def test_interrupted_repetition_counts_as_not_done(
     photos: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its new label map lies there already, and says nothing of what made it."""
+    """The new label map is already written, but not the summary with its options."""
     argv = ["segment", str(photos / "a.png"), "--out", str(tmp_path / "out"), "--model", str(tiny_model)]
     assert main(argv) == 0
     first = (tmp_path / "out" / "labels" / "a.png").read_bytes()
@@ -130,7 +133,7 @@ def test_a_photo_killed_while_being_redone_counts_as_not_done(
         (["photos"], ["--dataset", "alice/photos"], "leave out PATH"),
     ],
 )
-def test_wrong_input_is_told_before_anything_is_done(
+def test_wrong_input_is_rejected_before_segmenting(
     paths: list[str],
     more: list[str],
     message: str,
@@ -146,7 +149,7 @@ def test_wrong_input_is_told_before_anything_is_done(
     assert message in capsys.readouterr().err and not (tmp_path / "out" / "results.csv").exists()
 
 
-def test_a_data_set_is_not_sorted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_sort_is_rejected_for_data_sets(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["segment", "--dataset", "alice/in", "--push_to_hub", "alice/out", "--sort", "photo"]) == 2
     assert "--sort cannot be used with --dataset" in capsys.readouterr().err
 
@@ -162,7 +165,7 @@ NAMES = {
     b"c.nef": "TIFF",
     b"d.Mr. Smith": "BMP",
 }
-"""Of photos, and what each is."""
+"""File names of photos, and their formats."""
 
 
 def _photos_of_any_name(folder: Path) -> Path:
@@ -176,7 +179,7 @@ def _photos_of_any_name(folder: Path) -> Path:
 
 
 def _check_names(out: Path) -> None:
-    """All are done, or in the table; the table, read as documented, has each name's bytes."""
+    """Check that all photos are done or in the table, and that the table keeps each name's bytes."""
     with (out / "results.csv").open(newline="", encoding="utf-8") as stream:
         lines = list(csv.DictReader(stream))
     found = {}
@@ -198,7 +201,9 @@ def _check_names(out: Path) -> None:
                 assert json.load(stream)["name"].encode("utf-8", "surrogateescape") == name
 
 
-def test_names_of_any_bytes_and_lengths(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_file_names_of_any_bytes_and_lengths_are_handled(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     photos, out = _photos_of_any_name(tmp_path), tmp_path / "out"
     argv = ["segment", str(photos), "--out", str(out), "--model", str(tiny_model)]
     argv += ["--write", "labels", "cutouts", "overlays", "items"]
@@ -207,7 +212,7 @@ def test_names_of_any_bytes_and_lengths(tiny_model: Path, tmp_path: Path, capsys
     _check_names(out)
 
 
-def test_names_in_the_c_locale(tiny_model: Path, tmp_path: Path) -> None:
+def test_file_names_are_handled_in_the_c_locale(tiny_model: Path, tmp_path: Path) -> None:
     photos, out = _photos_of_any_name(tmp_path), tmp_path / "gehäuse"
     env = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
     argv = ["segment", photos, "--out", out, "--model", tiny_model, "--write", "labels"]
@@ -220,7 +225,7 @@ def test_names_in_the_c_locale(tiny_model: Path, tmp_path: Path) -> None:
     _check_names(out)
 
 
-def test_a_fault_of_ours_leaves_its_traceback_in_the_log(
+def test_unexpected_errors_are_logged_with_traceback(
     photos: Path, tiny_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip

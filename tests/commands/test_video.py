@@ -1,4 +1,4 @@
-"""`python -m clothseg video`: a clip in, a clip or PNGs out."""
+"""`python -m clothseg video` writes clips or PNG frames."""
 
 import sys
 import zipfile
@@ -35,7 +35,7 @@ def frames_of(path: Path) -> list[np.ndarray]:
         return [frame.pixels for frame in opened]
 
 
-def test_pngs_are_what_the_library_makes(
+def test_png_frames_equal_the_library(
     clip: Path, model: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     expected = list(segment_frames(Segmenter.from_pretrained(model[1]), frames_of(clip)))
@@ -52,7 +52,7 @@ def test_pngs_are_what_the_library_makes(
             assert np.array_equal(np.asarray(image)[..., 3] > 0, result.mask(*GROUPS["All garments"]))
 
 
-def test_clips_have_the_frames_and_times_of_the_one_given(clip: Path, model: list[str], tmp_path: Path) -> None:
+def test_output_clips_keep_frames_and_times(clip: Path, model: list[str], tmp_path: Path) -> None:
     for name, more in (("out.webm", ["--keep", "Body", "Dress"]), ("out.mp4", ["--no-smooth", "--zoom", "off"])):
         assert main(["video", str(clip), "--out", str(tmp_path / name), *more, *model]) == 0
         with open_clip(tmp_path / name) as opened:
@@ -62,7 +62,7 @@ def test_clips_have_the_frames_and_times_of_the_one_given(clip: Path, model: lis
             assert bool(opened._container.streams.audio) == (name == "out.mp4")
 
 
-def test_cutouts_have_the_options_of_photos(clip: Path, model: list[str], tmp_path: Path) -> None:
+def test_cutout_options_apply_to_frames(clip: Path, model: list[str], tmp_path: Path) -> None:
     Image.new("RGB", (300, 100), "teal").save(tmp_path / "wall.png")
     options = {"grow": 2, "soft_edges": True, "fill_holes": True, "drop_specks": True}
     asked = ["--grow", "2", "--soft_edges", "--fill_holes", "--drop_specks"]
@@ -75,10 +75,10 @@ def test_cutouts_have_the_options_of_photos(clip: Path, model: list[str], tmp_pa
         for number, result in enumerate(results, start=1):
             with Image.open(tmp_path / name / f"frame-{number:06d}.png") as image:
                 expected = np.asarray(result.cutout(*GROUPS["All garments"], options=cutout)).astype(int)
-                assert np.abs(np.asarray(image) - expected).max() <= 1  # the wall was scaled once
+                assert np.abs(np.asarray(image) - expected).max() <= 1  # the background is scaled once
 
 
-def test_before_a_background_cutouts_go_into_plain_clips(clip: Path, model: list[str], tmp_path: Path) -> None:
+def test_cutouts_on_a_background_give_opaque_clips(clip: Path, model: list[str], tmp_path: Path) -> None:
     for name, sounds in (("green.mp4", 1), ("green.webm", 0)):
         out = ["--out", str(tmp_path / name), "--background", "#00ff00", "--keep", "Hat"]
         assert main(["video", str(clip), *out, *model]) == 0
@@ -104,7 +104,7 @@ def test_before_a_background_cutouts_go_into_plain_clips(clip: Path, model: list
         (["--out", "old.webm"], "old.webm exists already; give another name, or --overwrite"),
     ],
 )
-def test_arguments_that_cannot_be_meant(
+def test_contradictory_arguments_give_clear_errors(
     clip: Path,
     more: list[str],
     message: str,
@@ -119,13 +119,13 @@ def test_arguments_that_cannot_be_meant(
     assert [path.name for path in tmp_path.iterdir()] == ["old.webm"]
 
 
-def test_a_file_is_replaced_if_that_is_asked_for(clip: Path, model: list[str], tmp_path: Path) -> None:
+def test_overwrite_replaces_the_file(clip: Path, model: list[str], tmp_path: Path) -> None:
     (tmp_path / "old.zip").touch()
     assert main(["video", str(clip), "--out", str(tmp_path / "old.zip"), "--overwrite", *model]) == 0
     assert len(zipfile.ZipFile(tmp_path / "old.zip").namelist()) == 7
 
 
-def test_what_cannot_be_read_or_is_stopped_leaves_nothing(
+def test_failed_or_stopped_video_leaves_no_files(
     clip: Path, model: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = ["--out", str(tmp_path / "out.webm")]

@@ -1,4 +1,4 @@
-"""ONNX Runtime Web: the pinned archive, from the registry or from a file, and nothing else."""
+"""ONNX Runtime Web: only the pinned archive is accepted, from the registry or a file."""
 
 import functools
 import io
@@ -22,7 +22,7 @@ CONTENT = {name: f"content of {name}".encode() for name in FILES}
 
 @pytest.fixture
 def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A registry with a small archive in place of the real one, whose path this gives."""
+    """Path of a small archive in a local registry, in place of the real one."""
     folder = tmp_path / "registry"
     path = folder / f"onnxruntime-web/-/onnxruntime-web-{VERSION}.tgz"
     path.parent.mkdir(parents=True)
@@ -41,14 +41,14 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         server.shutdown()
 
 
-def test_it_is_downloaded_once(registry: Path, tmp_path: Path) -> None:
+def test_runtime_is_downloaded_once(registry: Path, tmp_path: Path) -> None:
     assert runtime_files(None) == CONTENT
     assert not list(tmp_path.rglob("escaped.js"))
     registry.unlink()
     assert runtime_files(None) == CONTENT, "from the cache"
 
 
-def test_another_archive_is_rejected(registry: Path) -> None:
+def test_archive_with_other_content_is_rejected(registry: Path) -> None:
     registry.write_bytes(registry.read_bytes() + b"\0")
     with pytest.raises(HubError, match="does not have the expected content"):
         runtime_files(None)
@@ -59,7 +59,7 @@ def test_another_archive_is_rejected(registry: Path) -> None:
         runtime_files(None)
 
 
-def test_an_archive_or_an_installed_package_can_be_given(registry: Path, tmp_path: Path) -> None:
+def test_archive_or_installed_package_is_accepted(registry: Path, tmp_path: Path) -> None:
     assert runtime_files(registry) == CONTENT
     package = tmp_path / "package"
     (package / "dist").mkdir(parents=True)
@@ -73,7 +73,7 @@ def test_an_archive_or_an_installed_package_can_be_given(registry: Path, tmp_pat
             runtime_files(wrong)
 
 
-def test_the_tests_of_the_page_run_the_release_that_users_get() -> None:
+def test_page_tests_use_the_pinned_runtime() -> None:
     locked = json.loads((Path(__file__).parents[1] / "node" / "package-lock.json").read_text())["packages"]
     package = locked["node_modules/onnxruntime-web"]
     assert (package["version"], package["integrity"]) == (VERSION, web_runtime.INTEGRITY)

@@ -1,4 +1,4 @@
-"""What strangers' tests have in common."""
+"""Fixtures of the tests that talk to the app as an untrusted visitor."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 @pytest.fixture
 def app(public_app: tuple[str, Path]) -> str:
-    """Address of the app that strangers' tests share."""
+    """Address of the app shared by the tests of untrusted visitors."""
     return public_app[0]
 
 

@@ -1,4 +1,4 @@
-"""docs/api.md: the examples of every endpoint, run as written in Python, Node and bash."""
+"""The examples of every endpoint in docs/api.md run as written, in Python, Node and bash."""
 
 import re
 import subprocess
@@ -52,7 +52,7 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-def test_every_endpoint_has_a_section(served: str) -> None:
+def test_api_guide_has_a_section_for_every_endpoint(served: str) -> None:
     from gradio_client import Client
 
     named = Client(served, verbose=False).view_api(return_format="dict", print_info=False)["named_endpoints"]
@@ -67,8 +67,10 @@ def test_every_endpoint_has_a_section(served: str) -> None:
         ("bash", bash, 'echo; echo "# {}"\n'),
     ],
 )
-def test_examples(language: str, run_in: Callable[[Path, str], str], mark: str, served: str, tmp_path: Path) -> None:
-    """All of a language, in one program that also prints where each begins."""
+def test_api_examples_run_and_print_the_answers(
+    language: str, run_in: Callable[[Path, str], str], mark: str, served: str, tmp_path: Path
+) -> None:
+    """All examples of a language run in one program, which prints a mark before each."""
     for seed, name in enumerate(("photo.jpg", "other.jpg")):
         Image.fromarray(draw(seed + 7, 160, 120).image).save(tmp_path / name, quality=95)
     code = ""

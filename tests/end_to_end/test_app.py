@@ -1,4 +1,4 @@
-"""The app's settings for the engine, and what it says of wrong ones."""
+"""The app's start: its engine settings, and the errors for invalid ones."""
 
 import threading
 from pathlib import Path
@@ -14,7 +14,7 @@ from clothseg.errors import ModelError
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The app sets it, which would be there for all tests to come."""
+    """Restore the variable after each test: the app sets it, which would affect later tests."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
 
 
@@ -26,7 +26,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("CLOTHSEG_ENGINE", "openvino", "openvino engine is not installed: pip install openvino"),
     ],
 )
-def test_wrong_settings_are_explained(
+def test_invalid_engine_settings_prevent_the_start_with_a_clear_error(
     variable: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("clothseg.engines.find_spec", lambda name: None)
@@ -35,8 +35,8 @@ def test_wrong_settings_are_explained(
         launch.main()
 
 
-def test_gradio_keeps_no_statistics_of_calls() -> None:
-    """By settings of gradio's that the import of `launch` made."""
+def test_gradio_call_statistics_are_turned_off() -> None:
+    """Importing `launch` has turned them off in Gradio's settings."""
     with gr.Blocks() as page:
         pass
     page.queue()
@@ -44,7 +44,7 @@ def test_gradio_keeps_no_statistics_of_calls() -> None:
     assert page._queue.ANAYLTICS_CACHE_FREQUENCY == 10**9
 
 
-def test_a_model_that_fails_late_ends_the_app(
+def test_app_exits_when_the_model_fails_to_load_after_the_start(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     served = threading.Event()

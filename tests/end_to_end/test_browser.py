@@ -1,4 +1,4 @@
-"""The page in a real browser: what people see, click and carry away.
+"""The page in a real browser: uploads, picks, options, corrections and downloads.
 
 Covers `clothseg.app.theme`, `clothseg.app.tabs.segment`, `clothseg.app.blocks`.
 """
@@ -79,7 +79,7 @@ def open_more(page: Page) -> None:
 
 
 def slow(page: Page, path: str) -> None:
-    """Send the page's requests of a kind a second and a half late; open the page anew for that."""
+    """Reload the page, and from then on delay its requests to addresses with `path` by 1.5 seconds."""
     page.add_init_script(f"""
       const [send, late] = [window.fetch.bind(window), []];
       window.late = late;
@@ -93,7 +93,9 @@ def slow(page: Page, path: str) -> None:
     page.reload()
 
 
-def test_from_photo_to_cutout(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
+def test_uploaded_photo_gives_a_cutout_of_the_clothes(
+    page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path
+) -> None:
     for place in ("#photo", "#examples", ".title h1"):
         expect(page.locator(place)).to_be_in_viewport(ratio=0.9)
     calls: list[Any] = []
@@ -101,7 +103,7 @@ def test_from_photo_to_cutout(page: Page, photos: list[Path], expected: Segmenta
     upload(page, photos[0])
     await_result(page)
     given = [call for call in calls if len(call) > 1 and isinstance(call[1], dict)]
-    assert len(given) == 1, "gradio tells twice of a new photo; it is to be segmented once"
+    assert len(given) == 1, "Gradio reports a new photo twice; it must be segmented once"
     parts = find_parts(expected)
     first = first_picks(parts, (), ATR)
     assert picked(page) == first
@@ -109,7 +111,7 @@ def test_from_photo_to_cutout(page: Page, photos: list[Path], expected: Segmenta
         expect(page.locator(place)).to_be_in_viewport(ratio=0.9)
     if page.viewport_size["width"] < 600:
         backgrounds, buttons = page.locator("#ground").bounding_box(), page.locator("#take").bounding_box()
-        assert backgrounds["y"] + backgrounds["height"] < buttons["y"], "the buttons hide no background"
+        assert backgrounds["y"] + backgrounds["height"] < buttons["y"], "the buttons hide the backgrounds"
     assert page.locator("#items .thing b").all_inner_texts() == [tr(part.name) for part in parts]
     expect(page.locator("#said")).to_contain_text(f"Found: {tr(parts[0].name)}")
     cutout = download(page, "#save", tmp_path)
@@ -117,9 +119,11 @@ def test_from_photo_to_cutout(page: Page, photos: list[Path], expected: Segmenta
     assert_file(cutout, expected, first, DEFAULT_CUTOUT)
 
 
-def test_every_way_to_pick(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
+def test_parts_can_be_picked_by_card_click_and_group(
+    page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path
+) -> None:
     one, two, three = sorted(expected.areas, key=lambda name: -expected.areas[name])[:3]
-    assert "Background" not in (one, two, three), "the tiny model sees a person everywhere"
+    assert "Background" not in (one, two, three), "the tiny model finds background in the photo"
     upload(page, photos[0])
     await_result(page)
     page.locator('#items [data-pick=""]').click()
@@ -131,7 +135,7 @@ def test_every_way_to_pick(page: Page, photos: list[Path], expected: Segmentatio
     card(page, two).click()
     page.locator(".stage .list").click(position=stage_point(page, expected, inner_point(expected.mask(three))))
     assert {*picked(page)} == {one, two, three}
-    # At once, while the browser's last word is still on its way to the server.
+    # The download starts before the server has received the last pick.
     card(page, two).click()
     assert_file(
         download(page, "#save", tmp_path),
@@ -144,7 +148,7 @@ def test_every_way_to_pick(page: Page, photos: list[Path], expected: Segmentatio
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_picks_stay_for_the_next_photo(page: Page, photos: list[Path], library: Segmenter, tmp_path: Path) -> None:
+def test_picks_are_kept_for_the_next_photo(page: Page, photos: list[Path], library: Segmenter, tmp_path: Path) -> None:
     both = [library(photo, DEFAULT_OPTIONS) for photo in photos]
     name = next(part.key for part in find_parts(both[0]) if part.key in {each.key for each in find_parts(both[1])})
     upload(page, photos[0])
@@ -159,7 +163,7 @@ def test_picks_stay_for_the_next_photo(page: Page, photos: list[Path], library: 
     assert_file(path, both[1], [name], DEFAULT_CUTOUT)
 
 
-def test_what_is_not_a_photo_is_said_so_and_the_next_one_works(page: Page, photos: list[Path], tmp_path: Path) -> None:
+def test_invalid_file_shows_an_error_and_the_next_photo_works(page: Page, photos: list[Path], tmp_path: Path) -> None:
     upload(page, photos[0])
     await_result(page)
     text = tmp_path / "notes.jpg"
@@ -175,36 +179,20 @@ def test_what_is_not_a_photo_is_said_so_and_the_next_one_works(page: Page, photo
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_a_photo_that_follows_a_bad_file_at_once_stays(page: Page, photos: list[Path], tmp_path: Path) -> None:
+def test_photo_uploaded_right_after_an_invalid_file_is_kept(page: Page, photos: list[Path], tmp_path: Path) -> None:
     text = tmp_path / "notes.jpg"
     text.write_text("no picture")
     slow(page, "queue/join")
     upload(page, text)
     expect(page.get_by_role("alert")).to_have_count(1)
     expect(page.locator("#photo img")).to_have_count(0)
-    upload(page, photos[0])  # while the answer to the photo's absence is still on its way
+    upload(page, photos[0])  # before the answer to the removed photo arrives
     await_result(page)
     assert page.evaluate("window.late.length")
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_a_photo_may_come_before_the_script_of_the_page(page: Page, served: str, photos: list[Path]) -> None:
-    def without_script(route: Route) -> None:
-        answer = route.fetch()
-        body, count = re.subn(
-            r"window\.clothseg = page;", "setTimeout(() => (window.clothseg = page), 1500);", answer.text()
-        )
-        assert count == 1
-        route.fulfill(response=answer, body=body)
-
-    page.route(f"{served}/", without_script)
-    page.reload()
-    upload(page, photos[0])
-    await_result(page)
-
-
-@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_a_photo_waits_for_the_settings_of_a_link(page: Page, served: str, photos: list[Path]) -> None:
+def test_photo_uploaded_early_uses_the_settings_of_the_link(page: Page, served: str, photos: list[Path]) -> None:
     slow(page, "run/predict")
     page.goto(served + "?edges=plain&keep=Hair,Face")
     upload(page, photos[0])
@@ -216,26 +204,49 @@ def test_a_photo_waits_for_the_settings_of_a_link(page: Page, served: str, photo
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_a_photo_of_too_many_pixels_is_reduced_by_the_browser(
-    page: Page, served: str, photos: list[Path], tmp_path: Path
+@pytest.mark.parametrize("way", ["chosen", "by gradio's paste button", "before the page's script"])
+def test_browser_reduces_photos_with_too_many_pixels(
+    page: Page, served: str, photos: list[Path], tmp_path: Path, way: str
 ) -> None:
     def with_lower_limit(route: Route) -> None:
         answer = route.fetch()
+        parts = re.split(r"(?<=window\.gradio_config = )(.+?)(?=;</script>)", answer.text(), maxsplit=1)
+        before, config, after = parts
+        changed = json.loads(config)
         limit = f"const MOST_PIXELS = {MAX_PIXELS}"
-        assert limit in answer.text()
-        route.fulfill(response=answer, body=answer.text().replace(limit, "const MOST_PIXELS = 100000"))
+        assert limit in changed["js"]
+        changed["js"] = changed["js"].replace(limit, "const MOST_PIXELS = 100000")
+        if way.startswith("before"):
+            changed["js"] = f"() => setTimeout({changed['js']}, 1500)"
+        route.fulfill(response=answer, body=before + json.dumps(changed).replace("<", "\\u003c") + after)
 
     page.route(f"{served}/", with_lower_limit)
     page.reload()
-    page.wait_for_function("window.clothseg")
-    upload(page, photos[1])
+    if not way.startswith("before"):
+        page.wait_for_function("window.clothseg")
+    name = photos[1].stem
+    if way.startswith("by"):
+        name = "clipboard"
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.evaluate(
+            """async (bytes) => {
+              const type = 'image/png';
+              const picture = await (await fetch(`data:${type};base64,${bytes}`)).blob();
+              await navigator.clipboard.write([new ClipboardItem({[type]: picture})]);
+            }""",
+            b64encode(photos[1].read_bytes()).decode(),
+        )
+        page.locator("#photo").get_by_label("Paste from clipboard").click()
+    else:
+        upload(page, photos[1])
+        assert way == "chosen" or not page.evaluate("window.clothseg")
     expect(page.locator("#said-here")).to_contain_text("It was reduced to 258 × 387 pixels.")
     await_result(page)
     with Image.open(download(page, "#save", tmp_path)) as image:
-        assert image.size == (258, 387) and Path(image.filename).name == "evening-cutout.png"
+        assert image.size == (258, 387) and Path(image.filename).name == f"{name}-cutout.png"
 
 
-def test_examples_are_one_click_away(page: Page, tmp_path: Path) -> None:
+def test_clicking_an_example_gives_a_cutout(page: Page, tmp_path: Path) -> None:
     page.locator("#examples button").first.click()
     await_result(page)
     page.locator("#items [data-key]").first.click()
@@ -246,7 +257,7 @@ def test_examples_are_one_click_away(page: Page, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
 @pytest.mark.parametrize("way", ["drop", "paste"])
-def test_a_photo_can_be_dropped_and_pasted_anywhere(page: Page, photos: list[Path], way: str) -> None:
+def test_photo_can_be_dropped_and_pasted_anywhere(page: Page, photos: list[Path], way: str) -> None:
     script = """([text, way]) => {
       const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
       const data = new DataTransfer();
@@ -259,7 +270,9 @@ def test_a_photo_can_be_dropped_and_pasted_anywhere(page: Page, photos: list[Pat
     }"""
     arguments = [b64encode(photos[1].read_bytes()).decode(), way]
     page.get_by_role("tab", name="Batch").click()
-    assert page.evaluate(script, arguments) is (way == "drop"), "or the browser leaves the page for the file"
+    assert page.evaluate(script, arguments) is (way == "drop"), (
+        "a dropped file that is not handled would replace the page"
+    )
     page.get_by_role("tab", name="Segment").click()
     expect(page.get_by_role("heading", name="Drop a photo to begin")).to_be_visible()
     assert page.evaluate(script, arguments)
@@ -267,7 +280,7 @@ def test_a_photo_can_be_dropped_and_pasted_anywhere(page: Page, photos: list[Pat
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_other_detection_settings_keep_what_is_picked(
+def test_changing_detection_settings_keeps_the_picks(
     page: Page, photos: list[Path], library: Segmenter, tmp_path: Path
 ) -> None:
     upload(page, photos[0])
@@ -283,7 +296,7 @@ def test_other_detection_settings_keep_what_is_picked(
 
 
 @pytest.mark.parametrize("page", [PHONE], indirect=True)
-def test_a_cutout_follows_the_options(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
+def test_cutout_follows_the_options(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
     upload(page, photos[0])
     await_result(page)
     page.locator("#ground [value=Transparent]").focus()
@@ -303,7 +316,9 @@ def test_a_cutout_follows_the_options(page: Page, photos: list[Path], expected: 
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_the_cutout_can_be_copied(page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path) -> None:
+def test_cutout_can_be_copied_to_the_clipboard(
+    page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path
+) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     upload(page, photos[0])
     await_result(page)
@@ -322,7 +337,7 @@ def test_the_cutout_can_be_copied(page: Page, photos: list[Path], expected: Segm
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_dragging_or_the_right_button_gives_the_whole_file(
+def test_dragging_and_the_context_menu_give_the_full_size_cutout(
     page: Page, photos: list[Path], expected: Segmentation, tmp_path: Path
 ) -> None:
     upload(page, photos[0])
@@ -336,7 +351,7 @@ def test_dragging_or_the_right_button_gives_the_whole_file(
     page.evaluate(
         "addEventListener('dragstart', (event) => { window.dragged = event.dataTransfer.getData('DownloadURL'); })"
     )
-    for _ in range(100):  # until the server has told the file's address
+    for _ in range(100):  # until the server has sent the file's address
         page.mouse.move(x, y)
         page.mouse.down()
         page.mouse.move(x + 30, y + 20, steps=4)
@@ -360,7 +375,7 @@ def test_dragging_or_the_right_button_gives_the_whole_file(
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_a_link_brings_its_settings(page: Page, served: str, photos: list[Path], library: Segmenter) -> None:
+def test_link_restores_its_settings(page: Page, served: str, photos: list[Path], library: Segmenter) -> None:
     query = "?edges=plain&keep=Hair,Face&opacity=0.4&background=%23ff8800&crop=true"
     page.goto(served + query)
     upload(page, photos[0])
@@ -377,7 +392,7 @@ def test_a_link_brings_its_settings(page: Page, served: str, photos: list[Path],
     expect(page.locator("#link-text textarea, #link-text input")).to_have_value(f"{served}/{query}")
 
 
-def test_a_wrong_region_is_corrected_by_click_and_brush(
+def test_regions_can_be_corrected_by_click_brush_and_eraser(
     page: Page, photos: list[Path], library: Segmenter, expected: Segmentation, tmp_path: Path
 ) -> None:
     upload(page, photos[0])
@@ -420,7 +435,7 @@ def test_a_wrong_region_is_corrected_by_click_and_brush(
     assert page.evaluate("window.clothseg.choice().edits[0]") == click
 
 
-def test_one_person_of_three_is_cut_out(page: Page, library: Segmenter, tmp_path: Path) -> None:
+def test_one_of_three_people_can_be_cut_out(page: Page, library: Segmenter, tmp_path: Path) -> None:
     path = tmp_path / "three.png"
     Image.fromarray(np.hstack([draw(seed, 400, 260).image for seed in (1, 2, 3)])).save(path)
     page.get_by_role("button", name="Detection settings").first.click()
@@ -435,14 +450,14 @@ def test_one_person_of_three_is_cut_out(page: Page, library: Segmenter, tmp_path
     with page.expect_response(lambda answer: answer.url.endswith("-preview.png")) as refined:
         only(page, parts[0].key)
     with Image.open(BytesIO(refined.value.body())) as image:
-        assert np.asarray(image)[..., 3].any(), "the page shows the cut-out of one person"
+        assert np.asarray(image)[..., 3].any(), "the preview of one person's cut-out is empty"
     with Image.open(download(page, "#save", tmp_path)) as image:
         alpha = np.asarray(image)[..., 3]
     assert alpha.any() and not alpha[~mask_of_parts(result, [parts[0].key])].any()
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_download_is_few_keys_away(page: Page, photos: list[Path]) -> None:
+def test_download_button_is_reached_with_few_tab_presses(page: Page, photos: list[Path]) -> None:
     upload(page, photos[0])
     await_result(page)
     page.locator(".stage .views input").first.focus()
@@ -461,7 +476,7 @@ def test_download_is_few_keys_away(page: Page, photos: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_waiting_is_measured(page: Page, tmp_path: Path) -> None:
+def test_page_benchmark_measures_waiting_times(page: Page, tmp_path: Path) -> None:
     page.evaluate(page_benchmark.WATCH)
     for seed in range(2):
         shown, picked_after = page_benchmark.wait(page, page_benchmark.photo(tmp_path, seed, (450, 680)))
@@ -469,7 +484,7 @@ def test_waiting_is_measured(page: Page, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_nothing_is_lost_by_reload_language_and_back(page: Page, photos: list[Path], expected: Segmentation) -> None:
+def test_work_survives_reload_language_change_and_back(page: Page, photos: list[Path], expected: Segmentation) -> None:
     upload(page, photos[0])
     await_result(page)
     only(page, "Hair")

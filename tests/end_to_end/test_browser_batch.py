@@ -1,4 +1,4 @@
-"""The tab for many photos in a real browser: a ZIP in, a ZIP out, bad photos named, and giving up."""
+"""The batch tab in a real browser: ZIPs in and out, invalid photos, cancelling and output options."""
 
 import csv
 import zipfile
@@ -17,7 +17,7 @@ from clothseg.app.settings import DEFAULT_CUTOUT, DEFAULT_OPTIONS
 
 
 def packed(folder: Path, photos: int) -> Path:
-    """A ZIP of so many photos, all the same, and a file that is none."""
+    """A ZIP of the given number of identical photos, and one file that is not a photo."""
     photo = BytesIO()
     Image.fromarray(draw(1, 300, 200).image).save(photo, "PNG")
     path = folder / "many.zip"
@@ -28,7 +28,7 @@ def packed(folder: Path, photos: int) -> Path:
     return path
 
 
-def test_a_zip_in_and_a_zip_out(page: Page, tiny_model: Path, tmp_path: Path) -> None:
+def test_batch_of_a_zip_gives_a_zip_and_lists_invalid_photos(page: Page, tiny_model: Path, tmp_path: Path) -> None:
     open_tab(page, "Batch")
     start = page.locator("#batch-start")
     expect(start).to_be_disabled()
@@ -51,9 +51,7 @@ def test_a_zip_in_and_a_zip_out(page: Page, tiny_model: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_a_cancelled_batch_offers_its_results_and_another_can_start(
-    page: Page, tiny_model: Path, tmp_path: Path
-) -> None:
+def test_cancelled_batch_keeps_its_results_and_another_can_start(page: Page, tiny_model: Path, tmp_path: Path) -> None:
     open_tab(page, "Batch")
     page.locator("#batch-files input[type=file]").set_input_files(packed(tmp_path, 400))
     page.locator("#batch-start").click()
@@ -62,7 +60,7 @@ def test_a_cancelled_batch_offers_its_results_and_another_can_start(
     page.locator("#batch-cancel").click()
     expect(page.locator("#batch-status")).to_contain_text("Cancelled.")
     page.wait_for_timeout(1000)
-    expect(page.locator("#batch-status")).to_contain_text("Cancelled."), "nothing goes on"
+    expect(page.locator("#batch-status")).to_contain_text("Cancelled."), "the batch continues after it was cancelled"
     with page.expect_download() as waiting:
         page.locator("#batch-save").click()
     with zipfile.ZipFile(waiting.value.path()) as archive:
@@ -104,7 +102,7 @@ def test_a_cancelled_batch_offers_its_results_and_another_can_start(
 
 
 @pytest.mark.parametrize("page", [PHONE], indirect=True)
-def test_what_cannot_be_done_is_said(page: Page, tmp_path: Path) -> None:
+def test_invalid_zip_shows_an_error(page: Page, tmp_path: Path) -> None:
     open_tab(page, "Batch")
     bad = tmp_path / "bad.zip"
     bad.write_bytes(b"no archive")

@@ -1,4 +1,4 @@
-"""The search field in Chromium: items are picked by words."""
+"""The search field in Chromium."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 
-def test_words_pick_items(page: Page, tmp_path: Path) -> None:
+def test_search_words_pick_items(page: Page, tmp_path: Path) -> None:
     for seed in (1, 2):
         Image.fromarray(draw(seed, 300, 200).image).save(tmp_path / f"{seed}.png")
     upload(page, tmp_path / "1.png")
@@ -21,7 +21,7 @@ def test_words_pick_items(page: Page, tmp_path: Path) -> None:
     assert picked(page) == keys[1:]
     words.fill("velvet")
     expect(told).to_contain_text("Nothing of “velvet” was understood.")
-    assert picked(page) == keys[1:], "what is not understood picks nothing else"
+    assert picked(page) == keys[1:], "unknown words must not change the picks"
     page.locator("#new-photo").wait_for()
     with page.expect_file_chooser() as choosing:
         page.locator("#new-photo").click()

@@ -1,4 +1,4 @@
-"""The page in a browser whose owner reads German: no English is left on it but that of programs."""
+"""The page in a German browser: every text that has a translation is translated."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +43,7 @@ def german(served: str, visits: Visits) -> Iterator[Page]:
 
 
 def assert_german(page: Page, *, without: int) -> None:
-    """None of the texts that have a translation is to be seen, but many translations are."""
+    """No text that has a translation is shown in English, and more than `without` translations are shown."""
     said = catalogue("de")
     shown = {*page.evaluate(TEXTS)}
     english = {text for text, german in said.items() if text != german} - {*said.values(), NAME}
@@ -52,7 +52,7 @@ def assert_german(page: Page, *, without: int) -> None:
     assert not any("\ue000" in text for text in shown)
 
 
-def test_a_photo_in_german(german: Page, tiny_model: Path, tmp_path: Path) -> None:
+def test_segment_tab_is_translated_before_and_after_a_photo(german: Page, tiny_model: Path, tmp_path: Path) -> None:
     photo = tmp_path / "urlaub.png"
     Image.fromarray(draw(1, 300, 200).image).save(photo)
     expect(german.get_by_role("tab")).to_have_text(TABS)
@@ -74,7 +74,7 @@ def test_a_photo_in_german(german: Page, tiny_model: Path, tmp_path: Path) -> No
     assert_german(german, without=25)
 
 
-def test_the_other_tabs_in_german_and_the_way_to_english(german: Page, served: str) -> None:
+def test_other_tabs_are_translated_and_language_can_be_changed(german: Page, served: str) -> None:
     for name in TABS[1:]:
         german.get_by_role("tab", name=name).click()
         for closed in german.locator("button.label-wrap:visible:not(.open)").element_handles():

@@ -1,4 +1,4 @@
-"""The page in a browser while its model still comes from a slow Hub."""
+"""The page in a browser while the model is still being downloaded from a slow Hub."""
 
 import time
 from pathlib import Path
@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, expect
 NAME, TOKEN = "alice/clothes", "hf_alice"
 
 
-def test_the_page_is_there_before_a_slow_model(
+def test_page_works_before_a_slow_model_is_loaded(
     browser: Browser, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photo = tmp_path / "holiday.png"

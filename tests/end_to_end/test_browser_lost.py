@@ -1,4 +1,4 @@
-"""The page when its server forgets the photo, or goes away and comes back.
+"""The page after its server has discarded the photo or restarted.
 
 Covers `clothseg/app/page/kept.js`.
 """
@@ -20,15 +20,15 @@ from clothseg.app.settings import DEFAULT_OPTIONS
 
 
 SESSIONS = 64
-"""That gradio keeps: `state_session_capacity` in `blocks.launch_options`."""
+"""Number of sessions that Gradio keeps: `state_session_capacity` in `blocks.launch_options`."""
 
 
 def crowd(url: str) -> None:
-    """Open so many sessions that the server forgets earlier ones."""
+    """Open so many sessions that the server discards earlier ones."""
     with urlopen(f"{url}/config") as answer:
         calls = json.load(answer)["dependencies"]
     opened = next(call["id"] for call in calls if any(event == "load" for _, event in call["targets"]))
-    for _ in range(2 * SESSIONS):  # twice, since the page may ask something meanwhile, which makes it a recent one
+    for _ in range(2 * SESSIONS):  # twice, since a request of the page meanwhile makes its session recent again
         body = json.dumps({"fn_index": opened, "session_hash": uuid4().hex, "data": []})
         with urlopen(Request(f"{url}/gradio_api/run/predict", body.encode(), {"Content-Type": "application/json"})):
             pass
@@ -39,7 +39,7 @@ def edits(page: Page) -> list[dict[str, object]]:
 
 
 def paint(page: Page, result: Segmentation) -> None:
-    """Make a correction with the brush."""
+    """Paint one correction with the brush."""
     x, y = inner_point(result.mask(max(result.areas, key=lambda name: result.areas[name])))
     if page.locator(".stage .tools").is_hidden():
         page.locator('.stage [data-do="correct"]').click()
@@ -48,7 +48,9 @@ def paint(page: Page, result: Segmentation) -> None:
     page.locator(".stage .list").click(position=stage_point(page, result, (x, y)))
 
 
-def test_photo_picks_and_corrections_outlast_the_server(browser: Browser, tiny_model: Path, tmp_path: Path) -> None:
+def test_photo_picks_and_corrections_survive_a_server_restart(
+    browser: Browser, tiny_model: Path, tmp_path: Path
+) -> None:
     photo = tmp_path / "holiday.png"
     Image.fromarray(draw(1, 300, 200).image).save(photo)
     result = Segmenter.from_pretrained(tiny_model)(photo, DEFAULT_OPTIONS)
@@ -67,7 +69,7 @@ def test_photo_picks_and_corrections_outlast_the_server(browser: Browser, tiny_m
         number = await_result(page)
         only(page, name)
 
-        crowd(url)  # a correction goes on with a photo that the server has forgotten
+        crowd(url)  # a correction works with a photo that the server has discarded
         paint(page, result)
         number = await_result(page, number)
         assert picked(page)[0] == name and len(edits(page)) == 1
@@ -79,7 +81,7 @@ def test_photo_picks_and_corrections_outlast_the_server(browser: Browser, tiny_m
         assert len(made) == 1 and whole.name == "holiday-cutout.png"
     page.locator("#save").click()
     expect(page.get_by_text("Attempting reconnection")).to_be_visible()
-    with running_app(folders[1], port=port, **model):  # it has none of the first one's files
+    with running_app(folders[1], port=port, **model):  # without the files of the first server
         expect(page.get_by_text("Attempting reconnection")).to_have_count(0)
         await_result(page)
         assert picked(page) == kept and edits(page) == made
@@ -92,5 +94,5 @@ def test_photo_picks_and_corrections_outlast_the_server(browser: Browser, tiny_m
             keys.onsuccess = () => done(keys.result);
           };
         })""")
-        assert keys == [], "the browser does not keep the photo for longer than it is needed"
+        assert keys == [], "the browser keeps the photo longer than needed"
         page.close()

@@ -1,4 +1,4 @@
-"""The stage in a real browser: what it draws, what it says to the server, and every way to use it.
+"""The stage in a real browser: what it draws, what it sends to the server, and its input by mouse, keys and touch.
 
 Covers `clothseg.app.components.stage` and its scripts.
 """
@@ -33,7 +33,7 @@ PICKED = ("Dress", "Hat")
 
 @dataclass
 class Served:
-    """A page with nothing but the stage: its address, its photo, and what the server does about corrections."""
+    """A page that contains only the stage: its address, and the result that it shows."""
 
     url: str
     result: Segmentation
@@ -45,7 +45,7 @@ class Served:
 
 
 def corrected(result: Segmentation, edits: list[dict[str, Any]]) -> Segmentation:
-    """The result with corrections taken literally: what was painted, and whole classes."""
+    """The result with corrections applied literally, as painted shapes or to whole classes."""
     labels = result.label_map.copy()
     for edit in edits:
         if edit["kind"] == "stroke":
@@ -119,14 +119,14 @@ _COLOR = """([x, y]) => {
 
 
 class Stage:
-    """What the tests do on the stage, in pixels of the photo."""
+    """Actions on the stage, in pixels of the photo."""
 
     def __init__(self, page: Page, served: Served) -> None:
         self.page, self.served = page, served
         self.frame = page.locator(".stage .frame")
 
     def at(self, x: float, y: float) -> tuple[float, float]:
-        """Where a pixel of the photo lies on the page."""
+        """Position of a pixel of the photo on the page."""
         box, point = (
             self.page.locator(".stage .list").bounding_box(),
             stage_point(self.page, self.served.result, (x, y)),
@@ -137,7 +137,7 @@ class Stage:
         return self.at(*self.served.points[key])
 
     def color(self, x: float, y: float) -> np.ndarray:
-        """(3,) what the canvas shows at a place of the page, once all is drawn."""
+        """(3,) colour of the canvas at a position on the page, after all drawing is done."""
         return np.array(self.page.evaluate(f"async (at) => {{ {_DRAWN} return ({_COLOR})(at); }}", [x, y])[:3], int)
 
     def until_red(self, x: float, y: float) -> None:
@@ -168,7 +168,7 @@ class Stage:
         return self.page.locator(".list [aria-selected=true]").all_inner_texts()
 
     def said(self, place: str, **wanted: Any) -> dict[str, Any]:
-        """What the server was told, once it is what is wanted."""
+        """The value last sent to the server, after waiting until it has the given content."""
         self.page.wait_for_function(
             """([place, wanted]) => {
               const text = document.querySelector(`#${place} textarea`).value;
@@ -181,7 +181,7 @@ class Stage:
         return json.loads(self.page.locator(f"#{place} textarea").input_value())
 
     def edits(self, count: int) -> list[dict[str, Any]]:
-        """The corrections that the server was told last, once they are so many and its answer is drawn."""
+        """The corrections last sent to the server, after waiting for this number of them and for its answer."""
         said = self.said("edits", edits=count)
         expect(self.page.locator(f".stage[data-turn='{said['turn']}']")).to_be_attached()
         return said["edits"]
@@ -216,7 +216,7 @@ def near(color: np.ndarray, other: Any) -> bool:
 
 
 def smooth_points(result: Segmentation, count: int) -> list[tuple[int, int, str]]:
-    """Pixels within even surroundings, spread over photo and classes, with their class."""
+    """Pixels inside uniform regions, spread over photo and classes, with their class."""
     rng = np.random.default_rng(0)
     found = []
     while len(found) < count:
@@ -229,7 +229,7 @@ def smooth_points(result: Segmentation, count: int) -> list[tuple[int, int, str]
     return found
 
 
-def test_views_show_photo_cutout_and_regions(desktop: Stage) -> None:
+def test_views_show_cutout_regions_and_comparison(desktop: Stage) -> None:
     photo = np.asarray(desktop.served.result.photo)
     dress, face = desktop.served.points["Dress"], desktop.served.points["Face"]
     pixel = {key: photo[point[1], point[0]] for key, point in desktop.served.points.items()}
@@ -261,9 +261,11 @@ def test_views_show_photo_cutout_and_regions(desktop: Stage) -> None:
 
 
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
-def test_a_new_photos_ground_fades_unless_motion_is_unwanted(browser: Browser, served: Served, motion: str) -> None:
+def test_background_of_a_new_photo_fades_unless_motion_is_reduced(
+    browser: Browser, served: Served, motion: str
+) -> None:
     page = browser.new_page(viewport={"width": 1366, "height": 768}, reduced_motion=motion)
-    page.add_init_script("performance.now = () => 1000")  # the fading stands still at its beginning
+    page.add_init_script("performance.now = () => 1000")  # stop the fading at its start
     page.goto(served.url)
     expect(page.locator(".stage .frame")).to_be_visible()
     shown, photo = Stage(page, served), np.asarray(served.result.photo)
@@ -273,7 +275,7 @@ def test_a_new_photos_ground_fades_unless_motion_is_unwanted(browser: Browser, s
     page.close()
 
 
-def test_hovering_names_exactly_what_the_label_map_says(desktop: Stage) -> None:
+def test_hovering_shows_the_class_of_the_label_map(desktop: Stage) -> None:
     tip = desktop.page.locator(".tip span")
     for x, y, name in smooth_points(desktop.served.result, 24):
         desktop.page.mouse.move(*desktop.at(x, y))
@@ -281,7 +283,7 @@ def test_hovering_names_exactly_what_the_label_map_says(desktop: Stage) -> None:
             expect(tip).to_be_hidden()
         else:
             expect(tip).to_have_text(tr(name))
-    # Zoomed and moved, the same pixels are under the pointer still.
+    # After zooming and panning, the pointer is still over the same pixels.
     x, y = desktop.of("Hat")
     desktop.page.mouse.move(x, y)
     for _ in range(6):
@@ -301,7 +303,7 @@ def test_hovering_names_exactly_what_the_label_map_says(desktop: Stage) -> None:
     expect(tip).to_have_text("Dress")
 
 
-def test_picks_show_at_once_and_are_reported_once(desktop: Stage) -> None:
+def test_picks_are_shown_at_once_and_sent_once(desktop: Stage) -> None:
     desktop.page.mouse.click(*desktop.of("Face"))
     assert desktop.picked == ["Hat", "Dress", "Face"]
     pixel = np.asarray(desktop.served.result.photo)[desktop.served.points["Face"][::-1]]
@@ -315,7 +317,7 @@ def test_picks_show_at_once_and_are_reported_once(desktop: Stage) -> None:
     expect(desktop.page.get_by_text("Click a garment to pick it")).to_be_visible()
     desktop.said("picks", picked=[])
 
-    # The server's own cut-out, all red here, is shown while it is of just what is picked.
+    # The server's own cut-out, all red here, is shown as long as it matches the picks.
     desktop.page.mouse.click(*desktop.of("Hat"))
     desktop.page.mouse.move(5, 5)
     desktop.until_red(*desktop.of("Dress"))
@@ -323,7 +325,7 @@ def test_picks_show_at_once_and_are_reported_once(desktop: Stage) -> None:
     assert not near(desktop.color(*desktop.of("Dress")), (255, 0, 0))
 
 
-def test_other_scripts_speak_with_the_stage(desktop: Stage) -> None:
+def test_stage_can_be_controlled_by_events_of_other_scripts(desktop: Stage) -> None:
     page = desktop.page
     page.evaluate("""() => {
       document.addEventListener('stage:state', ({detail}) => { window.heard = detail; });
@@ -339,7 +341,7 @@ def test_other_scripts_speak_with_the_stage(desktop: Stage) -> None:
     assert (heard["picked"], heard["hover"], heard["view"]) == (["Dress"], "Hat", "compare")
     expect(page.get_by_role("radio", name="Compare")).to_be_checked()
     desktop.said("picks", picked=["Dress"])
-    # Dragged out of the browser, the cut-out is the file of the photo's own size.
+    # Dragging the cut-out out of the browser gives the full-size file.
     page.evaluate("window.ask({view: 'cutout'})")
     dragged = page.evaluate("""() => {
       const dataTransfer = new DataTransfer();
@@ -349,7 +351,7 @@ def test_other_scripts_speak_with_the_stage(desktop: Stage) -> None:
     assert dragged == f"image/png:doll-cutout.png:{desktop.served.url}gradio_api/file=cut.png"
 
 
-def test_corrections_are_drawn_sent_answered_and_undone(desktop: Stage) -> None:
+def test_corrections_are_drawn_sent_undone_and_redone(desktop: Stage) -> None:
     page = desktop.page
     page.get_by_role("button", name="Correct", exact=True).click()
     expect(page.get_by_role("radio", name="Regions")).to_be_checked()
@@ -360,7 +362,7 @@ def test_corrections_are_drawn_sent_answered_and_undone(desktop: Stage) -> None:
     page.mouse.down()
     page.mouse.move(right, down, steps=5)
     middle = (x + right) / 2, (y + down) / 2
-    assert near(desktop.color(*middle), PALETTE[LABEL2ID["Bag"]]), "drawn before the server knows"
+    assert near(desktop.color(*middle), PALETTE[LABEL2ID["Bag"]]), "the stroke must be drawn before the server answers"
     page.mouse.up()
     (stroke,) = desktop.edits(1)
     assert (stroke["kind"], stroke["label"]) == ("stroke", "Bag")
@@ -402,7 +404,7 @@ def test_corrections_are_drawn_sent_answered_and_undone(desktop: Stage) -> None:
     expect(page.locator(".size")).to_be_hidden()
 
 
-def test_the_menu_says_what_a_region_is(desktop: Stage) -> None:
+def test_context_menu_picks_relabels_and_excludes_regions(desktop: Stage) -> None:
     page = desktop.page
     page.mouse.click(*desktop.of("Dress"), button="right")
     menu = page.get_by_role("menu", name="Dress", exact=True)
@@ -427,7 +429,7 @@ def test_the_menu_says_what_a_region_is(desktop: Stage) -> None:
     page.get_by_role("menuitem", name="Not in this photo: Hat").click()
     assert desktop.edits(2)[1] == {"kind": "exclude", "label": "Hat"}
     expect(desktop.region("Hat")).to_have_count(0)
-    # Where nothing was found, the menu makes a click of it.
+    # In a place without a region, the menu sends a click.
     page.mouse.click(*desktop.at(20, 20), button="right")
     page.get_by_role("menuitem", name="This is …").click()
     page.get_by_role("menuitem", name="Scarf").click()
@@ -438,7 +440,7 @@ def test_the_menu_says_what_a_region_is(desktop: Stage) -> None:
     expect(page.get_by_role("listbox")).to_be_focused()
 
 
-def test_all_can_be_done_by_keys(desktop: Stage) -> None:
+def test_stage_can_be_used_by_keyboard(desktop: Stage) -> None:
     page, regions = desktop.page, desktop.page.get_by_role("listbox")
     regions.focus()
     for _ in range(2):
@@ -489,7 +491,7 @@ def test_all_can_be_done_by_keys(desktop: Stage) -> None:
     expect(page.get_by_role("radio", name="Brush", exact=True)).to_be_checked()
 
 
-def test_fingers_pick_zoom_and_open_the_menu(phone: Stage) -> None:
+def test_touch_picks_zooms_paints_and_opens_the_menu(phone: Stage) -> None:
     page = phone.page
     page.touchscreen.tap(*phone.of("Face"))
     assert phone.picked == ["Hat", "Dress", "Face"]
@@ -517,7 +519,7 @@ def test_fingers_pick_zoom_and_open_the_menu(phone: Stage) -> None:
     assert phone.edits(1)[0]["kind"] == "stroke"
 
 
-def test_what_was_not_found_can_be_painted(desktop: Stage) -> None:
+def test_regions_can_be_painted_when_nothing_was_found(desktop: Stage) -> None:
     page = desktop.page
     page.goto(f"{desktop.served.url}?nothing")
     expect(page.get_by_text("No clothes found in this photo")).to_be_visible()
@@ -532,7 +534,7 @@ def test_what_was_not_found_can_be_painted(desktop: Stage) -> None:
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1366, "light"), (390, "dark")])
-def test_axe_finds_nothing(visits: Visits, served: Served, width: int, scheme: str) -> None:
+def test_stage_has_no_accessibility_violations(visits: Visits, served: Served, width: int, scheme: str) -> None:
     for shown in opened(visits, served, width, scheme):
         page = shown.page
 

@@ -1,4 +1,4 @@
-"""The stream that brings the answers of gradio's queue to the page.
+"""The stream that sends the answers of Gradio's queue to the page.
 
 Covers `clothseg/app/page/stream.js`.
 """
@@ -16,7 +16,7 @@ from clothseg.app.server.gradio_internals import WITHOUT_REQUEST
 
 @pytest.fixture
 def two_calls(browser: Browser) -> Iterator[Page]:
-    """A page with the app's script and two buttons that write what the server answers."""
+    """A page with the app's script and two buttons that show the server's answer."""
     with gr.Blocks() as demo:
         for name in ("First", "Second"):
             answer = gr.Textbox(elem_id=f"{name}-answer", label=f"{name} answer")
@@ -33,7 +33,7 @@ def two_calls(browser: Browser) -> Iterator[Page]:
     demo.close()
 
 
-def test_a_call_that_comes_as_the_stream_ends_is_answered(two_calls: Page) -> None:
+def test_call_made_while_the_stream_ends_is_answered(two_calls: Page) -> None:
     page, held = two_calls, list[tuple[Route, APIResponse]]()
     page.route("**/queue/data*", lambda route: held.append((route, route.fetch())), times=1)
     page.get_by_role("button", name="First").click()

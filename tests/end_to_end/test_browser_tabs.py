@@ -1,4 +1,4 @@
-"""The other tabs in a real browser, and what screen readers and eyes make of all of them.
+"""The other tabs in a real browser, and the accessibility of all tabs.
 
 Covers `clothseg.app.tabs.about`, `clothseg.app.tabs.batch`.
 """
@@ -31,7 +31,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_two_settings_are_compared_on_the_photo_of_the_first_tab(page: Page, photo: Path, tiny_model: Path) -> None:
+def test_compare_tab_compares_two_settings_on_the_segmented_photo(page: Page, photo: Path, tiny_model: Path) -> None:
     open_tab(page, "Compare")
     expect(page.locator("#compare-go")).to_be_disabled()
     open_tab(page, "Segment")
@@ -56,7 +56,7 @@ def test_two_settings_are_compared_on_the_photo_of_the_first_tab(page: Page, pho
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_any_model_can_be_named_where_the_app_is_ones_own(page: Page, photo: Path, tiny_model: Path) -> None:
+def test_compare_tab_takes_any_model_in_a_private_app(page: Page, photo: Path, tiny_model: Path) -> None:
     open_tab(page, "Compare")
     page.locator("#compare-photo input[type=file]").set_input_files(photo)
     other = page.locator("#model-b input")
@@ -71,7 +71,7 @@ def test_any_model_can_be_named_where_the_app_is_ones_own(page: Page, photo: Pat
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_the_camera_stops_where_nobody_sees_it(page: Page) -> None:
+def test_camera_stops_when_the_tab_is_left(page: Page) -> None:
     open_tab(page, "Live")
     camera, tracks = page.locator("#live-camera"), "v => v.srcObject.getTracks().map((track) => track.readyState)"
     camera.get_by_role("button", name="Allow camera").click()
@@ -86,7 +86,7 @@ def test_the_camera_stops_where_nobody_sees_it(page: Page) -> None:
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
     page.wait_for_timeout(1000)
-    assert not sent, "no frame leaves the browser"
+    assert not sent, "frames are sent after the camera was stopped"
     open_tab(page, "Live")
     camera.get_by_role("button", name="Start camera").click()
     expect(camera.get_by_role("button", name="Stop camera")).to_be_visible()
@@ -95,7 +95,7 @@ def test_the_camera_stops_where_nobody_sees_it(page: Page) -> None:
     assert camera.locator("video").evaluate(tracks) == ["live"]
     camera.get_by_role("button", name="Stop camera").click()
     expect(camera.get_by_role("button", name="Start camera")).to_be_visible()
-    assert camera.locator("video").evaluate(tracks) == ["ended"], "its light is off"
+    assert camera.locator("video").evaluate(tracks) == ["ended"], "the camera still records"
     camera.get_by_role("button", name="Start camera").click()
     page.wait_for_function(
         "document.querySelector('#live-camera video').srcObject.getTracks()[0].readyState == 'live'"
@@ -106,7 +106,7 @@ def test_the_camera_stops_where_nobody_sees_it(page: Page) -> None:
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_all_classes_are_explained(page: Page) -> None:
+def test_about_tab_lists_all_classes(page: Page) -> None:
     open_tab(page, "About")
     rows = page.locator(".found tbody th").all_inner_texts()
     assert rows == [f"{class_id}{tr(name)}" for class_id, name in enumerate(NAMES)]
@@ -114,7 +114,7 @@ def test_all_classes_are_explained(page: Page) -> None:
 
 
 def assert_regions_over(frame: Image.Image, camera: Image.Image, model: Path) -> None:
-    """The frame shows the camera's picture with its regions, not the bare picture, but for what JPEG does to both."""
+    """The frame shows the camera's picture with its regions rather than the plain picture, up to JPEG losses."""
     assert frame.size == camera.size
     expected = Stream(Segmenter.from_pretrained(model))(camera).overlay()
     bare, coloured = (np.abs(np.asarray(frame, int) - np.asarray(other)).mean() for other in (camera, expected))
@@ -122,11 +122,11 @@ def assert_regions_over(frame: Image.Image, camera: Image.Image, model: Path) ->
 
 
 def assert_accessible(page: Page, where: str, *rules: str) -> None:
-    """No serious or critical finding of all rules, or of those named."""
+    """axe reports no serious or critical violation of the named rules, or of all rules."""
     options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
     found = Axe().run(page, options=options).response["violations"]
-    grave = [rule for rule in found if rule["impact"] in ("serious", "critical")]
-    assert not grave, (where, [(rule["id"], node["html"][:200]) for rule in grave for node in rule["nodes"]])
+    serious = [rule for rule in found if rule["impact"] in ("serious", "critical")]
+    assert not serious, (where, [(rule["id"], node["html"][:200]) for rule in serious for node in rule["nodes"]])
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,10 @@ def assert_accessible(page: Page, where: str, *rules: str) -> None:
     indirect=["page"],
     ids=["light", "dark"],
 )
-def test_no_grave_finding_of_axe(page: Page, rules: tuple[str, ...], photo: Path, tiny_model: Path) -> None:
-    """Of all rules in light colours; dark ones can break contrast alone."""
+def test_tabs_have_no_serious_accessibility_violations(
+    page: Page, rules: tuple[str, ...], photo: Path, tiny_model: Path
+) -> None:
+    """Light colours are checked for all rules, dark ones for contrast, the only rule that colours can violate."""
 
     def segment() -> None:
         assert_accessible(page, "before a photo", *rules)

@@ -1,4 +1,4 @@
-"""Importing, starting and using clothseg open no connection but to this machine."""
+"""Importing, starting and using clothseg opens no connection to other machines."""
 
 import subprocess
 import sys
@@ -13,19 +13,19 @@ from strangers import META, call, upload
 
 
 def outside(log: str) -> list[str]:
-    """The lines of a log of sockets that do not stay on this machine."""
+    """Lines of a log of sockets that refer to other machines."""
     local = ("'127.0.0.1'", "'localhost'", "'0.0.0.0'", "'::1'", "b'127.0.0.1'", "b'localhost'", "'/")
     return [line for line in log.splitlines() if not any(host in line for host in local)]
 
 
-def test_starting_the_app_asks_nobody(public_app: tuple[str, Path]) -> None:
+def test_starting_the_app_opens_no_outside_connection(public_app: tuple[str, Path]) -> None:
     log = (public_app[1] / "started.log").read_text()
-    assert log, "gradio asks its own server whether it is up"
+    assert log, "Gradio requests a page from its own server at the start"
     assert outside(log) == []
 
 
-def test_answering_asks_nobody(public_app: tuple[str, Path]) -> None:
-    """Neither the page nor any endpoint."""
+def test_answering_requests_opens_no_outside_connection(public_app: tuple[str, Path]) -> None:
+    """Neither the page nor any endpoint does."""
     app, folder = public_app
     before = (folder / "sockets.log").stat().st_size
     photo = encoded(Image.fromarray(draw(1, 96, 64).image), "PNG")
@@ -36,7 +36,7 @@ def test_answering_asks_nobody(public_app: tuple[str, Path]) -> None:
     assert outside((folder / "sockets.log").read_text()[before:]) == []
 
 
-def test_importing_and_using_the_library_asks_nobody(tiny_model: Path, tmp_path: Path) -> None:
+def test_using_the_library_opens_no_outside_connection(tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(WATCH_SOCKETS)
     log = tmp_path / "sockets.log"
     log.touch()
@@ -47,4 +47,6 @@ def test_importing_and_using_the_library_asks_nobody(tiny_model: Path, tmp_path:
     )
     env = environment(PYTHONPATH=str(tmp_path), SOCKET_LOG=str(log), HF_HUB_OFFLINE="0")
     subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, check=True, capture_output=True)
-    assert ["192.0.2.1" in line for line in outside(log.read_text())] == [True], "this test's own line alone"
+    assert ["192.0.2.1" in line for line in outside(log.read_text())] == [True], (
+        "only this test's own connection may be logged"
+    )

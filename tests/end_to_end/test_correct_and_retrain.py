@@ -1,4 +1,4 @@
-"""The loop of docs/training.md: segment, correct the least certain photos, train on them, use the new model."""
+"""The workflow of docs/training.md: segment, correct the least certain photos, train on them, use the new model."""
 
 import csv
 from pathlib import Path
@@ -16,7 +16,7 @@ from clothseg.training.arguments import parse_arguments
 from clothseg.training.run import run
 
 
-def test_corrected_photos_train_the_next_model(tiny_model: Path, tmp_path: Path) -> None:
+def test_corrected_photos_can_be_used_to_train_the_next_model(tiny_model: Path, tmp_path: Path) -> None:
     dolls = {f"{seed}.png": draw(seed, 96, 64) for seed in range(10)}
     photos, corrected, out = tmp_path / "photos", tmp_path / "corrected", tmp_path / "out"
     photos.mkdir()
@@ -38,7 +38,7 @@ def test_corrected_photos_train_the_next_model(tiny_model: Path, tmp_path: Path)
         assert click is not None
         result = segmenter.refine(result, [click])
         assert (result.label_map == truth).mean() > before
-        for class_id in np.unique(truth).tolist():  # with the brush: an untrained model leaves much to correct
+        for class_id in np.unique(truth).tolist():  # with the brush, since an untrained model is mostly wrong
             result = result.paint(truth == class_id, NAMES[class_id])
         save_training_example(result, corrected)
 

@@ -1,4 +1,4 @@
-"""The Dockerfile: it names files that exist, copies all that the app needs, and its commands work."""
+"""The Dockerfile names existing files, copies everything that the app needs, and has working commands."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def arguments(name: str) -> list[str]:
     return [rest.strip() for step, rest in STEPS if step == name]
 
 
-def test_all_that_the_app_needs_is_copied_and_nothing_else_is_sent() -> None:
+def test_image_copies_what_the_app_needs_and_ignores_other_files() -> None:
     sources = [part for rest in arguments("COPY") for part in rest.split()[:-1]]
     assert all((ROOT / source).exists() for source in sources)
     needed = {Path(name).parts[0] for name in space_files(ROOT)}
@@ -35,7 +35,7 @@ def test_all_that_the_app_needs_is_copied_and_nothing_else_is_sent() -> None:
     assert rules[0] == "*" and {rule[1:] for rule in rules if rule[0] == "!"} == set(sources)
 
 
-def test_it_runs_as_a_user_without_rights_and_starts_the_app() -> None:
+def test_image_starts_the_app_as_unprivileged_user() -> None:
     names = [name for name, _ in STEPS]
     assert names[0] == "FROM" and arguments("FROM") == ["python:3.11-slim"]
     assert 'python_version: "3.11"' in (ROOT / "README.md").read_text()
@@ -45,10 +45,10 @@ def test_it_runs_as_a_user_without_rights_and_starts_the_app() -> None:
     assert settings["GRADIO_SERVER_PORT"] == arguments("EXPOSE")[0]
     assert json.loads(arguments("VOLUME")[0]) == [settings["HF_HOME"]]
     pin = subprocess.run(["grep", "^torch==", "requirements.txt"], cwd=ROOT, capture_output=True, text=True)
-    assert re.fullmatch(r"torch==[\d.]+\n", pin.stdout), "what the build passes to pip"
+    assert re.fullmatch(r"torch==[\d.]+\n", pin.stdout), "the build passes this pin to pip"
 
 
-def test_the_health_check_tells_a_living_app_from_none(served: str) -> None:
+def test_health_check_fails_without_a_running_app(served: str) -> None:
     check = json.loads(arguments("HEALTHCHECK")[0].partition("CMD ")[2])
     assert check[0] == "python"
 

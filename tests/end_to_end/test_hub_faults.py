@@ -1,4 +1,4 @@
-"""A Hub that is down, slow, cut short or wrong, and models that are not what they should be: what is loaded then.
+"""Loading models when the Hub is down or slow, transfers are incomplete or damaged, or models are invalid.
 
 Covers `clothseg.models.hub`, `clothseg.models.hub_errors`.
 """
@@ -32,14 +32,14 @@ TOKEN = "hf_alice"
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
-    """A Hub that this process itself uses, with an empty cache and little patience."""
+    """A Hub that this process itself uses, with an empty cache and short timeouts."""
     with LocalHub({TOKEN: "alice"}) as local:
         local.use_here(monkeypatch, tmp_path)
         yield local
 
 
 def upload(server: LocalHub, folder: Path) -> str:
-    """Push a folder as the model's newest state, and return its commit."""
+    """Push a folder as the model's newest revision, and return its commit."""
     api = HfApi(endpoint=server.url, token=TOKEN)
     api.create_repo(NAME, exist_ok=True)
     return str(api.upload_folder(repo_id=NAME, folder_path=folder, delete_patterns="*").oid)
@@ -69,7 +69,9 @@ DOWN = {
 
 
 @pytest.mark.parametrize("case", DOWN)
-def test_a_failing_hub(case: str, server: LocalHub, model: Path, tmp_path: Path) -> None:
+def test_failing_hub_gives_a_clear_error_and_the_app_uses_another_model(
+    case: str, server: LocalHub, model: Path, tmp_path: Path
+) -> None:
     fault, pattern, said, trouble = DOWN[case]
     server.misbehave(fault, pattern)
     with pytest.raises(HubError, match=said) as refused:
@@ -101,36 +103,34 @@ def test_a_failing_hub(case: str, server: LocalHub, model: Path, tmp_path: Path)
     assert Segmenter.from_pretrained(NAME).revision == second
 
 
-def test_a_hub_that_fails_for_a_moment_is_asked_again(
-    server: LocalHub, model: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_temporary_hub_failure_is_retried(server: LocalHub, model: Path, caplog: pytest.LogCaptureFixture) -> None:
     server.fail_next("/api/models/", 503, times=2)
     segmenter = Segmenter.from_pretrained(NAME)
     assert (segmenter.name, segmenter.notice) == (NAME, "")
     assert "it answered 503. Trying again in 8 s." in caplog.text
 
 
-def test_a_download_cut_short_once_goes_on(server: LocalHub, model: Path) -> None:
+def test_interrupted_download_is_resumed(server: LocalHub, model: Path) -> None:
     server.fail_next("GET /lfs/", "cut")
     assert Segmenter.from_pretrained(NAME).notice == ""
     assert len([line for line in server.requests if line.startswith("GET /lfs/")]) == 2
 
 
-def test_a_pinned_commit_in_the_cache_asks_nobody(server: LocalHub, model: Path) -> None:
+def test_cached_pinned_commit_needs_no_request(server: LocalHub, model: Path) -> None:
     commit = Segmenter.from_pretrained(NAME).revision
     asked = len(server.requests)
     pinned = Segmenter.from_pretrained(NAME, revision=commit)
     assert (pinned.revision, pinned.notice, len(server.requests)) == (commit, "", asked)
 
 
-def test_a_start_asks_for_each_file_once(server: LocalHub, model: Path) -> None:
+def test_loading_requests_each_file_once(server: LocalHub, model: Path) -> None:
     before = len(server.requests)
     Segmenter.from_pretrained(NAME)
     fetched = [line.rpartition("/")[2] for line in server.requests[before:] if line.startswith("GET ")]
     assert len(fetched) == 4 and {"config.json", "preprocessor_config.json"} <= set(fetched)
 
 
-def test_a_file_damaged_in_the_cache_is_fetched_anew(server: LocalHub, model: Path, tmp_path: Path) -> None:
+def test_damaged_file_in_the_cache_is_downloaded_again(server: LocalHub, model: Path, tmp_path: Path) -> None:
     commit = Segmenter.from_pretrained(NAME).revision
     (weights,) = [path for path in kept_files(tmp_path) if len(path.name) == 64]
     damaged = bytearray(weights.read_bytes())
@@ -145,7 +145,7 @@ def test_a_file_damaged_in_the_cache_is_fetched_anew(server: LocalHub, model: Pa
 
 
 class Bomb:
-    """Unpickled, it leaves a file behind."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -154,7 +154,7 @@ class Bomb:
         return (Path.touch, (self.path,))
 
 
-def test_a_pickle_is_not_read(server: LocalHub, model: Path, tmp_path: Path) -> None:
+def test_pickled_weights_are_not_loaded(server: LocalHub, model: Path, tmp_path: Path) -> None:
     (model / "model.safetensors").unlink()
     (model / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb(tmp_path / "exploded")))
     upload(server, model)
@@ -166,7 +166,7 @@ def test_a_pickle_is_not_read(server: LocalHub, model: Path, tmp_path: Path) -> 
     assert not (tmp_path / "exploded").exists()
 
 
-def test_no_code_of_the_repository_is_run(server: LocalHub, model: Path, tmp_path: Path) -> None:
+def test_code_in_a_model_repository_is_not_run(server: LocalHub, model: Path, tmp_path: Path) -> None:
     config = json.loads((model / "config.json").read_text())
     config |= {
         "model_type": "mine",
@@ -181,7 +181,7 @@ def test_no_code_of_the_repository_is_run(server: LocalHub, model: Path, tmp_pat
     assert not (tmp_path / "ran").exists()
 
 
-def test_labels_that_cannot_be_used_are_refused_before_the_weights_come(server: LocalHub, model: Path) -> None:
+def test_unusable_labels_are_rejected_before_weights_are_downloaded(server: LocalHub, model: Path) -> None:
     config = json.loads((model / "config.json").read_text())
     twice = {str(i): name.replace("Bag", "Scarf") for i, name in enumerate(NAMES)}
     (model / "config.json").write_text(json.dumps(config | {"id2label": twice}))
@@ -192,7 +192,7 @@ def test_labels_that_cannot_be_used_are_refused_before_the_weights_come(server: 
     assert not [line for line in server.requests[before:] if line.startswith("GET /lfs/")]
 
 
-def test_weights_in_parts(server: LocalHub, model: Path) -> None:
+def test_sharded_weights_are_loaded_and_missing_shards_give_an_error(server: LocalHub, model: Path) -> None:
     from transformers import SegformerForSemanticSegmentation
 
     expected = Segmenter.from_pretrained(str(model), engine="torch")
@@ -212,7 +212,7 @@ def test_weights_in_parts(server: LocalHub, model: Path) -> None:
             Segmenter.from_pretrained(name)
 
 
-def test_a_model_to_start_training_from_is_checked_as_well(server: LocalHub, model: Path, tmp_path: Path) -> None:
+def test_base_model_for_training_is_checked(server: LocalHub, model: Path, tmp_path: Path) -> None:
     weights = load_file(model / "model.safetensors")
     (model / "model.safetensors").unlink()
     torch.save(weights, model / "pytorch_model.bin")
@@ -236,7 +236,7 @@ def test_a_model_to_start_training_from_is_checked_as_well(server: LocalHub, mod
 
 
 @pytest.mark.parametrize(("fault", "times"), [(503, 2), (429, 1), ("cut", 1)])
-def test_a_push_is_tried_again(
+def test_failed_push_is_retried(
     fault: int | str, times: int, server: LocalHub, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (model / "more.txt").write_text("more")
@@ -246,22 +246,24 @@ def test_a_push_is_tried_again(
     assert capsys.readouterr().err.count("Trying again in") == times
 
 
-def test_a_refused_push_is_not_tried_again(server: LocalHub, model: Path) -> None:
+def test_rejected_push_is_not_retried(server: LocalHub, model: Path) -> None:
     (model / "more.txt").write_text("more")
     server.misbehave(403, "^POST .*/commit/")
     with pytest.raises(HubError, match=r"refused to let this token write .* push it later with: hf upload alice/cl"):
         push(model, NAME, TOKEN, None)
-    assert len([line for line in server.requests if "/commit/" in line]) == 2, "one of them made the model"
+    assert len([line for line in server.requests if "/commit/" in line]) == 2, "one of them created the model"
 
 
-def test_the_app_starts_without_its_model_and_says_so(tmp_path: Path) -> None:
+def test_app_starts_with_embedded_model_when_the_hub_hangs(tmp_path: Path) -> None:
     with LocalHub({TOKEN: "alice"}) as local:
         local.misbehave("hang")
         network = local.env(TOKEN, home=tmp_path / "home") | {"HF_HUB_OFFLINE": "0", "HF_HUB_ETAG_TIMEOUT": "1"}
         network["CLOTHSEG_MODEL"] = NAME
         with running_app(tmp_path, **network) as url:
             page, deadline = "", time.monotonic() + 120
-            while "Meanwhile" not in page and time.monotonic() < deadline:  # the page is there first
+            while (
+                "Meanwhile" not in page and time.monotonic() < deadline
+            ):  # the page is served before the fallback model is chosen
                 time.sleep(0.2)
                 with urlopen(f"{url}/config") as answer:
                     page = answer.read().decode()

@@ -1,4 +1,4 @@
-"""A wheel, installed alone where only what it declares is to be seen: it segments photos, and names missing extras.
+"""The wheel, installed with only its declared packages visible: it segments photos and names missing extras.
 
 Covers `clothseg.commands.app`.
 """
@@ -33,7 +33,7 @@ socket.socket.connect = socket.getaddrinfo = refuse
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, for what setuptools leaves in a clone gets into the next wheel."""
+    """Built from a copy: files that setuptools leaves in a clone would get into the next wheel."""
     copy, out = tmp_path_factory.mktemp("clone"), tmp_path_factory.mktemp("wheel")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
@@ -46,7 +46,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh environment with the wheel, and links to the installed packages that its light core declares."""
+    """A fresh environment with the wheel, and links to the installed packages that its dependencies require."""
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=100)
     python = str(folder / "bin" / "python")
@@ -66,7 +66,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _metadata(wheel: Path) -> list[Requirement]:
-    """What the wheel requires, with and without extras."""
+    """The wheel's requirements, with and without extras."""
     with zipfile.ZipFile(wheel) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         lines = archive.read(name).decode().partition("\n\n")[0].splitlines()
@@ -74,7 +74,7 @@ def _metadata(wheel: Path) -> list[Requirement]:
 
 
 def _closure(requirements: list[Requirement]) -> set[str]:
-    """Names of the packages that requirements bring where no extra is asked for."""
+    """Names of the packages that requirements install without extras."""
     found: set[str] = set()
     waiting = [(requirement, "") for requirement in requirements]
     while waiting:
@@ -87,7 +87,9 @@ def _closure(requirements: list[Requirement]) -> set[str]:
             continue
         try:
             needs = distribution(name).requires or []
-        except PackageNotFoundError:  # as of CUDA, beside PyTorch for CPUs: what is missed is missed below
+        except (
+            PackageNotFoundError
+        ):  # for example CUDA, with PyTorch for CPUs; other missing packages fail the tests below
             continue
         found.add(name)
         waiting += [(Requirement(need), extra) for need in needs for extra in {"", *requirement.extras}]
@@ -102,7 +104,7 @@ def _run(environment: Path, folder: Path, *command: str) -> subprocess.Completed
     )  # fmt: skip
 
 
-def test_everything_that_the_package_reads_is_in_the_wheel(wheel: Path) -> None:
+def test_wheel_contains_all_files_of_the_package(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if name.startswith("clothseg/")}
     there = {
@@ -114,7 +116,7 @@ def test_everything_that_the_package_reads_is_in_the_wheel(wheel: Path) -> None:
     assert "clothseg/weights/model.safetensors" in held and "clothseg/app/translations/de.json" in held
 
 
-def test_the_command_segments_a_photo_offline(environment: Path, tmp_path: Path) -> None:
+def test_installed_command_segments_a_photo_offline(environment: Path, tmp_path: Path) -> None:
     Image.fromarray(draw(7, 160, 120).image).save(tmp_path / "photo.png")
     done = _run(
         environment, tmp_path, "clothseg", "segment", "photo.png", "--out", "out", "--write", "labels", "items"
@@ -127,8 +129,8 @@ def test_the_command_segments_a_photo_offline(environment: Path, tmp_path: Path)
         assert labels.size == (120, 160)
 
 
-def test_what_is_missing_is_said_in_one_sentence(environment: Path, tmp_path: Path) -> None:
-    """In one process, since each would import torch anew."""
+def test_missing_extra_gives_a_one_sentence_error(environment: Path, tmp_path: Path) -> None:
+    """All commands run in one process, since each process would import torch again."""
     Image.fromarray(draw(7, 160, 120).image).save(tmp_path / "clip.mp4", "PNG")
     asked = {
         ("video", "clip.mp4", "--out", "clip.webm"): ("av", "video"),
@@ -157,7 +159,7 @@ def test_what_is_missing_is_said_in_one_sentence(environment: Path, tmp_path: Pa
         assert package in sentence and "Traceback" not in text, (argv, text)
 
 
-def test_ranges_hold_what_the_pins_are_and_extras_are_those_that_messages_name() -> None:
+def test_version_ranges_include_the_pins_and_extras_match_the_messages() -> None:
     from clothseg import errors
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -172,12 +174,12 @@ def test_ranges_hold_what_the_pins_are_and_extras_are_those_that_messages_name()
     core = [Requirement(line) for line in project["dependencies"]]
     for requirement in core + [Requirement(line) for lines in extras.values() for line in lines]:
         version = pins[canonicalize_name(requirement.name)]
-        assert requirement.specifier.contains(version), f"{requirement} leaves out {version}, which is pinned"
+        assert requirement.specifier.contains(version), f"{requirement} excludes the pinned version {version}"
         assert "==" not in str(requirement.specifier)
     assert not {"gradio", "datasets", "accelerate", "albumentations"} & {requirement.name for requirement in core}
 
 
-def test_a_clone_names_the_files_with_pins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_install_commands_in_a_clone_name_existing_requirements_files(monkeypatch: pytest.MonkeyPatch) -> None:
     from clothseg import errors
 
     def absent(name: str) -> None:

@@ -1,4 +1,4 @@
-"""What a stranger who talks to the app gets to see: their own files and results, and nothing else."""
+"""Untrusted visitors of the app can read their own files and results, and nothing else."""
 
 import re
 import threading
@@ -17,7 +17,7 @@ from clothseg.app.server.request_limits import UNUSABLE
 
 @pytest.fixture
 def inside() -> Iterator[tuple[str, list[str]]]:
-    """A server within the app's own network, and what it has been asked for."""
+    """A server within the app's own network, and the paths requested from it."""
     asked: list[str] = []
 
     class Noting(BaseHTTPRequestHandler):
@@ -27,7 +27,7 @@ def inside() -> Iterator[tuple[str, list[str]]]:
             self.end_headers()
 
         def log_message(self, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Noting) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
@@ -35,8 +35,8 @@ def inside() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
-def test_a_stranger_is_served(app: str, photo: bytes) -> None:
-    """Or none of what follows would mean anything."""
+def test_untrusted_visitor_can_segment_an_uploaded_photo(app: str, photo: bytes) -> None:
+    """A control: without it, an app that rejects everything would pass the other tests."""
     event, outputs = call(app, "segment", [{"path": upload(app, "me.png", photo), "meta": META}])
     assert event == "complete"
     assert outputs[2]["name"] == "me.png"
@@ -47,7 +47,7 @@ FILES = ["/etc/hostname", "/proc/self/environ", "app.py", "../../../../../../etc
 
 
 @pytest.mark.parametrize("path", [*FILES, "FOLDER/gradio", "FOLDER/gradio/../app.log", "ROOT/pyproject.toml", ""])
-def test_files_of_the_server_are_not_handed_out(path: str, public_app: tuple[str, Path]) -> None:
+def test_server_files_are_not_served(path: str, public_app: tuple[str, Path]) -> None:
     app, folder = public_app
     path = path.replace("FOLDER", str(folder)).replace("ROOT", str(ROOT))
     for url in (f"file={path}", f"file={path.replace('/', '%2f').replace('.', '%2e')}", f"file/{path}"):
@@ -60,7 +60,7 @@ def test_files_of_the_server_are_not_handed_out(path: str, public_app: tuple[str
 
 
 @pytest.mark.parametrize("route", ["/static/", "/assets/", "/svelte/", "/gradio_api/custom_component/a/b/c/"])
-def test_static_routes_lead_nowhere_else(route: str, app: str) -> None:
+def test_static_routes_reject_path_traversal(route: str, app: str) -> None:
     for path in (
         "../../../../../../etc/hostname",
         "..%2f..%2f..%2f..%2f..%2f..%2fetc%2fhostname",
@@ -69,12 +69,12 @@ def test_static_routes_lead_nowhere_else(route: str, app: str) -> None:
         assert httpx.get(app + route + path).status_code in (400, 403, 404)
 
 
-def test_anothers_files_cannot_be_found(public_app: tuple[str, Path], photo: bytes) -> None:
+def test_files_of_other_visitors_cannot_be_listed_or_found(public_app: tuple[str, Path], photo: bytes) -> None:
     app, _ = public_app
     _, (overlay, label_map, _) = call(app, "segment", [{"path": upload(app, "mine.png", photo), "meta": META}])
     for file in (overlay, label_map):
         path = Path(file["path"])
-        assert re.fullmatch(r"[0-9a-f]{40,64}", path.parent.name), "a name that nobody guesses"
+        assert re.fullmatch(r"[0-9a-f]{40,64}", path.parent.name), "a name that cannot be guessed"
         for wrong in (path.parent, path.parent.parent, path.parents[2]):
             assert httpx.get(f"{app}/gradio_api/file={wrong}").status_code == 403
             assert httpx.get(f"{app}/gradio_api/file={wrong}/").status_code == 403
@@ -85,7 +85,7 @@ def test_anothers_files_cannot_be_found(public_app: tuple[str, Path], photo: byt
     assert label_map["path"] not in seen and Path(label_map["path"]).parent.name not in seen
 
 
-def test_the_name_of_an_upload_leads_nowhere_else(public_app: tuple[str, Path], photo: bytes) -> None:
+def test_upload_names_cannot_escape_the_upload_folder(public_app: tuple[str, Path], photo: bytes) -> None:
     app, folder = public_app
     for name in ("../../evil.png", "/etc/evil.png", "..\\..\\evil.png", "a/../../b.png", "%2e%2e%2fevil.png", ".."):
         answer = httpx.post(f"{app}/gradio_api/upload", files={"files": (name, photo)})
@@ -108,7 +108,7 @@ ELSEWHERE = ["http://169.254.169.254/latest/meta-data/", "http://100.64.0.1/", "
 
 
 @pytest.mark.parametrize("url", [*HOSTS, "http://[::ffff:127.0.0.1]:PORT/6", *ELSEWHERE])
-def test_the_server_asks_no_private_host(url: str, public_app: tuple[str, Path], inside: Any) -> None:
+def test_server_does_not_contact_private_hosts(url: str, public_app: tuple[str, Path], inside: Any) -> None:
     app, folder = public_app
     host, asked = inside
     url = url.replace("HOST", host).replace("PORT", host.partition(":")[2])
@@ -127,7 +127,7 @@ def test_the_server_asks_no_private_host(url: str, public_app: tuple[str, Path],
 @pytest.mark.parametrize(
     "given", ["/etc/hostname", "file:///etc/hostname", "http://HOST/mcp", "x", 5, {"path": "/etc"}]
 )
-def test_assistants_reach_no_more_than_others(given: Any, app: str, inside: Any) -> None:
+def test_mcp_calls_cannot_read_files_or_private_hosts(given: Any, app: str, inside: Any) -> None:
     host, asked = inside
     arguments = {"photo": given.replace("HOST", host) if isinstance(given, str) else given}
     answer = httpx.post(
@@ -147,7 +147,7 @@ def test_assistants_reach_no_more_than_others(given: Any, app: str, inside: Any)
     assert asked == []
 
 
-def test_secrets_stay_in_the_server(public_app: tuple[str, Path], photo: bytes) -> None:
+def test_secrets_and_server_paths_are_not_revealed(public_app: tuple[str, Path], photo: bytes) -> None:
     app, folder = public_app
     texts = [
         httpx.get(app + path).text
@@ -158,10 +158,10 @@ def test_secrets_stay_in_the_server(public_app: tuple[str, Path], photo: bytes) 
     texts.append(str(call(app, "cutout", [{"path": upload(app, "me.png", photo), "meta": META}, 5])))
     texts.append((folder / "app.log").read_text())
     assert all(SECRET not in text and SECRET[3:] not in text for text in texts)
-    assert all(str(ROOT) not in text for text in texts[:-1]), "where the app lies is nobody's business"
+    assert all(str(ROOT) not in text for text in texts[:-1]), "an answer reveals the app's folder"
 
 
-def test_what_security_md_names_is_there() -> None:
+def test_tests_named_in_security_md_exist() -> None:
     text = (ROOT / "SECURITY.md").read_text()
     tests = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
     named = set(re.findall(r"`(test_\w+)", text))

@@ -1,12 +1,12 @@
-"""Killed with SIGKILL at any moment: files appear whole or not at all, and the same command goes on to the end."""
+"""After SIGKILL at any moment, files are complete or absent, and the same command finishes the work."""
 
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+import forked
 import pytest
 from paper_dolls import draw, write_parquet
 from PIL import Image
@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(tiny_model: Path, folder: Path) -> dict[str, list[str]]:
-    """For each work what was found after each kill, and at the end."""
+    """For each kind of work, the state found after each kill and at the end."""
     pytest.importorskip("onnx")
     data = folder / "data"
     data.mkdir()
@@ -35,7 +35,7 @@ def found(tiny_model: Path, folder: Path) -> dict[str, list[str]]:
     for seed in range(8):
         Image.fromarray(draw(seed, 96, 64).image).save(folder / "photos" / f"{seed}.png")
     path = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "support")))
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, str(ROOT / "tests" / "support" / "killed.py"), str(folder), str(data), str(tiny_model)],
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
         capture_output=True,
@@ -47,23 +47,23 @@ def found(tiny_model: Path, folder: Path) -> dict[str, list[str]]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_files(found: dict[str, list[str]]) -> None:
+def test_killed_write_leaves_a_complete_file_or_none(found: dict[str, list[str]]) -> None:
     assert found["files"][-1] == "whole" and set(found["files"]) <= {"whole", "nothing"}, found
 
 
-def test_training_with_checkpoints_model_and_card(found: dict[str, list[str]], folder: Path) -> None:
-    """The run that was killed again and again ends with the weights of the one that was not."""
+def test_killed_training_resumes_to_the_same_weights(found: dict[str, list[str]], folder: Path) -> None:
+    """The repeatedly killed run ends with the weights of the undisturbed run."""
     assert found["train"][-1] == "model" and "half" not in found["train"], found
     one, other = (load_file(folder / "train" / name / "model" / "model.safetensors") for name in ("timed", "killed"))
     assert all((one[name] == other[name]).all() for name in one), found
 
 
-def test_export(found: dict[str, list[str]]) -> None:
+def test_killed_export_leaves_a_complete_model_or_none(found: dict[str, list[str]]) -> None:
     assert found["export"][-1] == "model" and set(found["export"]) <= {"nothing", "model"}, found
 
 
-def test_a_batch_of_photos(found: dict[str, list[str]], folder: Path) -> None:
-    """The ZIP is whole or not there; what killed batches have left is removed by one that runs an hour later."""
+def test_killed_batch_leaves_a_complete_zip_or_none(found: dict[str, list[str]], folder: Path) -> None:
+    """Temporary files of killed batches are removed by a batch that runs an hour later."""
     assert found["batch"][-1] == "zip" and set(found["batch"]) <= {"nothing", "zip"}, found
     killed = folder / "batch" / "killed"
     left = write_left(killed)
@@ -74,19 +74,19 @@ def test_a_batch_of_photos(found: dict[str, list[str]], folder: Path) -> None:
 
 
 def write_left(folder: Path) -> Path:
-    """Have a process begin a file in the folder and be killed; what it leaves."""
+    """Let a process be killed while it writes a file in the folder; returns the temporary file that remains."""
     before = set(folder.iterdir())
     code = (
         "import os, pathlib, sys; from clothseg.images.atomic_files import atomic_path\n"
         "with atomic_path(pathlib.Path(sys.argv[1])) as path: path.write_text('half'); os.kill(os.getpid(), 9)"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(folder / "out.zip")], cwd=ROOT, check=False)
+    done = forked.run([sys.executable, "-c", code, str(folder / "out.zip")], cwd=ROOT, check=False)
     assert done.returncode == -9
     (left,) = set(folder.iterdir()) - before
     return left
 
 
-def test_a_folder_of_photos(found: dict[str, list[str]]) -> None:
-    """Photos that are done stay done, and the same command does the others."""
+def test_killed_folder_run_continues_where_it_stopped(found: dict[str, list[str]]) -> None:
+    """Finished photos are kept, and the same command processes the others."""
     *killed, last = found["segment"]
     assert last == "table" and "half" not in killed, found

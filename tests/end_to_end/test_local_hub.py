@@ -1,11 +1,11 @@
-"""The test hub against the clients it is there for: huggingface_hub, transformers and datasets, unmodified."""
+"""The test hub works with the unmodified clients: huggingface_hub, transformers and datasets."""
 
 import random
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import forked
 import pytest
 from huggingface_hub import HfApi, HfFileSystem, hf_hub_download, snapshot_download
 from huggingface_hub.errors import (
@@ -17,7 +17,7 @@ from huggingface_hub.errors import (
 from local_hub import LocalHub
 
 
-WEIGHTS = random.Random(0).randbytes(300_000)  # binary, so it goes by LFS whatever its name
+WEIGHTS = random.Random(0).randbytes(300_000)  # binary, so it is uploaded by LFS whatever its name
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def bob(hub: LocalHub) -> HfApi:
 
 
 @pytest.fixture
-def nobody(hub: LocalHub) -> HfApi:
+def anonymous(hub: LocalHub) -> HfApi:
     return HfApi(endpoint=hub.url, token=False)
 
 
@@ -58,7 +58,7 @@ def status(error: pytest.ExceptionInfo[HfHubHTTPError]) -> int:
     return error.value.response.status_code
 
 
-def test_a_token_tells_who_one_is(alice: HfApi, hub: LocalHub) -> None:
+def test_token_identifies_its_user_and_invalid_tokens_give_401(alice: HfApi, hub: LocalHub) -> None:
     assert alice.whoami()["name"] == "alice"
     with pytest.raises(HfHubHTTPError, match="Invalid user token") as refused:
         HfApi(endpoint=hub.url, token="hf_mallory").whoami()
@@ -66,7 +66,7 @@ def test_a_token_tells_who_one_is(alice: HfApi, hub: LocalHub) -> None:
 
 
 @pytest.mark.parametrize(("kind", "address"), [("model", "alice/x"), ("dataset", "datasets/alice/x")])
-def test_a_repo_is_created_once(alice: HfApi, hub: LocalHub, kind: str, address: str) -> None:
+def test_creating_an_existing_repo_gives_409(alice: HfApi, hub: LocalHub, kind: str, address: str) -> None:
     url = alice.create_repo("alice/x", repo_type=kind)
     assert (str(url), url.repo_id, url.repo_type) == (f"{hub.url}/{address}", "alice/x", kind)
     assert alice.create_repo("x", repo_type=kind, exist_ok=True) == url
@@ -76,8 +76,8 @@ def test_a_repo_is_created_once(alice: HfApi, hub: LocalHub, kind: str, address:
     assert list(hub.repos) == [(kind, "alice/x")]
 
 
-def test_a_folder_comes_back_as_it_went_up(
-    alice: HfApi, nobody: HfApi, hub: LocalHub, folder: Path, tmp_path: Path
+def test_uploaded_folder_is_downloaded_unchanged_at_each_revision(
+    alice: HfApi, anonymous: HfApi, hub: LocalHub, folder: Path, tmp_path: Path
 ) -> None:
     alice.create_repo("alice/x")
     first = alice.upload_folder(repo_id="alice/x", folder_path=folder, commit_message="First")
@@ -93,7 +93,7 @@ def test_a_folder_comes_back_as_it_went_up(
     (folder / "logs/one.txt").unlink()
     second = alice.upload_folder(repo_id="alice/x", folder_path=folder, delete_patterns="logs/*")
     assert second.oid != first.oid
-    assert sorted(nobody.list_repo_files("alice/x")) == [".gitattributes", "config.json", "weights.safetensors"]
+    assert sorted(anonymous.list_repo_files("alice/x")) == [".gitattributes", "config.json", "weights.safetensors"]
 
     places = {"repo_id": "alice/x", "endpoint": hub.url, "token": False, "cache_dir": tmp_path / "cache"}
     newest = Path(snapshot_download(**places))
@@ -108,7 +108,7 @@ def test_a_folder_comes_back_as_it_went_up(
     assert hub.files("model", "alice/x", first.oid)["logs/one.txt"] == b"one"
 
 
-def test_deleting_listing_and_reading_parts(alice: HfApi, hub: LocalHub, folder: Path) -> None:
+def test_files_can_be_listed_partly_read_and_deleted(alice: HfApi, hub: LocalHub, folder: Path) -> None:
     alice.create_repo("alice/x", repo_type="dataset")
     data = {"repo_id": "alice/x", "repo_type": "dataset"}
     alice.upload_folder(folder_path=folder, **data)
@@ -127,7 +127,7 @@ def test_deleting_listing_and_reading_parts(alice: HfApi, hub: LocalHub, folder:
         alice.delete_file("config.json", **data)
 
 
-def test_branches_tags_and_parent_commits(alice: HfApi, hub: LocalHub) -> None:
+def test_branches_tags_and_parent_commits_work(alice: HfApi, hub: LocalHub) -> None:
     alice.create_repo("alice/x")
     upload = {"path_in_repo": "a.txt", "repo_id": "alice/x"}
     first = alice.upload_file(path_or_fileobj=b"1", **upload)
@@ -147,9 +147,11 @@ def test_branches_tags_and_parent_commits(alice: HfApi, hub: LocalHub) -> None:
     assert status(refused) == 412
 
 
-def test_what_is_missing(alice: HfApi, nobody: HfApi, tmp_path: Path) -> None:
+def test_missing_repos_revisions_and_files_give_not_found_errors(
+    alice: HfApi, anonymous: HfApi, tmp_path: Path
+) -> None:
     alice.create_repo("alice/x")
-    for api in (alice, nobody):
+    for api in (alice, anonymous):
         with pytest.raises(RepositoryNotFoundError):
             api.model_info("alice/y")
         with pytest.raises(RevisionNotFoundError):
@@ -163,13 +165,15 @@ def test_what_is_missing(alice: HfApi, nobody: HfApi, tmp_path: Path) -> None:
         alice.upload_file(path_or_fileobj=b"1", path_in_repo="a.txt", repo_id="alice/x", revision="v9")
 
 
-def test_a_private_repo_is_its_owners(alice: HfApi, bob: HfApi, nobody: HfApi, hub: LocalHub, tmp_path: Path) -> None:
+def test_private_repo_is_visible_only_to_its_owner(
+    alice: HfApi, bob: HfApi, anonymous: HfApi, hub: LocalHub, tmp_path: Path
+) -> None:
     alice.create_repo("alice/secret", private=True)
     alice.upload_file(path_or_fileobj=WEIGHTS, path_in_repo="w.bin", repo_id="alice/secret")
     assert alice.model_info("alice/secret").private
     path = alice.hf_hub_download("alice/secret", "w.bin", cache_dir=tmp_path / "alice")
     assert Path(path).read_bytes() == WEIGHTS
-    for api, answer in ((bob, 404), (nobody, 401)):
+    for api, answer in ((bob, 404), (anonymous, 401)):
         with pytest.raises(RepositoryNotFoundError) as refused:
             api.model_info("alice/secret")
         assert status(refused) == answer
@@ -180,7 +184,7 @@ def test_a_private_repo_is_its_owners(alice: HfApi, bob: HfApi, nobody: HfApi, h
     assert status(refused) == 401
 
 
-def test_nobody_writes_to_anothers_namespace(alice: HfApi, bob: HfApi, nobody: HfApi, hub: LocalHub) -> None:
+def test_writing_to_another_namespace_is_forbidden(alice: HfApi, bob: HfApi, anonymous: HfApi, hub: LocalHub) -> None:
     alice.create_repo("alice/x")
     with pytest.raises(HfHubHTTPError, match="under the namespace") as refused:
         bob.create_repo("alice/y")
@@ -189,11 +193,11 @@ def test_nobody_writes_to_anothers_namespace(alice: HfApi, bob: HfApi, nobody: H
         bob.upload_file(path_or_fileobj=b"1", path_in_repo="a.txt", repo_id="alice/x")
     assert status(refused) == 403
     with pytest.raises(RepositoryNotFoundError):
-        nobody.upload_file(path_or_fileobj=b"1", path_in_repo="a.txt", repo_id="alice/x")
+        anonymous.upload_file(path_or_fileobj=b"1", path_in_repo="a.txt", repo_id="alice/x")
     assert set(hub.files("model", "alice/x")) == {".gitattributes"}
 
 
-def test_a_space_with_its_settings(alice: HfApi, bob: HfApi, hub: LocalHub, tmp_path: Path) -> None:
+def test_space_keeps_its_variables_secrets_and_card(alice: HfApi, bob: HfApi, hub: LocalHub, tmp_path: Path) -> None:
     settings = {"space_variables": [{"key": "A", "value": "1"}], "space_secrets": [{"key": "HF_TOKEN", "value": "s"}]}
     url = alice.create_repo("alice/app", repo_type="space", space_sdk="gradio", **settings)
     assert str(url) == f"{hub.url}/spaces/alice/app"
@@ -218,7 +222,7 @@ def test_a_space_with_its_settings(alice: HfApi, bob: HfApi, hub: LocalHub, tmp_
         alice.upload_file(path_or_fileobj=broken, path_in_repo="README.md", repo_id="alice/app", repo_type="space")
 
 
-def test_failures_on_demand(alice: HfApi, hub: LocalHub) -> None:
+def test_requested_failures_occur(alice: HfApi, hub: LocalHub) -> None:
     alice.create_repo("alice/x")
     upload = {"path_or_fileobj": WEIGHTS, "path_in_repo": "w.bin", "repo_id": "alice/x"}
     hub.fail_next(r"^POST .*/commit/main", 500)
@@ -226,7 +230,7 @@ def test_failures_on_demand(alice: HfApi, hub: LocalHub) -> None:
         alice.upload_file(**upload)
     assert status(failed) == 500
     assert set(hub.files("model", "alice/x")) == {".gitattributes"}
-    hub.fail_next(r"/preupload/", 503)  # which the client tries once more
+    hub.fail_next(r"/preupload/", 503)  # the client retries this request
     alice.upload_file(**upload)
     assert hub.files("model", "alice/x")["w.bin"] == WEIGHTS
 
@@ -265,7 +269,7 @@ assert list(datasets.load_dataset("alice/photos", split="train", streaming=True)
 
 def test_transformers_and_datasets_push_and_load(hub: LocalHub, tmp_path: Path) -> None:
     environment = hub.env("hf_alice", home=tmp_path)
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, "-c", PUSH_AND_LOAD], env=environment, cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr

@@ -25,7 +25,7 @@ from clothseg.training.run import run
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a tiny model with random weights that finds many of the classes."""
+    """Folder of a tiny model with random weights that predicts many of the classes."""
     folder = tmp_path_factory.mktemp("fashionpedia") / "model"
     named = {"id2label": dict(FASHIONPEDIA.id2label), "label2id": dict(FASHIONPEDIA.label2id)}
     torch.manual_seed(0)
@@ -42,7 +42,7 @@ def trained(*flags: str) -> Path:
     return run(*parse_arguments(argv), argv)
 
 
-def test_results_are_corrected_saved_trained_on_and_exported(model: Path, tmp_path: Path) -> None:
+def test_results_with_47_classes_are_corrected_exported_and_trained_on(model: Path, tmp_path: Path) -> None:
     segmenter = Segmenter.from_pretrained(model)
     assert segmenter.labels is FASHIONPEDIA
     photos = [Image.fromarray(draw(seed, 96, 64).image) for seed in range(8)]
@@ -71,7 +71,7 @@ def test_results_are_corrected_saved_trained_on_and_exported(model: Path, tmp_pa
     )
 
 
-def test_masks_made_for_a_data_set_name_their_classes(
+def test_data_set_of_predicted_masks_names_its_classes(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "photos").mkdir()

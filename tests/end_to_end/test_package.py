@@ -1,4 +1,4 @@
-"""`import clothseg` is cheap and offers its names."""
+"""`import clothseg` is fast, and the exported names exist."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ import clothseg
 ROOT = Path(clothseg.__file__).parents[1]
 
 
-def test_import_loads_no_heavy_library() -> None:
+def test_import_loads_no_heavy_libraries() -> None:
     code = (
         "import sys, clothseg; "
         "print(*{name.partition('.')[0] for name in sys.modules} & {'torch', 'transformers', 'cv2', 'gradio', 'PIL'})"
@@ -23,8 +23,8 @@ def test_import_loads_no_heavy_library() -> None:
     assert done.stdout.strip() == ""
 
 
-def test_segmenting_a_photo_never_imports_torch(tmp_path: Path) -> None:
-    """Which takes seconds and 400 MB: a network without a cached conversion is converted by another process."""
+def test_segmenting_a_photo_does_not_import_torch(tmp_path: Path) -> None:
+    """PyTorch takes seconds and 400 MB to import; without a cached conversion, another process converts the model."""
     pytest.importorskip("openvino")
     heavy = {"torch", "transformers", "scipy", "httpx2", "pandas", "gradio"}  # httpx2 is the Hub's client
     code = (
@@ -49,17 +49,17 @@ def test_every_exported_name_exists() -> None:
 
 
 def test_no_installed_package_is_agpl() -> None:
-    """`albumentationsx`, for one, is AGPL and takes the import name of albumentations."""
+    """For example, `albumentationsx` is AGPL and uses the import name of albumentations."""
     for package in distributions():
         stated = [package.metadata.get("License", ""), package.metadata.get("License-Expression", "")]
         stated += package.metadata.get_all("Classifier") or []
         names = [
             text.partition("\n")[0] for text in stated if text
-        ]  # some give whole texts, which name other licences
+        ]  # some give the full text, which names other licences
         assert not any("AGPL" in name or "Affero" in name for name in names), package.name
 
 
-def test_renamed_names_work_with_a_warning() -> None:
+def test_deprecated_names_work_with_a_warning() -> None:
     with pytest.warns(DeprecationWarning, match=r"clothseg\.Crew is now called clothseg\.WorkerPool"):
         assert clothseg.Crew is clothseg.WorkerPool
     with pytest.raises(AttributeError):

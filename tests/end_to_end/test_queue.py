@@ -1,4 +1,4 @@
-"""More visitors than places in the queue: those inside are served, the others are told in clear words."""
+"""More visitors than the queue holds: those in the queue are served, the others get a clear error."""
 
 import time
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def served(tiny_model: Path) -> Iterator[tuple[str, Waiting]]:
     page.close()
 
 
-def test_a_full_queue_says_so_and_serves_those_inside(served: tuple[str, Waiting], tmp_path: Path) -> None:
+def test_full_queue_rejects_new_requests_and_serves_queued_ones(served: tuple[str, Waiting], tmp_path: Path) -> None:
     url, engine = served
     photo = tmp_path / "photo.png"
     Image.fromarray(draw(1, 96, 64).image).save(photo)

@@ -1,4 +1,4 @@
-"""The app on a disk that can only be read: it starts, and says what it does without."""
+"""The app on a read-only disk: it starts without a cache and warns, or refuses to start without a photo folder."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ exec "$PYTHON" app.py
 
 
 def start(folder: Path, model: Path, **settings: str) -> tuple[subprocess.Popen[bytes], Path]:
-    """Start the app where the folder `disk` is a file system of its own that holds the model and can only be read."""
+    """Start the app where the folder `disk` is a separate, read-only file system that holds the model."""
     done = subprocess.run(
         ["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", str(folder)], capture_output=True, text=True, check=False
     )
@@ -65,10 +65,10 @@ def app(tiny_model: Path, tmp_path: Path) -> Iterator[tuple[str, Path, subproces
     process.wait()
 
 
-def test_a_cache_that_can_only_be_read(
+def test_app_works_with_a_read_only_cache(
     app: tuple[str, Path, subprocess.Popen[bytes]], tiny_model: Path, tmp_path: Path
 ) -> None:
-    """Photos are answered all the same, one sentence says what is lost; and the room that was set is kept to."""
+    """Photos are segmented, a warning names the disadvantage, and the limit of the temporary storage applies."""
     url, log, process = app
     photo = draw(1, 96, 64).image
     event, outputs = call(
@@ -88,7 +88,7 @@ def test_a_cache_that_can_only_be_read(
     assert "Traceback" not in said
 
 
-def test_a_folder_for_photos_that_can_only_be_read(tiny_model: Path, tmp_path: Path) -> None:
+def test_read_only_photo_folder_prevents_the_start_with_a_clear_error(tiny_model: Path, tmp_path: Path) -> None:
     if shutil.which("unshare") is None:
         pytest.skip("no file system can be mounted here: there is no unshare")
     process, log = start(tmp_path, tiny_model, GRADIO_TEMP_DIR=str(tmp_path / "disk" / "gradio"))

@@ -1,4 +1,4 @@
-"""The front matter, commands and snippets of README.md and of the guides run as written."""
+"""The commands and snippets of README.md and of the guides run as written, and its front matter is up to date."""
 
 import re
 import shlex
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZipFile
 
+import forked
 import pytest
 import yaml
 from app_server import ROOT
@@ -48,14 +49,15 @@ def work(tmp_path: Path) -> Path:
 
 
 def run(command: list[str], folder: Path, env: dict[str, str]) -> str:
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=280, check=False)
+    start = forked if command[0] == sys.executable else subprocess
+    done = start.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 @pytest.fixture(scope="module")
 def hub(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
-    """A Hub that holds what the README names: a base (tiny here), the data set (paper dolls), a user's model."""
+    """A Hub with the repositories named in the README: a base model (tiny here), the data set (paper dolls)."""
     data = tmp_path_factory.mktemp("atr")
     write_parquet(data / "train.parquet", 4, height=160, width=120)
     owners = {"hf_user": "user", "hf_nvidia": "nvidia", "hf_m": "mattmdjaga"}
@@ -73,11 +75,11 @@ def hub(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield server
 
 
-def test_training_and_plain_transformers_snippets(hub: LocalHub, work: Path) -> None:
+def test_training_and_transformers_snippets_run(hub: LocalHub, work: Path) -> None:
     env = hub.env("hf_user", home=work / "home")
     command = shlex.split(snippet("bash", "python train_hf.py"))
     assert command[0] == "python"
-    # As written, but for two cores without a GPU: the folder of the run, and no worker processes.
+    # As written, except for two flags: the output folder, and no worker processes on a small machine.
     run([sys.executable, *command[1:], "--output_dir", str(work / "run"), "--dataloader_num_workers", "0"], ROOT, env)
     card = hub.files("model", "user/name")["README.md"].decode()
     assert "Cross-entropy per pixel, with weight 1 for Background and 3 for the other 17 classes" in card
@@ -88,8 +90,8 @@ def test_training_and_plain_transformers_snippets(hub: LocalHub, work: Path) -> 
 
 
 @pytest.mark.parametrize("text", [README, TRAINING], ids=["README", "docs"])
-def test_jobs_line_has_flags_that_exist(text: str, hub: LocalHub, work: Path) -> None:
-    """The Hub's own client resolves it, and the training script takes its arguments."""
+def test_hf_jobs_command_has_valid_flags(text: str, hub: LocalHub, work: Path) -> None:
+    """The Hub's client parses the command, and the training script accepts its arguments."""
     line = shlex.split(snippet("bash", "hf jobs uv run", text).replace("\\\n", ""))
     assert line[:4] == ["hf", "jobs", "uv", "run"]
     command = [str(Path(sys.executable).with_name("hf")), *line[1:4], "--dry-run", *line[4:]]
@@ -102,7 +104,7 @@ def test_jobs_line_has_flags_that_exist(text: str, hub: LocalHub, work: Path) ->
     assert training.resume_from_checkpoint == "auto" and training.hub_model_id == "user/name"
 
 
-def test_library_and_cutout_snippets(work: Path) -> None:
+def test_library_and_cutout_snippets_run(work: Path) -> None:
     env = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1", "HOME": str(work)}
     snippets = [snippet("python", "from clothseg import Segmenter"), snippet("python", "CutoutOptions", CUTOUTS)]
     in_turn = "import sys\nfor code in sys.argv[1:]:\n    exec(code, {})\n    print('---')"
@@ -116,13 +118,13 @@ def test_library_and_cutout_snippets(work: Path) -> None:
         assert {"items.json", "coco.json"} <= set(items.namelist())
 
 
-def test_api_snippet(work: Path, served: str) -> None:
+def test_api_snippet_runs(work: Path, served: str) -> None:
     python = snippet("python", "gradio_client").replace("http://127.0.0.1:7860", served)
     told = run([sys.executable, "-c", python], work, {"PATH": "/usr/bin:/bin", "HOME": str(work)})
     assert "'Background'" in told and "photo-labels.png" in told and "photo-cutout.png" in told
 
 
-def test_two_commands_are_targets_that_do_it() -> None:
+def test_make_targets_of_the_readme_exist() -> None:
     for target in ("app", "test"):
         assert f"```\nmake {target}\n```" in README and re.search(rf"^{target}:", MAKEFILE, flags=re.MULTILINE)
     assert "make test" in (ROOT / ".ci" / "run").read_text()
@@ -138,7 +140,7 @@ def test_front_matter_matches_the_pins() -> None:
     assert "image-segmentation" in front["tags"]
 
 
-def test_every_requirement_is_pinned_and_the_script_header_agrees() -> None:
+def test_requirements_are_pinned_and_match_the_script_header() -> None:
     for name in ("requirements.txt", "requirements-train.txt", "requirements-video.txt", "requirements-dev.txt"):
         lines = [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith(("#", "-r"))]
         assert len(lines) == len(pins(name)), f"{name} has a line that is not an exact pin"
@@ -151,14 +153,14 @@ def test_every_requirement_is_pinned_and_the_script_header_agrees() -> None:
     assert set(pins("requirements-train.txt")) <= {line.split("==")[0] for line in metadata["dependencies"]}
 
 
-def test_readme_is_one_page_and_its_links_lead_somewhere() -> None:
+def test_readme_is_short_and_links_in_guides_exist() -> None:
     assert len(README.splitlines()) <= 210
     for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *ROOT.glob("[A-Z]*.md")):
         for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
             assert "://" in target or (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_classes_are_listed_in_order() -> None:
+def test_readme_lists_all_classes() -> None:
     from clothseg.labels import ID2LABEL
 
     text = " ".join(README.split("## Classes")[1].split())

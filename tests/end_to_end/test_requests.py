@@ -1,4 +1,4 @@
-"""Requests that are malformed, too large or not meant for us: refused in plain words, and the app goes on."""
+"""Malformed, oversized and unsupported requests are rejected with a clear message, and the app keeps running."""
 
 import json
 import socket
@@ -27,11 +27,11 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("case", MALFORMED)
-def test_malformed_input_is_answered_with_clear_errors(case: str, app: str) -> None:
+def test_malformed_input_gives_a_clear_error(case: str, app: str) -> None:
     assert call(app, "segment", MALFORMED[case]) == ("error", UNUSABLE)
 
 
-def test_a_call_without_a_photo_gets_a_message(app: str) -> None:
+def test_call_without_a_photo_gives_a_clear_error(app: str) -> None:
     assert call(app, "segment", []) == ("error", "No photo was given; send one.")
 
 
@@ -45,13 +45,13 @@ def test_a_call_without_a_photo_gets_a_message(app: str) -> None:
         ("items", {}),
     ],
 )
-def test_names_that_do_not_fit_are_refused(endpoint: str, arguments: dict[str, Any], app: str) -> None:
+def test_unknown_endpoints_and_parameters_are_rejected(endpoint: str, arguments: dict[str, Any], app: str) -> None:
     answer = httpx.post(f"{app}/gradio_api/call/v2/{endpoint}", json=arguments)
     assert (answer.status_code, answer.json()) == (422, {"detail": UNUSABLE})
 
 
-def test_an_unread_answer_ends_without_error(public_app: tuple[str, Path]) -> None:
-    """The stream tells so and ends; the connection is not broken off, nor the log filled."""
+def test_unknown_event_id_gives_an_error_event(public_app: tuple[str, Path]) -> None:
+    """The stream reports the error and ends; the connection is not reset and no traceback is logged."""
     app, folder = public_app
     before = (folder / "app.log").stat().st_size
     for endpoint in ("segment", "labels", "nothing"):
@@ -71,7 +71,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("case", BODIES)
-def test_bodies_that_are_no_requests_are_refused(case: str, app: str) -> None:
+def test_invalid_request_bodies_are_rejected(case: str, app: str) -> None:
     for path in ("call/segment", "queue/join", "run/segment", "call/v2/segment"):
         answer = httpx.post(
             f"{app}/gradio_api/{path}", content=BODIES[case], headers={"Content-Type": "application/json"}, timeout=60
@@ -83,7 +83,7 @@ def test_bodies_that_are_no_requests_are_refused(case: str, app: str) -> None:
             assert answer.json()["detail"] == "The request is too large: the limit is 34 MB."
 
 
-def test_a_body_without_a_stated_size_is_limited(app: str) -> None:
+def test_chunked_request_bodies_are_limited(app: str) -> None:
     def endless() -> Iterator[bytes]:
         yield b'{"data": ["'
         for _ in range(60):
@@ -94,12 +94,12 @@ def test_a_body_without_a_stated_size_is_limited(app: str) -> None:
         answer = httpx.post(f"{app}/gradio_api/call/segment", content=endless(), headers=headers, timeout=60)
         assert answer.status_code in (400, 413)
     except (httpx.WriteError, httpx.RemoteProtocolError, httpx.ReadError):
-        pass  # hung up on
+        pass  # the server closed the connection
     assert httpx.get(f"{app}/config").status_code == 200
 
 
 @pytest.mark.parametrize("length", ["-1", "1e9", "9" * 30, str(2**40)])
-def test_lengths_that_cannot_be_are_refused(length: str, app: str) -> None:
+def test_invalid_content_lengths_are_rejected(length: str, app: str) -> None:
     host = httpx.URL(app)
     with socket.create_connection((host.host, host.port), timeout=10) as connection:
         connection.sendall(
@@ -108,7 +108,7 @@ def test_lengths_that_cannot_be_are_refused(length: str, app: str) -> None:
         assert connection.recv(100).split()[1] in (b"400", b"413")
 
 
-def test_uploads_are_bounded(app: str, tmp_path: Path) -> None:
+def test_uploads_are_limited_in_size_count_and_name_length(app: str, tmp_path: Path) -> None:
     large = tmp_path / "a.zip"
     with large.open("wb") as file:
         file.truncate(MAX_UPLOAD_BYTES + 1)
@@ -121,39 +121,39 @@ def test_uploads_are_bounded(app: str, tmp_path: Path) -> None:
     assert long.status_code in (400, 413)
 
 
-def test_long_headers_do_no_harm(app: str) -> None:
+def test_app_survives_huge_headers(app: str) -> None:
     for headers in ({"X-Long": "a" * 1_000_000}, {f"X-{i}": "a" for i in range(5000)}):
         try:
             assert httpx.get(f"{app}/config", headers=headers, timeout=30).status_code in (200, 400, 413, 431)
         except (httpx.WriteError, httpx.RemoteProtocolError, httpx.ReadError):
-            pass  # hung up on
+            pass  # the server closed the connection
     assert httpx.get(f"{app}/config").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/monitoring", "/monitoring/summary", "/gradio_api/vibe-code/", "/gradio_api/runs"])
-def test_what_is_not_needed_is_closed(path: str, app: str) -> None:
+def test_unneeded_routes_are_turned_off(path: str, app: str) -> None:
     assert httpx.get(app + path).status_code in (403, 404)
 
 
-def test_strangers_videos_are_not_taken(app: str) -> None:
+def test_video_recording_route_is_turned_off(app: str) -> None:
     for slash in ("", "/"):
         answer = httpx.post(f"{app}/gradio_api/process_recording{slash}", files={"video": ("a.mp4", b"a")})
         assert answer.status_code == 404
 
 
 REST = (None, None, "one", "guided", "auto", False, False)
-"""Of /cutout's inputs, behind photo and classes."""
+"""The inputs of /cutout after photo and classes."""
 
 
 @pytest.mark.parametrize("classes", [5, 0.5, {"Hat": 1}, True, [5], [["Hat"]], [None], "no class", ["x" * 9000] * 9])
-def test_classes_that_are_none(classes: Any, app: str, photo: bytes) -> None:
+def test_invalid_classes_give_a_clear_error(classes: Any, app: str, photo: bytes) -> None:
     event, message = call(app, "cutout", [{"path": upload(app, "me.png", photo), "meta": META}, classes, *REST])
     assert event == "error"
     assert message.startswith(("Unknown class", "classes must be a list of names")), message
     assert len(message) < 600
 
 
-def test_what_a_message_quotes_is_cut_short(app: str, photo: bytes) -> None:
+def test_error_messages_shorten_long_quotes(app: str, photo: bytes) -> None:
     me = {"path": upload(app, "me.png", photo), "meta": META}
     event, message = call(app, "cutout", [me, ["Hat"], ["x" * 100_000], *REST[1:]])
     assert event == "error" and message.endswith(" ...") and len(message) < 600, message

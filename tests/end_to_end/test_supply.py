@@ -1,4 +1,4 @@
-"""Where packages come from: locks agree with the requirements, licences are known, holes are told."""
+"""The package supply chain: locks match the requirements, licences are known, vulnerabilities are reported."""
 
 import importlib.util
 import json
@@ -28,8 +28,8 @@ licences, audit = tool("licences"), tool("audit")
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-train"])
-def test_lock_agrees_with_requirements(name: str) -> None:
-    """Each pin is locked as it is, so is all that it needs, and everything has digests and an exact release."""
+def test_lock_matches_requirements(name: str) -> None:
+    """Every pin and all its dependencies are locked, each with an exact release and digests."""
     text = (ROOT / f"{name}.lock").read_text()
     entries = re.split(r"\n(?=\S)", "\n".join(line for line in text.splitlines() if not line.startswith("#")))
     locked: dict[str, set[str]] = {}
@@ -46,7 +46,7 @@ def test_lock_agrees_with_requirements(name: str) -> None:
     assert set(licences.closure(ROOT / f"{name}.txt")) <= set(locked), "run `make lock`"
 
 
-def test_packages_for_node_have_digests_and_known_licences() -> None:
+def test_node_packages_have_digests_and_known_licences() -> None:
     packages = json.loads((ROOT / "tests" / "node" / "package-lock.json").read_text())["packages"]
     wanted = packages.pop("")["dependencies"]
     assert len(packages) > 40 and all(packages[f"node_modules/{name}"]["version"] == wanted[name] for name in wanted)
@@ -55,7 +55,7 @@ def test_packages_for_node_have_digests_and_known_licences() -> None:
         assert licences.wrong(name, package["license"], []) is None, name
 
 
-def test_licences_of_all_that_is_installed_are_known() -> None:
+def test_licences_of_all_installed_packages_are_known() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / ".ci" / "licences.py")], capture_output=True, text=True, check=False
     )
@@ -78,25 +78,27 @@ def test_licences_of_all_that_is_installed_are_known() -> None:
         ("nvidia-cublas", "Other/Proprietary License", [], None),
     ],
 )
-def test_licences_are_judged(name: str, said: str, brings: list[str], why: str | None) -> None:
+def test_licence_check_accepts_known_and_rejects_other_licences(
+    name: str, said: str, brings: list[str], why: str | None
+) -> None:
     found = licences.wrong(name, said, brings)
     assert found is None if why is None else found.startswith(why)
 
 
-def test_what_the_audit_tells() -> None:
-    """Of holes, of none, and of a database that knows nobody."""
-    hole = {"name": "a", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2", "3"]}]}
+def test_audit_lists_vulnerabilities_with_fixed_releases() -> None:
+    """Also without vulnerabilities, and with packages that the database does not know."""
+    vulnerable = {"name": "a", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2", "3"]}]}
     clean, unknown = {"name": "b", "version": "1", "vulns": []}, {"name": "c", "skip_reason": "not found"}
-    holes, said = audit.judge("x.lock", [hole, clean, unknown])
-    assert holes == ["a 1: CVE-1, mended in 2, 3"]
-    assert said == "x.lock: 2 of 3 packages looked up, 1 known holes."
-    assert audit.judge("x.lock", [clean]) == ([], "x.lock: 1 of 1 packages looked up, 0 known holes.")
-    holes, said = audit.judge("x.lock", [unknown])
-    assert not holes and "SKIPPED" in said
+    vulnerabilities, said = audit.judge("x.lock", [vulnerable, clean, unknown])
+    assert vulnerabilities == ["a 1: CVE-1, fixed in 2, 3"]
+    assert said == "x.lock: 2 of 3 packages checked, 1 known vulnerabilities."
+    assert audit.judge("x.lock", [clean]) == ([], "x.lock: 1 of 1 packages checked, 0 known vulnerabilities.")
+    vulnerabilities, said = audit.judge("x.lock", [unknown])
+    assert not vulnerabilities and "SKIPPED" in said
 
 
 @pytest.mark.parametrize("failing", [subprocess.TimeoutExpired("pip-audit", 1), "no network"])
-def test_the_audit_does_not_fail_offline(
+def test_audit_does_not_fail_offline(
     failing: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(*args: object, **kwargs: object) -> object:

@@ -1,4 +1,4 @@
-"""The page in the browser alone: it agrees with the library, works offline and by keyboard, and sends nothing."""
+"""The standalone web page: it agrees with the library, works offline and by keyboard, and sends no data."""
 
 import base64
 import functools
@@ -48,7 +48,7 @@ READY = """async () => {
 
 
 class Site:
-    """Pages in folders, served as `python -m http.server` does."""
+    """Serves a folder of pages like `python -m http.server`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -64,7 +64,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, own_model: Path) -> Iterator[Site]:
-    """The page with the embedded model, and in the folder `own` with one of other classes."""
+    """The page with the embedded model, and in the folder `own` the page with a model of other classes."""
     try:
         runtime = runtime_files(MODULES / "onnxruntime-web")
     except ConfigError:
@@ -82,7 +82,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, own_model: Path) -> Iterator[
 
 @pytest.fixture(scope="module")
 def own_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny SegFormer with classes of its own, the background not the first of them."""
+    """A tiny SegFormer with custom classes, of which the background is not the first."""
     import torch
     from tiny_segformer import tiny_config
     from transformers import SegformerForSemanticSegmentation, SegformerImageProcessorPil
@@ -98,7 +98,7 @@ def own_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(site: Site, browser: Browser) -> Iterator[Page]:
-    """The opened page; at the end it must have met no error, and asked no other host."""
+    """The opened page; at the end, it must have had no errors and requested nothing from other hosts."""
     context = browser.new_context(viewport={"width": 1366, "height": 768}, locale="en-GB", service_workers="allow")
     page = context.new_page()
     page.set_default_timeout(60_000)
@@ -125,9 +125,9 @@ def segment(page: Page, photo: bytes, **options: str) -> np.ndarray:
 
 
 def photos() -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """`PHOTOS` dolls at several sizes, half of them real photos where there are some, with options.
+    """`PHOTOS` dolls of several sizes with options; half of them are real photos if those are available.
 
-    Two are a small figure and one that lies, which take further passes of the network.
+    One figure is small and one lies on its side: both take further passes of the network.
     """
     sizes = ((300, 200), (240, 320), (420, 260), (97, 61))
     pictures = [Image.fromarray(draw(seed, *sizes[seed % 4]).image) for seed in range(PHOTOS)]
@@ -146,7 +146,7 @@ def photos() -> Iterator[tuple[bytes, dict[str, Any]]]:
         yield encoded(picture, "PNG"), options
 
 
-def test_labels_agree_with_the_library(page: Page, segmenter: Segmenter) -> None:
+def test_web_labels_agree_with_the_library(page: Page, segmenter: Segmenter) -> None:
     agreement = []
     for photo, options in photos():
         found, expected = segment(page, photo, **options), segmenter(photo, **options).label_map
@@ -156,7 +156,7 @@ def test_labels_agree_with_the_library(page: Page, segmenter: Segmenter) -> None
     assert min(agreement) >= 0.99 and np.mean(agreement) >= 0.999, agreement
 
 
-def test_a_photo_is_cut_out(page: Page, tmp_path: Path) -> None:
+def test_photo_gives_cutout_mask_and_labels(page: Page, tmp_path: Path) -> None:
     photo = draw(2, 300, 200).image
     path = tmp_path / "holiday.png"
     Image.fromarray(photo).save(path)
@@ -195,7 +195,7 @@ def download(page: Page, button: str, path: Path) -> np.ndarray:
         return np.asarray(image.convert("RGBA"))
 
 
-def test_the_keyboard_is_enough(page: Page) -> None:
+def test_web_page_can_be_used_by_keyboard(page: Page) -> None:
     page.locator("#items [role=group] button").first.focus()
     page.keyboard.press("End")
     page.keyboard.press("Enter")
@@ -214,7 +214,7 @@ def test_the_keyboard_is_enough(page: Page) -> None:
     assert page.locator("#stage input[value=regions]").is_checked()
 
 
-def test_nothing_can_be_sent_elsewhere(site: Site, page: Page) -> None:
+def test_content_security_policy_blocks_other_hosts(site: Site, page: Page) -> None:
     asked: list[str] = []
 
     class Listening(SimpleHTTPRequestHandler):
@@ -238,7 +238,7 @@ def test_nothing_can_be_sent_elsewhere(site: Site, page: Page) -> None:
         other.close()
 
 
-def test_what_is_no_photo_is_explained(page: Page, tmp_path: Path) -> None:
+def test_invalid_file_shows_an_error_and_transparent_areas_are_background(page: Page, tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("no photo")
     page.locator("#photo input").set_input_files(tmp_path / "notes.png")
     page.get_by_text("This browser cannot read the file as a photo.").wait_for()
@@ -248,7 +248,7 @@ def test_what_is_no_photo_is_explained(page: Page, tmp_path: Path) -> None:
     assert not found[:60].any() and found[60:].any()
 
 
-def test_another_model_brings_its_own_classes(site: Site, page: Page, own_model: Path) -> None:
+def test_model_with_custom_classes_shows_its_classes(site: Site, page: Page, own_model: Path) -> None:
     other = page.context.new_page()
     other.set_viewport_size({"width": 390, "height": 844})
     other.goto(f"{site.url}own/?lang=de")
@@ -266,8 +266,10 @@ def test_another_model_brings_its_own_classes(site: Site, page: Page, own_model:
     other.close()
 
 
-def test_it_works_offline_and_with_threads_after_the_first_visit(site: Site, page: Page, segmenter: Segmenter) -> None:
-    assert not page.evaluate("crossOriginIsolated"), "http.server sends no such headers"
+def test_web_page_works_offline_with_threads_after_the_first_visit(
+    site: Site, page: Page, segmenter: Segmenter
+) -> None:
+    assert not page.evaluate("crossOriginIsolated"), "http.server does not send the headers for isolation"
     site.stop()
     page.reload()
     assert page.evaluate(READY)["threads"] > 1 and page.evaluate("crossOriginIsolated")

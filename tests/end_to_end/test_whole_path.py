@@ -1,4 +1,4 @@
-"""The product's main job from end to end, every part real but the Hub, which is our own on this machine.
+"""The main workflow from end to end; every part is real except the Hub, which is our own on this machine.
 
 A data set is pushed, `train_hf.py` trains on it and pushes the model, plain transformers loads it, the app pulls it
 in another process, and a photo segmented through the app's API gives the library's own label map.
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 from app_server import ROOT, running_app
@@ -85,7 +86,7 @@ def hub() -> Iterator[LocalHub]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real samples where they are, else paper dolls."""
+    """The real samples if they are available, otherwise paper dolls."""
     folder = tmp_path_factory.mktemp("data")
     shared = ROOT.parent / "shared" / "data"
     for split, count in (("train", 10), ("validation", 4)):
@@ -102,7 +103,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(hub: LocalHub, home: Path, *command: object, token: str | None = TOKEN) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    start = subprocess if command[0] == "train_hf.py" else forked  # one process from scratch, as users start it
+    return start.run(
         [sys.executable, *map(str, command)],
         cwd=ROOT,
         env=hub.env(token, home=home),
@@ -114,7 +116,7 @@ def run(hub: LocalHub, home: Path, *command: object, token: str | None = TOKEN) 
 
 
 def run_several(hub: LocalHub, home: Path, *commands: tuple[str, list[object], str | None]) -> list[tuple[int, str]]:
-    """Exit status and output of each of some commands: program, arguments, token."""
+    """Exit status and output of several commands, each given as program, arguments and token."""
     listed = json.dumps([(program, [*map(str, arguments)], token) for program, arguments, token in commands])
     done = run(hub, home, "-c", SEVERAL_COMMANDS, listed, token=None)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
@@ -147,7 +149,7 @@ def pushed(trained: tuple[Path, str], hub: LocalHub) -> dict[str, bytes]:
     return hub.files("model", "alice/tiny")
 
 
-def test_pushed_folder_is_complete_and_clean(pushed: dict[str, bytes], hub: LocalHub) -> None:
+def test_pushed_model_has_all_files_and_no_pickles(pushed: dict[str, bytes], hub: LocalHub) -> None:
     assert {"config.json", "model.safetensors", "preprocessor_config.json", "README.md"} <= set(pushed)
     plots = {"learning_curves.png", "class_iou.png", "confusion.png", "calibration.png"}
     assert plots | {"figures.json", "per_class.csv", "training_log.csv", "split.json"} <= set(pushed)
@@ -160,7 +162,7 @@ def test_pushed_folder_is_complete_and_clean(pushed: dict[str, bytes], hub: Loca
     assert hub.repos["dataset", "alice/clothes"].branches["main"] in card
 
 
-def test_the_token_is_in_no_file_and_no_output(
+def test_token_is_in_no_file_and_no_output(
     trained: tuple[Path, str], several: tuple[Path, dict[str, tuple[int, str]]], hub: LocalHub
 ) -> None:
     folder, output = trained
@@ -178,7 +180,7 @@ def test_the_token_is_in_no_file_and_no_output(
     assert TOKEN not in output and "refused to let this token write to carol/app" in output
 
 
-def test_plain_transformers_and_library_and_app_agree(
+def test_transformers_library_and_app_agree(
     pushed: dict[str, bytes], hub: LocalHub, home: Path, tmp_path: Path
 ) -> None:
     from gradio_client import Client, handle_file
@@ -204,7 +206,7 @@ def test_plain_transformers_and_library_and_app_agree(
     assert (ids(Path(answer[1])) == ours).all()
 
 
-def test_failed_push_keeps_the_model_and_says_how_to_push_later(
+def test_failed_push_keeps_the_model_and_names_the_command_to_push_later(
     several: tuple[Path, dict[str, tuple[int, str]]],
 ) -> None:
     output, found = several
@@ -246,14 +248,14 @@ MISTAKES: dict[str, tuple[list[str], str | None, str]] = {
         "The Hub has no model alice/unknown, or it is private",
     ),
 }
-"""Flags, token, and what is said."""
+"""Flags, token, and the expected error."""
 
 
 @pytest.fixture(scope="module")
 def several(
     pushed: dict[str, bytes], hub: LocalHub, home: Path, data: Path, tiny_model: Path, tmp_path_factory: Any
 ) -> tuple[Path, dict[str, tuple[int, str]]]:
-    """The output folder that no mistake is to make; status and output of each, of deployments and of a failed push."""
+    """The output folder, which no mistake may create; status and output of mistakes, deployments and a failed push."""
     output = tmp_path_factory.mktemp("mistakes") / "run"
     defaults = ["--model_name_or_path", tiny_model, "--dataset_name", data, "--output_dir", output, *TRAIN]
     commands: dict[str, tuple[str, list[object], str | None]] = {
@@ -263,14 +265,14 @@ def several(
     commands["refused"] = ("clothseg", ["deploy", "carol/app"], TOKEN)
     late = ["--output_dir", output.parent / "late", "--push_to_hub", "--hub_model_id", "alice/late"]
     commands["failed push"] = ("train_hf.py", [*defaults, *late], TOKEN)
-    hub.misbehave(403, r"^POST .*/alice/late/commit/")  # with which it would be of no use to try again
+    hub.misbehave(403, r"^POST .*/alice/late/commit/")  # a status that is not retried
     found = run_several(hub, home, *commands.values())
     hub.behave()
     return output, dict(zip(commands, found, strict=True))
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistakes_are_found_before_training_and_explained(
+def test_mistakes_give_a_clear_error_before_training(
     mistake: str, several: tuple[Path, dict[str, tuple[int, str]]]
 ) -> None:
     output, found = several

@@ -1,7 +1,7 @@
-"""Guards against getting slower, by counting work: multiplications of the networks, arrays as large as the photo.
+"""Guards against slowdowns by counting work: the networks' multiplications, and arrays as large as the photo.
 
-Seconds depend on the machine and its other load; these do not. A number that falls may be lowered here, one that rises
-needs a reason.
+Unlike durations, these counts do not depend on the machine and its load. A limit may be lowered when the count falls;
+raising one needs a reason.
 """
 
 import tracemalloc
@@ -33,13 +33,15 @@ def gigaflops(network: torch.nn.Module, side: int) -> float:
 
 
 @pytest.mark.parametrize(("name", "stock", "ours"), [("nvidia/mit-b0", 3.397, 1.25), ("nvidia/mit-b2", 28.392, 9.07)])
-def test_the_engine_computes_what_the_fold_leaves(name: str, stock: float, ours: float) -> None:
+def test_folded_model_needs_fewer_multiplications(name: str, stock: float, ours: float) -> None:
     model = build_model(name, from_scratch=True).eval()
-    assert gigaflops(model, 256) == pytest.approx(stock, rel=0.001)  # transformers' own: else this is out of date
+    assert gigaflops(model, 256) == pytest.approx(
+        stock, rel=0.001
+    )  # of transformers' own model; if not, update `stock`
     assert gigaflops(TorchEngine(model, "cpu").model, 256) <= ours
 
 
-def test_the_embedded_network_stays_small() -> None:
+def test_embedded_network_needs_few_multiplications() -> None:
     model = build_model("lite2", from_scratch=True).eval()
     assert gigaflops(TorchEngine(model, "cpu").model, 256) <= 1.59
 
@@ -55,7 +57,7 @@ class Plain(Engine):
 
 
 @pytest.mark.parametrize("edges", ["plain", "guided"])
-def test_a_photo_needs_memory_for_little_more_than_its_label_map(edges: str, tiny_model: Path) -> None:
+def test_segmenting_needs_little_more_memory_than_the_label_map(edges: str, tiny_model: Path) -> None:
     segmenter = Segmenter.from_pretrained(str(tiny_model), device="cpu")
     segmenter.engine = Plain()
 
@@ -71,10 +73,10 @@ def test_a_photo_needs_memory_for_little_more_than_its_label_map(edges: str, tin
     (small_held, small_peak), (large_held, large_peak) = bytes_of(1600, 1200), bytes_of(3200, 2400)
     more = 3 * 1600 * 1200
     assert large_held - small_held == pytest.approx(more, rel=0.01)
-    assert large_peak - small_peak < 1.3 * more  # one more array of a byte a pixel would go beyond
+    assert large_peak - small_peak < 1.3 * more  # one more array with a byte per pixel would exceed this
 
 
-def test_edges_are_fitted_for_all_classes_but_one_and_only_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_edges_are_fitted_only_near_each_foreground_class(monkeypatch: pytest.MonkeyPatch) -> None:
     areas = []
 
     def counted(*arguments: Any) -> Iterator[tuple[Any, np.ndarray]]:
@@ -93,7 +95,7 @@ def test_edges_are_fitted_for_all_classes_but_one_and_only_where_they_are(monkey
     assert len(areas) == 3 and sum(areas) < 0.4
 
 
-def test_functions_are_mixed_for_pixels_near_borders_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_local_functions_are_combined_only_near_borders(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = []
 
     def counted(self: Any, down: np.ndarray, *others: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Converted models are found again by what their conversion depends on."""
+"""Converted models are cached by everything that their conversion depends on."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def test_keys_tell_parts_and_versions_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_key_depends_on_parts_and_package_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = {cache_key(part, packages=packages) for part in ("a", "b") for packages in (("numpy",), ("torch",))}
     assert len(keys) == 4
     before = cache_key("a", packages=("numpy", "no-such-package"))
@@ -25,12 +25,14 @@ def test_keys_tell_parts_and_versions_apart(monkeypatch: pytest.MonkeyPatch) -> 
     assert before != cache_key("a", packages=("numpy", "no-such-package"))
 
 
-def test_a_second_load_converts_nothing(tiny_model: Path, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def test_second_load_uses_the_cached_conversion(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
     first = Segmenter.from_pretrained(tiny_model, engine="openvino")
     monkeypatch.setattr("clothseg.engines.openvino_engine._make", None)
     second = Segmenter.from_pretrained(tiny_model, engine="openvino", precision="fast")
     assert isinstance(first.engine, OpenVinoEngine) and isinstance(second.engine, OpenVinoEngine)
     (entry,) = folder.iterdir()
     (entry / "model.bin").write_bytes((entry / "model.bin").read_bytes()[:-1])
-    with pytest.raises(TypeError):  # now it would have to
+    with pytest.raises(TypeError):  # the damaged entry needs a new conversion
         Segmenter.from_pretrained(tiny_model, engine="openvino")

@@ -1,6 +1,6 @@
-"""What a GPU does beside the network gives the results of the CPU's own modules.
+"""Preprocessing and post-processing on a GPU give the results of the CPU's modules.
 
-All of it runs on a GPU where there is one, else on the CPU.
+Without a GPU, the tests run the same code on the CPU.
 """
 
 import io
@@ -27,14 +27,14 @@ from clothseg.postprocess.cleanup import without_legs
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def there(folder: Path, **options: str) -> Segmenter:
-    """A model that does everything it can on the device, even if that is a CPU."""
+def segmenter_on_device(folder: Path, **options: str) -> Segmenter:
+    """A segmenter that preprocesses and post-processes on the device, even if that is a CPU."""
     segmenter = Segmenter.from_pretrained(folder, engine="torch", device=DEVICE.type, **options)
     segmenter.engine.preprocess = partial(device.preprocess, device=DEVICE)
     return segmenter
 
 
-def lying(array: np.ndarray) -> torch.Tensor:
+def on_device(array: np.ndarray) -> torch.Tensor:
     return device.upload(array, DEVICE)
 
 
@@ -49,15 +49,15 @@ def smooth(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 @pytest.mark.parametrize(
     ("height", "width"), [(300, 200), (40, 700), (1, 50), (700, 5), (64, 96), (1000, 96), (64, 1000), (1500, 1800)]
 )
-def test_resizing_is_pillows_to_the_bit(height: int, width: int, rng: np.random.Generator) -> None:
+def test_resizing_equals_pillow_exactly(height: int, width: int, rng: np.random.Generator) -> None:
     photo = rng.integers(0, 256, (height, width, 3), np.uint8)
     for size in ((64, 96), (96, 64), (333, 50)):
         expected = np.asarray(Image.fromarray(photo).resize(size[::-1], Image.Resampling.BILINEAR))
-        np.testing.assert_array_equal(device.resized(lying(photo), size).cpu().numpy(), expected)
+        np.testing.assert_array_equal(device.resized(on_device(photo), size).cpu().numpy(), expected)
 
 
 @pytest.mark.parametrize("resample", [Image.Resampling.BILINEAR, Image.Resampling.BICUBIC])
-def test_pixels_are_the_segmenters_to_the_bit(resample: Image.Resampling, tiny_model: Path) -> None:
+def test_preprocessed_pixels_equal_the_cpus_exactly(resample: Image.Resampling, tiny_model: Path) -> None:
     segmenter = Segmenter.from_pretrained(tiny_model, engine="torch", device="cpu")
     segmenter._input.resample = resample
     for size in ((128, 128), (96, 160)):
@@ -66,13 +66,13 @@ def test_pixels_are_the_segmenters_to_the_bit(resample: Image.Resampling, tiny_m
         assert found.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_a_photo_that_does_not_fit_is_prepared_and_drawn_elsewhere(
+def test_out_of_memory_falls_back_to_the_cpu(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:
         raise torch.OutOfMemoryError("no memory")
 
-    segmenter = there(tiny_model)
+    segmenter = segmenter_on_device(tiny_model)
     expected, pixels = segmenter(doll(0)), segmenter.pixels([doll(0)])
     monkeypatch.setattr(device, "resized", fail)
     found = segmenter.engine.preprocess(doll(0), (128, 128), Image.Resampling.BILINEAR, segmenter._input.values)
@@ -88,45 +88,45 @@ def test_a_photo_that_does_not_fit_is_prepared_and_drawn_elsewhere(
 
 @pytest.mark.parametrize("size", [(511, 767), (1000, 400), (32, 48), (20, 47), (1, 3000), (3000, 2)])
 @pytest.mark.parametrize("values", [1 << 13, 1 << 23])
-def test_labels_are_those_of_the_cpu(
+def test_plain_labels_equal_the_cpus(
     size: tuple[int, int], values: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(on_gpu, "_STRIP_VALUES", values)
     logits = smooth(rng, (18, 32, 48))
     expected, means, grid = upsample.label_pixels(logits, size)
-    found, found_means, found_grid = on_gpu.label_pixels(lying(logits), size)
+    found, found_means, found_grid = on_gpu.label_pixels(on_device(logits), size)
     assert (found.dtype, found_grid.dtype, found.shape) == (np.uint8, np.uint8, size)
     assert (found == expected).mean() >= 0.9999
     np.testing.assert_allclose(found_means, means, atol=1e-4 if max(size) <= 320 else 0.02)
     assert np.abs(found_grid.astype(int) - grid).max() <= 1
-    np.testing.assert_array_equal(on_gpu.winning_probability(lying(logits), size), found_grid)
+    np.testing.assert_array_equal(on_gpu.winning_probability(on_device(logits), size), found_grid)
 
 
-def test_of_equal_logits_the_lower_id_wins() -> None:
+def test_lower_id_wins_among_equal_logits() -> None:
     logits = np.zeros((18, 4, 4), np.float32)
     logits[[5, 9]] = 1
-    assert (on_gpu.label_pixels(lying(logits), (50, 60))[0] == 5).all()
+    assert (on_gpu.label_pixels(on_device(logits), (50, 60))[0] == 5).all()
 
 
 @pytest.mark.parametrize("size", [(300, 200), (130, 700), (20, 900), (1300, 777), (333, 777), (3, 2), (1, 2000)])
-def test_borders_are_those_of_the_cpu(
+def test_guided_edges_equal_the_cpus(
     size: tuple[int, int], rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(on_gpu, "_STRIP_VALUES", 1 << 18)  # several strips
     photo = cv2.GaussianBlur(rng.integers(0, 256, (*size, 3), dtype=np.uint8), (5, 5), 2).reshape(*size, 3)
     logits = smooth(rng, (6, 30, 24))
-    found = on_gpu.follow_edges(lying(logits), lying(photo))
+    found = on_gpu.follow_edges(on_device(logits), on_device(photo))
     assert (found.dtype, found.shape) == (np.uint8, size)
     assert (found == guided_edges.follow_edges(logits, photo)).mean() >= 0.999
 
 
-def test_one_class_fills_the_photo() -> None:
+def test_single_class_fills_the_photo() -> None:
     logits = np.zeros((18, 8, 8), np.float32)
     logits[7] = 1
-    assert (on_gpu.follow_edges(lying(logits), lying(np.zeros((50, 70, 3), np.uint8))) == 7).all()
+    assert (on_gpu.follow_edges(on_device(logits), on_device(np.zeros((50, 70, 3), np.uint8))) == 7).all()
 
 
-def test_on_real_photos(shared_data: Path) -> None:
+def test_labels_of_real_photos_equal_the_cpus(shared_data: Path) -> None:
     segmenter = Segmenter.from_pretrained(EMBEDDED, engine="torch", device="cpu")
     rows = pq.read_table(shared_data / "sample_validation.parquet", columns=["image"]).slice(0, 3).to_pylist()
     plain, guided = [], []
@@ -134,10 +134,10 @@ def test_on_real_photos(shared_data: Path) -> None:
         photo = Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB")
         (logits,) = segmenter.logits([photo])
         size, bytes_of = (photo.height, photo.width), np.array(photo)
-        found, *_ = on_gpu.label_pixels(lying(logits), size)
+        found, *_ = on_gpu.label_pixels(on_device(logits), size)
         plain.append((found == upsample.winners(logits, size)).mean())
         logits = swap_sides_if_back_view(without_legs(logits))
-        borders = on_gpu.follow_edges(lying(logits), lying(bytes_of))
+        borders = on_gpu.follow_edges(on_device(logits), on_device(bytes_of))
         guided.append((borders == guided_edges.follow_edges(logits, bytes_of)).mean())
     assert min(plain) >= 0.9999 and min(guided) >= 0.999
 
@@ -147,8 +147,8 @@ def test_on_real_photos(shared_data: Path) -> None:
     [{"edges": "plain", "zoom": "off"}, {}, {"people": "all"}, {"people": "all", "edges": "plain"}, {"tta": True}],
     ids=str,
 )
-def test_every_way_gives_the_same_results(options: dict[str, str], tiny_model: Path) -> None:
-    usual, ours = Segmenter.from_pretrained(tiny_model, engine="torch", device="cpu"), there(tiny_model)
+def test_all_options_give_the_cpus_results(options: dict[str, str], tiny_model: Path) -> None:
+    usual, ours = Segmenter.from_pretrained(tiny_model, engine="torch", device="cpu"), segmenter_on_device(tiny_model)
     photos = [doll(0), doll(1, 400, 640), doll(2, 64, 64)]
     together = ours.batch(photos, batch_size=3, **options)
     for photo, found in zip(photos, together, strict=True):
@@ -160,18 +160,18 @@ def test_every_way_gives_the_same_results(options: dict[str, str], tiny_model: P
         assert not found.label_map.flags.writeable
 
 
-def test_fast_is_close(tiny_model: Path) -> None:
+def test_fast_precision_is_close_to_exact(tiny_model: Path) -> None:
     usual, ours = (
         Segmenter.from_pretrained(tiny_model, engine="torch", device="cpu"),
-        there(tiny_model, precision="fast"),
+        segmenter_on_device(tiny_model, precision="fast"),
     )
     for edges_drawn in ("plain", "guided"):
         expected, found = (segmenter(doll(3), edges=edges_drawn).label_map for segmenter in (usual, ours))
         assert (found == expected).mean() >= 0.97
 
 
-def test_a_batch_is_one_pass(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    segmenter, sizes = there(tiny_model), []
+def test_batch_is_one_forward_pass(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    segmenter, sizes = segmenter_on_device(tiny_model), []
     forward = segmenter.engine.model.forward
     monkeypatch.setattr(
         segmenter.engine.model,
@@ -183,8 +183,8 @@ def test_a_batch_is_one_pass(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) 
     assert sizes == [(3, 3, 128, 128), (1, 3, 128, 128)]
 
 
-def test_broken_weights_give_a_clear_message(tiny_model: Path) -> None:
-    segmenter = there(tiny_model)
+def test_non_finite_weights_give_a_clear_error(tiny_model: Path) -> None:
+    segmenter = segmenter_on_device(tiny_model)
     segmenter.engine.model.decode_head.classifier.bias.data[3] = torch.nan
     with pytest.raises(Exception, match="weights are broken"):
         segmenter(doll(0))

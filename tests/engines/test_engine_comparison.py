@@ -1,4 +1,4 @@
-"""The benchmark of the engines runs and prints the table that it promises."""
+"""The benchmark of the engines runs and prints its table."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from paper_dolls import write_parquet
 from benchmarks import engines
 
 
-def test_engines_are_compared(
+def test_engine_benchmark_prints_a_row_per_engine_and_precision(
     tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for split in ("train", "validation"):

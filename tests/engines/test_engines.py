@@ -1,14 +1,14 @@
-"""Every engine answers as plain transformers does, at any size and batch, and says what is wrong when it cannot.
+"""Every engine gives the results of plain transformers at any size and batch, or a clear error.
 
 Covers `clothseg.engines.conversion`, `clothseg.engines.onnx_session`, `clothseg.engines.onnx_engine`,
 `clothseg.engines.openvino_engine`, `clothseg.engines.torch_engine`.
 """
 
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import torch
@@ -50,7 +50,7 @@ def labels(logits: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("engine", KINDS)
-def test_exact_is_what_transformers_computes(engine: str, folder: Path, plain: torch.nn.Module) -> None:
+def test_exact_precision_equals_transformers(engine: str, folder: Path, plain: torch.nn.Module) -> None:
     segmenter = Segmenter.from_pretrained(folder, engine=engine, device="cpu")
     assert type(segmenter.engine) is KINDS[engine]
     for size in SIZES:
@@ -61,11 +61,11 @@ def test_exact_is_what_transformers_computes(engine: str, folder: Path, plain: t
         assert found.dtype == np.float32 and found.shape == expected.shape
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
         assert (labels(found) == labels(expected)).mean() >= 0.9999
-        assert len(np.unique(labels(expected))) > 4  # or agreement would be cheap
+        assert len(np.unique(labels(expected))) > 4  # guards against a trivial comparison
 
 
 @pytest.mark.parametrize("engine", KINDS)
-def test_fast_is_close(engine: str, tiny_model: Path) -> None:
+def test_fast_precision_is_close_to_exact(engine: str, tiny_model: Path) -> None:
     exact = Segmenter.from_pretrained(tiny_model, engine="torch")
     fast = Segmenter.from_pretrained(tiny_model, engine=engine, precision="fast")
     expected, found = (segmenter.logits(photos()) for segmenter in (exact, fast))
@@ -74,8 +74,8 @@ def test_fast_is_close(engine: str, tiny_model: Path) -> None:
     assert (labels(found) == labels(expected)).mean() >= 0.98
 
 
-def test_rounded_weights_change_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under autocast, which rounds them else."""
+def test_bfloat16_weights_give_the_same_logits(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Autocast would round the weights anyway."""
     if not torch_engine.has_bfloat16(torch.device("cpu")):
         pytest.skip("needs a CPU with bfloat16")
     rounded = Segmenter.from_pretrained(folder, engine="torch", device="cpu", precision="fast")
@@ -110,19 +110,19 @@ for asked in sys.argv[1:]:
 """
 
 
-def test_exact_never_uses_tf32() -> None:
-    """The settings of GPUs are there without one; in forked processes, for old and new ones do not mix."""
+def test_exact_precision_never_uses_tf32() -> None:
+    """The settings exist without a GPU; forked processes keep the old and new ones apart."""
     asked = {
         "from transformers.utils.import_utils import enable_tf32; enable_tf32(True)": "tf32 tf32",
         "torch.backends.cudnn.conv.fp32_precision = 'ieee'": "ieee none",
     }
-    done = subprocess.run([sys.executable, "-c", NO_TF32, *asked], capture_output=True, text=True)
+    done = forked.run([sys.executable, "-c", NO_TF32, *asked], capture_output=True, text=True)
     assert done.stdout.splitlines() == list(asked.values()), done.stderr
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnx"])
 def test_threads_share_an_engine(engine: str, tiny_model: Path) -> None:
-    """Without the segmenter's lock, and with more sizes than stay prepared."""
+    """Without the segmenter's lock, and with more sizes than the engine keeps compiled."""
     segmenter = Segmenter.from_pretrained(tiny_model, engine=engine)
     sizes = [(64, 32 * side) for side in range(1, 6)] * 2
     batches = [segmenter.pixels(photos(1), size) for size in sizes]
@@ -132,13 +132,13 @@ def test_threads_share_an_engine(engine: str, tiny_model: Path) -> None:
             np.testing.assert_array_equal(ours, theirs)
 
 
-def test_streams_answer_as_one_by_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streams_equal_single_calls(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clothseg.engines.openvino_engine._cores", lambda: 3)
     for precision in engines.PRECISIONS if folder == EMBEDDED else ("exact", "fast"):
         segmenter = Segmenter.from_pretrained(folder, engine="openvino", precision=precision)
         pixels = segmenter.pixels(photos(4), (96, 64))
         expected = np.concatenate([segmenter.engine(each[None]) for each in pixels])
-        assert "streams" not in vars(segmenter.engine)  # nothing is compiled for who never asks
+        assert "streams" not in vars(segmenter.engine)  # compiled on first use only
         found = segmenter.engine(pixels)
         assert segmenter.engine.streams.count == 3
         largest = np.abs(expected).max()
@@ -146,11 +146,13 @@ def test_streams_answer_as_one_by_one(folder: Path, monkeypatch: pytest.MonkeyPa
         assert (labels(found) == labels(expected)).mean() >= (0.9999 if precision == "exact" else 0.98)
 
 
-def test_streams_wait_for_each_other_and_are_given_back(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streams_are_shared_by_threads_and_released_after_errors(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("clothseg.engines.openvino_engine._cores", lambda: 2)
     segmenter = Segmenter.from_pretrained(tiny_model, engine="openvino")
     streams = segmenter.engine.streams
-    batches = [segmenter.pixels(photos(1), (64, side)) for side in (32, 64, 96)]  # one more than stay compiled
+    batches = [segmenter.pixels(photos(1), (64, side)) for side in (32, 64, 96)]  # more than are kept compiled
     expected = [segmenter.engine(pixels) for pixels in batches]
     for _ in range(3):
         with pytest.raises(RuntimeError):
@@ -160,14 +162,14 @@ def test_streams_wait_for_each_other_and_are_given_back(tiny_model: Path, monkey
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
 
 
-def test_one_core_has_no_streams(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_single_core_has_no_streams(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clothseg.engines.openvino_engine._cores", lambda: 1)
     segmenter = Segmenter.from_pretrained(tiny_model, engine="openvino")
     assert segmenter.engine.streams is None and segmenter.with_streams() is segmenter
     assert segmenter.logits(photos(2)).shape[0] == 2
 
 
-def test_auto_takes_the_quickest_that_is_installed(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_engine_is_the_fastest_installed(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, gone = engines.find_spec, set()
     monkeypatch.setattr(engines, "find_spec", lambda name: None if name in gone else real(name))
     for absent, expected in ((None, OpenVinoEngine), ("openvino", OnnxEngine), ("onnx", TorchEngine)):
@@ -175,7 +177,7 @@ def test_auto_takes_the_quickest_that_is_installed(tiny_model: Path, monkeypatch
         assert type(Segmenter.from_pretrained(tiny_model).engine) is expected
 
 
-def test_auto_takes_pytorch_where_conversion_fails(
+def test_auto_engine_is_pytorch_when_conversion_fails(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("CLOTHSEG_CACHE", str(tmp_path))
@@ -197,7 +199,7 @@ def test_auto_takes_pytorch_where_conversion_fails(
         ({"engine": "openvino"}, "not installed: pip install openvino"),
     ],
 )
-def test_what_cannot_be_is_explained(
+def test_unavailable_engine_options_raise_config_errors(
     options: dict[str, str], message: str, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
@@ -205,32 +207,33 @@ def test_what_cannot_be_is_explained(
         Segmenter.from_pretrained(tiny_model, **options)
 
 
-def test_openvino_is_imported_without_its_telemetry() -> None:
-    """Which would report to Google Analytics that somebody imports OpenVINO."""
+def test_openvino_import_disables_telemetry() -> None:
+    """OpenVINO's telemetry reports each import to Google Analytics."""
     code = (
         "import sys; from clothseg.engines.openvino_engine import import_openvino as load; load(); load(); "
         "assert 'openvino' in sys.modules; print([name for name in sys.modules if 'openvino_telemetry' in name])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = forked.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
-def test_signal_handlers_keep_their_stack(tiny_model: Path) -> None:
-    """OpenVINO's plugin for CPUs replaces its thread's, and two of them can leave it with one that is freed."""
+def test_openvino_keeps_the_signal_stack(tiny_model: Path) -> None:
+    """OpenVINO's CPU plugin replaces the thread's signal stack, and two plugins can leave a freed one."""
     code = (
-        "import ctypes, sys\n"
+        "import ctypes, faulthandler, sys\n"
         "from clothseg import Segmenter\n"
+        "faulthandler.enable()\n"
         "stacks = [ctypes.create_string_buffer(24) for _ in range(2)]\n"
         "ctypes.CDLL(None).sigaltstack(None, stacks[0])\n"
         "Segmenter.from_pretrained(sys.argv[1], engine='openvino')\n"
         "ctypes.CDLL(None).sigaltstack(None, stacks[1])\n"
         "assert stacks[0].raw == stacks[1].raw\n"
     )
-    subprocess.run([sys.executable, "-X", "faulthandler", "-c", code, tiny_model], check=True)
+    forked.run([sys.executable, "-c", code, tiny_model], check=True)
 
 
-def test_two_threads_may_be_the_first(tiny_model: Path) -> None:
-    """OpenVINO's bindings hang every other time if two threads hand them their first array at once."""
+def test_first_calls_from_several_threads_do_not_hang(tiny_model: Path) -> None:
+    """OpenVINO's bindings hang about every second time if two threads pass their first arrays at once."""
     code = (
         "import sys, threading, numpy as np\n"
         "from clothseg import Segmenter\n"
@@ -245,4 +248,4 @@ def test_two_threads_may_be_the_first(tiny_model: Path) -> None:
         "[thread.join(60) for thread in threads]\n"
         "assert not any(thread.is_alive() for thread in threads)\n"
     )
-    subprocess.run([sys.executable, "-c", code, tiny_model], check=True, timeout=200)
+    forked.run([sys.executable, "-c", code, tiny_model], check=True, timeout=200)

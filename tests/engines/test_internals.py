@@ -1,6 +1,6 @@
-"""What the engines use of torch and OpenVINO beyond their documented interfaces is still there, by name.
+"""Private parts of torch, transformers and OpenVINO that the engines use still exist.
 
-Each use says beside it why it is needed.
+A comment at each use gives the reason.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ from transformers.models.segformer import modeling_segformer
 from clothseg.engines import forking
 
 
-def test_torch_tells_whether_the_cpu_computes_in_bfloat16() -> None:
+def test_torch_reports_cpu_bfloat16_support() -> None:
     assert isinstance(torch.ops.mkldnn._is_mkldnn_bf16_supported(), bool)
 
 
@@ -30,12 +30,12 @@ def test_torch_library_frees_mkl_buffers() -> None:
     assert hasattr(library, forking._FREE_BUFFERS)
 
 
-def test_transformers_has_the_decode_head_that_is_folded() -> None:
+def test_transformers_has_the_segformer_decode_head() -> None:
     parameters = inspect.signature(modeling_segformer.SegformerDecodeHead.__init__).parameters
     assert "config" in parameters
 
 
-def test_openvino_converts_torch_models_without_its_telemetry() -> None:
+def test_openvino_frontend_converts_torch_models() -> None:
     from clothseg.engines.openvino_engine import import_openvino
 
     import_openvino()

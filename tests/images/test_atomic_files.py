@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, and a disk that takes none is told of in one sentence."""
+"""Files are written atomically, and disk errors give a one-sentence message."""
 
 import asyncio
 import errno
@@ -24,7 +24,7 @@ def photo(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_failing_writer_keeps_the_previous_file(tmp_path: Path) -> None:
+def test_failed_write_keeps_the_previous_file(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_text("before")
     with pytest.raises(OSError) as failed, file_limit(1000), atomic_path(path) as building:
@@ -43,11 +43,11 @@ def test_a_failing_writer_keeps_the_previous_file(tmp_path: Path) -> None:
         (OSError(errno.EDQUOT, "x", "a"), "quota is used up"),
     ],
 )
-def test_the_disk_is_named(error: OSError, said: str) -> None:
+def test_disk_errors_name_file_and_cause(error: OSError, said: str) -> None:
     assert said in str(disk_trouble(error))
 
 
-def test_other_errors_are_no_disks() -> None:
+def test_other_errors_are_not_disk_errors() -> None:
     for error in (
         FileNotFoundError(errno.ENOENT, "x", "a"),
         OSError("x"),
@@ -56,8 +56,10 @@ def test_other_errors_are_no_disks() -> None:
         assert disk_trouble(error) is None
 
 
-def test_evaluate_on_a_full_disk(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Before the disk is full it writes; then it says so, and leaves the whole files of before."""
+def test_evaluate_on_a_full_disk_keeps_previous_files(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a full disk the command reports the error and leaves earlier files intact."""
     for split in ("train", "validation"):
         write_parquet(tmp_path / f"{split}.parquet", 2, height=96, width=64)
     argv = ["evaluate", str(tiny_model), str(tmp_path), "--resamples", "20", "--out", str(tmp_path / "out")]
@@ -70,7 +72,7 @@ def test_evaluate_on_a_full_disk(tiny_model: Path, tmp_path: Path, capsys: pytes
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
-def test_a_full_disk_gives_a_message_and_leaves_no_partial_file(
+def test_full_disk_gives_a_clear_error_and_leaves_no_partial_file(
     tiny_model: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
@@ -88,10 +90,10 @@ def test_a_full_disk_gives_a_message_and_leaves_no_partial_file(
         assert request_limits.failed(error).status_code == status
 
 
-def test_a_cache_that_cannot_be_written_keeps_no_app_from_starting(
+def test_unwritable_cache_does_not_prevent_loading(
     tiny_model: Path, photo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Neither one below a file, where nobody may make a folder, nor one on a disk that takes no model."""
+    """Neither a cache below a file, where no folder can be created, nor one on a full disk."""
     expected = Segmenter.from_pretrained(tiny_model, engine="torch")(photo).label_map
     (tmp_path / "full").mkdir()
     for cache, size in ((photo / "cache", resource.RLIM_INFINITY), (tmp_path / "full", 5000)):

@@ -1,4 +1,4 @@
-"""Whatever mode a picture has, its colours come out as the 8-bit sRGB that they stand for."""
+"""Pictures of every mode are converted to the right 8-bit sRGB colours."""
 
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from pictures import (
 )
 from PIL import ExifTags, Image, ImageCms, TiffImagePlugin
 
+from clothseg.images.color_space import to_array
 from clothseg.images.decode import load_photo
 from clothseg.images.image_file import FORMATS
 
@@ -51,7 +52,7 @@ GREY_CASES = {
 
 
 @pytest.mark.parametrize("case", GREY_CASES)
-def test_modes_of_pil_images(case: str) -> None:
+def test_pil_images_of_every_mode_are_converted(case: str) -> None:
     image, expected = GREY_CASES[case]
     photo = load_photo(image)
     assert photo.mode == "RGB"
@@ -83,27 +84,27 @@ FILE_CASES = {
 
 
 @pytest.mark.parametrize("case", FILE_CASES)
-def test_modes_of_files(case: str, tmp_path: Path) -> None:
+def test_files_of_every_mode_are_converted(case: str, tmp_path: Path) -> None:
     data, expected = FILE_CASES[case]
     for photo in loaded(data, tmp_path):
         np.testing.assert_array_equal(np.asarray(photo), np.repeat(np.uint8(expected)[..., None], 3, axis=2))
 
 
 @pytest.mark.parametrize("format", ["AVIF", "WEBP", *(["HEIF"] if "HEIF" in FORMATS else [])])
-def test_lossy_formats_are_laid_on_white(format: str, tmp_path: Path) -> None:
+def test_lossy_formats_with_alpha_are_flattened_on_white(format: str, tmp_path: Path) -> None:
     picture = with_alpha("RGBA").resize((64, 32), Image.Resampling.NEAREST)
     for photo in loaded(encoded(picture, format, quality=95), tmp_path):
         assert_close(photo.crop((0, 0, 24, 32)), Image.new("RGB", (24, 32), "black"), tolerance=3)
         assert_close(photo.crop((40, 0, 64, 32)), Image.new("RGB", (24, 32), "white"), tolerance=3)
 
 
-def test_lab_becomes_rgb(tmp_path: Path) -> None:
+def test_lab_is_converted_to_rgb(tmp_path: Path) -> None:
     for photo in loaded(encoded(Image.new("LAB", (2, 1), (255, 128, 128)), "TIFF"), tmp_path):
         assert_close(photo, Image.new("RGB", (2, 1), "white"), tolerance=1)
 
 
 @pytest.mark.parametrize("ycck", [False, True])
-def test_cmyk_jpeg_becomes_rgb(ycck: bool, tmp_path: Path) -> None:
+def test_cmyk_jpeg_is_converted_to_rgb(ycck: bool, tmp_path: Path) -> None:
     photo = Image.new("RGB", (16, 16), RED)
     for found in loaded(cmyk_jpeg(photo, ycck=ycck), tmp_path):
         assert_close(found, photo, tolerance=6)
@@ -123,12 +124,20 @@ def test_srgb_profile_changes_nothing() -> None:
     "image", [quarters(), quarters().convert("L"), with_alpha("LA")], ids=lambda image: image.mode
 )
 @pytest.mark.parametrize("profile", [b"broken", wide_gamut_profile()[:200], wide_gamut_profile()])
-def test_a_broken_or_foreign_profile_never_stops_a_photo(image: Image.Image, profile: bytes) -> None:
+def test_invalid_colour_profiles_are_ignored(image: Image.Image, profile: bytes) -> None:
     assert load_photo(encoded(image, "PNG", icc_profile=profile)).size == image.size
 
 
-def test_float_tiff_with_orientation_is_turned() -> None:
+def test_float_tiff_follows_its_orientation() -> None:
     info = TiffImagePlugin.ImageFileDirectory_v2()
     info[ExifTags.Base.Orientation] = 6
     data = encoded(grey([[0, 0.2, 1]], np.float32), "TIFF", tiffinfo=info)
     np.testing.assert_array_equal(np.asarray(load_photo(data))[:, :, 0], [[0], [51], [255]])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("size", [(1, 1), (3000, 2), (700, 1100)])
+def test_to_array_returns_the_pixels(mode: str, size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (size[1], size[0], len(mode)), np.uint8)
+    assert np.array_equal(to_array(Image.fromarray(pixels)), pixels)

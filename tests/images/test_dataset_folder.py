@@ -1,4 +1,4 @@
-"""Folders of parquet files: every layout that people have is read, and what is missing is named."""
+"""Folders of parquet files: common layouts are read, and missing files are named."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def test_layouts_are_read_in_order(layout: str, tmp_path: Path) -> None:
     assert [row["number"] for row in read_split(tmp_path, "valid", streaming=True)] == [3]
 
 
-def test_what_save_to_disk_wrote_is_read(tmp_path: Path) -> None:
+def test_save_to_disk_folders_are_read(tmp_path: Path) -> None:
     rows = Dataset.from_dict({"number": [1, 2]})
     rows.save_to_disk(tmp_path / "one")
     DatasetDict({"dev": rows, "train": rows.select([1])}).save_to_disk(tmp_path / "many")
@@ -49,14 +49,14 @@ def test_what_save_to_disk_wrote_is_read(tmp_path: Path) -> None:
     assert [row["number"] for row in read_split(tmp_path / "many", "train", streaming=True)] == [2]
 
 
-def test_a_file_is_the_split_that_it_is_named_after(tmp_path: Path) -> None:
+def test_file_name_determines_the_split(tmp_path: Path) -> None:
     for name, split in {"val.parquet": "val", "mine.parquet": "train", "test-00000-of-00003.parquet": "test"}.items():
         write(tmp_path / name, 1)
         assert find_files(tmp_path / name) == {split: [tmp_path / name]}
 
 
 @pytest.mark.parametrize("spelling", ["validation", "val", "valid", "dev", "Val"])
-def test_validation_has_many_names_and_one_at_a_time(spelling: str) -> None:
+def test_validation_split_has_several_names_but_only_one_at_a_time(spelling: str) -> None:
     assert split_names(["train", spelling, "extra"]) == {"train": "train", "validation": spelling}
     with pytest.raises(DataError, match=f"{spelling} and valid.* both mean validation|both mean"):
         split_names([spelling, "valid" if spelling != "valid" else "dev"])
@@ -76,7 +76,7 @@ def test_missing_shards_and_files_are_named(tmp_path: Path) -> None:
         split_names_on_disk(tmp_path)
 
 
-def test_splits_of_other_names_are_found_where_there_are_no_others(tmp_path: Path) -> None:
+def test_splits_with_other_names_are_the_fallback(tmp_path: Path) -> None:
     write(tmp_path / "photos.parquet", 1)
     write(tmp_path / "data" / "more-00000-of-00001.parquet", 2)
     assert sorted(split_names_on_disk(tmp_path)) == ["more", "photos"]

@@ -1,4 +1,4 @@
-"""Whatever strangers upload becomes an upright 8-bit RGB picture, or an error that names the file and the cure."""
+"""Any upload is decoded to an upright 8-bit RGB picture, or gives an error that names the file and the remedy."""
 
 import os
 from io import BytesIO
@@ -22,18 +22,18 @@ ROOT = Path(decode.__file__).parents[2]
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("orientation", STORED)
-def test_every_exif_orientation_is_set_upright(orientation: int, format: str, tmp_path: Path) -> None:
+def test_every_exif_orientation_is_applied(orientation: int, format: str, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     data = encoded(STORED[orientation](quarters()), format, exif=exif, quality=95)
     path = tmp_path / "photo"
     path.write_bytes(data)
-    tolerance = 0 if format in ("PNG", "TIFF") else 90  # lossy formats bleed where the quarters meet
+    tolerance = 0 if format in ("PNG", "TIFF") else 90  # lossy formats blur the borders of the quarters
     for source in (data, path, str(path), Image.open(path), Image.open(path).copy()):
         assert_close(load_photo(source), quarters(), tolerance)
 
 
-def test_the_eight_turns_of_one_photo_have_one_label_map(tiny_model: Path) -> None:
+def test_label_map_is_independent_of_exif_orientation(tiny_model: Path) -> None:
     upright = Image.fromarray(draw(1, 160, 96).image)
     segmenter = Segmenter.from_pretrained(tiny_model)
     expected = segmenter(upright).label_map
@@ -46,7 +46,7 @@ def test_the_eight_turns_of_one_photo_have_one_label_map(tiny_model: Path) -> No
         np.testing.assert_array_equal(result.label_map, expected)
 
 
-def test_a_picture_is_not_turned_twice() -> None:
+def test_orientation_is_not_applied_twice() -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     photo = load_photo(encoded(STORED[6](quarters()), "PNG", exif=exif))
@@ -54,7 +54,7 @@ def test_a_picture_is_not_turned_twice() -> None:
     assert_close(load_photo(photo), quarters())
 
 
-@pytest.mark.parametrize("format", [*FORMATS, "MPO"])  # MPO: a JPEG with more pictures behind it, as phones write
+@pytest.mark.parametrize("format", [*FORMATS, "MPO"])  # MPO: a JPEG followed by further pictures, as from phones
 def test_every_listed_format_is_read(format: str, tmp_path: Path) -> None:
     photo = Image.new("RGB", (64, 48), BLUE)
     for found in loaded(encoded(photo, format), tmp_path):
@@ -62,7 +62,7 @@ def test_every_listed_format_is_read(format: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "TIFF"])
-def test_of_an_animation_the_first_frame_is_taken(format: str) -> None:
+def test_first_frame_of_an_animation_is_used(format: str) -> None:
     frames = [Image.new("RGB", (16, 16), color) for color in (RED, GREEN, BLUE)]
     data = encoded(frames[0], format, save_all=True, append_images=frames[1:])
     assert Image.open(BytesIO(data)).n_frames == 3
@@ -74,7 +74,7 @@ def test_broken_exif_is_ignored() -> None:
     assert_close(load_photo(encoded(quarters(), "PNG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")), quarters())
 
 
-def test_the_photo_is_a_copy_without_metadata() -> None:
+def test_loaded_photo_is_a_copy_without_metadata() -> None:
     original = quarters()
     original.info["comment"] = "secret place"
     photo = load_photo(original)
@@ -96,7 +96,7 @@ def test_the_photo_is_a_copy_without_metadata() -> None:
         (np.zeros((0, 5, 3), np.uint8), r"shape \(0, 5, 3\)"),
     ],
 )
-def test_arrays_must_be_height_width_rgb_uint8(array: Any, said: str) -> None:
+def test_arrays_of_other_shapes_or_dtypes_are_rejected(array: Any, said: str) -> None:
     with pytest.raises(ImageError, match=said + r".*expected \(height, width, 3\) of type uint8"):
         load_photo(array)
 
@@ -117,7 +117,7 @@ BROKEN_FILES = {
 
 
 @pytest.mark.parametrize("name", BROKEN_FILES)
-def test_broken_files_are_named_in_one_sentence(name: str, tmp_path: Path) -> None:
+def test_broken_files_give_a_one_sentence_error(name: str, tmp_path: Path) -> None:
     data, said = BROKEN_FILES[name]
     path = tmp_path / name
     path.write_bytes(data)
@@ -130,7 +130,7 @@ def test_broken_files_are_named_in_one_sentence(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "gif"])
-def test_a_closed_picture_is_called_closed(suffix: str, tmp_path: Path) -> None:
+def test_closed_pil_images_give_a_clear_error(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"photo.{suffix}"
     quarters().save(path)
     with Image.open(path) as left:
@@ -158,20 +158,20 @@ def test_a_closed_picture_is_called_closed(suffix: str, tmp_path: Path) -> None:
         ("file:///home/me/photo.jpg", "give the path alone"),
     ],
 )
-def test_an_address_is_called_one(address: str | Path, said: str) -> None:
+def test_urls_give_a_clear_error(address: str | Path, said: str) -> None:
     with pytest.raises(ImageError, match=said) as raised:
         load_photo(address)
     assert len(str(raised.value)) < 200
 
 
-def test_a_path_that_looks_like_an_address_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_existing_paths_that_look_like_urls_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     quarters().save("data:1.png")
     assert load_photo("data:1.png").size == quarters().size
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF", "BMP"])
-def test_the_resolution_is_kept(format: str, tmp_path: Path) -> None:
+def test_dpi_is_kept(format: str, tmp_path: Path) -> None:
     data = encoded(quarters(), format, dpi=(300, 150))
     for max_side, share in ((None, 1), (32, 32 / 48)):
         found = load_photo(data, max_side=max_side).info["dpi"]
@@ -183,7 +183,7 @@ def test_the_resolution_is_kept(format: str, tmp_path: Path) -> None:
         assert turned == pytest.approx((150, 300), abs=0.02)
 
 
-def test_an_implausible_resolution_is_ignored() -> None:
+def test_implausible_dpi_is_ignored() -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 1
     assert "dpi" not in load_photo(encoded(quarters(), "JPEG", exif=exif)).info
@@ -197,7 +197,7 @@ def test_an_implausible_resolution_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("format", ["JPEG", "progressive JPEG", "PNG", "16-bit PNG", "GIF", "BMP", "TIFF"])
-def test_a_truncated_file_is_rejected_or_partially_decoded(format: str) -> None:
+def test_truncated_files_are_rejected_or_partially_decoded(format: str) -> None:
     name = format.split()[-1]
     photo = Image.effect_noise((200, 200), 80)
     if format == "16-bit PNG":
@@ -210,25 +210,25 @@ def test_a_truncated_file_is_rejected_or_partially_decoded(format: str) -> None:
     partial = np.asarray(load_photo(half, allow_truncated=True), int)
     rows = np.abs(partial - whole).mean(axis=(1, 2)) < (50 if format == "progressive JPEG" else 1)
     assert partial.shape == whole.shape and 80 < rows.sum()
-    if name != "JPEG":  # an opened file is not ours to lengthen
+    if name != "JPEG":  # an opened JPEG cannot be completed
         np.testing.assert_array_equal(load_photo(Image.open(BytesIO(half)), allow_truncated=True), partial)
     np.testing.assert_array_equal(load_photo(data, allow_truncated=True), whole)
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_of_a_file_without_pixels_nothing_is_used(format: str) -> None:
+def test_files_without_pixels_are_rejected(format: str) -> None:
     data = encoded(Image.effect_noise((200, 200), 80).convert("RGB"), format)
     with pytest.raises(ImageError, match=r"damaged or incomplete|not a readable image"):
         load_photo(data[:14], allow_truncated=True)
 
 
-def test_a_damaged_image_of_pil_is_reported(tmp_path: Path) -> None:
+def test_damaged_pil_image_raises_image_error(tmp_path: Path) -> None:
     image = Image.open(BytesIO(jpeg()[:3000]))
     with pytest.raises(ImageError, match="damaged"):
         load_photo(image)
 
 
-def test_paths_that_hold_no_photo(tmp_path: Path) -> None:
+def test_paths_without_a_photo_raise_image_errors(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"There is no file .*none\.jpg"):
         load_photo(tmp_path / "none.jpg")
     with pytest.raises(ImageError, match="is a folder"):
@@ -250,7 +250,7 @@ def test_photo_names() -> None:
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "MPO", "WEBP"])
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_photos_are_made_smaller_as_they_are_read(orientation: int, format: str, tmp_path: Path) -> None:
+def test_max_side_reduces_photos_while_decoding(orientation: int, format: str, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     upright = Image.fromarray(np.repeat(np.repeat(draw(1, 90, 60).image, 7, axis=0), 7, axis=1))  # 630 x 420
@@ -264,12 +264,12 @@ def test_photos_are_made_smaller_as_they_are_read(orientation: int, format: str,
             assert found.size == size and found.mode == "RGB" and not found.info
             assert np.abs(np.subtract(found, whole.resize(size, Image.Resampling.BICUBIC), dtype=float)).mean() < 3
     opened = Image.open(BytesIO(data))
-    assert max(load_photo(opened, max_side=100).size) == 100 and max(opened.size) == 630  # the caller's stays whole
+    assert max(load_photo(opened, max_side=100).size) == 100 and max(opened.size) == 630  # the caller's is unchanged
     assert load_photo(np.asarray(upright), max_side=100).size == (67, 100)
     assert load_photo(Image.new("RGB", (4000, 41)), max_side=LEAST_MAX_SIDE).size == (32, 1)
 
 
-def test_a_reduced_jpeg_is_not_decoded_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reduced_jpegs_are_decoded_at_a_lower_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     decoded = []
     convert = decode.to_rgb_or_rgba
     monkeypatch.setattr(decode, "to_rgb_or_rgba", lambda image: decoded.append(image.size) or convert(image))

@@ -1,4 +1,4 @@
-"""Entries are made once, whole or not at all, whatever else happens to the folder."""
+"""Cache entries are created once and atomically, and damaged ones are recreated."""
 
 import multiprocessing
 import os
@@ -19,7 +19,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Maker:
-    """Makes entries of one file and counts them."""
+    """Creates entries of one file and counts them."""
 
     def __init__(self) -> None:
         self.made = 0
@@ -37,7 +37,7 @@ def cached(key: str, make: Callable[[Path], None], read: Callable[[Path], str]) 
     return disk_cache.cached(cache_folder() / key, make, read, "text")
 
 
-def test_made_once_and_again_for_another_key() -> None:
+def test_entry_is_created_once_per_key() -> None:
     make = Maker()
     assert [cached("one", make, read), cached("one", make, read), cached("two", make, read)] == ["1", "1", "2"]
 
@@ -54,15 +54,15 @@ def garble_the_checksum(entry: Path) -> None:
     (entry / "sha256").write_bytes(b"\xff\xfe")
 
 
-def become_a_file(entry: Path) -> None:
+def replace_by_a_file(entry: Path) -> None:
     for path in entry.iterdir():
         path.unlink()
     entry.rmdir()
     entry.write_text("")
 
 
-@pytest.mark.parametrize("harm", [truncate, remove_a_file, garble_the_checksum, become_a_file])
-def test_a_broken_entry_is_made_anew(
+@pytest.mark.parametrize("harm", [truncate, remove_a_file, garble_the_checksum, replace_by_a_file])
+def test_damaged_entry_is_recreated(
     harm: Callable[[Path], None], folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     make = Maker()
@@ -73,27 +73,27 @@ def test_a_broken_entry_is_made_anew(
     assert caplog.text.count(f"The text in {folder / 'one'} is damaged and is created again.") == 1
 
 
-def test_an_entry_that_cannot_be_read_is_made_anew(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unreadable_entry_is_recreated(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     make = Maker()
     cached("one", make, read)
 
-    def refuse_the_first(entry: Path) -> str:
+    def reject_the_first(entry: Path) -> str:
         if read(entry) == "1":
             raise RuntimeError("of another version")
         return read(entry)
 
-    assert [cached("one", make, refuse_the_first), cached("one", make, read)] == ["2", "2"]
+    assert [cached("one", make, reject_the_first), cached("one", make, read)] == ["2", "2"]
     assert f"The text in {folder / 'one'} cannot be read (of another version) and is created again." in caplog.text
 
 
-def test_without_a_place_to_keep_it_an_entry_serves_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unwritable_cache_creates_entries_each_time(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder.write_text("a file, so there can be no folder, even for root")
     make = Maker()
     assert [cached("one", make, read), cached("one", make, read)] == ["1", "2"]
     assert "Set CLOTHSEG_CACHE to a writable folder." in caplog.text
 
 
-def test_a_failure_leaves_nothing(folder: Path) -> None:
+def test_failed_creation_leaves_no_entry(folder: Path) -> None:
     def fail(entry: Path) -> None:
         (entry / "half").write_text("half")
         raise ValueError("no more")
@@ -103,7 +103,7 @@ def test_a_failure_leaves_nothing(folder: Path) -> None:
     assert not any(folder.iterdir())
 
 
-def test_the_oldest_go(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_oldest_entries_are_removed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk_cache, "KEPT", 2)
     make = Maker()
     for age, key in enumerate(("a", "b")):
@@ -127,7 +127,7 @@ def _use(_: int) -> set[str]:
     return {cached(f"key {round}", _make_slowly, read) for round in range(5)}
 
 
-def test_processes_that_write_at_once_all_read_whole_entries(folder: Path) -> None:
+def test_concurrent_processes_read_complete_entries(folder: Path) -> None:
     with multiprocessing.get_context("fork").Pool(4) as pool:
         assert set().union(*pool.map(_use, range(8))) == {"half of it"}
     assert {path.name for path in folder.iterdir()} == {f"key {round}" for round in range(5)}

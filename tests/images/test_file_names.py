@@ -1,4 +1,4 @@
-"""Names of any bytes: as text that UTF-8 can hold, short enough, and never two photos' at once."""
+"""File names of arbitrary bytes become valid UTF-8, short enough, and stay unique."""
 
 import json
 import os
@@ -17,7 +17,7 @@ BYTES = st.binary(min_size=1, max_size=255).filter(lambda raw: b"/" not in raw a
 
 
 @given(BYTES)
-def test_what_is_made_of_any_name_can_be_written(raw: bytes) -> None:
+def test_portable_names_are_valid_for_any_bytes(raw: bytes) -> None:
     name = PurePosixPath(raw.decode("utf-8", "surrogateescape"))
     made = portable(name)
     assert all(len(part.encode("utf-8")) <= MOST_BYTES for part in made.parts)
@@ -26,14 +26,14 @@ def test_what_is_made_of_any_name_can_be_written(raw: bytes) -> None:
     assert os.fsencode(json.loads(escaped(json.dumps(str(name), ensure_ascii=False)))) == os.fsencode(str(name))
 
 
-def test_long_names_differ_where_only_their_ends_do() -> None:
+def test_long_names_stay_distinct() -> None:
     one, other = (portable(PurePosixPath("ü" * 125 + end)) for end in "ab")
     assert one != other and str(one).startswith("ü" * 100)
     assert portable(PurePosixPath("f\udcfcr.x/\ud800")) == PurePosixPath("f%FCr.x/_")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_names_mean_the_same_in_any_locale(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_are_independent_of_the_locale(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: encoding)
     monkeypatch.setattr(os, "fsencode", lambda name: name.encode(encoding, "surrogateescape"))
     monkeypatch.setattr(os, "fsdecode", lambda raw: raw.decode(encoding, "surrogateescape"))
@@ -48,7 +48,7 @@ def test_temporary_names_are_short(tmp_path: Path) -> None:
         assert made.parent == tmp_path and len(made.name) < 60 and made.suffix == (suffix or ".part")
 
 
-def test_a_stream_that_lacks_letters_gets_escapes(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_unencodable_characters_are_escaped_on_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     with open(os.dup(1), "w", encoding="ascii") as stream, pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdout", stream)
         file_names.tolerate_any_name()

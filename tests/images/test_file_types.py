@@ -1,4 +1,4 @@
-"""What is taken for a photo: by suffix, or by content where that says nothing."""
+"""Photos are recognised by suffix, or by content if the suffix is unknown."""
 
 from io import BytesIO
 from pathlib import PurePosixPath
@@ -12,7 +12,7 @@ from clothseg.images.image_file import FORMATS
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "HEIF"] + ["JPEG2000"])
-def test_pictures_are_known_by_their_content(kind: str) -> None:
+def test_pictures_are_recognised_by_content(kind: str) -> None:
     stream = BytesIO()
     Image.fromarray(draw(1, 40, 30).image).save(stream, kind)
     assert is_picture(stream.getvalue()[:HEAD_BYTES])
@@ -23,13 +23,13 @@ def test_pictures_are_known_by_their_content(kind: str) -> None:
     "head",
     [b"", b"BM", b"BMW is a car, this is a text", b"RIFF....WAVEfmt ", b"\0\0\0\x20ftypisom", b"%PDF-1.7", b"PK\3\4"],
 )
-def test_other_files_are_not(head: bytes) -> None:
+def test_other_files_are_not_pictures(head: bytes) -> None:
     assert not is_picture(head)
 
 
-def test_names_decide_first() -> None:
+def test_suffix_has_precedence_over_content() -> None:
     def never() -> bytes:
-        raise AssertionError("the suffix says it")
+        raise AssertionError("the suffix decides")
 
     for suffix in (*SUFFIXES, ".JPG", ".jpg_large", ".jp2", ".nef"):
         assert is_photo(PurePosixPath(f"a/b{suffix}"), never)

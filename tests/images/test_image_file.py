@@ -1,4 +1,4 @@
-"""Files that would take very long, or very much memory, are refused before they are decoded."""
+"""Files that would need too much time or memory are rejected before decoding."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ from clothseg.images.image_file import FORMATS, pixel_limit
 ROOT = Path(image_file.__file__).parents[2]
 
 
-def test_heic_is_read_where_the_plugin_is_and_named_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_heic_is_read_with_the_plugin_and_named_without(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pillow_heif")
     for orientation, stored in STORED.items():
         exif = Image.Exif()
@@ -30,8 +30,8 @@ def test_heic_is_read_where_the_plugin_is_and_named_where_it_is_not(monkeypatch:
         load_photo(data)
 
 
-def test_a_jpeg_of_very_many_scans_is_refused(tmp_path: Path) -> None:
-    """Each takes the decoder over the whole picture once more, and some need but a few dozen bytes."""
+def test_jpeg_with_too_many_scans_is_rejected(tmp_path: Path) -> None:
+    """Each scan makes the decoder process the whole picture again, and may need only a few dozen bytes."""
     data = encoded(quarters(), "JPEG", progressive=True)
     start = data.rindex(b"\xff\xda")
     path = tmp_path / "scans.jpg"
@@ -45,7 +45,7 @@ def test_a_jpeg_of_very_many_scans_is_refused(tmp_path: Path) -> None:
                 load_photo(source)
 
 
-def test_scans_are_counted_in_the_picture_alone() -> None:
+def test_scan_markers_in_metadata_are_not_counted() -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.ImageDescription] = "\xff\xda" * 500
     data = encoded(quarters(), "JPEG", exif=exif, comment=b"\xff\xda" * 500) + b"\xff\xda" * 500
@@ -88,7 +88,7 @@ for path in sys.argv[1:]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from /proc")
-def test_bombs_are_refused_before_memory_is_taken(tmp_path: Path) -> None:
+def test_decompression_bombs_are_rejected_without_allocating_memory(tmp_path: Path) -> None:
     paths = []
     for format, size in BOMBS.items():
         paths.append(tmp_path / format)
@@ -103,21 +103,21 @@ def test_bombs_are_refused_before_memory_is_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 40_000_000), (40_000, 10), (1, 101)])
-def test_what_is_too_narrow_is_refused_before_decoding(size: tuple[int, int]) -> None:
+def test_narrow_photos_are_rejected_before_decoding(size: tuple[int, int]) -> None:
     with pytest.raises(ImageError, match=rf"too narrow: {size[0]} x {size[1]}; one side may be 100 times"):
         load_photo(sized("PNG", *size))
     assert load_photo(Image.new("RGB", (1, 100))).size == (1, 100)
 
 
 @pytest.mark.parametrize("value", ["many", "0", "-5", "4e6", "178956971", "1" * 5000])
-def test_a_limit_that_cannot_be_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_pixel_limit_raises_config_error(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLOTHSEG_MAX_PIXELS", value)
     with pytest.raises(ConfigError, match=r"CLOTHSEG_MAX_PIXELS is .* give a number of pixels from 1 to 178,956,970"):
         load_photo(quarters())
     assert load_photo(quarters(), max_pixels=1536).size == (48, 32)
 
 
-def test_the_limit_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pixel_limit_is_configurable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pixel_limit() == 40_000_000
     monkeypatch.setenv("CLOTHSEG_MAX_PIXELS", "1000")
     with pytest.raises(ImageError, match="48 x 32 is 1,536 pixels and the limit is 1,000"):
@@ -126,7 +126,7 @@ def test_the_limit_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
         load_photo(quarters(), max_pixels=0)
 
 
-def test_the_limit_is_checked_before_decoding_and_named() -> None:
+def test_pixel_limit_is_checked_before_decoding() -> None:
     with pytest.raises(ImageError, match="48 x 32 is 1,536 pixels and the limit is 1,000"):
         load_photo(encoded(quarters(), "PNG")[:60], max_pixels=1000)
     for source in (quarters(), np.asarray(quarters())):

@@ -1,4 +1,4 @@
-"""Label maps in any form: their pixel values are read as they are."""
+"""Label maps of any form are read with their pixel values unchanged."""
 
 from io import BytesIO
 from pathlib import Path
@@ -11,7 +11,7 @@ from clothseg.images.label_file import load_label_map
 from tests.support.paper_dolls import draw
 
 
-def test_label_maps_are_taken_in_any_form(tmp_path: Path) -> None:
+def test_label_maps_load_from_arrays_files_and_bytes(tmp_path: Path) -> None:
     doll = draw(3, 60, 90)
     first = Segmentation(Image.fromarray(doll.image), doll.mask, name="doll.png")
     coloured, grey = tmp_path / "coloured.png", tmp_path / "grey.png"

@@ -1,4 +1,4 @@
-"""Remote storage: addresses that fsspec knows are told from paths, and their files from other things."""
+"""Remote storage: fsspec URLs are distinguished from paths, and their photos are collected."""
 
 import io
 import pickle
@@ -21,7 +21,7 @@ from clothseg.images.sources import collected
 
 @pytest.fixture
 def bucket() -> Iterator[str]:
-    """A folder of fsspec's storage in memory, with a photo, one without a suffix, one below, and a text."""
+    """URL of a folder in fsspec's memory storage with three photos (one without suffix) and a text."""
     fs = fsspec.filesystem("memory")
     photo = encoded(Image.fromarray(draw(0, 64, 48).image), "PNG")
     for name, content in {"a.png": photo, "june/b": photo, "out/labels/a.png": photo, "notes": b"none"}.items():
@@ -30,7 +30,7 @@ def bucket() -> Iterator[str]:
     fs.store.clear()
 
 
-def test_paths_are_told_from_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_location_distinguishes_paths_and_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x:" / "y").mkdir(parents=True)
     assert location("photos/a.png") == Path("photos/a.png") and location("C:\\photos") == Path("C:\\photos")
@@ -44,7 +44,7 @@ def test_paths_are_told_from_addresses(tmp_path: Path, monkeypatch: pytest.Monke
         location("gdrive://a").exists()
 
 
-def test_photos_of_a_folder_are_those_that_the_disk_would_have(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remote_folders_and_zips_are_collected(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     remote = Remote(bucket)
     with collected([remote], leave_out=[Remote(f"{bucket}/out")]) as photos:
         assert [(str(photo.name), str(photo.files)) for photo in photos] == [("a.png", "a"), ("june/b", "june/b")]
@@ -74,12 +74,12 @@ def test_photos_of_a_folder_are_those_that_the_disk_would_have(bucket: str, monk
     assert remote.contains(Remote(f"{bucket}/out")) and not remote.contains(Remote(f"{bucket}2"))
 
 
-def test_stamps_change_with_the_content() -> None:
+def test_remote_stamps_change_with_the_content() -> None:
     assert stamp({"size": 3, "ETag": "a"}) == stamp({"size": 3, "ETag": "a", "mtime": 7})
     assert len({stamp({"size": 3, "ETag": "a"}), stamp({"size": 3, "ETag": "b"}), stamp({"size": 4})}) == 3
 
 
-def test_what_a_client_raises_becomes_one_sentence() -> None:
+def test_client_errors_become_one_sentence() -> None:
     for error, message in {
         PermissionError("no"): "x: access is denied",
         RuntimeError("a\nb"): "x cannot be used: a.",
@@ -88,7 +88,7 @@ def test_what_a_client_raises_becomes_one_sentence() -> None:
             raise error
 
 
-def test_photos_of_a_repo_of_the_hub_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos_of_a_hub_repository_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import HfApi, HfFileSystem
 
     photo = encoded(Image.fromarray(draw(0, 64, 48).image), "PNG")

@@ -1,4 +1,4 @@
-"""Photos of files, folders and ZIPs: each once, in one order, and with a name of its own for what is made of it."""
+"""Photos of files, folders and ZIPs are collected once, in a fixed order, with unique output names."""
 
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -20,7 +20,7 @@ NAMES = st.builds(
 
 
 @given(st.lists(NAMES, max_size=30))
-def test_names_for_files_differ_even_where_capitals_do_not_count(names: list[PurePosixPath]) -> None:
+def test_output_names_are_unique_ignoring_case(names: list[PurePosixPath]) -> None:
     found = _distinct(names)
     assert len({str(name).casefold() for name in found}) == len(names) and found == _distinct(names)
     assert [name.parent for name in found] == [name.parent for name in names]
@@ -38,11 +38,11 @@ def test_names_for_files_differ_even_where_capitals_do_not_count(names: list[Pur
         (["a.jpg", "a.jpg.png", "a.png"], ["a.jpg", "a.jpg-2", "a.png"]),
     ],
 )
-def test_names_for_files(names: list[str], files: list[str]) -> None:
+def test_output_names(names: list[str], files: list[str]) -> None:
     assert list(map(str, _distinct([PurePosixPath(name) for name in names]))) == files
 
 
-def test_a_photo_that_changes_has_another_stamp(tmp_path: Path) -> None:
+def test_changed_photos_have_another_stamp(tmp_path: Path) -> None:
     photo, sent = tmp_path / "a.jpg", tmp_path / "b.zip"
     stamps = set()
     for content in (b"1", b"22", b"33"):
@@ -55,7 +55,7 @@ def test_a_photo_that_changes_has_another_stamp(tmp_path: Path) -> None:
     assert len(stamps) == 6
 
 
-def test_a_zip_is_closed_with_the_context(tmp_path: Path) -> None:
+def test_zip_is_closed_with_the_context(tmp_path: Path) -> None:
     sent = tmp_path / "b.zip"
     with zipfile.ZipFile(sent, "w") as archive:
         archive.writestr("b.jpg", b"1")
@@ -67,7 +67,7 @@ def test_a_zip_is_closed_with_the_context(tmp_path: Path) -> None:
         photo.read()
 
 
-def test_a_named_file_is_accepted_with_any_name(tmp_path: Path) -> None:
+def test_explicitly_named_file_needs_no_suffix(tmp_path: Path) -> None:
     (tmp_path / "photo").write_bytes(b"1")
     with collected([tmp_path / "photo"]) as (photo,):
         assert (str(photo.name), str(photo.files)) == ("photo", "photo")

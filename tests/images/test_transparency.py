@@ -1,4 +1,4 @@
-"""Every way in which a file can be transparent: its alpha and its own colours come out, or white under them."""
+"""Every kind of transparency is decoded: alpha with the file's own colours, or flattened on white."""
 
 import struct
 import zlib
@@ -20,7 +20,7 @@ from clothseg.images.image_file import FORMATS
 
 
 def png(bits: int, color_type: int, pixels: bytes, key: tuple[int, ...], palette: bytes = b"") -> bytes:
-    """A PNG of one row of two pixels with a tRNS chunk; Pillow writes none of most of these kinds."""
+    """A PNG of one row of two pixels with a tRNS chunk; Pillow cannot write most of these kinds."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -50,7 +50,7 @@ KEYED = {
 
 
 @pytest.mark.parametrize("kind", KEYED)
-def test_transparent_colours_of_png(kind: str) -> None:
+def test_png_transparent_colours_are_decoded(kind: str) -> None:
     data, expected = KEYED[kind]
     photo = load_photo(data, keep_alpha=True)
     assert photo.mode == "RGBA"
@@ -86,7 +86,7 @@ FILES: dict[str, Callable[[Image.Image], bytes]] = {
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_files_keep_alpha_and_their_own_colours(kind: str, tmp_path: Path) -> None:
+def test_files_keep_alpha_and_colours(kind: str, tmp_path: Path) -> None:
     data = FILES[kind](half_transparent())
     path = tmp_path / "photo"
     path.write_bytes(data)
@@ -113,7 +113,7 @@ def test_premultiplied_colours_are_divided_by_alpha() -> None:
     assert np.abs(found - pixels).max() <= 1
 
 
-def test_a_photo_whose_alpha_is_full_is_opaque() -> None:
+def test_fully_opaque_alpha_is_dropped() -> None:
     image = half_transparent(opaque_part=1)
     for source in (image, encoded(image, "PNG"), np.asarray(image)):
         photo = load_photo(source, keep_alpha=True)
@@ -121,7 +121,7 @@ def test_a_photo_whose_alpha_is_full_is_opaque() -> None:
         np.testing.assert_array_equal(photo, image.convert("RGB"))
 
 
-def test_arrays_with_alpha_are_taken() -> None:
+def test_arrays_with_alpha_are_accepted() -> None:
     image = half_transparent()
     array = np.asarray(image).copy()
     photo = load_photo(array, keep_alpha=True)
@@ -130,7 +130,7 @@ def test_arrays_with_alpha_are_taken() -> None:
 
 
 @pytest.mark.parametrize("orientation", STORED)
-def test_alpha_is_turned_upright_with_the_colours(orientation: int) -> None:
+def test_orientation_applies_to_alpha(orientation: int) -> None:
     image, exif = half_transparent(), Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     data = encoded(STORED[orientation](image), "PNG", exif=exif)
@@ -143,10 +143,10 @@ def test_colour_profiles_apply_to_colours_under_alpha() -> None:
     assert np.abs(found[0, 0].astype(int) - (0, 255, 0, 100)).max() <= 2
 
 
-def test_reducing_mixes_no_hidden_colours_in() -> None:
+def test_reducing_ignores_hidden_colours() -> None:
     pixels = np.zeros((64, 64, 4), np.uint8)
     pixels[:, :32] = (200, 40, 60, 255)
-    pixels[:, 32:] = (0, 255, 0, 0)  # which nobody sees
+    pixels[:, 32:] = (0, 255, 0, 0)  # fully transparent
     found = np.asarray(load_photo(Image.fromarray(pixels), max_side=37, keep_alpha=True))
     visible = found[..., 3] > 0
     assert np.abs(found[visible, :3].astype(int) - (200, 40, 60)).max() <= 12
@@ -155,7 +155,7 @@ def test_reducing_mixes_no_hidden_colours_in() -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["RGBA", "LA", "RGBa", "PA", "P"]))
-def test_on_white_is_what_the_alpha_says(seed: int, mode: str) -> None:
+def test_flattening_on_white_follows_alpha(seed: int, mode: str) -> None:
     image = half_transparent(seed)
     image = {"P": image.quantize, "PA": lambda: image.quantize().convert("PA")}.get(
         mode, lambda: image.convert(mode)

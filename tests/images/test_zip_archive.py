@@ -1,4 +1,4 @@
-"""ZIPs as strangers pack them: photos come out, or one sentence, and nothing is ever written where a ZIP says."""
+"""Untrusted ZIPs: photos are read or rejected with a clear error, and nothing is written to paths from a ZIP."""
 
 import io
 import stat
@@ -48,7 +48,7 @@ def patched(path: Path, offset: int, form: str, value: int) -> Path:
     return raw(path, content)
 
 
-def test_photos_are_read_and_all_else_is_left_out(tmp_path: Path) -> None:
+def test_only_photos_are_read(tmp_path: Path) -> None:
     inner = packed(tmp_path / "inner.zip", ("inner.jpg", CONTENT))
     path = packed(
         tmp_path / "a.zip",
@@ -64,15 +64,15 @@ def test_photos_are_read_and_all_else_is_left_out(tmp_path: Path) -> None:
     expected += [("photo", b"\xff\xd8\xff no suffix"), ("b.jpg", b"other")]
     assert found == expected
     assert [photo.crc for photo in archive.photos[:2]] == [zlib.crc32(CONTENT), zlib.crc32(b"b")]
-    path.unlink()  # nothing holds it, which on Windows would not do otherwise
+    path.unlink()  # fails on Windows while the file is open
 
 
 @pytest.mark.parametrize("name", ["été.jpg", "写真.jpg", "фото.jpg", "e\u0301te\u0301.jpg"])
-@pytest.mark.parametrize("says_so", [True, False])
-def test_names_of_all_languages(name: str, says_so: bool, tmp_path: Path) -> None:
-    """Many packers write UTF-8 without the flag that says so."""
+@pytest.mark.parametrize("flagged", [True, False])
+def test_unicode_names_are_read(name: str, flagged: bool, tmp_path: Path) -> None:
+    """Many packers write UTF-8 names without the UTF-8 flag."""
     path = packed(tmp_path / "a.zip", (name, CONTENT))
-    if not says_so:
+    if not flagged:
         content = path.read_bytes()
         for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
             start = content.index(signature) + offset
@@ -88,7 +88,7 @@ def _no_such_encoding(path: Path) -> Path:
 
 
 def _huge_directory(path: Path) -> Path:
-    """Of 100,000 entries, where its end speaks of one."""
+    """A ZIP with 100,000 directory entries whose end record states one."""
     directory = (b"PK\1\2" + bytes(24) + struct.pack("<H", 1) + bytes(16) + b"a") * 100_000
     return raw(path, directory + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(directory), 0, 0))
 
@@ -114,7 +114,7 @@ WHOLE: dict[str, tuple[Callable[[Path], Path], str]] = {
 
 
 @pytest.mark.parametrize("case", WHOLE)
-def test_whole_zips_that_are_refused(case: str, tmp_path: Path) -> None:
+def test_unusable_zips_raise_config_errors(case: str, tmp_path: Path) -> None:
     make, message = WHOLE[case]
     with pytest.raises(ConfigError, match=message):
         Archive(make(tmp_path / "a.zip"), is_photo, Limits(files=50, photo_bytes=2 * MB, total_bytes=3 * MB))
@@ -152,18 +152,18 @@ SINGLE: dict[str, tuple[Callable[[Path], Path], str, str]] = {
         "5 MB when unpacked and the limit is 4 MB",
     ),
     "damaged": (_damaged, "a.jpg", "damaged in the ZIP .*CRC"),
-    "says it is smaller": (lambda path: patched(packed(path, ("a.jpg", CONTENT)), 24, "<L", 9), "a.jpg", "damaged"),
-    "says it is larger": (
+    "size stated too small": (lambda path: patched(packed(path, ("a.jpg", CONTENT)), 24, "<L", 9), "a.jpg", "damaged"),
+    "size stated too large": (
         lambda path: patched(packed(path, ("a.jpg", CONTENT)), 24, "<L", 999),
         "a.jpg",
         "incomplete",
     ),
-    "is another": (lambda path: patched(packed(path, ("a.jpg", b""), ("b", b"")), 42, "<L", 35), "a.jpg", "damaged"),
+    "other entry": (lambda path: patched(packed(path, ("a.jpg", b""), ("b", b"")), 42, "<L", 35), "a.jpg", "damaged"),
 }
 
 
 @pytest.mark.parametrize("case", SINGLE)
-def test_photos_that_are_refused_while_others_are_read(case: str, tmp_path: Path) -> None:
+def test_unusable_members_raise_image_errors(case: str, tmp_path: Path) -> None:
     make, name, message = SINGLE[case]
     with Archive(make(tmp_path / "a.zip"), is_photo, Limits(photo_bytes=4 * MB)) as archive:
         (photo,) = archive.photos
@@ -174,14 +174,14 @@ def test_photos_that_are_refused_while_others_are_read(case: str, tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
 
 
-def test_names_cannot_end_lines_or_be_empty(tmp_path: Path) -> None:
+def test_names_have_no_control_characters_and_are_not_empty(tmp_path: Path) -> None:
     path = packed(tmp_path / "a.zip", ("a\nb\x1b[2J\u202e.jpg", CONTENT), ("..", b""))
     with Archive(path, lambda name, head: True) as archive:
         assert [str(photo.name) for photo in archive.photos] == ["a_b_[2J_.jpg", "_"]
 
 
-def test_a_member_that_lies_takes_no_memory(tmp_path: Path) -> None:
-    """128 MB of zeros that are said to be 100 bytes: no more than those, and what zlib gives at once, is unpacked."""
+def test_member_with_a_false_size_takes_no_memory(tmp_path: Path) -> None:
+    """128 MB of zeros stated as 100 bytes: only about the stated size is unpacked."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     data = b"".join(packer.compress(bytes(16 * MB)) for _ in range(8)) + packer.flush()
     path = packed(tmp_path / "a.zip", ("a.jpg", data), packing=zipfile.ZIP_STORED)
@@ -195,7 +195,7 @@ def test_a_member_that_lies_takes_no_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
-def test_threads_read_at_the_same_time(tmp_path: Path) -> None:
+def test_threads_read_concurrently(tmp_path: Path) -> None:
     contents = {f"{number}.jpg": bytes([number]) * 100_000 for number in range(20)}
     wrong: list[str] = []
     with Archive(packed(tmp_path / "a.zip", *contents.items()), is_photo) as archive:
@@ -228,7 +228,7 @@ SOUND = _sound()
     end=st.integers(0, len(SOUND)) | st.just(len(SOUND)),
 )
 @example(changes=[(147, 0)], end=len(SOUND))  # an entry without a name
-def test_damage_anywhere_raises_our_error(changes: list[tuple[int, int]], end: int, tmp_path: Path) -> None:
+def test_any_damage_raises_a_clothseg_error(changes: list[tuple[int, int]], end: int, tmp_path: Path) -> None:
     content = bytearray(SOUND)
     for position, value in changes:
         content[position] = value

@@ -1,4 +1,4 @@
-"""The node pack for ComfyUI: imported as ComfyUI imports packs, run with tensors, and checked by its own script."""
+"""The ComfyUI node pack: imported as by ComfyUI, run with tensors, and checked by its own script."""
 
 import importlib.util
 import inspect
@@ -47,7 +47,7 @@ def load(path: Path, name: str) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def pack() -> Iterator[ModuleType]:
-    """The pack as `load_custom_node` of ComfyUI imports it: by its path, under a name that is no identifier."""
+    """The pack, imported as by ComfyUI's `load_custom_node`: by path, under a name that is not an identifier."""
     name = str(PACK).replace(".", "_x_")
     yield load(PACK / "__init__.py", name)
     for module in [each for each in sys.modules if each.startswith(name)]:
@@ -73,7 +73,7 @@ def same(tensor: torch.Tensor, picture: Image.Image) -> bool:
     return np.array_equal(np.rint(tensor.numpy() * 255).astype(np.uint8), np.asarray(picture))
 
 
-def test_nodes_keep_comfyuis_conventions(pack: ModuleType) -> None:
+def test_nodes_follow_comfyui_conventions(pack: ModuleType) -> None:
     assert pack.NODE_CLASS_MAPPINGS.keys() == pack.NODE_DISPLAY_NAME_MAPPINGS.keys()
     for node in pack.NODE_CLASS_MAPPINGS.values():
         types = node.INPUT_TYPES()
@@ -96,7 +96,7 @@ def test_nodes_keep_comfyuis_conventions(pack: ModuleType) -> None:
     assert "red is not a colour" in segment.VALIDATE_INPUTS("red")
 
 
-def test_a_batch_is_what_the_library_makes_of_it(pack: ModuleType, images: torch.Tensor, tiny_model: Path) -> None:
+def test_segment_node_equals_the_library(pack: ModuleType, images: torch.Tensor, tiny_model: Path) -> None:
     node = pack.NODE_CLASS_MAPPINGS["ClothsegSegment"]()
     off = dict.fromkeys(ATR.names, False)
     given = {**off, "Dress": True, "Hair": True, "mask_blur": 3, "mask_offset": 2, "invert_output": True}
@@ -120,10 +120,10 @@ def test_a_batch_is_what_the_library_makes_of_it(pack: ModuleType, images: torch
     larger = node.segment(images[:1], model=str(tiny_model), process_res=192)
     assert larger[1].shape == (1, 120, 80) and not torch.equal(larger[2], made[2][:1])
     transparent = torch.cat([images[:1], torch.zeros(1, 120, 80, 1)], -1)
-    assert not node.segment(transparent, model=str(tiny_model))[1].any(), "nothing is where nothing can be seen"
+    assert not node.segment(transparent, model=str(tiny_model))[1].any(), "fully transparent images have no clothes"
 
 
-def test_masks_for_try_on_and_items_are_the_librarys(pack: ModuleType, images: torch.Tensor, tiny_model: Path) -> None:
+def test_tryon_and_items_nodes_equal_the_library(pack: ModuleType, images: torch.Tensor, tiny_model: Path) -> None:
     nodes = pack.NODE_CLASS_MAPPINGS
     made = nodes["ClothsegTryonMask"]().make(images, "lower", reach=4, model=str(tiny_model))
     segmenter = Segmenter.from_pretrained(str(tiny_model))
@@ -140,7 +140,7 @@ def test_masks_for_try_on_and_items_are_the_librarys(pack: ModuleType, images: t
         assert int(mask.sum()) == item.area and item.box[3] <= crop.shape[1] <= item.box[3] + 4
 
 
-def test_what_cannot_be_done_is_said(
+def test_invalid_inputs_raise_clear_errors(
     pack: ModuleType, images: torch.Tensor, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node, off = pack.NODE_CLASS_MAPPINGS["ClothsegSegment"](), dict.fromkeys(ATR.names, False)
@@ -160,7 +160,7 @@ def test_what_cannot_be_done_is_said(
     assert models.model_path("user/name") == "user/name", "a Hub id"
 
 
-def test_progress_is_shown_and_a_cancelled_run_ends(
+def test_progress_is_reported_and_cancelling_stops(
     pack: ModuleType, images: torch.Tensor, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps: list[int] = []
@@ -178,7 +178,7 @@ def test_progress_is_shown_and_a_cancelled_run_ends(
     assert steps == [(1, 2)]
 
 
-def test_the_example_fits_the_nodes(pack: ModuleType) -> None:
+def test_example_workflow_matches_the_nodes(pack: ModuleType) -> None:
     known, check = described(pack), load(PACK / "check.py", "comfyui_check")
     nodes = {node["id"]: node for node in WORKFLOW["nodes"]}
     assert set(pack.NODE_CLASS_MAPPINGS) <= {node["type"] for node in nodes.values()}
@@ -205,10 +205,10 @@ def test_the_example_fits_the_nodes(pack: ModuleType) -> None:
                 assert isinstance(value, {"BOOLEAN": bool, "STRING": str}.get(kind, list)), name
 
 
-def test_the_check_runs_the_example_on_a_server(
+def test_check_script_runs_the_example_on_a_server(
     pack: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A server that answers in ComfyUI's way; the prompt that reaches it is run by what `/prompt` says."""
+    """A fake server with ComfyUI's interface."""
     check, prompts, failing = load(PACK / "check.py", "comfyui_check"), [], []
 
     class Server(BaseHTTPRequestHandler):
@@ -258,7 +258,7 @@ def test_the_check_runs_the_example_on_a_server(
     assert check.main(argv) == 1 and "does not answer" in capsys.readouterr().out
 
 
-def test_the_pack_states_what_clothseg_needs() -> None:
+def test_pack_requirements_match_clothseg() -> None:
     ours = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     stated = tomllib.loads((PACK / "pyproject.toml").read_text())
     lines = [line for line in (PACK / "requirements.txt").read_text().splitlines() if not line.startswith("#")]

@@ -1,4 +1,4 @@
-"""The 18 classes: one table, consistent with itself."""
+"""The 18 ATR classes form one consistent table."""
 
 import numpy as np
 import pytest
@@ -7,13 +7,13 @@ from clothseg import labels
 from clothseg.errors import UnknownClassError
 
 
-def test_order_is_atr() -> None:
+def test_atr_ids_and_names_are_consistent() -> None:
     assert labels.NUM_CLASSES == 18 == len(set(labels.NAMES))
     assert labels.ID2LABEL[0] == "Background"
     assert {name: labels.ID2LABEL[index] for name, index in labels.LABEL2ID.items()} == {n: n for n in labels.NAMES}
 
 
-def test_pairs_are_left_then_right_of_one_part() -> None:
+def test_side_pairs_are_left_and_right_of_one_part() -> None:
     for left, right in labels.SIDE_PAIRS:
         assert labels.NAMES[left].startswith("Left-")
         assert labels.NAMES[right] == labels.NAMES[left].replace("Left-", "Right-")
@@ -21,19 +21,19 @@ def test_pairs_are_left_then_right_of_one_part() -> None:
     assert sided == {labels.NAMES[index] for pair in labels.SIDE_PAIRS for index in pair}
 
 
-def test_swap_is_its_own_inverse_and_keeps_unannotated() -> None:
+def test_swap_sides_is_its_own_inverse_and_keeps_255() -> None:
     everything = np.arange(256, dtype=np.uint8)
     assert (labels.swap_sides(labels.swap_sides(everything)) == everything).all()
     assert labels.swap_sides(np.array([labels.IGNORE], np.uint8))[0] == labels.IGNORE
 
 
-def test_mirror_twice_is_identity(rng: np.random.Generator) -> None:
+def test_mirror_is_its_own_inverse(rng: np.random.Generator) -> None:
     label_map = rng.integers(0, 18, (7, 5), dtype=np.uint8)
     assert (labels.mirror(labels.mirror(label_map)) == label_map).all()
     assert not (labels.mirror(label_map) == label_map).all()
 
 
-def test_groups_name_real_classes_and_garments_and_body_part_the_foreground() -> None:
+def test_garments_and_body_partition_the_foreground() -> None:
     for names in labels.GROUPS.values():
         assert labels.ids_of(names)
     garments, body = set(labels.GROUPS["All garments"]), set(labels.GROUPS["Body"])
@@ -41,29 +41,29 @@ def test_groups_name_real_classes_and_garments_and_body_part_the_foreground() ->
     assert not garments & body
 
 
-def test_palette_has_a_colour_of_its_own_for_each_class() -> None:
+def test_palette_colours_are_unique() -> None:
     assert labels.PALETTE.shape == (18, 3)
     assert len({tuple(colour) for colour in labels.PALETTE.tolist()}) == 18
     assert labels.hex_color("Background") == "#000000"
 
 
-def test_unknown_name_is_refused_by_name() -> None:
+def test_unknown_name_raises_unknown_class_error() -> None:
     with pytest.raises(UnknownClassError, match=r"'Toga'.*Upper-clothes"):
         labels.ids_of(["Hat", "Toga"])
 
 
-def test_a_group_stands_for_its_classes() -> None:
+def test_group_names_expand_to_their_classes() -> None:
     assert labels.ids_of(["Hat", "Lower", "Dress"]) == [1, 5, 6, 7, 8]
     assert labels.class_names(("Lower", "Hat")) == ("Hat", "Skirt", "Pants", "Dress", "Belt")
     with pytest.raises(UnknownClassError, match="groups of them: All garments, Upper"):
         labels.class_names(("Lower", "Shirts"))
 
 
-def test_ink_reads_on_its_colour() -> None:
+def test_ink_has_the_better_contrast() -> None:
     for name in labels.NAMES:
         contrast = {ink: _contrast(labels.hex_color(name), ink) for ink in ("#000000", "#ffffff")}
         assert labels.ink(name) == max(contrast, key=contrast.__getitem__)
-        assert contrast[labels.ink(name)] > 4.5  # what WCAG asks of text
+        assert contrast[labels.ink(name)] > 4.5  # WCAG's minimum for text
 
 
 def _contrast(color: str, other: str) -> float:

@@ -1,4 +1,4 @@
-"""labels.json: what is written is read back, shorter forms are understood, and faults are named."""
+"""labels.json: round trip, short forms, and clear errors."""
 
 import json
 from pathlib import Path
@@ -10,14 +10,14 @@ from clothseg.labels import ATR, KNOWN, LabelSet, read_labels, write_labels
 from clothseg.labels.file import from_dict, to_dict
 
 
-def test_a_label_set_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_label_set_round_trip(tmp_path: Path) -> None:
     own = LabelSet.of(["nichts", "Hut", "Schuh l", "Schuh r"], "Eigene", groups={"Schuhe": ("Schuh l", "Schuh r")})
     for labels in (*KNOWN.values(), own):
         write_labels(labels, tmp_path / "labels.json")
         assert read_labels(tmp_path / "labels.json") == labels
 
 
-def test_shorter_forms() -> None:
+def test_short_forms_are_read() -> None:
     assert from_dict(list(ATR.names)) is ATR
     assert from_dict({str(index): name for index, name in ATR.id2label.items()}) is ATR
     named = from_dict({"classes": [{"name": "rest"}, {"name": "Bonnet", "role": "hat", "color": "#ff8800"}]})
@@ -41,17 +41,17 @@ def test_shorter_forms() -> None:
         ('{"0": "bg", "7": "Hat"}', "without gaps"),
     ],
 )
-def test_faults_are_named(tmp_path: Path, content: str, message: str) -> None:
+def test_invalid_files_raise_config_errors(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "labels.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigError, match=f"labels.json.*{message}"):
         read_labels(path)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_missing_file_raises_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"labels\.json cannot be read"):
         read_labels(tmp_path / "labels.json")
 
 
-def test_the_content_is_plain_json() -> None:
+def test_content_is_plain_json() -> None:
     assert from_dict(json.loads(json.dumps(to_dict(ATR)))) == ATR

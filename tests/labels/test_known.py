@@ -1,4 +1,4 @@
-"""The built-in label sets: the field's order, and roles that fit."""
+"""The built-in label sets have the published ids and suitable roles."""
 
 import pytest
 
@@ -16,18 +16,18 @@ from clothseg.labels.label_set import LabelSet
         (FASHIONPEDIA, 47, {1: "shirt, blouse", 27: "umbrella", 28: "hood", 46: "tassel"}),
     ],
 )
-def test_ids_are_those_of_the_field(labels: LabelSet, count: int, some: dict[int, str]) -> None:
+def test_ids_are_the_published_ones(labels: LabelSet, count: int, some: dict[int, str]) -> None:
     assert len(labels) == count
     assert {index: labels.names[index] for index in some} == some
 
 
-def test_no_built_in_class_is_unknown() -> None:
+def test_every_built_in_class_has_a_role() -> None:
     assert not [
         name for each in KNOWN.values() for name, role in zip(each.names, each.roles, strict=True) if role == "other"
     ]
 
 
-def test_classes_of_one_role_and_side_have_one_colour() -> None:
+def test_classes_of_the_same_role_and_side_share_a_colour() -> None:
     for other in (LIP, CIHP, FASHN, FASHIONPEDIA):
         for name in ("Hair", "Skirt", "Bag", "Right-arm"):
             role, side = ATR.roles[ATR.id_of(name)], name.startswith("Right")
@@ -36,6 +36,6 @@ def test_classes_of_one_role_and_side_have_one_colour() -> None:
             assert not twins or other.hex_color(twins[0]) == ATR.hex_color(name)
 
 
-def test_sides_are_known() -> None:
+def test_built_in_sets_have_side_pairs() -> None:
     assert LIP.pairs == CIHP.pairs == ((14, 15), (16, 17), (18, 19))
     assert FASHN.pairs == FASHIONPEDIA.pairs == ()

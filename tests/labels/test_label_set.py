@@ -1,4 +1,4 @@
-"""Label sets: any names, consistent with themselves, and a clear error for what is none."""
+"""Label sets of any names are consistent, and invalid ones give a clear error."""
 
 import pickle
 
@@ -38,7 +38,7 @@ def test_any_names_make_a_consistent_label_set(foreground: list[str]) -> None:
 
 
 @given(names, st.randoms())
-def test_a_background_comes_first_wherever_it_was(foreground: list[str], random: object) -> None:
+def test_background_is_moved_to_class_0(foreground: list[str], random: object) -> None:
     mixed = [*foreground, "background"]
     random.shuffle(mixed)  # type: ignore[attr-defined]
     labels = LabelSet.from_id2label(dict(enumerate(mixed)))
@@ -49,13 +49,13 @@ def test_a_background_comes_first_wherever_it_was(foreground: list[str], random:
 
 
 @given(names)
-def test_a_missing_background_is_added(foreground: list[str]) -> None:
+def test_missing_background_is_added(foreground: list[str]) -> None:
     labels = LabelSet.from_id2label(dict(enumerate(foreground)))
     assert labels.names == ("Background", *foreground)
     assert channel_order(foreground) == (None, *range(len(foreground)))
 
 
-def test_names_that_are_numbers_begin_with_the_background() -> None:
+def test_numbered_names_start_with_the_background() -> None:
     numbered = {i: f"LABEL_{i}" for i in range(3)}
     assert LabelSet.from_id2label(numbered).names == tuple(numbered.values())
 
@@ -82,7 +82,7 @@ def test_mirroring_swaps_pairs(rng: np.random.Generator) -> None:
         (["Background", "Hat"], "whole numbers"),
     ],
 )
-def test_what_is_no_label_set_is_refused(id2label: object, message: str) -> None:
+def test_invalid_id2label_raises_config_error(id2label: object, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         label_set_of(id2label)  # type: ignore[arg-type]
 
@@ -100,24 +100,24 @@ def test_what_is_no_label_set_is_refused(id2label: object, message: str) -> None
         ({"groups": {"Heads": ()}}, "no class"),
     ],
 )
-def test_parts_that_do_not_fit_the_names_are_refused(given: dict[str, object], message: str) -> None:
+def test_inconsistent_parts_raise_config_error(given: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         LabelSet.of(("Background", "Hat", "Shoe"), **given)  # type: ignore[arg-type]
 
 
-def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+def test_unknown_class_error_lists_the_classes() -> None:
     labels = LabelSet.of(["Background", "Cape"])
     for look_up in (labels.id_of, lambda name: labels.ids_of([name])):
         with pytest.raises(UnknownClassError, match=r"'Hat'; the classes are: Background, Cape"):
             look_up("Hat")
 
 
-def test_a_set_of_body_parts_alone_has_garments_to_choose() -> None:
+def test_label_set_of_body_parts_uses_them_as_garments() -> None:
     labels = LabelSet.of(["Background", "Face", "Hair"])
     assert labels.garments == ("Face", "Hair")
 
 
-def test_known_label_sets_are_found_by_their_names() -> None:
+def test_known_label_sets_are_recognised_by_their_names() -> None:
     for known in KNOWN.values():
         assert label_set_of(known.id2label) is known
         louder = {index: name.upper() for index, name in known.id2label.items()}
@@ -126,7 +126,7 @@ def test_known_label_sets_are_found_by_their_names() -> None:
         assert (found.roles, found.pairs, found.colors) == (known.roles, known.pairs, known.colors)
 
 
-def test_other_sets_take_atr_colours_where_the_roles_are_atr_ones() -> None:
+def test_other_sets_use_atr_colours_for_the_same_roles() -> None:
     found = label_set_of({0: "bg", 1: "boots", 2: "cape", 3: "coat"})
     assert found.hex_color("boots") == ATR.hex_color("Left-shoe")
     assert found.hex_color("cape") == ATR.hex_color("Upper-clothes") != found.hex_color("coat")

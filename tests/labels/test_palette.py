@@ -1,4 +1,4 @@
-"""Generated colours differ from each other and from those that are taken."""
+"""Generated colours are distinguishable from each other and from given ones."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from clothseg.labels.palette import distinct_colors, ink_on
 
 
 def closest(colors: list[tuple[int, int, int]]) -> float:
-    """The least distance of two colours in CIE's Lab, as OpenCV computes it; people see one of about 2.3."""
+    """The smallest distance of two colours in CIE Lab as OpenCV computes it; about 2.3 is just noticeable."""
     lab = cv2.cvtColor(np.array(colors, np.float32)[None] / 255, cv2.COLOR_RGB2Lab)[0]
     distances = np.linalg.norm(lab[:, None] - lab, axis=2)
     return float(distances[~np.eye(len(colors), dtype=bool)].min())
@@ -27,7 +27,7 @@ def test_built_in_palettes_have_distinguishable_colours() -> None:
         assert closest(list(known.colors)) >= 12
 
 
-def test_taken_colours_are_avoided_and_the_choice_is_repeatable() -> None:
+def test_distinct_colors_avoids_taken_ones_and_is_deterministic() -> None:
     first = distinct_colors([], 10)
     assert distinct_colors([], 10) == first
     assert not set(distinct_colors(first, 10)) & set(first)

@@ -1,4 +1,4 @@
-"""What names tell: roles, sides, pairs, and which class is the background."""
+"""Roles, sides, pairs and the background are derived from class names."""
 
 import pytest
 
@@ -31,7 +31,7 @@ from clothseg.labels.roles import find_background, find_pairs, part_of, role_of,
         ("armour", "other"),
     ],
 )
-def test_the_last_words_decide(name: str, role: str) -> None:
+def test_last_words_determine_the_role(name: str, role: str) -> None:
     assert role_of(name) == role
 
 
@@ -53,7 +53,7 @@ def test_pairs_need_both_sides() -> None:
     assert find_pairs(["bg", "right shoe", "Left Shoe", "left arm", "hat"]) == ((2, 1),)
 
 
-def test_the_surest_name_is_the_background() -> None:
+def test_find_background_prefers_the_clearest_name() -> None:
     assert find_background(["unlabeled", "collar", "Background"]) == 2
     assert find_background(["Everything Else", "hat"]) == 0
     assert find_background(["wall", "floor"]) is None

@@ -1,4 +1,4 @@
-"""What label sets share: tables that turn both label maps into the same classes."""
+"""Shared classes of two label sets, and tables that map both label maps to them."""
 
 from itertools import permutations
 
@@ -8,7 +8,7 @@ from clothseg.labels import ATR, FASHIONPEDIA, FASHN, IGNORE, KNOWN, LIP, LabelS
 from clothseg.labels.shared import shared_classes
 
 
-def test_a_label_set_shares_all_with_itself() -> None:
+def test_label_set_shares_all_classes_with_itself() -> None:
     for known in KNOWN.values():
         first, second = shared_classes(known, known).tables
         assert (first == second).all() and (first[: len(known)] == np.arange(len(known))).all()
@@ -25,7 +25,7 @@ def test_tables_are_consistent_for_all_built_in_sets() -> None:
             assert (table[len(labels) :] == IGNORE).all() and table[0] == 0
 
 
-def test_order_does_not_change_what_is_matched() -> None:
+def test_matching_is_symmetric() -> None:
     for one, other in permutations(KNOWN.values(), 2):
         forth = {(each.first, each.second) for each in shared_classes(one, other).classes}
         back = {(each.second, each.first) for each in shared_classes(other, one).classes}
@@ -39,7 +39,7 @@ def matches(first: LabelSet, second: LabelSet) -> dict[str, tuple[list[str], lis
     }
 
 
-def test_fashn_to_atr() -> None:
+def test_fashn_matches_atr() -> None:
     found = matches(FASHN, ATR)
     assert found["top"] == (["top"], ["Upper-clothes"])
     assert found["Arm"] == (["arms", "hands"], ["Left-arm", "Right-arm"])
@@ -47,7 +47,7 @@ def test_fashn_to_atr() -> None:
     assert shared_classes(FASHN, ATR).left_out == (("torso", "jewelry"), ())
 
 
-def test_lip_to_atr_keeps_sides() -> None:
+def test_lip_matches_atr_with_sides() -> None:
     found = matches(LIP, ATR)
     assert found["Left-arm"] == (["Left-arm"], ["Left-arm"])
     assert found["Upper-clothes"] == (["Upper-clothes", "Coat"], ["Upper-clothes"])
@@ -56,7 +56,7 @@ def test_lip_to_atr_keeps_sides() -> None:
     assert matches(ATR, LIP)["Upper-clothes"] == (["Upper-clothes"], ["Upper-clothes", "Coat"])
 
 
-def test_one_class_for_all_skin_or_for_the_lower_body_has_its_parts() -> None:
+def test_coarse_classes_match_their_parts() -> None:
     five = label_set_of(dict(enumerate(["background", "top", "bottom", "dress", "shoes", "skin"])))
     found = matches(five, ATR)
     assert found["bottom"] == (["bottom"], ["Skirt", "Pants"])
@@ -70,13 +70,13 @@ def test_one_class_for_all_skin_or_for_the_lower_body_has_its_parts() -> None:
     assert five.palette[2].tolist() == list(ATR.palette[6]) and five.groups["Lower"] == ("bottom", "dress")
 
 
-def test_unknown_and_unlike_classes_match_by_name_only() -> None:
+def test_unknown_classes_match_by_name_only() -> None:
     one = LabelSet.of(["Background", "veil", "sleeve", "watch"])
     other = LabelSet.of(["bg", "Watch", "cloak", "zipper"])
     assert list(matches(one, other)) == ["Background", "watch"]
 
 
-def test_description_names_what_differs() -> None:
+def test_description_names_differences() -> None:
     lines = shared_classes(FASHIONPEDIA, ATR).describe(FASHIONPEDIA, ATR)
     assert "Pants: pants + shorts = Pants" in lines
     assert lines[-1] == "only in ATR: Hair, Face, Left-leg, Right-leg, Left-arm, Right-arm"

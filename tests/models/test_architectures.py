@@ -1,4 +1,4 @@
-"""Every architecture of transformers that gives a map of classes is served, with other labels than ATR's."""
+"""Every semantic segmentation architecture of transformers is supported, with labels other than ATR's."""
 
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ MODELS = tuple(SIZES)
 
 @pytest.fixture(scope="module", params=MODELS, ids=lambda make: make.__name__)
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
-    """A function of a model, and the folder of one with random weights."""
+    """A factory of a model, and a folder with its random weights."""
     torch.manual_seed(0)
     model, processor = request.param()
     folder = tmp_path_factory.mktemp(request.param.__name__)
@@ -115,7 +115,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return request.param, folder
 
 
-def test_it_is_served_with_its_own_labels_and_size(made: tuple[Any, Path]) -> None:
+def test_architecture_runs_with_its_labels_and_size(made: tuple[Any, Path]) -> None:
     make, folder = made
     segmenter = Segmenter.from_pretrained(folder, device="cpu")
     assert segmenter.labels.names == NAMES and segmenter.image_size == SIZES[make]
@@ -128,7 +128,7 @@ def test_it_is_served_with_its_own_labels_and_size(made: tuple[Any, Path]) -> No
     assert self_check(segmenter, str(folder)) < 1e-3
 
 
-def test_masks_become_classes_as_transformers_makes_them() -> None:
+def test_mask_classifier_equals_transformers_post_processing() -> None:
     from clothseg.models.architectures import MaskClassifier
 
     torch.manual_seed(0)
@@ -141,8 +141,8 @@ def test_masks_become_classes_as_transformers_makes_them() -> None:
     assert (logits[0].argmax(0) == expected).float().mean() > 0.99
 
 
-def test_pixels_are_those_of_the_processor() -> None:
-    """Channels that a processor reverses are reversed."""
+def test_pixels_equal_the_processor() -> None:
+    """Includes a processor that reverses the channels."""
     from clothseg.models.preprocessing import NetworkInput
 
     processor = MobileViTImageProcessorPil(size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64})
@@ -154,8 +154,8 @@ def test_pixels_are_those_of_the_processor() -> None:
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnx"])
-def test_a_conversion_is_checked(made: tuple[Any, Path], engine: str) -> None:
-    """A network either gives the same after its conversion, or is refused with what to do."""
+def test_conversion_is_verified_or_rejected(made: tuple[Any, Path], engine: str) -> None:
+    """A network gives the same logits after conversion, or is rejected with a remedy."""
     pytest.importorskip("onnxruntime" if engine == "onnx" else "openvino")
     folder = made[1]
     photo = Image.fromarray(draw(3, 120, 90).image)

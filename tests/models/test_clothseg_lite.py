@@ -1,4 +1,4 @@
-"""clothseg-lite: architecture, ImageNet weights, saving and loading like any transformers model."""
+"""clothseg-lite: architecture, ImageNet weights, and saving and loading like any transformers model."""
 
 from pathlib import Path
 
@@ -17,18 +17,18 @@ def model_of(variant: str) -> LiteForSemanticSegmentation:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_logits_are_at_a_quarter_of_the_size(variant: str) -> None:
+def test_logits_have_a_quarter_of_the_input_size(variant: str) -> None:
     logits = model_of(variant)(torch.randn(2, 3, 96, 64)).logits
     assert logits.shape == (2, 18, 24, 16)
 
 
-def test_scaling_gives_the_published_channels() -> None:
+def test_scaled_stages_equal_the_published_ones() -> None:
     assert [stage[-1] for stage in scaled_stages(*VARIANTS["lite0"])] == [16, 24, 40, 80, 112, 192, 320]
     assert [stage[-1] for stage in scaled_stages(*VARIANTS["lite2"])] == [16, 24, 48, 88, 120, 208, 352]
     assert [stage[0] for stage in scaled_stages(*VARIANTS["lite2"])] == [1, 3, 3, 4, 4, 5, 1]
 
 
-def test_imagenet_weights_fit_and_are_taken_in_order() -> None:
+def test_imagenet_weights_load_in_order() -> None:
     model, state = model_of("lite2"), imagenet_weights("lite2")
     model.load_imagenet(state)
     ours = model.encoder.state_dict()
@@ -37,8 +37,8 @@ def test_imagenet_weights_fit_and_are_taken_in_order() -> None:
     assert torch.equal(ours[[name for name in ours if name.endswith("running_var")][-1]], state[last])
 
 
-def test_imagenet_features_see_an_edge_where_it_is() -> None:
-    """Asymmetric padding is easy to get wrong and shifts features: those of a centred dot must be centred."""
+def test_imagenet_features_are_not_shifted() -> None:
+    """Wrong asymmetric padding shifts features: those of a centred dot must be centred."""
     model = model_of("lite2")
     model.load_imagenet(imagenet_weights("lite2"))
     blank = torch.zeros(1, 3, 128, 128)
@@ -61,7 +61,7 @@ def test_round_trip_through_the_auto_classes(tmp_path: Path) -> None:
         assert torch.equal(model(pixels).logits, again(pixels).logits)
 
 
-def test_half_precision_file_is_small_and_close(tmp_path: Path) -> None:
+def test_half_precision_file_is_small_and_accurate(tmp_path: Path) -> None:
     model = model_of("lite2")
     pixels = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
@@ -86,7 +86,7 @@ def test_loss_ignores_255() -> None:
     assert torch.allclose(outputs.loss, expected)
 
 
-def test_drop_path_only_acts_in_training() -> None:
+def test_drop_path_is_active_only_in_training() -> None:
     model, pixels = model_of("lite0"), torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(model(pixels).logits, model(pixels).logits)

@@ -1,4 +1,4 @@
-"""The folded head equals SegFormer's own, forwards and backwards."""
+"""The folded decode head equals SegFormer's, forwards and backwards."""
 
 import copy
 
@@ -29,7 +29,7 @@ def features(height: int, width: int) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (24, 16), (17, 9)])
-def test_equals_the_stock_head(height: int, width: int, training: bool) -> None:
+def test_folded_head_equals_the_original(height: int, width: int, training: bool) -> None:
     stock, folded = (head.train(training) for head in heads())
     maps = features(height, width)
     expected, found = stock(maps), folded(maps)
@@ -38,13 +38,13 @@ def test_equals_the_stock_head(height: int, width: int, training: bool) -> None:
     expected.square().sum().backward()
     found.square().sum().backward()
     for (name, theirs), ours in zip(stock.named_parameters(), folded.parameters(), strict=True):
-        # the projections' biases have no gradient behind a batch norm in training: both are rounding
+        # before a batch norm in training, the projections' biases have zero gradients except for rounding
         scale = theirs.grad.abs().max().clamp(min=1e-6)
         assert (theirs.grad - ours.grad).abs().max() < 1e-7 * scale.clamp(min=1), name
 
 
 def stir(model: nn.Module) -> nn.Module:
-    """Batch norms as after training: with statistics and scales of their own, some of them negative."""
+    """Randomise batch norms as after training: statistics and scales, some of them negative."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.running_mean)
@@ -55,7 +55,7 @@ def stir(model: nn.Module) -> nn.Module:
 
 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (24, 16), (17, 9)])
-def test_frozen_head_takes_in_batch_norm_exactly(height: int, width: int) -> None:
+def test_frozen_head_absorbs_batch_norm_exactly(height: int, width: int) -> None:
     stock, folded = (head.eval() for head in heads())
     stir(stock)
     folded.load_state_dict(stock.state_dict())
@@ -77,7 +77,7 @@ def models() -> dict[str, nn.Module]:
 
 
 @pytest.mark.parametrize("name", ["segformer", "clothseg-lite"])
-def test_frozen_models_answer_the_same_without_batch_norms(name: str) -> None:
+def test_frozen_models_give_equal_logits_without_batch_norms(name: str) -> None:
     model = stir(models()[name]).double().eval()
     pixels = torch.randn(2, 3, 64, 96, dtype=torch.float64)
     with torch.no_grad():
@@ -89,7 +89,7 @@ def test_frozen_models_answer_the_same_without_batch_norms(name: str) -> None:
     assert not any(parameter.requires_grad for parameter in frozen.parameters())
 
 
-def test_freezing_twice_changes_nothing_more() -> None:
+def test_freezing_is_idempotent() -> None:
     frozen = fuse_for_inference(models()["clothseg-lite"])
     before = {name: value.clone() for name, value in frozen.state_dict().items()}
     after = fuse_for_inference(frozen).state_dict()

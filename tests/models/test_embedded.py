@@ -1,4 +1,4 @@
-"""The model that ships with the package: whole, small, exact, and good at its work."""
+"""The embedded model is complete and small, equals transformers' results, and is accurate."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def segmenter() -> Segmenter:
 
 
 def stock_labels(photos: list[Image.Image]) -> list[np.ndarray]:
-    """Label maps by transformers' own path."""
+    """Label maps from plain transformers."""
     processor = AutoImageProcessor.from_pretrained(EMBEDDED, backend="pil")
     model = AutoModelForSemanticSegmentation.from_pretrained(EMBEDDED, dtype=torch.float32).eval()
     maps = []
@@ -45,7 +45,7 @@ def assert_agreement(segmenter: Segmenter, photos: list[Image.Image]) -> None:
         assert (segmenter(photo, edges="plain").label_map == expected).mean() >= 0.999
 
 
-def test_folder_is_half_precision_safetensors_and_small() -> None:
+def test_embedded_weights_are_small_float16_safetensors() -> None:
     assert not [path for path in EMBEDDED.iterdir() if path.suffix in (".bin", ".pt", ".pth", ".pkl")]
     assert sum(path.stat().st_size for path in EMBEDDED.iterdir()) < 13e6
     with safe_open(EMBEDDED / "model.safetensors", framework="pt") as weights:
@@ -53,7 +53,7 @@ def test_folder_is_half_precision_safetensors_and_small() -> None:
     assert kinds <= {torch.float16, torch.int64}
 
 
-def test_card_states_licence_data_command_and_its_figures() -> None:
+def test_card_states_licence_data_command_and_figures() -> None:
     card = ModelCard.load(EMBEDDED / "README.md")
     assert card.data.license == "apache-2.0"
     results = {result.metric_type: result.metric_value for result in card.data.eval_results}
@@ -64,13 +64,11 @@ def test_card_states_licence_data_command_and_its_figures() -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_agrees_with_transformers_on_dolls(seed: int, segmenter: Segmenter) -> None:
+def test_embedded_model_equals_transformers_on_dolls(seed: int, segmenter: Segmenter) -> None:
     assert_agreement(segmenter, [Image.fromarray(draw(seed, 640, 426).image)])
 
 
-def test_agrees_with_transformers_and_scores_on_real_samples(
-    shared_data: Path, tmp_path: Path, segmenter: Segmenter
-) -> None:
+def test_embedded_model_is_accurate_on_real_samples(shared_data: Path, tmp_path: Path, segmenter: Segmenter) -> None:
     for split in ("train", "validation"):
         (tmp_path / f"{split}.parquet").symlink_to(shared_data / f"sample_{split}.parquet")
     rows = load_splits(str(tmp_path), None, 0.1, 0).validation
@@ -79,11 +77,11 @@ def test_agrees_with_transformers_and_scores_on_real_samples(
     assert figures["overall_accuracy"] > 0.9 and figures["mean_iou"] > 0.45 and figures["side_accuracy"] > 0.9
 
 
-def test_finds_the_astronaut(segmenter: Segmenter) -> None:
-    """A real photo, unlike those it was trained on: a half-body portrait in a suit. Places are known by eye."""
+def test_embedded_model_segments_the_example_photo(segmenter: Segmenter) -> None:
+    """A real photo unlike the training photos: a half-length portrait in a suit, annotated by eye."""
     result = segmenter(ROOT / "examples" / "astronaut.jpg")
     assert result.label_map.shape == (512, 512)
-    # Where a portrait ends at the chest, the model may take part of a top for a dress (the card says so).
+    # In portraits cropped at the chest, the model may label part of a top as dress (a limit that the card states).
     places = {("Face",): (140, 225), ("Hair",): (60, 225), ("Upper-clothes", "Dress"): (420, 130)}
     for names, (row, column) in (places | {("Background",): (60, 330)}).items():
         assert result.mask(*names)[row - 6 : row + 7, column - 6 : column + 7].mean() > 0.9, names
@@ -92,17 +90,17 @@ def test_finds_the_astronaut(segmenter: Segmenter) -> None:
 
 @pytest.mark.parametrize("seed", [7, 8, 9])
 def test_mirrored_photo_swaps_the_sides(seed: int, segmenter: Segmenter) -> None:
-    """Segmenting the mirrored photo and mirroring back, sides exchanged, gives nearly the same label map."""
+    """The mirrored photo gives nearly the mirrored label map with swapped sides."""
     photo = draw(seed, 640, 426).image
     there = segmenter(photo).label_map
     back = mirror(segmenter(np.ascontiguousarray(photo[:, ::-1])).label_map)
     assert (there == back).mean() > 0.9
-    # and with the sides left as they are it would not, on the pixels that have one
+    # without swapping, pixels of sided classes would disagree
     sided = (swap_sides(there) != there) & (swap_sides(back) != back)
     assert sided.any() and (there == back)[sided].mean() > 0.6 > (there == swap_sides(back))[sided].mean()
 
 
-def test_summary_is_json(segmenter: Segmenter) -> None:
+def test_embedded_model_result_is_json(segmenter: Segmenter) -> None:
     told = json.loads(segmenter(draw(2, 300, 200).image).to_json())
     assert told["model"] == "clothseg-lite" and (told["width"], told["height"]) == (200, 300)
     assert sum(found["share"] for found in told["classes"]) == pytest.approx(1, abs=1e-4)

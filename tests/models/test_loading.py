@@ -1,14 +1,14 @@
-"""What can be wrong with a model, and what the user is told."""
+"""Loading models: damaged ones and Hub failures give clear errors, and older formats load."""
 
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import forked
 import httpx2
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ from clothseg.models import loading
 
 @pytest.fixture
 def copy(tiny_model: Path, tmp_path: Path) -> Path:
-    """A model's folder to damage."""
+    """A copy of a model's folder to damage."""
     return Path(shutil.copytree(tiny_model, tmp_path / "copy"))
 
 
@@ -46,6 +46,10 @@ def drop_classifier(folder: Path) -> None:
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "no config": (lambda f: (f / "config.json").unlink(), "contains no config.json"),
+    "a training's folder": (
+        lambda f: [(f / "model").mkdir(), (f / "config.json").rename(f / "model" / "config.json")],
+        "contains no config.json; the trained model is the folder .*model",
+    ),
     "config is no JSON": (lambda f: (f / "config.json").write_text("{"), "cannot be loaded"),
     "unknown architecture": (lambda f: edit(f / "config.json", model_type="sewing"), "cannot be loaded"),
     "not for segmentation": (lambda f: edit(f / "config.json", model_type="bert"), "cannot be loaded"),
@@ -80,7 +84,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damaged_models_are_refused_in_one_sentence(damage: str, copy: Path) -> None:
+def test_damaged_models_raise_one_sentence_errors(damage: str, copy: Path) -> None:
     harm, said = DAMAGE[damage]
     harm(copy)
     with pytest.raises(ModelError, match=said) as refused:
@@ -89,7 +93,7 @@ def test_damaged_models_are_refused_in_one_sentence(damage: str, copy: Path) -> 
     assert "copy" in message and message.endswith(".") and "\n" not in message
 
 
-def test_half_precision_is_widened(copy: Path) -> None:
+def test_half_precision_weights_load_as_float32(copy: Path) -> None:
     weights = {name: tensor.half() for name, tensor in load_file(copy / "model.safetensors").items()}
     save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
     edit(copy / "config.json", dtype="float16")
@@ -97,7 +101,7 @@ def test_half_precision_is_widened(copy: Path) -> None:
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
-def test_without_a_name_the_embedded_model_is_loaded(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_embedded_model_is_the_default(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "EMBEDDED", copy)
     assert Segmenter.from_pretrained().name == "segformer"
     monkeypatch.setattr(loading, "EMBEDDED", copy / "nowhere")
@@ -106,7 +110,7 @@ def test_without_a_name_the_embedded_model_is_loaded(copy: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("name", ["./no/such/folder", "a/b/c"])
-def test_neither_a_folder_nor_a_hub_name(name: str) -> None:
+def test_invalid_model_names_raise_model_error(name: str) -> None:
     with pytest.raises(ModelError, match="There is no folder"):
         Segmenter.from_pretrained(name)
 
@@ -139,13 +143,13 @@ def test_license_note(model_type: str, card: dict[str, Any] | None, said: str) -
         (None, None),
     ],
 )
-def test_model_cards_are_read_as_far_as_they_can_be(text: str | None, found: dict | None, tmp_path: Path) -> None:
+def test_model_card_metadata_is_read_if_valid(text: str | None, found: dict | None, tmp_path: Path) -> None:
     if text is not None:
         (tmp_path / "README.md").write_bytes(text.encode())
     assert loading._model_card(tmp_path) == found
 
 
-def test_the_embedded_models_card_is_read_as_the_hubs_client_reads_it() -> None:
+def test_model_card_reading_equals_the_hub_client() -> None:
     theirs = ModelCard.load(loading.EMBEDDED / "README.md").data
     ours = loading._model_card(loading.EMBEDDED)
     assert ours is not None and ours["license"] == theirs.license
@@ -168,7 +172,7 @@ def refusal(kind: type[hub_errors.HfHubHTTPError], status: int) -> Exception:
         (httpx2.ConnectError("[Errno -2] Name or service not known"), "the Hub cannot be reached"),
     ],
 )
-def test_hub_errors_are_found_beneath_those_of_transformers(cause: Exception, said: str) -> None:
+def test_hub_errors_are_found_in_exception_causes(cause: Exception, said: str) -> None:
     outer = OSError("We couldn't connect ...\nlong advice")
     outer.__cause__ = cause
     error = loading.explain(outer, "owner/model", "v9")
@@ -203,12 +207,12 @@ attempt("alice/clothes", token="hf_alice", revision="v9")
 """
 
 
-def test_against_a_hub(tiny_model: Path, tmp_path: Path) -> None:
+def test_loading_from_a_hub(tiny_model: Path, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(HUB_SCRIPT)
     with LocalHub({"hf_alice": "alice"}) as hub:
         env = hub.env(home=tmp_path / "home") | {"PYTHONPATH": str(Path(loading.__file__).parents[2])}
-        done = subprocess.run([sys.executable, script, tiny_model], capture_output=True, text=True, env=env)
+        done = forked.run([sys.executable, script, tiny_model], capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
     first, *answers = done.stdout.splitlines()
     assert answers == [
@@ -224,7 +228,7 @@ def test_against_a_hub(tiny_model: Path, tmp_path: Path) -> None:
     ]
 
 
-def test_labels_come_from_the_configuration_or_from_a_file_beside_it(copy: Path) -> None:
+def test_labels_come_from_config_or_labels_file(copy: Path) -> None:
     assert loading.load(str(copy)).labels is loading.read_label_set(str(copy)) is ATR
     relabel(copy, [name.replace("Bag", "Purse") for name in NAMES])
     labels = loading.read_label_set(str(copy))
@@ -233,24 +237,24 @@ def test_labels_come_from_the_configuration_or_from_a_file_beside_it(copy: Path)
     assert loading.load(str(copy)).labels == loading.read_label_set(str(copy)) == FASHN
 
 
-def test_a_background_that_is_not_class_0_comes_first(copy: Path) -> None:
+def test_background_channel_is_moved_to_class_0(copy: Path) -> None:
     photo = draw(5, 90, 70).image
     before = Segmenter.from_pretrained(copy)(photo, edges="plain", zoom="off", orientation="upright")
     relabel(copy, [*NAMES[1:], "Background"])
     after = Segmenter.from_pretrained(copy)(photo, edges="plain", zoom="off", orientation="upright")
     assert after.labels.names == NAMES
-    moved = np.array([*range(1, 18), 0], np.uint8)  # the network's channels did not move
+    moved = np.array([*range(1, 18), 0], np.uint8)  # the network's channels are the same
     np.testing.assert_array_equal(after.label_map, moved[before.label_map])
 
 
-def test_a_missing_background_never_wins(copy: Path) -> None:
+def test_missing_background_never_wins(copy: Path) -> None:
     relabel(copy, [f"garment {number}" for number in range(18)])
     result = Segmenter.from_pretrained(copy)(draw(5, 90, 70).image)
     assert result.labels.names[:2] == ("Background", "garment 0") and len(result.labels) == 19
     assert result.label_map.min() > 0
 
 
-def test_a_processor_that_fits_passes() -> None:
+def test_fixed_size_processor_is_accepted() -> None:
     loading.check_processor(SimpleNamespace(do_resize=True, size={"height": 2, "width": 2}), "ours")
 
 
@@ -264,7 +268,7 @@ def test_a_processor_that_fits_passes() -> None:
     ids=["transformers 4.27", "transformers 4.20", "transformers 4.30"],
 )
 def test_models_saved_by_older_transformers_load_unchanged(preprocessing: dict[str, object], copy: Path) -> None:
-    """Such as `mattmdjaga/segformer_b2_clothes`: other preprocessing keys, and label2id with strings for numbers."""
+    """As `mattmdjaga/segformer_b2_clothes`: other preprocessing keys, and label2id with strings as numbers."""
     photo = draw(5, 90, 70).image
     expected = Segmenter.from_pretrained(copy)(photo).label_map
     common = {"do_normalize": True, "do_resize": True, "resample": 2}

@@ -1,11 +1,13 @@
-"""`fashn-ai/fashn-human-parser` from the Hub as it stands: its labels, its input size and its own way to resize."""
+"""`fashn-ai/fashn-human-parser` loads from the Hub with its labels, input size and resizing."""
 
-import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import torch
 from local_hub import LocalHub
+from paper_dolls import draw
+from PIL import Image
 from tiny_segformer import tiny_config
 from transformers import SegformerForSemanticSegmentation, SegformerImageProcessorPil
 
@@ -35,20 +37,22 @@ halved = thirds.reshape(576, 3, 384, 3, 3).mean((1, 3))
 mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 expected = ((np.floor(halved + 0.5) / 255 - mean) / std).transpose(2, 0, 1)
 np.testing.assert_allclose(segmenter.pixels([photo])[0], expected, atol=0.018)  # one level: means, not bilinear
-result = segmenter(photo, people="all", rules=True)
+result = segmenter(sys.argv[2], people="all", rules=True)
 assert result.labels is FASHN and set(result.areas) <= set(FASHN.names)
 print("served")
 """
 
 
-def test_it_is_served(tmp_path: Path) -> None:
+def test_fashn_human_parser_loads_from_the_hub(tmp_path: Path) -> None:
     torch.manual_seed(0)
     labels = {"id2label": dict(FASHN.id2label), "label2id": dict(FASHN.label2id)}
     SegformerForSemanticSegmentation(tiny_config(**labels)).save_pretrained(tmp_path / "model")
     SegformerImageProcessorPil(size={"height": 576, "width": 384}).save_pretrained(tmp_path / "model")
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
+    doll = tmp_path / "doll.png"
+    Image.fromarray(draw(1, 288, 192).image).save(doll)
     with LocalHub({"hf_fashn": "fashn-ai"}) as hub:
         env = hub.env(home=tmp_path / "home") | {"PYTHONPATH": str(Path(loading.__file__).parents[2])}
-        done = subprocess.run([sys.executable, script, tmp_path / "model"], capture_output=True, text=True, env=env)
+        done = forked.run([sys.executable, script, tmp_path / "model", doll], capture_output=True, text=True, env=env)
     assert done.returncode == 0 and done.stdout == "served\n", done.stderr

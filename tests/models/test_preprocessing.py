@@ -1,4 +1,4 @@
-"""Our reading of a preprocessor_config.json against transformers' own, bit by bit."""
+"""Our preprocessing from preprocessor_config.json equals transformers' exactly."""
 
 import json
 from pathlib import Path
@@ -42,7 +42,7 @@ def write(folder: Path, stated: dict[str, Any]) -> Path:
         {"resample": 0, "feature_extractor_type": "SegformerImageProcessor"},
     ],
 )
-def test_pixels_are_those_of_transformers(changes: dict[str, Any], tmp_path: Path) -> None:
+def test_pixels_equal_transformers(changes: dict[str, Any], tmp_path: Path) -> None:
     path = write(tmp_path, STATED | changes)
     ours, theirs = read_preprocessing(path), SegformerImageProcessorPil.from_pretrained(tmp_path)
     every = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
@@ -71,13 +71,13 @@ def test_pixels_are_those_of_transformers(changes: dict[str, Any], tmp_path: Pat
         {"image_processor_type": None},
     ],
 )
-def test_what_says_more_or_less_is_left_to_transformers(changes: dict[str, Any], tmp_path: Path) -> None:
+def test_unsupported_settings_are_left_to_transformers(changes: dict[str, Any], tmp_path: Path) -> None:
     assert read_preprocessing(write(tmp_path, STATED)) is not None
     assert read_preprocessing(write(tmp_path, STATED | changes)) is None
 
 
 @pytest.mark.parametrize("absent", sorted(set(STATED) - {"do_reduce_labels"}))
-def test_nothing_is_assumed(absent: str, tmp_path: Path) -> None:
+def test_missing_settings_are_left_to_transformers(absent: str, tmp_path: Path) -> None:
     stated = {key: value for key, value in STATED.items() if key != absent}
     assert read_preprocessing(write(tmp_path, stated)) is None
 

@@ -1,4 +1,4 @@
-"""COCO data sets of one photo and of many, as pycocotools loads them."""
+"""COCO data sets of one or many photos, loaded with pycocotools."""
 
 import contextlib
 import io
@@ -43,8 +43,8 @@ def test_pycocotools_loads_the_data_set(tmp_path: Path, polygons: bool) -> None:
         assert iou(mask, item.full_mask()) > (0.9 if polygons else 0.9999)
 
 
-def test_many_photos_become_one_data_set(tmp_path: Path) -> None:
-    """Also photos without an item, and names that UTF-8 cannot hold."""
+def test_write_merged_combines_photos(tmp_path: Path) -> None:
+    """Includes a photo without items, and a name that is not valid UTF-8."""
     dolls = [draw(seed, 96, 64) for seed in range(3)]
     dolls[1].mask[:] = 0
     names = ["a.jpg", "june/b.jpg", "f\udcfcr.jpg"]
@@ -66,7 +66,7 @@ def test_many_photos_become_one_data_set(tmp_path: Path) -> None:
             np.testing.assert_array_equal(coco.annToMask(annotation), item.full_mask())
 
 
-def test_nothing_is_a_data_set_as_well(tmp_path: Path) -> None:
+def test_data_set_without_photos_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "coco.json"
     with path.open("w", encoding="utf-8") as stream:
         write_merged(stream, lambda: iter(()))

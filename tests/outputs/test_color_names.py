@@ -1,4 +1,4 @@
-"""clothseg.outputs.color_names on cloth of known colours: squares, stripes, and dolls dressed for the purpose."""
+"""clothseg.outputs.color_names on cloth of known colours: squares, stripes, and dolls in given colours."""
 
 import dataclasses
 from collections.abc import Callable
@@ -48,17 +48,17 @@ GREYS = [name for name, _ in NEUTRALS]
         ((195, 160, 235), {"lavender"}),
     ],
 )
-def test_what_people_call_a_colour(color: tuple[int, int, int], names: set[str]) -> None:
+def test_common_colours_get_their_names(color: tuple[int, int, int], names: set[str]) -> None:
     assert name_of(color) in names
 
 
 @pytest.mark.parametrize("level", range(0, 256, 5))
-def test_grey_has_no_hue_and_gets_lighter(level: int) -> None:
+def test_greys_are_neutral_and_ordered_by_lightness(level: int) -> None:
     assert name_of((level, level, level)) in GREYS
     assert GREYS.index(name_of((level, level, level))) <= GREYS.index(name_of((min(level + 5, 255),) * 3))
 
 
-def test_the_table_is_the_surveys_and_each_of_its_colours_has_its_own_name() -> None:
+def test_colour_table_equals_the_xkcd_survey() -> None:
     colors = pytest.importorskip("matplotlib.colors")
     assert {f"xkcd:{name}": code for name, code in SURVEY.items()}.items() <= colors.XKCD_COLORS.items()
     for name, code in [*SURVEY.items(), *DULL]:
@@ -66,18 +66,18 @@ def test_the_table_is_the_surveys_and_each_of_its_colours_has_its_own_name() -> 
     assert {name for name, _ in DULL} <= set(SURVEY) <= set(NAMES)
 
 
-def test_stripes_are_told_apart_with_their_shares() -> None:
+def test_stripes_give_two_colours_with_their_shares() -> None:
     photo = np.full((120, 100, 3), (200, 30, 40), np.uint8)
     photo[np.arange(120) % 40 < 10] = 245, 245, 245
     mask = np.ones((120, 100), np.bool_)
     mask[:, :20] = False
-    photo[:, :20] = 0, 255, 0  # outside, so of no matter
+    photo[:, :20] = 0, 255, 0  # outside the mask
     red, white = dominant(photo, mask)
     assert (red.name, red.hex, white.name, white.hex) == ("red", "#c81e28", "white", "#f5f5f5")
     assert red.share == pytest.approx(0.75, abs=0.05) and red.share + white.share == pytest.approx(1)
 
 
-def test_opencvs_random_numbers_of_the_caller_are_left_alone() -> None:
+def test_dominant_keeps_opencvs_random_state() -> None:
     photo = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
 
     def drawn(meanwhile: Callable[[], object]) -> list[float]:
@@ -89,7 +89,7 @@ def test_opencvs_random_numbers_of_the_caller_are_left_alone() -> None:
     assert drawn(lambda: dominant(photo, np.ones((40, 30), np.bool_))) == drawn(lambda: None)
 
 
-def test_folds_are_no_colour_of_their_own() -> None:
+def test_folds_do_not_add_a_colour() -> None:
     shade = np.linspace(0.75, 1.1, 200)[:, None, None]
     noise = np.random.default_rng(0).normal(0, 6, (200, 150, 3))
     photo = (shade * np.array([40, 80, 180]) + noise).clip(0, 255).astype(np.uint8)
@@ -99,7 +99,7 @@ def test_folds_are_no_colour_of_their_own() -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 40), st.integers(1, 40))
-def test_shares_are_sorted_add_up_to_one_at_most_and_each_name_comes_once(seed: int, height: int, width: int) -> None:
+def test_colours_are_unique_and_sorted_by_share(seed: int, height: int, width: int) -> None:
     rng = np.random.default_rng(seed)
     photo = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     mask = rng.random((height, width)) < rng.random()
@@ -112,13 +112,13 @@ def test_shares_are_sorted_add_up_to_one_at_most_and_each_name_comes_once(seed: 
 
 
 @pytest.mark.parametrize("level", [30, 70, 128, 200])
-def test_dolls_in_grey_wear_grey(level: int) -> None:
+def test_grey_garments_are_named_grey(level: int) -> None:
     assert {_doll_wears((level,) * 3, seed, lit=False) for seed in range(8)} <= set(GREYS)
 
 
 @pytest.mark.parametrize(("level", "least"), [(30, 1), (70, 1), (128, 0.75)])
-def test_dark_greys_stay_grey_in_tinted_light(level: int, least: float) -> None:
-    """The dolls' light tints each band by up to a tenth; with that, bright greys are no longer sure to be."""
+def test_dark_greys_are_named_grey_in_tinted_light(level: int, least: float) -> None:
+    """The dolls' light tints each channel by up to a tenth, which makes bright greys ambiguous."""
     named = [_doll_wears((level,) * 3, seed) for seed in range(12)]
     assert np.mean([name in GREYS for name in named]) >= least, named
 
@@ -127,13 +127,13 @@ def test_dark_greys_stay_grey_in_tinted_light(level: int, least: float) -> None:
     ("color", "names"),
     [((200, 30, 40), {"red"}), ((30, 60, 160), {"blue"}), ((25, 30, 60), {"navy"}), ((120, 80, 50), {"brown"})],
 )
-def test_dolls_in_colour_wear_that(color: tuple[int, int, int], names: set[str]) -> None:
+def test_coloured_garments_are_named_by_their_colour(color: tuple[int, int, int], names: set[str]) -> None:
     named = [_doll_wears(color, seed) for seed in range(8)]
     assert np.mean([name in names for name in named]) >= 0.8, named
 
 
 def _doll_wears(color: tuple[int, int, int], seed: int, lit: bool = True) -> str:
-    """Name of the first colour of the top that the doll of `seed` wears, were it of this colour."""
+    """Name of the dominant colour of the doll's top, painted in `color`."""
     rng = np.random.default_rng(seed)
     look = dataclasses.replace(paper_dolls._look(rng), top=Fabric(color), bottom=Fabric(color))
     sheet = paper_dolls.Sheet(np.random.default_rng([seed, 1]), 384, 256)

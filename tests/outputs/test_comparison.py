@@ -1,4 +1,4 @@
-"""Two label maps of one photo, compared."""
+"""Comparison of two label maps of one photo."""
 
 import numpy as np
 import pytest
@@ -21,13 +21,13 @@ def test_agreement_is_counted_by_class() -> None:
     ]
 
 
-def test_a_label_map_agrees_with_itself(rng: np.random.Generator) -> None:
+def test_label_map_agrees_with_itself(rng: np.random.Generator) -> None:
     labels = rng.integers(0, 18, (30, 20), np.uint8)
     found = compare(labels, labels)
     assert found.agreement == 1 and not found.differs.any()
     assert {row.overlap for row in found.classes} == {1}
 
 
-def test_label_maps_of_different_sizes_are_refused() -> None:
+def test_label_maps_of_different_sizes_raise_value_error() -> None:
     with pytest.raises(ValueError, match="different photos"):
         compare(np.zeros((2, 3), np.uint8), np.zeros((3, 2), np.uint8))

@@ -1,4 +1,4 @@
-"""clothseg.outputs.cutout: each step's properties on masks painted at random, and whole cut-outs."""
+"""clothseg.outputs.cutout: properties of each step on random masks, and complete cut-outs."""
 
 import io
 from dataclasses import replace
@@ -19,7 +19,7 @@ from clothseg.outputs.cutout import cover, crop, drop_specks, feather, fill_hole
 
 
 def blobs(seed: int, height: int = 60, width: int = 80) -> tuple[np.ndarray, np.ndarray]:
-    """A noisy photo and a mask of a few pieces, some of which reach the picture's edge."""
+    """A noisy photo and a mask of several pieces, some of which touch the border."""
     rng = np.random.default_rng(seed)
     noise = cv2.GaussianBlur(rng.standard_normal((height, width)), (0, 0), 5)
     photo = rng.integers(1, 256, (height, width, 3), dtype=np.uint8)
@@ -42,7 +42,7 @@ OPTIONS = st.builds(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_defaults_are_the_plain_cutout_in_every_pixel(seed: int) -> None:
+def test_default_options_give_the_plain_cutout(seed: int) -> None:
     doll = draw(seed)
     result = Segmentation(Image.fromarray(doll.image), doll.mask)
     plain = render.cutout(doll.image, result.mask("Pants", "Dress"))
@@ -52,7 +52,7 @@ def test_the_defaults_are_the_plain_cutout_in_every_pixel(seed: int) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(SEEDS, OPTIONS)
-def test_no_cutout_is_more_opaque_than_the_photo(seed: int, options: CutoutOptions) -> None:
+def test_cutout_alpha_never_exceeds_the_photos(seed: int, options: CutoutOptions) -> None:
     photo, mask = blobs(seed)
     alpha = np.random.default_rng(seed).integers(0, 256, mask.shape).astype(np.uint8)
     alpha[:20] = 0
@@ -69,7 +69,7 @@ def test_no_cutout_is_more_opaque_than_the_photo(seed: int, options: CutoutOptio
 
 @settings(deadline=None, max_examples=60)
 @given(SEEDS, OPTIONS)
-def test_any_options_make_a_cutout(seed: int, options: CutoutOptions) -> None:
+def test_any_options_give_a_valid_cutout(seed: int, options: CutoutOptions) -> None:
     photo, mask = blobs(seed)
     before = photo.copy(), mask.copy()
     made = refine(photo, mask, options)
@@ -84,18 +84,18 @@ def test_any_options_make_a_cutout(seed: int, options: CutoutOptions) -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(SEEDS, st.integers(0, 20), st.integers(0, 20))
-def test_growing_holds_the_mask_and_shrinking_stays_inside(seed: int, less: int, more: int) -> None:
+def test_grow_and_shrink_are_monotonic(seed: int, less: int, more: int) -> None:
     _, mask = blobs(seed)
     less, more = sorted((less, more))
     grown, shrunk = grow(mask, less), grow(mask, -less)
     assert (grown | ~mask).all() and (mask | ~shrunk).all()
     assert (grow(mask, more) | ~grown).all() and (shrunk | ~grow(mask, -more)).all()
     np.testing.assert_array_equal(grow(mask, 0), mask)
-    if grown.any() and not grown.all():  # never further than asked for
+    if grown.any() and not grown.all():  # never further than requested
         assert cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[grown].max() <= less
 
 
-def test_a_disc_grows_to_a_disc_and_the_pictures_edge_is_no_outline() -> None:
+def test_grow_is_round_and_ignores_the_image_border() -> None:
     away = np.hypot(*np.mgrid[-50:51, -50:51])
     assert np.count_nonzero(grow(away <= 20, 10) != (away <= 30)) < 60
     assert np.count_nonzero(grow(away <= 30, -10) != (away <= 20)) < 60
@@ -107,7 +107,7 @@ def test_a_disc_grows_to_a_disc_and_the_pictures_edge_is_no_outline() -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(SEEDS, st.integers(0, 20), st.floats(0, 6))
-def test_the_crop_holds_every_visible_pixel(seed: int, margin: int, width: float) -> None:
+def test_crop_keeps_every_visible_pixel(seed: int, margin: int, width: float) -> None:
     photo, mask = blobs(seed)
     whole = refine(photo, grow(mask, -9), CutoutOptions(feather=width))
     made = crop(whole, margin)
@@ -121,7 +121,7 @@ def test_the_crop_holds_every_visible_pixel(seed: int, margin: int, width: float
     assert made[..., 3].astype(int).sum() == whole[..., 3].astype(int).sum()
 
 
-def test_specks_and_small_holes_go_and_large_ones_stay() -> None:
+def test_only_small_specks_and_holes_are_removed() -> None:
     mask = np.zeros((200, 200), np.bool_)
     mask[50:150, 50:150] = True
     mask[60:65, 60:65] = False  # 25 of 10,000 pixels
@@ -136,13 +136,13 @@ def test_specks_and_small_holes_go_and_large_ones_stay() -> None:
     only[3, 3] = True
     np.testing.assert_array_equal(drop_specks(only), only)
     notch = mask & (np.arange(200) > 60)[:, None]
-    notch[50:, 60:62] = False  # open to the ground, so no hole
+    notch[50:, 60:62] = False  # open to the background, so not a hole
     assert not fill_holes(notch)[61:150, 60:62].any()
 
 
 @settings(deadline=None, max_examples=30)
 @given(SEEDS)
-def test_dropping_takes_away_and_filling_adds(seed: int) -> None:
+def test_drop_specks_only_removes_and_fill_holes_only_adds(seed: int) -> None:
     _, mask = blobs(seed)
     fewer, more = drop_specks(mask, 0.01), fill_holes(mask, 0.1)
     assert (mask | ~fewer).all() and (more | ~mask).all()
@@ -151,7 +151,7 @@ def test_dropping_takes_away_and_filling_adds(seed: int) -> None:
 
 
 @pytest.mark.parametrize("width", [0.4, 3, 10.0])
-def test_a_feather_fades_about_the_outline_and_shows_nothing_behind(width: float) -> None:
+def test_feather_fades_around_the_outline_without_background_colour(width: float) -> None:
     photo = np.full((60, 100, 3), (0, 0, 255), np.uint8)
     photo[:, :50] = 255, 0, 0
     mask = np.zeros((60, 100), np.bool_)
@@ -166,7 +166,7 @@ def test_a_feather_fades_about_the_outline_and_shows_nothing_behind(width: float
     assert (made[visible][:, :3] == (255, 0, 0)).all()
 
 
-def test_a_feather_is_the_same_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiled_feather_equals_untiled(monkeypatch: pytest.MonkeyPatch) -> None:
     photo, mask = blobs(5, 150, 200)
     whole = feather(render.cutout(photo, mask), 6.5)
     monkeypatch.setattr("clothseg.outputs.matting.TILE", 40)
@@ -175,7 +175,7 @@ def test_a_feather_is_the_same_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_soft_edges_leave_no_halo() -> None:
-    """A red disc with a soft edge before a blue wall, laid on yellow, comes near to that disc before yellow."""
+    """A cut-out red disc with a soft edge, taken from a blue wall and laid on yellow, resembles the disc on yellow."""
     away = np.hypot(*np.mgrid[-60:60, -80:80])
     share = (np.clip(40 - away, -2, 2) / 4 + 0.5)[..., None]
     wall = np.random.default_rng(0).normal((40, 60, 200), 6, (120, 160, 3))
@@ -190,7 +190,7 @@ def test_soft_edges_leave_no_halo() -> None:
     assert soft[~edge].mean() < 2
 
 
-def test_backgrounds() -> None:
+def test_colour_and_picture_backgrounds_fill_the_outside() -> None:
     photo, mask = blobs(3)
     plain = refine(photo, mask)
     for background, ground in (("#FF8800", (255, 136, 0)), (Image.new("RGB", (9, 5), (1, 2, 3)), (1, 2, 3))):
@@ -204,7 +204,7 @@ def test_backgrounds() -> None:
 
 
 @pytest.mark.parametrize("size", [(40, 10), (10, 40), (30, 30), (200, 300), (1, 1)])
-def test_a_picture_covers_in_its_proportions(size: tuple[int, int]) -> None:
+def test_background_picture_covers_without_distortion(size: tuple[int, int]) -> None:
     away = np.hypot(*np.mgrid[-30:30, -40:40])
     picture = Image.fromarray(np.where(away[..., None] < 8, np.uint8([250, 0, 0]), np.uint8([0, 0, 250])))
     made = np.asarray(cover(picture, size))
@@ -233,12 +233,12 @@ def test_a_picture_covers_in_its_proportions(size: tuple[int, int]) -> None:
         ({"shrink": 3}, "no option 'shrink'; the options are: background, crop"),
     ],
 )
-def test_wrong_values_are_refused_with_the_right_ones(values: dict[str, Any], said: str) -> None:
+def test_invalid_cutout_options_list_valid_values(values: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         CutoutOptions.of(values)
 
 
-def test_options_come_from_json_and_pictures_from_all_that_is_a_photo(tmp_path: Path) -> None:
+def test_options_parse_json_and_background_accepts_any_photo(tmp_path: Path) -> None:
     values = {"grow": -3.0, "feather": 2, "crop": True, "background": "#ABCDEF", "margin": None}
     assert CutoutOptions.of(values) == CutoutOptions("#abcdef", crop=True, grow=-3, feather=2.0)
     assert hash(CutoutOptions.of(values)) == hash(CutoutOptions("#abcdef", crop=True, grow=-3, feather=2.0))
@@ -255,7 +255,7 @@ def test_options_come_from_json_and_pictures_from_all_that_is_a_photo(tmp_path: 
 
 @pytest.mark.parametrize("value", [False, True])
 @pytest.mark.parametrize("size", [(1, 1), (3, 70), (64, 64)])
-def test_all_or_nothing_has_no_edge(value: bool, size: tuple[int, int]) -> None:
+def test_uniform_masks_give_plain_cutouts(value: bool, size: tuple[int, int]) -> None:
     photo = np.random.default_rng(0).integers(1, 256, (*size, 3), dtype=np.uint8)
     options = CutoutOptions(crop=True, grow=-5, feather=3, soft_edges=True, fill_holes=True, drop_specks=True)
     made = refine(photo, np.full(size, value), options)

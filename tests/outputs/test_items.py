@@ -1,4 +1,4 @@
-"""clothseg.outputs.items on maps painted by hand and on paper dolls."""
+"""clothseg.outputs.items on hand-painted label maps and on paper dolls."""
 
 import dataclasses
 import io
@@ -38,7 +38,7 @@ FIGURE = ("Upper-clothes", 50, 100, 350, 200)  # a figure 300 pixels high: a hea
 @pytest.mark.parametrize(
     ("boxes", "expected"),
     [
-        pytest.param([], [], id="nobody"),
+        pytest.param([], [], id="empty"),
         pytest.param(
             [FIGURE, ("Bag", 200, 60, 240, 100), ("Bag", 200, 200, 240, 240)],
             [("Bag", (60, 200, 40, 40)), ("Bag", (200, 200, 40, 40))],
@@ -81,12 +81,12 @@ FIGURE = ("Upper-clothes", 50, 100, 350, 200)  # a figure 300 pixels high: a hea
         ),
     ],
 )
-def test_what_is_an_item(boxes: list, expected: list) -> None:
+def test_pieces_are_grouped_into_items(boxes: list, expected: list) -> None:
     garments = [name for name in GROUPS["All garments"] if name != "Upper-clothes"]
     assert listed(painted(*boxes), *garments) == expected
 
 
-def test_people_who_touch_have_garments_of_their_own_where_they_are_told_apart() -> None:
+def test_person_map_separates_garments_of_touching_people() -> None:
     boxes = [("Dress", 100, 50, 300, 200), ("Bag", 180, 50, 220, 70)]
     assert len(painted(*boxes).items("Dress")) == 1
     person_map = np.zeros((400, 300), np.uint8)
@@ -101,10 +101,10 @@ def test_people_who_touch_have_garments_of_their_own_where_they_are_told_apart()
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("told_apart", [False, True])
-def test_items_are_disjoint_parts_of_their_class_and_add_up(seed: int, told_apart: bool) -> None:
+@pytest.mark.parametrize("separated", [False, True])
+def test_items_partition_their_classes(seed: int, separated: bool) -> None:
     doll = draw(seed)
-    person_map = np.where(np.arange(256) < 128, 1, 2).astype(np.uint8) * (doll.mask > 0) if told_apart else None
+    person_map = np.where(np.arange(256) < 128, 1, 2).astype(np.uint8) * (doll.mask > 0) if separated else None
     result = Segmentation(doll.image, doll.mask, person_map=person_map)
     items = result.items(*NAMES[1:], min_share=0)
     taken = np.zeros(doll.mask.shape, int)
@@ -116,10 +116,10 @@ def test_items_are_disjoint_parts_of_their_class_and_add_up(seed: int, told_apar
         assert item.mask[0].any() and item.mask[-1].any() and item.mask[:, 0].any() and item.mask[:, -1].any()
         assert item.area == np.count_nonzero(full) and item.share == item.area / full.size
         assert item.index == number and not item.mask.flags.writeable
-        if told_apart:
+        if separated:
             assert person_map is not None and (person_map[full] == item.wearer).all()
         taken += full
-    np.testing.assert_array_equal(taken, doll.mask > 0)  # without specks left out, every pixel is some item's
+    np.testing.assert_array_equal(taken, doll.mask > 0)  # with min_share=0 every pixel belongs to an item
     for name, share in result.areas.items():
         if name != "Background":
             assert sum(item.share for item in items if item.name == name) == pytest.approx(share)
@@ -128,7 +128,7 @@ def test_items_are_disjoint_parts_of_their_class_and_add_up(seed: int, told_apar
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_doll_wears_each_garment_once(seed: int) -> None:
+def test_dolls_have_one_item_per_garment(seed: int) -> None:
     doll = draw(seed)
     names = [item.name for item in Segmentation(doll.image, doll.mask).items()]
     assert len(names) == len(set(names)), names
@@ -136,7 +136,7 @@ def test_a_doll_wears_each_garment_once(seed: int) -> None:
     assert set(GROUPS["All garments"]) & large <= set(names) <= set(GROUPS["All garments"])
 
 
-def test_confidence_is_the_mean_over_the_items_own_pixels() -> None:
+def test_item_confidence_is_the_mean_over_its_pixels() -> None:
     result = painted(("Bag", 0, 0, 100, 150), ("Bag", 200, 200, 300, 300))
     grid = np.zeros((4, 2), np.uint8)  # cells of 100 x 150 pixels
     grid[0, 0], grid[2, 1] = 255, 51
@@ -145,7 +145,7 @@ def test_confidence_is_the_mean_over_the_items_own_pixels() -> None:
     assert result.items()[0].confidence is None
 
 
-def test_wrong_values_are_refused() -> None:
+def test_invalid_min_share_and_class_are_rejected() -> None:
     result = painted(FIGURE)
     for value in (-0.1, 1.1, float("nan")):
         with pytest.raises(ConfigError, match="between 0 and 1"):
@@ -154,7 +154,7 @@ def test_wrong_values_are_refused() -> None:
         result.items("Sock")
 
 
-def test_json_has_the_same_keys_always() -> None:
+def test_json_items_have_the_same_keys() -> None:
     items = painted(FIGURE, ("Bag", 200, 60, 240, 100), ("Bag", 200, 200, 240, 240)).items()
     listing = json.loads(json.dumps(items_to_dict(items, "gown.jpg")))
     assert (listing["photo"], listing["counts"]) == ("gown.jpg", {"Upper-clothes": 1, "Bag": 2})
@@ -165,7 +165,7 @@ def test_json_has_the_same_keys_always() -> None:
     assert items_to_dict(()) == {"photo": None, "notes": [], "counts": {}, "items": []}
 
 
-def test_the_zip_holds_a_cutout_for_each_item(tmp_path: Path) -> None:
+def test_zip_has_a_cutout_for_each_item(tmp_path: Path) -> None:
     doll = draw(2)
     result = Segmentation(doll.image, doll.mask, name="doll.jpg")
     path = tmp_path / "items.zip"
@@ -186,7 +186,7 @@ def test_the_zip_holds_a_cutout_for_each_item(tmp_path: Path) -> None:
         assert (picture.mode, picture.size) == ("RGB", hair.box[2:])
 
 
-def test_a_failed_zip_keeps_the_previous_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_zip_keeps_the_previous_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "items.zip"
     path.write_bytes(b"older file")
 
@@ -203,7 +203,7 @@ def test_a_failed_zip_keeps_the_previous_file(tmp_path: Path, monkeypatch: pytes
 
 @settings(deadline=None, max_examples=15)
 @given(st.integers(0, 10_000), st.integers(1, 40), st.integers(1, 40))
-def test_any_map_has_items(seed: int, height: int, width: int) -> None:
+def test_items_cover_any_label_map(seed: int, height: int, width: int) -> None:
     rng = np.random.default_rng(seed)
     label_map = rng.integers(0, 18, (height, width), dtype=np.uint8)
     result = Segmentation(rng.integers(0, 256, (height, width, 3), dtype=np.uint8), label_map)  # type: ignore[arg-type]

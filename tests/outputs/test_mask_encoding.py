@@ -1,4 +1,4 @@
-"""clothseg.outputs.mask_encoding against pycocotools' own reading."""
+"""clothseg.outputs.mask_encoding, read back with pycocotools."""
 
 import json
 
@@ -32,7 +32,7 @@ def test_run_lengths_read_back_exactly(seed: int, height: int, width: int, share
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_polygons_are_nearly_the_mask(seed: int) -> None:
+def test_polygons_approximate_the_mask(seed: int) -> None:
     doll = draw(seed, 768, 512)
     for item in Segmentation(doll.image, doll.mask).items(*NAMES[1:]):
         mask = item.full_mask()
@@ -54,7 +54,7 @@ def test_polygons_keep_their_holes_and_pieces() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4), (3, 1)])
-def test_a_polygon_of_the_smallest_masks_is_one_still(size: tuple[int, int]) -> None:
+def test_smallest_masks_give_a_valid_polygon(size: tuple[int, int]) -> None:
     (polygon,) = polygons(np.ones(size, np.bool_))
     assert len(polygon) >= 6
     assert np.ptp(polygon[::2]) == size[1] - 0.5 and np.ptp(polygon[1::2]) == size[0] - 0.5

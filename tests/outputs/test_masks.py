@@ -1,4 +1,4 @@
-"""Black-and-white masks: the alpha of cut-outs, one for each class and one of all."""
+"""Black-and-white masks: one for each class and one of all kept classes, equal to the cut-outs' alpha."""
 
 import doctest
 import zipfile
@@ -20,7 +20,7 @@ def result() -> Segmentation:
     return Segmentation(doll.image, doll.mask, name="doll.jpg")
 
 
-def test_the_docstring_example_runs() -> None:
+def test_docstring_examples_run() -> None:
     assert doctest.testmod(masks) == (0, 2)
 
 
@@ -34,7 +34,7 @@ def test_the_docstring_example_runs() -> None:
         {"soft_edges": True, "fill_holes": True, "drop_specks": True},
     ],
 )
-def test_a_mask_is_the_alpha_of_the_cutout(result: Segmentation, options: dict[str, object]) -> None:
+def test_mask_picture_equals_the_cutouts_alpha(result: Segmentation, options: dict[str, object]) -> None:
     chosen = CutoutOptions.of(options)
     mask = result.mask_picture("Pants", "Dress", "Skirt", options=chosen)
     cutout = result.cutout("Pants", "Dress", "Skirt", options=chosen)
@@ -43,7 +43,7 @@ def test_a_mask_is_the_alpha_of_the_cutout(result: Segmentation, options: dict[s
     assert len(np.unique(np.asarray(mask))) == 2 or {"feather", "soft_edges"} & set(options)
 
 
-def test_crop_margin_and_background_change_no_mask(result: Segmentation) -> None:
+def test_crop_margin_and_background_do_not_change_masks(result: Segmentation) -> None:
     plain = result.mask_picture("Hair")
     other = result.mask_picture("Hair", options=CutoutOptions("#ff8800", crop=True, margin=9))
     np.testing.assert_array_equal(np.asarray(plain), np.asarray(other))
@@ -64,7 +64,7 @@ def test_masks_are_no_more_opaque_than_the_photo(result: Segmentation) -> None:
         assert not levels[:, :100].any() and levels[:, 100:].any()
 
 
-def test_one_for_each_class_found_and_one_of_all_that_is_kept(result: Segmentation, tmp_path: Path) -> None:
+def test_mask_pictures_has_each_present_class_and_their_union(result: Segmentation, tmp_path: Path) -> None:
     found = [name for name in GROUPS["All garments"] if name in result.areas]
     pictures = result.mask_pictures()
     assert list(pictures) == ["kept", *found] and len(found) > 3
@@ -86,6 +86,6 @@ def test_one_for_each_class_found_and_one_of_all_that_is_kept(result: Segmentati
         result.save_masks(tmp_path / "no" / "masks.zip")
 
 
-def test_names_of_classes_become_names_of_files() -> None:
+def test_class_names_become_valid_file_names() -> None:
     assert masks.file_name("Upper-clothes") == "Upper-clothes"
     assert masks.file_name('T-shirt / top: "a"?') == "T-shirt - top- -a--" and masks.file_name("..") == "-"

@@ -1,4 +1,4 @@
-"""clothseg.outputs.matting on pictures whose true alpha and foreground are known."""
+"""clothseg.outputs.matting on pictures with known alpha and foreground."""
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ def disc() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return photo.clip(0, 255).astype(np.uint8), alpha.astype(np.float32), colour
 
 
-def test_alpha_comes_nearer_to_the_truth_and_stays_beyond_the_edge(disc: tuple) -> None:
+def test_soft_alpha_is_more_accurate_and_changes_only_the_edge(disc: tuple) -> None:
     photo, alpha, _ = disc
     rough = cv2.resize(cv2.resize(alpha, (25, 20)), (200, 160)) > 0.5
     soft = soft_alpha(photo, rough, radius=8)
@@ -29,13 +29,13 @@ def test_alpha_comes_nearer_to_the_truth_and_stays_beyond_the_edge(disc: tuple) 
 
 
 @pytest.mark.parametrize("value", [False, True])
-def test_a_mask_without_an_edge_stays(value: bool) -> None:
+def test_mask_without_an_edge_is_kept(value: bool) -> None:
     photo = np.random.default_rng(1).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     mask = np.full((20, 30), value)
     np.testing.assert_array_equal(soft_alpha(photo, mask), mask.astype(np.float32))
 
 
-def test_no_halo_of_the_wall_remains(disc: tuple) -> None:
+def test_foreground_colours_have_no_halo(disc: tuple) -> None:
     photo, alpha, colour = disc
     made = foreground(photo, alpha)
     edge = (alpha > 0.1) & (alpha < 0.9)
@@ -44,7 +44,7 @@ def test_no_halo_of_the_wall_remains(disc: tuple) -> None:
     np.testing.assert_allclose(made[alpha == 1].astype(int), photo[alpha == 1], atol=1)
 
 
-def test_colours_mix_back_to_the_photo_on_any_other_ground(disc: tuple) -> None:
+def test_foreground_on_another_background_is_close_to_the_truth(disc: tuple) -> None:
     photo, alpha, colour = disc
     white = alpha[..., None] * foreground(photo, alpha) + 255 * (1 - alpha[..., None])
     truth = alpha[..., None] * colour + 255 * (1 - alpha[..., None])
@@ -53,7 +53,7 @@ def test_colours_mix_back_to_the_photo_on_any_other_ground(disc: tuple) -> None:
     assert np.abs(white - truth)[edge].mean() < 0.4 * np.abs(halo - truth)[edge].mean()
 
 
-def test_a_cutout_in_tiles_equals_one_made_at_once(disc: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiled_soft_cutout_equals_untiled(disc: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
     photo, alpha, _ = disc
     whole = soft_cutout(photo, alpha > 0.5, radius=3)
     monkeypatch.setattr("clothseg.outputs.matting.TILE", 32)
@@ -64,7 +64,7 @@ def test_a_cutout_in_tiles_equals_one_made_at_once(disc: tuple, monkeypatch: pyt
     np.testing.assert_array_equal(whole[far], np.dstack([photo, np.full(far.shape, 255, np.uint8)])[far])
 
 
-def test_tiles_meet_every_pixel_near_the_edge_once_and_none_amid_the_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_edge_tiles_cover_the_edge_once_and_skip_the_interior(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clothseg.outputs.matting.TILE", 16)
     mask = np.zeros((90, 110), np.bool_)
     mask[20:, 10:100] = True

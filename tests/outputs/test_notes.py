@@ -1,4 +1,4 @@
-"""clothseg.outputs.notes: what is said of photos without a person, and of photos that were turned."""
+"""clothseg.outputs.notes: notes on photos without a person and on rotated photos."""
 
 import json
 
@@ -12,7 +12,7 @@ from clothseg.outputs.notes import BODY_LEAST, FIGURE_LEAST, HARDLY_ANYTHING, NO
 
 
 def figure(body: int, clothes: int, name: str = "Face") -> np.ndarray:
-    """(100, 100) uint8: so many pixels of a class of the body, and of clothes."""
+    """(100, 100) uint8 label map with the given numbers of body and clothes pixels."""
     labels = np.zeros(10_000, np.uint8)
     labels[:clothes] = LABEL2ID["Upper-clothes"]
     labels[clothes : clothes + body] = LABEL2ID[name]
@@ -20,13 +20,13 @@ def figure(body: int, clothes: int, name: str = "Face") -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", GROUPS["Body"])
-def test_a_person_needs_no_note(name: str) -> None:
+def test_photo_of_a_person_has_no_note(name: str) -> None:
     label_map = figure(100, 900, name)
     assert find_notes(label_map, None) == ()
     assert find_notes(label_map, np.full((100, 50), 255, np.uint8)) == ()
 
 
-def test_clothes_without_a_wearer_are_noted() -> None:
+def test_clothes_without_a_person_are_noted() -> None:
     assert find_notes(figure(0, 2000), None) == (NOBODY,)
     total = 1000
     for body in range(0, 60, 5):
@@ -34,14 +34,14 @@ def test_clothes_without_a_wearer_are_noted() -> None:
         assert noted == (body < BODY_LEAST * total)
 
 
-def test_a_body_of_which_the_network_is_not_sure_is_none() -> None:
+def test_low_confidence_body_does_not_count() -> None:
     label_map = figure(500, 500)
     for percent in (50, 79, 81, 100):
         probability = np.full((100, 100), round(2.55 * percent), np.uint8)
         assert (find_notes(label_map, probability) == (NOBODY,)) == (percent / 100 < SURE)
 
 
-def test_hardly_anything_is_noted() -> None:
+def test_nearly_empty_label_map_is_noted() -> None:
     assert find_notes(np.zeros((40, 30), np.uint8), None) == (HARDLY_ANYTHING,)
     for pixels in range(10):
         noted = find_notes(figure(pixels, 0), None) == (HARDLY_ANYTHING,)
@@ -49,13 +49,13 @@ def test_hardly_anything_is_noted() -> None:
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
-def test_turned_photos_are_noted_beside_the_rest(rotation: int) -> None:
+def test_rotation_is_noted_in_addition(rotation: int) -> None:
     assert find_notes(figure(500, 500), None, rotation) == (TURNED[rotation],)
     assert find_notes(figure(0, 500), None, rotation) == (NOBODY, TURNED[rotation])
     assert set(NOTES) >= set(TURNED.values())
 
 
-def test_results_and_their_json_carry_the_notes() -> None:
+def test_results_and_json_contain_the_notes() -> None:
     photo = Image.new("RGB", (100, 100))
     result = Segmentation(photo, figure(0, 500), rotation=90)
     assert result.notes == (NOBODY, TURNED[90])

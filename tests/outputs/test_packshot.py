@@ -1,4 +1,4 @@
-"""Packshots: cropped, centred, of the aspect that is asked for, with and without a shadow."""
+"""Packshots are cropped and centred, have the requested aspect ratio, and an optional shadow."""
 
 import doctest
 from pathlib import Path
@@ -15,13 +15,13 @@ from clothseg.outputs import packshot as module
 from clothseg.outputs.packshot import packshot
 
 
-def test_the_docstring_example_runs() -> None:
+def test_docstring_examples_run() -> None:
     assert doctest.testmod(module) == (0, 1)
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(1, 90), st.integers(1, 90), st.sampled_from(["1:1", "4:5", "3:4"]), st.floats(0, 0.4))
-def test_the_article_is_centred_and_fills_the_picture(high: int, wide: int, aspect: str, padding: float) -> None:
+def test_article_is_centred_and_fills_the_picture(high: int, wide: int, aspect: str, padding: float) -> None:
     cutout = np.zeros((120, 130, 4), np.uint8)
     cutout[7 : 7 + high, 11 : 11 + wide] = 200, 30, 40, 255
     options = PackshotOptions(aspect=aspect, padding=padding)  # type: ignore[arg-type]
@@ -37,7 +37,7 @@ def test_the_article_is_centred_and_fills_the_picture(high: int, wide: int, aspe
     assert (made[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] == (200, 30, 40)).all()
 
 
-def test_a_shadow_darkens_what_lies_below() -> None:
+def test_shadow_darkens_below_the_article_only() -> None:
     cutout = np.zeros((100, 100, 4), np.uint8)
     cutout[10:90, 10:90] = 255
     plain, shaded = (packshot(cutout, PackshotOptions(shadow=on), "#eeeeee") for on in (False, True))
@@ -49,7 +49,7 @@ def test_a_shadow_darkens_what_lies_below() -> None:
     np.testing.assert_array_equal(shaded[article], plain[article])
 
 
-def test_results_make_packshots(tmp_path: Path) -> None:
+def test_packshots_of_results_follow_their_options(tmp_path: Path) -> None:
     doll = draw(5)
     result = Segmentation(doll.image, doll.mask)
     plain = result.packshot()

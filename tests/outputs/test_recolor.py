@@ -1,4 +1,4 @@
-"""Garments in another colour: the new colour, the old shading, and nothing beside."""
+"""Recolouring gives a garment the new colour, keeps its shading, and changes nothing else."""
 
 import doctest
 
@@ -27,12 +27,12 @@ def lab(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.cvtColor(pixels.astype(np.float32)[None] / 255, cv2.COLOR_RGB2LAB)[0])
 
 
-def test_the_docstring_example_runs() -> None:
+def test_docstring_examples_run() -> None:
     assert doctest.testmod(module) == (0, 1)
 
 
 @pytest.mark.parametrize("color", ["#a03050", "#f2e6c8", "#101014", "#2f6fd0"])
-def test_the_median_becomes_the_colour_and_folds_stay(cloth: tuple[np.ndarray, np.ndarray], color: str) -> None:
+def test_median_takes_the_colour_and_folds_are_kept(cloth: tuple[np.ndarray, np.ndarray], color: str) -> None:
     photo, mask = cloth
     made = recolor(photo, mask, color)
     inner = cv2.erode(mask.view(np.uint8), np.ones((21, 21), np.uint8)) > 0
@@ -45,21 +45,21 @@ def test_the_median_becomes_the_colour_and_folds_stay(cloth: tuple[np.ndarray, n
     np.testing.assert_array_equal(made[outside], photo[outside])
 
 
-def test_black_seams_and_white_buttons_take_no_colour(cloth: tuple[np.ndarray, np.ndarray]) -> None:
+def test_black_and_white_details_stay_neutral(cloth: tuple[np.ndarray, np.ndarray]) -> None:
     photo, mask = cloth[0].copy(), cloth[1]
     photo[98:102, 80:160], photo[60:66, 118:124] = 0, 255
     made = recolor(photo, mask, "#a03050")
     assert made[98:102, 90:150].max() < 25 and np.ptp(made[61:65, 119:123].astype(int), -1).max() < 12
 
 
-def test_its_own_colour_changes_little(cloth: tuple[np.ndarray, np.ndarray]) -> None:
+def test_recolouring_with_the_same_colour_changes_little(cloth: tuple[np.ndarray, np.ndarray]) -> None:
     photo, mask = cloth
     red, green, blue = np.median(photo[mask], 0).astype(int)
     made = recolor(photo, mask, f"#{red:02x}{green:02x}{blue:02x}")
     assert np.abs(made.astype(int) - photo).mean() < 1.5
 
 
-def test_results_take_names_and_masks() -> None:
+def test_recolor_accepts_names_and_masks() -> None:
     doll = draw(5)
     result = Segmentation(doll.image, doll.mask)
     by_name = result.recolor(["Pants", "Skirt", "Dress"], "#A03050")

@@ -1,4 +1,4 @@
-"""Pictures of label maps, by small literal arrays."""
+"""Pictures of label maps, on small literal arrays."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from clothseg.outputs.render import colorize, cutout, overlay, palette_image
 ALL_IDS = np.arange(NUM_CLASSES, dtype=np.uint8).reshape(2, 9)
 
 
-def test_colorize_is_the_palette() -> None:
+def test_colorize_applies_the_palette() -> None:
     np.testing.assert_array_equal(colorize(ALL_IDS), PALETTE[ALL_IDS])
     np.testing.assert_array_equal(colorize(np.full((1, 2), 255, np.uint8)), 0)
 
@@ -36,12 +36,23 @@ def test_overlay_blends_all_but_background(opacity: float) -> None:
 
 
 @pytest.mark.parametrize("opacity", [-0.1, 1.01, float("nan")])
-def test_overlay_refuses_other_opacities(opacity: float) -> None:
+def test_invalid_opacity_raises_config_error(opacity: float) -> None:
     with pytest.raises(ConfigError, match="between 0 and 1"):
         overlay(np.zeros((2, 9, 3), np.uint8), ALL_IDS, opacity)
 
 
-def test_cutout_hides_nothing_outside() -> None:
+def test_cutout_clears_hidden_pixels() -> None:
     photo = np.full((1, 3, 3), 200, np.uint8)
     out = cutout(photo, np.array([[True, False, True]]))
     assert out.tolist() == [[[200, 200, 200, 255], [0, 0, 0, 0], [200, 200, 200, 255]]]
+
+
+def test_overlay_of_a_large_photo_has_no_seams() -> None:
+    rng = np.random.default_rng(0)
+    photo = rng.integers(0, 256, (1100, 800, 3), np.uint8)
+    label_map = rng.integers(0, NUM_CLASSES, (1100, 800), np.uint8)
+    blend = overlay(photo, label_map, 0.6)
+    for top in (0, 300, 1000):
+        np.testing.assert_array_equal(
+            blend[top : top + 100], overlay(photo[top : top + 100], label_map[top : top + 100])
+        )

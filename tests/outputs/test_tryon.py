@@ -1,4 +1,4 @@
-"""Masks and pictures for virtual try-on: what they contain, what they protect, and where hands are."""
+"""Masks and pictures for virtual try-on: replaced garments, protected classes, and hands."""
 
 import doctest
 import zipfile
@@ -32,14 +32,14 @@ def among(label_map: np.ndarray, roles: tuple[str, ...]) -> np.ndarray:
     return np.isin(label_map, ATR.with_roles(*roles))
 
 
-def test_the_docstring_example_runs() -> None:
+def test_docstring_examples_run() -> None:
     assert doctest.testmod(tryon) == (0, 3)
 
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("part", ["upper", "lower", "overall"])
 @pytest.mark.parametrize("shape", ["hull", "outline"])
-def test_the_garment_is_covered_and_the_rest_protected(seed: int, part: str, shape: str) -> None:
+def test_tryon_mask_covers_the_garment_and_protects_the_rest(seed: int, part: str, shape: str) -> None:
     label_map = draw(seed).mask
     mask = tryon_mask(label_map, TryonOptions(part=part, shape=shape))  # type: ignore[arg-type]
     assert mask.shape == label_map.shape and mask.dtype == np.bool_
@@ -50,7 +50,7 @@ def test_the_garment_is_covered_and_the_rest_protected(seed: int, part: str, sha
     assert (wider | ~mask).all() and np.count_nonzero(wider) > np.count_nonzero(mask)
 
 
-def test_a_hull_hides_the_outline() -> None:
+def test_hull_hides_the_outline() -> None:
     label_map = np.zeros((200, 200), np.uint8)
     label_map[50:150, 50:70] = label_map[50:70, 50:150] = ATR.label2id["Upper-clothes"]  # an L
     outline, hull = (tryon_mask(label_map, TryonOptions(shape=shape, reach=0)) for shape in ("outline", "hull"))  # type: ignore[arg-type]
@@ -59,7 +59,7 @@ def test_a_hull_hides_the_outline() -> None:
 
 
 def arm(sleeve: int, raised: bool = False) -> np.ndarray:
-    """A trunk with an arm 12 pixels wide and 100 long, of which the first `sleeve` pixels are covered."""
+    """A trunk with an arm of 12 x 100 pixels whose first `sleeve` pixels are covered."""
     label_map = np.zeros((220, 160), np.uint8)
     label_map[60:160, 30:80] = ATR.label2id["Upper-clothes"]
     rows = slice(60, 160) if not raised else slice(0, 100)
@@ -73,7 +73,7 @@ def arm(sleeve: int, raised: bool = False) -> np.ndarray:
 
 @pytest.mark.parametrize("raised", [False, True])
 @pytest.mark.parametrize("sleeve", [20, 40])
-def test_a_hand_is_the_end_of_the_arm_that_is_not_at_the_sleeve(sleeve: int, raised: bool) -> None:
+def test_hand_is_the_arms_end_opposite_the_sleeve(sleeve: int, raised: bool) -> None:
     label_map = arm(sleeve, raised)
     hand = np.flatnonzero(find_hands(label_map).any(1))
     end = 159 if not raised else 0
@@ -81,12 +81,12 @@ def test_a_hand_is_the_end_of_the_arm_that_is_not_at_the_sleeve(sleeve: int, rai
     assert (label_map[find_hands(label_map)] == ATR.label2id["Left-arm"]).all()
 
 
-def test_below_a_long_sleeve_all_is_hand() -> None:
+def test_arm_below_a_long_sleeve_is_all_hand() -> None:
     label_map = arm(76)
     np.testing.assert_array_equal(find_hands(label_map), label_map == ATR.label2id["Left-arm"])
 
 
-def test_hands_are_the_same_in_a_larger_photo() -> None:
+def test_hands_are_scale_invariant() -> None:
     small = arm(30)
     large = cv2.resize(small, None, fx=5, fy=5, interpolation=cv2.INTER_NEAREST)
     up = cv2.resize(find_hands(small).view(np.uint8), None, fx=5, fy=5, interpolation=cv2.INTER_NEAREST) > 0
@@ -94,8 +94,8 @@ def test_hands_are_the_same_in_a_larger_photo() -> None:
     assert np.count_nonzero(both & up) / np.count_nonzero(both | up) > 0.8
 
 
-def test_a_class_for_gloves_protects_hands_too() -> None:
-    """LIP has gloves but no hands: gloves are no garment that is replaced, and hands are estimated as for ATR."""
+def test_gloves_are_protected() -> None:
+    """LIP has gloves but no hands: gloves are not replaced, and hands are estimated as for ATR."""
     label_map = np.where(arm(20) == ATR.label2id["Left-arm"], LIP.label2id["Left-arm"], LIP.label2id["Upper-clothes"])
     label_map = np.where(arm(20) == 0, 0, label_map).astype(np.uint8)
     label_map[150:160, 95:107] = LIP.label2id["Glove"]
@@ -104,14 +104,14 @@ def test_a_class_for_gloves_protects_hands_too() -> None:
 
 
 @pytest.mark.parametrize("value", [0, 4])
-def test_one_class_or_nothing_is_fine(value: int) -> None:
+def test_uniform_label_maps_give_uniform_tryon_masks(value: int) -> None:
     label_map = np.full((40, 30), value, np.uint8)
     for part in ("upper", "lower", "overall"):
         mask = tryon_mask(label_map, TryonOptions(part=part))  # type: ignore[arg-type]
         assert mask.all() == (value == 4 and part != "lower") == mask.any()
 
 
-def test_the_picture_is_grey_where_the_mask_is_white() -> None:
+def test_agnostic_picture_is_grey_under_the_mask() -> None:
     photo = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     mask = np.zeros((40, 60), np.bool_)
     mask[:, 30:] = True
@@ -122,7 +122,7 @@ def test_the_picture_is_grey_where_the_mask_is_white() -> None:
     assert not soft[:, :25].any() and (soft[:, 35:] == 255).all() and len(np.unique(soft)) > 5
 
 
-def test_results_give_both_and_write_them(tmp_path: Path) -> None:
+def test_tryon_of_results_and_zip(tmp_path: Path) -> None:
     doll = draw(5)
     result = Segmentation(doll.image, doll.mask)
     mask, picture = result.tryon("lower")

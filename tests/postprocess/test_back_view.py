@@ -1,5 +1,4 @@
-"""clothseg.postprocess.back_view on logits painted by hand: a back is a head of hair without a face, whole and in
-view."""
+"""clothseg.postprocess.back_view on hand-painted logits: a back view shows hair without a face."""
 
 import numpy as np
 import pytest
@@ -47,13 +46,13 @@ def seen(*boxes: tuple, sure: float = 0.9) -> np.ndarray:
     "head",
     [
         (HAIR,),
-        (HAIR, ("Face", 26, 36, 30, 44, 0.6)),  # a neck, of which the network is not sure
+        (HAIR, ("Face", 26, 36, 30, 44, 0.6)),  # a neck with low confidence
         (("Hair", 14, 30, 30, 50), ("Hat", 8, 28, 14, 52)),
         (HAIR, ("Face", 20, 38, 22, 42, 0.99), ("Face", 25, 36, 30, 44, 0.5)),  # a glimpse of a cheek
-        (HAIR, ("Face", 24, 36, 30, 44, 0.9)),  # a neck that it does not doubt, below the hair
+        (HAIR, ("Face", 24, 36, 30, 44, 0.9)),  # a confident neck below the hair
     ],
 )
-def test_sides_trade_places_in_a_back(head: tuple) -> None:
+def test_sides_are_swapped_in_back_views(head: tuple) -> None:
     logits = seen(*BODY, *head)
     before = logits.copy()
     assert from_behind(logits)
@@ -67,36 +66,36 @@ def test_sides_trade_places_in_a_back(head: tuple) -> None:
     "head",
     [
         (HAIR, ("Face", 15, 34, 28, 46, 0.97)),
-        (HAIR, ("Face", 13, 34, 26, 46, 0.85)),  # not sure, but not in doubt either: in the dark
+        (HAIR, ("Face", 13, 34, 26, 46, 0.85)),  # a fairly confident face, as in the dark
         (HAIR, ("Face", 24, 34, 28, 46, 0.97)),  # hair over the forehead
         (HAIR, ("Sunglasses", 18, 33, 22, 47, 0.97)),
-        (HAIR, ("Face", 60, 60, 66, 66, 0.97)),  # someone else looks at us
+        (HAIR, ("Face", 60, 60, 66, 66, 0.97)),  # another person's face
         (("Hair", 0, 30, 10, 50),),  # the photo ends at the eyes
-        (("Hair", 10, 38, 14, 43),),  # too far to see
+        (("Hair", 10, 38, 14, 43),),  # too small
         (("Hat", 8, 28, 24, 52), ("Hair", 24, 32, 27, 48)),  # a brim, a hood
-        ((*HAIR, 0.5),),  # the network is sure of nothing
+        ((*HAIR, 0.5),),  # low confidence everywhere
         (("Face", 12, 33, 30, 47, 0.6),),
         (),
     ],
 )
-def test_sides_stay(head: tuple) -> None:
+def test_sides_are_kept_otherwise(head: tuple) -> None:
     logits = seen(*BODY, *head)
     assert swap_sides_if_back_view(logits) is logits
 
 
 def test_thresholds_are_shares_of_the_head() -> None:
     area = 20 * 20
-    for columns in range(1, 21):  # two rows of a face that the network is sure of
+    for columns in range(1, 21):  # two rows of a confident face
         surely = seen(*BODY, HAIR, ("Face", 14, 30, 18, 50, 0.4), ("Face", 12, 30, 14, 30 + columns, 0.99))
         assert from_behind(surely) == (2 * columns < FACE_LEAST * area)
     for percent in range(45, 95, 5):
         doubted = seen(*BODY, HAIR, ("Face", 12, 36, 22, 44, percent / 100))
         assert from_behind(doubted) == (percent / 100 < FACE_DOUBTED - 1e-6)
         assert from_behind(seen(*BODY, (*HAIR, percent / 100))) == (percent / 100 > HAIR_SURE + 1e-6)
-    for top in range(10, 28):  # of a face of two rows that the network does not doubt: its middle is a row below
+    for top in range(10, 28):  # a confident face of two rows: its centre is a row below its top
         low = seen(*BODY, HAIR, ("Face", top, 30, top + 2, 50, 0.9))
         assert from_behind(low) == (top + 0.5 - 10 >= NECK_LOW * 20)
-    for columns in range(1, 21):  # three rows of neck of which it is sure
+    for columns in range(1, 21):  # three rows of a confident neck
         neck = seen(*BODY, HAIR, ("Face", 26, 30, 29, 30 + columns, 0.99))
         assert from_behind(neck) == (3 * columns < NECK_SURE * area)
     for rows in range(1, 20):
@@ -106,7 +105,7 @@ def test_thresholds_are_shares_of_the_head() -> None:
         assert from_behind(small) == (3 * rows >= HEAD_LEAST * 8000)
 
 
-def test_sides_of_a_back_are_swapped_if_asked_for_and_edges_are_guided(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_back_view_option_swaps_sides_with_guided_edges(monkeypatch: pytest.MonkeyPatch) -> None:
     segmenter = Segmenter.from_pretrained()
     monkeypatch.setattr(segmenter, "engine", lambda pixels: np.stack([seen(*BODY, HAIR)] * len(pixels)))
     photo = draw(0, 200, 160).image

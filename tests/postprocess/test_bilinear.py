@@ -1,4 +1,4 @@
-"""Windowed bilinear interpolation equals PyTorch's, and the windows cover a map once."""
+"""Windowed bilinear interpolation equals PyTorch's, and the windows cover every pixel once."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from clothseg.postprocess.bilinear import mix, positions, windows
 @pytest.mark.parametrize(
     ("source", "size"), [((5, 4), (37, 23)), ((3, 7), (2, 300)), ((1, 1), (9, 5)), ((8, 8), (8, 8))]
 )
-def test_windows_put_together_are_the_whole_interpolation(
+def test_windows_reassemble_the_full_interpolation(
     source: tuple[int, int], size: tuple[int, int], rng: np.random.Generator
 ) -> None:
     values = rng.normal(size=source).astype(np.float32)
@@ -25,7 +25,7 @@ def test_windows_put_together_are_the_whole_interpolation(
     np.testing.assert_allclose(made, expected, atol=1e-5)
 
 
-def test_positions_lie_between_neighbours() -> None:
+def test_positions_are_within_bounds_and_monotonic() -> None:
     above, share = positions(np.arange(100), 7, 100)
     assert above.min() == 0 and above.max() == 6 and (np.diff(above) >= 0).all()
     assert ((share >= 0) & (share <= 1)).all()

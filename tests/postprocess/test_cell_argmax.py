@@ -1,4 +1,4 @@
-"""clothseg.postprocess.cell_argmax, compared with the direct way: interpolate every class's functions for every pixel,
+"""clothseg.postprocess.cell_argmax equals a direct computation: interpolate every class's functions for every pixel,
 then take the argmax."""
 
 import numpy as np
@@ -35,7 +35,7 @@ CASES = [
     ((40, 30), 3),
     ((41, 33), 4),  # even cells have no centre pixel; a row and a column remain
     ((43, 35), 8),
-    ((5, 60), 7),  # less high than a cell
+    ((5, 60), 7),  # lower than a cell
     ((1, 1), 1),
     ((12, 9), 1),
     ((3, 2), 5),
@@ -66,7 +66,7 @@ def test_class_with_the_largest_function_wins(
     np.testing.assert_array_equal(label_map[clear], classes[expected.argmax(axis=0)][clear])
 
 
-def test_only_candidates_win_and_boxes_have_their_own_functions(rng: np.random.Generator) -> None:
+def test_only_candidates_win_within_their_boxes(rng: np.random.Generator) -> None:
     size, shrink = (48, 64), 4
     whole, part = (slice(0, 12), slice(0, 16)), (slice(2, 9), slice(5, 14))
     fits = [(whole, np.zeros((12, 16, 4), np.float32)), (part, rng.normal(size=(7, 9, 4)).astype(np.float32))]
@@ -85,7 +85,7 @@ def test_only_candidates_win_and_boxes_have_their_own_functions(rng: np.random.G
     assert 0 < (label_map == 7).sum() < allowed.sum()
 
 
-def test_single_candidate_wins_and_without_candidates_the_first_class(rng: np.random.Generator) -> None:
+def test_single_candidate_wins_and_first_class_is_the_fallback(rng: np.random.Generator) -> None:
     fits = [((slice(0, 4), slice(0, 4)), rng.normal(size=(4, 4, 4)).astype(np.float32)) for _ in range(2)]
     candidates = np.zeros((2, 5, 5), np.uint8)
     candidates[1, 2, 3] = 1

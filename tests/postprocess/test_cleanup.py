@@ -1,4 +1,4 @@
-"""clothseg.postprocess.cleanup on label maps painted by hand."""
+"""clothseg.postprocess.cleanup on hand-painted label maps."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ PERSON = (("Hair", 10, 30, 20, 50), ("Face", 15, 33, 30, 47), ("Upper-clothes", 
         (apply_cleanup, ("Hat", 80, 5, 90, 20), "Background"),
     ],
 )
-def test_rejects(rule, wrong: tuple, becomes: str) -> None:
+def test_rule_replaces_wrong_region(rule, wrong: tuple, becomes: str) -> None:
     label_map = painted(*PERSON, wrong)
     changed = rule(label_map)
     changed = label_map if changed is None else changed
@@ -49,18 +49,18 @@ def test_rejects(rule, wrong: tuple, becomes: str) -> None:
     "right",
     [("Hat", 5, 30, 10, 50), ("Sunglasses", 18, 35, 21, 45), ("Belt", 55, 20, 58, 60), ("Bag", 60, 5, 80, 20)],
 )
-def test_closes_the_outputs_that_can_be_closed(right: tuple[str, int, int, int, int]) -> None:
+def test_cleanup_keeps_plausible_regions(right: tuple[str, int, int, int, int]) -> None:
     label_map = painted(*PERSON, right)
     np.testing.assert_array_equal(apply_cleanup(label_map), label_map)
 
 
 @pytest.mark.parametrize("value", [0, 4])
-def test_one_class_alone_stays(value: int) -> None:
+def test_cleanup_keeps_single_class_maps(value: int) -> None:
     label_map = np.full((30, 20), value, np.uint8)
     np.testing.assert_array_equal(apply_cleanup(label_map), label_map)
 
 
-def test_twice_is_once_and_the_argument_stays(rng: np.random.Generator) -> None:
+def test_cleanup_copies_its_argument_and_adds_no_class(rng: np.random.Generator) -> None:
     label_map = rng.integers(0, 18, (12, 10), dtype=np.uint8).repeat(9, 0).repeat(9, 1)
     before = label_map.copy()
     once = apply_cleanup(label_map)
@@ -73,7 +73,7 @@ STRAY = ("Left-shoe", 97, 40, 100, 50)
 
 
 def as_logits(label_map: np.ndarray, second: str, best: float = 5) -> np.ndarray:
-    """Logits that give a map, and hold `second` for next likely everywhere: the surer, the more `best` is above 1."""
+    """Logits of a label map with `second` as the second best class; confidence grows with `best` above 1."""
     logits = np.full((18, *label_map.shape), -4, np.float32)
     logits[LABEL2ID[second]] = 1
     np.put_along_axis(logits, label_map[None].astype(np.int64), best, axis=0)
@@ -82,7 +82,7 @@ def as_logits(label_map: np.ndarray, second: str, best: float = 5) -> np.ndarray
 
 @pytest.mark.parametrize("second", ["Upper-clothes", "Bag"])
 @pytest.mark.parametrize("stray", [STRAY, ("Right-leg", 90, 60, 94, 65)])
-def test_no_legs_below_a_half_length(stray: tuple, second: str) -> None:
+def test_legs_are_removed_from_half_length_photos(stray: tuple, second: str) -> None:
     logits = as_logits(painted(*HALF_LENGTH, stray), second)
     before = logits.copy()
     label_map = without_legs(logits).argmax(axis=0)
@@ -93,25 +93,25 @@ def test_no_legs_below_a_half_length(stray: tuple, second: str) -> None:
 @pytest.mark.parametrize(
     "boxes",
     [
-        (*PERSON, ("Left-leg", 97, 40, 100, 46)),  # the photo goes on far enough below the face
-        (*HALF_LENGTH, ("Left-leg", 80, 20, 100, 50)),  # too much to be nothing: seated
-        (*HALF_LENGTH, ("Face", 30, 60, 40, 72), STRAY),  # of someone smaller, further off
-        (HALF_LENGTH[2], STRAY),  # no face to go by
+        (*PERSON, ("Left-leg", 97, 40, 100, 46)),  # the photo extends far enough below the face
+        (*HALF_LENGTH, ("Left-leg", 80, 20, 100, 50)),  # a large leg: seated
+        (*HALF_LENGTH, ("Face", 30, 60, 40, 72), STRAY),  # of a smaller person further away
+        (HALF_LENGTH[2], STRAY),  # no face to measure by
         HALF_LENGTH,
     ],
 )
-def test_legs_stay_where_they_can_be(boxes: tuple) -> None:
+def test_plausible_legs_are_kept(boxes: tuple) -> None:
     logits = as_logits(painted(*boxes), "Bag")
     assert without_legs(logits) is logits
 
 
-def test_a_hand_taken_for_a_face_does_not_bring_the_legs_back() -> None:
+def test_tiny_false_face_does_not_keep_the_legs() -> None:
     logits = as_logits(painted(*HALF_LENGTH, ("Face", 50, 10, 51, 12), STRAY), "Bag")
     assert without_legs(logits) is not logits
 
 
 @pytest.mark.parametrize(("best", "least"), [(5, LEGS_LEAST), (1.5, LEGS_DOUBTED)])
-def test_what_counts_as_little_is_a_share_of_the_figure(best: float, least: float) -> None:
+def test_leg_threshold_is_a_share_of_the_figure(best: float, least: float) -> None:
     figure = np.count_nonzero(painted(*HALF_LENGTH))
     for area in range(20, 180, 10):
         logits = as_logits(painted(*HALF_LENGTH, ("Left-leg", 90, 20, 100, 20 + area // 10)), "Bag", best)

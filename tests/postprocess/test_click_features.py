@@ -1,4 +1,4 @@
-"""What is measured about a click."""
+"""Features of a click."""
 
 import numpy as np
 from PIL import Image
@@ -17,7 +17,7 @@ def test_geodesic_distance_goes_around_walls() -> None:
     assert distance[2, 12] == 10 + 2 * 13  # down to the wall's end and up again
 
 
-def test_features_fit_the_weights_and_see_the_same_turned_by_90_degrees(rng: np.random.Generator) -> None:
+def test_click_features_are_rotation_invariant(rng: np.random.Generator) -> None:
     photo = np.repeat(np.repeat(rng.integers(0, 256, (8, 6, 3), np.uint8), 10, axis=0), 10, axis=1)
     logits = rng.normal(size=(18, 16, 12))
     labels = rng.integers(0, 3, (80, 60)).astype(np.uint8)

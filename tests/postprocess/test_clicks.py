@@ -1,4 +1,4 @@
-"""Clicks: what they are, and what they change."""
+"""Clicks: validation, and how `Segmenter.refine` applies them."""
 
 import pickle
 from pathlib import Path
@@ -21,7 +21,7 @@ def segmenter(tiny_model: Path) -> Segmenter:
 
 
 def figure() -> Segmentation:
-    """A red shirt above a blue skirt of which half is taken for the shirt and half for trousers, on a noisy wall."""
+    """A red shirt above a blue skirt on a noisy wall; the skirt is labelled half as shirt and half as trousers."""
     photo = np.full((120, 90, 3), 200, np.uint8)
     photo[10:60, 25:65], photo[60:110, 25:65] = (180, 30, 30), (30, 40, 160)
     noise = np.random.default_rng(0).normal(0, 6, photo.shape)
@@ -32,7 +32,7 @@ def figure() -> Segmentation:
     return Segmentation(photo, label_map, _evidence=as_evidence(logits, Box(0, 0, 90, 120)))  # type: ignore[arg-type]
 
 
-def test_clicks_split_a_wrong_region_where_the_photo_does(segmenter: Segmenter) -> None:
+def test_clicks_split_a_wrong_region_at_the_photos_edge(segmenter: Segmenter) -> None:
     before = figure()
     after = segmenter.refine(before, [Click(45, 72, "Skirt"), Click(34, 104, "Skirt")])
     skirt = np.zeros((120, 90), np.bool_)
@@ -48,7 +48,7 @@ def test_clicks_split_a_wrong_region_where_the_photo_does(segmenter: Segmenter) 
     assert after.corrections[0].pixels > 1200 and before.corrections == ()
 
 
-def test_several_calls_are_like_one_and_the_last_click_wins(segmenter: Segmenter) -> None:
+def test_repeated_refine_equals_one_call_and_last_click_wins(segmenter: Segmenter) -> None:
     first, second = Click(45, 72, "Skirt"), Click(45, 72, "Bag")
     at_once = segmenter.refine(figure(), [first, second])
     one_by_one = segmenter.refine(segmenter.refine(figure(), [first]), [second])
@@ -56,7 +56,7 @@ def test_several_calls_are_like_one_and_the_last_click_wins(segmenter: Segmenter
     assert at_once.label_map[72, 45] == LABEL2ID["Bag"] and at_once.corrections == one_by_one.corrections
 
 
-def test_a_click_always_holds_where_it_is(segmenter: Segmenter) -> None:
+def test_clicked_pixel_always_gets_its_class(segmenter: Segmenter) -> None:
     for x, y, label in ((0, 0, "Hat"), (89, 119, "Scarf"), (45, 20, "Background"), (45, 20, "Upper-clothes")):
         after = segmenter.refine(figure(), [Click(x, y, label)])
         assert after.label_map[y, x] == LABEL2ID[label]
@@ -64,12 +64,12 @@ def test_a_click_always_holds_where_it_is(segmenter: Segmenter) -> None:
     assert (removed.label_map[15:55, 30:60] == BACKGROUND).mean() > 0.8
 
 
-def test_a_click_that_agrees_changes_nothing_else(segmenter: Segmenter) -> None:
+def test_click_on_the_right_class_changes_nothing(segmenter: Segmenter) -> None:
     after = segmenter.refine(figure(), [Click(45, 20, "Upper-clothes")])
     np.testing.assert_array_equal(after.label_map, figure().label_map)
 
 
-def test_results_without_evidence_are_looked_at_again(segmenter: Segmenter) -> None:
+def test_refine_runs_inference_for_results_without_evidence(segmenter: Segmenter) -> None:
     fresh = segmenter(figure().photo, zoom="off", orientation="upright", edges="plain")
     stored = pickle.loads(pickle.dumps(fresh))
     assert fresh._evidence and not stored._evidence
@@ -80,7 +80,7 @@ def test_results_without_evidence_are_looked_at_again(segmenter: Segmenter) -> N
     np.testing.assert_array_equal(segmenter.refine(made, [click]).label_map, expected.label_map)
 
 
-def test_clicks_outside_the_photo_are_refused(segmenter: Segmenter) -> None:
+def test_clicks_outside_the_photo_are_rejected(segmenter: Segmenter) -> None:
     for x, y in ((-1, 5), (90, 5), (5, 120), (5, -0.5)):
         with pytest.raises(ConfigError, match="outside the photo of 90 x 120 pixels"):
             segmenter.refine(figure(), [Click(x, y, "Hat")])  # type: ignore[arg-type]
@@ -88,7 +88,7 @@ def test_clicks_outside_the_photo_are_refused(segmenter: Segmenter) -> None:
 
 
 @pytest.mark.parametrize("label", ["Sock", "Shoes and accessories"])
-def test_clicks_of_unknown_classes_are_refused(segmenter: Segmenter, label: str) -> None:
+def test_clicks_with_unknown_classes_are_rejected(segmenter: Segmenter, label: str) -> None:
     with pytest.raises(UnknownClassError, match=f"'{label}'"):
         segmenter.refine(figure(), [Click(1, 2, label)])
 
@@ -101,11 +101,11 @@ def test_clicks_of_unknown_classes_are_refused(segmenter: Segmenter, label: str)
         (1, float("nan"), "Hat", ConfigError, "y of a click"),
     ],
 )
-def test_wrong_clicks_are_refused(x: object, y: object, label: object, error: type[Exception], said: str) -> None:
+def test_invalid_clicks_are_rejected(x: object, y: object, label: object, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         Click(x, y, label)  # type: ignore[arg-type]
 
 
-def test_a_click_is_on_a_whole_pixel() -> None:
+def test_click_coordinates_are_truncated_to_pixels() -> None:
     assert Click(3.9, np.float32(2), "Background") == Click(3, 2, "Background")  # type: ignore[arg-type]
     assert LABEL2ID[Click(0, 0, "Background").label] == BACKGROUND

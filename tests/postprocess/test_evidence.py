@@ -1,4 +1,4 @@
-"""What the network said, laid out over the photo."""
+"""Network logits laid out over the photo."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.orientation import turn_back
 
 
-def test_crops_lie_over_the_whole_photo() -> None:
+def test_crop_evidence_covers_whole_photo_evidence() -> None:
     whole = as_evidence(np.full((18, 4, 3), 2.0), Box(0, 0, 60, 80))
     crop = as_evidence(np.full((18, 8, 6), -1e6), Box(30, 40, 60, 80))
     laid = lay_out((*whole, *crop), (60, 80), (40, 30))
@@ -17,8 +17,8 @@ def test_crops_lie_over_the_whole_photo() -> None:
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
-def test_it_turns_as_label_maps_do(rotation: int) -> None:
-    ids = np.random.default_rng(0).integers(0, 18, (8, 6)).astype(np.uint8)  # of the turned photo, 60 x 80
+def test_evidence_rotates_like_label_maps(rotation: int) -> None:
+    ids = np.random.default_rng(0).integers(0, 18, (8, 6)).astype(np.uint8)  # of the rotated photo, 60 x 80
     logits = (np.arange(18)[:, None, None] == ids).astype(np.float32)
     evidence = as_evidence(logits, Box(0, 0, 60, 80)) + move(
         as_evidence(logits[:, 2:5, 1:3], Box(0, 0, 20, 30)), 10, 20

@@ -1,11 +1,11 @@
-"""Places in a photo."""
+"""Geometry of masks."""
 
 import numpy as np
 
 from clothseg.postprocess.geometry import deepest_point
 
 
-def test_the_deepest_point_is_farthest_from_the_outline() -> None:
+def test_deepest_point_is_farthest_from_the_outline() -> None:
     mask = np.zeros((60, 90), np.bool_)
     mask[10:31, 40:81] = True
     mask[40:50, 5:15] = True
@@ -15,7 +15,7 @@ def test_the_deepest_point_is_farthest_from_the_outline() -> None:
     assert deepest_point(mask)[2] < depth
 
 
-def test_the_pictures_edge_is_an_outline_too() -> None:
+def test_deepest_point_keeps_away_from_the_image_border() -> None:
     x, y, depth = deepest_point(np.ones((21, 41), np.bool_))
     assert y == 10 and 10 <= x <= 30 and 10 <= depth <= 12
     assert deepest_point(np.zeros((4, 5), np.bool_)) == (0, 0, 0.0)

@@ -1,5 +1,4 @@
-"""clothseg.postprocess.guided_edges: the same result as the plain guided filter, in windows, and borders where the
-photo has them."""
+"""clothseg.postprocess.guided_edges: windows give the result of the full guided filter; borders follow the photo."""
 
 import tracemalloc
 
@@ -20,7 +19,7 @@ def blobs(rng: np.random.Generator, classes: int, size: tuple[int, int]) -> np.n
 
 
 def interpolated(values: np.ndarray, length: int, shrink: int, axis: int) -> np.ndarray:
-    """Along an axis whose places are `shrink` pixels each, to `length` pixels; clamped at the ends."""
+    """Interpolate along an axis whose cells are `shrink` pixels each, to `length` pixels; clamped at the ends."""
     last = values.shape[axis] - 1
     position = np.clip((np.arange(length) + 0.5) / shrink - 0.5, 0, last)
     before = position.astype(int)
@@ -29,7 +28,7 @@ def interpolated(values: np.ndarray, length: int, shrink: int, axis: int) -> np.
 
 
 @pytest.mark.parametrize("size", [(300, 200), (130, 700), (64, 64), (20, 900), (1300, 777), (1, 1), (3, 2), (1, 2000)])
-def test_leaving_out_what_is_far_changes_nothing(size: tuple[int, int], rng: np.random.Generator) -> None:
+def test_windowed_edges_equal_the_full_computation(size: tuple[int, int], rng: np.random.Generator) -> None:
     photo = cv2.GaussianBlur(rng.integers(0, 256, (*size, 3), dtype=np.uint8), (5, 5), 2).reshape(*size, 3)
     logits = blobs(rng, 5, (30, 24))
     made = guided_edges.follow_edges(logits, photo)
@@ -53,7 +52,7 @@ def test_leaving_out_what_is_far_changes_nothing(size: tuple[int, int], rng: np.
     assert (made == won[expected.argmax(0)])[clear].all()
 
 
-def test_borders_move_to_the_photo(rng: np.random.Generator) -> None:
+def test_borders_follow_the_photo(rng: np.random.Generator) -> None:
     rows, columns = np.mgrid[:480, :320]
     truth = ((rows - 240) / 1.5) ** 2 + (columns - 160) ** 2 < 110**2
     photo = np.where(truth[..., None], (180, 60, 70), (150, 150, 160)) + rng.normal(0, 4, (480, 320, 3))
@@ -64,21 +63,21 @@ def test_borders_move_to_the_photo(rng: np.random.Generator) -> None:
     assert (made != truth).sum() < 0.2 * (plain != truth).sum()
 
 
-def test_a_picture_counts_as_its_pixels(rng: np.random.Generator) -> None:
+def test_images_and_arrays_give_equal_edges(rng: np.random.Generator) -> None:
     photo, logits = rng.integers(0, 256, (700, 500, 3), dtype=np.uint8), blobs(rng, 5, (30, 24))
     made = guided_edges.follow_edges(logits, Image.fromarray(photo))
     np.testing.assert_array_equal(made, guided_edges.follow_edges(logits, photo))
     assert len(np.unique(made)) == 5
 
 
-def test_one_class_fills_the_photo() -> None:
+def test_single_class_fills_the_photo() -> None:
     logits = np.zeros((18, 8, 8), np.float32)
     logits[7] = 1
     assert (guided_edges.follow_edges(logits, np.zeros((50, 70, 3), np.uint8)) == 7).all()
 
 
-def test_memory_hardly_grows_with_the_photo(rng: np.random.Generator) -> None:
-    """Beyond the label map itself: the small copy has one size, windows as well."""
+def test_memory_is_nearly_independent_of_photo_size(rng: np.random.Generator) -> None:
+    """Apart from the label map: the reduced copy and the windows have a fixed size."""
     logits = blobs(rng, 6, (30, 24))
     beyond = []
     for height, width in ((800, 640), (2400, 1920)):
@@ -91,8 +90,8 @@ def test_memory_hardly_grows_with_the_photo(rng: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize("lead", [0.02, 0.2, 1.0, 8.0])
-def test_argmax_stays_argmax_where_no_class_is_likely(lead: float, rng: np.random.Generator) -> None:
-    """Of 18 classes that are nearly equally likely, as early in training, none reaches a fixed threshold."""
+def test_low_probabilities_keep_the_argmax(lead: float, rng: np.random.Generator) -> None:
+    """With 18 nearly equally likely classes, as early in training, no class reaches a fixed threshold."""
     truth = np.repeat(np.repeat(np.arange(18).reshape(3, 6), 16, axis=0), 8, axis=1)
     logits = rng.normal(scale=lead / 20, size=(18, *truth.shape)).astype(np.float32)
     logits += lead * (truth == np.arange(18)[:, None, None])

@@ -1,4 +1,4 @@
-"""clothseg.postprocess.guided_filter, compared with the filter's definition, window by window."""
+"""clothseg.postprocess.guided_filter equals the filter's definition, window by window."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def by_definition(guide: np.ndarray, source: np.ndarray, radius: int, eps: float
 @pytest.mark.parametrize(
     ("size", "radius", "eps"), [((17, 23), 3, 1e-2), ((12, 9), 1, 1e-4), ((5, 6), 8, 1e-3), ((1, 7), 2, 1e-2)]
 )
-def test_equals_the_definition(colour: bool, size: tuple[int, int], radius: int, eps: float) -> None:
+def test_guided_filter_equals_its_definition(colour: bool, size: tuple[int, int], radius: int, eps: float) -> None:
     rng = np.random.default_rng(1)
     guide = rng.random((*size, 3) if colour else size, dtype=np.float32)
     source = rng.normal(size=(2, *size)).astype(np.float32)
@@ -39,8 +39,8 @@ def test_equals_the_definition(colour: bool, size: tuple[int, int], radius: int,
     np.testing.assert_array_equal(guided_filter(guide, source[0], radius, eps), result[0])
 
 
-def test_precision_with_three_equal_channels() -> None:
-    """Three equal channels give singular covariances, which only eps makes solvable."""
+def test_guided_filter_is_stable_with_equal_channels() -> None:
+    """Three equal channels give singular covariances, solvable only through eps."""
     rng = np.random.default_rng(2)
     grey = np.repeat(rng.integers(0, 256, (14, 15, 1), dtype=np.uint8), 3, axis=2)
     source = rng.random((14, 15), dtype=np.float32)
@@ -50,7 +50,7 @@ def test_precision_with_three_equal_channels() -> None:
 
 @pytest.mark.parametrize("shrink", [1, 2, 4])
 @pytest.mark.parametrize("size", [(40, 60), (41, 63)])
-def test_keeps_sources_that_are_constant_or_linear_in_the_guide(shrink: int, size: tuple[int, int]) -> None:
+def test_constant_and_linear_sources_are_kept(shrink: int, size: tuple[int, int]) -> None:
     rng = np.random.default_rng(3)
     guide = rng.random((*size, 3), dtype=np.float32)
     same = np.full(size, 0.7, np.float32)
@@ -60,7 +60,7 @@ def test_keeps_sources_that_are_constant_or_linear_in_the_guide(shrink: int, siz
 
 
 @pytest.mark.parametrize("shrink", [1, 4])
-def test_moves_a_coarse_mask_to_the_photos_edge(shrink: int) -> None:
+def test_coarse_mask_moves_to_the_photos_edge(shrink: int) -> None:
     rows, columns = np.mgrid[:120, :120]
     disc = (rows - 60) ** 2 + (columns - 60) ** 2 < 40**2
     photo = np.where(disc[..., None], (180, 60, 70), (150, 150, 160)).astype(np.uint8)
@@ -74,6 +74,6 @@ def test_moves_a_coarse_mask_to_the_photos_edge(shrink: int) -> None:
     ("guide", "radius", "eps", "shrink"),
     [((4, 5), 1, 1e-3, 1), ((4, 4), 0, 1e-3, 1), ((4, 4), 1, 0.0, 1), ((4, 4), 1, 1e-3, 0)],
 )
-def test_rejects_invalid_arguments(guide: tuple[int, int], radius: int, eps: float, shrink: int) -> None:
+def test_invalid_arguments_raise_value_error(guide: tuple[int, int], radius: int, eps: float, shrink: int) -> None:
     with pytest.raises(ValueError):
         guided_filter(np.zeros(guide, np.float32), np.zeros((4, 4), np.float32), radius, eps, shrink)

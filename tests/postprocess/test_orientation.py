@@ -1,4 +1,4 @@
-"""clothseg.postprocess.orientation: photos are segmented in the orientation in which somebody stands upright."""
+"""clothseg.postprocess.orientation: photos are segmented in the orientation in which the person is upright."""
 
 import numpy as np
 import pytest
@@ -51,9 +51,9 @@ def as_logits(label_map: np.ndarray, sure: float) -> np.ndarray:
 
 
 class Network:
-    """Knows classes by their colours, and is sure of itself only where the face is above all that is no head.
+    """Recognises classes by their colours, with high confidence only if the head is above the clothes.
 
-    `passes` counts the photos that it has seen.
+    `passes` counts the inferences.
     """
 
     def __init__(self) -> None:
@@ -68,14 +68,14 @@ class Network:
         labels = np.abs(pixels[..., None, :] - PALETTE.astype(int)).sum(axis=-1).argmin(axis=-1).astype(np.uint8)
         rows = np.nonzero(np.isin(labels, [LABEL2ID["Hair"], LABEL2ID["Face"]]))[0]
         others = np.nonzero(np.isin(labels, [LABEL2ID["Upper-clothes"]]))[0]
-        # Where two classes meet, resizing mixes their colours to those of others.
+        # At borders, resizing mixes colours to those of other classes.
         upright = len(rows) and len(others) and np.quantile(rows, 0.9) <= np.quantile(others, 0.1)
         return as_logits(labels, 0.97 if upright else 0.5)
 
 
 @pytest.fixture
 def segmenter() -> Segmenter:
-    """One whose network is `Network`, called as an engine."""
+    """A segmenter with `Network` as its engine."""
     found = Segmenter.from_pretrained()
     found.network = network = Network()
     ramp = found.pixels([Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2))])
@@ -90,14 +90,14 @@ def segmenter() -> Segmenter:
 
 
 @pytest.mark.parametrize("rotation", ROTATIONS)
-def test_turning_back_undoes_turning(rotation: int) -> None:
+def test_turn_back_inverts_turn(rotation: int) -> None:
     array = np.random.default_rng(0).integers(0, 18, (37, 53), np.uint8)
     turned = np.asarray(turn(Image.fromarray(array), rotation))
     np.testing.assert_array_equal(turned, np.rot90(array, -rotation // 90))
     np.testing.assert_array_equal(turn_back(turned, rotation), array)
 
 
-def test_the_layout_tells_where_head_and_legs_are() -> None:
+def test_layout_locates_head_and_legs() -> None:
     label_map = painted(*PERSON)
     layout = find_layout(as_logits(label_map, 0.97))
     assert layout.figure == pytest.approx((label_map > 0).mean())
@@ -111,7 +111,7 @@ def test_the_layout_tells_where_head_and_legs_are() -> None:
 
 @pytest.mark.parametrize("size", [(170, 160), (170, 170), (160, 260)])
 @pytest.mark.parametrize("rotation", ROTATIONS)
-def test_the_upright_orientation_is_found(rotation: int, size: tuple[int, int]) -> None:
+def test_upright_orientation_is_found(rotation: int, size: tuple[int, int]) -> None:
     network = Network()
     photo = photo_of(turn_back(painted(*PERSON, size=(170, max(size))), rotation))
     logits = network.infer(photo)
@@ -125,7 +125,7 @@ def test_the_upright_orientation_is_found(rotation: int, size: tuple[int, int]) 
         np.testing.assert_array_equal(found.logits, network.infer(turn(photo, rotation)))
 
 
-def test_clothes_without_a_wearer_and_nothing_are_not_turned() -> None:
+def test_photos_without_a_person_are_not_rotated() -> None:
     network = Network()
     for label_map in (painted(*SHIRT), painted()):
         photo = photo_of(label_map)
@@ -137,7 +137,7 @@ def test_clothes_without_a_wearer_and_nothing_are_not_turned() -> None:
             assert found.rotation == 0
 
 
-def test_a_photo_is_not_turned_to_where_the_network_is_much_less_sure() -> None:
+def test_rotation_to_lower_confidence_is_rejected() -> None:
     label_map = painted(*PERSON)
     photo = photo_of(label_map)
     for gain, expected in ((0.02, 180), (0.01 - SLACK, 180), (-0.01 - SLACK, 0)):
@@ -155,9 +155,7 @@ def test_a_photo_is_not_turned_to_where_the_network_is_much_less_sure() -> None:
 
 @pytest.mark.parametrize("people", ["one", "all"])
 @pytest.mark.parametrize("rotation", ROTATIONS)
-def test_results_lie_over_the_photo_as_it_is_with_the_wearers_own_sides(
-    segmenter: Segmenter, rotation: int, people: str
-) -> None:
+def test_results_of_rotated_photos_match_the_upright_result(segmenter: Segmenter, rotation: int, people: str) -> None:
     upright = photo_of(painted(*PERSON))
     expected = segmenter(upright, edges="plain", people=people)
     assert expected.rotation == 0 and {"Left-shoe", "Right-shoe", "Face"} <= set(expected.areas)
@@ -172,7 +170,7 @@ def test_results_lie_over_the_photo_as_it_is_with_the_wearers_own_sides(
     np.testing.assert_array_equal(same.label_map, result.label_map)
 
 
-def test_people_are_numbered_from_left_to_right_of_the_photo_as_it_is() -> None:
+def test_people_are_numbered_left_to_right_after_rotation() -> None:
     person_map = np.zeros((40, 90), np.uint8)
     for number, left in ((1, 5), (2, 35), (3, 60)):
         person_map[10:30, left : left + 20] = number
@@ -185,7 +183,7 @@ def test_people_are_numbered_from_left_to_right_of_the_photo_as_it_is() -> None:
     assert not from_left_to_right(np.zeros((4, 5), np.uint8)).any()
 
 
-def test_upright_takes_a_photo_as_it_is_and_one_pass(segmenter: Segmenter) -> None:
+def test_upright_option_skips_rotation_and_needs_one_pass(segmenter: Segmenter) -> None:
     photo = photo_of(np.ascontiguousarray(painted(*PERSON)[::-1, ::-1]))
     segmenter.network.passes = 0
     result = segmenter(photo, orientation="upright", zoom="off")
@@ -194,7 +192,7 @@ def test_upright_takes_a_photo_as_it_is_and_one_pass(segmenter: Segmenter) -> No
     assert segmenter(photo_of(painted(*PERSON)), zoom="off").rotation == 0 and segmenter.network.passes == 1
 
 
-def test_the_network_names_every_class_that_is_painted() -> None:
+def test_fake_network_recognises_every_painted_class() -> None:
     label_map = painted(*PERSON, size=(160, 160))
     labels = Network().infer(photo_of(label_map), label_map.shape).argmax(axis=0)
     assert {NAMES[each] for each in np.unique(labels)} == {"Background", *(name for name, *_ in PERSON)}

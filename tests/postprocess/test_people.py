@@ -1,4 +1,4 @@
-"""clothseg.postprocess.people on label maps of paper dolls side by side, and through a segmenter."""
+"""clothseg.postprocess.people on label maps of several dolls, and through a segmenter."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from clothseg.postprocess.people import parse, partition_by_person, people_of
 
 
 def row_of_dolls(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Label map and person_map (0 for the background) of dolls next to each other."""
+    """Label map and person_map (0 for the background) of dolls side by side."""
     masks = [draw(seed + number, 192, 128).mask % 255 for number in range(count)]
     masks = [np.where(mask >= 18, 0, mask).astype(np.uint8) for mask in masks]
     person_map = [np.where(mask > 0, number, 0).astype(np.uint8) for number, mask in enumerate(masks, 1)]
@@ -25,7 +25,7 @@ def agreement(found: np.ndarray, true: np.ndarray) -> float:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 @pytest.mark.parametrize("seed", [0, 20])
-def test_everyone_is_found_from_left_to_right(count: int, seed: int) -> None:
+def test_people_are_found_from_left_to_right(count: int, seed: int) -> None:
     labels, person_map = row_of_dolls(count, seed)
     divided = partition_by_person(labels)
     assert divided.min() == 1 and divided.max() == count
@@ -36,7 +36,7 @@ def test_everyone_is_found_from_left_to_right(count: int, seed: int) -> None:
 
 def test_touching_people_are_separated() -> None:
     labels, person_map = row_of_dolls(2, 3)
-    labels[90:110, 40:216] = 4  # their clothes hang together
+    labels[90:110, 40:216] = 4  # their clothes touch
     divided = partition_by_person(labels)
     assert divided.max() == 2 and agreement(divided, person_map) > 0.97
 
@@ -52,12 +52,12 @@ def test_specks_bags_and_hair_on_shoulders_are_not_people() -> None:
     assert partition_by_person(labels).max() == 1
 
 
-def test_nobody() -> None:
+def test_empty_label_map_has_no_people() -> None:
     divided = partition_by_person(np.zeros((40, 30), np.uint8))
     assert not divided.any() and people_of(divided) == ()
 
 
-def test_each_pixel_has_the_class_of_the_crop_around_its_nearest_person() -> None:
+def test_pixels_take_classes_from_the_crop_of_their_person() -> None:
     labels, _ = row_of_dolls(2)
     divided = partition_by_person(labels)
     boxes: list[Box] = []
@@ -76,7 +76,7 @@ def test_each_pixel_has_the_class_of_the_crop_around_its_nearest_person() -> Non
     assert set(np.unique(sure)) == {0, 100, 200}
 
 
-def test_what_one_look_takes_for_background_another_may_see() -> None:
+def test_class_of_another_crop_replaces_background_only_if_connected() -> None:
     divided = np.repeat(np.array([[1, 2]], np.uint8), 60, axis=0).repeat(30, axis=1)
     labels = np.zeros((60, 60), np.uint8)
     labels[10:50, 10:25], labels[10:50, 40:50] = 4, 6
@@ -94,7 +94,7 @@ def test_what_one_look_takes_for_background_another_may_see() -> None:
     assert (person_map[labels == 6] == 2).all()
 
 
-def test_numbers_without_gaps() -> None:
+def test_people_are_numbered_without_gaps() -> None:
     labels = np.ones((8, 30), np.uint8)
     divided = np.repeat(np.array([[1, 2, 3]], np.uint8), 8, axis=0).repeat(10, axis=1)
     labels[:, 10:20] = 0
@@ -107,7 +107,7 @@ def test_numbers_without_gaps() -> None:
 
 
 @pytest.mark.parametrize("rules", [False, True])
-def test_result_gives_the_person_of_each_pixel(tiny_model: Path, rules: bool) -> None:
+def test_result_has_a_person_map(tiny_model: Path, rules: bool) -> None:
     segmenter = Segmenter.from_pretrained(str(tiny_model), engine="torch")
     photo = np.hstack([draw(seed, 96, 64).image for seed in range(3)])
     result = segmenter(photo, people="all", rules=rules)
@@ -119,12 +119,12 @@ def test_result_gives_the_person_of_each_pixel(tiny_model: Path, rules: bool) ->
     assert segmenter(photo).people == ()
 
 
-def test_an_unknown_value_is_named(tiny_model: Path) -> None:
+def test_unknown_people_option_raises_config_error(tiny_model: Path) -> None:
     with pytest.raises(ConfigError, match="people can be one or all, not 'some'"):
         Segmenter.from_pretrained(str(tiny_model), engine="torch")(draw(0, 32, 32).image, people="some")
 
 
-def test_photos_of_one_person_hold_one(shared_data: Path) -> None:
+def test_photos_of_one_person_have_one_person(shared_data: Path) -> None:
     from clothseg.training.data.decoding import decode_row
     from clothseg.training.data.loading import load_splits
 
@@ -134,18 +134,18 @@ def test_photos_of_one_person_hold_one(shared_data: Path) -> None:
     assert counts.count(1) >= 24
 
 
-def test_a_face_that_a_band_cuts_in_two_is_one_head() -> None:
+def test_divided_face_counts_as_one_head() -> None:
     labels = np.zeros((120, 160), np.uint8)
     labels[20:30, 30:46] = 2
     labels[26:30, 32:44] = 11
-    labels[32:42, 32:44] = 11  # below glasses that were not seen
+    labels[32:42, 32:44] = 11  # below undetected glasses
     labels[50:110, 20:56] = 4
     assert partition_by_person(labels).max() == 1
-    labels[32:36, 30:46] = 2  # hair of its own: someone who sits in front
+    labels[32:36, 30:46] = 2  # separate hair: another person in front
     assert partition_by_person(labels).max() == 1 + 1
 
 
-def test_strays_far_off_do_not_widen_the_look_and_are_nobodys() -> None:
+def test_distant_strays_do_not_widen_crops_and_have_no_person() -> None:
     labels, _ = row_of_dolls(2, 4)
     alone = labels.copy()
     labels = np.pad(labels, ((0, 0), (0, 400)))

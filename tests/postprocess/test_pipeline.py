@@ -1,4 +1,4 @@
-"""The same logits give the same labels on every road: photos, clips, evaluation and the GPU's own drawing."""
+"""The same logits give the same labels for photos, clips, evaluation and on the GPU."""
 
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 
 
 class Network(Engine):
-    """A network that takes what was prepared on a device as well."""
+    """A network that also accepts tensors preprocessed on a device."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -38,7 +38,7 @@ class Network(Engine):
 
 
 class OnDevice(Network):
-    """The same network, whose logits stay on a device, where label maps are drawn."""
+    """The same network with logits and post-processing on a device."""
 
     def preprocess(self, *photo: Any) -> torch.Tensor:
         return device.preprocess(*photo, CPU)
@@ -58,7 +58,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.mark.parametrize("edges", ["guided", "plain"])
 @pytest.mark.parametrize("rules", [False, True])
-def test_every_road_gives_the_same_labels(segmenter: Segmenter, rows: Dataset, edges: Any, rules: bool) -> None:
+def test_photos_clips_evaluation_and_device_give_the_same_labels(
+    segmenter: Segmenter, rows: Dataset, edges: Any, rules: bool
+) -> None:
     options = SegmentOptions(edges=edges, zoom="off", rules=rules, orientation="upright")
     there = Segmenter.from_pretrained(segmenter.folder, engine="torch", device="cpu")
     there.engine = OnDevice(segmenter.engine)
@@ -67,18 +69,20 @@ def test_every_road_gives_the_same_labels(segmenter: Segmenter, rows: Dataset, e
         photo, truth = decode_row(row)
         expected = segmenter(photo, options)
         frame = Stream(segmenter, options)(photo)
-        # A clip keeps probabilities, not logits: their last digit may differ.
+        # Clips keep probabilities, not logits: the last digit may differ.
         assert (frame.label_map == expected.label_map).mean() > 0.999
         assert np.abs(frame.probability.astype(int) - expected.probability).max() <= 1
         assert frame.confidence == pytest.approx(expected.confidence, abs=1e-3)
         np.testing.assert_array_equal(scores.own_size[index], confusion_matrix(truth, expected.label_map))
         drawn = there(photo, options)
         assert (drawn.label_map == expected.label_map).mean() > 0.998
-        assert len(np.unique(expected.label_map)) > 3  # or this would prove little
+        assert len(np.unique(expected.label_map)) > 3  # guards against a trivial comparison
 
 
 @pytest.mark.parametrize("options", [{}, {"people": "all"}, {"tta": True}, {"zoom": "off"}], ids=str)
-def test_models_are_scored_on_what_users_see(segmenter: Segmenter, rows: Dataset, options: dict[str, Any]) -> None:
+def test_evaluation_scores_the_label_maps_of_the_segmenter(
+    segmenter: Segmenter, rows: Dataset, options: dict[str, Any]
+) -> None:
     scores = score(segmenter, rows, 1, **options)
     for index, row in enumerate(rows):
         photo, truth = decode_row(row)
@@ -86,7 +90,7 @@ def test_models_are_scored_on_what_users_see(segmenter: Segmenter, rows: Dataset
         np.testing.assert_array_equal(scores.own_size[index], expected)
 
 
-def test_a_window_is_decoded_like_the_photo_that_it_is(segmenter: Segmenter) -> None:
+def test_window_is_decoded_like_a_separate_photo(segmenter: Segmenter) -> None:
     frame = Image.fromarray(np.pad(draw(2, 200, 120).image, ((40, 20), (30, 70), (0, 0)), mode="edge"))
     box = pipeline.Box(30, 40, 150, 240)
     window = frame.crop(box)
@@ -104,7 +108,7 @@ def test_a_window_is_decoded_like_the_photo_that_it_is(segmenter: Segmenter) -> 
     np.testing.assert_array_equal(swapped.label_map, SWAP_SIDES[kept.label_map])
 
 
-def test_the_gpu_draws_what_the_cpu_does_unless_its_memory_is_full(
+def test_gpu_decoding_matches_cpu_and_falls_back_when_out_of_memory(
     segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     photo = Image.fromarray(draw(3, 200, 150).image)

@@ -1,10 +1,10 @@
-"""What rules need is named where a label set lacks it."""
+"""Post-processing rules report classes that a label set lacks."""
 
 from clothseg.labels import ATR, CIHP, FASHIONPEDIA, FASHN, LIP, LabelSet
 from clothseg.postprocess import requirements
 
 
-def test_rules_apply_where_their_classes_are() -> None:
+def test_rules_without_their_classes_are_reported() -> None:
     for complete in (ATR, LIP, CIHP):
         assert requirements.missing_rules(complete) == ()
     assert requirements.missing_rules(FASHN) == (requirements.NO_BACK_VIEW,)

@@ -1,4 +1,4 @@
-"""Strokes of a brush, and clicks and strokes as JSON."""
+"""Brush strokes, and clicks and strokes as JSON."""
 
 import time
 from typing import Any
@@ -10,7 +10,7 @@ from clothseg import Click, ConfigError, UnknownClassError
 from clothseg.postprocess.strokes import MOST, MOST_POINTS, Stroke, from_json
 
 
-def test_a_stroke_covers_what_is_within_its_radius() -> None:
+def test_stroke_covers_pixels_within_its_radius() -> None:
     rows, columns = np.indices((60, 80))
     inside = Stroke([(20, 30), (50, 30)], 6, "Hat").mask((60, 80))
     distance = np.hypot(columns - columns.clip(20, 50), rows - 30)
@@ -20,20 +20,20 @@ def test_a_stroke_covers_what_is_within_its_radius() -> None:
     assert Stroke([[3, 2], [3, 8]], 0, "Hat").mask((60, 80)).sum() == 7  # type: ignore[list-item]
 
 
-def test_strokes_may_leave_the_photo() -> None:
+def test_strokes_may_extend_beyond_the_photo() -> None:
     assert Stroke([(-1e9, 5), (1e9, 5)], 1, "Hat").mask((20, 30))[4:7].all()
     assert not Stroke([(-50, -50)], 3, "Hat").mask((20, 30)).any()
     assert Stroke([(-50, 10), (-9, 10)], 12, "Hat").mask((20, 30))[10].tolist() == [True] * 4 + [False] * 26
 
 
-def test_a_wide_brush_is_drawn_in_a_moment(rng: np.random.Generator) -> None:
+def test_large_strokes_are_drawn_within_seconds(rng: np.random.Generator) -> None:
     wide = Stroke(rng.uniform(-2000, 3000, (MOST_POINTS, 2)).tolist(), 500, "Hat")
     start = time.process_time()
     assert wide.mask((600, 800)).all()
     assert time.process_time() - start < 5
 
 
-def test_json() -> None:
+def test_clicks_and_strokes_load_from_json() -> None:
     assert from_json(Click, [{"x": 1, "y": 2.5, "label": "Hat"}]) == [Click(1, 2, "Hat")]
     assert from_json(Stroke, [{"points": [[1, 2]], "radius": 3, "label": "Hat"}]) == [Stroke([[1, 2]], 3, "Hat")]  # type: ignore[list-item]
     assert from_json(Click, None) == from_json(Stroke, []) == []
@@ -55,6 +55,6 @@ def test_json() -> None:
         (Stroke, [{"points": [[1, 2]], "radius": 1, "label": None}], UnknownClassError, "must be text, not None"),
     ],
 )
-def test_what_is_wrong_is_refused(kind: Any, values: Any, error: type[Exception], said: str) -> None:
+def test_invalid_clicks_and_strokes_are_rejected(kind: Any, values: Any, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         from_json(kind, values)

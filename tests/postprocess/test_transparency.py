@@ -1,4 +1,4 @@
-"""What the photo leaves fully transparent is Background and nobody's; all else stays."""
+"""Fully transparent pixels become Background without a person; other pixels are kept."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from clothseg.postprocess.transparency import background_where_transparent, clea
 from clothseg.postprocess.zoom_crop import confidences
 
 
-def test_hidden_pixels_are_background_and_others_stay(rng: np.random.Generator) -> None:
+def test_transparent_pixels_become_background(rng: np.random.Generator) -> None:
     label_map = rng.integers(0, NUM_CLASSES, (40, 30), np.uint8)
     alpha = rng.choice(np.array([0, 1, 255], np.uint8), (40, 30))
     cleared = background_where_transparent(label_map, alpha)
@@ -18,7 +18,7 @@ def test_hidden_pixels_are_background_and_others_stay(rng: np.random.Generator) 
     assert background_where_transparent(label_map, opaque) is label_map
 
 
-def test_a_prediction_is_certain_of_what_is_hidden(rng: np.random.Generator) -> None:
+def test_transparent_pixels_have_full_confidence(rng: np.random.Generator) -> None:
     label_map = rng.integers(1, NUM_CLASSES, (40, 30), np.uint8)
     probability = rng.integers(50, 200, (20, 15)).astype(np.uint8)
     person_map = np.ones((40, 30), np.uint8)

@@ -1,4 +1,4 @@
-"""clothseg.postprocess.tta: looks at mirrored and larger photos, and what the segmenter makes of its options."""
+"""clothseg.postprocess.tta averages mirrored and rescaled photos; options apply to single photos and batches."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def teacher(tiny_model: Path) -> Segmenter:
     return Segmenter.from_pretrained(str(tiny_model), device="cpu")
 
 
-def test_probabilities_of_the_mirrored_photo_are_mirrored_with_sides_swapped(teacher: Segmenter) -> None:
+def test_tta_is_mirror_equivariant_with_swapped_sides(teacher: Segmenter) -> None:
     photo = Image.fromarray(draw(1, 128, 128).image)
     plain = average_probabilities(teacher.logits, teacher.image_size, photo, (1.0, 0.75))
     mirrored = average_probabilities(
@@ -32,7 +32,7 @@ def test_probabilities_of_the_mirrored_photo_are_mirrored_with_sides_swapped(tea
     assert not np.allclose(plain, plain[..., ::-1], atol=1e-2)
 
 
-def test_one_size_is_the_mean_of_the_photo_and_its_mirror_image(teacher: Segmenter) -> None:
+def test_tta_of_one_size_averages_photo_and_mirror_image(teacher: Segmenter) -> None:
     photo = Image.fromarray(draw(2, 128, 128).image)
     pair = teacher.logits([photo, photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT)])
     weights = np.exp(pair - pair.max(axis=1, keepdims=True))
@@ -41,14 +41,14 @@ def test_one_size_is_the_mean_of_the_photo_and_its_mirror_image(teacher: Segment
     assert np.allclose(average_probabilities(teacher.logits, teacher.image_size, photo, (1.0,)), expected, atol=1e-5)
 
 
-def test_logits_and_probabilities_are_each_others_inverse(rng: np.random.Generator) -> None:
+def test_softmax_inverts_as_logits(rng: np.random.Generator) -> None:
     shares = softmax(rng.normal(size=(18, 4, 5)).astype(np.float32))
     np.testing.assert_allclose(shares.sum(axis=0), 1, atol=1e-5)
     np.testing.assert_allclose(softmax(as_logits(shares)), shares, atol=1e-5)
 
 
 @pytest.mark.parametrize("options", [{}, {"edges": "plain"}, {"rules": True}, {"tta": True}])
-def test_options_do_what_they_say_alone_and_in_batches(teacher: Segmenter, options: dict) -> None:
+def test_options_apply_to_single_photos_and_batches(teacher: Segmenter, options: dict) -> None:
     photos = [draw(seed, 150, 100 + seed).image for seed in (3, 4)]
     usual = [teacher(photo).label_map for photo in photos]
     made = [teacher(photo, **options).label_map for photo in photos]
@@ -67,13 +67,13 @@ def test_options_do_what_they_say_alone_and_in_batches(teacher: Segmenter, optio
         assert (one == other).mean() > 0.999
 
 
-def test_averaged_maps_of_mirrored_photos_are_mirrored(teacher: Segmenter) -> None:
+def test_tta_label_maps_are_mirror_equivariant(teacher: Segmenter) -> None:
     photo = draw(5, 128, 128).image
     there = teacher(photo, tta=True).label_map
     back = SWAP_SIDES[teacher(np.ascontiguousarray(photo[:, ::-1]), tta=True).label_map[:, ::-1]]
     assert (there == back).mean() > 0.999
 
 
-def test_unknown_edges_are_refused(teacher: Segmenter) -> None:
+def test_unknown_edges_option_raises_config_error(teacher: Segmenter) -> None:
     with pytest.raises(ConfigError, match="plain or guided, not"):
         teacher(draw(1, 64, 64).image, edges="sharp")

@@ -1,4 +1,4 @@
-"""Windows, strips and the grid against the plain way: interpolate all planes with torch, then argmax and softmax."""
+"""Windows, strips and grid equal a direct computation: interpolate all planes with torch, then argmax and softmax."""
 
 import tracemalloc
 from pathlib import Path
@@ -28,7 +28,7 @@ def smooth_logits(seed: int, shape: tuple[int, int, int]) -> np.ndarray:
         ((18, 128, 128), (511, 767)),
         ((18, 32, 48), (1000, 400)),
         ((18, 32, 48), (32, 48)),
-        ((18, 128, 128), (100, 47)),  # a photo smaller than the network's answer
+        ((18, 128, 128), (100, 47)),  # a photo smaller than the logits
         ((18, 128, 128), (47, 100)),
         ((18, 128, 128), (300, 50)),
         ((18, 32, 32), (1, 3000)),
@@ -40,7 +40,9 @@ def smooth_logits(seed: int, shape: tuple[int, int, int]) -> np.ndarray:
         ((3, 1, 1), (9, 8)),
     ],
 )
-def test_labels_and_probabilities_equal_the_plain_way(shape: tuple[int, int, int], size: tuple[int, int]) -> None:
+def test_labels_and_probabilities_equal_direct_interpolation(
+    shape: tuple[int, int, int], size: tuple[int, int]
+) -> None:
     logits = smooth_logits(sum(size), shape)
     label_map, confidence, grid = label_pixels(logits, size)
     assert (label_map.shape, label_map.dtype, label_map.flags.c_contiguous) == (size, np.uint8, True)
@@ -48,7 +50,7 @@ def test_labels_and_probabilities_equal_the_plain_way(shape: tuple[int, int, int
 
     full = interpolate(torch.from_numpy(logits)[None], size, mode="bilinear", align_corners=False)[0]
     expected = full.argmax(dim=0).numpy()
-    # All pixels, but for ties: where the best two are within rounding of each other.
+    # All pixels except ties, where the best two are within rounding of each other.
     best, second = full.topk(2, dim=0).values
     clear = (best - second).numpy() > 1e-3
     np.testing.assert_array_equal(label_map[clear], expected[clear])
@@ -71,7 +73,7 @@ def test_labels_and_probabilities_equal_the_plain_way(shape: tuple[int, int, int
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.data())
 def test_windows_lose_no_class(seed: int, data: st.DataObject) -> None:
-    """Whatever the logits: smooth, wild, or of few values, where ties and narrow wins between two others abound."""
+    """For smooth, random and few-valued logits; the last have ties and classes that win only between two others."""
     shape = tuple(data.draw(st.integers(1, most)) for most in (9, 24, 24))
     size = (data.draw(st.integers(1, 400)), data.draw(st.integers(1, 700)))
     rng = np.random.default_rng(seed)
@@ -86,17 +88,17 @@ def test_windows_lose_no_class(seed: int, data: st.DataObject) -> None:
     assert (full.max(axis=0) - chosen).max() <= 1e-5
 
 
-def test_a_class_that_only_wins_between_two_others_is_found() -> None:
+def test_class_that_wins_only_between_two_others_is_found() -> None:
     logits = np.array([[[5.0, -5.0]], [[-5.0, 5.0]], [[1.0, 1.0]]], np.float32)
     assert np.unique(winners(logits, (1, 100))).tolist() == [0, 1, 2]
 
 
-def test_a_region_too_small_for_the_grid_has_its_probability() -> None:
-    """One that wins on a few pixels of 9 million, between samples of the grid."""
+def test_region_smaller_than_the_grid_has_its_exact_confidence() -> None:
+    """A class that wins on a few of 9 million pixels, between samples of the grid."""
     logits = np.zeros((18, 120, 120), np.float32)
     logits[0] = 4
     size = (3000, 3000)
-    # just enough at one logit to win right there
+    # just enough to win around one logit
     logits[7, 64, 64] = 4.1
     label_map, confidence, _ = label_pixels(logits, size)
     small = interpolate(torch.from_numpy(logits)[None], (GRID_SIDE, GRID_SIDE), mode="bilinear")[0].argmax(dim=0)
@@ -107,8 +109,8 @@ def test_a_region_too_small_for_the_grid_has_its_probability() -> None:
     assert confidence[7] == pytest.approx(np.concatenate(probabilities).mean(), abs=1e-5)
 
 
-def test_confidence_on_photos(shared_data: Path) -> None:
-    """The grid's means against those over all pixels, for real shapes of garments at 2 megapixels."""
+def test_grid_confidence_equals_pixel_means_on_photos(shared_data: Path) -> None:
+    """Means over the grid are close to means over all pixels, for real garments at 2 megapixels."""
     import pyarrow.parquet
 
     table = pyarrow.parquet.ParquetFile(shared_data / "sample_validation.parquet").read_row_group(0)
@@ -125,7 +127,7 @@ def test_confidence_on_photos(shared_data: Path) -> None:
         np.testing.assert_allclose(confidence[present], (total / np.maximum(counts, 1))[present], atol=0.015)
 
 
-def test_of_equal_logits_the_lower_id_wins() -> None:
+def test_lower_id_wins_among_equal_logits() -> None:
     logits = np.zeros((18, 4, 4), np.float32)
     logits[[3, 11]] = 2
     label_map, confidence, _ = label_pixels(logits, (40, 40))
@@ -135,7 +137,7 @@ def test_of_equal_logits_the_lower_id_wins() -> None:
 
 
 @pytest.mark.parametrize("size", [(60, 90), (2, 40_000)])
-def test_unsure_pixels_are_marked(size: tuple[int, int]) -> None:
+def test_low_confidence_pixels_are_marked(size: tuple[int, int]) -> None:
     logits = smooth_logits(3, (18, 32, 32))
     label_map = winners(logits, size)
     full = interpolate(torch.from_numpy(logits)[None], size, mode="bilinear", align_corners=False)[0]

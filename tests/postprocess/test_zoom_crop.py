@@ -1,4 +1,4 @@
-"""A small figure is found and looked at once more; nothing is lost where that would not pay."""
+"""The zoom crop finds small figures for a second inference at a higher resolution, and is skipped otherwise."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def figure(size: tuple[int, int], box: tuple[int, int, int, int]) -> np.ndarray:
 
 
 def logits(label_map: np.ndarray, sure: float = 0.99) -> np.ndarray:
-    """Of a network that gives each pixel's class the probability `sure`."""
+    """Logits that give each pixel's class the probability `sure`."""
     rest = np.full((18, *label_map.shape), np.log((1 - sure) / 17), np.float32)
     np.put_along_axis(rest, label_map[None].astype(int), np.float32(np.log(sure)), axis=0)
     return rest
@@ -32,18 +32,18 @@ def box_of(label_map: np.ndarray, aspect: float = 1.5) -> Box | None:
 @pytest.mark.parametrize(
     ("size", "box", "expected"),
     [
-        ((600, 400), (180, 260, 220, 320), Box(174, 251, 226, 329)),  # in the middle, of the network's proportions
+        ((600, 400), (180, 260, 220, 320), Box(174, 251, 226, 329)),  # in the middle, with the network's aspect ratio
         ((600, 400), (0, 0, 40, 60), Box(0, 0, 52, 78)),  # in a corner: moved inside
         ((600, 400), (190, 200, 200, 300), Box(152, 185, 238, 315)),  # narrow: widened
-        ((600, 400), (100, 50, 300, 560), None),  # seen well
+        ((600, 400), (100, 50, 300, 560), None),  # large enough
         ((600, 400), (20, 280, 380, 300), None),  # as wide as the photo
         ((400, 600), (250, 10, 350, 390), Box(135, 0, 465, 400)),  # standing in a wide photo, which is squeezed
-        ((400, 340), (120, 10, 220, 390), None),  # in one that is hardly wider
+        ((400, 340), (120, 10, 220, 390), None),  # standing in a photo that is hardly wider
         ((400, 600), (20, 10, 580, 390), None),  # several, from edge to edge
         ((900, 300), (20, 100, 280, 500), Box(0, 40, 300, 560)),  # a half-length in a tall photo
     ],
 )
-def test_surroundings_have_air_and_the_networks_proportions(
+def test_zoom_crop_has_a_margin_and_the_networks_aspect_ratio(
     size: tuple[int, int], box: tuple[int, int, int, int], expected: Box | None
 ) -> None:
     found = box_of(figure(size, box))
@@ -53,14 +53,14 @@ def test_surroundings_have_air_and_the_networks_proportions(
         assert found is not None and np.abs(np.subtract(found, expected)).max() <= 1
 
 
-def test_specks_do_not_hide_a_small_figure_and_an_empty_photo_has_none() -> None:
+def test_specks_do_not_change_the_zoom_crop() -> None:
     label_map = figure((600, 400), (180, 260, 220, 320))
     label_map[5:8, 5:8] = 9
     assert box_of(label_map) == box_of(figure((600, 400), (180, 260, 220, 320)))
     assert box_of(np.zeros((60, 40), np.uint8)) is None
 
 
-def test_what_is_looked_at_is_a_small_part(rng: np.random.Generator) -> None:
+def test_zoom_crop_is_small_and_contains_the_figure(rng: np.random.Generator) -> None:
     boxes = 0
     for _ in range(50):
         height, width = rng.integers(20, 300, 2)
@@ -76,7 +76,7 @@ def test_what_is_looked_at_is_a_small_part(rng: np.random.Generator) -> None:
     assert boxes >= 10
 
 
-def test_a_box_is_in_pixels_for_any_grid() -> None:
+def test_zoom_crop_is_in_pixels_for_any_grid() -> None:
     seen = logits(figure((60, 40), (18, 26, 22, 32)))
     found = find_zoom_crop(seen, (600, 400), 1.5)
     assert found == Box(174, 251, 226, 329)
@@ -84,7 +84,7 @@ def test_a_box_is_in_pixels_for_any_grid() -> None:
     assert wide is not None and (wide.left + wide.right, wide.top + wide.bottom) == (800, 580)
 
 
-def test_what_is_faintly_seen_counts_where_it_hangs_on_the_figure() -> None:
+def test_faint_pixels_count_if_connected_to_the_figure() -> None:
     seen = logits(figure((60, 40), (18, 26, 22, 32)))
     faint = np.log(np.array([0.55] + [0.45 / 17] * 17, np.float32))[:, None, None]
     seen[:, 32:36, 18:22] = faint
@@ -97,12 +97,12 @@ def test_what_is_faintly_seen_counts_where_it_hangs_on_the_figure() -> None:
     [
         ((8, 26, 12, 36), 0.8, True),
         ((8, 26, 12, 36), 0.95, False),
-        ((4, 26, 14, 30), 0.8, False),  # who does not stand
-        ((8, 20, 12, 52), 0.8, False),  # who is near
-        ((0, 26, 4, 36), 0.8, False),  # whom the photo may cut off
+        ((4, 26, 14, 30), 0.8, False),  # the person does not stand
+        ((8, 20, 12, 52), 0.8, False),  # the person is near
+        ((0, 26, 4, 36), 0.8, False),  # the person may be cropped by the photo
     ],
 )
-def test_unsure_things_are_left_out_where_someone_surely_stands(
+def test_low_confidence_objects_are_ignored_beside_a_standing_person(
     box: tuple[int, int, int, int], sure: float, found: bool
 ) -> None:
     standing = figure((60, 40), box)
@@ -113,7 +113,7 @@ def test_unsure_things_are_left_out_where_someone_surely_stands(
     assert (find_zoom_crop(seen, (60, 40), 1.5) == box_of(standing)) == found
 
 
-def test_a_look_fades_into_the_first_one_but_not_at_the_photos_ends() -> None:
+def test_crop_is_blended_except_at_the_photos_borders() -> None:
     first, closer = logits(np.full((20, 30), 4, np.uint8)), logits(np.full((100, 50), 7, np.uint8))
     mixed = blend_crop(closer, first, Box(0, 20, 60, 120), (120, 180))
     labels = mixed.argmax(axis=0)
@@ -126,7 +126,7 @@ def test_a_look_fades_into_the_first_one_but_not_at_the_photos_ends() -> None:
     assert blend_crop(closer, first, Box(0, 0, 180, 120), (120, 180)) is closer
 
 
-def test_the_first_look_is_taken_from_where_the_window_is() -> None:
+def test_blending_uses_the_matching_part_of_the_first_inference() -> None:
     first = np.zeros((18, 60, 90), np.float32)
     first[3], first[5] = np.linspace(0, 8, 90), np.linspace(0, 4, 60)[:, None]
     box, size = Box(60, 40, 120, 80), (120, 180)  # two pixels a cell
@@ -142,7 +142,7 @@ def softmax(values: np.ndarray) -> np.ndarray:
     return shares / shares.sum(axis=0)
 
 
-def test_paste_changes_the_window_alone_at_any_grid() -> None:
+def test_paste_changes_only_the_window_at_any_grid() -> None:
     box, size = Box(20, 40, 60, 100), (200, 100)
     for shrink in (1, 2, 4):
         whole = np.zeros((size[0] // shrink, size[1] // shrink), np.uint8)
@@ -154,19 +154,19 @@ def test_paste_changes_the_window_alone_at_any_grid() -> None:
     assert tiny.tolist() == [[3, 0], [0, 0]]
 
 
-def test_confidences_are_means_over_each_classs_pixels() -> None:
+def test_confidences_are_means_over_class_pixels() -> None:
     label_map = np.zeros((40, 40), np.uint8)
     label_map[:20], label_map[39, 39] = 4, 9
     probability = np.full((20, 20), 102, np.uint8)
     probability[:10] = 255
     means = confidences(label_map, probability)
     assert means[[0, 4, 9, 1]] == pytest.approx([0.4, 1, 0.4, 0])
-    for possible in ([0, 4, 9], [0, 1, 4, 9, 11]):  # those that are not there have none
+    for possible in ([0, 4, 9], [0, 1, 4, 9, 11]):  # absent classes have confidence 0
         np.testing.assert_array_equal(confidences(label_map, probability, np.array(possible, np.uint8)), means)
 
 
-def test_a_doll_of_a_tenth_of_the_height_is_found_again() -> None:
-    """In 12 megapixels of plain ground: without a second look its 424 pixels are a tenth of the network's rows."""
+def test_zoom_improves_a_figure_of_a_tenth_of_the_height() -> None:
+    """In a plain photo of 12 megapixels, the figure of 424 pixels covers only a tenth of the network's rows."""
     doll = draw(2, 424, 282)
     photo = np.full((4240, 2830, 3), 128, np.uint8)
     photo[1908:2332, 1274:1556] = doll.image

@@ -1,4 +1,4 @@
-"""Clicks ask the network only where nothing is known of the photo."""
+"""Refinement by clicks runs the network only without stored evidence."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from clothseg import Click, ConfigError, Segmentation
 from clothseg.segmentation.clicks import refine
 
 
-def test_the_network_is_asked_once_and_only_if_needed(rng: np.random.Generator) -> None:
+def test_refine_runs_the_network_once_and_only_if_needed(rng: np.random.Generator) -> None:
     asked: list[tuple[int, int]] = []
 
     def infer(photo: Image.Image) -> np.ndarray:
@@ -25,7 +25,7 @@ def test_the_network_is_asked_once_and_only_if_needed(rng: np.random.Generator) 
     assert [each.label for each in again.corrections] == ["Dress", "Pants"]
 
 
-def test_a_click_outside_changes_nothing(rng: np.random.Generator) -> None:
+def test_click_outside_is_rejected_before_inference(rng: np.random.Generator) -> None:
     result = Segmentation(Image.new("RGB", (8, 8)), np.zeros((8, 8), np.uint8))
     with pytest.raises(ConfigError, match="outside"):
         refine(result, [Click(1, 1, "Hat"), Click(8, 0, "Hat")], infer=lambda photo: pytest.fail("asked"))

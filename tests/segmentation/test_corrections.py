@@ -1,4 +1,4 @@
-"""Corrections by hand: new results whose items, people, probabilities and JSON follow."""
+"""Manual corrections return new results with updated items, people, probabilities and JSON."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ DRESS, SKIRT, BAG = LABEL2ID["Dress"], LABEL2ID["Skirt"], LABEL2ID["Bag"]
 
 @pytest.fixture
 def result() -> Segmentation:
-    """Two dresses side by side, one for each of two people, of whom the network was half sure."""
+    """Two people side by side, each with a dress, at a probability of one half."""
     label_map = np.zeros((40, 60), np.uint8)
     label_map[10:30, 5:20] = label_map[10:30, 40:55] = DRESS
     person_map = np.zeros((40, 60), np.uint8)
@@ -38,7 +38,7 @@ def box(left: int, top: int, right: int, bottom: int) -> np.ndarray:
     return mask
 
 
-def test_an_item_gets_another_class_and_everything_follows(result: Segmentation) -> None:
+def test_relabelled_item_updates_the_whole_result(result: Segmentation) -> None:
     left, right = result.items("Dress")
     changed = result.relabel(left, "Skirt")
     assert (changed.label_map[10:30, 5:20] == SKIRT).all() and (changed.label_map[10:30, 40:55] == DRESS).all()
@@ -48,19 +48,19 @@ def test_an_item_gets_another_class_and_everything_follows(result: Segmentation)
         {"kind": "relabel", "label": "Skirt", "pixels": 300, "x": None, "y": None}
     ]
     assert json.loads(changed.to_json()) == changed.to_dict()
-    # the first one is as it was
+    # the original is unchanged
     assert (result.label_map[10:30, 5:20] == DRESS).all() and result.corrections == ()
     assert right.mask.all()
 
 
-def test_a_whole_class_and_a_mask_are_relabelled(result: Segmentation) -> None:
+def test_relabel_accepts_classes_and_masks(result: Segmentation) -> None:
     assert set(result.relabel("Dress", "Skirt").areas) == {"Background", "Skirt"}
     np.testing.assert_array_equal(
         result.relabel(box(0, 0, 20, 40), "Bag").label_map, result.paint(box(0, 0, 20, 40), "Bag").label_map
     )
 
 
-def test_painted_clothes_go_to_the_nearest_person_and_background_to_nobody(result: Segmentation) -> None:
+def test_painted_pixels_belong_to_the_nearest_person(result: Segmentation) -> None:
     person_map = result.paint(box(20, 10, 40, 30), "Bag").person_map
     assert person_map is not None
     assert (person_map[15, 5:29] == 1).all() and (person_map[15, 31:55] == 2).all()
@@ -71,7 +71,7 @@ def test_painted_clothes_go_to_the_nearest_person_and_background_to_nobody(resul
     assert [person.number for person in again.people] == [1]
 
 
-def test_what_was_painted_is_certain(result: Segmentation) -> None:
+def test_painted_pixels_have_full_confidence(result: Segmentation) -> None:
     changed = result.paint(box(0, 0, 10, 10), "Hat")
     assert changed.probability is not None and (changed.probability[:5, :5] == 255).all()
     assert (changed.probability[6:, 6:] == 128).all()
@@ -88,7 +88,7 @@ def test_corrections_are_listed_in_order(result: Segmentation) -> None:
     np.testing.assert_array_equal(changed.label_map, result.label_map)
 
 
-def test_transparent_pixels_stay_background() -> None:
+def test_painting_keeps_transparent_pixels_background() -> None:
     photo = np.full((40, 60, 4), 255, np.uint8)
     photo[:20, :, 3] = 0
     changed = Segmentation(photo, np.zeros((40, 60), np.uint8)).paint(box(0, 0, 60, 40), "Dress")  # type: ignore[arg-type]
@@ -96,7 +96,7 @@ def test_transparent_pixels_stay_background() -> None:
     assert changed.corrections[0].pixels == 1200
 
 
-def test_label_maps_that_do_not_fit_are_refused(result: Segmentation, tmp_path: Path) -> None:
+def test_unsuitable_label_maps_are_rejected(result: Segmentation, tmp_path: Path) -> None:
     Image.fromarray(result.label_map).save(tmp_path / "map.jpg")
     wrong = [
         (result.label_map[:30], ConfigError, "60 x 40 pixels, not 60 x 30"),
@@ -115,7 +115,7 @@ def test_label_maps_that_do_not_fit_are_refused(result: Segmentation, tmp_path: 
                 take(label_map)
 
 
-def test_wrong_corrections_are_refused(result: Segmentation) -> None:
+def test_invalid_corrections_are_rejected(result: Segmentation) -> None:
     item = result.items("Dress")[0]
     other = Segmentation(np.zeros((5, 5, 3), np.uint8), np.full((5, 5), BAG, np.uint8)).items()[0]  # type: ignore[arg-type]
     with pytest.raises(UnknownClassError, match=r"'Sock'.*Background, Hat"):
@@ -130,7 +130,7 @@ def test_wrong_corrections_are_refused(result: Segmentation) -> None:
         result.paint(np.full((40, 60), 0.5), "Hat")  # type: ignore[arg-type]
 
 
-def test_clothes_where_nobody_was_make_a_first_person() -> None:
+def test_clothes_without_people_become_the_first_person() -> None:
     nobody = np.zeros((4, 4), np.uint8)
     label_map = np.full((4, 4), BAG, np.uint8)
     np.testing.assert_array_equal(assign_people(nobody, label_map, label_map > 0), label_map > 0)

@@ -1,4 +1,4 @@
-"""A result's data are checked and cannot be changed."""
+"""The data of a result are validated and immutable."""
 
 import dataclasses
 
@@ -14,7 +14,7 @@ LABEL_MAP = np.array([[0, 0, 0, 0, 0], [0, 7, 7, 0, 0], [0, 8, 8, 8, 0], [0, 7, 
 PHOTO = np.random.default_rng(0).integers(1, 256, (4, 5, 3), np.uint8)
 
 
-def test_the_result_cannot_be_changed() -> None:
+def test_result_is_immutable() -> None:
     label_map, probability = LABEL_MAP.copy(), np.full((2, 3), 255, np.uint8)
     result = Segmentation(PHOTO, label_map, probability=probability)  # type: ignore[arg-type]
     label_map[:] = probability[:] = 5
@@ -36,7 +36,7 @@ def test_the_result_cannot_be_changed() -> None:
         (np.full((4, 5), NUM_CLASSES, np.uint8), "contains the id 18"),
     ],
 )
-def test_a_label_map_of_another_size_is_rejected(label_map: np.ndarray, said: str) -> None:
+def test_invalid_label_maps_and_photos_raise_value_error(label_map: np.ndarray, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Segmentation(Image.fromarray(PHOTO), label_map)
     with pytest.raises(ValueError, match="must be RGB"):
@@ -44,6 +44,6 @@ def test_a_label_map_of_another_size_is_rejected(label_map: np.ndarray, said: st
 
 
 @pytest.mark.parametrize("probability", [np.zeros((4, 5), np.float32), np.zeros((4, 5, 1), np.uint8)])
-def test_a_probability_of_another_kind_is_refused(probability: np.ndarray) -> None:
+def test_invalid_probability_raises_value_error(probability: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"probability must be \(h, w\) uint8"):
         Segmentation(Image.fromarray(PHOTO), LABEL_MAP, probability=probability)

@@ -1,4 +1,4 @@
-"""The result's arithmetic, on a map small enough to count by hand."""
+"""`Segmentation` on a label map small enough to count by hand."""
 
 import dataclasses
 import json
@@ -38,13 +38,13 @@ def result() -> Segmentation:
     return Segmentation(Image.fromarray(PHOTO), LABEL_MAP, confidence, name="gown.jpg", model="tiny")
 
 
-def test_areas_and_confidence_hold_the_classes_present_by_id(result: Segmentation) -> None:
+def test_areas_and_confidence_list_present_classes_by_id(result: Segmentation) -> None:
     assert list(result.areas.items()) == [("Background", 13 / 20), ("Dress", 4 / 20), ("Belt", 3 / 20)]
     assert list(result.confidence.items()) == [("Background", 1.0), ("Dress", 0.9), ("Belt", 0.55555)]
     assert sum(result.areas.values()) == pytest.approx(1)
 
 
-def test_mask_is_the_union(result: Segmentation) -> None:
+def test_mask_is_the_union_of_classes(result: Segmentation) -> None:
     np.testing.assert_array_equal(result.mask("Dress"), LABEL_MAP == DRESS)
     np.testing.assert_array_equal(result.mask("Dress", "Belt"), LABEL_MAP > 0)
     assert result.mask("Dress").dtype == np.bool_
@@ -54,13 +54,13 @@ def test_mask_is_the_union(result: Segmentation) -> None:
 @pytest.mark.parametrize(
     ("names", "said"), [((), "at least one class"), (("Dress", "Sock"), "'Sock'.*Background, Hat")]
 )
-def test_wrong_names_are_refused_with_the_right_ones(result: Segmentation, names: tuple[str, ...], said: str) -> None:
+def test_unknown_class_error_lists_valid_names(result: Segmentation, names: tuple[str, ...], said: str) -> None:
     for method in (result.mask, result.cutout):
         with pytest.raises(UnknownClassError, match=said):
             method(*names)
 
 
-def test_cutout_keeps_the_class_alone(result: Segmentation) -> None:
+def test_cutout_keeps_only_the_class(result: Segmentation) -> None:
     image = result.cutout("Belt")
     assert (image.mode, image.size) == ("RGBA", (5, 4))
     pixels, belt = np.asarray(image), LABEL_MAP == BELT
@@ -69,7 +69,7 @@ def test_cutout_keeps_the_class_alone(result: Segmentation) -> None:
     assert not pixels[~belt].any()
 
 
-def test_overlay_leaves_the_background(result: Segmentation) -> None:
+def test_overlay_keeps_the_background(result: Segmentation) -> None:
     solid, faint = np.asarray(result.overlay(1)), np.asarray(result.overlay())
     np.testing.assert_array_equal(solid[LABEL_MAP == BELT], np.tile(PALETTE[BELT], (3, 1)))
     for pixels in (solid, faint):
@@ -92,7 +92,7 @@ def test_saved_label_map_reads_back_exactly(result: Segmentation, tmp_path: Path
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(reference.stat().st_mode)
 
 
-def test_a_failed_save_keeps_the_previous_file(
+def test_failed_save_keeps_the_previous_file(
     result: Segmentation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "map.png"
@@ -105,7 +105,7 @@ def test_a_failed_save_keeps_the_previous_file(
 
 
 @pytest.mark.parametrize(("name", "said"), [("map.jpg", "map.png instead of map.jpg"), ("no/map.png", "no folder")])
-def test_label_maps_go_into_png_in_a_folder_that_exists(
+def test_save_label_map_requires_png_and_an_existing_folder(
     result: Segmentation, tmp_path: Path, name: str, said: str
 ) -> None:
     with pytest.raises(ConfigError, match=said):
@@ -114,14 +114,14 @@ def test_label_maps_go_into_png_in_a_folder_that_exists(
 
 @pytest.fixture
 def clear() -> Segmentation:
-    """A result of a photo that is transparent in parts: fully in its first two rows, half in the third."""
+    """A result of a partly transparent photo: fully in the first two rows, half in the third."""
     alpha = np.full((4, 5), 255, np.uint8)
     alpha[:2], alpha[2] = 0, 100
     person_map = np.ones((4, 5), np.uint8)
     return Segmentation(np.dstack([PHOTO, alpha]), LABEL_MAP, {"Dress": 0.9}, person_map=person_map)  # type: ignore[arg-type]
 
 
-def test_what_is_fully_transparent_is_background_everywhere(clear: Segmentation) -> None:
+def test_fully_transparent_pixels_are_background_everywhere(clear: Segmentation) -> None:
     np.testing.assert_array_equal(clear.label_map, [[0] * 5, [0] * 5, LABEL_MAP[2], LABEL_MAP[3]])
     assert clear.person_map is not None and not clear.person_map[:2].any() and clear.person_map[2:].all()
     assert clear.areas["Dress"] == 2 / 20
@@ -131,7 +131,7 @@ def test_what_is_fully_transparent_is_background_everywhere(clear: Segmentation)
     assert np.shares_memory(dataclasses.replace(clear, name="other").label_map, clear.label_map)
 
 
-def test_cutouts_have_the_photos_alpha_and_colours(clear: Segmentation, tmp_path: Path) -> None:
+def test_cutouts_keep_the_photos_alpha_and_colours(clear: Segmentation, tmp_path: Path) -> None:
     assert clear.photo.mode == "RGB" and clear.alpha is not None
     for copied in (clear, pickle.loads(pickle.dumps(clear)), dataclasses.replace(clear, model="another")):
         np.testing.assert_array_equal(copied.alpha, clear.alpha)
@@ -147,7 +147,7 @@ def test_cutouts_have_the_photos_alpha_and_colours(clear: Segmentation, tmp_path
     np.testing.assert_array_equal(made, np.asarray(clear.cutout("Belt")))
 
 
-def test_overlays_of_a_transparent_photo_lie_on_white(clear: Segmentation) -> None:
+def test_overlays_of_transparent_photos_are_on_white(clear: Segmentation) -> None:
     expected = np.rint(PHOTO * (100 / 255) + 155)
     assert np.abs(np.asarray(clear.on_white)[2] - expected[2]).max() <= 1
     assert (np.asarray(clear.on_white)[:2] == 255).all()
@@ -156,13 +156,13 @@ def test_overlays_of_a_transparent_photo_lie_on_white(clear: Segmentation) -> No
     )
 
 
-def test_an_opaque_photo_is_itself_on_white(result: Segmentation) -> None:
+def test_opaque_photo_is_unchanged_on_white(result: Segmentation) -> None:
     assert result.alpha is None and result.on_white is result.photo
     with pytest.raises(ValueError, match=r"alpha must be \(4, 5\) uint8"):
         dataclasses.replace(result, alpha=np.zeros((5, 4), np.uint8))
 
 
-def test_the_resolution_of_the_photo_goes_into_what_is_written(result: Segmentation, tmp_path: Path) -> None:
+def test_outputs_keep_the_photos_dpi(result: Segmentation, tmp_path: Path) -> None:
     assert result.dpi is None and "dpi" not in result.cutout("Dress").info
     photo = Image.fromarray(PHOTO)
     photo.info["dpi"] = (300.0, 200.0)
@@ -178,7 +178,7 @@ def test_the_resolution_of_the_photo_goes_into_what_is_written(result: Segmentat
         assert Image.open(file).info["dpi"] == pytest.approx((300, 200), abs=0.01)
 
 
-def test_a_grey_label_map_is_read_the_same_by_all(result: Segmentation, tmp_path: Path) -> None:
+def test_grey_label_map_reads_the_same_in_pillow_and_opencv(result: Segmentation, tmp_path: Path) -> None:
     result.save_label_map(tmp_path / "grey.png", grey=True)
     image = Image.open(tmp_path / "grey.png")
     assert image.mode == "L"
@@ -186,7 +186,7 @@ def test_a_grey_label_map_is_read_the_same_by_all(result: Segmentation, tmp_path
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "grey.png"), cv2.IMREAD_UNCHANGED), LABEL_MAP)
 
 
-def test_json(result: Segmentation) -> None:
+def test_json_has_all_fields(result: Segmentation) -> None:
     assert json.loads(result.to_json(indent=2)) == result.to_dict()
     assert result.to_dict() == {
         "name": "gown.jpg",
@@ -205,7 +205,7 @@ def test_json(result: Segmentation) -> None:
     }
 
 
-def test_uncertainty_is_what_pixels_lack_to_certainty() -> None:
+def test_uncertainty_is_the_mean_shortfall_of_probability() -> None:
     sure, unsure = np.full(LABEL_MAP.shape, 255, np.uint8), np.full(LABEL_MAP.shape, 255, np.uint8)
     unsure[LABEL_MAP == BELT] = 0
     assert Segmentation(PHOTO, LABEL_MAP, probability=sure).uncertainty == 0  # type: ignore[arg-type]
@@ -215,7 +215,7 @@ def test_uncertainty_is_what_pixels_lack_to_certainty() -> None:
     assert corrected.uncertainty == 0
 
 
-def test_a_changed_copy_drops_removed_classes(result: Segmentation) -> None:
+def test_changed_copy_drops_removed_classes(result: Segmentation) -> None:
     changed = dataclasses.replace(result, label_map=np.where(LABEL_MAP == BELT, DRESS, LABEL_MAP).astype(np.uint8))
     assert list(changed.areas) == list(changed.confidence) == ["Background", "Dress"]
     assert list(result.areas) == ["Background", "Dress", "Belt"]

@@ -1,4 +1,4 @@
-"""Photos of paper dolls, with annotations of other tools."""
+"""Photos of paper dolls with annotations in the formats of other tools."""
 
 import json
 from pathlib import Path
@@ -42,7 +42,7 @@ def write(file: Path, content: Any) -> Path:
 
 
 def written(out: Path, number: int = 0) -> np.ndarray:
-    """The names of the classes (H, W) in a row of a data set that was written."""
+    """Class names (H, W) of a row of a written data set."""
     _, rows, _, classes = load_split(str(out))
     assert classes.labels == read_labels(out / LABELS_FILE)
     return np.array(classes.labels.names)[decode_row(rows[number], classes)[1]]

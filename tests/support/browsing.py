@@ -1,4 +1,4 @@
-"""What the browser tests do on the page, and what they look at."""
+"""Actions and look-ups on the page, shared by the browser tests."""
 
 import shutil
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ from clothseg.labels import LABEL2ID
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 HEADLESS = "chromium-headless-shell"
-"""The same browser without windows: a page costs two thirds of the time. Tests prefer it where it is installed."""
-# A browser asks its makers' hosts for updates and the like; only the page's own requests are of interest here.
+"""The same browser without windows, preferred if installed: a page takes two thirds of the time."""
+# Keep the browser from contacting its maker, for example for updates; only the page's own requests matter here.
 FLAGS = [
     "--no-sandbox",
     "--disable-background-networking",
@@ -37,7 +37,7 @@ DESKTOP, PHONE = (1280, "light"), (390, "dark")
 
 
 def camera_shows(picture: Image.Image, path: Path) -> list[str]:
-    """Flags for a browser whose camera shows one picture, which is written to `path`, at `CAMERA_SIZE`."""
+    """Flags for a browser whose camera shows one picture of `CAMERA_SIZE`, which is written to `path`."""
     file = BytesIO()
     picture.resize(CAMERA_SIZE).save(file, "JPEG", quality=95)
     path.write_bytes(file.getvalue() * 5)
@@ -54,7 +54,7 @@ def find_browser() -> str:
 
 
 class Visits:
-    """Opens pages: each visitor is new to the app, but pages of one size share the browser's cache of files."""
+    """Opens pages: the app sees a new visitor for each, but pages of one size share the browser's file cache."""
 
     def __init__(self, browser: Browser) -> None:
         self.browser = browser
@@ -62,7 +62,7 @@ class Visits:
 
     @contextmanager
     def page(self, url: str, **options: Any) -> Iterator[Page]:
-        """An empty page for the app at `url` in a context of these options; what it stores is forgotten at the end."""
+        """An empty page for the app at `url` in a context with these options; its storage is cleared at the end."""
         key = repr(sorted(options.items()))
         if key not in self.contexts:
             self.contexts[key] = self.browser.new_context(**options)
@@ -97,7 +97,7 @@ def download(page: Page, button: str, folder: Path) -> Path:
 
 
 def await_result(page: Page, before: int | None = None) -> int:
-    """Wait until another result than the one of number `before` is on the stage, with its cards; give its number."""
+    """Wait until the stage and the cards show a result other than number `before`; returns its number."""
     page.wait_for_function(
         "before => ![0, before].includes(window.clothseg?.choice().number) && document.querySelector('#items .thing')",
         arg=before,
@@ -106,8 +106,8 @@ def await_result(page: Page, before: int | None = None) -> int:
 
 
 def picked(page: Page) -> list[str]:
-    """Keys of the parts that are picked on the stage, as their cards show it too."""
-    # Cards follow the stage: those of the photo before are there for a moment more.
+    """Keys of the parts picked on the stage, after checking that the cards agree."""
+    # Cards are updated after the stage: for a moment, those of the previous photo remain.
     keys = page.wait_for_function("""() => {
       const pressed = document.querySelectorAll('#items [data-key][aria-pressed="true"]');
       const keys = window.clothseg.choice().picked;
@@ -122,12 +122,12 @@ def card(page: Page, key: str) -> Locator:
 
 
 def only(page: Page, key: str) -> None:
-    """Pick one part alone."""
+    """Pick only this part."""
     card(page, key).dblclick()
 
 
 def stage_point(page: Page, result: Segmentation, at: tuple[float, float]) -> Position:
-    """Where in the stage's frame a pixel (x, y) of the photo is shown."""
+    """Position in the stage's frame of a pixel (x, y) of the photo."""
     left, top, width, height = page.evaluate(
         """async () => {
           await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
@@ -139,7 +139,7 @@ def stage_point(page: Page, result: Segmentation, at: tuple[float, float]) -> Po
 
 
 def inner_point(mask: np.ndarray) -> tuple[int, int]:
-    """The x, y that lie deepest in the mask."""
+    """The x, y of the mask's pixel farthest from its border."""
     depth = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, 3)
     y, x = np.unravel_index(depth.argmax(), depth.shape)
     return int(x) - 1, int(y) - 1

@@ -1,4 +1,4 @@
-"""Clips as cameras and phones write them."""
+"""Clips in the formats of cameras and phones."""
 
 from collections.abc import Sequence
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Exported networks that know classes by their colours, as stand-ins for models whose weights are not here."""
+"""Exported networks that classify by colour, in place of models whose weights are not available here."""
 
 from pathlib import Path
 

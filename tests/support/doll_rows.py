@@ -1,4 +1,4 @@
-"""Rows of a data set that show paper dolls, sound ones and bad ones."""
+"""Rows of a data set of paper dolls, valid and invalid ones."""
 
 import io
 from pathlib import Path
@@ -19,7 +19,7 @@ FEATURES = Features({"id": Value("string"), "image": Image(decode=False), "mask"
 
 
 def dolls(count: int, seed: int = 0) -> list[dict[str, Any]]:
-    """Rows of dolls as `load_splits` gives them."""
+    """Rows of dolls as returned by `load_splits`."""
     drawn = {f"doll-{number}": draw(number, 48, 32) for number in range(seed, seed + count)}
     return [
         {"id": row_id, "image": png(PILImage.fromarray(doll.image)), "mask": png(PILImage.fromarray(doll.mask))}

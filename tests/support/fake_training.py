@@ -1,4 +1,4 @@
-"""Stands in for `train_hf.py` where only its log, its files and its end after SIGTERM matter: 100 steps per second."""
+"""A fake `train_hf.py` with 100 steps per second: it only writes logs and files, and ends after SIGTERM."""
 
 import argparse
 import signal

@@ -1,8 +1,8 @@
 """Segmenters in forked processes: `python forks.py MODEL FOLDER CASE...`; prints a line of JSON, case -> exit status.
 
-Each case has a process of its own, forked from this one, which has imported what takes long and nothing else: no model
-has been loaded, nothing computed, no thread of Python's started (numpy's BLAS has some, and starts them anew after a
-fork). So it is as good as a fresh process, in a tenth of the time.
+Each case runs in its own process, forked from this one, which has only imported the slow packages: it has loaded no
+model, computed nothing and started no Python thread (numpy's BLAS restarts its threads after a fork). The child is
+equivalent to a fresh process, in a tenth of the time.
 """
 
 import json
@@ -24,21 +24,21 @@ from clothseg import Segmenter
 
 
 PATIENCE = 90
-"""Seconds after which a case that should have ended is taken to wait forever."""
+"""Seconds after which a case counts as deadlocked."""
 
 PHOTOS = [draw(seed, 120, 80).image for seed in range(4)]
 
 
 def use_after_fork(model: Path, folder: Path, engine: str) -> None:
-    """A forked process uses the model that its parent has used, and one that it loads anew from a pickle."""
+    """A forked process uses the model that its parent has used, and a new one unpickled from it."""
     segmenter = Segmenter.from_pretrained(model, engine=engine)
     expected = [result.label_map for result in segmenter.batch(PHOTOS, batch_size=4)]  # starts all of its threads
     child = os.fork()
     if not child:
         try:
-            anew = pickle.loads(pickle.dumps(segmenter))
-            assert anew is not segmenter and pickle.loads(pickle.dumps(segmenter)) is anew
-            results = [*segmenter.batch(PHOTOS, batch_size=4), segmenter(PHOTOS[0]), *anew.batch(PHOTOS, batch_size=4)]
+            copy = pickle.loads(pickle.dumps(segmenter))
+            assert copy is not segmenter and pickle.loads(pickle.dumps(segmenter)) is copy
+            results = [*segmenter.batch(PHOTOS, batch_size=4), segmenter(PHOTOS[0]), *copy.batch(PHOTOS, batch_size=4)]
             (folder / "answer").write_bytes(pickle.dumps([result.label_map for result in results]))
         except BaseException:
             traceback.print_exc()
@@ -74,7 +74,7 @@ def map_a_data_set(model: Path) -> None:
 
 
 def run(case: str, model: Path, folder: Path) -> None:
-    """One of the cases; the others are the names of engines."""
+    """Run one of the cases; names of engines are cases too."""
     if case == "pool":
         use_in_a_pool(model)
     elif case == "datasets":
@@ -84,7 +84,7 @@ def run(case: str, model: Path, folder: Path) -> None:
 
 
 def status_of(case: str, model: Path, folder: Path) -> int:
-    """Run a case in a process of its own; 0 if all was as it should be."""
+    """Run a case in its own process; returns 0 if it passed."""
     process = os.fork()
     if process:
         return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])

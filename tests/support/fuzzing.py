@@ -1,4 +1,4 @@
-"""Damaged files for fuzzing, and what may come of them: a result, or an error of ours in plain words.
+"""Damaged files for fuzzing, and the allowed outcomes: a result, or one of our errors with a clear message.
 
 `tests/end_to_end/test_fuzz.py` sends some in every run, `benchmarks/fuzz.py` many.
 """
@@ -19,14 +19,14 @@ from clothseg.images.image_file import FORMATS
 
 
 SECONDS = 10
-"""No input may take longer."""
+"""Time limit for one input."""
 
 INSIDES = re.compile(r"Traceback|site-packages| at 0x[0-9a-f]{6}|validation error|NoneType|Errno|not iterable")
-"""What a message to users does not hold: words from the inside of Python and its libraries."""
+"""Internal terms of Python and its libraries, which messages to users must not contain."""
 
 
 def seeds() -> list[bytes]:
-    """Small sound files of every format and of its main variants."""
+    """Small valid files of every format and of its main variants."""
     photo = quarters()
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
@@ -66,15 +66,15 @@ def seeds() -> list[bytes]:
 
 
 def mutated(files: list[bytes], random: Random) -> bytes:
-    """One of the files with up to four changes: bits, bytes, whole numbers of a header, pieces lost, moved or foreign.
+    """One of the files with up to four changes: bits, bytes, header integers, or pieces removed, moved or inserted.
 
-    Of a PNG the check sums are set right half of the time, or nothing behind them would ever be reached.
+    Half of the damaged PNG files get correct checksums, since otherwise no code after the checksum test would run.
     """
     data = bytearray(random.choice(files))
     for _ in range(random.randint(1, 4)):
         if not data:
             break
-        # Headers decide what is done with all that follows.
+        # Changes in headers have the largest effects.
         at = random.randrange(min(len(data), random.choice((32, 128, 1024, len(data)))))
         kind = random.randrange(7)
         if kind == 0:
@@ -112,7 +112,7 @@ def _mend_sums(data: bytearray) -> None:
 
 
 def plain(error: Exception | str, limit: int = 1000) -> None:
-    """Assert that a message is one that users may be shown."""
+    """Assert that a message is fit for users."""
     message = str(error)
     assert message and len(message) < limit, message
     assert not INSIDES.search(message), message
@@ -132,7 +132,7 @@ def fuzz_loader(data: bytes, random: Random) -> str:
 
 
 def fuzz_row(data: bytes, random: Random) -> str:
-    """Decode a data set's row whose mask, and at times whose photo, are those bytes."""
+    """Decode a row of a data set whose mask, and sometimes its photo, consists of these bytes."""
     from clothseg.training.data.decoding import decode_row
 
     photo = data if random.random() < 0.3 else random.choice(ROW_PHOTOS)
@@ -159,7 +159,7 @@ ROW_PHOTOS = [encoded(Image.new("RGB", size, RED), "PNG") for size in ((48, 32),
 
 
 def row_seeds() -> list[bytes]:
-    """Masks in the ways in which data sets store them, and photos in their place."""
+    """Masks in all formats that data sets use, and photos in place of masks."""
     ids = np.tile(np.arange(16, dtype=np.uint8), (32, 3))
     masks = [Image.fromarray(ids), Image.fromarray(ids).convert("P"), Image.merge("RGB", [Image.fromarray(ids)] * 3)]
     files = [encoded(mask, kind) for mask in masks for kind in ("PNG", "TIFF", "BMP", "GIF")]

@@ -1,4 +1,4 @@
-"""Senseless command lines and requests for fuzzing, and what may come of them: an answer in plain words."""
+"""Random command lines and requests for fuzzing; each must end with an answer or a clear error."""
 
 import argparse
 import contextlib
@@ -49,7 +49,7 @@ def _text(random: Random) -> str:
 
 
 def _ran(command: Callable[[list[str]], Any], arguments: list[str]) -> tuple[str, str]:
-    """How a command line ended, and what it said."""
+    """Exit status and output of a command line."""
     said = io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
         try:
@@ -64,10 +64,10 @@ def _ran(command: Callable[[list[str]], Any], arguments: list[str]) -> tuple[str
 
 
 def fuzz_command(arguments: list[str], folder: Path) -> str:
-    """Run `python -m clothseg` with arguments; whatever it writes goes into the folder."""
+    """Run `python -m clothseg` with arguments; its output files go into the folder."""
     from clothseg.cli import main
 
-    inner = folder / "a" / "b"  # for what is written to ../..
+    inner = folder / "a" / "b"  # catches files written to ../..
     inner.mkdir(parents=True, exist_ok=True)
     with contextlib.chdir(inner):
         ended, said = _ran(main, arguments)
@@ -76,7 +76,7 @@ def fuzz_command(arguments: list[str], folder: Path) -> str:
 
 
 def command(random: Random) -> list[str]:
-    """Arguments for `python -m clothseg`: known commands and flags, and values that mostly make no sense."""
+    """Arguments for `python -m clothseg`: known commands and flags, with mostly invalid values."""
     from clothseg.cli import COMMANDS
 
     name = random.choice([*COMMANDS, _text(random)])
@@ -99,7 +99,7 @@ def fuzz_training(arguments: list[str], folder: Path) -> str:
 
 
 def training(random: Random) -> list[str]:
-    """Arguments for train_hf.py: any of its flags, ours and transformers', and a preset at times."""
+    """Arguments for train_hf.py: any of its flags, ours and transformers', sometimes with a preset."""
     from dataclasses import fields
 
     from transformers import TrainingArguments
@@ -117,14 +117,14 @@ def training(random: Random) -> list[str]:
 
 
 FIELDS = ("session_hash", "event_id", "fn_index", "trigger_id", "event_data", "simple_format", "data", "batched")
-"""Of a request's body, beside `data`."""
+"""Other fields of a request's body than `data`."""
 
 
 class Endpoints:
-    """The endpoints of an app that runs, called over bare HTTP."""
+    """The endpoints of a running app, called over plain HTTP."""
 
     def __init__(self, url: str, photo: bytes) -> None:
-        """Read which endpoints there are, and upload a photo for the calls to use."""
+        """Read the list of endpoints, and upload a photo for the calls."""
         self.url = url
         self.client = httpx.Client(timeout=2 * SECONDS)
         info = self.client.get(f"{url}/gradio_api/info").json()["named_endpoints"]
@@ -133,7 +133,7 @@ class Endpoints:
         self.photo = {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}
 
     def value(self, random: Random, depth: int = 0) -> Any:
-        """Any JSON, with the words that gradio looks for more often than chance would have them."""
+        """Any JSON, in which keys that Gradio interprets are frequent."""
         kind = random.randrange(9 if depth < 4 else 6)
         if kind == 0:
             return random.choice((None, True, False, 0, -1, 2**63, 1e308, -0.5, "no\0thing"))
@@ -167,7 +167,7 @@ class Endpoints:
         return f"call/{name}" if random.random() < 0.8 else random.choice(("queue/join", f"run/{name}")), text
 
     def fuzz(self, path: str, body: bytes) -> str:
-        """Send it and follow the answer to its end."""
+        """Send a request and read the answer to its end."""
         begun = time.monotonic()
         headers = {"Content-Type": "application/json"}
         answer = self.client.post(f"{self.url}/gradio_api/{path}", content=body, headers=headers)

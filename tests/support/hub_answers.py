@@ -1,4 +1,4 @@
-"""What the Hub in memory answers: its addresses, and for each of them a method.
+"""Answers of the in-memory Hub: its routes, each with a method.
 
 The answers are the Hub's own, with its status codes and error headers; `local_hub` serves them, `hub_store` keeps what
 is pushed.
@@ -27,7 +27,7 @@ ROUTES: list[tuple[re.Pattern[str], bool, Callable[..., Any]]] = []
 
 
 def route(pattern: str, write: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Have a method answer the requests whose "METHOD /path" matches all of `pattern`.
+    """Register a method for the requests whose "METHOD /path" fully matches `pattern`.
 
     A pattern that names a repo gives the method that Repo, once the caller is known to be allowed to read or `write`.
     """
@@ -41,7 +41,7 @@ def route(pattern: str, write: bool = False) -> Callable[[Callable[..., Any]], C
 
 @dataclass
 class Call:
-    """What a handler needs of a request; `user` is None without a token."""
+    """The parts of a request that handlers need; `user` is None without a token."""
 
     user: str | None
     headers: Any

@@ -1,6 +1,6 @@
-"""What the test hub keeps, in memory: repos with their commits, branches, tags and the versions of their files.
+"""In-memory storage of the test hub: repos with their commits, branches, tags and file versions.
 
-It tells of them in the Hub's own terms; what the Hub would not do raises a Refusal, which holds the answer to give.
+It describes them in the Hub's terms; unsupported operations raise a Refusal, which contains the Hub's answer.
 """
 
 import base64
@@ -21,7 +21,7 @@ GITATTRIBUTES = "".join(f"{pattern} filter=lfs diff=lfs merge=lfs -text\n" for p
 
 
 class Refusal(Exception):
-    """An error answer as the Hub gives it: status, message and the code that the client's exception hangs on."""
+    """An error answer of the Hub: status, message and the code that decides the client's exception."""
 
     def __init__(self, status: int, message: str, code: str | None = None, headers: dict[str, str] | None = None):
         super().__init__(message)
@@ -128,7 +128,7 @@ class Repo:
                 del tree[entry]
 
     def create_ref(self, refs: dict[str, str], new: str, rev: str) -> None:
-        """Have `new`, in this repo's branches or tags, name the commit that `rev` names."""
+        """Create `new` in this repo's branches or tags, for the commit that `rev` names."""
         if new in refs:
             raise Refusal(409, f"Reference already exists: {new}")
         refs[new] = self.at(rev).sha
@@ -147,7 +147,7 @@ class Repo:
         return [entry for entry in below if deep or "/" not in entry["path"].removeprefix(folder)]
 
     def info(self, rev: str, blobs: bool = False) -> dict[str, Any]:
-        """The repo as /api tells of it; with `blobs`, the sizes and checksums of its files as well."""
+        """The repo's description in /api; with `blobs`, including the sizes and checksums of its files."""
         commit = self.at(rev)
         card = read_card(text(commit.tree, "README.md"))
         answer = {"id": self.name, "author": self.owner, "sha": commit.sha, "private": self.private, "gated": False}
@@ -177,7 +177,7 @@ def listing(tree: Tree) -> list[dict[str, Any]]:
 
 
 def upload_mode(tree: Tree, path: str, sample: str, size: int, **_: Any) -> dict[str, Any]:
-    """How the Hub wants a file of which a client sent the first bytes, `sample`, to be uploaded."""
+    """How the Hub wants a file to be uploaded, given its first bytes, `sample`."""
     patterns = [line.split()[0] for line in text(tree, ".gitattributes").splitlines() if "filter=lfs" in line]
     binary = b"\0" in base64.b64decode(sample) or any(fnmatch(path, pattern) for pattern in patterns)
     mode = "lfs" if binary or size > REGULAR_LIMIT else "regular"
@@ -187,7 +187,7 @@ def upload_mode(tree: Tree, path: str, sample: str, size: int, **_: Any) -> dict
 
 
 def content(data: bytes, wanted_range: str, headers: dict[str, str]) -> Response:
-    """The whole of `data`, or the part that a Range header asks for. For HEAD the server leaves the body out."""
+    """`data`, or the part given by a Range header. For HEAD, the server omits the body."""
     headers = {**headers, "Accept-Ranges": "bytes", "Content-Type": "application/octet-stream"}
     wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", wanted_range)
     if wanted is None or not any(wanted.groups()):

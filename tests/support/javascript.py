@@ -11,7 +11,7 @@ MODULES = Path(__file__).parents[1] / "node" / "node_modules"
 
 
 def node(folder: Path, *arguments: str | Path) -> str:
-    """What a script prints that Node runs in a folder, from which it finds the packages.
+    """Output of a script run by Node in a folder, from which it finds the packages.
 
     Where they are not installed the test is skipped, but under `make test`, which installs them.
     """

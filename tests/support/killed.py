@@ -1,10 +1,10 @@
-"""What test_killed.py has a process of its own do: start work again and again and kill it at moments of a fixed seed.
+"""The subprocess of test_killed.py: starts work repeatedly and kills it at random moments of a fixed seed.
 
     python killed.py FOLDER DATA MODEL
 
-The work runs in forked children, which need not import everything anew; this process itself computes nothing, for
-threads would not outlive a fork. After each kill the folder is looked at; the last child is left to finish. Prints a
-line of JSON: for each work what was found after each round.
+The work runs in forked children, which need not import everything again; this process itself computes nothing, since
+threads do not survive a fork. After each kill, the folder is inspected; the last child runs to its end. Prints one
+line of JSON: for each kind of work, the state found after each round.
 """
 
 import json
@@ -31,14 +31,14 @@ TEXTS = ("old\n" * 200_000, "new!\n" * 200_000)
 
 
 def write_files(folder: Path) -> None:
-    """Write one of two texts over the other for a while."""
+    """Alternately write two texts to one file for a while."""
     for turn in range(50):
         with atomic_path(folder / "file.txt") as path:
             path.write_text(TEXTS[turn % 2])
 
 
 def seen_files(folder: Path) -> str:
-    """The file is there whole, or not yet."""
+    """Check that the file is complete or absent."""
     path = folder / "file.txt"
     if not path.exists():
         return "nothing"
@@ -46,7 +46,7 @@ def seen_files(folder: Path) -> str:
 
 
 def train(folder: Path) -> None:
-    """Start, or go on with, a run of three steps, each with a checkpoint, up to model, figures, plots and card."""
+    """Start or resume a run of three steps with a checkpoint each, up to model, figures, plots and card."""
     data, model = sys.argv[2:4]
     flags = ["--save_strategy", "steps", "--save_steps", "1", "--max_steps", "3", "--ema_decay", "0.9"]
     names = ["--dataset_name", data, "--model_name_or_path", model, "--output_dir", str(folder)]
@@ -62,7 +62,7 @@ def train(folder: Path) -> None:
 
 
 def seen_training(folder: Path) -> str:
-    """Model with card and figures, or none; else the number of the last whole checkpoint."""
+    """Check that the model is complete or absent; if absent, returns the number of the last complete checkpoint."""
     if (folder / "model").exists():
         names = {path.name for path in (folder / "model").iterdir()}
         wanted = {"README.md", "config.json", "figures.json", "model.safetensors", "split.json", "training_log.csv"}
@@ -84,7 +84,7 @@ def export(folder: Path) -> None:
 
 
 def seen_export(folder: Path) -> str:
-    """Each file is there whole, or not at all."""
+    """Check that each file is complete or absent."""
     for name in ("config.json", "preprocessor_config.json"):
         if (folder / name).exists():
             json.loads((folder / name).read_text())
@@ -98,7 +98,7 @@ def seen_export(folder: Path) -> str:
 
 
 def photos() -> list[Path]:
-    """Eight photos, beside the data."""
+    """Paths of the eight photos."""
     return sorted((Path(sys.argv[2]).parent / "photos").iterdir())
 
 
@@ -109,11 +109,11 @@ def batch(folder: Path) -> None:
 
     segmenter = Segmenter.from_pretrained(sys.argv[3], device="cpu", engine="torch")
     for _ in segment_to_zip(segmenter, photos(), folder / "out.zip"):
-        time.sleep(0.05)  # so that most of the time goes into the batch, not into loading
+        time.sleep(0.05)  # so that most of the time is spent in the batch rather than in loading
 
 
 def seen_batch(folder: Path) -> str:
-    """The ZIP is there with all photos and its table, or not at all; beside it may be hidden ones, not finished."""
+    """Check that the ZIP is complete or absent; unfinished hidden files may lie next to it."""
     for path in folder.iterdir():
         if path.name == "out.zip":
             with zipfile.ZipFile(path) as archive:
@@ -125,7 +125,7 @@ def seen_batch(folder: Path) -> str:
 
 
 def segment(folder: Path) -> None:
-    """Segment a folder by the command, which goes on where it was killed."""
+    """Segment a folder by the command, which continues where it was killed."""
     from clothseg import cli
 
     given, out = str(photos()[0].parent), str(folder / "out")
@@ -135,7 +135,7 @@ def segment(folder: Path) -> None:
 
 
 def seen_segment(folder: Path) -> str:
-    """How many photos are done, each with whole files; "table" with the one over all of them."""
+    """Number of finished photos, after checking their files; "table" if the table of all photos exists."""
     done = list((folder / "out" / "summaries").glob("[!.]*"))
     for path in done:
         summary = json.loads(path.read_text())
@@ -157,11 +157,11 @@ WORK: dict[str, tuple[int, Callable[[Path], None], Callable[[Path], str]]] = {
     "batch": (2, batch, seen_batch),
     "segment": (2, segment, seen_segment),
 }
-"""How often each work is killed, what it does and what is seen of it."""
+"""For each kind of work: number of kills, the work, and the check of its files."""
 
 
 def child(work: Callable[[Path], None], folder: Path) -> int:
-    """Fork a child that works; its process id."""
+    """Fork a child that works; returns its process id."""
     process = os.fork()
     if process:
         return process
@@ -178,7 +178,7 @@ def child(work: Callable[[Path], None], folder: Path) -> int:
 
 
 def rounds(folder: Path, count: int, work: Callable[[Path], None], look: Callable[[Path], str]) -> list[str]:
-    """Let the work finish once, to know how long it takes, then kill it `count` times, then let it finish."""
+    """Let the work finish once to measure its duration, then kill it `count` times, then let it finish."""
     rng, found = random.Random(0), []
     for name in ("timed", "killed"):
         (folder / name).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""A Hugging Face Hub in memory, on localhost, for the real clients to talk to.
+"""A Hugging Face Hub in memory, on localhost, for the real clients.
 
 It answers the requests that huggingface_hub, transformers and datasets make to push and load models, datasets and
 Spaces, with the Hub's own status codes and error headers, so that what is tested is our calls and their payloads.
@@ -32,12 +32,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 
-# Client settings that a developer's machine may carry and that must not reach a test's subprocess.
+# Client settings that a developer's machine may have and that must not reach a test's subprocess.
 FOREIGN_SETTINGS = ("HF_", "HUGGING", "TRANSFORMERS_")
 
 
 class LocalHub(Answers):
-    """The server. `tokens` says whose each token is; `repos` and `requests` are there for tests to look at."""
+    """The server. `tokens` maps each token to its user; tests may read `repos` and `requests`."""
 
     def __init__(self, tokens: dict[str, str]) -> None:
         self.tokens = tokens
@@ -71,7 +71,7 @@ class LocalHub(Answers):
         self.stop()
 
     def env(self, token: str | None = None, *, home: str | Path) -> dict[str, str]:
-        """The whole environment for a subprocess that is to use this hub, with its caches under `home`."""
+        """Environment for a subprocess that uses this hub, with its caches under `home`."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN_SETTINGS)}
         switches = ("XET", "TELEMETRY", "UPDATE_CHECK", "PROGRESS_BARS")
         ours = {"HF_ENDPOINT": self.url, "HF_HOME": str(home), "NO_PROXY": "127.0.0.1,localhost"}
@@ -79,7 +79,7 @@ class LocalHub(Answers):
         return inherited | ours | ({"HF_TOKEN": token} if token else {})
 
     def use_here(self, monkeypatch: pytest.MonkeyPatch, home: Path, token: str | None = None) -> None:
-        """Have this very process use this hub, with its cache under `home` and little patience."""
+        """Make this process use this hub, with its cache under `home` and short timeouts."""
         sleep = time.sleep
         monkeypatch.setattr("time.sleep", lambda seconds: sleep(min(seconds, 0.01)))
         settings = {
@@ -98,11 +98,11 @@ class LocalHub(Answers):
         monkeypatch.setenv("HF_TOKEN", token or "")
 
     def files(self, kind: str, name: str, revision: str = "main") -> dict[str, bytes]:
-        """What a repo holds, path -> content, whoever may read it. KeyError if there is no such repo."""
+        """Files of a repo, path -> content, regardless of permissions. KeyError if there is no such repo."""
         return {path: file.data for path, file in self.repos[kind, name].at(revision).tree.items()}
 
     def fail_next(self, pattern: str, fault: int | str = 503, times: int = 1) -> None:
-        """Answer wrongly to the next `times` requests in whose "METHOD /path" the regular expression is found.
+        """Let the next `times` requests fail in whose "METHOD /path" the regular expression is found.
 
         `fault` is a status, or "hang" (no answer for a minute), "cut" (half of the body, then the connection is
         closed), "corrupt" (a body of the right length with other bytes) or "slow" (2 kB a second until `behave`).
@@ -112,7 +112,7 @@ class LocalHub(Answers):
         self.failures.append([re.compile(pattern), fault, times])
 
     def misbehave(self, fault: int | str, pattern: str = "") -> None:
-        """`fail_next` from now on, until `behave`."""
+        """Like `fail_next`, for all requests until `behave`."""
         self.fail_next(pattern, fault, times=sys.maxsize)
 
     def behave(self) -> None:

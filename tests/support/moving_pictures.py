@@ -1,6 +1,6 @@
-"""Clips whose truth is known: a photo under a moving camera, a figure that walks, a paper doll that waves.
+"""Clips with known labels: a photo under a moving camera, a walking figure, a waving paper doll.
 
-Every frame gets noise and JPEG compression of its own, as a camera's frames have.
+Each frame gets different noise and JPEG compression, like a camera's frames.
 """
 
 import io
@@ -61,7 +61,9 @@ def walking(photo: Pixels, labels: Labels, ground: Pixels, count: int, rng: np.r
         frames.append(np.where(body[..., None], moved, still))
         truths.append(np.where(body, _seen(labels, view, labels.shape, cv2.INTER_NEAREST, 0), np.uint8(BACKGROUND)))
         if before is not None:
-            ground_motion = np.where(before[1][..., None], np.nan, _grid(labels.shape))  # it was behind the figure
+            ground_motion = np.where(
+                before[1][..., None], np.nan, _grid(labels.shape)
+            )  # hidden behind the figure before
             there.append(np.where(body[..., None], _moved(view, before[0], labels.shape), ground_motion))
         before = view, body
     return _recorded(frames, truths, there, rng)

@@ -1,4 +1,4 @@
-"""A data set of five classes of one's own: paper dolls in folders of images and masks."""
+"""A data set with five custom classes: paper dolls in folders of images and masks."""
 
 import json
 from pathlib import Path

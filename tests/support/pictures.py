@@ -1,4 +1,4 @@
-"""Small pictures and files of every kind that a stranger may send, sound ones and others."""
+"""Small pictures and files of all kinds that visitors may send, valid and invalid ones."""
 
 import base64
 import struct
@@ -21,7 +21,7 @@ RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 180, 40), (30, 40, 200), (255, 255
 
 
 def quarters() -> Image.Image:
-    """48 x 32 with a colour of its own in each quarter, so that every turn and mirroring shows."""
+    """48 x 32 with a different colour in each quarter, so that every rotation and mirroring is visible."""
     array = np.zeros((32, 48, 3), np.uint8)
     array[:16, :24], array[:16, 24:], array[16:, :24], array[16:, 24:] = RED, GREEN, BLUE, WHITE
     return Image.fromarray(array)
@@ -39,7 +39,7 @@ def assert_close(photo: Image.Image, expected: Image.Image, tolerance: int = 0) 
     assert difference.max() <= tolerance
 
 
-# What the camera stored for an upright `quarters()`, by orientation: the inverse of what the loader has to do.
+# The stored picture of an upright `quarters()` by EXIF orientation: the inverse of the loader's correction.
 STORED: dict[int, Callable[[Image.Image], Image.Image]] = {
     1: lambda image: image,
     2: lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
@@ -102,7 +102,7 @@ def cmyk_jpeg(photo: Image.Image, *, ycck: bool) -> bytes:
 
 
 def sized(format: str, width: int, height: int) -> bytes:
-    """A small file whose header claims a size."""
+    """A small file whose header states the given size."""
     small, second = Image.new("RGB", (64, 64), RED), Image.new("RGB", (64, 64), BLUE)
     if format == "PNG":
         data = bytearray(encoded(Image.new("1", (8, 8)), "PNG"))
@@ -137,7 +137,7 @@ def sized(format: str, width: int, height: int) -> bytes:
 
 
 def wide_gamut_profile() -> bytes:
-    """A profile whose red and green are swapped sRGB primaries, so that its use cannot be missed."""
+    """A profile with the red and green primaries of sRGB swapped, so that its use is obvious."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     red, green = profile.find(b"rXYZ"), profile.find(b"gXYZ")
     profile[red : red + 4], profile[green : green + 4] = b"gXYZ", b"rXYZ"
@@ -145,7 +145,7 @@ def wide_gamut_profile() -> bytes:
 
 
 def loaded(data: bytes, folder: Path) -> list[Image.Image]:
-    """A file as it comes in by each door: a path, bytes, and a data: URL sent to the app."""
+    """A file loaded in each way: from a path, from bytes, and from a data: URL sent to the app."""
     path = folder / "photo"
     path.write_bytes(data)
     url = "data:image/any;base64," + base64.b64encode(data).decode()

@@ -1,4 +1,4 @@
-"""What test_distributed.py has two processes do: `accelerate launch processes.py DATA MODEL OUTPUT`.
+"""The work of the two processes of test_distributed.py: `accelerate launch processes.py DATA MODEL OUTPUT`.
 
 Each process writes what it found to `OUTPUT/rank-N.json`; the main one also weights and checkpoints.
 """
@@ -34,7 +34,7 @@ WHOLE = (
 
 
 def evaluate(data: Path, model: Path, output: Path) -> dict[str, float]:
-    """Figures of 5 photos in batches of 2 a process: 8 places, 3 of them filled up."""
+    """Figures of 5 photos in batches of 2 per process: 8 places, of which 3 are padding."""
     trainer = make_trainer(data, model, output, "--per_device_eval_batch_size", "2")
     keep_for_good(trainer)
     return trainer.evaluate()
@@ -56,7 +56,7 @@ def train(data: Path, model: Path, output: Path, batch: int, accumulation: int) 
 
 
 def stop_and_resume(data: Path, model: Path, output: Path) -> int:
-    """A run unbroken, and one of which a single process is told to stop in step 4; gives the step it stops after."""
+    """An undisturbed run, and one in which a single process is told to stop in step 4; returns the last step."""
 
     def run(folder: str, *flags: str) -> None:
         names = ("--model_name_or_path", str(model), "--dataset_name", str(data), "--output_dir", str(output / folder))

@@ -1,4 +1,4 @@
-"""What the tests read of what commands have written."""
+"""Reads output files of commands for tests."""
 
 import csv
 from pathlib import Path

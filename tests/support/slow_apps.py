@@ -2,8 +2,8 @@
 
 A request to start an app has its port, the seconds that its engine takes, the limit for accepted requests, the folder
 of temporary files and the file of the log; the answer is the process's id. A request that is an id waits for that
-process; the answer is its exit status. Each app has a process of its own, forked from this one, which has imported
-what takes long and done nothing else: no model has been loaded, nothing computed, no thread started.
+process; the answer is its exit status. Each app runs in its own process, forked from this one, which has only imported
+the slow packages: it has loaded no model, computed nothing and started no thread.
 """
 
 import json
@@ -24,7 +24,7 @@ from clothseg.app.server.shutdown import serve
 
 
 def run(model: str, port: int, seconds: float, limit: float) -> int:
-    """Serve the app with an engine that takes its time; the exit status."""
+    """Serve the app with a slow engine; returns the exit status."""
     segmenter = Segmenter.from_pretrained(model)
     engine = segmenter.engine
 
@@ -39,7 +39,7 @@ def run(model: str, port: int, seconds: float, limit: float) -> int:
 
 
 def begin(model: str, port: int, seconds: float, limit: float, folder: str, log: str) -> int:
-    """Start a process that serves the app; its id."""
+    """Start a process that serves the app; returns its id."""
     process = os.fork()
     if process:
         return process

@@ -1,4 +1,4 @@
-"""A trainer as `train_hf.py` would make it, on pictures of 64x64 pixels; for tests of all that happens around it."""
+"""A trainer like that of `train_hf.py`, on pictures of 64x64 pixels, for tests of callbacks and checkpoints."""
 
 import signal
 from pathlib import Path
@@ -45,13 +45,13 @@ def losses(trainer: ClothesTrainer) -> list[float]:
 
 
 def keep_statistics(trainer: ClothesTrainer) -> None:
-    """Leave out batch statistics and dropout, which do differ between a batch and its parts."""
+    """Turn off batch statistics and dropout, which differ between a batch and its parts."""
     trainer.network.eval()
     trainer.network.train = lambda mode=True, network=trainer.network: network
 
 
 def same_checkpoints(one: Path, other: Path) -> bool:
-    """Whether two checkpoints have the same weights and the same average, bit by bit."""
+    """Whether two checkpoints have bitwise equal weights and averages."""
     files = ("model.safetensors", "average.safetensors")
     states = [(load_file(one / file), load_file(other / file)) for file in files]
     return all(torch.equal(first[name], second[name]) for first, second in states for name in first)
@@ -60,9 +60,9 @@ def same_checkpoints(one: Path, other: Path) -> bool:
 class Signal(TrainerCallback):
     """Gives the process a signal at the start of a step (counted from 1), or in the evaluation after it.
 
-    The handler is called as Python would call it. A signal that is really raised has killed this process now and then
-    on a loaded virtual machine, within the C library. In tests/training/test_interruption.py,
-    test_train_command_stops_on_sigterm_and_resumes sends one to another process.
+    The handler is called directly, as Python would call it: on a loaded virtual machine, a real signal has
+    occasionally killed this process within the C library. test_train_command_stops_on_sigterm_and_resumes in
+    tests/training/test_interruption.py sends a real one to another process.
     """
 
     def __init__(self, step: int, signum: int = signal.SIGTERM, evaluating: bool = False) -> None:

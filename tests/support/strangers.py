@@ -1,4 +1,4 @@
-"""How a stranger talks to the app: over bare HTTP."""
+"""Calls the app over plain HTTP, as untrusted visitors can."""
 
 import json
 import re
@@ -11,7 +11,7 @@ META = {"_type": "gradio.FileData"}
 
 
 def call(app: str, endpoint: str, data: Any) -> tuple[str, Any]:
-    """Call an endpoint over bare HTTP: ("complete", outputs) or ("error", message)."""
+    """Call an endpoint over plain HTTP; returns ("complete", outputs) or ("error", message)."""
     answer = httpx.post(f"{app}/gradio_api/call/{endpoint}", json={"data": data}, timeout=60)
     if answer.status_code != 200:
         return "error", answer.text

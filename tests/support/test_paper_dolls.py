@@ -1,4 +1,4 @@
-"""The drawn figures that other tests train and measure on: are their masks what they claim to be?"""
+"""The paper dolls that other tests train and measure on have exact masks."""
 
 import io
 from pathlib import Path
@@ -24,12 +24,12 @@ def middle(mask: npt.NDArray[np.uint8], class_id: int) -> float:
 
 
 def side_gaps(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """How far each left limb or shoe lies to the image's right of its right one, as far as both are seen."""
+    """Distance of each left limb or shoe to the image's right of its right counterpart, where both are visible."""
     gaps = np.array([middle(mask, left) - middle(mask, right) for left, right in SIDE_PAIRS])
     return gaps[~np.isnan(gaps)]
 
 
-def test_a_seed_always_draws_the_same_doll(dolls: list[Doll]) -> None:
+def test_same_seed_draws_the_same_doll(dolls: list[Doll]) -> None:
     for seed in (0, 7):
         again = draw(seed)
         assert np.array_equal(again.image, dolls[seed].image)
@@ -42,7 +42,7 @@ def test_different_seeds_draw_different_dolls(dolls: list[Doll]) -> None:
     assert len({doll.image.tobytes() for doll in dolls}) == len(dolls)
 
 
-def test_draw_many_continues_from_its_seed(dolls: list[Doll]) -> None:
+def test_draw_many_uses_consecutive_seeds(dolls: list[Doll]) -> None:
     (doll,) = draw_many(1, seed=5)
     assert np.array_equal(doll.mask, dolls[5].mask)
 
@@ -57,7 +57,7 @@ def test_shapes_dtypes_and_ids_at_any_size(height: int, width: int) -> None:
         assert 0.02 < (doll.mask > 0).mean() < 0.6
 
 
-def test_every_class_is_common_enough_and_none_but_the_constant_ones_is_everywhere(dolls: list[Doll]) -> None:
+def test_class_frequencies_are_within_bounds(dolls: list[Doll]) -> None:
     share = {name: np.mean([(doll.mask == index).any() for doll in dolls]) for name, index in LABEL2ID.items()}
     assert min(share.values()) >= 0.05, share
     for optional in ("Hat", "Sunglasses", "Skirt", "Pants", "Dress", "Belt", "Bag", "Scarf"):
@@ -65,13 +65,13 @@ def test_every_class_is_common_enough_and_none_but_the_constant_ones_is_everywhe
     assert share["Background"] == share["Hair"] == 1
 
 
-def test_the_figure_is_whole_on_the_sheet(dolls: list[Doll]) -> None:
+def test_figure_does_not_touch_the_border(dolls: list[Doll]) -> None:
     for doll in dolls:
         border = np.concatenate([doll.mask[0], doll.mask[-1], doll.mask[:, 0], doll.mask[:, -1]])
         assert not border.any()
 
 
-def test_left_is_the_wearers_own(dolls: list[Doll]) -> None:
+def test_left_and_right_are_the_wearers(dolls: list[Doll]) -> None:
     assert {doll.facing for doll in dolls} == {"front", "back"}
     for doll in dolls:
         gaps = side_gaps(doll.mask)
@@ -79,18 +79,18 @@ def test_left_is_the_wearers_own(dolls: list[Doll]) -> None:
         assert (gaps > 0).all() if doll.facing == "front" else (gaps < 0).all()
 
 
-def test_a_face_is_seen_from_the_front_only(dolls: list[Doll]) -> None:
+def test_face_is_visible_only_from_the_front(dolls: list[Doll]) -> None:
     for doll in dolls:
         assert (doll.mask == LABEL2ID["Face"]).any() == (doll.facing == "front")
 
 
-def test_a_mirrored_doll_keeps_its_sides(dolls: list[Doll]) -> None:
+def test_mirroring_swaps_left_and_right_classes(dolls: list[Doll]) -> None:
     for doll in dolls[:10]:
         assert np.allclose(np.sort(side_gaps(mirror(doll.mask))), np.sort(side_gaps(doll.mask)))
 
 
-def test_colours_change_where_the_mask_does(dolls: list[Doll]) -> None:
-    """Mean step of colour across the figure's outline is far above that inside it: picture and mask agree."""
+def test_colours_change_at_mask_borders(dolls: list[Doll]) -> None:
+    """The mean colour step across the figure's outline is far larger than elsewhere: picture and mask agree."""
     across, within = [], []
     for doll in dolls:
         step = np.abs(np.diff(doll.image.astype(int), axis=1)).mean(2)
@@ -104,7 +104,7 @@ def test_colours_change_where_the_mask_does(dolls: list[Doll]) -> None:
 
 
 @pytest.mark.parametrize("mask_mode", ["L", "P"])
-def test_parquet_round_trip(tmp_path: Path, mask_mode: str) -> None:
+def test_parquet_round_trip_keeps_images_and_masks(tmp_path: Path, mask_mode: str) -> None:
     from datasets import Dataset
 
     drawn = draw_many(3, seed=20, height=193, width=129)
@@ -119,7 +119,7 @@ def test_parquet_round_trip(tmp_path: Path, mask_mode: str) -> None:
         assert error.mean() < 6
 
 
-def test_parquet_of_a_count_holds_jpegs_and_pngs_of_those_seeds(tmp_path: Path) -> None:
+def test_parquet_of_a_count_contains_jpegs_and_pngs_of_consecutive_seeds(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
     write_parquet(tmp_path / "dolls.parquet", 2, seed=30, height=97, width=61)

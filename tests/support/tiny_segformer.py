@@ -1,4 +1,4 @@
-"""The configuration of a SegFormer that is as small as it can be."""
+"""The configuration of a very small SegFormer."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from transformers import SegformerConfig
 
 
 def tiny_config(**settings: Any) -> SegformerConfig:
-    """Of 35,000 weights, with the decode head."""
+    """A configuration with 35,000 weights, including the decode head."""
     return SegformerConfig(
         depths=[1, 1, 1, 1],
         hidden_sizes=[8, 16, 24, 32],

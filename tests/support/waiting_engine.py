@@ -1,4 +1,4 @@
-"""An engine whose answer waits for a test."""
+"""An engine that waits until the test releases it."""
 
 import threading
 
@@ -8,7 +8,7 @@ from clothseg.engines.base import Engine
 
 
 class Waiting(Engine):
-    """An engine that answers when it may."""
+    """An engine that answers only after `released` is set."""
 
     def __init__(self) -> None:
         self.entered, self.released = threading.Semaphore(0), threading.Event()

@@ -1,4 +1,4 @@
-"""How pytest-xdist gives tests to its processes: whole files, in the order of collection.
+"""Scheduling of tests to the processes of pytest-xdist: whole files, in the order of collection.
 
 xdist's own `--dist loadgroup` marks groups in the tests' ids, which pytest 9.2 does not let it do: it gives tests of a
 group to any process, and each process makes the fixtures of each file anew.
@@ -14,13 +14,13 @@ from xdist.scheduler import LoadScopeScheduling
 
 
 def write_groups(folder: Path, groups: dict[str, str]) -> None:
-    """Tell the first process, which collects no tests, which files stay together: path -> name of the group."""
+    """Write the groups of files (path -> group's name) for the first process, which collects no tests."""
     path = folder / f"groups-{os.environ['PYTEST_XDIST_WORKER']}.json"
     path.write_text(json.dumps(groups))
 
 
 class WholeFiles(LoadScopeScheduling):
-    """Gives each file, and the files of each group, to one process."""
+    """Assigns each file, and all files of a group, to one process."""
 
     def __init__(self, config: pytest.Config, log: Producer, folder: Path) -> None:
         super().__init__(config, log)

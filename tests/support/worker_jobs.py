@@ -1,4 +1,4 @@
-"""Functions that tests send to worker processes, and what tells whether such a process lives."""
+"""Functions that tests send to worker processes, and checks whether such a process is alive."""
 
 import contextlib
 import os
@@ -35,7 +35,7 @@ def name_of(segmenter: Segmenter, *_: object) -> str:
 
 
 def slow_at_first(segmenter: Segmenter, path: str) -> str:
-    """Write this process's id to a new file and take long; where the file is there, answer at once."""
+    """Take long and write this process's id to a new file; return at once if the file exists."""
     if os.path.exists(path):
         return segmenter.name
     with open(f"{path}.new", "w") as file:

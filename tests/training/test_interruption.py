@@ -1,4 +1,4 @@
-"""An interrupted run stops after its step, tells how to resume, and ends with the same weights as an unbroken one."""
+"""An interrupted run stops after its step, says how to resume, and ends with the weights of an undisturbed run."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import forked
 import pytest
 import torch
 from small_trainer import SMALL, Signal, make_trainer, same_checkpoints
@@ -88,7 +89,7 @@ def test_train_command_stops_on_sigterm_and_resumes(
     names = ["--model_name_or_path", str(tiny_model), "--dataset_name", str(doll_data), *SMALL, *FLAGS]
     saves = ["--save_strategy", "steps", "--save_steps", "4", "--dataloader_num_workers", "1"]
     argv = [*names, *saves, "--num_train_epochs", "4", "--output_dir", str(tmp_path / "run")]
-    process = subprocess.Popen(
+    process = forked.Popen(
         [sys.executable, str(ROOT / "train_hf.py"), *argv],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,

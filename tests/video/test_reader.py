@@ -1,4 +1,4 @@
-"""Clips in: upright frames with their times, or a clear error."""
+"""Reading clips: upright frames with their times, or a clear error."""
 
 import sys
 from fractions import Fraction
@@ -26,7 +26,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory, frames: list[np.ndarray]) -> 
     return write_clip(tmp_path_factory.mktemp("clips") / "walk.mp4", frames)
 
 
-def test_frames_come_with_their_times(clip: Path, frames: list[np.ndarray]) -> None:
+def test_frames_have_their_times(clip: Path, frames: list[np.ndarray]) -> None:
     with open_clip(clip) as opened:
         assert opened.rate == 25 and opened.frames == 12 and opened.seconds == pytest.approx(0.48)
         got = list(opened)
@@ -35,17 +35,17 @@ def test_frames_come_with_their_times(clip: Path, frames: list[np.ndarray]) -> N
         assert frame.pixels.dtype == np.uint8 and np.abs(frame.pixels.astype(int) - expected).mean() < 12
 
 
-def test_times_may_vary(tmp_path: Path, frames: list[np.ndarray]) -> None:
+def test_variable_frame_rates_are_read(tmp_path: Path, frames: list[np.ndarray]) -> None:
     times = [0.01 * index**2 for index in range(12)]
     for name, codec in (("vary.mp4", "libx264"), ("vary.webm", "libvpx-vp9")):
         with open_clip(write_clip(tmp_path / name, frames, times, codec=codec)) as opened:
             assert [float(frame.time) for frame in opened] == pytest.approx(times, abs=1e-3)
 
 
-@pytest.mark.parametrize("turned", [90, 180, -90])
-def test_turned_clips_are_set_upright(tmp_path: Path, frames: list[np.ndarray], turned: int) -> None:
-    lying = [np.ascontiguousarray(np.rot90(frame, -turned // 90)) for frame in frames[:2]]
-    with open_clip(write_clip(tmp_path / "phone.mp4", lying, turned=turned)) as opened:
+@pytest.mark.parametrize("rotation", [90, 180, -90])
+def test_rotated_clips_are_read_upright(tmp_path: Path, frames: list[np.ndarray], rotation: int) -> None:
+    lying = [np.ascontiguousarray(np.rot90(frame, -rotation // 90)) for frame in frames[:2]]
+    with open_clip(write_clip(tmp_path / "phone.mp4", lying, turned=rotation)) as opened:
         first = next(iter(opened)).pixels
     assert first.shape == frames[0].shape and np.abs(first.astype(int) - frames[0]).mean() < 12
 
@@ -74,7 +74,7 @@ def test_transparent_clips_keep_their_alpha_and_colours(tmp_path: Path, suffix: 
             assert np.abs(found[..., :3] - expected[..., :3]).max() <= 8
 
 
-def test_limits(clip: Path) -> None:
+def test_length_and_size_limits_raise_image_errors(clip: Path) -> None:
     with pytest.raises(ImageError, match=r"walk.mp4 is longer than the 0.2 seconds"), open_clip(clip, max_seconds=0.2):
         pass
     with pytest.raises(ImageError, match=r"64 x 96 is 6,144 pixels and the limit is 6,000"):
@@ -82,11 +82,11 @@ def test_limits(clip: Path) -> None:
             pass
 
 
-def test_what_is_no_clip_is_said_so(tmp_path: Path, clip: Path) -> None:
+def test_unreadable_clips_raise_image_errors(tmp_path: Path, clip: Path) -> None:
     whole = clip.read_bytes()
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "notes.mp4").write_text("no clip")
-    (tmp_path / "half.mp4").write_bytes(whole[: len(whole) // 2])  # its index was at the end
+    (tmp_path / "half.mp4").write_bytes(whole[: len(whole) // 2])  # the index at the end is missing
     (tmp_path / "list.m3u8").write_text(f"#EXTM3U\n#EXTINF:1,\n{clip}\n#EXT-X-ENDLIST\n")
     (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {clip}\n")
     for name, message in {
@@ -102,7 +102,7 @@ def test_what_is_no_clip_is_said_so(tmp_path: Path, clip: Path) -> None:
             pass
 
 
-def test_damage_inside_the_file_is_reported(tmp_path: Path, frames: list[np.ndarray]) -> None:
+def test_damage_within_a_clip_raises_image_error(tmp_path: Path, frames: list[np.ndarray]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (40, 96, 64, 3), np.uint8)
     whole = write_clip(tmp_path / "long.webm", list(noise), rate=10, codec="libvpx-vp9").read_bytes()
     broken = bytearray(whole)
@@ -116,7 +116,7 @@ def test_damage_inside_the_file_is_reported(tmp_path: Path, frames: list[np.ndar
             list(opened)
 
 
-def test_sound_alone_is_no_clip(tmp_path: Path, clip: Path, frames: list[np.ndarray]) -> None:
+def test_audio_without_video_is_rejected(tmp_path: Path, clip: Path, frames: list[np.ndarray]) -> None:
     import av
 
     with av.open(str(write_clip(tmp_path / "both.mp4", frames, sound="aac"))) as both:
@@ -130,7 +130,7 @@ def test_sound_alone_is_no_clip(tmp_path: Path, clip: Path, frames: list[np.ndar
         pass
 
 
-def test_without_pyav_it_is_said_what_to_install(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_pyav_names_the_requirements(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ConfigError, match=r"pip install -r requirements-video\.txt"), open_clip(clip):
         pass

@@ -1,4 +1,4 @@
-"""Frames to labels that do not flicker."""
+"""Segmenting frames with temporal smoothing."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +37,7 @@ def random_probabilities(rng: np.random.Generator, height: int = 12, width: int 
     return rng.dirichlet(np.ones(NUM_CLASSES), (height, width)).transpose(2, 0, 1).astype(np.float32)
 
 
-def test_smoothed_labels_keep_to_the_motion_better(segmenter: Segmenter, clip: Clip) -> None:
+def test_smoothing_improves_temporal_consistency(segmenter: Segmenter, clip: Clip) -> None:
     kept = {}
     for smooth in (False, True):
         maps = [result.label_map for result in segment_frames(segmenter, clip.frames, smooth=smooth)]
@@ -46,7 +46,7 @@ def test_smoothed_labels_keep_to_the_motion_better(segmenter: Segmenter, clip: C
     assert 1 - kept[True] < 0.6 * (1 - kept[False])
 
 
-def test_without_smoothing_and_zoom_frames_are_photos(segmenter: Segmenter, clip: Clip) -> None:
+def test_frames_without_smoothing_and_zoom_equal_photos(segmenter: Segmenter, clip: Clip) -> None:
     for edges in ("plain", "guided"):
         results = segment_frames(segmenter, clip.frames[:3], smooth=False, zoom="off", edges=edges, batch_size=2)
         for frame, result in zip(clip.frames, results, strict=False):
@@ -63,7 +63,7 @@ def test_lazy_batches_equal_single_calls(segmenter: Segmenter, clip: Clip) -> No
         assert np.array_equal(stream(frame).label_map, result.label_map)
 
 
-def test_frames_are_taken_as_they_are_needed(segmenter: Segmenter, clip: Clip) -> None:
+def test_frames_are_read_lazily(segmenter: Segmenter, clip: Clip) -> None:
     taken = []
 
     def endless() -> Iterator[np.ndarray]:
@@ -77,14 +77,14 @@ def test_frames_are_taken_as_they_are_needed(segmenter: Segmenter, clip: Clip) -
     assert len(taken) <= 4
 
 
-def test_a_cut_forgets(segmenter: Segmenter, clip: Clip) -> None:
+def test_scene_cut_resets_smoothing(segmenter: Segmenter, clip: Clip) -> None:
     other = draw(9, *clip.labels[0].shape).image
     alone = Stream(segmenter)(other)
     (*_, after) = segment_frames(segmenter, [*clip.frames[:5], other])
     assert np.array_equal(after.label_map, alone.label_map)
 
 
-def test_frames_may_change_their_size(segmenter: Segmenter, clip: Clip) -> None:
+def test_frame_size_may_change(segmenter: Segmenter, clip: Clip) -> None:
     frames = [clip.frames[0], clip.frames[1][:100], clip.frames[2]]
     assert [result.label_map.shape for result in segment_frames(segmenter, frames)] == [f.shape[:2] for f in frames]
 
@@ -97,12 +97,12 @@ def test_frames_may_change_their_size(segmenter: Segmenter, clip: Clip) -> None:
         ({"batch_size": 0}, "The batch size must be at least 1, not 0"),
     ],
 )
-def test_options_are_checked_at_once(segmenter: Segmenter, options: dict, message: str) -> None:
+def test_invalid_options_raise_before_the_first_frame(segmenter: Segmenter, options: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         segment_frames(segmenter, [], **options)
 
 
-def test_what_is_no_frame_is_said(segmenter: Segmenter) -> None:
+def test_invalid_frames_raise_image_error(segmenter: Segmenter) -> None:
     with pytest.raises(ImageError, match="expected \\(height, width, 3\\)"):
         list(segment_frames(segmenter, [np.zeros((4, 4), np.uint8)]))
     assert list(segment_frames(segmenter, [])) == []
@@ -111,7 +111,7 @@ def test_what_is_no_frame_is_said(segmenter: Segmenter) -> None:
 # Mixing.
 
 
-def test_a_still_scene_is_averaged(rng: np.random.Generator) -> None:
+def test_still_scene_is_averaged(rng: np.random.Generator) -> None:
     box = Box(0, 0, 80, 120)
     now, before = Window(box, random_probabilities(rng)), Window(box, random_probabilities(rng))
     both = mixed(now, before, still(60, 40), (120, 80))
@@ -121,7 +121,7 @@ def test_a_still_scene_is_averaged(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(both.probabilities.sum(axis=0), 1, atol=1e-5)
 
 
-def test_the_network_is_believed_where_motion_is_not(rng: np.random.Generator) -> None:
+def test_untrusted_motion_keeps_the_networks_output(rng: np.random.Generator) -> None:
     box, motion = Box(0, 0, 80, 120), still(60, 40)
     now, before = Window(box, random_probabilities(rng)), Window(box, random_probabilities(rng))
     assert mixed(now, None, motion, (120, 80)) is now and mixed(now, before, None, (120, 80)) is now
@@ -129,8 +129,8 @@ def test_the_network_is_believed_where_motion_is_not(rng: np.random.Generator) -
     np.testing.assert_allclose(mixed(now, before, untrusted, (120, 80)).probabilities, now.probabilities)
 
 
-def test_what_was_known_moves_along_and_between_boxes(rng: np.random.Generator) -> None:
-    """The scene goes right by 10 pixels, a cell of the grid, and is then seen through another box."""
+def test_past_probabilities_follow_motion_and_boxes(rng: np.random.Generator) -> None:
+    """The scene moves right by 10 pixels, one cell of the grid, and then through another box."""
     size, grid = (120, 80), random_probabilities(rng)
     motion = Motion(np.full((120, 80, 2), (-10, 0), np.float32), np.ones((120, 80), np.float32))
     nothing = np.zeros_like(grid)
@@ -143,10 +143,10 @@ def test_what_was_known_moves_along_and_between_boxes(rng: np.random.Generator) 
     np.testing.assert_allclose(part.probabilities, PAST * grid[:, 3:9, 2:6], atol=1e-4)
 
 
-# Surroundings.
+# Zoom crops.
 
 
-def test_the_figure_is_found_in_pixels_of_the_frame() -> None:
+def test_figure_box_is_in_frame_pixels() -> None:
     labels = np.zeros((12, 8), np.uint8)
     labels[3:9, 2:5] = 4
     labels[0, 7] = 3  # a speck
@@ -155,8 +155,8 @@ def test_the_figure_is_found_in_pixels_of_the_frame() -> None:
     assert figure_of(Window(window.box, np.eye(NUM_CLASSES, dtype=np.float32)[0 * labels].transpose(2, 0, 1))) is None
 
 
-class Seeing:
-    """Stands in for a segmenter that takes red for clothes; remembers what it was shown."""
+class RedSegmenter:
+    """A stand-in for a segmenter that labels red as clothes and records its inputs."""
 
     image_size = (192, 128)
     name = "seeing"
@@ -180,8 +180,8 @@ class Seeing:
         return out
 
 
-class Truthful(Seeing):
-    """Stands in for a segmenter that knows the truth of a clip, at the network's resolution."""
+class TruthSegmenter(RedSegmenter):
+    """A stand-in for a segmenter that returns a clip's true labels at the network's resolution."""
 
     def __init__(self, clip: Clip) -> None:
         super().__init__()
@@ -204,8 +204,8 @@ def scene(x: int, seen: bool = True) -> np.ndarray:
     return frame
 
 
-def test_surroundings_follow_the_figure_calmly() -> None:
-    seeing = Seeing()
+def test_zoom_crop_follows_the_figure_smoothly() -> None:
+    seeing = RedSegmenter()
     frames = [scene(40 + 4 * index) for index in range(60)]
     results = list(segment_frames(seeing, frames, edges="plain", batch_size=1))  # type: ignore[arg-type]
     for index, result in enumerate(results[1:], start=1):
@@ -218,55 +218,58 @@ def test_surroundings_follow_the_figure_calmly() -> None:
     assert all(156 <= height <= 240 and width <= 0.8 * height for width, height in windows)
 
 
-def test_people_far_apart_are_not_squeezed() -> None:
+def test_distant_people_use_the_aspect_preserving_size() -> None:
     apart = np.where(scene(60) != scene(0, seen=False), scene(60), scene(400))
     for zoom, sizes in (
-        ("auto", {aspect_preserving_size((480, 240), Seeing.image_size)}),
-        ("off", {Seeing.image_size}),
+        ("auto", {aspect_preserving_size((480, 240), RedSegmenter.image_size)}),
+        ("off", {RedSegmenter.image_size}),
     ):
-        seeing = Seeing()
+        seeing = RedSegmenter()
         results = list(segment_frames(seeing, [apart] * 3, zoom=zoom, batch_size=1))  # type: ignore[arg-type]
         assert set(seeing.sizes) == sizes and all(result.mask("Upper-clothes")[120, 80] for result in results)
         assert all(result.mask("Upper-clothes")[120, 420] for result in results)
 
 
-def test_a_person_who_fills_a_wide_frame_has_the_usual_size() -> None:
+def test_person_filling_a_wide_frame_uses_the_default_size() -> None:
     large = scene(0, seen=False)
     cv2.rectangle(large, (60, 20), (420, 239), (230, 20, 20), -1)
-    seeing = Seeing()
+    seeing = RedSegmenter()
     list(segment_frames(seeing, [large] * 3, batch_size=1))  # type: ignore[arg-type]
-    assert seeing.sizes == [aspect_preserving_size((480, 240), Seeing.image_size), *[Seeing.image_size] * 3]
+    assert seeing.sizes == [
+        aspect_preserving_size((480, 240), RedSegmenter.image_size),
+        *[RedSegmenter.image_size] * 3,
+    ]
 
 
-def test_rules_and_half_lengths_are_as_for_photos() -> None:
+def test_cleanup_rules_apply_to_frames() -> None:
     labels = np.zeros((240, 160), np.uint8)
     labels[20:100, 40:120], labels[100:, 20:140] = LABEL2ID["Face"], LABEL2ID["Upper-clothes"]
     labels[236:, 70:80] = LABEL2ID["Left-leg"]
-    labels[60:65, 150:155] = LABEL2ID["Hat"]  # on no head
+    labels[60:65, 150:155] = LABEL2ID["Hat"]  # not on a head
     frame = np.random.default_rng(0).integers(0, 30, (*labels.shape, 3)).astype(np.uint8)
     for edges, rules, legs, hat in (
         ("plain", False, True, True),
         ("plain", True, True, False),
         ("guided", True, False, False),
     ):
-        known = Truthful(Clip([frame], [labels], []))
+        known = TruthSegmenter(Clip([frame], [labels], []))
         (result,) = segment_frames(known, [frame], zoom="off", edges=edges, rules=rules)  # type: ignore[arg-type]
         assert ("Left-leg" in result.areas, "Hat" in result.areas) == (legs, hat), (edges, rules)
 
 
-def test_who_comes_in_later_is_found() -> None:
-    seeing = Seeing()
+def test_person_entering_later_is_found() -> None:
+    seeing = RedSegmenter()
     frames = [scene(0, seen=False)] * 3 + [scene(300)] * 3
     areas = [result.areas for result in segment_frames(seeing, frames, batch_size=1)]  # type: ignore[arg-type]
     assert [("Upper-clothes" in area) for area in areas] == [False] * 3 + [True] * 3
 
 
-def test_a_moving_arm_does_not_lag(segmenter: Segmenter) -> None:
-    """What was an arm and is ground again, or the other way round, is smoothed into the past at few pixels."""
+def test_moving_arm_does_not_lag(segmenter: Segmenter) -> None:
+    """Smoothing delays few of the pixels that change between arm and background."""
     clip = waving(3, 10, np.random.default_rng(0), 240, 160)
     right = {}
     for smooth in (False, True):
-        seeing = Truthful(clip)
+        seeing = TruthSegmenter(clip)
         maps = [each.label_map for each in segment_frames(seeing, clip.frames, smooth=smooth, zoom="off")]  # type: ignore[arg-type]
         changed = [now != before for now, before in zip(clip.labels[1:], clip.labels, strict=False)]
         right[smooth] = np.mean(
@@ -275,9 +278,7 @@ def test_a_moving_arm_does_not_lag(segmenter: Segmenter) -> None:
     assert right[True] > right[False] - 0.06
 
 
-def test_transparent_frames_keep_their_alpha_and_are_background_where_they_are_clear(
-    segmenter: Segmenter, clip: Clip
-) -> None:
+def test_transparent_frames_keep_alpha_and_are_background(segmenter: Segmenter, clip: Clip) -> None:
     alpha = np.full(clip.frames[0].shape[:2], 255, np.uint8)
     alpha[:60], alpha[60:90] = 0, 130
     frames = [np.dstack([frame, alpha]) for frame in clip.frames[:3]]

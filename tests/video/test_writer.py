@@ -1,4 +1,4 @@
-"""Clips out: transparent, plain, or as PNGs; whole or not at all."""
+"""Writing clips: transparent, opaque, or as PNGs; always atomic."""
 
 import zipfile
 from fractions import Fraction
@@ -23,7 +23,7 @@ TIMES = [Fraction(number, 30) for number in (0, 1, 2, 5, 6)]
 
 @pytest.fixture(scope="module")
 def pictures() -> list[Image.Image]:
-    """Cut-outs of odd sides."""
+    """Cut-outs with odd sizes."""
     doll = draw(3, 97, 65)
     made = cutout(doll.image, doll.mask > 0)
     return [Image.fromarray(np.roll(made, 2 * index, axis=1)) for index in range(len(TIMES))]
@@ -41,7 +41,9 @@ def decoded(path: Path, codec: str) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize(("name", "codec"), [("out.webm", "libvpx-vp9"), ("out.mov", "prores")])
-def test_transparent_clips(tmp_path: Path, pictures: list[Image.Image], name: str, codec: str) -> None:
+def test_transparent_clips_keep_alpha_and_times(
+    tmp_path: Path, pictures: list[Image.Image], name: str, codec: str
+) -> None:
     with clip_writer(tmp_path / name, Fraction(30)) as write:
         for picture, time in zip(pictures, TIMES, strict=True):
             write(picture, time)
@@ -59,8 +61,8 @@ def test_transparent_clips(tmp_path: Path, pictures: list[Image.Image], name: st
 
 
 @pytest.mark.parametrize(("name", "codec", "most"), [("soft.webm", "libvpx-vp9", 8), ("soft.mov", "prores", 3)])
-def test_soft_edges_look_the_same_in_players(tmp_path: Path, name: str, codec: str, most: float) -> None:
-    """Players lay colours on a ground by alpha: what comes of that is told on black, white and green."""
+def test_soft_edges_are_kept_when_composited(tmp_path: Path, name: str, codec: str, most: float) -> None:
+    """Players composite frames by alpha: the result is compared on black, white and green."""
     doll = draw(3, 320, 224)
     made = refine(doll.image, doll.mask > 0, CutoutOptions(soft_edges=True, feather=3))
     with clip_writer(tmp_path / name, Fraction(30)) as write:
@@ -74,7 +76,7 @@ def test_soft_edges_look_the_same_in_players(tmp_path: Path, name: str, codec: s
         assert error[soft].mean() < most, ground
 
 
-def test_plain_clips_keep_colours_times_and_sound(tmp_path: Path, pictures: list[Image.Image]) -> None:
+def test_opaque_clips_keep_colours_times_and_sound(tmp_path: Path, pictures: list[Image.Image]) -> None:
     frames = [np.asarray(picture.convert("RGB"))[:96, :64] for picture in pictures]
     source = write_clip(tmp_path / "source.mp4", frames, [float(time) for time in TIMES], rate=30, sound="aac")
     with clip_writer(tmp_path / "out.mp4", Fraction(30), source) as write:
@@ -92,7 +94,7 @@ def test_plain_clips_keep_colours_times_and_sound(tmp_path: Path, pictures: list
     assert heard[0] and heard[0] == heard[1]
 
 
-def test_flat_colours_come_back_as_they_were(tmp_path: Path) -> None:
+def test_flat_colours_are_kept(tmp_path: Path) -> None:
     color = np.array([200, 40, 90], np.uint8)
     picture = Image.fromarray(np.broadcast_to(color, (64, 64, 3)).copy())
     with clip_writer(tmp_path / "flat.mp4", Fraction(25)) as write:
@@ -103,7 +105,7 @@ def test_flat_colours_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["frames", "frames.zip"])
-def test_pictures_with_their_times(tmp_path: Path, pictures: list[Image.Image], name: str) -> None:
+def test_picture_folders_keep_frames_and_times(tmp_path: Path, pictures: list[Image.Image], name: str) -> None:
     with picture_writer(tmp_path / name, Fraction(30)) as write:
         for picture, time in zip(pictures, TIMES, strict=True):
             write(picture, time)
@@ -121,7 +123,7 @@ def test_pictures_with_their_times(tmp_path: Path, pictures: list[Image.Image], 
 
 
 @pytest.mark.parametrize("name", ["out.webm", "out.mp4", "frames", "frames.zip"])
-def test_what_fails_leaves_nothing(tmp_path: Path, pictures: list[Image.Image], name: str) -> None:
+def test_interrupted_writer_leaves_no_files(tmp_path: Path, pictures: list[Image.Image], name: str) -> None:
     writer = clip_writer if Path(name).suffix in ENCODINGS else picture_writer
     with pytest.raises(KeyboardInterrupt), writer(tmp_path / name, Fraction(30)) as write:
         write(pictures[0], Fraction(0))
@@ -129,7 +131,7 @@ def test_what_fails_leaves_nothing(tmp_path: Path, pictures: list[Image.Image], 
     assert not list(tmp_path.iterdir())
 
 
-def test_what_exists_is_left_alone(tmp_path: Path) -> None:
+def test_existing_folders_are_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "diary.txt").touch()
     with pytest.raises(ConfigError, match="mine exists already"), picture_writer(tmp_path / "mine", Fraction(30)):
@@ -142,7 +144,7 @@ def test_what_exists_is_left_alone(tmp_path: Path) -> None:
             write(Image.new("RGBA", (8, 8)), Fraction(0))
 
 
-def test_colours_go_on_beyond_the_edge_and_no_further() -> None:
+def test_spread_extends_colours_slightly_beyond_the_edge() -> None:
     doll = draw(3, 97, 65)
     made = cutout(doll.image, doll.mask > 0)
     out = spread(made)

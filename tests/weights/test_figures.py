@@ -1,4 +1,4 @@
-"""The embedded model's figures: card, README and figures.json say the same of the weights that are there."""
+"""The embedded model's figures agree in card, README and figures.json, and belong to the weights."""
 
 import hashlib
 import json
@@ -26,11 +26,11 @@ COLUMNS = {
 
 
 def shown(figure: list[float]) -> str:
-    """As tables write a figure and, where it is known, its interval."""
+    """Format a figure and its interval, if any, as in tables."""
     return f"{figure[0]:.3f}" + (f" ({figure[1]:.3f}–{figure[2]:.3f})" if len(figure) > 1 else "")
 
 
-def test_figures_are_of_these_weights() -> None:
+def test_figures_belong_to_the_weights() -> None:
     assert hashlib.sha256((WEIGHTS / "model.safetensors").read_bytes()).hexdigest() == FIGURES["weights_sha256"]
 
 
@@ -44,7 +44,7 @@ def test_readme_shows_the_figures(row: int, part: str) -> None:
         assert cell == shown(FIGURES[part].get(COLUMNS[column], [])) if cell else COLUMNS[column] not in FIGURES[part]
 
 
-def test_readme_says_that_validation_photos_are_too_optimistic() -> None:
+def test_readme_states_that_validation_figures_are_optimistic() -> None:
     text = " ".join(README.split())
     assert "used several times while" in text and FIGURES["validation"]["chose_between_checkpoints"] > 1
 
@@ -68,7 +68,7 @@ def test_card_shows_the_figures() -> None:
     assert {"mean IoU", "overall accuracy", "right side of shoes and limbs"} <= set(lines)
 
 
-def test_card_s_metadata_rounds_to_the_figures() -> None:
+def test_card_metadata_matches_the_figures() -> None:
     found = re.match(r"---\n(.*?)\n---\n", CARD, re.DOTALL)
     assert found
     (result,) = yaml.safe_load(found[1])["model-index"][0]["results"]

@@ -1,7 +1,7 @@
-"""What of a photo can be picked: its parts, each one class of one person.
+"""Parts of a photo that can be picked: each is one class of one person.
 
-Where people were not told apart, a part is a class. Several bags or hats of one person are one part, and so are a
-garment's pieces: what is picked is then exactly `Segmentation.mask` of the class, or its share of one person.
+If people were not separated, a part is a whole class. Several bags or hats of one person form one part, as do the
+pieces of a garment: its mask is `Segmentation.mask` of the class, limited to that person.
 """
 
 import base64
@@ -29,17 +29,16 @@ class Part:
     """One class of one person.
 
     Attributes:
-        key: What the part is called between browser and server, the same in each result that has it: the class's name,
-            percent-encoded, followed by the person's number where people were told apart: `Dress`, `Dress/2`, and
-            `Bag/0` for nobody's.
+        key: Identifier of the part for browser and server, equal in all results: the class's name, percent-encoded,
+            followed by the person's number if people were separated: `Dress`, `Dress/2`, and `Bag/0` without a person.
         name: of its class.
         class_id: of its class.
-        person: number of its wearer, as in `Segmentation.people`; None where people were not told apart, and of what
-            is nobody's.
+        person: number of its wearer, as in `Segmentation.people`; None if people were not separated or it belongs to
+            no person.
         box: (x, y, width, height) in the photo's pixels.
         share: of the photo, 0..1.
-        confidence: mean probability (0..1) of its pixels; None where that is not known.
-        point: (x, y) of the pixel of the photo that lies deepest in the part.
+        confidence: mean probability (0..1) of its pixels; None if unknown.
+        point: (x, y) of the pixel farthest from the part's outline, in the photo.
         depth: how far it is from the part's outline, in the photo's pixels.
     """
 
@@ -66,7 +65,7 @@ def class_of(key: str) -> str:
 
 
 def find_parts(result: Segmentation, min_share: float = MIN_SHARE, side: int = 800) -> tuple[Part, ...]:
-    """The parts of a photo, by person (nobody's last) and then by class.
+    """Return the parts of a photo, by person (those without a person last) and then by class.
 
     Args:
         result: of the photo.
@@ -90,8 +89,7 @@ def find_parts(result: Segmentation, min_share: float = MIN_SHARE, side: int = 8
 def mask_of_parts(result: Segmentation, keys: Iterable[str]) -> npt.NDArray[np.bool_]:
     """(H, W) bool at the photo's size: the pixels of the parts with these keys.
 
-    A key without a person stands for the class of everybody; one that is not in the photo, or no key at all, adds
-    nothing.
+    A key without a person selects the class of all people. Keys that are not in the photo are ignored.
     """
     if result.person_map is None:
         known = result.labels.foreground

@@ -71,6 +71,7 @@ from clothseg.app.components.parts import Part, find_parts, pack, part_map
 from clothseg.app.components.stage_source import markup, script, style, texts
 from clothseg.app.downloads import new_file
 from clothseg.app.i18n import tr
+from clothseg.images.atomic_files import save_picture
 from clothseg.labels import BACKGROUND, LabelSet
 from clothseg.segmentation import Segmentation
 
@@ -180,7 +181,7 @@ def save_photo(result: Segmentation) -> str:
     photo = result.photo.copy()
     photo.putalpha(Image.fromarray(result.alpha))
     # Pillow weighs colours by their opacity, as OpenCV does not.
-    photo.resize(size, Image.Resampling.BICUBIC, reducing_gap=2).save(path, compress_level=1)
+    save_picture(photo.resize(size, Image.Resampling.BICUBIC, reducing_gap=2), path)
     return str(path)
 
 

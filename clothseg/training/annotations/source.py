@@ -43,7 +43,7 @@ class Source:
         kind: what they are, for the report.
         names: of the classes, id -> name; None if the annotations do not name them.
         photos: the annotated photos.
-        ignored: what is not used, in words -> how often.
+        ignored: description of unused annotations -> count.
         wrong: (photo or file, reason).
     """
 

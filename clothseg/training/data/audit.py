@@ -54,7 +54,7 @@ class Row(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Return whether the mask shows nobody, or nothing but a person."""
+        """Return whether the mask shows no person, or only a person without background."""
         return bool(np.isnan(self.fit))
 
     @property
@@ -74,7 +74,7 @@ class BadRow(NamedTuple):
 @dataclass(frozen=True)
 class Audit:
     """Findings. `groups` are near-duplicates as numbers of `rows`; `pixels` and `photos` are (C,) int64 per split;
-    `encoding` is what speaks against the masks holding the ids of `classes`."""
+    `encoding` lists signs that the masks do not hold the ids of `classes`."""
 
     counts: dict[str, int]
     rows: list[Row]

@@ -66,7 +66,7 @@ def score(
 
     At own size the label maps equal those of `Segmenter` with the same options. At the network's size the logits are
     upsampled to it, and the truth is sampled down (nearest pixel), as in training. Calibration, and the figures of
-    plain transformers, use the network's own probabilities, whatever the options.
+    plain transformers, use the network's own probabilities for any options.
 
     Args:
         rows: undecoded rows with `id`, `image` and `mask`, as `load_splits` gives them.

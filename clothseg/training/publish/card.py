@@ -68,7 +68,7 @@ def licence_of(name: str, from_scratch: bool, model: PreTrainedModel) -> Licence
         return APACHE
     base = _front_matter(name)
     if model.config.model_type == "segformer":
-        # A SegFormer of ours that was trained from random weights, or else NVIDIA's, whatever its card says.
+        # Either a SegFormer that clothseg trained from random weights, or NVIDIA's, even if its card differs.
         if base is not None and base.license == "apache-2.0" and "clothseg" in (base.tags or []):
             return NVIDIA if base.base_model else OWN
         return NVIDIA
@@ -128,7 +128,7 @@ def write_card(
     shown = {"mean_iou": "mean IoU", "mean_accuracy": "mean accuracy", "overall_accuracy": "overall accuracy"}
     data = front_matter(repo_id, model, parsing)
     data.model_name = repo_id.split("/")[-1]
-    data.eval_results = [  # what anybody gets from transformers' pipeline; ours stand beside them in the text
+    data.eval_results = [  # figures of transformers' pipeline; the text also has those of clothseg
         EvalResult(
             task_type="image-segmentation",
             dataset_type=dataset,

@@ -111,7 +111,7 @@ class TrainingUploads(TrainerCallback):
 
     While one upload runs, later saves wait and only the newest is pushed next, unless all are wanted
     (`all_checkpoints`, `--hub_always_push`). A failed upload is reported and does not end the training; the next one,
-    or the push at the end, includes what is missing.
+    or the push at the end, includes the missing files.
     """
 
     def __init__(

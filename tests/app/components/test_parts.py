@@ -18,7 +18,7 @@ def doll(**attributes: object) -> Segmentation:
 
 
 def two_people() -> Segmentation:
-    """Two dolls side by side, of which the second one's bag is nobody's."""
+    """Two dolls side by side; the bag belongs to no person."""
     first, second = draw(1, 450, 300), draw(7, 450, 300)
     people = np.hstack([np.where(first.mask, 1, 0), np.where(second.mask, 2, 0)]).astype(np.uint8)
     labels = np.hstack([first.mask, second.mask])
@@ -26,7 +26,7 @@ def two_people() -> Segmentation:
     return Segmentation(np.hstack([first.image, second.image]), labels, person_map=people)
 
 
-def test_parts_of_one_doll_are_its_classes() -> None:
+def test_parts_of_one_person_are_its_classes() -> None:
     result = doll(confidence={"Dress": 0.8}, probability=np.full((9, 6), 204, np.uint8))
     parts = find_parts(result)
     assert [part.key for part in parts] == [name for name in result.areas if name != "Background"]
@@ -57,13 +57,13 @@ def test_parts_of_two_people_are_separate() -> None:
     assert not np.array_equal(everybody, mask_of_parts(result, ["Face/1"]))
 
 
-def test_keys_that_are_not_there_add_nothing() -> None:
+def test_unknown_keys_add_nothing() -> None:
     for result in (doll(), two_people()):
         assert not mask_of_parts(result, ["Background", "Bagg", "Face/9", "Face/x", "Face/-1", "", "/"]).any()
         assert not mask_of_parts(result, []).any()
 
 
-def test_specks_are_no_parts() -> None:
+def test_specks_are_not_parts() -> None:
     labels = np.zeros((400, 300), np.uint8)
     labels[100:200, 100:200], labels[300:303, 10:13] = LABEL2ID["Dress"], LABEL2ID["Hat"]
     result = Segmentation(np.zeros((400, 300, 3), np.uint8), labels)
@@ -71,7 +71,7 @@ def test_specks_are_no_parts() -> None:
     assert [part.key for part in find_parts(result, min_share=0)] == ["Hat", "Dress"]
 
 
-def test_the_map_names_each_pixels_part_and_comes_back_as_it_was() -> None:
+def test_part_map_round_trip() -> None:
     result = two_people()
     parts = find_parts(result)
     width, height = result.photo.size
@@ -83,7 +83,7 @@ def test_the_map_names_each_pixels_part_and_comes_back_as_it_was() -> None:
     assert np.array_equal(unpack(pack(random), random.shape), random)
 
 
-def test_a_smaller_map_has_the_same_parts_in_the_same_places() -> None:
+def test_reduced_part_map_keeps_parts_in_place() -> None:
     result = two_people()
     parts = find_parts(result)
     ids = part_map(result, parts, (300, 225))

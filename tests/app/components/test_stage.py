@@ -26,7 +26,7 @@ def result() -> Segmentation:
     return Segmentation(drawn.image, drawn.mask, name="doll.jpg")
 
 
-def test_the_value_says_all_that_the_browser_draws(result: Segmentation) -> None:
+def test_stage_value_has_everything_that_the_browser_draws(result: Segmentation) -> None:
     value = stage_value(result, "photo.jpg", 7, picked=["Dress"], cutout=cutout_value("cutout.png", ["Dress"]))
     parts = find_parts(result)
     assert json.loads(json.dumps(value)) == value
@@ -41,7 +41,7 @@ def test_the_value_says_all_that_the_browser_draws(result: Segmentation) -> None
     assert stage_value(result, "photo.jpg", 8, base=7)["base"] == 7
 
 
-def test_parts_are_called_by_person_where_there_are_several(result: Segmentation) -> None:
+def test_part_labels_include_the_person_if_there_are_several(result: Segmentation) -> None:
     one = Segmentation(result.photo, result.label_map, person_map=(result.label_map > 0).astype(np.uint8))
     assert {part["label"] for part in stage_value(one, "p.jpg", 1)["parts"]} >= {"Dress", "Hair"}
     people = (result.label_map > 0).astype(np.uint8)
@@ -52,7 +52,7 @@ def test_parts_are_called_by_person_where_there_are_several(result: Segmentation
     assert labels["Dress/1"] == "Kleid, Person 1" and labels["Dress/2"] == "Kleid, Person 2"
 
 
-def test_the_photo_is_reduced_and_keeps_its_alpha(result: Segmentation) -> None:
+def test_stage_photo_is_reduced_and_keeps_alpha(result: Segmentation) -> None:
     with Image.open(save_photo(result)) as photo:
         assert (photo.format, photo.mode, photo.size) == ("JPEG", "RGB", (300, 450))
     assert Path(save_photo(result)).name == "doll-photo.jpg"
@@ -65,8 +65,8 @@ def test_the_photo_is_reduced_and_keeps_its_alpha(result: Segmentation) -> None:
         assert photo.getpixel((10, 10))[3] == 0 and photo.getpixel((10, 470))[3] == 128
 
 
-def test_templates_are_taken_as_they_are_written() -> None:
-    """gradio reads HTML and CSS as Handlebars' and then as JavaScript's templates."""
+def test_templates_have_no_placeholder_syntax() -> None:
+    """Gradio evaluates HTML and CSS as Handlebars and then as JavaScript templates."""
     made = stage()
     for template in (made.html_template, made.css_template):
         assert not any(mark in template for mark in ("${", "{{", "`", "\\"))

@@ -1,9 +1,11 @@
-"""Each private part of Gradio that the app relies on still is what it was in the release it was tested with."""
+"""Private parts of Gradio that the app uses still behave as in the tested release."""
 
 import asyncio
 import inspect
+import sys
 from collections import OrderedDict
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,18 +30,18 @@ def page() -> gr.Blocks:
 
 @pytest.fixture
 def restored() -> Iterator[None]:
-    """What is replaced in Gradio's modules is put back."""
+    """Restore replaced functions of Gradio's modules after the test."""
     download, convert = processing_utils.async_ssrf_protected_download, GradioMCPServer.convert_strings_to_filedata
     yield
     processing_utils.async_ssrf_protected_download = download
     GradioMCPServer.convert_strings_to_filedata = convert
 
 
-def test_the_release_is_the_one_that_was_tested() -> None:
+def test_installed_gradio_is_the_tested_release() -> None:
     assert version("gradio") == internals.TESTED_WITH, "check every function of gradio_internals with this release"
 
 
-def test_no_other_module_reaches_into_gradio() -> None:
+def test_only_gradio_internals_uses_private_gradio_parts() -> None:
     package = Path(clothseg.__file__).parent
     private = ("from gradio.", "from gradio import", "from gradio_client.utils", "page._queue", "temp_file_sets")
     found = {
@@ -64,6 +66,19 @@ def test_stub_files_are_neither_read_nor_written(monkeypatch: pytest.MonkeyPatch
         component_meta.create_or_modify_pyi(gr.Textbox, "Textbox", [])
 
 
+def test_pyarrow_is_hidden_only_while_gradio_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    with internals.without_pyarrow():
+        import pyarrow  # pandas is there already: nothing is hidden
+    loaded = dict(sys.modules)
+    for name in [name for name in loaded if name.partition(".")[0] in ("pandas", "pyarrow")]:
+        monkeypatch.delitem(sys.modules, name)
+    with internals.without_pyarrow(), pytest.raises(ImportError):
+        import_module("pyarrow")
+    assert "pyarrow" not in sys.modules
+    monkeypatch.undo()
+    assert sys.modules["pyarrow"] is pyarrow
+
+
 def test_upload_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     assert Path(internals.upload_folder()) == tmp_path
@@ -76,7 +91,7 @@ def test_save_to_cache_writes_a_safe_name_in_a_folder_named_by_content(tmp_path:
     assert path.read_bytes() == b"bytes" and path.parents[1] == tmp_path and len(path.parent.name) == 64
 
 
-def test_without_request_a_page_starts_that_answers_late(page: gr.Blocks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_launch_without_request_does_not_wait_for_the_page(page: gr.Blocks, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(networking, "url_ok", lambda url: False)
     with pytest.raises(ValueError, match="localhost is not accessible"):
         page.launch(prevent_thread_lock=True, quiet=True)
@@ -90,7 +105,7 @@ def test_hub_hosts_are_listed() -> None:
 
 
 @pytest.mark.usefixtures("restored")
-def test_replace_download_is_what_gradio_calls(tmp_path: Path) -> None:
+def test_replaced_download_is_used_by_gradio(tmp_path: Path) -> None:
     parameters = list(inspect.signature(processing_utils.async_ssrf_protected_download).parameters)
     assert parameters[:2] == ["url", "cache_dir"]
 
@@ -135,12 +150,12 @@ def test_mcp_file_lists_are_converted_one_by_one(monkeypatch: pytest.MonkeyPatch
     assert asked == [["photos", 0], ["photos", 1], ["photo"]]
 
 
-def test_render_config_shows_what_a_component_has_become(page: gr.Blocks) -> None:
+def test_render_config_shows_changed_components(page: gr.Blocks) -> None:
     next(iter(page.blocks.values())).value = "changed"
     assert any(part["props"].get("value") == "changed" for part in internals.render_config(page)["components"])
 
 
-def test_a_fresh_page_has_no_calls_files_or_sessions(page: gr.Blocks) -> None:
+def test_new_page_has_no_calls_files_or_sessions(page: gr.Blocks) -> None:
     assert internals.queued_data(page) == [] and internals.unfinished_calls(page) == 0
     assert internals.shown_files(page) == set() and internals.open_sessions(page) == []
     assert all(isinstance(names, set) for names in internals.tracked_files(page)) and internals.tracked_files(page)
@@ -159,7 +174,7 @@ def test_sessions_are_listed_kept_and_dropped(page: gr.Blocks) -> None:
     assert internals.open_sessions(page) == [("running", True, False)]
 
 
-def test_the_queue_survives_answers_that_were_dropped(page: gr.Blocks) -> None:
+def test_queue_survives_dropped_answers(page: gr.Blocks) -> None:
     queue, event = page._queue, SimpleNamespace(alive=True, _id="1", session_hash="dropped")
     with pytest.raises(KeyError):
         queue.send_message(event, SimpleNamespace())  # type: ignore[arg-type]
@@ -170,7 +185,7 @@ def test_the_queue_survives_answers_that_were_dropped(page: gr.Blocks) -> None:
     assert queue.pending_messages_per_session["dropped"].get_nowait().event_id == "1"
 
 
-def test_the_queue_waits_as_long_as_it_is_told(page: gr.Blocks) -> None:
+def test_queue_uses_the_set_poll_interval(page: gr.Blocks) -> None:
     queue, waits = page._queue, list[float]()
 
     async def sleep(seconds: float) -> None:
@@ -202,7 +217,7 @@ def test_finished_uploads_are_listed_and_dropped() -> None:
 
 
 @pytest.mark.parametrize(("event", "dropped"), [("single-call", True), ("another", False)])
-def test_a_single_calls_session_is_dropped(page: gr.Blocks, event: str, dropped: bool) -> None:
+def test_session_of_a_single_call_is_dropped(page: gr.Blocks, event: str, dropped: bool) -> None:
     async def process_api(**_: object) -> dict[str, bool]:
         return {"is_generating": False}
 

@@ -1,4 +1,4 @@
-"""An app that nobody uses polls rarely and returns its free memory; the next request wakes it."""
+"""An idle app polls rarely and returns free memory; the next request wakes it."""
 
 import gradio as gr
 import pytest
@@ -7,7 +7,7 @@ from clothseg.app.server import idle_mode
 from clothseg.app.server.idle_mode import BUSY_POLL, IDLE_POLL, IDLE_SECONDS, TRIM_SECONDS, IdleMode
 
 
-def test_polling_and_memory_follow_the_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_mode_reduces_polling_and_trims_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     trims = list[str]()
     monkeypatch.setattr(idle_mode, "trim_heap", lambda: trims.append("trimmed"))
     with gr.Blocks() as page:
@@ -27,7 +27,7 @@ def test_polling_and_memory_follow_the_requests(monkeypatch: pytest.MonkeyPatch)
     assert poll() == IDLE_POLL and not trims
     for quiet in (TRIM_SECONDS + 1, TRIM_SECONDS + 2):
         idle.update(quiet)
-    assert trims == ["trimmed"], "once, not ten times a second"
+    assert trims == ["trimmed"], "memory is trimmed once"
     idle.wake()
     idle.update(TRIM_SECONDS + 1)
     assert trims == ["trimmed"] * 2

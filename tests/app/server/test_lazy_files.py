@@ -1,4 +1,4 @@
-"""Files that are written when they are fetched."""
+"""Files that are created when they are fetched."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     yield TestClient(LazyFiles(Starlette(routes=[Route("/{path:path}", lambda _: PlainTextResponse("other"))])))
 
 
-def test_a_file_is_written_when_it_is_fetched(client: TestClient, tmp_path: Path) -> None:
+def test_lazy_file_is_created_when_fetched(client: TestClient, tmp_path: Path) -> None:
     path = tmp_path / "coat.png"
 
     def write() -> str:
@@ -33,7 +33,7 @@ def test_a_file_is_written_when_it_is_fetched(client: TestClient, tmp_path: Path
     assert 'filename="coat.png"' in answer.headers["content-disposition"]
 
 
-def test_what_is_gone_is_said_so(client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_expired_lazy_files_return_404(client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert "no longer available" in client.get("/later/0").json()["detail"]
     assert client.get(f"/{lazy_file(lambda: None)}").status_code == 404
     monkeypatch.setattr(lazy_files, "MOST", 2)
@@ -42,5 +42,5 @@ def test_what_is_gone_is_said_so(client: TestClient, monkeypatch: pytest.MonkeyP
     assert [client.get(f"/{each}").status_code for each in (first, *others)] == [404, 200, 200]
 
 
-def test_other_requests_pass(client: TestClient) -> None:
+def test_other_requests_are_passed_on(client: TestClient) -> None:
     assert client.get("/").text == client.get("/later").text == "other"

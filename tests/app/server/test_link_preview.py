@@ -1,4 +1,4 @@
-"""Shared links show our own picture and words."""
+"""Shared links show the app's own picture and description."""
 
 import asyncio
 from typing import Any
@@ -32,7 +32,7 @@ def client() -> TestClient:
     return TestClient(LinkPreview(Starlette(routes=[Route("/", page), Route("/other", other)])))
 
 
-def test_the_page_names_our_picture(client: TestClient) -> None:
+def test_page_has_our_preview_tags(client: TestClient) -> None:
     answer = client.get("/", headers={"host": "clothes.example", "x-forwarded-proto": "https"})
     assert "Gradio" not in answer.text and "banner" not in answer.text and '<meta charset="utf-8">' in answer.text
     assert f'property="og:image" content="https://clothes.example{ADDRESS}"' in answer.text
@@ -40,20 +40,20 @@ def test_the_page_names_our_picture(client: TestClient) -> None:
     assert client.get("/other").text == PAGE
 
 
-def test_the_picture_is_there(client: TestClient) -> None:
+def test_preview_picture_is_served(client: TestClient) -> None:
     answer = client.get(ADDRESS)
     assert answer.content == PICTURE.read_bytes() and answer.headers["content-type"] == "image/jpeg"
     with Image.open(PICTURE) as picture:
         assert picture.size == (1200, 630)
 
 
-def test_tags_are_in_the_readers_language_and_carry_no_markup() -> None:
+def test_preview_tags_are_translated_and_escaped() -> None:
     with use_language("de"):
         made = with_tags(PAGE.encode(), 'https://x"><script>').decode()
     assert "Kleidung" in made and "<script>" not in made
 
 
-def test_other_connections_pass() -> None:
+def test_other_connections_are_passed_on() -> None:
     seen = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

@@ -1,4 +1,4 @@
-"""Pictures from the web: what a hostile server may answer, and which hosts are never asked."""
+"""Fetching pictures from the web: hostile answers are rejected, and private hosts are never contacted."""
 
 import asyncio
 import threading
@@ -16,7 +16,7 @@ from clothseg.app.server import safe_fetch
 
 
 class Answers(BaseHTTPRequestHandler):
-    """A server that answers by path, and keeps the paths that it was asked for."""
+    """A server that answers by path and records the requested paths."""
 
     asked: ClassVar[list[str]] = []
 
@@ -38,12 +38,12 @@ class Answers(BaseHTTPRequestHandler):
         else:
             self.send_response(200)
             self.end_headers()
-            with suppress(OSError):  # the other side has had enough
+            with suppress(OSError):  # the client disconnects
                 for _ in range(int(rest) // 1000 if kind == "bytes" else 10**6):
                     self.wfile.write(b"x" * 1000)
 
     def log_message(self, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if this machine's own address were public, and no other."""
+    """Treat only this machine's address as public."""
     monkeypatch.setattr(safe_fetch, "is_public", lambda address: address == "127.0.0.1")
 
 
@@ -68,7 +68,7 @@ def get(url: str, folder: Path) -> str:
     return asyncio.run(safe_fetch.fetch(url, str(folder), max_bytes=100_000))
 
 
-def test_a_picture_is_fetched_and_redirects_are_followed(server: str, trusting: None, tmp_path: Path) -> None:
+def test_fetch_follows_redirects(server: str, trusting: None, tmp_path: Path) -> None:
     path = Path(get(f"{server}/to//bytes/50000", tmp_path))
     assert path.read_bytes() == b"x" * 50_000
     assert (path.name, path.parent.parent) == ("50000", tmp_path)
@@ -89,7 +89,7 @@ def test_a_picture_is_fetched_and_redirects_are_followed(server: str, trusting: 
         ("/to/http://[", "No picture could be fetched from"),
     ],
 )
-def test_a_hostile_server_gets_nowhere(
+def test_hostile_answers_are_rejected(
     path: str, said: str, server: str, trusting: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if path == "/silent/":
@@ -103,7 +103,7 @@ def test_a_hostile_server_gets_nowhere(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "0x7f000001", "2130706433", "0.0.0.0", "a@127.1"])
-def test_this_machine_is_never_asked(host: str, server: str, tmp_path: Path) -> None:
+def test_local_host_is_never_contacted(host: str, server: str, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="is not a public host"):
         get(f"http://{host}:{server.rpartition(':')[2]}/bytes/1000", tmp_path)
     assert Answers.asked == []
@@ -131,11 +131,11 @@ def test_this_machine_is_never_asked(host: str, server: str, tmp_path: Path) -> 
         ("ff02::1", False),
     ],
 )
-def test_public_addresses(address: str, public: bool) -> None:
+def test_is_public_rejects_private_addresses(address: str, public: bool) -> None:
     assert safe_fetch.is_public(address) is public
 
 
-def test_a_name_with_one_private_address_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_host_with_any_private_address_is_rejected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     async def both(*_: object, **__: object) -> list[tuple]:
         return [(2, 1, 6, "", ("8.8.8.8", 0)), (2, 1, 6, "", ("10.0.0.1", 0))]
 
@@ -145,6 +145,6 @@ def test_a_name_with_one_private_address_is_refused(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("url", ["ftp://8.8.8.8/x", "file:///etc/passwd", "http:///x", "http://", "x", "http://[::1"])
-def test_other_schemes_and_no_hosts(url: str, tmp_path: Path) -> None:
+def test_other_schemes_and_missing_hosts_are_rejected(url: str, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"must begin with http|No picture could be fetched"):
         get(url, tmp_path)

@@ -1,4 +1,4 @@
-"""SIGTERM: what the app has accepted is answered, whoever comes later is refused in clear words."""
+"""On SIGTERM, accepted requests are answered and later ones rejected with a clear message."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import forked
 import httpx
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 
 
 class Process:
-    """A process that another one has forked, as far as `subprocess.Popen` is asked of it here."""
+    """A process forked by another one, with the part of `subprocess.Popen`'s interface used here."""
 
     def __init__(self, parent: subprocess.Popen[str], given: dict[str, object]) -> None:
         self.parent, self.status = parent, None
@@ -35,7 +36,7 @@ class Process:
         self.ended = os.pidfd_open(self.pid)
 
     def ask(self, question: object) -> int:
-        """Have the parent fork a process, or tell the exit status of one that has ended."""
+        """Let the parent fork a process, or return the exit status of one that has ended."""
         self.parent.stdin.write(f"{json.dumps(question)}\n")
         self.parent.stdin.flush()
         return int(self.parent.stdout.readline())
@@ -86,8 +87,8 @@ def photo(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def parent(tiny_model: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that has imported all that the apps need, and forks them."""
-    with subprocess.Popen(
+    """A process that has imported everything that the apps need, and forks them."""
+    with forked.Popen(
         [sys.executable, str(ROOT / "tests" / "support" / "slow_apps.py"), str(tiny_model)],
         cwd=ROOT, env=environment(PYTHONPATH=str(ROOT)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
@@ -116,7 +117,7 @@ def unused_port() -> int:
         return int(free.getsockname()[1])
 
 
-def test_accepted_photos_are_answered_and_new_ones_refused(
+def test_shutdown_answers_accepted_photos_and_rejects_new_ones(
     start: Start, photo: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     app = start(seconds=0.3, limit=60)
@@ -148,8 +149,8 @@ def test_accepted_photos_are_answered_and_new_ones_refused(
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_who_cannot_wait(stop: signal.Signals, start: Start, photo: Path) -> None:
-    """Ctrl-C ends the app at once, and so does a second SIGTERM, whatever is being computed."""
+def test_ctrl_c_or_second_sigterm_ends_the_app_at_once(stop: signal.Signals, start: Start, photo: Path) -> None:
+    """Even while a photo is being segmented."""
     app = start(seconds=600, limit=600)
     uploaded = httpx.post(f"{app.url}gradio_api/upload", files={"files": photo.read_bytes()}).json()[0]
     body = {"data": [{"path": uploaded, "meta": {"_type": "gradio.FileData"}}]}
@@ -165,7 +166,7 @@ def test_who_cannot_wait(stop: signal.Signals, start: Start, photo: Path) -> Non
     assert "Traceback" not in said and ("Stopped." in said) == (stop == signal.SIGINT)
 
 
-def test_an_end_that_takes_too_long(start: Start, photo: Path) -> None:
+def test_shutdown_abandons_requests_after_the_limit(start: Start, photo: Path) -> None:
     app = start(seconds=600, limit=1)
     uploaded = httpx.post(f"{app.url}gradio_api/upload", files={"files": photo.read_bytes()}).json()[0]
     body = {"data": [{"path": uploaded, "meta": {"_type": "gradio.FileData"}}]}

@@ -1,4 +1,4 @@
-"""Calls that are over leave nothing behind that adds up; what somebody may still ask for stays."""
+"""State of finished calls is freed; answers that can still be fetched are kept."""
 
 import gc
 import os
@@ -29,7 +29,7 @@ META = {"meta": {"_type": "gradio.FileData"}}
 
 @pytest.fixture(scope="module")
 def served(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[gr.Blocks, httpx.Client]]:
-    """The page as the app serves it, with a network that answers at once, and a client of it."""
+    """The page as the app serves it, with a fake network that answers at once, and a client."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("temp")))
         patch.setenv("GRADIO_ANALYTICS_MAX_EVENTS", "1")
@@ -55,7 +55,7 @@ def photo() -> bytes:
 
 
 def segment(client: httpx.Client, data: bytes) -> str:
-    """What /segment answers to a file, which is uploaded as the page does it, its progress watched."""
+    """The answer of /segment for a file, uploaded as the page does it with progress."""
     upload = os.urandom(8).hex()
     sent = client.post(f"/upload?upload_id={upload}", files={"files": ("a.png", data)}).json()[0]
     assert "done" in client.get(f"/upload_progress?upload_id={upload}").text
@@ -64,18 +64,18 @@ def segment(client: httpx.Client, data: bytes) -> str:
 
 
 def begin(client: httpx.Client, **names: Any) -> str:
-    """Call /segment, without a photo if none is given; the id under which what comes of it can be fetched."""
+    """Call /segment, by default without a photo, and return the event id for fetching the answer."""
     return client.post("/call/segment", json={"data": [None], **names}).json()["event_id"]
 
 
 def ended(page: gr.Blocks, but: int = 0) -> None:
-    """Wait until no call is under way, or no more than so many."""
+    """Wait until at most `but` calls are in progress."""
     while len(page._queue.event_ids_to_events) > but:
         time.sleep(0.01)
 
 
-def test_nothing_of_a_call_stays_that_adds_up(served: tuple[gr.Blocks, httpx.Client], photo: bytes) -> None:
-    """Photos, a file that is none, and one answer in five that nobody fetches."""
+def test_finished_calls_leave_no_growing_state(served: tuple[gr.Blocks, httpx.Client], photo: bytes) -> None:
+    """Photos, broken photos, and every fifth answer not fetched."""
     page, client = served
     finished = StateCleanup(page)
     held = []
@@ -93,7 +93,7 @@ def test_nothing_of_a_call_stays_that_adds_up(served: tuple[gr.Blocks, httpx.Cli
         assert not any(page.temp_file_sets), "names of files that are gone"
         kept = [*page._queue.pending_event_ids_session, *file_upload_statuses._signals]
         assert len(kept) >= 30 + 24, (
-            "gradio lets go of them itself: clothseg.app.server.state_cleanup is not needed any more"
+            "Gradio releases them itself: clothseg.app.server.state_cleanup is no longer needed"
         )
         finished.free_finished(0)
         finished.free_finished(KEEP_SECONDS + 1)
@@ -102,7 +102,7 @@ def test_nothing_of_a_call_stays_that_adds_up(served: tuple[gr.Blocks, httpx.Cli
     assert held[2] - held[1] < 30, "some object of each call is kept"
 
 
-def test_answers_can_be_fetched_for_as_long_as_their_files(served: tuple[gr.Blocks, httpx.Client]) -> None:
+def test_answers_are_kept_as_long_as_their_files(served: tuple[gr.Blocks, httpx.Client]) -> None:
     page, client = served
     finished, unread = StateCleanup(page), begin(client)
     ended(page)
@@ -110,7 +110,7 @@ def test_answers_can_be_fetched_for_as_long_as_their_files(served: tuple[gr.Bloc
         finished.free_finished(now)
     assert "No photo was given" in client.get(f"/call/segment/{unread}").text
     finished.free_finished(KEEP_SECONDS)
-    assert unread in page._queue.pending_event_ids_session, "somebody may be reading its end"
+    assert unread in page._queue.pending_event_ids_session, "a client may still be reading its end"
     finished.free_finished(KEEP_SECONDS + SETTLED_SECONDS)
     assert unread not in page._queue.pending_event_ids_session
     assert unread not in page._queue.pending_messages_per_session
@@ -121,10 +121,10 @@ def test_answers_can_be_fetched_for_as_long_as_their_files(served: tuple[gr.Bloc
     assert "404" in client.get(f"/call/segment/{other}").text
 
 
-def test_who_waits_is_not_driven_out(
+def test_waiting_calls_are_not_evicted(
     served: tuple[gr.Blocks, httpx.Client], photo: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """gradio keeps the answers of so many sessions, and drops those of the first when there are more."""
+    """Gradio keeps answers of a limited number of sessions and drops the oldest."""
     page, client = served
     monkeypatch.setattr(page._queue.pending_messages_per_session, "max_size", 4)
     sent = client.post("/upload", files={"files": ("a.png", photo)}).json()[0]
@@ -140,7 +140,7 @@ def test_who_waits_is_not_driven_out(
     assert "event: complete" in client.get(f"/call/segment/{waiting}").text
 
 
-def test_only_so_many_answers_wait_for_somebody(
+def test_number_of_unfetched_answers_is_limited(
     served: tuple[gr.Blocks, httpx.Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page, client = served
@@ -157,22 +157,22 @@ def test_only_so_many_answers_wait_for_somebody(
     assert list(page._queue.pending_event_ids_session) == calls[-4:]
 
 
-def test_calls_are_answered_after_one_under_way_was_dropped(
+def test_later_calls_are_answered_after_a_running_call_was_dropped(
     served: tuple[gr.Blocks, httpx.Client], photo: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page, client = served
     monkeypatch.setattr(page._queue.pending_messages_per_session, "max_size", 2)
     sent = client.post("/upload", files={"files": ("a.png", photo)}).json()[0]
     page.engine.released.clear()
-    for _ in range(6):  # two are computed, the others wait
+    for _ in range(6):  # two are segmented, the others wait
         begin(client, data=[{"path": sent, **META}])
     page.engine.released.set()
     ended(page)
     assert "event: complete" in client.get(f"/call/segment/{begin(client, data=[{'path': sent, **META}])}").text
 
 
-def test_programs_do_not_drive_out_visitors(served: tuple[gr.Blocks, httpx.Client]) -> None:
-    """What a visitor's session holds, their photo and its regions, is there after any number of calls without one."""
+def test_sessionless_calls_do_not_evict_visitor_sessions(served: tuple[gr.Blocks, httpx.Client]) -> None:
+    """A visitor's session, with photo and result, survives any number of calls without a session."""
     page, client = served
     begin(client, session_hash="visitor")
     ended(page)

@@ -1,4 +1,4 @@
-"""Temporary files stay within a size: the oldest go first, and none that is in use."""
+"""Temporary files are limited in size: the oldest are deleted first, and files in use are kept."""
 
 import os
 import stat
@@ -24,13 +24,13 @@ from clothseg.app.server.request_limits import protect
 def write(path: Path, size: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"x" * size)
-    time.sleep(0.01)  # so that no two are of one age
+    time.sleep(0.01)  # so that all ages differ
     return path
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
-    """Five files of 100 bytes, the oldest first, in folders of their own."""
+    """Five files of 100 bytes, the oldest first, each in its own folder."""
     return [write(tmp_path / "temp" / f"{number:040x}" / "a.png", 100) for number in range(5)]
 
 
@@ -49,7 +49,7 @@ def files(tmp_path: Path) -> list[Path]:
         (1000, (3,), 3700, [3]),
     ],
 )
-def test_the_oldest_go_first(
+def test_oldest_files_are_deleted_first(
     limit: int, used: tuple[int, ...], later: float, kept: list[int], files: list[Path], tmp_path: Path
 ) -> None:
     left = temp_storage.clear(tmp_path / "temp", limit, [str(files[number]) for number in used], time.time() + later)
@@ -57,34 +57,34 @@ def test_the_oldest_go_first(
     assert left == 100 * len(kept)
 
 
-def test_what_is_deleted_is_struck_from_the_lists(files: list[Path], tmp_path: Path) -> None:
+def test_deleted_files_are_removed_from_the_lists(files: list[Path], tmp_path: Path) -> None:
     lists = [{str(path) for path in files[:3]}, {str(path) for path in files[2:]}, {"elsewhere.png"}]
     temp_storage.clear(tmp_path / "temp", 200, now=time.time() + 400, lists=lists)
     assert lists == [set(), {str(path) for path in files[3:]}, {"elsewhere.png"}]
 
 
-def test_what_others_keep_beside_is_left_alone(files: list[Path], tmp_path: Path) -> None:
+def test_unrelated_files_are_left_alone(files: list[Path], tmp_path: Path) -> None:
     theirs = [write(tmp_path / "temp" / name, 100) for name in ("notes.txt", "photos/a.png", f"{1:039x}/a.png")]
     assert temp_storage.clear(tmp_path / "temp", 0, now=time.time() + 4000) == 0
     assert all(path.exists() for path in theirs) and not any(path.exists() for path in files)
 
 
-def test_a_copy_of_an_old_file_is_new(files: list[Path], tmp_path: Path) -> None:
-    os.utime(files[4], (0, 0))  # gradio copies files with their times
+def test_age_of_a_copied_file_is_its_creation(files: list[Path], tmp_path: Path) -> None:
+    os.utime(files[4], (0, 0))  # Gradio copies modification times
     temp_storage.clear(tmp_path / "temp", 100, now=time.time() + 400)
     assert files[4].exists() and not files[3].exists()
 
 
-def test_empty_folders_go_when_they_are_old(files: list[Path], tmp_path: Path) -> None:
+def test_old_empty_folders_are_deleted(files: list[Path], tmp_path: Path) -> None:
     temp_storage.clear(tmp_path / "temp", 400, now=time.time() + 400)
-    assert files[0].parent.exists(), "somebody may be about to write to it"
+    assert files[0].parent.exists(), "a file may be about to be written there"
     (tmp_path / "temp" / f"{9:064x}" / "inmost").mkdir(parents=True)
     temp_storage.clear(tmp_path / "temp", 400, now=time.time() + 400)
     temp_storage.clear(tmp_path / "temp", 400, now=time.time() + 400)
     assert sorted((tmp_path / "temp").iterdir()) == [path.parent for path in files[1:]]
 
 
-def test_links_lead_nowhere_else(files: list[Path], tmp_path: Path) -> None:
+def test_symbolic_links_are_not_followed(files: list[Path], tmp_path: Path) -> None:
     outside = write(tmp_path / "outside" / "kept.png", 100)
     (tmp_path / "temp" / f"{9:040x}").symlink_to(outside.parent)
     (files[0].parent / "link").symlink_to(outside.parent)
@@ -93,11 +93,11 @@ def test_links_lead_nowhere_else(files: list[Path], tmp_path: Path) -> None:
     assert outside.exists()
 
 
-def test_a_folder_that_is_not_there_is_empty(tmp_path: Path) -> None:
+def test_missing_folder_counts_as_empty(tmp_path: Path) -> None:
     assert temp_storage.clear(tmp_path / "nowhere", 0) == 0
 
 
-def test_the_app_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_app_uses_its_own_private_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", "restored after the test")
     monkeypatch.setattr(temp_storage.tempfile, "tempdir", str(tmp_path))
     folder = temp_storage.own_folder(None, "7860")
@@ -111,7 +111,7 @@ def test_the_app_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.Mon
     )
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_unwritable_folder_raises_config_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"cannot be kept in .*folder \(.*\); set GRADIO_TEMP_DIR to a folder"):
         temp_storage.own_folder(str(tmp_path / "file" / "folder"), "7860")
@@ -119,7 +119,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 @pytest.fixture
 def served(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path, Waiting]]:
-    """An app of one megabyte, whose engine waits; files are old at once."""
+    """An app with one megabyte of storage and a waiting engine; files count as old at once."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "temp"))
     monkeypatch.setattr(temp_storage, "GRACE_SECONDS", 0)
     monkeypatch.setattr(temp_storage, "MEASURE_SECONDS", 0)
@@ -134,8 +134,8 @@ def served(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     page.close()
 
 
-def test_a_burst_of_uploads_takes_no_more_than_its_room(served: tuple[str, Path, Waiting]) -> None:
-    """The photo that a call waits for outlives all others; what is larger than all the room is refused."""
+def test_uploads_stay_within_the_storage_limit(served: tuple[str, Path, Waiting]) -> None:
+    """The photo of a waiting call is kept; an upload larger than the whole storage is rejected."""
     url, folder, engine = served
     photo = encoded(Image.fromarray(draw(1, 96, 64).image), "PNG")
 
@@ -154,7 +154,7 @@ def test_a_burst_of_uploads_takes_no_more_than_its_room(served: tuple[str, Path,
     assert len(sizes) > 3 and Path(first).exists()
     refused = upload(noise.bytes(2**20 + 1))
     assert (refused.status_code, refused.json()) == (507, {"detail": temp_storage.STORAGE_FULL})
-    assert Path(first).exists() and len(list(folder.rglob("a.png"))) > 3, "nothing is deleted for what cannot fit"
+    assert Path(first).exists() and len(list(folder.rglob("a.png"))) > 3, "nothing is deleted for an oversized upload"
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(httpx.get, f"{url}gradio_api/call/segment/{call}", timeout=60)
         engine.released.set()

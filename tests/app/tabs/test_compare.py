@@ -1,4 +1,4 @@
-"""Which models may be compared with the served one, and how results are named."""
+"""Models allowed for comparison, and titles of the results."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from clothseg.errors import ConfigError
 
 
 @pytest.mark.parametrize("name", ["/etc", "./weights", "someone/model", ""])
-def test_strangers_get_no_model_that_is_not_on_offer(name: str) -> None:
+def test_models_not_on_offer_are_rejected(name: str) -> None:
     with pytest.raises(ConfigError, match="it offers user/a, user/b"):
         Models(("user/a", "user/b")).check(name)
     with pytest.raises(ConfigError, match="none but the one it serves"):
@@ -16,11 +16,11 @@ def test_strangers_get_no_model_that_is_not_on_offer(name: str) -> None:
     Models(free=True).check(name)
 
 
-def test_what_is_on_offer_may_be_loaded() -> None:
+def test_offered_models_are_accepted() -> None:
     Models(("user/a", "user/b")).check("user/b")
 
 
-def test_sides_are_named_by_what_tells_them_apart() -> None:
+def test_titles_show_the_differing_model_or_settings() -> None:
     plain = [switch.ticked for switch in SWITCHES]
     other = [not plain[0], *plain[1:]]
     changed = settings_text(other)

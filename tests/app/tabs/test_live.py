@@ -1,4 +1,4 @@
-"""The camera's tab: the function behind it, and the tab in a browser with a camera that plays a test picture."""
+"""The live tab: its function, and the tab in a browser with a fake camera."""
 
 import base64
 from collections.abc import Iterator
@@ -38,17 +38,17 @@ def frames() -> list[bytes]:
     return [jpeg(frame) for frame in handheld(doll.image, doll.mask, 4, np.random.default_rng(0)).frames]
 
 
-def test_frames_are_smoothed_and_counted(segmenter: Segmenter, frames: list[bytes]) -> None:
+def test_live_frames_are_smoothed_and_counted(segmenter: Segmenter, frames: list[bytes]) -> None:
     ticks = count(step=0.125)
     watch, live, stream = watcher(segmenter, lambda: next(ticks)), None, Stream(segmenter)
     said = ""
     for frame in frames:
         shown, said, live = watch(frame, True, live)
         assert shown == picture(stream(Image.open(BytesIO(frame))).overlay())
-    assert said == "<p>4.0 frames per second, 96 × 128 pixels</p>"  # two looks at the clock a frame
+    assert said == "<p>4.0 frames per second, 96 × 128 pixels</p>"  # the clock is read twice per frame
 
 
-def test_a_pause_or_another_option_begins_anew(segmenter: Segmenter, frames: list[bytes]) -> None:
+def test_pause_or_changed_option_restarts_the_stream(segmenter: Segmenter, frames: list[bytes]) -> None:
     now = 0.0
     watch = watcher(segmenter, lambda: now)
     _, _, first = watch(frames[0], True, None)
@@ -59,7 +59,7 @@ def test_a_pause_or_another_option_begins_anew(segmenter: Segmenter, frames: lis
     assert first is same and same is not plain and plain is not later
 
 
-def test_large_frames_are_made_smaller_and_broken_ones_said(segmenter: Segmenter) -> None:
+def test_large_frames_are_reduced_and_broken_ones_reported(segmenter: Segmenter) -> None:
     watch = watcher(segmenter)
     shown, said, _ = watch(jpeg(np.zeros((1080, 1920, 3), np.uint8)), True, None)
     data = base64.b64decode(shown.partition("base64,")[2].partition('"')[0])
@@ -70,7 +70,7 @@ def test_large_frames_are_made_smaller_and_broken_ones_said(segmenter: Segmenter
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where gradio puts its files."""
+    """Gradio's temporary folder."""
     return tmp_path_factory.mktemp("gradio")
 
 
@@ -86,7 +86,7 @@ def page_url(segmenter: Segmenter, kept: Path) -> Iterator[str]:
     page.close()
 
 
-def test_in_a_browser(page_url: str, kept: Path) -> None:
+def test_live_tab_works_in_a_browser(page_url: str, kept: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=[*FLAGS, *CAMERA])
         page = browser.new_page(viewport={"width": 1280, "height": 800})

@@ -1,4 +1,4 @@
-"""The tab for one photo: what stands above the stage, and what of the page is there."""
+"""The tab for one photo: notes above the stage, and visible parts of the page."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ PHOTO = Image.fromarray(DOLL.image)
         (Segmentation(PHOTO, np.zeros_like(SHIRT)), HARDLY_ANYTHING, False),
     ],
 )
-def test_notes_stand_above_the_stage(
+def test_notes_are_shown_above_the_stage(
     result: Segmentation, note: str | None, parts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))

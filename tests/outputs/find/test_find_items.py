@@ -1,4 +1,4 @@
-"""clothseg.outputs.find.selection and clothseg.outputs.find.colors on maps painted by hand."""
+"""clothseg.outputs.find.selection and clothseg.outputs.find.colors on hand-painted label maps."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ RED, BLACK, NAVY, WHITE, GREEN = (200, 20, 20), (15, 15, 15), (20, 30, 70), (250
 def painted(
     *boxes: tuple[str, tuple[int, int, int], int, int, int, int], people: dict[int, tuple[int, int]] | None = None
 ) -> Segmentation:
-    """A 300 x 400 photo with boxes (class, colour, left, top, right, bottom); `people` own columns."""
+    """A 300 x 400 photo with boxes (class, colour, left, top, right, bottom); `people` maps numbers to columns."""
     label_map, photo = np.zeros((300, 400), np.uint8), np.full((300, 400, 3), 128, np.uint8)
     person_map = None if people is None else np.zeros_like(label_map)
     for name, color, left, top, right, bottom in boxes:
@@ -71,11 +71,11 @@ def found(result: Segmentation, text: str) -> list[tuple[str, int | None]]:
         ("größte rote Sache", [("Dress", 1)]),
     ],
 )
-def test_items_are_picked_by_class_color_person_place_and_size(text: str, expected: list[tuple[str, int]]) -> None:
+def test_find_selects_by_class_color_person_place_and_size(text: str, expected: list[tuple[str, int]]) -> None:
     assert found(two_people(), text) == expected
 
 
-def test_a_result_says_what_it_found_and_what_it_ignored() -> None:
+def test_find_reports_matches_and_ignored_words() -> None:
     result = two_people()
     made = result.find("red velvet dress and the black bag")
     assert [item.index for item in made] == [1, 2] and len(made) == 2
@@ -89,13 +89,13 @@ def test_a_result_says_what_it_found_and_what_it_ignored() -> None:
         result.find("velvet")
 
 
-def test_words_about_a_person_need_separated_people() -> None:
+def test_person_words_without_separated_people_add_a_note() -> None:
     together = two_people(separated=False)
     made = together.find("bag of the person on the left")
     assert [item.name for item in made] == ["Bag", "Bag"] and made.notes == (NO_PEOPLE,)
 
 
-def test_everything_but_something_is_the_rest() -> None:
+def test_everything_but_excludes_a_class() -> None:
     result = two_people()
     rest = result.find("everything but the hair").mask
     assert np.array_equal(rest, (result.label_map > 0) & ~result.mask("Hair"))
@@ -107,7 +107,7 @@ def test_every_color_name_belongs_to_a_family() -> None:
 
 
 @pytest.mark.parametrize("wanted", FAMILIES)
-def test_colors_are_of_their_own_family_and_not_of_the_opposite(wanted: str) -> None:
+def test_colors_match_only_their_family(wanted: str) -> None:
     samples = {
         **{"black": "#101010", "grey": "#808080", "white": "#f8f8f8", "red": "#c01818", "pink": "#f090b8"},
         **{"orange": "#f08020", "brown": "#6b4020", "beige": "#e0d0b0", "yellow": "#f0d830", "green": "#2a7a30"},
@@ -119,7 +119,7 @@ def test_colors_are_of_their_own_family_and_not_of_the_opposite(wanted: str) -> 
     assert matching <= {wanted, *{"turquoise": {"blue"}, "blue": {"turquoise"}}.get(wanted, set())}
 
 
-def test_a_color_counts_where_it_is_the_largest_or_covers_half() -> None:
+def test_color_counts_if_largest_or_at_least_half() -> None:
     dotted = [Color("white", "#f8f8f8", 0.6), Color("red", "#c01818", 0.4)]
     assert has_color(dotted, "white") and not has_color(dotted, "red")
     striped = [Color("white", "#f8f8f8", 0.4), Color("red", "#c01818", 0.35), Color("dark red", "#701010", 0.25)]

@@ -1,4 +1,4 @@
-"""clothseg.outputs.find.reader and clothseg.outputs.find.words: what searches mean."""
+"""clothseg.outputs.find.reader and clothseg.outputs.find.words: parsing search texts."""
 
 import json
 from pathlib import Path
@@ -69,7 +69,7 @@ EXAMPLES = {
 
 
 @pytest.mark.parametrize("text", EXAMPLES)
-def test_searches_mean_what_people_mean(text: str) -> None:
+def test_search_texts_are_parsed(text: str) -> None:
     query = read_query(text)
     assert list(query.terms) == EXAMPLES[text]
     assert not query.minus and not query.ignored
@@ -86,7 +86,7 @@ def test_searches_mean_what_people_mean(text: str) -> None:
         ("Kleidung ohne schwarze Schuhe", [term("All garments")], [term(*SHOES, colors=("black",))]),
     ],
 )
-def test_what_follows_but_is_left_out(text: str, terms: list[Term], minus: list[Term]) -> None:
+def test_exclusions_are_parsed(text: str, terms: list[Term], minus: list[Term]) -> None:
     query = read_query(text)
     assert (list(query.terms), list(query.minus)) == (terms, minus)
 
@@ -102,7 +102,7 @@ def test_what_follows_but_is_left_out(text: str, terms: list[Term], minus: list[
         ("qwertz, dress", "dress", ("qwertz",)),
     ],
 )
-def test_what_was_not_understood_is_told(text: str, same: str, ignored: tuple[str, ...]) -> None:
+def test_ignored_words_are_reported(text: str, same: str, ignored: tuple[str, ...]) -> None:
     query = read_query(text)
     assert query.terms == read_query(same).terms
     assert query.ignored == ignored
@@ -123,19 +123,19 @@ def test_what_was_not_understood_is_told(text: str, same: str, ignored: tuple[st
         ("7", "Nothing"),
     ],
 )
-def test_a_search_that_means_nothing_is_an_error(text: object, match: str) -> None:
+def test_search_without_meaning_raises_config_error(text: object, match: str) -> None:
     with pytest.raises(ConfigError, match=match):
         read_query(text)  # type: ignore[arg-type]
 
 
-def test_people_are_needed_only_where_the_search_names_them() -> None:
+def test_names_person_only_for_searches_about_people() -> None:
     assert read_query("shoes of the person on the left").names_person
     assert read_query("everything but the bag of person 2").names_person
     assert not read_query("shoes of the person").names_person
     assert not read_query("the bag on the left").names_person
 
 
-def test_words_mean_the_classes_of_other_models() -> None:
+def test_words_map_to_classes_of_other_label_sets() -> None:
     def names(text: str, labels: LabelSet) -> list[str]:
         return [labels.names[index] for found in read_query(text, labels).terms for index in sorted(found.class_ids)]
 
@@ -156,7 +156,7 @@ def test_words_mean_the_classes_of_other_models() -> None:
 
 
 @pytest.mark.parametrize("labels", KNOWN.values(), ids=list(KNOWN))
-def test_every_class_and_group_is_found_by_its_own_name(labels: LabelSet) -> None:
+def test_every_class_and_group_name_is_understood(labels: LabelSet) -> None:
     for index, name in enumerate(labels.foreground, start=1):
         assert index in read_query(name, labels).terms[0].class_ids, name
     for group, names in labels.groups.items():
@@ -176,7 +176,7 @@ def test_every_color_name_is_understood_in_both_languages() -> None:
             assert wanted == name or name in FAMILIES.get(wanted, ()) or name in FAMILIES.get(family, ()), text
 
 
-def test_the_tables_have_each_phrase_once_and_their_nouns_are_known() -> None:
+def test_vocabulary_phrases_are_unique_and_roles_known() -> None:
     for phrase, word in tables().items():
         assert meaning(phrase) == word
         if word.kind == "noun" and word.value.startswith("="):

@@ -1,4 +1,4 @@
-"""Annotations for other tools, read back by the tools' own packages where there are any.
+"""Annotations for other tools, read back with the tools' own packages where available.
 
 Covers `clothseg.outputs.formats.cvat`, `clothseg.outputs.formats.label_studio`, `clothseg.outputs.formats.labelme`,
 `clothseg.outputs.formats.svg`, `clothseg.outputs.formats.yolo`.
@@ -67,7 +67,7 @@ def test_docstring_examples_run() -> None:
     assert [doctest.testmod(module) for module in (formats, cvat, label_studio, yolo)] == [(0, 1)] * 4
 
 
-def test_each_format_is_a_kind_of_output_file() -> None:
+def test_each_format_is_an_output_kind() -> None:
     assert {name: form.suffix for name, form in formats.FORMATS.items()}.items() <= KINDS.items()
 
 
@@ -101,7 +101,7 @@ def test_labelme_files_follow_the_documented_format(items: tuple[Item, ...]) -> 
         assert iou(filled([shape["points"] for shape in shapes], item.size), item.full_mask()) > 0.9
 
 
-def test_label_studios_converter_reads_brush_masks(items: tuple[Item, ...]) -> None:
+def test_label_studio_converter_reads_brush_masks(items: tuple[Item, ...]) -> None:
     (task,) = json.loads(text("label-studio", items))
     assert task["data"]["image"] == "/data/local-files/?d=june/doll%20%26%20co.jpg"
     (prediction,) = task["predictions"]
@@ -117,7 +117,7 @@ def test_label_studios_converter_reads_brush_masks(items: tuple[Item, ...]) -> N
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10_000), st.integers(1, 300), st.integers(1, 300))
-def test_any_mask_survives_label_studio_and_cvat(seed: int, height: int, width: int) -> None:
+def test_any_mask_round_trips_through_label_studio_and_cvat(seed: int, height: int, width: int) -> None:
     rng = np.random.default_rng(seed)
     mask = cv2.GaussianBlur(rng.standard_normal((height, width)), (0, 0), rng.uniform(0.5, 30)) > rng.normal(0, 0.1)
     pixels = np.reshape(decode_rle(label_studio.brush_rle(mask)), (height, width, 4))
@@ -127,7 +127,7 @@ def test_any_mask_survives_label_studio_and_cvat(seed: int, height: int, width: 
     assert encoded == encode_mask(mask, (0, 0, width, height))
 
 
-def test_label_studio_gets_polygons_and_an_interface_with_their_names(items: tuple[Item, ...]) -> None:
+def test_label_studio_polygons_match_the_labelling_interface(items: tuple[Item, ...]) -> None:
     (task,) = json.loads(text("label-studio", items, polygons=True))
     found = task["predictions"][0]["result"]
     assert {each["type"] for each in found} == {"polygonlabels"} and len({each["id"] for each in found}) == len(found)
@@ -143,7 +143,7 @@ def test_label_studio_gets_polygons_and_an_interface_with_their_names(items: tup
     assert {each["from_name"] for each in found} <= set(names)
 
 
-def test_cvats_package_reads_masks(items: tuple[Item, ...]) -> None:
+def test_cvat_package_reads_masks(items: tuple[Item, ...]) -> None:
     root = ElementTree.fromstring(text("cvat", items))
     assert [label.findtext("name") for label in root.iter("label")] == list(ATR.foreground)
     (image,) = root.iter("image")
@@ -158,7 +158,7 @@ def test_cvats_package_reads_masks(items: tuple[Item, ...]) -> None:
         assert mask.get("label") == item.name and encoded == encode_mask(item.full_mask())
 
 
-def test_cvat_gets_polygons_in_groups(items: tuple[Item, ...]) -> None:
+def test_cvat_polygons_are_grouped_by_item(items: tuple[Item, ...]) -> None:
     root = ElementTree.fromstring(text("cvat", items, polygons=True))
     shapes = list(root.iter("polygon"))
     assert len(shapes) == sum(len(item.polygons) for item in items) and not list(root.iter("mask"))
@@ -170,7 +170,7 @@ def test_cvat_gets_polygons_in_groups(items: tuple[Item, ...]) -> None:
         assert iou(filled(points, item.size), item.full_mask()) > 0.9
 
 
-def test_outlines_have_the_items_holes(items: tuple[Item, ...]) -> None:
+def test_svg_outlines_keep_holes(items: tuple[Item, ...]) -> None:
     root = ElementTree.fromstring(text("svg", items))
     paths = list(root)
     height, width = items[0].size
@@ -186,7 +186,7 @@ def test_outlines_have_the_items_holes(items: tuple[Item, ...]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["coco", "label-studio", "cvat"])
-def test_many_photos_become_one_file(kind: str, items: tuple[Item, ...]) -> None:
+def test_write_merged_combines_photos(kind: str, items: tuple[Item, ...]) -> None:
     photos = ["a.jpg", "june/b & c.jpg", "f\udcfcr.jpg"]
     found = [list(items), [], list(items[:2])]
     parts = [
@@ -214,7 +214,7 @@ def test_many_photos_become_one_file(kind: str, items: tuple[Item, ...]) -> None
     )
 
 
-def test_results_write_them(result: Segmentation, items: tuple[Item, ...], tmp_path: Path) -> None:
+def test_export_writes_every_format(result: Segmentation, items: tuple[Item, ...], tmp_path: Path) -> None:
     for kind in formats.FORMATS.keys() - {"psd"}:
         result.export(tmp_path / kind, kind)
         expected = formats.encode(kind, items, items[0].size, "doll & co.jpg", False, "a/model")

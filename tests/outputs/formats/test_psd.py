@@ -20,7 +20,7 @@ def result() -> Segmentation:
     return Segmentation(doll.image, doll.mask, name="doll.jpg")
 
 
-def test_layers_have_the_photos_pixels_and_the_items_masks(result: Segmentation, tmp_path: Path) -> None:
+def test_psd_layers_have_photo_pixels_and_item_masks(result: Segmentation, tmp_path: Path) -> None:
     result.export(tmp_path / "doll.psd", "psd")
     document = PSDImage.open(tmp_path / "doll.psd")
     photo, items = np.asarray(result.photo), result.items()
@@ -36,13 +36,15 @@ def test_layers_have_the_photos_pixels_and_the_items_masks(result: Segmentation,
         np.testing.assert_array_equal(np.asarray(layer.composite())[..., 3] > 0, item.mask)
 
 
-def test_pillow_sees_the_photo(result: Segmentation) -> None:
+def test_pillow_reads_the_photo_from_the_psd(result: Segmentation) -> None:
     with Image.open(io.BytesIO(psd.to_psd(result.items(), np.asarray(result.photo)))) as read:
         assert read.format == "PSD" and read.size == result.photo.size
         np.testing.assert_array_equal(np.asarray(read.convert("RGB")), np.asarray(result.photo))
 
 
-def test_what_cannot_be_written_says_why(result: Segmentation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_oversized_photo_or_missing_package_raises_config_error(
+    result: Segmentation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ConfigError, match=r"at most 30,000 pixels a side, not 1 x 30,001"):
         psd.to_psd((), np.zeros((30_001, 1, 3), np.uint8))
     monkeypatch.setitem(sys.modules, "psd_tools", None)
