@@ -334,7 +334,7 @@ class Segmenter:
     # The three steps from a source to its result
 
     def _steps(self, options: SegmentOptions) -> _Steps:
-        # JPEG is only then decoded at a reduced scale: the result carries the photo, for cut-outs of its size.
+        # Only then is JPEG decoded at a reduced scale, since the result contains the photo for cut-outs of its size.
         load = partial(load_photo, max_side=options.max_side, keep_alpha=True)
         options.excluded_ids(self.labels)
         prepare, run = self._inference(options)

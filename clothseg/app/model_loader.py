@@ -60,7 +60,7 @@ class LazySegmenter:
 
     @property
     def labels(self) -> LabelSet:
-        """That of the model if it is there, else what its configuration states."""
+        """Label set of the model if it is loaded, otherwise that of its configuration."""
         done = self.loaded.done() and self.loaded.exception() is None
         return self.loaded.result().labels if done else self.stated
 

@@ -104,7 +104,7 @@ class WorkerPool:
         self._hired: dict[int, Worker] = {}
         self._idle: SimpleQueue[int] = SimpleQueue()
         try:
-            # The first alone: should the model have to be converted, the others find that done.
+            # Start the first one alone: if it has to convert the model, the others find the result.
             self._spawn(0)
             good, error = self._hired[0].start()
             if not good:

@@ -177,7 +177,7 @@ def export(loaded: "LoadedModel", out: Path, photos: "list[Image.Image]") -> flo
         ours = Segmenter(
             lambda pixels: session.run(None, {"pixel_values": pixels})[0], loaded.processor, name=loaded.name
         )
-        plain: dict[str, Any] = {"edges": "plain", "zoom": "off"}  # what the network says, and nothing after it
+        plain: dict[str, Any] = {"edges": "plain", "zoom": "off"}  # without further processing
         maps = ((stock(photo, **plain).label_map, ours(photo, **plain).label_map) for photo in photos)
         shares = [float((expected == found).mean()) for expected, found in maps]
         height, width = stock.image_size
@@ -206,7 +206,7 @@ def _save_processor(loaded: "LoadedModel", out: Path) -> None:
     from clothseg.models.preprocessing import AREA
 
     processor = loaded.processor
-    if loaded.model_type in CONVERTED:  # perhaps our own reading of the file, which cannot write it
+    if loaded.model_type in CONVERTED:  # perhaps our own class for the file, which cannot be saved
         said = ("size", "resample", "rescale_factor", "image_mean", "image_std")
         stated = {name: getattr(processor, name) for name in said}
         if stated["resample"] == AREA:  # transformers knows PIL's filters only

@@ -106,7 +106,7 @@ def _converted(loaded: "LoadedModel", engine: str, precision: str, int8_file: Pa
 def _runs_on_cpu(device: str) -> bool:
     if device == "cpu":
         return True
-    # Only torch knows for certain, but importing it takes a second: not where the system shows no GPU at all.
+    # Only torch knows for certain, but importing it takes a second, which is avoided on systems without any GPU.
     if sys.platform == "linux" and device == "auto" and not any(os.path.exists(node) for node in _GPU_NODES):
         return True
     from clothseg.engines.torch_engine import pick_device

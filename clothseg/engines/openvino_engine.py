@@ -76,7 +76,7 @@ class OpenVinoEngine(Engine):
                 read,
             )
         fast = precision != "exact" and "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        # Said in either case: left to itself, OpenVINO takes bfloat16 wherever the processor has it.
+        # Set in both cases: by default, OpenVINO uses bfloat16 if the processor supports it.
         self.number_format = "bf16" if fast else "f32"
         self._compiled = lru_cache(maxsize=COMPILED)(self._compile)
         self._turn = threading.Lock()
@@ -183,7 +183,7 @@ def import_openvino() -> Any:
         ImportError: it is not installed.
     """
     if "openvino" not in sys.modules:
-        # OpenVINO has a stub for where this package is missing. Whoever imports it later gets the real one.
+        # OpenVINO has a stub in case this package is missing. Later imports get the real one.
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
         try:
             import openvino

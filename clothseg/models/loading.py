@@ -151,7 +151,7 @@ def _from_folder(folder: Path, name: str, commit: str | None = None, notice: str
 
 
 class _Architecture(NamedTuple):
-    """What a configuration says of a model; `trained_size` is its `image_size`."""
+    """A model's properties from its configuration; `trained_size` is its `image_size`."""
 
     model_type: str
     classes: tuple[LabelSet, tuple[int | None, ...]]

@@ -87,9 +87,7 @@ def _closure(requirements: list[Requirement]) -> set[str]:
             continue
         try:
             needs = distribution(name).requires or []
-        except (
-            PackageNotFoundError
-        ):  # for example CUDA, with PyTorch for CPUs; other missing packages fail the tests below
+        except PackageNotFoundError:  # such as CUDA, with PyTorch for CPUs; others fail the tests below
             continue
         found.add(name)
         waiting += [(Requirement(need), extra) for need in needs for extra in {"", *requirement.extras}]
