@@ -80,7 +80,7 @@ class WorkerPool:
             device: "cpu", "cuda" or "auto".
             token: Hub token for private and gated models.
             engine: one of `clothseg.engines.ENGINES`.
-            precision: "exact" or "fast".
+            precision: "exact", "fast" or "int8".
 
         Raises:
             ConfigError: fewer than one worker, a process that cannot be started, or as for

@@ -135,7 +135,7 @@ class NetworkInput:
         for photo, planes in zip(photos, pixels, strict=True):
             small = resize(self.arranged(photo), (height, width), self.resample)
             for channel, plane in enumerate(planes):
-                self.values[channel].take(small[..., channel], out=plane, mode="clip")
+                cv2.LUT(cv2.extractChannel(small, channel), self.values[channel], dst=plane)
         return pixels
 
     def arranged(self, photo: Image.Image) -> Image.Image:

@@ -22,7 +22,7 @@ from results import table
 
 ROOT = Path(__file__).parents[2]
 
-EXTRAS = {"app", "train", "video", "onnx", "psd", "ray"}
+EXTRAS = {"app", "train", "video", "onnx", "int8", "psd", "ray"}
 
 NO_NETWORK = """import socket
 def refuse(*_):
