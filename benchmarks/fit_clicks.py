@@ -42,13 +42,13 @@ CELL, AROUND = (32, 16), (24, 32, 32, 32)
 """Channels of the hidden layers of each cell, and of the levels."""
 
 CLICKS = 6
-"""On each photo."""
+"""Clicks on each photo."""
 
 PHOTOS = 8
-"""In each step."""
+"""Photos in each step."""
 
 SHARES = (0.6, 0.15, 0.25)
-"""Of photos from the sources `--model`, `--spoiled` and `--held_out`."""
+"""Shares of photos from the sources `--model`, `--spoiled` and `--held_out`."""
 
 SMALL = 0.42
 """Exponent that lowers the weight of each cell of a large region: 0 weights cells equally, 1 regions."""
@@ -57,7 +57,7 @@ Plane = npt.NDArray[np.float32]
 
 
 class Row(NamedTuple):
-    """A labelled photo, and what the model says of its spoiled copy."""
+    """A labelled photo, and the model's evidence for its spoiled copy."""
 
     photo: npt.NDArray[np.uint8]
     truth: Labels
@@ -65,7 +65,7 @@ class Row(NamedTuple):
 
 
 Sources = list[tuple[float, list[Row]]]
-"""Each with its share."""
+"""Rows of each source, with the source's share."""
 
 
 class ClickNetwork(nn.Module):
@@ -142,7 +142,7 @@ def spoiled(photo: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArr
 def rows_of(
     segmenter: Segmenter, rows: list[tuple[Labels, Labels]], rng: np.random.Generator | None = None
 ) -> list[Row]:
-    """Return what the model says of photos, or of spoiled copies if there is a generator."""
+    """Return the model's evidence for photos, or for spoiled copies if there is a generator."""
     found = []
     for photo, truth in tqdm(rows, unit=" photos", leave=False):
         seen = photo if rng is None else spoiled(photo, rng)
@@ -206,7 +206,7 @@ class Clicking:
         )
         free = (self._labels != self._class_id) & (self._truth != IGNORE)
         region = free & (self._truth == self._class_id)
-        # Where the label is wrong anyhow, a wrong answer costs less.
+        # Errors weigh less where the label is wrong already.
         weight = np.where(region | (self._truth == self._labels), 1, 0.2)
         return np.asarray(share, np.float32), np.asarray(weight * free / (region.sum() + 8) ** SMALL, np.float32)
 

@@ -35,7 +35,7 @@ _ROUNDS = 2
 """Sweeps of the geodesic distance in each of the four directions."""
 
 _NONE = {"color": 3.0, "answer": 1.0, "way": 3.0, "place": 1.5, "cosine": -1.0}
-"""What is measured of earlier clicks where there is none: as of one that is far away in everything."""
+"""Features for earlier clicks if there are none: those of a click that is distant in every respect."""
 
 
 class View(NamedTuple):
@@ -88,7 +88,7 @@ class Place(NamedTuple):
 
 
 def view_of(photo: Image.Image, evidence: Evidence, rotation: int = 0) -> View:
-    """What is needed of an RGB photo and of what the network said of it, for any number of clicks.
+    """Return the data of a photo and its evidence that the features of all clicks need.
 
     Args:
         photo: RGB.
@@ -111,7 +111,7 @@ def view_of(photo: Image.Image, evidence: Evidence, rotation: int = 0) -> View:
 
 
 def _costs(lab: Array, probability: Array, axis: int) -> Array:
-    """Of the way from each cell to the next along an axis."""
+    """Cost of the step from each cell to the next along an axis."""
     changes = [np.abs(np.diff(planes, axis=axis)).sum(axis=0) for planes in (lab, probability)]
     return np.asarray(_STEP + changes[0] / 20 + 2 * changes[1], np.float32)
 
@@ -132,7 +132,7 @@ def place_of(view: View, cell: Cell) -> Place:
 
 
 def geodesic_distance(down: Array, right: Array, cell: Cell) -> Array:
-    """How far all cells are from one along the best path, by a few raster scans: (h, w) float32.
+    """Distance (h, w) float32 of all cells from one along the best path, by a few raster scans.
 
     Args:
         down: (h - 1, w) float32 cost of the way from a cell to the one below.
@@ -218,7 +218,7 @@ def features_of(
 
 
 def _of_earlier(view: View, places: list[Place], rows: Array, columns: Array) -> list[Array]:
-    """How near cells are, in each way, to the nearest click of another class."""
+    """Distances of cells, in each feature, to the nearest click of another class."""
     made = [np.full(view.shape, value, np.float32) for value in _NONE.values()]
     for place in places:
         straight = np.hypot(rows - place.cell[0], columns - place.cell[1]) / view.scale
