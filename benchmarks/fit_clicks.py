@@ -41,13 +41,13 @@ CELL, AROUND = (32, 16), (24, 32, 32, 32)
 """Channels of the hidden layers of each cell, and of the levels."""
 
 CLICKS = 6
-"""On each photo."""
+"""Clicks on each photo."""
 
 PHOTOS = 8
-"""In each step."""
+"""Photos in each step."""
 
 SHARES = (0.7, 0.3)
-"""Of photos for training and of those that the model does not know."""
+"""Shares of photos for training and of photos that the model does not know."""
 
 SMALL = 0.42
 """Exponent that lowers the weight of each cell of a large region: 0 weights cells equally, 1 regions."""
@@ -56,7 +56,7 @@ Plane = npt.NDArray[np.float32]
 
 
 class Row(NamedTuple):
-    """A labelled photo, and what the model says of it."""
+    """A labelled photo, and the model's evidence."""
 
     photo: npt.NDArray[np.uint8]
     truth: Labels
@@ -64,7 +64,7 @@ class Row(NamedTuple):
 
 
 Sources = list[tuple[float, list[Row]]]
-"""Each with its share."""
+"""Rows of each source, with the source's share."""
 
 
 class ClickNetwork(nn.Module):
@@ -123,7 +123,7 @@ def _doubled(planes: torch.Tensor) -> torch.Tensor:
 
 
 def rows_of(segmenter: Segmenter, rows: list[tuple[Labels, Labels]]) -> list[Row]:
-    """Return what the model says of photos."""
+    """Return the model's evidence for photos."""
     found = []
     for photo, truth in tqdm(rows, unit=" photos", leave=False):
         logits = segmenter.logits([Image.fromarray(photo)])[0]
@@ -189,7 +189,7 @@ class Clicking:
         )
         free = (self._labels != self._class_id) & (self._truth != IGNORE)
         region = free & (self._truth == self._class_id)
-        # Where the label is wrong anyhow, a wrong answer costs less.
+        # Errors weigh less where the label is wrong already.
         weight = np.where(region | (self._truth == self._labels), 1, 0.2)
         return np.asarray(share, np.float32), np.asarray(weight * free / (region.sum() + 8) ** SMALL, np.float32)
 

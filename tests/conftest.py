@@ -33,8 +33,8 @@ from hypothesis import settings
 settings.register_profile("clothseg", deadline=None)
 settings.load_profile("clothseg")
 
-# When gradio's server sets logging up, absl, which TensorBoard brings, closes the stream that it has logged to from
-# the start, unless that is stderr: pytest's file for what tests write, while `capsys` puts another in its place.
+# When Gradio's server configures logging, absl (a dependency of TensorBoard) closes its first log stream, unless that
+# is stderr. Under pytest it would be the file that captures the tests' output, which `capsys` replaces.
 with suppress(ImportError):
     from absl import logging as absl_logging
 
@@ -76,9 +76,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     groups = {}
     for item in items:
         for app in ("served", "public_app"):
-            if app in getattr(item, "fixturenames", ()) and not hasattr(
-                item.module, app
-            ):  # defined by the module itself
+            # A module may define a fixture of this name itself.
+            if app in getattr(item, "fixturenames", ()) and not hasattr(item.module, app):
                 groups[_file(item)] = app
     order = {"served": 0, "public_app": 1}
     items.sort(key=lambda item: order.get(groups.get(_file(item), ""), 3 - (item.path.name in SLOW)))
@@ -168,9 +167,8 @@ def served(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield url
 
 
-@pytest.fixture(
-    scope="module"
-)  # a longer scope would keep the driver's event loop running, which disturbs other tests
+# A longer scope would keep the driver's event loop running, which disturbs other tests.
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Browser"]:
     """Chromium with a camera that shows a paper doll."""
     from browsing import FLAGS, camera_shows, find_browser

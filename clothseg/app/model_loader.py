@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from clothseg.app import zerogpu
-from clothseg.errors import ClothsegError
+from clothseg.errors import ClothsegError, ConfigError
 from clothseg.labels import ATR, LabelSet
 from clothseg.models import hub
 from clothseg.models.loading import read_label_set
@@ -26,8 +26,8 @@ class LazySegmenter:
 
     Attributes:
         labels: Label set of the model, as far as it is known.
-        asked: What is being loaded, as strangers may see it; None is the embedded model.
-        loaded: Done when it is there, or when there will be none; its error is then also that of each use.
+        asked: Public name of the model being loaded; None is the embedded model.
+        loaded: Done when the model is loaded or has failed; a failure is then also raised at each use.
     """
 
     def __init__(self, name: str | None, load: Callable[[], Segmenter]) -> None:
@@ -60,7 +60,7 @@ class LazySegmenter:
 
     @property
     def labels(self) -> LabelSet:
-        """That of the model if it is there, else what its configuration states."""
+        """Label set of the model if it is loaded, otherwise that of its configuration."""
         done = self.loaded.done() and self.loaded.exception() is None
         return self.loaded.result().labels if done else self.stated
 
@@ -84,7 +84,7 @@ def load_with_head_start(
     wait([lazy.loaded], seconds)
     if lazy.loaded.done():
         return lazy.loaded.result()
-    with suppress(ClothsegError):  # loading tells of it, and serves the embedded model instead
+    with suppress(ClothsegError):  # loading reports it, and serves the embedded model instead
         lazy.stated = read_label_set(name, revision)
     return cast(Segmenter, lazy)
 
@@ -127,6 +127,8 @@ def load_served_model(
     """
     try:
         segmenter = _load(name, revision, engine, precision, zero_gpu)
+    except ConfigError:  # wrong settings are not the model's fault
+        raise
     except ClothsegError as error:
         if not name or not hub.is_hub_name(name):
             raise

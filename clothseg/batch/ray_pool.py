@@ -68,7 +68,7 @@ class RayPool:
         self._actors: list[Any] = []
         self._idle: SimpleQueue[Any] = SimpleQueue()
         if self._ours:
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to Ray's makers
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no statistics are sent to Ray's developers
             try:
                 ray.init(logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False)
             except (ConnectionError, RuntimeError, ValueError) as error:
@@ -83,7 +83,7 @@ class RayPool:
             ray.method(max_task_retries=0)(_Actor.run)  # `run` below tries again, with another actor
             actor: Any = ray.remote(**options)(_Actor)
             model = {"name_or_path": name_or_path, "revision": loaded.revision or revision}
-            # The first alone: should the model have to be converted, the others on its machine find that done.
+            # Start the first one alone: if it has to convert the model, the others on its machine find the result.
             self._actors.append(actor.remote(model))
             self._ready(self._actors[0])
             self._actors += [actor.remote(model) for _ in range(1, self.workers)]

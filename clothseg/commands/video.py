@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 HELP = "segment a clip"
 
 SUFFIXES = {".webm": "cutout", ".mov": "cutout", ".mp4": "overlay"}
-"""What each kind of clip can show. PNGs can show anything, and MP4 also cut-outs on a background."""
+"""Outputs that each kind of clip supports. PNGs support all, and MP4 also cut-outs on a background."""
 
 PHOTOS_ONLY = ("crop", "margin")
 """Options of cut-outs that clips do not have, since all frames have one size."""
@@ -120,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _Wanted(NamedTuple):
-    """What to make of each frame."""
+    """The requested output for each frame."""
 
     kind: str
     keep: tuple[str, ...]

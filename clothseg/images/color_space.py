@@ -34,6 +34,18 @@ def to_rgb_or_rgba(image: Image.Image) -> Image.Image:
     return without_hidden_colors(rgb)
 
 
+def to_array(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """Return a picture's pixels (H, W, bands) uint8; NumPy alone takes twice the memory meanwhile."""
+    bands = len(image.getbands())
+    pixels = np.empty((image.height, image.width, bands), np.uint8)
+    count = max(1, 2**20 // max(1, image.width * bands))
+    for top in range(0, image.height, count):
+        strip = pixels[top : top + count]
+        part = image.crop((0, top, image.width, top + len(strip)))
+        strip[...] = np.frombuffer(part.tobytes(), np.uint8).reshape(strip.shape)
+    return pixels
+
+
 def on_white(image: Image.Image) -> Image.Image:
     """Place an RGBA picture on white and return a new RGB picture; return pictures of other modes unchanged."""
     if image.mode != "RGBA":
@@ -90,4 +102,4 @@ def _to_srgb(image: Image.Image) -> Image.Image:
                 return transform.apply(source)
         except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
             pass  # A damaged profile, or one of another colour space: the plain values are the best guess.
-    return source.convert("RGB")
+    return source if source.mode == "RGB" else source.convert("RGB")  # a copy already, not the picture itself

@@ -144,7 +144,7 @@ def dominant(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_]) -> tuple
     """
     colors = _sample(photo, mask)
     lab = _lab(colors) * np.array([_LIGHTNESS, 1, 1], np.float32)
-    codes = colors.astype(np.int32) @ np.array([2**16, 2**8, 1], np.int32)  # to sort triples takes ten times as long
+    codes = colors.astype(np.int32) @ np.array([2**16, 2**8, 1], np.int32)  # sorting triples takes ten times as long
     numbers, centres = _clusters(lab, min(_MOST, len(np.unique(codes))))
     order = np.argsort(-np.bincount(numbers, minlength=len(centres)), kind="stable").tolist()
     same = np.arange(len(centres))
@@ -215,7 +215,7 @@ def _clusters(points: npt.NDArray[np.float32], count: int) -> tuple[npt.NDArray[
         _, numbers, centres = cv2.kmeans(points, count, start, criteria, 1, cv2.KMEANS_PP_CENTERS)
         return numbers, centres
 
-    # OpenCV has a generator for each thread: the caller's goes on as if nothing had been. A new thread takes 0.1 ms.
+    # OpenCV has a generator for each thread, so the caller's is not affected. A new thread takes 0.1 ms.
     with ThreadPoolExecutor(1) as thread:
         numbers, centres = thread.submit(find).result()
     return np.asarray(numbers, np.int32).ravel(), np.asarray(centres, np.float32)

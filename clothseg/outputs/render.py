@@ -47,8 +47,13 @@ def overlay(
     """
     if not 0 <= opacity <= 1:
         raise ConfigError(f"opacity must be between 0 and 1, not {opacity}.")
-    blend = np.asarray(cv2.addWeighted(photo, 1 - opacity, colorize(label_map, labels), opacity, 0), dtype=np.uint8)
-    np.copyto(blend, photo, where=(label_map == BACKGROUND)[..., None])
+    blend = np.empty_like(photo)
+    count = max(1, 2**20 // max(1, photo[:1].size))  # some rows at a time, so that colours take no memory
+    for top in range(0, len(photo), count):
+        rows = np.s_[top : top + count]
+        part, ids = photo[rows], label_map[rows]
+        blend[rows] = cv2.addWeighted(part, 1 - opacity, colorize(ids, labels), opacity, 0)
+        np.copyto(blend[rows], part, where=(ids == BACKGROUND)[..., None])
     return blend
 
 

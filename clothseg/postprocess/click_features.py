@@ -1,4 +1,4 @@
-"""What is measured of each pixel to tell whether a click means it, too.
+"""Features of each pixel that show whether a click also refers to it.
 
 All is measured on a small copy of the photo: how the network's answer, the colour and the place of a pixel differ from
 those at the click, and how far it is along a path that crosses few edges (the geodesic distance of Criminisi, Sharp
@@ -39,7 +39,7 @@ ROLES = tuple(dict.fromkeys(ATR.roles))
 """Roles of classes that the network tells apart; it takes others as unknown."""
 
 _NONE = {"color": 3.0, "answer": 1.0, "way": 3.0, "place": 1.5, "cosine": -1.0}
-"""What is measured of earlier clicks where there is none: as of one that is far away in everything."""
+"""Features for earlier clicks if there are none: those of a click that is distant in every respect."""
 
 
 class View(NamedTuple):
@@ -96,7 +96,7 @@ class Place(NamedTuple):
 
 
 def view_of(photo: Image.Image, evidence: Evidence, rotation: int = 0, labels: LabelSet = ATR) -> View:
-    """What is needed of an RGB photo and of what the network said of it, for any number of clicks.
+    """Return the data of a photo and its evidence that the features of all clicks need.
 
     Args:
         photo: RGB.
@@ -124,7 +124,7 @@ def view_of(photo: Image.Image, evidence: Evidence, rotation: int = 0, labels: L
 
 
 def _costs(lab: Array, probability: Array, axis: int) -> Array:
-    """Of the way from each cell to the next along an axis."""
+    """Cost of the step from each cell to the next along an axis."""
     changes = [np.abs(np.diff(planes, axis=axis)).sum(axis=0) for planes in (lab, probability)]
     return np.asarray(_STEP + changes[0] / 20 + 2 * changes[1], np.float32)
 
@@ -145,7 +145,7 @@ def place_of(view: View, cell: Cell) -> Place:
 
 
 def geodesic_distance(down: Array, right: Array, cell: Cell) -> Array:
-    """How far all cells are from one along the best path, by a few raster scans: (h, w) float32.
+    """Distance (h, w) float32 of all cells from one along the best path, by a few raster scans.
 
     Args:
         down: (h - 1, w) float32 cost of the way from a cell to the one below.
@@ -174,7 +174,7 @@ def _sweep(distance: Array, costs: Array) -> None:
 def features_of(
     view: View, labels: Labels, place: Place, class_id: int, earlier: Sequence[tuple[Place, int]] = ()
 ) -> Array:
-    """What tells whether cells are of the region that a click means: (F, h, w) float32.
+    """Features (F, h, w) float32 that show whether cells belong to the region of a click.
 
     Args:
         view: of the photo.
@@ -239,7 +239,7 @@ def features_of(
 
 
 def _of_earlier(view: View, places: list[Place], rows: Array, columns: Array) -> list[Array]:
-    """How near cells are, in each way, to the nearest click of another class."""
+    """Distances of cells, in each feature, to the nearest click of another class."""
     made = [np.full(view.shape, value, np.float32) for value in _NONE.values()]
     for place in places:
         straight = np.hypot(rows - place.cell[0], columns - place.cell[1]) / view.scale

@@ -1,4 +1,4 @@
-"""The public result of a segmentation: an immutable photo with its label map, and methods for what is made of it."""
+"""The public result of a segmentation: an immutable photo with its label map, and methods that create outputs."""
 
 import json
 import os
@@ -15,6 +15,7 @@ from PIL import Image
 
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import atomic_path, save_picture
+from clothseg.images.color_space import to_array
 from clothseg.images.decode import Photo, load_photo, photo_name
 from clothseg.images.file_names import escaped
 from clothseg.images.label_file import LabelSource
@@ -96,7 +97,7 @@ class Segmentation(CorrectedPhoto):
 
     def cutout_mask(self, mask: Mask, options: CutoutOptions | None = None) -> Image.Image:
         """Return a cut-out of the pixels of a mask (H, W) bool, as `cutout` makes it of classes."""
-        made = refine(np.asarray(self.photo), mask, options or PLAIN, self.alpha)
+        made = refine(to_array(self.photo), mask, options or PLAIN, self.alpha)
         return self._with_dpi(Image.fromarray(made))
 
     def mask_picture(self, *names: str, options: CutoutOptions | None = None) -> Image.Image:
@@ -113,7 +114,7 @@ class Segmentation(CorrectedPhoto):
 
     def picture_of_mask(self, mask: Mask, options: CutoutOptions | None = None) -> Image.Image:
         """Return a mask (H, W) bool as a grey image (mode L), as `mask_picture` makes it of classes."""
-        made = masks.mask_levels(np.asarray(self.photo), mask, options or PLAIN, self.alpha)
+        made = masks.mask_levels(to_array(self.photo), mask, options or PLAIN, self.alpha)
         return self._with_dpi(Image.fromarray(made))
 
     def mask_pictures(self, *names: str, options: CutoutOptions | None = None) -> dict[str, Image.Image]:
@@ -158,7 +159,7 @@ class Segmentation(CorrectedPhoto):
             ConfigError: `color` is no colour.
         """
         parse_color(color)
-        made = np.asarray(self.photo)
+        made = to_array(self.photo)
         for each in [which] if isinstance(which, str | np.ndarray) else which:
             masks = (
                 [each]
@@ -196,7 +197,7 @@ class Segmentation(CorrectedPhoto):
         color = WHITE if options.background == "none" else options.background
         if not isinstance(color, str):
             raise ConfigError("The background of a packshot must be a colour, not a picture.")
-        cutout = refine(np.asarray(self.photo), mask, replace(options, background="none", crop=False), self.alpha)
+        cutout = refine(to_array(self.photo), mask, replace(options, background="none", crop=False), self.alpha)
         return self._with_dpi(Image.fromarray(make_packshot(cutout, packshot, color)))
 
     def tryon(self, part: str = "upper", *, options: TryonOptions | None = None) -> Tryon:
@@ -210,7 +211,7 @@ class Segmentation(CorrectedPhoto):
             ConfigError: an unknown part.
         """
         options = options or TryonOptions.of({"part": part})
-        made = make_tryon(np.asarray(self.photo), self.label_map, options, self.labels)
+        made = make_tryon(to_array(self.photo), self.label_map, options, self.labels)
         return Tryon(*map(self._with_dpi, made))
 
     def items(self, *names: str, min_share: float = MIN_SHARE) -> tuple[Item, ...]:
@@ -222,7 +223,7 @@ class Segmentation(CorrectedPhoto):
             ConfigError: `min_share` is not within 0..1.
         """
         return find_items(
-            np.asarray(self.photo),
+            to_array(self.photo),
             self.label_map,
             self.probability,
             self.person_map,
@@ -269,7 +270,7 @@ class Segmentation(CorrectedPhoto):
         found = self.items(*names) if items is None else tuple(items)
         write_zip(
             Path(path),
-            np.asarray(self.photo),
+            to_array(self.photo),
             found,
             options or PLAIN,
             self.name,
@@ -304,7 +305,7 @@ class Segmentation(CorrectedPhoto):
 
     def encoded(self, format: str, items: Sequence[Item], name: str | None = None, polygons: bool = False) -> bytes:
         """Return the bytes that `export` writes, of items of this result; `name` is the photo's name or path."""
-        size, picture = (self.photo.height, self.photo.width), (np.asarray(self.photo), self.alpha)
+        size, picture = (self.photo.height, self.photo.width), (to_array(self.photo), self.alpha)
         return formats.encode(format, items, size, name, polygons, self.model, self.labels, picture=picture)
 
     def overlay(self, opacity: float = 0.6) -> Image.Image:
@@ -315,7 +316,7 @@ class Segmentation(CorrectedPhoto):
             ConfigError: `opacity` is not within 0..1.
         """
         return self._with_dpi(
-            Image.fromarray(render.overlay(np.asarray(self.on_white), self.label_map, opacity, self.labels))
+            Image.fromarray(render.overlay(to_array(self.on_white), self.label_map, opacity, self.labels))
         )
 
     def label_picture(self, *, grey: bool = False) -> Image.Image:

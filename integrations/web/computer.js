@@ -4,7 +4,7 @@ const waiting = new Map();
 let calls = 0;
 let worker = null;
 
-/** Told {loaded, total} bytes while the network comes. */
+/** Called with {loaded, total} bytes while the network is downloaded. */
 export const progress = {tell: () => {}};
 
 function hear({data}) {
@@ -35,7 +35,7 @@ export function load(backend) {
   return ask('load', {backend});
 }
 
-/** Segment a photo, once the network is there. */
+/** Segment a photo, after the network is loaded. */
 export const segment = (file, options = {}) => ask('segment', {file, options});
 
 /** A file of the last photo as a Blob: 'cutout', 'mask' or 'labels', of class ids. */

@@ -6,8 +6,8 @@ const RUNTIMES = {
   webgpu: ['ort.webgpu.bundle.min.mjs', 'ort-wasm-simd-threaded.asyncify.wasm'],
   wasm: ['ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm'],
 };
-const MOST_THREADS = 8; // more of them wait for each other
-const PATIENCE = 3000; // milliseconds that a browser without a GPU may take to say so
+const MOST_THREADS = 8; // more threads are slower
+const PATIENCE = 3000; // milliseconds to wait for a browser without a GPU to report that
 const AGREEMENT = 0.98; // least share of the test picture's cells on which a GPU must agree with the library
 
 /**

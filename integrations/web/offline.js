@@ -2,7 +2,7 @@
 
 const PATIENCE = 4000; // milliseconds
 
-/** Resolve when what is fetched from now on is kept, or cannot be. */
+/** Resolve when files fetched from now on are kept, or if they cannot be. */
 export async function offline() {
   const workers = navigator.serviceWorker; // only on https: and localhost
   if (!workers) return;

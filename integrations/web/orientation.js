@@ -17,7 +17,7 @@ const CONFIDENCE_OF_TURNED = 0.75;
 const SLACK = 0.1;
 const FIGURE_LEAST = 0.002;
 
-// What of a first pass tells whether the photo is upright.
+// The features of a first pass that show whether the photo is upright.
 function findLayout(logits, roles) {
   const {height, width, classes} = logits;
   const cells = height * width;
@@ -94,7 +94,7 @@ export async function findOrientation(picture, logits, infer, about) {
   }
 }
 
-// Where each pixel of a picture that is turned clockwise comes from.
+// The source of each pixel of a picture that is turned clockwise.
 function* sources(width, height, rotation) {
   const [wide, high] = rotation % 180 ? [height, width] : [width, height];
   for (let y = 0; y < high; y += 1) {

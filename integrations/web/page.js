@@ -207,7 +207,7 @@ addEventListener('paste', (event) => {
   if (photo) take(photo);
 });
 
-// What the page says
+// Messages of the page
 
 function complain(text) {
   const place = one('#message');

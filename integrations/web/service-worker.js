@@ -33,7 +33,7 @@ async function activate() {
   await self.clients.claim();
 }
 
-// Scripts of workers have a policy of their own: the page's does not count for them.
+// Worker scripts have their own content security policy: the page's does not apply to them.
 const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval' blob:; worker-src 'self' blob:; connect-src 'self'";
 
 function isolated(answer, path) {

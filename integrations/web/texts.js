@@ -17,7 +17,7 @@ export function tr(text, values = {}) {
   return fill(all[language].words[text] ?? text, values);
 }
 
-/** What the stage says. */
+/** The texts of the stage. */
 export const stageTexts = all[language].stage;
 
 /** The own name of a language. */
@@ -27,7 +27,7 @@ function fill(text, values) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
-/** Translate what stands in the page's HTML. */
+/** Translate the texts in the page's HTML. */
 export function translatePage() {
   document.documentElement.lang = language;
   for (const place of document.querySelectorAll('[data-tr]')) place.textContent = tr(place.textContent.trim());

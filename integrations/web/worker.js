@@ -1,4 +1,4 @@
-// The photo's computations, beside the page's own thread. The page asks {kind, call, ...}; the answer is {call, result}
+// The photo's computations, outside the page's main thread. The page asks {kind, call, ...}; the answer is {call, result}
 // or {call, error}, and {progress: [bytes, of]} while the network is loaded.
 
 import {cutout, labelMap, mask} from './files.js';
@@ -65,7 +65,7 @@ function preview({rgba, width, height, opaque}, wide, high) {
   return canvas.convertToBlob(opaque ? {type: 'image/jpeg', quality: 0.92} : {type: 'image/png'});
 }
 
-// One after the other: a file belongs to the photo that was asked for before it.
+// One after the other: a file belongs to the photo that was requested before it.
 let last = Promise.resolve();
 self.addEventListener('message', ({data: {call, kind, ...rest}}) => {
   const answer = async () => {

@@ -20,6 +20,7 @@ from pictures import (
 )
 from PIL import ExifTags, Image, ImageCms, TiffImagePlugin
 
+from clothseg.images.color_space import to_array
 from clothseg.images.decode import load_photo
 from clothseg.images.image_file import FORMATS
 
@@ -132,3 +133,11 @@ def test_float_tiff_follows_its_orientation() -> None:
     info[ExifTags.Base.Orientation] = 6
     data = encoded(grey([[0, 0.2, 1]], np.float32), "TIFF", tiffinfo=info)
     np.testing.assert_array_equal(np.asarray(load_photo(data))[:, :, 0], [[0], [51], [255]])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("size", [(1, 1), (3000, 2), (700, 1100)])
+def test_to_array_returns_the_pixels(mode: str, size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (size[1], size[0], len(mode)), np.uint8)
+    assert np.array_equal(to_array(Image.fromarray(pixels)), pixels)

@@ -45,3 +45,14 @@ def test_cutout_clears_hidden_pixels() -> None:
     photo = np.full((1, 3, 3), 200, np.uint8)
     out = cutout(photo, np.array([[True, False, True]]))
     assert out.tolist() == [[[200, 200, 200, 255], [0, 0, 0, 0], [200, 200, 200, 255]]]
+
+
+def test_overlay_of_a_large_photo_has_no_seams() -> None:
+    rng = np.random.default_rng(0)
+    photo = rng.integers(0, 256, (1100, 800, 3), np.uint8)
+    label_map = rng.integers(0, NUM_CLASSES, (1100, 800), np.uint8)
+    blend = overlay(photo, label_map, 0.6)
+    for top in (0, 300, 1000):
+        np.testing.assert_array_equal(
+            blend[top : top + 100], overlay(photo[top : top + 100], label_map[top : top + 100])
+        )

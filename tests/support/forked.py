@@ -1,6 +1,6 @@
-"""Run Python programs without importing anew what takes long: `subprocess`'s Popen and run, by fork_server.py.
+"""Run Python programs without importing slow packages again: `subprocess`'s Popen and run, through fork_server.py.
 
-For tests whose subject is what a program does; those of how a process starts use `subprocess` itself.
+For tests of a program's behaviour; tests of how a process starts use `subprocess` itself.
 """
 
 import fcntl
@@ -20,14 +20,14 @@ from typing import Any
 SERVER = Path(__file__).with_name("fork_server.py")
 
 FOLDER = Path(os.environ.get("CLOTHSEG_CACHE") or tempfile.gettempdir())
-"""Of this run of pytest."""
+"""Folder of this pytest run."""
 
 _lease: socket.socket | None = None
 """Keeps the server running as long as this process lives."""
 
 
 def _connect() -> socket.socket:
-    """A connection to the server of all processes of this run of pytest, which the first one starts."""
+    """A connection to the server, which all processes of this pytest run share; the first one starts it."""
     global _lease
     address = FOLDER / "forks.sock"
     with (FOLDER / "forks.lock").open("w") as lock:
@@ -40,7 +40,7 @@ def _connect() -> socket.socket:
             return connection
         address.unlink(missing_ok=True)
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        # Pipes, for most programs write to pipes: Python would seek in what was a file when it was opened.
+        # Pipes, as for most programs: Python would seek in a stream that was a file when it was opened.
         server = subprocess.Popen(
             [sys.executable, str(SERVER), str(address)],
             env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

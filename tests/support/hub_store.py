@@ -1,6 +1,6 @@
 """In-memory storage of the test hub: repos with their commits, branches, tags and file versions.
 
-It tells of them in the Hub's own terms; what the Hub would not do raises a Refusal, which holds the answer to give.
+It describes them in the Hub's terms; unsupported operations raise a Refusal, which contains the Hub's answer.
 """
 
 import base64
@@ -21,7 +21,7 @@ GITATTRIBUTES = "".join(f"{pattern} filter=lfs diff=lfs merge=lfs -text\n" for p
 
 
 class Refusal(Exception):
-    """An error answer as the Hub gives it: status, message and the code that the client's exception hangs on."""
+    """An error answer of the Hub: status, message and the code that decides the client's exception."""
 
     def __init__(self, status: int, message: str, code: str | None = None, headers: dict[str, str] | None = None):
         super().__init__(message)
@@ -182,7 +182,7 @@ def upload_mode(tree: Tree, path: str, sample: str, size: int, **_: Any) -> dict
     binary = b"\0" in base64.b64decode(sample) or any(fnmatch(path, pattern) for pattern in patterns)
     mode = "lfs" if binary or size > REGULAR_LIMIT else "regular"
     there = tree.get(path)
-    oid = there and (there.sha256 if there.lfs else there.oid)  # by it the client knows what has not changed
+    oid = there and (there.sha256 if there.lfs else there.oid)  # shows the client which files have not changed
     return {"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": oid}
 
 

@@ -1,4 +1,4 @@
-// The address says which tab is open and how the settings are, for reload, Back and other languages.
+// The address contains the open tab and the settings, for reload, Back and changes of the language.
 
 const address = (change) => {
   const query = new URLSearchParams(location.search);

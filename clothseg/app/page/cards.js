@@ -1,4 +1,4 @@
-// The cards, and the buttons that need something picked.
+// The cards, and the buttons that are enabled by a pick.
 
 const mark = () => {
   const picked = new Set(stage.picked);
@@ -14,7 +14,7 @@ const mark = () => {
     const keys = button.dataset.pick.split(' ').filter(Boolean);
     button.setAttribute('aria-pressed', keys.length === picked.size && keys.every((key) => picked.has(key)));
   });
-  // One stop of the Tab key for each group; arrow keys go on within it.
+  // One tab stop for each group; arrow keys move within it.
   all('#items [role=group]').forEach((group) => {
     const buttons = [...group.querySelectorAll('button')];
     const stop = buttons.find((button) => button === document.activeElement) || buttons.find((button) => button.tabIndex === 0);
@@ -33,7 +33,7 @@ document.addEventListener('stage:state', (event) => {
     whenDrawn = [];
     requestAnimationFrame(() => setTimeout(() => done.forEach((go) => go())));
   }
-  // What a new result begins with was picked by nobody.
+  // The initial picks of a new result were not made by the user.
   if (before.number !== stage.number) {
     if (stage.number) restoring = null;
     settling = true;
@@ -46,7 +46,7 @@ document.addEventListener('stage:state', (event) => {
   mark();
   keep();
 });
-// A link may say how opaque the regions are at first.
+// A link may set the initial opacity of the regions.
 let shade = new URLSearchParams(location.search).get('opacity');
 const shadeAsLinked = () => {
   const slider = one('#stage .opacity input');

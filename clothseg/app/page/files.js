@@ -1,4 +1,4 @@
-// Downloads: the server makes a file when it is asked for, of what is picked at that moment.
+// Downloads: the server creates a file on request, from the parts picked at that moment.
 
 page.take = (made, button) => {
   if (!made) return restore(() => one(button).click());
@@ -16,7 +16,7 @@ page.copy = () => {
     settle = {resolve, reject};
   });
   promise.catch(() => {});
-  // The promise, not its picture: browsers take only what is copied at once after a click.
+  // Pass the promise, not the picture: browsers allow copying only immediately after a click.
   navigator.clipboard.write([new ClipboardItem({'image/png': promise})]).then(
     () => say('{{COPIED}}'),
     () => say('{{NOT_COPIED}}'),

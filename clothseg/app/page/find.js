@@ -1,4 +1,4 @@
-// The search field: what was typed is searched once nothing more comes for a moment, or at once with the Enter key.
+// The search field: the text is searched after a pause in the typing, or at once with the Enter key.
 
 const MOMENT = 250; // milliseconds
 let typing;

@@ -1,5 +1,5 @@
-// What is kept, in this tab of the browser alone: which photo, what is picked, what was corrected. It outlasts a reload,
-// another language, the Back button, and a server that was restarted.
+// State kept in this tab of the browser only: photo, picks and edits. It survives a reload, a change of the language,
+// the Back button, and a restart of the server.
 
 const KEPT = 'clothseg';
 let had = false;
@@ -13,9 +13,9 @@ const keep = () => {
   had = Boolean(stage.number);
 };
 
-// Send the photo once more to a server that has lost it, with all that was picked and corrected, and then do again what
-// could not be done. False if that is not possible, or was of no use a few times.
-const TRIES = 3; // in `A_WHILE`
+// Send the photo again to a server that has lost it, with picks and edits, and then repeat the failed action. False if
+// that is not possible, or has failed a few times.
+const TRIES = 3; // within `A_WHILE`
 const A_WHILE = 30_000; // milliseconds
 let tries = 0;
 let afterwards = null;
@@ -32,7 +32,7 @@ const restore = (again = null) => {
   return true;
 };
 document.addEventListener('stage:lost', () => restore());
-let result = null; // number of the result that is shown
+let result = null; // number of the shown result
 document.addEventListener('stage:state', () => {
   if (stage.number === result || restoring || stage.coming) return;
   result = stage.number;
@@ -42,8 +42,8 @@ document.addEventListener('stage:state', () => {
   afterwards = null;
 });
 
-// gradio reloads the page once a lost server answers again, and that server may have lost the photo: it is kept in the
-// browser's database from the first request that fails until then. One that stays there is deleted after a day.
+// Gradio reloads the page when a lost server answers again, and that server may have lost the photo: from the first
+// failed request until then, the browser's database keeps it. Photos that remain there are deleted after a day.
 const DAY = 86_400_000; // milliseconds
 const tab = (sessionStorage.clothsegTab ||= String(Math.random()).slice(2));
 const database = async (mode, act) => {
@@ -58,14 +58,14 @@ const database = async (mode, act) => {
   return done(act(opened.transaction('photos', mode).objectStore('photos'))).finally(() => opened.close());
 };
 let heldAs = null; // key of the photo in the database
-let leaving = false; // requests that end because the page does say nothing of the server
+let leaving = false; // while the page is being left, failed requests do not mean that the server is lost
 addEventListener('pagehide', () => (leaving = true));
 addEventListener('pageshow', () => (leaving = false));
 const hold = () => {
   if (!file || heldAs || leaving) return;
   heldAs = `${Date.now()} ${tab}`;
   if (!had) sessionStorage.setItem(KEPT, JSON.stringify({photo: {orig_name: file.name}}));
-  database('readwrite', (photos) => photos.put(file, heldAs)).catch(() => {}); // not in every private window
+  database('readwrite', (photos) => photos.put(file, heldAs)).catch(() => {}); // some private windows have no database
 };
 const release = () => {
   if (heldAs) database('readwrite', (photos) => photos.delete(heldAs)).catch(() => {});

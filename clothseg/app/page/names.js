@@ -1,4 +1,4 @@
-// Names of what has none: gradio's buttons around pictures.
+// Accessible names for Gradio's buttons around pictures, which have none.
 
 const name = () => {
   all('#examples button.gallery-item:not([aria-label])').forEach((button, index) => {
@@ -8,7 +8,7 @@ const name = () => {
     const label = button.closest('.block')?.querySelector('[data-testid=block-label]');
     button.setAttribute('aria-label', label?.innerText.trim() || '{{PICTURE}}');
   });
-  // gradio gives each radio button of a group a name of its own, so that arrow keys do nothing and each is a stop.
+  // Gradio gives each radio button of a group a different name, so arrow keys do nothing and each is a tab stop.
   all('fieldset').forEach((group, place) => {
     for (const radio of group.querySelectorAll('input[type=radio]:not([name^=group])')) radio.name = `group-${place}`;
   });

@@ -1,9 +1,9 @@
-// Photos: dropped anywhere, pasted, or chosen by "New photo".
+// Photos that are dropped anywhere, pasted, or chosen by "New photo".
 
 const onSegment = () => one('#work')?.checkVisibility();
 const input = () => one('#photo input[type=file]');
 
-// What is said of a photo while the page itself gives it: that it is the same as before, and that it is not too large.
+// Marks of a photo passed on by the page itself: it is the same as before, or known not to be too large.
 let giving = {};
 page.give = (photo, about = {}) => {
   const box = input();
@@ -16,8 +16,8 @@ page.give = (photo, about = {}) => {
   giving = {};
 };
 
-// Take away a photo that could not be used, so that another one can be dropped or chosen in its place; but not the
-// next photo, which may be there already.
+// Remove a photo that could not be used, so that another one can be dropped or chosen in its place; but not the next
+// photo, which may have arrived already.
 page.discard = () => {
   asked = {};
   const shown = one('#photo img')?.src;
@@ -35,9 +35,9 @@ window.addEventListener('dragleave', (event) => {
   if (holdsFiles(event)) dragging((depth = Math.max(0, depth - 1)) > 0);
 });
 window.addEventListener('dragover', (event) => {
-  if (holdsFiles(event)) event.preventDefault(); // or the browser leaves the page for the file
+  if (holdsFiles(event)) event.preventDefault(); // otherwise the browser opens the file in place of the page
 });
-// Before gradio's own targets, which are left alone on the other tabs and under "Background".
+// Runs before Gradio's own drop targets, which keep working on the other tabs and under "Background".
 window.addEventListener(
   'drop',
   (event) => {
@@ -59,7 +59,7 @@ window.addEventListener('paste', (event) => {
   event.preventDefault();
   page.give(photo);
 });
-// Gradio's own button would upload what is in the clipboard past this script.
+// Gradio's own button would upload the clipboard's content without this script.
 document.addEventListener('click', async (event) => {
   if (!event.target.closest?.('#photo [aria-label="Paste from clipboard"]') || !navigator.clipboard?.read) return;
   event.stopPropagation();
@@ -81,7 +81,7 @@ document.addEventListener('change', (event) => {
   if (begun) fit(given);
 }, true);
 
-// A photo that comes before the settings of a link waits for them.
+// A photo that is given before the settings of a link have arrived waits for them.
 let begun = !location.search;
 let held = null;
 page.begin = () => {
@@ -89,14 +89,14 @@ page.begin = () => {
   begun = true;
   page.give(held, {again: true});
 };
-setTimeout(page.begin, 10_000); // if the server did not answer
+setTimeout(page.begin, 10_000); // in case the server does not answer
 
-// A photo that is larger than the server takes is made smaller here, in each format that the browser can read. The
-// server itself reads a JPEG of too many pixels at a fraction of its size.
+// A photo that exceeds the server's limit is reduced here, if the browser can read its format. The server itself reads
+// a JPEG with too many pixels at a reduced size.
 const MOST_PIXELS = {{MOST_PIXELS}};
 const MOST_BYTES = {{MOST_BYTES}};
 const CANVAS = 4096 * 4096; // pixels; some phones have no larger canvas
-// A photo that came past this script, such as one that was dropped before it ran; says whether it is given again.
+// A photo that was uploaded without this script, such as one dropped before it ran; true if it is uploaded again.
 page.giveReduced = async () => {
   const whole = file;
   known = photo.path;
@@ -106,7 +106,7 @@ page.giveReduced = async () => {
   return true;
 };
 const fit = async (photo) => {
-  const fitting = await reduced(photo).catch(() => photo); // what the browser cannot read, the server may
+  const fitting = await reduced(photo).catch(() => photo); // the server may read formats that the browser cannot
   if (held === photo) page.give(fitting, {again: true, fits: true});
 };
 const reduced = async (photo) => {

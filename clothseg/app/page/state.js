@@ -1,7 +1,7 @@
-// What the page does in the browser beside gradio's components and the stage. These files are one function, which gradio
-// runs once, when the page is there: see `page_script` in blocks.py. Texts in double braces are filled in by the server.
+// The page's own script, besides Gradio's components and the stage. These files form one function, which Gradio runs
+// once the page is loaded: see `page_script` in blocks.py. The server replaces texts in double braces.
 
-// What the page knows, and what it tells the server.
+// The page's state, and the values that it sends to the server.
 
 document.documentElement.lang = '{{LANGUAGE}}';
 
@@ -9,27 +9,27 @@ const one = (selector) => document.querySelector(selector);
 const all = (selector) => [...document.querySelectorAll(selector)];
 const told = (detail) => document.dispatchEvent(new CustomEvent('stage:do', {detail}));
 
-// What is on the stage, as it says it, and the classes that were picked last by hand.
+// The stage's state, from its events, and the classes that the user picked last.
 let stage = {number: null, picked: [], edits: []};
 let classes = [];
 let file = null; // the photo, as long as this page is open
-let given = null; // the file that was given last, until it is known to be the photo
-let photo = null; // where the server has it
-let analysed = null; // what the last analysis was asked for: a photo, or null without one
-let restoring = null; // picks and corrections of a photo that is on its way back to the server
+let given = null; // the last given file, until the server accepts it as the photo
+let photo = null; // its path on the server
+let analysed = null; // the photo of the last requested analysis, or null
+let restoring = null; // picks and edits of a photo that is being sent to the server again
 const TWICE = 3000; // milliseconds
 let asked = {}; // the photo and settings that are being segmented
 
 const page = {
-  // What the server is told with each event.
+  // The values sent to the server with each event.
   choice: () => {
     const {number, picked, edits} = stage;
     const opacity = Number(one('#stage .opacity input')?.value ?? 0.6);
     if (restoring) return {number: 0, opacity, ...restoring, restoring: true};
     return {number: number || 0, picked, edits: edits || [], classes, opacity};
   },
-  // The same for an analysis, whose second input is the photo. gradio sends a change of the photo twice in a row; the
-  // second call would be computed, too, so that it waits here for ever.
+  // The same for an analysis, whose second input is the photo. Gradio reports each new photo twice in a row; the second
+  // call is blocked here for ever, since it would be computed, too.
   analyse: async (values) => {
     const key = JSON.stringify([values[1]?.path, values.slice(3)]);
     if (key === asked.key && performance.now() - asked.at < TWICE) return never();
@@ -41,7 +41,7 @@ const page = {
     await fetched;
     return analysed === values[1] && (await page.giveReduced()) ? never() : page.choice();
   },
-  // The same for cards and refined cut-out: they wait until the stage has drawn the result, not to slow it down.
+  // The same for cards and refined cut-out: they wait until the stage has drawn the result, so as not to slow it down.
   later: async () => {
     await drawn();
     return page.choice();
@@ -61,9 +61,9 @@ const drawn = () =>
     setTimeout(done, LONGEST);
   });
 
-// Keep the photo itself, in case the server loses it. Examples and pictures of the camera are fetched for that, and so
-// is a photo that came before this script.
-let known = null; // path of a photo that this script gave, or has looked at
+// Keep the photo itself, in case the server loses it. Examples, camera pictures and photos that were given before this
+// script ran are fetched for this.
+let known = null; // path of a photo that this script has uploaded or checked
 const fits = ({path, mime_type, orig_name, size}) =>
   path === known || ((mime_type === 'image/jpeg' || /\.jpe?g$/i.test(orig_name)) && size <= MOST_BYTES);
 const remember = async () => {

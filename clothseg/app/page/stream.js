@@ -1,6 +1,6 @@
-// gradio's client reads the answers to all its calls from one stream, which the server ends once no call is left. A call
-// that reaches the server after that, but is accepted before the client has read the end, would never be answered: the
-// client opens no new stream for it. So the stream is continued here for as long as calls are unanswered.
+// Gradio's client reads the answers to all its calls from one stream, which the server ends when no call is left. A
+// call that reaches the server after that, but is accepted before the client has read the end, would never be answered,
+// since the client opens no new stream for it. Therefore, this script continues the stream while calls are unanswered.
 
 const unanswered = new Set(); // ids of the calls that the server has accepted
 const fetchWithoutStream = window.fetch;
@@ -18,7 +18,7 @@ window.fetch = async (...request) => {
 const continued = (answer, next) => {
   const readerOf = ({body}) => body.pipeThrough(new TextDecoderStream()).getReader();
   let reader = readerOf(answer);
-  let rest = ''; // of a message that is not complete
+  let rest = ''; // of an incomplete message
   const pull = async (controller) => {
     for (let sent = false; !sent; ) {
       const {value, done} = await reader.read();

@@ -34,7 +34,23 @@ def without_stub_files() -> Iterator[None]:
         inspect.getfile = getfile
 
 
-with without_stub_files():
+@contextmanager
+def without_pyarrow() -> Iterator[None]:
+    """Import Gradio, and pandas with it, as where pyarrow is not installed: it takes 35 MB, and no page uses it.
+
+    Whoever imports pyarrow afterwards gets it.
+    """
+    hidden = not {"pandas", "pyarrow"} & set(sys.modules)
+    if hidden:
+        sys.modules["pyarrow"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules["pyarrow"]
+
+
+with without_stub_files(), without_pyarrow():
     import gradio as gr
     from gradio import processing_utils
     from gradio.data_classes import FileData, ImageData

@@ -21,7 +21,7 @@ from clothseg.app.server.gradio_internals import (
 
 
 SETTLED_SECONDS = 30.0
-"""Time after which nobody is still reading a delivered answer or the end of an upload's progress."""
+"""Time after which a delivered answer or the end of an upload's progress counts as read."""
 
 
 class StateCleanup:
@@ -41,7 +41,7 @@ class StateCleanup:
             now: time in seconds of `time.monotonic`, for tests.
         """
         now = time.monotonic() if now is None else now
-        finished = set[tuple[str, float]]()  # names, and how many seconds each is kept
+        finished = set[tuple[str, float]]()  # names, and the seconds for which each is kept
         for session in open_sessions(self.page):
             if session.running:
                 keep_answers(self.page, session.name)

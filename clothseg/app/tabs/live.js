@@ -1,4 +1,4 @@
-// Stops the camera where nobody sees it, and names gradio's camera buttons. `TEXTS` is replaced by the page's texts.
+// Stops the camera when its tab is left, and names Gradio's camera buttons. `TEXTS` is replaced by the page's texts.
 const row = element.closest('.two');
 const texts = TEXTS;
 
@@ -9,7 +9,7 @@ const stop = () => {
 };
 const release = () => row.querySelector('video')?.srcObject?.getTracks().forEach((track) => track.stop());
 
-// gradio keeps the stream that it has opened: one that was stopped is replaced.
+// Gradio keeps its stream open: a stopped one is replaced.
 const reopen = async () => {
   const video = row.querySelector('video');
   const tracks = video?.srcObject?.getTracks() ?? [];
@@ -21,7 +21,7 @@ const reopen = async () => {
   await video.play();
 };
 
-// Nor does it let go of the camera when it stops to record, by its button or because the time is over.
+// It also keeps the camera on after recording has stopped, by its button or at the time limit.
 let running = false;
 let resting = false;
 const follow = () => {

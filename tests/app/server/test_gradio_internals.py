@@ -2,8 +2,10 @@
 
 import asyncio
 import inspect
+import sys
 from collections import OrderedDict
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -62,6 +64,19 @@ def test_stub_files_are_neither_read_nor_written(monkeypatch: pytest.MonkeyPatch
         assert Path(inspect.getfile(gr.Textbox)).is_file(), "others still find the file"
     with pytest.raises(AssertionError, match="stub file"):
         component_meta.create_or_modify_pyi(gr.Textbox, "Textbox", [])
+
+
+def test_pyarrow_is_hidden_only_while_gradio_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    with internals.without_pyarrow():
+        import pyarrow  # pandas is there already: nothing is hidden
+    loaded = dict(sys.modules)
+    for name in [name for name in loaded if name.partition(".")[0] in ("pandas", "pyarrow")]:
+        monkeypatch.delitem(sys.modules, name)
+    with internals.without_pyarrow(), pytest.raises(ImportError):
+        import_module("pyarrow")
+    assert "pyarrow" not in sys.modules
+    monkeypatch.undo()
+    assert sys.modules["pyarrow"] is pyarrow
 
 
 def test_upload_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

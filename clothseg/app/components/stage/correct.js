@@ -1,5 +1,5 @@
-// Corrections: the tools, the list of what was done, undo and redo. What holds is sent whole, so that the server
-// needs to remember nothing: see stage.py.
+// Corrections: the tools, the list of edits, undo and redo. All current edits are sent each time, so that the server
+// keeps no state: see stage.py.
 
 function classOf(name) {
   return state.value.classes.find((other) => other.name === name);
@@ -14,7 +14,7 @@ function alike(one, other) {
   return written(one) === written(other);
 }
 
-// Those that the result before the eyes does not have yet.
+// Edits that the shown result does not include yet.
 function unanswered() {
   const live = liveEdits();
   const known = state.value.edits;
@@ -23,7 +23,7 @@ function unanswered() {
   return live.slice(same);
 }
 
-// Key -> colour of parts that a correction on its way gives another class; 'none' for no class.
+// Key -> colour of parts whose class is changed by an unanswered edit; 'none' for no class.
 function relabelled() {
   const colors = new Map();
   for (const {kind, part: key, label} of unanswered()) {
@@ -51,14 +51,14 @@ function redo() {
   edited(texts.said_redone);
 }
 
-// Take all corrections back; redo brings them again.
+// Undo all edits; redo restores them.
 function resetEdits() {
   if (!state.done) return;
   state.done = 0;
   edited(texts.said_undone);
 }
 
-const PATIENCE = 20000; // milliseconds until an answer is no longer expected
+const PATIENCE = 20000; // milliseconds after which no answer is expected any more
 let late = 0;
 function edited(said) {
   forget('regions');
@@ -143,7 +143,7 @@ function listClasses() {
 
 const round = (number) => Math.round(10 * number) / 10;
 
-// A point of the frame in the photo's pixels, within the photo; to a tenth.
+// A point of the frame in the photo's pixels, clipped to the photo and rounded to a tenth.
 function photoPoint(x, y) {
   const [across, down] = toPhoto(...toMap(x, y));
   const within = (at, size) => round(Math.min(size - 0.1, Math.max(0, at)));
@@ -166,7 +166,7 @@ function clickEdit(x, y, label) {
   say(fill(texts.said_corrected, {label: classOf(label).label}));
 }
 
-const MOST_RADIUS = 2000; // of what the server takes
+const MOST_RADIUS = 2000; // the server's limit
 function beginStroke(x, y) {
   const radius = round(((state.size / placed().scale) * state.value.width) / state.width);
   const label = state.tool === 'erase' ? state.value.classes[0].name : state.label;
@@ -195,7 +195,7 @@ function endStroke(keep) {
   redraw();
 }
 
-// Another result of the same photo: what the server says holds, unless something newer is on its way to it.
+// Another result of the same photo: the server's edits apply, unless newer ones have been sent to it.
 function takeEdits(given) {
   const live = liveEdits();
   const agreed = given.edits.length === live.length && given.edits.every((other, at) => alike(other, live[at]));

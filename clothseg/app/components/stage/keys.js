@@ -1,6 +1,6 @@
 // The keyboard, and the sheet that lists its shortcuts.
 
-const PAN = 60; // pixels of the frame that an arrow key with Shift moves the photo
+const PAN = 60; // pixels of the frame by which Shift and an arrow key move the photo
 const sheet = one('.sheet');
 
 function step(by) {
@@ -17,7 +17,7 @@ function keyboardMenu() {
   openMenu(state.active, ...at);
 }
 
-// On the list of parts.
+// Keys on the list of parts.
 const LIST_KEYS = {
   ArrowRight: () => step(1),
   ArrowDown: () => step(1),
@@ -43,7 +43,7 @@ const PAN_KEYS = {
   F10: keyboardMenu,
 };
 
-// Anywhere on the stage.
+// Keys anywhere on the stage.
 const STAGE_KEYS = {
   1: () => setView('cutout'),
   2: () => setView('regions'),
@@ -90,7 +90,7 @@ divider.addEventListener('keydown', (event) => {
   event.preventDefault();
 });
 
-// Undo, redo and the sheet also work while the focus is elsewhere on the page, but not in a field to write in.
+// Undo, redo and the sheet also work while the focus is elsewhere on the page, except in text fields.
 document.addEventListener('keydown', anywhere);
 function anywhere(event) {
   if (!element.isConnected) return document.removeEventListener('keydown', anywhere);

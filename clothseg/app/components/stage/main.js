@@ -1,4 +1,4 @@
-// Begin: texts, buttons, and what the server gives.
+// Start: texts, buttons, and values from the server.
 
 for (const place of element.querySelectorAll('[data-text]')) place.textContent = texts[place.dataset.text];
 for (const place of element.querySelectorAll('[data-label]')) place.setAttribute('aria-label', texts[place.dataset.label]);
@@ -60,12 +60,12 @@ async function take() {
   coming = given;
   announce();
   hear();
-  if (!(await show(given, before, () => mine === turn))) return; // another one has come meanwhile
+  if (!(await show(given, before, () => mine === turn))) return; // a newer value has arrived meanwhile
   coming = null;
   refine();
 }
 
-// What the server says of a result later: its cut-out, the ground behind that, its file.
+// Later updates from the server for a result: its cut-out, the background behind it, its file.
 function hear() {
   if (!props.news) return;
   const {lost, ...news} = JSON.parse(JSON.stringify(props.news));
@@ -87,7 +87,7 @@ function clear() {
   announce();
 }
 
-// Put another result on the stage; false if that has been overtaken.
+// Show another result on the stage; false if a newer one has arrived meanwhile.
 async function show(given, before, current) {
   const {width, height, data} = given.map;
   const other = !before || before.base !== given.base;
@@ -121,14 +121,14 @@ async function show(given, before, current) {
   return true;
 }
 
-// What stays picked in a corrected result: the picked parts that it still has, and what they have become.
+// The picks in a corrected result: picked parts that still exist, and new parts that the server picked.
 function carried(before, given) {
   const had = new Set(before.parts.map((found) => found.key));
   const fresh = given.picked.filter((key) => !had.has(key));
   return [...state.picked, ...fresh];
 }
 
-// Fetch the server's cut-out, and show it once it is there.
+// Fetch the server's cut-out, and show it when it arrives.
 async function refine() {
   redraw();
   announce();

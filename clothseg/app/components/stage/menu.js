@@ -1,7 +1,7 @@
-// The menu of a part, or of a point that is in none: right click, long press, or the menu key.
+// The menu of a part, or of a point outside all parts: right click, long press, or the menu key.
 
 const menu = one('.menu');
-let underFinger = false; // whether the finger that has opened it is still to be lifted, perhaps from an item
+let underFinger = false; // whether the finger that opened the menu is still down, perhaps on an item
 let menuAt = null; // {id, x, y, first}: part, point of the frame, and the first page's items
 
 function openMenu(id, x, y) {

@@ -14,7 +14,7 @@ function paint() {
   if (canvas.width !== across || canvas.height !== down) [canvas.width, canvas.height] = [across, down];
   const {scale, left, top} = placed();
   const rect = [left, top, state.width * scale, state.height * scale].map((at) => at * density);
-  frame.dataset.photo = JSON.stringify(rect.map((at) => at / density)); // where the photo lies, for tests
+  frame.dataset.photo = JSON.stringify(rect.map((at) => at / density)); // position of the photo, for tests
   paintBase(rect, density, scale);
   const pictures = on(canvas.getContext('2d'), rect, density, scale);
   pictures.context.clearRect(0, 0, across, down);
@@ -24,18 +24,18 @@ function paint() {
   paintEdits(pictures);
 }
 
-// What painters need: a context to draw on, where the photo lies, and how to draw over it.
+// The input of painters: a context to draw on, the position of the photo, and a function that draws over it.
 function on(context, rect, density, scale) {
   const overFrame = () => context.setTransform(1, 0, 0, 1, 0, 0);
   const overMap = () => context.setTransform(scale * density, 0, 0, scale * density, rect[0], rect[1]);
   overFrame();
   context.globalAlpha = 1;
-  context.imageSmoothingEnabled = scale * density < 4; // from then on pixels are to be seen as such
+  context.imageSmoothingEnabled = scale * density < 4; // at higher zoom, single pixels are shown
   context.imageSmoothingQuality = 'high';
   return {context, rect, density, scale, overMap, overFrame, whole: (picture) => context.drawImage(picture, ...rect)};
 }
 
-// The view itself, drawn anew only when it changes: what follows the pointer is drawn over it.
+// The view itself, redrawn only when it changes: overlays that follow the pointer are drawn over it.
 const base = blank(1, 1);
 function paintBase(rect, density, scale) {
   const veil = fading();
@@ -83,7 +83,7 @@ function paintPhoto(pictures) {
   pictures.whole(state.photo);
 }
 
-// The cut-out on its ground, with as much of the photo between as `ghost` says, 0..1.
+// The cut-out on its background, with the photo between them at the opacity `ghost`, 0..1.
 const GHOST = 0.25;
 function paintCutout(pictures, ghost = 0) {
   const {context, whole} = pictures;
@@ -96,7 +96,7 @@ function paintCutout(pictures, ghost = 0) {
   whole(refined() || cutoutPicture());
 }
 
-// What a click under the pointer would add to the cut-out.
+// The part that a click under the pointer would add to the cut-out.
 const PREVIEW = 0.55;
 function paintGhost({context, rect}) {
   const picture = state.hover && !isPicked(state.hover) ? partPicture(state.hover) : null;
@@ -108,7 +108,7 @@ function paintGhost({context, rect}) {
   context.globalAlpha = 1;
 }
 
-// How much is still to be seen of a new photo's ground, 1..0: it fades away, and the cut-out remains.
+// Opacity of a new photo's background, 1..0: it fades out, and the cut-out remains.
 const FADE = 450; // milliseconds
 function fading() {
   const left = 1 - (performance.now() - state.arrived) / FADE;
@@ -139,7 +139,7 @@ function paintCompare(pictures) {
   half(at, canvas.width, () => paintCutout(pictures));
 }
 
-// Class numbers in the parts that have room for them.
+// Class numbers in the parts that are large enough.
 function paintNumbers({context, density, scale}) {
   context.textAlign = 'center';
   context.textBaseline = 'middle';
@@ -188,7 +188,7 @@ function paintOutlines({context, overMap, overFrame, scale}) {
   }
 }
 
-// Corrections that the server has not answered yet, where clicks were, and the brush.
+// Unanswered edits, the positions of clicks, and the brush.
 function paintEdits({context, overMap, overFrame, density}) {
   const shrink = state.width / state.value.width;
   const draw = ({points, radius, label}) => {
@@ -228,7 +228,7 @@ function paintEdits({context, overMap, overFrame, density}) {
   if (state.cursor && state.tool !== 'click') ring(...state.cursor, state.size, '#ffffff');
 }
 
-// The server's cut-out, if it is of exactly what is picked.
+// The server's cut-out, if it shows exactly the picked parts.
 function refined() {
   const wanted = state.value.cutout;
   if (!wanted || !state.refined || state.refined.url !== wanted.picture.url) return null;

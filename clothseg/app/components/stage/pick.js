@@ -1,4 +1,4 @@
-// Picking: with the pointer, with the keys, or from other scripts of the page.
+// Picking by pointer, by keys, or from other scripts of the page.
 
 function setPicked(keys, quietly = false) {
   const known = new Set(state.value.parts.map((found) => found.key));
@@ -23,7 +23,7 @@ function only(key) {
   say(fill(texts.said_only, {label: part(idOf(key)).label}));
 }
 
-// What to do next, where it does not show.
+// A hint for the next step where it is not obvious.
 function hint() {
   let text = '';
   one('.advice').textContent = state.edits.length ? '' : texts[`hint_${state.tool}`];
@@ -34,7 +34,7 @@ function hint() {
   one('.hint').hidden = !text;
 }
 
-// Show the part that the keyboard is at.
+// Scroll to the part that is active for the keyboard.
 function goTo(id) {
   state.active = id;
   const option = list.children[id - 1];
@@ -64,7 +64,7 @@ function setView(view) {
   divider.hidden = view !== 'compare';
   hint();
   setSplit(state.split);
-  moveTo(...state.centre); // the room may be another
+  moveTo(...state.centre); // the frame's size may have changed
   announce();
 }
 
@@ -82,7 +82,7 @@ function setSplit(share) {
   redraw();
 }
 
-// What screen readers are told of the canvas: a list of the parts.
+// The canvas for screen readers: a list of the parts.
 function listParts() {
   list.replaceChildren(
     ...state.value.parts.map((found, index) => {

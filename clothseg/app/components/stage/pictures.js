@@ -1,7 +1,7 @@
-// The pictures that a view is made of, each the size of the map, made when they are first wanted.
+// The pictures of which a view is composed, each of the map's size, created at first use.
 
 const cache = new Map();
-let drawn = ''; // what the ground of the drawing shows: see paint.js
+let drawn = ''; // what the base of the drawing shows: see paint.js
 
 function forget(...names) {
   drawn = '';
@@ -13,7 +13,7 @@ function cached(name, make) {
   return cache.get(name);
 }
 
-const little = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1; // this machine's order of bytes
+const little = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1; // this machine's byte order
 async function unpack(text, length) {
   const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate'));
@@ -49,7 +49,7 @@ function channels(color) {
   return [number >> 16, (number >> 8) & 255, number & 255];
 }
 
-// A canvas of the part [x, y, width, height] of the map, each pixel as `table` has it for its id.
+// A canvas of the section [x, y, width, height] of the map; `table` gives the colour of each id.
 function colored(table, [x, y, width, height]) {
   const made = blank(width, height);
   const context = made.getContext('2d');
@@ -87,7 +87,7 @@ function boxOf(id) {
   })[id];
 }
 
-// One part of the photo alone, of its box's size; null if it has no pixel.
+// The photo's pixels of one part, in its box's size; null if it has no pixel.
 function partPicture(id) {
   return cached(`part ${id}`, () => {
     const box = boxOf(id);
@@ -100,7 +100,7 @@ function partPicture(id) {
   });
 }
 
-// One part in a colour, of its box's size; null if it has no pixel.
+// One part filled with a colour, in its box's size; null if it has no pixel.
 function partColored(id, color) {
   return cached(`color ${id} ${color}`, () => {
     const box = boxOf(id);
@@ -108,7 +108,7 @@ function partColored(id, color) {
   });
 }
 
-// A picture of the map's size, made of parts of it: put together in a moment, however large the map.
+// A picture of the map's size, composed of parts: fast, however large the map is.
 function assembled(pictureOf) {
   const made = blank(state.width, state.height);
   const context = made.getContext('2d');
@@ -126,7 +126,7 @@ function cutoutPicture() {
   return cached('cutout', () => assembled((found, id) => [state.picked.has(found.key) ? partPicture(id) : null, 1]));
 }
 
-// All parts in their colours; those not picked are fainter, as soon as one is picked.
+// All parts in their colours; if any are picked, the others are fainter.
 const FAINT = 0.55;
 function regionsPicture() {
   return cached('regions', () => {

@@ -1,13 +1,13 @@
 // Mouse, pen and fingers on the frame.
 
-const STILL = 5; // pixels of the frame that a press may move and yet be a click
-const LONG = 500; // milliseconds that a finger rests until the menu opens
-const TAP_SHOWN = 3500; // milliseconds that a tapped part's name is shown
+const STILL = 5; // pixels of the frame by which a press may move and still count as a click
+const LONG = 500; // milliseconds of a long press, which opens the menu
+const TAP_SHOWN = 3500; // milliseconds for which a tapped part's name is shown
 
-const pointers = new Map(); // those that are down: id -> {x, y, startX, startY, moved, role}
+const pointers = new Map(); // pressed pointers: id -> {x, y, startX, startY, moved, role}
 let pinch = 0;
 let resting = 0;
-let byTouch = false; // whether the last press was a finger's
+let byTouch = false; // whether the last press was by touch
 let tipShown = 0;
 
 function inFrame(event) {
@@ -26,7 +26,7 @@ list.addEventListener('pointerdown', (event) => {
   const [x, y] = inFrame(event);
   list.draggable = !byTouch && draggable(x, y);
   const role = event.button === 1 ? 'pan' : drawing() ? 'stroke' : 'press';
-  if (event.button === 1) event.preventDefault(); // no scrolling by the middle button
+  if (event.button === 1) event.preventDefault(); // turn off scrolling by the middle button
   pointers.set(event.pointerId, {x, y, startX: x, startY: y, moved: pointers.size > 0, role});
   if (pointers.size === 2) {
     clearTimeout(resting);
@@ -46,7 +46,7 @@ function capture(place, pointer) {
   try {
     place.setPointerCapture(pointer);
   } catch {
-    // it is up again already
+    // the pointer is up already
   }
 }
 
@@ -126,22 +126,22 @@ function press(x, y) {
   if (byTouch) tapped(id, x, y);
 }
 
-// A finger does not hover: name the part that it took, for a while, with what a double click does for the mouse.
+// A finger does not hover: show the tapped part's name for a while, with a button for the mouse's double click.
 function tapped(id, x, y) {
   showTip(id, x, y - 60, true);
   clearTimeout(tipShown);
   tipShown = setTimeout(hideTip, TAP_SHOWN);
 }
 
-// The two clicks before it have picked and unpicked.
+// The two clicks of the double click have cancelled each other.
 list.addEventListener('dblclick', (event) => {
   const id = idAt(...inFrame(event));
   if (id && !byTouch && !state.correct) only(part(id).key);
 });
 
 list.addEventListener('contextmenu', (event) => {
-  event.preventDefault(); // "Save picture as" would save what is shown, not the file
-  if (!state.value || byTouch || event.button < 2) return; // a finger's is its long press, a key's is keys.js'
+  event.preventDefault(); // "Save picture as" would save the canvas, not the file
+  if (!state.value || byTouch || event.button < 2) return; // long presses open it in rest(), keys in keys.js
   const at = inFrame(event);
   openMenu(idAt(...at), ...at);
 });
@@ -150,7 +150,7 @@ frame.addEventListener(
   'wheel',
   (event) => {
     if (!state.value || menu.contains(event.target)) return;
-    // A photo that is not zoomed lets the wheel scroll the page down: else nobody gets past it.
+    // Without zoom, the wheel scrolls the page down; otherwise the page could not be scrolled past the photo.
     if (state.zoom === 1 && event.deltaY > 0) return;
     event.preventDefault();
     hideTip();
@@ -187,8 +187,8 @@ divider.addEventListener('pointermove', (event) => {
   if (divider.hasPointerCapture(event.pointerId)) setSplit(inFrame(event)[0] / frame.clientWidth);
 });
 
-// Dragging the cut-out out of the browser gives its file, not what is shown of it.
-// Elsewhere than on what is cut out, a drag is none: people mark and move what they see.
+// Dragging the cut-out out of the browser gives its file, not the canvas.
+// Drags that start outside the cut-out are ignored.
 function draggable(x, y) {
   const file = state.value.download;
   const current = file && same(file.picked) && !state.pending;
@@ -202,7 +202,7 @@ list.addEventListener('dragstart', (event) => {
   const {href} = new URL(url, location.href);
   event.dataTransfer.setData('DownloadURL', `${type}:${name.replaceAll(':', '_')}:${href}`);
   event.dataTransfer.setData('text/uri-list', href);
-  event.dataTransfer.setData('application/x-clothseg', name); // so that the page does not take it for a new photo
+  event.dataTransfer.setData('application/x-clothseg', name); // so that the page does not treat it as a new photo
   event.dataTransfer.effectAllowed = 'copy';
   event.dataTransfer.setDragImage(canvas, ...inFrame(event));
 });

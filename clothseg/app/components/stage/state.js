@@ -1,5 +1,5 @@
-// The stage's parts on the page, what it knows, and how it speaks to the rest of the page.
-// These files are one script: gradio runs them, joined, with `element`, `props`, `trigger` and `watch`.
+// The stage's elements, its state, and its events for the rest of the page.
+// These files form one script: Gradio runs them, joined, with `element`, `props`, `trigger` and `watch`.
 
 const one = (selector) => element.querySelector(selector);
 const root = one('.stage');
@@ -11,34 +11,34 @@ const divider = one('.divider');
 const texts = JSON.parse(JSON.stringify(props.texts));
 
 const state = {
-  value: null, // as the server gave it
+  value: null, // as sent by the server
   photo: null, // HTMLImageElement, decoded
-  ids: new Uint16Array(0), // of the map: 1 + place in value.parts
+  ids: new Uint16Array(0), // of the map: 1 + index in value.parts
   width: 0, // of the map
   height: 0,
   picked: new Set(), // keys
   hover: 0, // id under the pointer, or named by another script
-  active: 0, // id that the keyboard is at
+  active: 0, // id that is active for the keyboard
   view: 'cutout',
   opacity: 0.6,
   zoom: 1,
-  centre: [0, 0], // of what is shown, in the map's pixels
-  split: 0.5, // where the divider stands, as a share of the frame's width
-  arrived: -Infinity, // when the photo came, in milliseconds as performance.now() has them
+  centre: [0, 0], // of the shown section, in the map's pixels
+  split: 0.5, // position of the divider, as a share of the frame's width
+  arrived: -Infinity, // time of the photo's arrival, in milliseconds of performance.now()
   refined: null, // the server's cut-out, {url, image}
-  correct: false, // whether corrections are being made
+  correct: false, // whether correcting is turned on
   tool: 'click', // or brush, erase
-  label: '', // the class that click and brush give
+  label: '', // the class that click and brush assign
   size: 14, // the brush's radius in pixels of the frame
-  stroke: null, // being drawn: as a correction, below
-  cursor: null, // [x, y] in the frame, of the brush
-  edits: [], // corrections, those undone at the end
-  done: 0, // how many of them hold
-  turn: 0, // number of the last change of them, which its event `edit` tells
-  pending: false, // whether its answer is still to come
+  stroke: null, // the stroke being drawn, in the form of an edit
+  cursor: null, // [x, y] of the brush in the frame
+  edits: [], // edits, with the undone ones at the end
+  done: 0, // number of edits that are not undone
+  turn: 0, // number of their last change, which the event `edit` contains
+  pending: false, // whether its answer has not arrived yet
 };
 
-let coming = null; // the value that is being put on the stage
+let coming = null; // the value that is being loaded
 
 const VIEWS = ['cutout', 'regions', 'compare'];
 
@@ -68,7 +68,7 @@ function pickedKeys() {
   return state.value ? state.value.parts.map((found) => found.key).filter((key) => state.picked.has(key)) : [];
 }
 
-// Tell the page's other scripts.
+// Notify the page's other scripts.
 function announce() {
   const hover = part(state.hover);
   const detail = {
@@ -84,7 +84,7 @@ function announce() {
   document.dispatchEvent(new CustomEvent('stage:state', {detail}));
 }
 
-// Tell the server, once quick changes are over, and not of a photo that is gone.
+// Notify the server after a pause in the changes, unless the photo has been replaced.
 const waiting = {};
 function report(kind, pause, data) {
   clearTimeout(waiting[kind]);

@@ -1,8 +1,8 @@
-// Where the photo lies in the frame: zoom, pan, and the way between the frame's pixels and the map's.
+// Position of the photo in the frame: zoom, pan, and conversion between the frame's pixels and the map's.
 
 const MOST_ZOOM = 16;
 
-// The frame's [width, height] for the photo: on a phone the slider at the bottom would else lie on people's feet.
+// The frame's [width, height] for the photo: on a phone, the slider at the bottom would otherwise hide people's feet.
 const NARROW = 600;
 const SLIDER = 56;
 function room() {
@@ -10,7 +10,7 @@ function room() {
   return [frame.clientWidth, frame.clientHeight - (slider ? SLIDER : 0)];
 }
 
-// {scale, left, top}: the frame's pixels for a pixel of the map, and where the map's corner lies in the frame.
+// {scale, left, top}: the frame's pixels per pixel of the map, and the position of the map's corner in the frame.
 function placed() {
   const [across, down] = room();
   if (!state.width || !across || !down) return {scale: 1, left: 0, top: 0};
@@ -26,7 +26,7 @@ function placed() {
   };
 }
 
-// A point of the frame in the map's pixels; fractions count.
+// A point of the frame in the map's pixels, with fractions.
 function toMap(x, y) {
   const {scale, left, top} = placed();
   return [(x - left) / scale, (y - top) / scale];
@@ -48,7 +48,7 @@ function idAt(x, y) {
   return inside ? state.ids[row * state.width + column] : 0;
 }
 
-// Zoom so that what is at a point of the frame stays there.
+// Zoom around a fixed point of the frame.
 function zoomAt(x, y, zoom) {
   const held = toMap(x, y);
   state.zoom = Math.min(MOST_ZOOM, Math.max(1, zoom));
@@ -67,7 +67,7 @@ function panBy(x, y) {
   moveTo(state.centre[0] - x / scale, state.centre[1] - y / scale);
 }
 
-// Make a point of the map the middle, as far as the photo's edges allow.
+// Centre a point of the map, as far as the photo's edges allow.
 function moveTo(x, y) {
   const {scale} = placed();
   const [across, down] = room();
