@@ -42,7 +42,12 @@ class RayPool:
     """
 
     def __init__(
-        self, workers: int | None = None, name_or_path: str | None = None, *, revision: str | None = None
+        self,
+        workers: int | None = None,
+        name_or_path: str | None = None,
+        *,
+        revision: str | None = None,
+        precision: str = "exact",
     ) -> None:
         """Connect to the cluster and start the actors; all but the first may still be loading when this returns.
 
@@ -51,6 +56,7 @@ class RayPool:
             name_or_path: as for `Segmenter.from_pretrained`. A folder must exist on all machines, and clothseg must be
                 installed on them.
             revision: Branch, tag or commit on the Hub.
+            precision: as for `Segmenter.from_pretrained`.
 
         Raises:
             ConfigError: Ray is not installed, or the cluster cannot be used.
@@ -82,7 +88,7 @@ class RayPool:
             options |= {"max_restarts": -1, "max_task_retries": -1}  # for `ready`
             ray.method(max_task_retries=0)(_Actor.run)  # `run` below tries again, with another actor
             actor: Any = ray.remote(**options)(_Actor)
-            model = {"name_or_path": name_or_path, "revision": loaded.revision or revision}
+            model = {"name_or_path": name_or_path, "revision": loaded.revision or revision, "precision": precision}
             # Start the first one alone: if it has to convert the model, the others on its machine find the result.
             self._actors.append(actor.remote(model))
             self._ready(self._actors[0])

@@ -47,7 +47,13 @@ def test_int8_is_close_to_float32() -> None:
     assert 0.98 <= np.mean(shares) < 1  # another computation, but the same picture
 
 
-def test_files_of_other_weights_and_missing_ones_are_refused(tiny_model: Path, tmp_path: Path) -> None:
+def test_files_of_other_weights_and_missing_ones_are_refused(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(draw(0, 96, 64).image).save(tmp_path / "photo.png")
+    flags = ["--model", str(tiny_model), "--out", str(tmp_path / "out"), "--precision", "int8"]
+    assert cli.main(["segment", str(tmp_path / "photo.png"), *flags]) == 1
+    assert "precision='int8' needs the file onnx/model_int8.onnx" in capsys.readouterr().err
     model = shutil.copytree(tiny_model, tmp_path / "model")
     with pytest.raises(ConfigError, match=r"needs the file onnx/model_int8\.onnx.* clothseg export MODEL --int8"):
         Segmenter.from_pretrained(model, precision="int8", device="cpu")
