@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import forked
 import httpx
 import numpy as np
 import pytest
@@ -16,8 +17,9 @@ from benchmarks import (
 )
 
 
-def test_short_soak_has_no_errors(capsys: pytest.CaptureFixture[str]) -> None:
+def test_short_soak_has_no_errors(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Four clients use the real app for five seconds; then SIGTERM stops it."""
+    monkeypatch.setattr(soak_calls, "subprocess", forked)
     settings = f"--clients 4 --minutes {5 / 60} --alone 1 --library 0.2 --megapixels 0.3 1 --left 0.2"
     found = soak.main(settings.split())
     said = capsys.readouterr().out
