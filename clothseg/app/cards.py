@@ -1,4 +1,4 @@
-"""The list of found parts beside the stage: a card for each part, with picture, name and colours."""
+"""The list of found parts next to the stage: a card for each part, with picture, name and colours."""
 
 import base64
 from collections.abc import Sequence

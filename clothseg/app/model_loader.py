@@ -27,7 +27,7 @@ class LazySegmenter:
     Attributes:
         labels: Label set of the model, as far as it is known.
         asked: Public name of the model being loaded; None is the embedded model.
-        loaded: Done when it is there, or when there will be none; its error is then also that of each use.
+        loaded: Done when the model is loaded or has failed; a failure is then also raised at each use.
     """
 
     def __init__(self, name: str | None, load: Callable[[], Segmenter]) -> None:
@@ -84,7 +84,7 @@ def load_with_head_start(
     wait([lazy.loaded], seconds)
     if lazy.loaded.done():
         return lazy.loaded.result()
-    with suppress(ClothsegError):  # loading tells of it, and serves the embedded model instead
+    with suppress(ClothsegError):  # loading reports it, and serves the embedded model instead
         lazy.stated = read_label_set(name, revision)
     return cast(Segmenter, lazy)
 

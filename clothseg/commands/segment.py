@@ -57,7 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
     rank, processes = rank_and_count()
     check(arguments)
     if arguments.executor == "ray" and processes > 1:
-        raise UsageError("--executor ray shares the photos by itself: start it once, without accelerate or torchrun.")
+        raise UsageError(
+            "--executor ray distributes the photos itself: start it once, without accelerate or torchrun."
+        )
     arguments.paths = [location(path) for path in arguments.paths]
     arguments.out = location(arguments.out) if arguments.out else None
     labels = labels_of(arguments)

@@ -10,7 +10,7 @@ import numpy as np
 
 
 LEAST = 256
-"""Smaller tensors stay as they are: biases, shapes and scales take no space worth saving."""
+"""Smaller tensors are not changed: biases, shapes and scales take hardly any space."""
 
 
 def halve_weights(source: Path, target: Path) -> None:

@@ -41,8 +41,8 @@ def cached(entry: Path, make: Callable[[Path], object], read: Callable[[Path], R
     Args:
         entry: the folder, in `cache_folder()` or a folder there; its name is the key.
         make: writes the entry's files into an empty folder; called where there is no whole entry.
-        read: given the folder. If it fails on an entry of an earlier run, the entry is made anew. It may leave files
-            open, but must not open more of them later: the folder is moved, or gone, by then.
+        read: given the folder. If it fails on an entry of an earlier run, the entry is created again. It may leave
+            files open, but must not open more of them later: the folder is moved, or gone, by then.
         what: what messages call it, such as "converted model".
     """
     found = find_entry(entry, read, what)
@@ -75,7 +75,7 @@ def find_entry(entry: Path, read: Callable[[Path], Read], what: str) -> Read | N
 
 @contextmanager
 def new_entry(entry: Path, what: str) -> Iterator[Path]:
-    """An empty folder to write an entry's files into, which is put in its place when all went well, if it can be.
+    """An empty folder to write an entry's files into, which is moved into place after success, if possible.
 
     Args:
         entry, what: as for `cached`.

@@ -215,7 +215,7 @@ def _clusters(points: npt.NDArray[np.float32], count: int) -> tuple[npt.NDArray[
         _, numbers, centres = cv2.kmeans(points, count, start, criteria, 1, cv2.KMEANS_PP_CENTERS)
         return numbers, centres
 
-    # OpenCV has a generator for each thread: the caller's goes on as if nothing had been. A new thread takes 0.1 ms.
+    # OpenCV has a generator for each thread, so the caller's is not affected. A new thread takes 0.1 ms.
     with ThreadPoolExecutor(1) as thread:
         numbers, centres = thread.submit(find).result()
     return np.asarray(numbers, np.int32).ravel(), np.asarray(centres, np.float32)

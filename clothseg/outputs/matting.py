@@ -109,7 +109,7 @@ def soft_alpha(
     soft = guided_filter(photo[box], alpha[box], radius, eps, shrink)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     inside = mask[box].view(np.uint8)
-    # beyond the picture's edge the mask goes on as it is
+    # beyond the picture's edge, the mask continues unchanged
     near = cv2.dilate(inside, disc) > cv2.erode(inside, disc)
     alpha[box][near] = soft.clip(0, 1)[near]
     return alpha

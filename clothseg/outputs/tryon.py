@@ -86,7 +86,7 @@ def tryon_mask(label_map: Pixels, options: TryonOptions, labels: LabelSet = ATR)
     protected = (label_map != 0) & ~masked | hands
     reach = round(REACH * max(label_map.shape)) if options.reach is None else options.reach
     area = _hulls(masked) if options.shape == "hull" else masked
-    # Once more without what is protected, so that the mask does not reach around it, such as between the legs.
+    # Again without protected pixels, so that the mask does not reach around them, for example between the legs.
     area = grow(area & ~protected, reach)
     return fill_holes(area & ~protected) & ~protected | garment
 
@@ -166,7 +166,7 @@ def _end(piece: Mask, clothes: Mask) -> Mask:
     width = np.count_nonzero(piece) / length
     if length <= 1.3 * HAND * width:
         return piece
-    # The sleeve goes on where the arm ends, or is the nearest; without clothes, the upper end is the shoulder.
+    # The sleeve continues from the arm's end or the nearest point; without clothes, the upper end is the shoulder.
     ends = [(first, away), (other, back)]
     far = (
         cv2.distanceTransform((~clothes).view(np.uint8), cv2.DIST_L2, 5) if clothes.any() else np.zeros(clothes.shape)

@@ -1,4 +1,4 @@
-"""What is measured of each pixel to tell whether a click means it, too.
+"""Features of each pixel that show whether a click also refers to it.
 
 All is measured on a small copy of the photo: how the network's answer, the colour and the place of a pixel differ from
 those at the click, and how far it is along a path that crosses few edges (the geodesic distance of Criminisi, Sharp
@@ -161,7 +161,7 @@ def _sweep(distance: Array, costs: Array) -> None:
 def features_of(
     view: View, labels: Labels, place: Place, class_id: int, earlier: Sequence[tuple[Place, int]] = ()
 ) -> Array:
-    """What tells whether cells are of the region that a click means: (F, h, w) float32.
+    """Features (F, h, w) float32 that show whether cells belong to the region of a click.
 
     Args:
         view: of the photo.

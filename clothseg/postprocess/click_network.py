@@ -1,4 +1,4 @@
-"""The network that tells whether pixels belong to the region of a click.
+"""The network that predicts whether pixels belong to the region of a click.
 
 Each cell's features pass through a small multilayer perceptron. Its second layer also takes what an encoder and
 decoder with skip connections (Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015) see around the cell, on grids of a

@@ -1,6 +1,6 @@
 """Corrections by clicks: the region that a click means takes the class that was given for it.
 
-A click in the middle of what is wrong does not say how far that goes. A small network says for each cell of a grid how
+A click in the middle of a wrong region does not show its extent. For each cell of a grid, a small network says how
 probable it is that it belongs to the region (`clothseg.postprocess.click_network`), from the photo's colours and the
 main network's answer (`clothseg.postprocess.click_features`), so that it serves every engine and model. It learnt from
 clicks that were simulated on labelled photos, as in Xu et al., "Deep interactive object selection" (CVPR 2016). The
@@ -34,7 +34,7 @@ _NEAR = np.ones((5, 5), np.uint8)
 
 @dataclass(frozen=True)
 class Click:
-    """A place in a photo whose class somebody gave.
+    """A point in a photo with the class that a user gave it.
 
     Attributes:
         x: column, in pixels of the photo, from 0 at the left; fractions are cut off.

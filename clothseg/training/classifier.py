@@ -39,7 +39,7 @@ def fit_classifier(model: PreTrainedModel, stated: Sequence[str], labels: LabelS
     if not stated or not layer or order == tuple(range(len(labels))):
         return ""
     if order is None:
-        _start_anew(model, layer)
+        _reinitialise(model, layer)
         return f"{name} has other classes ({_some(stated)}): its last layer starts from random numbers."
     values = model.state_dict()
     for key, dimension in layer.items():
@@ -79,7 +79,7 @@ def layer_of_classes(model: PreTrainedModel) -> dict[str, int]:
     }
 
 
-def _start_anew(model: PreTrainedModel, layer: dict[str, int]) -> None:
+def _reinitialise(model: PreTrainedModel, layer: dict[str, int]) -> None:
     fresh: Any = AutoModelForSemanticSegmentation.from_config(model.config, dtype=torch.float32)
     values, new = model.state_dict(), fresh.state_dict()
     for key in layer:

@@ -44,7 +44,7 @@ def device_api() -> Iterator[tuple[str, list[str]]]:
 SCRIPT = """
 import sys, types
 import torch
-# What `spaces` does to torch needs a build with CUDA; all that speaks with the scheduler is its own.
+# What `spaces` does to torch needs a build with CUDA; all code that communicates with the scheduler is real.
 cuda = types.ModuleType("spaces.zero.torch")
 cuda.is_in_bad_fork, cuda.patch, cuda.pack = lambda: False, lambda: None, lambda: 0
 sys.modules["spaces.zero.torch"] = cuda

@@ -72,7 +72,7 @@ def test_ray_executor_rejects_distributed_processes(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert main(["segment", str(tmp_path), "--out", str(tmp_path / "out"), "--executor", "ray"]) == 2
-    assert "--executor ray shares the photos by itself" in capsys.readouterr().err
+    assert "--executor ray distributes the photos itself" in capsys.readouterr().err
 
 
 def test_unreachable_ray_address_gives_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:

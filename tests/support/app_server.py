@@ -1,4 +1,4 @@
-"""The app as its users meet it: `python app.py` in a process of its own, on a free port of this machine."""
+"""The app as users start it: `python app.py` in its own process, on a free port of this machine."""
 
 import json
 import os
@@ -18,7 +18,7 @@ import forked
 ROOT = Path(__file__).parents[2]
 
 SECRET = "hf_" + "KeepThisToYourself" * 2
-"""A token for the app to keep to itself."""
+"""A token that the app must not reveal."""
 
 WATCH_SOCKETS = """
 import os, sys
@@ -30,11 +30,11 @@ def note(event, args):
 
 sys.addaudithook(note)
 """
-"""For a sitecustomize.py: writes down each connection, and each name that is looked up, in SOCKET_LOG."""
+"""Content of a sitecustomize.py that writes each connection and each name look-up to SOCKET_LOG."""
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """This process's environment without settings of the app that a developer may carry, and with `settings`."""
+    """This process's environment without a developer's settings of the app, and with `settings`."""
     foreign = ("CLOTHSEG_", "GRADIO_", "SPACE_")
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(foreign) or k == "CLOTHSEG_CACHE"}
     return inherited | {"HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"} | settings
@@ -50,9 +50,9 @@ def free_port() -> int:
 def running_app(
     folder: Path, root: Path = ROOT, port: int | None = None, fork: bool = True, **settings: str
 ) -> Iterator[str]:
-    """Start the app of `root` and give its address; its temporary files and its log lie in `folder`.
+    """Start the app of `root` and yield its address; its temporary files and its log are in `folder`.
 
-    Without `fork` it is a process from scratch, as users start it.
+    Without `fork`, it runs in a new process, as users start it.
     """
     port = port or free_port()
     log = folder / "app.log"
@@ -79,7 +79,7 @@ def running_app(
 
 
 def await_model(url: str) -> None:
-    """Wait until an app has its model, which it may load after it has begun to serve."""
+    """Wait until an app has loaded its model, which may happen after it starts serving."""
     deadline = time.monotonic() + 240
     question = Request(f"{url}/gradio_api/run/health", b'{"data": []}', {"Content-Type": "application/json"})
     while True:

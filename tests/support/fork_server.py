@@ -1,16 +1,16 @@
-"""Runs Python programs in forks of one process that has imported what takes long: `python fork_server.py SOCKET`.
+"""Runs Python programs in forks of one process that has imported the slow packages: `python fork_server.py SOCKET`.
 
 Importing PyTorch, transformers and Gradio takes 4 to 8 s of CPU time, a fork a few milliseconds. This process only
-imports, from other packages: it loads no model, computes nothing and starts no thread, and it never imports clothseg,
-which each program imports anew. `forked.py` has what tests call.
+imports other packages: it loads no model, computes nothing, starts no thread, and never imports clothseg, which each
+program imports itself. Tests use it through `forked.py`.
 
-A program gets its own arguments, environment, folder, standard streams and, if asked for, session; signals reach it
-under its own id. What the Hub's clients and Gradio read from the environment at import is read again, and the number
-of threads is set. Not supported are other things that a process reads once at its start: `-W` and `-X` flags,
-sitecustomize.py, MALLOC_ and OMP_ variables. At the end, a program's exit functions run, but the interpreter is not
-finalized, which takes 0.4 s of CPU time with all these modules.
+A program gets its own arguments, environment, folder, standard streams and, if requested, session; it receives signals
+under its own id. Settings that the Hub's clients and Gradio read from the environment at import are read again, and
+the number of threads is set. Other settings that a process reads once at its start are not supported: `-W` and `-X`
+flags, sitecustomize.py, MALLOC_ and OMP_ variables. At the end, a program's exit functions run, but the interpreter is
+not finalized, which would take 0.4 s of CPU time with all these modules.
 
-The server ends when nobody is connected any more.
+The server ends when the last connection is closed.
 """
 
 import atexit
@@ -47,7 +47,7 @@ SETTINGS = ("huggingface_hub.constants", "datasets.config", "gradio.screen_recor
 
 
 def serve(listener: socket.socket) -> dict[str, Any]:
-    """Answer requests; returns only in a fork, with what it is to run."""
+    """Answer requests; returns only in a fork, with the request that it must run."""
     connections: set[socket.socket] = set()
     children: dict[int, tuple[int, socket.socket]] = {}  # the process's pidfd -> its id and who asked for it
     served = False
@@ -90,7 +90,7 @@ def serve(listener: socket.socket) -> dict[str, Any]:
 
 
 def become(request: dict[str, Any]) -> None:
-    """Make this fork the process that is asked for."""
+    """Turn this fork into the requested process."""
     if request["new_session"]:
         os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -110,7 +110,7 @@ def become(request: dict[str, Any]) -> None:
 
 
 def read_settings_again() -> None:
-    """Read the environment's settings for the Hub's clients and Gradio, also where other modules have copied them."""
+    """Read the environment's settings for the Hub's clients and Gradio again, and update copies in other modules."""
     for name in SETTINGS:
         module = sys.modules[name]
         before = dict(vars(module))
@@ -128,7 +128,7 @@ def read_settings_again() -> None:
 
 
 def program(arguments: list[str]) -> tuple[types.CodeType, dict[str, Any]]:
-    """Code and globals of `python ARGUMENTS...`, made the main module."""
+    """Code and globals of `python ARGUMENTS...`, installed as the main module."""
     first, rest = arguments[0], arguments[1:]
     main = types.ModuleType("__main__")
     main.__dict__["__builtins__"] = __builtins__
@@ -156,7 +156,7 @@ def program(arguments: list[str]) -> tuple[types.CodeType, dict[str, Any]]:
 
 
 def run(code: types.CodeType, namespace: dict[str, Any]) -> int:
-    """Run a program as Python does, up to what it has registered for its end; the exit status."""
+    """Run a program as Python does, including its exit functions; returns the exit status."""
     status = 0
     try:
         exec(code, namespace)
@@ -188,7 +188,7 @@ if __name__ == "__main__":
     del sys.path[1]
     for name in IMPORTED:
         importlib.import_module(name)
-    assert threading.active_count() == 1, "threads do not outlive a fork (BLAS starts its own anew)"
+    assert threading.active_count() == 1, "threads do not survive a fork (BLAS restarts its own)"
     address = sys.argv[1]
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"{address}.new")

@@ -1,6 +1,6 @@
-"""Run Python programs without importing anew what takes long: `subprocess`'s Popen and run, by fork_server.py.
+"""Run Python programs without importing slow packages again: `subprocess`'s Popen and run, through fork_server.py.
 
-For tests whose subject is what a program does; those of how a process starts use `subprocess` itself.
+For tests of a program's behaviour; tests of how a process starts use `subprocess` itself.
 """
 
 import fcntl
@@ -27,7 +27,7 @@ _lease: socket.socket | None = None
 
 
 def _connect() -> socket.socket:
-    """A connection to the server of all processes of this run of pytest, which the first one starts."""
+    """A connection to the server, which all processes of this pytest run share; the first one starts it."""
     global _lease
     address = FOLDER / "forks.sock"
     with (FOLDER / "forks.lock").open("w") as lock:

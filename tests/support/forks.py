@@ -36,9 +36,9 @@ def use_after_fork(model: Path, folder: Path, engine: str) -> None:
     child = os.fork()
     if not child:
         try:
-            anew = pickle.loads(pickle.dumps(segmenter))
-            assert anew is not segmenter and pickle.loads(pickle.dumps(segmenter)) is anew
-            results = [*segmenter.batch(PHOTOS, batch_size=4), segmenter(PHOTOS[0]), *anew.batch(PHOTOS, batch_size=4)]
+            copy = pickle.loads(pickle.dumps(segmenter))
+            assert copy is not segmenter and pickle.loads(pickle.dumps(segmenter)) is copy
+            results = [*segmenter.batch(PHOTOS, batch_size=4), segmenter(PHOTOS[0]), *copy.batch(PHOTOS, batch_size=4)]
             (folder / "answer").write_bytes(pickle.dumps([result.label_map for result in results]))
         except BaseException:
             traceback.print_exc()

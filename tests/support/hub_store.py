@@ -1,6 +1,6 @@
 """In-memory storage of the test hub: repos with their commits, branches, tags and file versions.
 
-It tells of them in the Hub's own terms; what the Hub would not do raises a Refusal, which holds the answer to give.
+It describes them in the Hub's terms; unsupported operations raise a Refusal, which contains the Hub's answer.
 """
 
 import base64
@@ -21,7 +21,7 @@ GITATTRIBUTES = "".join(f"{pattern} filter=lfs diff=lfs merge=lfs -text\n" for p
 
 
 class Refusal(Exception):
-    """An error answer as the Hub gives it: status, message and the code that the client's exception hangs on."""
+    """An error answer of the Hub: status, message and the code that decides the client's exception."""
 
     def __init__(self, status: int, message: str, code: str | None = None, headers: dict[str, str] | None = None):
         super().__init__(message)

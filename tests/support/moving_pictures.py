@@ -1,6 +1,6 @@
 """Clips with known labels: a photo under a moving camera, a walking figure, a waving paper doll.
 
-Every frame gets noise and JPEG compression of its own, as a camera's frames have.
+Each frame gets different noise and JPEG compression, like a camera's frames.
 """
 
 import io

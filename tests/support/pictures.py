@@ -39,7 +39,7 @@ def assert_close(photo: Image.Image, expected: Image.Image, tolerance: int = 0) 
     assert difference.max() <= tolerance
 
 
-# What the camera stored for an upright `quarters()`, by orientation: the inverse of what the loader has to do.
+# The stored picture of an upright `quarters()` by EXIF orientation: the inverse of the loader's correction.
 STORED: dict[int, Callable[[Image.Image], Image.Image]] = {
     1: lambda image: image,
     2: lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),

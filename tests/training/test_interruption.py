@@ -1,4 +1,4 @@
-"""An interrupted run stops after its step, tells how to resume, and ends with the same weights as an unbroken one."""
+"""An interrupted run stops after its step, says how to resume, and ends with the weights of an undisturbed run."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Files that are written when somebody fetches them.
+"""Files that are written when they are first requested.
 
 The cut-out that can be dragged out of the page has an address before anybody wants it; nothing is computed until then.
 """

@@ -21,7 +21,7 @@ from clothseg.app.server.gradio_internals import (
 
 
 SETTLED_SECONDS = 30.0
-"""Time after which nobody is still reading a delivered answer or the end of an upload's progress."""
+"""Time after which a delivered answer or the end of an upload's progress counts as read."""
 
 
 class StateCleanup:

@@ -20,7 +20,7 @@ from clothseg.process_settings import trim_heap
 
 
 GRACE_SECONDS = 300
-"""Age below which no file is deleted: somebody may be about to fetch it, or to name it in a call."""
+"""Age below which no file is deleted, since a visitor may still fetch it or name it in a call."""
 
 MEASURE_SECONDS = 10.0
 """Time after which the folder is measured again; in between, the sizes of requests are added."""

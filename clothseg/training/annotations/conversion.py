@@ -155,7 +155,7 @@ def _converted(source: Source, classes: MaskClasses, result: Conversion) -> Iter
         for photo in source.photos:
             progress.update()
             if photo.name in names:
-                result.wrong.append((photo.name, "another photo has this name, but for the suffix"))
+                result.wrong.append((photo.name, "another photo has this name with another suffix"))
                 continue
             names.add(photo.name)
             try:

@@ -71,7 +71,7 @@ def _color(given: Any) -> tuple[int, int, int]:
 
 
 def read_pictures(masks: Path, photos: Path, palette: Palette | None = None, ignore_unknown: bool = False) -> Source:
-    """Read a folder of masks beside a folder of photos; a mask has its photo's name but for the suffix.
+    """Read a folder of masks and its folder of photos; a mask has its photo's name, apart from the suffix.
 
     Args:
         masks: folder of the masks.
@@ -98,7 +98,7 @@ def read_pictures(masks: Path, photos: Path, palette: Palette | None = None, ign
         source.photos.append(Annotated(name, by_name[name], draw))
     source.ignored["photos without a mask"] += len(by_name.keys() - found.keys())
     if not source.photos:
-        raise DataError(f"No mask in {masks} has the name of a photo in {photos}, but for the suffix.")
+        raise DataError(f"No mask in {masks} has the name of a photo in {photos}, apart from the suffix.")
     return source
 
 

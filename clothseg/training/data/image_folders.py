@@ -1,4 +1,4 @@
-"""Data sets as folders of photos beside folders of masks, such as images/ and masks/."""
+"""Data sets as pairs of folders of photos and masks, such as images/ and masks/."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _SPELLINGS = [spelling for spellings in SPLITS.values() for spelling in spelling
 
 @dataclass(frozen=True)
 class FolderPair:
-    """A folder of photos and one of masks; a photo and its mask have the same path but for the suffix."""
+    """A folder of photos and one of masks; a photo and its mask have the same path, apart from the suffix."""
 
     photos: Path
     masks: Path
@@ -31,13 +31,13 @@ class FolderPair:
         A photo without a mask, or a mask without a photo, is a row with an empty cell.
 
         Raises:
-            DataError: no photo has a mask, or two files of a folder have the same path but for the suffix.
+            DataError: no photo has a mask, or two files of a folder have the same path, apart from the suffix.
         """
         photos, masks = _by_stem(self.photos), _by_stem(self.masks)
         if not photos.keys() & masks.keys():
             raise DataError(
                 f"No file in {self.masks} has the name of a photo in {self.photos}: a photo and its mask must have "
-                "the same name but for the suffix, such as images/1.jpg and masks/1.png."
+                "the same name apart from the suffix, such as images/1.jpg and masks/1.png."
             )
         stems = sorted(photos.keys() | masks.keys())
         columns = {
@@ -92,7 +92,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
             continue
         stem = file.relative_to(folder).with_suffix("").as_posix()
         if stem in files:
-            raise DataError(f"{files[stem]} and {file} have the same name but for the suffix: rename one of them.")
+            raise DataError(f"{files[stem]} and {file} have the same name apart from the suffix: rename one of them.")
         files[stem] = file
     return files
 

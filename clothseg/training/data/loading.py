@@ -102,7 +102,7 @@ def load_splits(
         parts = record.places(rows["id"][:])
     elif PROTOCOLS[protocol] and len(parts) > 1:
         raise DataError(
-            f"{name} has the splits {' and '.join(parts)} of its own; --split_protocol {protocol} draws from a data "
+            f"{name} already has the splits {' and '.join(parts)}; --split_protocol {protocol} draws from a data "
             "set that has `train` only. Leave the option out to use the data set's splits."
         )
     elif "validation" in parts:

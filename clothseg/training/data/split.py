@@ -184,7 +184,7 @@ def draw(
         if wanted and not len(parts[part]):
             raise DataError(
                 f"{name} has {len(rows)} rows in {len(units)} groups of near-duplicates, which stay together: {part} "
-                f"cannot get {wanted} rows. Give it a validation split of its own, or hold out more rows."
+                f"cannot get {wanted} rows. Add a validation split to the data set, or hold out more rows."
             )
     return parts
 

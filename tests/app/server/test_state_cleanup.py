@@ -93,7 +93,7 @@ def test_finished_calls_leave_no_growing_state(served: tuple[gr.Blocks, httpx.Cl
         assert not any(page.temp_file_sets), "names of files that are gone"
         kept = [*page._queue.pending_event_ids_session, *file_upload_statuses._signals]
         assert len(kept) >= 30 + 24, (
-            "gradio lets go of them itself: clothseg.app.server.state_cleanup is not needed any more"
+            "Gradio releases them itself: clothseg.app.server.state_cleanup is no longer needed"
         )
         finished.free_finished(0)
         finished.free_finished(KEEP_SECONDS + 1)
@@ -110,7 +110,7 @@ def test_answers_are_kept_as_long_as_their_files(served: tuple[gr.Blocks, httpx.
         finished.free_finished(now)
     assert "No photo was given" in client.get(f"/call/segment/{unread}").text
     finished.free_finished(KEEP_SECONDS)
-    assert unread in page._queue.pending_event_ids_session, "somebody may be reading its end"
+    assert unread in page._queue.pending_event_ids_session, "a client may still be reading its end"
     finished.free_finished(KEEP_SECONDS + SETTLED_SECONDS)
     assert unread not in page._queue.pending_event_ids_session
     assert unread not in page._queue.pending_messages_per_session

@@ -34,7 +34,7 @@ def test_classes_are_matched_by_name(photos: Path, tmp_path: Path) -> None:
 def test_different_classes_and_duplicate_names_are_rejected(photos: Path, tmp_path: Path) -> None:
     first = source(photos, "a", "a", "b/c")
     found = convert(first, classes_for(first, None, None), tmp_path / "out", "train", write_folders)
-    assert found.written == 2 and found.wrong == [("a", "another photo has this name, but for the suffix")]
+    assert found.written == 2 and found.wrong == [("a", "another photo has this name with another suffix")]
     assert (tmp_path / "out" / "images" / "train" / "b" / "c.jpg").read_bytes() == (photos / "0.jpg").read_bytes()
     assert json.loads((tmp_path / "out" / "conversion.json").read_text())["classes"][1]["shapes"] == 2
     with pytest.raises(ConfigError, match="has other classes"):

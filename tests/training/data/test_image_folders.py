@@ -62,7 +62,7 @@ def test_photos_without_masks_raise_data_errors(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"No file in .*masks/train has the name of a photo in .*images/train"):
         load_parts(str(folder), None)
     (folder / "images" / "train" / "0.png").touch()
-    with pytest.raises(DataError, match="have the same name but for the suffix"):
+    with pytest.raises(DataError, match="have the same name apart from the suffix"):
         load_parts(str(folder), None)
 
 

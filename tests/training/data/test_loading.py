@@ -107,7 +107,7 @@ def test_existing_test_split_is_kept_and_reported(tmp_path: Path) -> None:
     splits = load_splits(str(tmp_path), None, 0.2)
     assert splits.test is not None and list(splits.test["id"]) == [f"doll-{number}" for number in range(100, 104)]
     assert (len(splits.train), len(splits.validation), splits.reported[0]) == (8, 2, "test")
-    with pytest.raises(DataError, match="has the splits train and test of its own"):
+    with pytest.raises(DataError, match="already has the splits train and test"):
         load_splits(str(tmp_path), protocol="first-version")
     (tmp_path / "test.parquet").unlink()
     splits = load_splits(str(tmp_path), None, 0.2)
