@@ -48,6 +48,11 @@ $(LITE)/large/model/config.json: $(LITE)/student/model/config.json | .venv/dev l
 	$(call lite_step,large,--preset lite-large $(lite_weak) --model_name_or_path $(LITE)/student/model \
 		--teacher_model_name_or_path $(LITE)/student/model)
 
+# The embedded weights' int8 file, to be made again whenever they are replaced. DATA as above.
+.PHONY: int8
+int8: | .venv/dev
+	$(BIN)/python -m benchmarks.int8 $(DATA) --write
+
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo 'clothseg needs Python 3.11 or newer: make PYTHON=python3.12 ...'; exit 1; }

@@ -66,7 +66,7 @@ def main() -> int:
         from clothseg.training.arguments import parse_arguments
         from clothseg.training.run import run
 
-        disable_progress_bar()  # one for each file that is loaded or saved would tear the training's table apart
+        disable_progress_bar()  # a bar for each loaded or saved file would break up the table of the training
         parsing, training = parse_arguments()
         folder = run(parsing, training, sys.argv[1:])
     except Interrupted as stop:
@@ -76,7 +76,7 @@ def main() -> int:
     except ClothsegError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    except OSError as error:  # of the files beside model and checkpoints, which say more
+    except OSError as error:  # of other files; errors of model and checkpoints have their own messages
         trouble = disk_trouble(error)
         if trouble is None:
             raise

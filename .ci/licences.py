@@ -21,7 +21,7 @@ KNOWN = re.compile(
     r"CC0|Zlib|Expat|LGPL|BSL-1\.0|public domain)\b",
     re.IGNORECASE,
 )
-"""Licences that ask for no more than notices, or for the sources of a library's own changes."""
+"""Licences that only require notices, or the sources of changes to the library itself."""
 
 READ = {
     "av": "its wheels hold x264 and x265 (GPL-2.0-or-later): optional, for those who want videos",
@@ -56,7 +56,7 @@ def closure(file: Path) -> dict[str, Distribution]:
 
 
 def requirements(file: Path) -> list[Requirement]:
-    """Those of a file and of the files that it includes."""
+    """Requirements of a file and of the files that it includes."""
     found = []
     for line in (line.partition("#")[0].strip() for line in file.read_text().splitlines()):
         if line.startswith("-r "):
@@ -67,7 +67,7 @@ def requirements(file: Path) -> list[Requirement]:
 
 
 def licence(package: Distribution) -> str:
-    """What its metadata say: the expression, the classifiers, or the first line of the free text."""
+    """The licence in a package's metadata: the expression, the classifiers, or the first line of the free text."""
     meta = package.metadata
     classifiers = [line.rpartition(" :: ")[2] for line in meta.get_all("Classifier") or () if line.startswith("Licen")]
     said = [meta.get("License-Expression") or "", *classifiers]
@@ -76,18 +76,18 @@ def licence(package: Distribution) -> str:
 
 
 def bundled(package: Distribution) -> list[str]:
-    """Libraries under the GPL that a wheel brings along, whatever its own licence says."""
+    """GPL libraries contained in a wheel, which may have another licence itself."""
     found = {match[0] for file in package.files or () if (match := re.search(r"libx26[45]", str(file)))}
     return sorted(found)
 
 
 def read(name: str) -> str | None:
-    """What was found by reading, of a package or its family."""
+    """The note in `READ` for a package or its family."""
     return next((why for known, why in READ.items() if name == known or name.startswith(f"{known}-")), None)
 
 
 def wrong(name: str, said: str, brings: list[str]) -> str | None:
-    """What keeps us from using a package of this licence, which brings these libraries; or None."""
+    """The reason not to use a package with this licence and these bundled libraries; None if there is no reason."""
     if re.search(r"AGPL|Affero", said, re.IGNORECASE):
         return "AGPL"
     if read(name):

@@ -24,7 +24,7 @@ class Worker:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, way, folder, cores), daemon=True)
         self._process.start()
-        theirs.close()  # makes a worker that dies an error instead of an endless wait
+        theirs.close()  # a worker that dies causes an error instead of an endless wait
         self._pipe.recv()
 
     def __call__(self, argument: Any, wanted: bool = False) -> tuple[float, float, Any]:
@@ -100,7 +100,7 @@ def build(way: str, folder: Path) -> Callable[[Any], Any]:
     kind = kind.removeprefix("fast ")
     crew, kind = kind.startswith("crew "), kind.removeprefix("crew ")
     guided, kind = kind.startswith("guided "), kind.removeprefix("guided ")
-    options = {} if guided else {"edges": "plain", "zoom": "off"}  # plain: what the pipeline gives
+    options = {} if guided else {"edges": "plain", "zoom": "off"}  # plain: the pipeline's answer
     segmenter: Any = (
         WorkerPool(None, model, device="cpu", precision=precision)
         if crew

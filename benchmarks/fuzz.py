@@ -78,7 +78,7 @@ def watched(target: str, arguments: argparse.Namespace) -> int:
         outcomes["crash"] += 1
         wrong.append(f"{first - 1}: the process ended with {process.returncode}")
         if not outcomes.total() > outcomes["crash"]:
-            break  # it does not even begin
+            break  # the process does not start
     print(f"\n{target}: {outcomes.total():,} inputs in {time.monotonic() - begun:.0f} s; slowest {slowest:.1f} s")
     if target != "endpoints":  # whose memory is the app's
         print(f"  most memory {highest} MB")
@@ -99,15 +99,15 @@ def child(arguments: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGALRM, late)
     with prepared(arguments.targets[0]) as send:
-        for number in range(20):  # imports count for no input
+        for number in range(20):  # imports are not counted for any input
             with contextlib.suppress(BaseException):
                 send(number)
         end, number = time.monotonic() + arguments.seconds, arguments.only
         while time.monotonic() < end:
             out.write(f"{number}\t0\t0\tbegun\n")
-            Path("/proc/self/clear_refs").write_text("5")  # sets the peak back
+            Path("/proc/self/clear_refs").write_text("5")  # resets the peak
             before, begun = memory("VmRSS"), time.monotonic()
-            signal.alarm(20)  # for what hangs; a decoder cannot be interrupted, and is seen to be late by the clock
+            signal.alarm(20)  # ends hanging calls; decoders cannot be interrupted, so their time is measured
             try:
                 outcome = send(number)
             except BaseException as error:

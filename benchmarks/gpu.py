@@ -71,7 +71,7 @@ class Agenda:
         self.left_out: list[str] = []
 
     def attempt(self, what: str, run: Callable[[], Any]) -> Any:
-        """What `run` gives; None where it is too late for it, or where it fails."""
+        """Return the result of `run`; None if there is no time left for it, or if it fails."""
         if time.monotonic() > self.end:
             self.left_out.append(f"{what}: no time")
             return None
@@ -79,7 +79,7 @@ class Agenda:
             return run()
         except Exception as error:
             self.left_out.append(f"{what}: {type(error).__name__}: {str(error)[:200]}")
-            torch.cuda.empty_cache()  # without effect where there is no GPU
+            torch.cuda.empty_cache()  # without effect if there is no GPU
             return None
 
 
@@ -238,7 +238,7 @@ def main(argv: list[str] | None = None) -> None:
             training(name, ("plain", "tuned"), options, agenda)
         for name, engine in engines.items():
             agenda.attempt(f"profile of {name}", partial(where_time_goes, name, engine, options.batches[-1], size))
-        if on_gpu:  # last, for compiling takes a minute or so each time
+        if on_gpu:  # last, since each compilation takes about a minute
             print(REAL_HEADING)
             compiling = {name: each for name, each in gpu_training.PRECISIONS.items() if "compiled" in name}
             real_training(runs._replace(seconds=180), options.train_batches[:1], compiling, agenda)

@@ -90,7 +90,7 @@ def ways(name: str, size: int, device: torch.device) -> tuple[dict[str, Way], To
 
     def whole(engine: TorchEngine, edges: Literal["plain", "guided"]) -> Way:
         segmenter = Segmenter(engine, processor, name=name)
-        # B2 with random weights would take nothing for upright, and look at each photo five times.
+        # B2 with random weights would consider no photo upright, and process each one five times.
         options = SegmentOptions(edges=edges, zoom="off", orientation="upright")
         return Way(lambda batch: segmenter.batch([photo] * batch * 4, batch, options), 4)
 
@@ -113,7 +113,7 @@ def recorded(engine: TorchEngine, size: int) -> Way:
             pixels, graph = resident(batch, size, engine.device), torch.cuda.CUDAGraph()
             side = torch.cuda.Stream()
             side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):  # a recording is not to meet what is set up at first use
+            with torch.cuda.stream(side):  # set up everything of the first use before the recording
                 for _ in range(3):
                     engine(pixels)
             torch.cuda.current_stream().wait_stream(side)
@@ -121,7 +121,7 @@ def recorded(engine: TorchEngine, size: int) -> Way:
                 logits = engine(pixels)
             kept[batch] = graph, pixels, logits
         graph, pixels, logits = kept[batch]
-        pixels[0].copy_(pixels[0].clone())  # new pixels have to be brought to where the recording reads
+        pixels[0].copy_(pixels[0].clone())  # new pixels have to be copied to the buffer that the recording reads
         graph.replay()
         return logits
 

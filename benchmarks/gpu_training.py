@@ -39,7 +39,7 @@ _WARM_UP = 10
 
 
 class Runs(NamedTuple):
-    """What the runs share."""
+    """Settings shared by the runs."""
 
     data: Path
     """Folder with train.parquet and validation.parquet."""
@@ -172,7 +172,7 @@ def log_end(log: Path) -> str:
 
 @contextmanager
 def prepared(photos: int, flags: list[str], steps: int, seconds: float) -> Iterator[Runs]:
-    """Write the data, and give what the runs share; everything is deleted at the end."""
+    """Write the data, and yield the shared settings; everything is deleted at the end."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         data.mkdir()

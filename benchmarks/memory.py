@@ -79,7 +79,7 @@ def measured(path: Path, segment: bool) -> tuple[float, float]:
         kind = opened.format
     Image.new("RGB", (64, 64)).save(small, kind)
     work(small.getvalue())
-    Path("/proc/self/clear_refs").write_text("5")  # sets the peak back
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before, started = _memory("VmRSS"), time.perf_counter()
     work(path)
     return _memory("VmHWM") - before, time.perf_counter() - started

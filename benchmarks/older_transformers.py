@@ -84,7 +84,7 @@ def main() -> None:
         print("| transformers | tensors missing | unknown | smallest share of equal pixels | mean share |")
         print("|---|---|---|---|---|")
         for release in ["installed", *arguments.releases]:
-            python = Path(sys.executable)  # ours, to see what of a difference is the release's
+            python = Path(sys.executable)  # our release, as a baseline for the differences of other releases
             if release != "installed":
                 python = _environment((arguments.work or folder) / f"transformers-{release}", release)
             theirs = folder / release

@@ -99,7 +99,7 @@ def main() -> None:
     for _, photo, truth in shots(options):
         known: dict[bytes, Any] = {}
         for counts, rotation in zip(list(rows.values()), ROTATIONS, strict=True):
-            times = rotation // 90  # counterclockwise, so that so much clockwise is right
+            times = rotation // 90  # counterclockwise, so that the same angle clockwise is correct
             turned, labels = (np.ascontiguousarray(np.rot90(each, times)) for each in (photo, truth))
             *results, passes = both(segmenter, Image.fromarray(turned), known)
             counts.add(*results, passes, rotation)

@@ -23,7 +23,7 @@ from clothseg.training.run import run
 
 RARE = ("Hat", "Sunglasses", "Belt", "Scarf")
 DEFAULT = {"image_size": [160, 160]}  # the default's 512x512, scaled by 5/16 as all sizes here
-# the preset's learning rates are a transformer's; clothseg-lite's convolutions, from which all rows start, bear more
+# the preset's learning rates are for transformers; clothseg-lite's convolutions, where all rows start, allow more
 RATES = {"learning_rate": 1.5e-3, "encoder_lr_scale": 0.5}
 BETTER = {"preset": "better", "image_size": [192, 128], "bf16": False, **RATES}
 

@@ -41,7 +41,7 @@ CLOTH_SEG = LabelSet.of(("background", "upper body", "lower body", "full body"),
 EMBEDDED = "embedded"
 
 Network = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
-"""From (1, 3, H, W) to the logits (C, h, w)."""
+"""Maps pixels (1, 3, H, W) to the logits (C, h, w)."""
 
 
 class Rival(Protocol):
@@ -144,7 +144,7 @@ class ClothSeg:
 
 
 class Adapter(NamedTuple):
-    """How to open a model of one kind, and what it is."""
+    """A function that opens models of one kind, and a description of the kind."""
 
     open: Callable[[str], Rival]
     words: str
@@ -157,7 +157,7 @@ ADAPTERS = {
     "cloth-seg": Adapter(ClothSeg, "rembg's u2net_cloth_seg, its ONNX file"),
     "plain": Adapter(Plain, "a Hub id or folder, as transformers' own post-processing serves it"),
 }
-"""What may stand before the `=` of a model."""
+"""Kinds of models, the part of a model's argument before `=`."""
 
 
 def open_rival(stated: str, options: SegmentOptions) -> Rival:

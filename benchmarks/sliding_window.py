@@ -60,7 +60,7 @@ def ways(segmenter: Segmenter, photo: Image.Image) -> dict[str, tuple[int, npt.N
         total, weights = np.zeros_like(first), np.zeros((*first.shape[:2], 1), np.float32)
         for box in boxes:
             rows = np.arange(box.bottom - box.top, dtype=np.float32)
-            weight = (1 + np.minimum(rows, rows[::-1]))[:, None, None]  # most in the middle
+            weight = (1 + np.minimum(rows, rows[::-1]))[:, None, None]  # strongest in the middle
             inside = slice(box.top, box.bottom), slice(box.left, box.right)
             total[inside] += weight * _planes(segmenter, photo.crop(box))
             weights[inside] += weight

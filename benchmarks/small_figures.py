@@ -4,7 +4,7 @@
 
 FOLDER contains train.parquet and validation.parquet. MODEL is a Hub id or folder, by default the embedded weights.
 Each photo is reduced to a height of 424 pixels, a share of the height of an upright picture, on grey or on its own
-background: the wider of the two strips beside the figure, enlarged, which contains walls, cars and passers-by that can
+background: the wider strip next to the figure, enlarged, which contains walls, cars and passers-by that can
 be mistaken for the figure. The columns are the mean IoU on the photo's pixels after one pass, with the zoom crop, with
 the true crop, and of the result for the photo alone on the same pixels; then the loss against the true crop and the
 total loss against the photo alone, with 95 % intervals by bootstrap over photos (1,000 resamples, seed 0).
@@ -28,7 +28,7 @@ from clothseg.training.evaluation.metrics import confusion_matrix
 
 
 HEIGHTS = {0.1: 4240, 0.15: 2830, 0.2: 2120, 0.3: 1410}
-"""Of the picture, 12 megapixels to 1.3, by the photo's share of it: the figure always has the same pixels."""
+"""Heights of the picture, 12 to 1.3 megapixels, by the photo's share of it: the figure's pixels never change."""
 
 
 def ground(photo: Pixels, truth: Labels, size: tuple[int, int]) -> Pixels:

@@ -43,7 +43,7 @@ from clothseg.training.model import build_model
 WAYS = ("plain", "default", "tuned")
 
 ON_GPUS = ("compiled", "channels-last")
-"""Ways besides."""
+"""Additional ways on GPUs."""
 
 
 class Step(NamedTuple):
@@ -118,7 +118,7 @@ def matrix_flops(device: torch.device, dtype: torch.dtype) -> float:
     """Return the operations per second of a large matrix product: the best of five."""
     side = 8192 if device.type == "cuda" else 1024
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
-    seconds(lambda: a @ b, 1, device)  # the first call sets up
+    seconds(lambda: a @ b, 1, device)  # the first call initialises everything
     return 2 * side**3 / min(seconds(lambda: a @ b, 3, device) for _ in range(5))
 
 
@@ -165,7 +165,7 @@ def main(argv: list[str] | None = None) -> None:
     labels = torch.randint(NUM_CLASSES, size, generator=generator).to(device)
     for name in arguments.models:
         steps = [build_step(name, way, pixels, labels) for way in ways]
-        # also compiles and warms up; the smallest first, for a process's peak never goes down
+        # also compiles and warms up; the smallest first, since a process's peak never decreases
         peaks = [peak_megabytes(step.run, device) for step in reversed(steps)][::-1]
         for step, _ in itertools.product(steps, range(2)):
             step.run()

@@ -35,13 +35,13 @@ from clothseg.training.evaluation.metrics import confusion_matrix
 
 
 SIZES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Of the shrunk photos, as shares of their own."""
+"""Sizes of the reduced photos, as shares of their original size."""
 
 WIDTHS = (0.75, 0.85, 1.0, 1.25, 1.5, 1.78)
-"""Of the widened photos, relative to their height."""
+"""Widths of the widened photos, relative to their height."""
 
 BINS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-"""Of how much of the frame the figure fills."""
+"""Limits of the bins, by the share of the frame that the figure fills."""
 
 
 def main() -> None:
@@ -116,7 +116,7 @@ def seam(first: Labels, nearer: Labels, both: Labels, box: Box) -> int:
     for axis, (start, end) in enumerate(((box.top, box.bottom), (box.left, box.right))):
         near, old, new = (np.moveaxis(labels, axis, 0) for labels in (nearer, first, both))
         across = inside[1 - axis]
-        reach = round(2 * FADE * (end - start))  # as wide as the air about the figure
+        reach = round(2 * FADE * (end - start))  # as wide as the space around the figure
         for edge, step in ((start, 1), (end, -1)):
             if not 0 < edge < len(new):
                 continue

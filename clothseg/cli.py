@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
             commands.add_parser(name, help=command.HELP, description=command.__doc__, epilog=EXIT_STATUS)
         )
     argv = sys.argv[1:] if argv is None else argv
-    if argv.count("--") > 1:  # of which argparse before Python 3.13 makes an empty list in places
+    if argv.count("--") > 1:  # argparse before Python 3.13 returns an empty list for some of these
         parser.error("-- can be given once, before names that begin with a dash")
     arguments = parser.parse_args(argv)
     try:
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     except ClothsegError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2 if isinstance(error, UsageError) else 1
-    except OSError as error:  # a full disk, a name too long, a folder that nobody may write to
+    except OSError as error:  # a full disk, a name that is too long, a read-only folder
         named = f"{str(error.filename or 'System error')[:200]}: {error.strerror or error}."
         sys.stderr.write(f"error: {disk_trouble(error) or named}\n")
         return 1

@@ -9,6 +9,7 @@ EXTRAS = {
     "train": "-r requirements-train.txt",
     "video": "-r requirements-video.txt",
     "onnx": "onnx onnxruntime",
+    "int8": "nncf onnx onnxruntime",
     "psd": "psd-tools",
     "ray": "ray",
 }

@@ -43,7 +43,8 @@ def pipelined(
     waiting: deque[Future[list[Future[Result]]]] = deque()
     with ExitStack() as stack:
         helpers, runner = ThreadPoolExecutor(_HELPERS), ThreadPoolExecutor(1)
-        for pool in (runner, helpers):  # left in reverse: without helpers a batch that waits for them is given up
+        # Exited in reverse order: once the helpers are gone, a waiting batch is cancelled.
+        for pool in (runner, helpers):
             stack.callback(pool.shutdown, cancel_futures=True)
 
         def run_batch(batch: list[Item], preparing: list[Future[Prepared]]) -> list[Future[Result]]:

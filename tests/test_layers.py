@@ -29,7 +29,7 @@ BELOW = {
     ),
     "self_check": ("errors", "models", "engines", "segmenter"),
 }
-"""Room or top-level module -> parts of the package that it may import."""
+"""Folder or top-level module -> parts of the package that it may import."""
 
 LIBRARY = (*BELOW, "outputs")
 
@@ -73,22 +73,22 @@ def imports(module: str) -> frozenset[str]:
     return frozenset(name for name in found if name in known and name != "clothseg")
 
 
-def room(module: str) -> str:
+def part_of(module: str) -> str:
     return module.split(".")[1]
 
 
-def test_rooms_import_only_lower_rooms() -> None:
+def test_modules_import_only_from_lower_layers() -> None:
     wrong = [
         f"{module} imports {other}"
         for module in modules()
         if module != "clothseg"
         for other in imports(module)
-        if room(other) != room(module) and room(other) not in BELOW[room(module)]
+        if part_of(other) != part_of(module) and part_of(other) not in BELOW[part_of(module)]
     ]
     assert not wrong
 
 
-def test_there_are_no_import_cycles() -> None:
+def test_package_has_no_import_cycles() -> None:
     done: set[str] = set()
 
     def visit(module: str, path: tuple[str, ...]) -> None:

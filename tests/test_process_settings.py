@@ -87,7 +87,7 @@ import numpy as np
 def resident():
     return int(Path("/proc/self/status").read_text().partition("VmRSS:")[2].split()[0]) // 1024
 blocks = [np.ones(1_000_000, np.uint8) for _ in range(200)]
-del blocks[:-1]  # what is left keeps the heap from shrinking
+del blocks[:-1]  # the remaining block keeps the heap from shrinking
 before = resident()
 trim_heap()
 print(before - resident())

@@ -68,7 +68,7 @@ def test_result_contains_photo_and_model(segmenter: Segmenter, tmp_path: Path) -
     assert result.confidence[largest] == pytest.approx(there.mean() / 255, abs=0.002)
 
 
-def test_segmenter_attributes(segmenter: Segmenter) -> None:
+def test_segmenter_has_name_size_and_license_note(segmenter: Segmenter) -> None:
     assert (segmenter.name, segmenter.revision, segmenter.image_size) == ("tiny", None, (128, 128))
     assert "not for commercial use" in segmenter.license_note
 

@@ -28,11 +28,11 @@ MEANINGS: dict[str, str] = {
     "Bag": "Bags of all kinds, with their straps.",
     "Scarf": "Scarves, shawls and ties around the neck.",
 }
-"""What each of ATR's classes includes."""
+"""Descriptions of ATR's classes."""
 
 
 def classes(labels: LabelSet) -> str:
-    """Return a table of the classes, their ids, and what ATR's include."""
+    """Return a table of the classes and their ids, for ATR with descriptions."""
     if labels.names != ATR.names:
         names = "".join(f"<li>{swatch(name, labels)}{class_name(name)}</li>" for name in labels.names)
         return f'<h2>{tr("The classes")}</h2><ul class="classes">{names}</ul>'
@@ -58,13 +58,13 @@ LIMITS = (
     "Downloads have the photo’s full size; the page shows smaller previews.",
     "Photos and results are deleted from this server within about an hour. Other visitors cannot see them.",
 )
-"""What the model can and cannot do."""
+"""Hints on the model's limits."""
 
 
 SIDES = LIMITS[1]
 
 OF_ATR = LIMITS[2:5]
-"""Those that are about ATR's classes."""
+"""Hints that apply only to ATR's classes."""
 
 
 def limits(labels: LabelSet) -> str:

@@ -24,7 +24,7 @@ from clothseg.segmenter import Segmenter
 
 
 _SCRIPTS = ("state", "names", "stream", "photos", "cards", "find", "files", "kept", "address")
-"""In this order one script."""
+"""Files of the page's script, joined in this order."""
 
 
 def build(

@@ -86,7 +86,7 @@ def _picture(label: str) -> gr.Image:
 
 
 def _some(label: str, values: tuple[str, ...]) -> gr.Dropdown:
-    # A dropdown, because it lets unknown names through to us, who answer with the list of known ones.
+    # A dropdown, since it passes unknown names on, so that our error can list the known ones.
     return gr.Dropdown(values, multiselect=True, allow_custom_value=True, label=label, visible=False)
 
 

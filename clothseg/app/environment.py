@@ -22,7 +22,7 @@ GRADIO_DEFAULTS = {
 
 
 class ServerSettings(NamedTuple):
-    """What the environment says of the app.
+    """The app's settings in the environment.
 
     Attributes:
         model: Hub name or folder; None for the embedded model.
@@ -68,7 +68,7 @@ def read_environment(environment: Mapping[str, str] = os.environ) -> ServerSetti
     def get(name: str) -> str | None:
         return environment.get(name) or None
 
-    pixel_limit()  # fails now on a wrong setting, not at the first photo
+    pixel_limit()  # so that an invalid setting fails now, not at the first photo
     space = get("SPACE_ID")
     compared = (name.strip() for name in (get("CLOTHSEG_COMPARE") or "").split(","))
     return ServerSettings(

@@ -85,7 +85,7 @@ def resolve(made: Any) -> Any:
 
 
 def _say(marked: re.Match[str]) -> str:
-    if not marked[1].startswith('["'):  # `html.escape` was applied to the text that was left open
+    if not marked[1].startswith('["'):  # `html.escape` was applied to the marked text
         text, values = json.loads(html.unescape(marked[1]))
         return html.escape(tr(text, **resolve(values)))
     text, values = json.loads(marked[1])

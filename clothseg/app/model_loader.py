@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from clothseg.app import zerogpu
-from clothseg.errors import ClothsegError
+from clothseg.errors import ClothsegError, ConfigError
 from clothseg.labels import ATR, LabelSet
 from clothseg.models import hub
 from clothseg.models.loading import read_label_set
@@ -60,7 +60,7 @@ class LazySegmenter:
 
     @property
     def labels(self) -> LabelSet:
-        """That of the model if it is there, else what its configuration states."""
+        """Label set of the model if it is loaded, otherwise that of its configuration."""
         done = self.loaded.done() and self.loaded.exception() is None
         return self.loaded.result().labels if done else self.stated
 
@@ -127,6 +127,8 @@ def load_served_model(
     """
     try:
         segmenter = _load(name, revision, engine, precision, zero_gpu)
+    except ConfigError:  # wrong settings are not the model's fault
+        raise
     except ClothsegError as error:
         if not name or not hub.is_hub_name(name):
             raise

@@ -88,7 +88,7 @@ class PhotoResult:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is chosen on the stage when the browser sends an event. The browser's state is newer than the server's.
+    """The stage's state in the browser when it sends an event, which is newer than the server's.
 
     Attributes:
         number: number of the result that the browser shows; 0 for none.

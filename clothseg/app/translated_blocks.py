@@ -28,7 +28,7 @@ class Page(gr.Blocks):
 
     @config.setter
     def config(self, config: Any) -> None:
-        self._config: tuple[Any, dict[str, Any]] = config, {}  # as built, and translated, by language
+        self._config: tuple[Any, dict[str, Any]] = config, {}  # as built, and its translations by language
 
     def launch(self, *args: Any, app_kwargs: dict[str, Any] | None = None, **options: Any) -> Any:
         """Launch with middleware that detects the language of requests."""

@@ -78,7 +78,7 @@ def columns(labels: LabelSet, found: bool = False) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class OutputSpec:
-    """What to write for each photo.
+    """The output files for each photo.
 
     Attributes:
         kinds: some of `KINDS`.
@@ -206,7 +206,7 @@ def _outcome(make: _Make, source: Source) -> Outcome:
         return _failed(source, str(error))
     except MemoryError:
         return _failed(source, "it needs more memory than is available; make the picture smaller first.")
-    except Exception as error:  # one photo must not stop the others, whatever it meets
+    except Exception as error:  # an error of one photo must not stop the others
         _log.exception("%s could not be segmented", source.name)
         detail = getattr(error, "strerror", None) or str(error).partition("\n")[0] or "no message"
         return _failed(source, f"it could not be segmented ({type(error).__name__}: {detail}).")

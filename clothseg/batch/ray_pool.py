@@ -42,7 +42,12 @@ class RayPool:
     """
 
     def __init__(
-        self, workers: int | None = None, name_or_path: str | None = None, *, revision: str | None = None
+        self,
+        workers: int | None = None,
+        name_or_path: str | None = None,
+        *,
+        revision: str | None = None,
+        precision: str = "exact",
     ) -> None:
         """Connect to the cluster and start the actors; all but the first may still be loading when this returns.
 
@@ -51,6 +56,7 @@ class RayPool:
             name_or_path: as for `Segmenter.from_pretrained`. A folder must exist on all machines, and clothseg must be
                 installed on them.
             revision: Branch, tag or commit on the Hub.
+            precision: as for `Segmenter.from_pretrained`.
 
         Raises:
             ConfigError: Ray is not installed, or the cluster cannot be used.
@@ -68,7 +74,7 @@ class RayPool:
         self._actors: list[Any] = []
         self._idle: SimpleQueue[Any] = SimpleQueue()
         if self._ours:
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to Ray's makers
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no statistics are sent to Ray's developers
             try:
                 ray.init(logging_level=logging.ERROR, log_to_driver=False, include_dashboard=False)
             except (ConnectionError, RuntimeError, ValueError) as error:
@@ -82,8 +88,8 @@ class RayPool:
             options |= {"max_restarts": -1, "max_task_retries": -1}  # for `ready`
             ray.method(max_task_retries=0)(_Actor.run)  # `run` below tries again, with another actor
             actor: Any = ray.remote(**options)(_Actor)
-            model = {"name_or_path": name_or_path, "revision": loaded.revision or revision}
-            # The first alone: should the model have to be converted, the others on its machine find that done.
+            model = {"name_or_path": name_or_path, "revision": loaded.revision or revision, "precision": precision}
+            # Start the first one alone: if it has to convert the model, the others on its machine find the result.
             self._actors.append(actor.remote(model))
             self._ready(self._actors[0])
             self._actors += [actor.remote(model) for _ in range(1, self.workers)]

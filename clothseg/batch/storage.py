@@ -1,4 +1,4 @@
-"""Where output files go: a local folder, or a folder of remote storage.
+"""Storage of output files: a local folder, or a folder of remote storage.
 
 Names are paths below the folder, with slashes, in valid UTF-8.
 """
@@ -16,11 +16,11 @@ from clothseg.images.remote import Remote, explained
 
 
 _BUCKETS = {"s3", "gs", "abfs", "az", "hf", "oss", "oci"}
-"""Protocols of storages without real folders, where writing creates all but the bucket."""
+"""Protocols of storages without real folders, where writing creates everything except the bucket."""
 
 
 class Storage(Protocol):
-    """What an output folder needs of its storage. Every method may raise `OSError`."""
+    """The storage of an output folder. Every method may raise `OSError`."""
 
     def prepare(self, folders: Iterable[str]) -> None:
         """Create folders, and remove what killed processes have left."""
@@ -236,7 +236,7 @@ def _with_folders(remote: Remote, paths: list[str], write: Callable[[], Any]) ->
     except FileNotFoundError:
         protocol = remote.fs.protocol
         if _BUCKETS & ({protocol} if isinstance(protocol, str) else set(protocol)):
-            raise  # it is the bucket that is missing, and its name probably wrong
+            raise  # the bucket is missing, probably because its name is wrong
         for folder in {str(PurePosixPath(path).parent) for path in paths}:
             remote.fs.makedirs(folder, exist_ok=True)
         write()

@@ -118,9 +118,9 @@ def segment_dataset(
         sys.stderr.writelines(f"{problem}\n" for problem in problems)
         if not count:
             raise ConfigError(f"None of the photos of {name}, split {split}, could be used; nothing was written.")
-        keep = True  # it took long to make: should the push fail, it can be pushed later
+        keep = True  # if the push fails, the folder can be pushed later
         number_files(folder, split)
-        write_labels(segmenter.labels, folder / LABELS_FILE)  # what the ids in the masks mean, for the training
+        write_labels(segmenter.labels, folder / LABELS_FILE)  # names of the ids in the masks, for training
         place = location(name)
         shown = name if commit else place.name if isinstance(place, Remote) else place.resolve().name
         about = {"target": target, "name": shown, "commit": commit, "split": split}

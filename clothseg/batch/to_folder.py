@@ -103,7 +103,7 @@ class OutputFolder:
         """
         source, makers = outcome.source, self._makers(outcome.source)
         older, stamp = self._summary(source).get("made", {}), list(source.stamp)
-        self.storage.remove(_file(source, SUMMARIES))  # from here on, and if we are killed, it is not done
+        self.storage.remove(_file(source, SUMMARIES))  # from here on, also after a kill, the photo counts as not done
         kept = {}
         written = {kind_of(folder) for folder in outcome.files}
         for kind in KINDS:
@@ -111,7 +111,7 @@ class OutputFolder:
                 kept[kind] = older[kind]
                 continue
             for name in self._existing(source, kind) - {_file(source, folder) for folder in outcome.files}:
-                self.storage.remove(name)  # it shows another photo, or was made in another way
+                self.storage.remove(name)  # an output of another photo, or with other options
         if outcome.error:
             return
         summary = escaped(json.dumps({**outcome.summary, "made": kept | makers}, ensure_ascii=False))

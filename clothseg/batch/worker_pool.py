@@ -80,7 +80,7 @@ class WorkerPool:
             device: "cpu", "cuda" or "auto".
             token: Hub token for private and gated models.
             engine: one of `clothseg.engines.ENGINES`.
-            precision: "exact" or "fast".
+            precision: "exact", "fast" or "int8".
 
         Raises:
             ConfigError: fewer than one worker, a process that cannot be started, or as for
@@ -104,7 +104,7 @@ class WorkerPool:
         self._hired: dict[int, Worker] = {}
         self._idle: SimpleQueue[int] = SimpleQueue()
         try:
-            # The first alone: should the model have to be converted, the others find that done.
+            # Start the first one alone: if it has to convert the model, the others find the result.
             self._spawn(0)
             good, error = self._hired[0].start()
             if not good:

@@ -76,7 +76,7 @@ class Worker:
             ) from error
         assert self._process.stdin is not None and self._process.stdout is not None
         self._questions, self._answers = self._process.stdin, self._process.stdout
-        with suppress(EOFError):  # one that has ended already is found out by `start`
+        with suppress(EOFError):  # `start` detects processes that have already ended
             self._say(pickle.dumps((model, cores)))
 
     def start(self) -> tuple[bool, Any]:
@@ -134,7 +134,7 @@ class Worker:
         for stream in (self._questions, self._answers):
             try:
                 stream.close()
-            except OSError:  # what was still to be said to it
+            except OSError:  # unsent data cannot be flushed
                 pass
 
     def ended(self) -> str:
@@ -171,7 +171,7 @@ def work() -> None:
     """Run as a worker: load the requested model, and answer requests until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the pool ends its workers
     questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not come between the answers
+    os.dup2(2, 1)  # output of libraries must not be mixed with the answers
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
         model, cores = pickle.loads(_receive(questions))  # noqa: S301 - from the process that started us
@@ -186,14 +186,14 @@ def work() -> None:
         _answer(answers, True, None)
     except Exception as error:
         _answer(answers, False, error)
-        os._exit(1)  # the thread that listens would be in the way of a usual end
+        os._exit(1)  # the listening thread would block a normal exit
     function: Any = None
     while True:
         try:
             told, question = waiting.get(), waiting.get()
             try:
                 function = pickle.loads(told) or function  # noqa: S301
-            except Exception as error:  # questions that are on their way already count on it, too
+            except Exception as error:  # requests that were already sent rely on it, too
                 function = partial(_raise, error)
             answer = True, function(segmenter, *pickle.loads(question))  # noqa: S301
         except Exception as error:

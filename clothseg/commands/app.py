@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace, examples: Path | None = None) -> NoReturn
     Raises:
         SystemExit: with the exit status, or with the reason why the app cannot start.
     """
-    # Imports create a million objects that stay: looking for garbage among them takes a tenth of the start.
+    # Imports create a million permanent objects: garbage collection of these takes a tenth of the start.
     gc.disable()
     from clothseg.app.launch import main
 

@@ -26,6 +26,18 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--revision", help="branch, tag or commit of the model on the Hub")
 
 
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    """Add `--precision`."""
+    from clothseg.engines import PRECISIONS
+
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="exact",
+        help="exact (default): float32; fast: bfloat16; int8: faster still, on CPUs with VNNI (docs/performance.md)",
+    )
+
+
 def labels_of(arguments: argparse.Namespace) -> LabelSet:
     """Return the label set of the model that `add_model`'s arguments name, without loading the model.
 

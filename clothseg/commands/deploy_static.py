@@ -63,7 +63,7 @@ def write(files: dict[str, bytes], folder: Path) -> None:
             path = Path(workshop) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        # The list of files last: a page that is opened meanwhile asks for files that are there.
+        # The list of files comes last, so that a page opened meanwhile only requests existing files.
         for name in sorted(files, key=lambda name: name == MARK):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(Path(workshop) / name, folder / name)

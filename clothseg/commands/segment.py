@@ -99,11 +99,13 @@ def _segmenter(
     from clothseg.segmenter import Segmenter
 
     if arguments.executor == "ray":
-        with RayPool(arguments.workers, arguments.model, revision=loaded.revision or arguments.revision) as cluster:
+        revision = loaded.revision or arguments.revision
+        with RayPool(arguments.workers, arguments.model, revision=revision, precision=arguments.precision) as cluster:
             yield cluster
         return
     workers = arguments.workers or (1 if processes > 1 else paying_workers(loaded, photos))
     options: dict[str, Any] = {"revision": loaded.revision or arguments.revision, "device": _device(processes)}
+    options["precision"] = arguments.precision
     if workers == 1:
         yield Segmenter.from_pretrained(arguments.model, **options)
         return

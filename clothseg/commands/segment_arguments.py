@@ -14,6 +14,7 @@ from clothseg.commands.common import (
     add_keep,
     add_model,
     add_options,
+    add_precision,
     add_segment_options,
 )
 from clothseg.errors import UsageError
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--zip", action="store_true", help="also segment the photos in given ZIPs")
     parser.add_argument("--out", help="output folder, here or in storage; photos in it are not segmented")
     add_model(parser)
+    add_precision(parser)
     parser.add_argument(
         "--write",
         nargs="+",

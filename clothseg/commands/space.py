@@ -41,7 +41,7 @@ def prepare_space(api: "HfApi", name: str, sdk: str, new: bool, private: bool) -
     space: dict[str, Any] = {"repo_id": name, "repo_type": "space"}
     if new:
         api.create_repo(**space, space_sdk=sdk, private=True if private else None, exist_ok=True)
-    api.auth_check(**space, write=True)  # creating says nothing where another's Space exists already
+    api.auth_check(**space, write=True)  # creating reports no error for an existing Space of another owner
     if private and not api.space_info(name).private:
         api.update_repo_settings(**space, private=True)
 

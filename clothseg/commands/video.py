@@ -22,6 +22,7 @@ from clothseg.commands.common import (
     add_cutout_options,
     add_keep,
     add_model,
+    add_precision,
     add_segment_options,
     as_usage,
     cutout_options,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 HELP = "segment a clip"
 
 SUFFIXES = {".webm": "cutout", ".mov": "cutout", ".mp4": "overlay"}
-"""What each kind of clip can show. PNGs can show anything, and MP4 also cut-outs on a background."""
+"""Outputs that each kind of clip supports. PNGs support all, and MP4 also cut-outs on a background."""
 
 PHOTOS_ONLY = ("crop", "margin")
 """Options of cut-outs that clips do not have, since all frames have one size."""
@@ -71,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_segment_options(parser, VIDEO_OPTIONS)
     add_model(parser)
+    add_precision(parser)
     parser.add_argument(
         "--max_seconds", type=float, default=MAX_SECONDS, help=f"longest clip in seconds (default: {MAX_SECONDS:g})"
     )
@@ -120,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _Wanted(NamedTuple):
-    """What to make of each frame."""
+    """The requested output for each frame."""
 
     kind: str
     keep: tuple[str, ...]
@@ -135,7 +137,7 @@ def _segment(clip: Clip, write: "Write", wanted: _Wanted, arguments: argparse.Na
     from clothseg.video.optical_flow import Steadiness
     from clothseg.video.stream import segment_frames
 
-    segmenter = Segmenter.from_pretrained(arguments.model, revision=arguments.revision)
+    segmenter = Segmenter.from_pretrained(arguments.model, revision=arguments.revision, precision=arguments.precision)
     times: deque[Fraction] = deque()  # frames are taken ahead of the results
 
     def frames() -> "Iterator[npt.NDArray[np.uint8]]":

@@ -70,5 +70,5 @@ class FunctionEngine(Engine):
 
 def as_engine(engine: Engine | Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]) -> Engine:
     """Return an engine unchanged; wrap a function into one."""
-    # Not isinstance: of a protocol it would evaluate `streams`.
+    # Not isinstance, which would evaluate `streams` for a protocol.
     return cast(Engine, engine) if Engine in type(engine).__mro__ else FunctionEngine(engine)

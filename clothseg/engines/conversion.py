@@ -97,7 +97,7 @@ def export_onnx(network: Network, path: Path, name: str) -> None:
             network,
             (example(*network.only_size or (64, 96), batch=2),),
             str(path),
-            # The tracing exporter: its graph is as quick as the other's and takes it seconds, not most of a minute.
+            # The tracing exporter: its graph is as fast as the other exporter's, but takes seconds, not a minute.
             dynamo=False,
             opset_version=17,
             input_names=["pixel_values"],

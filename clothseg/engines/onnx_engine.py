@@ -45,7 +45,7 @@ class OnnxEngine(Engine):
         self._process = os.getpid()
 
     def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        if os.getpid() != self._process:  # forked: the sessions' threads are not here, nor may they be waited for
+        if os.getpid() != self._process:  # forked: the sessions' threads do not exist here; waiting would block
             self._inherited, self._prepared = self._prepared, lru_cache(maxsize=PREPARED)(self._prepare)
             self._process, self._turn = os.getpid(), threading.Lock()
         with self._turn:

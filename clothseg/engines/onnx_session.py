@@ -14,7 +14,7 @@ def open_session(model: bytes | Path, sizes: dict[str, int] | None = None) -> An
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    # Threads that wait must sleep: a spinning one steals the core of whatever else runs on a small machine.
+    # Waiting threads must sleep: spinning ones would take a core from other processes on a small machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     for name, value in (sizes or {}).items():
         options.add_free_dimension_override_by_name(name, value)

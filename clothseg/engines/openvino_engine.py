@@ -1,11 +1,12 @@
-"""The OpenVINO engine: the fastest on CPUs, in float32 and in bfloat16."""
+"""The OpenVINO engine: the fastest on CPUs, in float32, bfloat16 and int8."""
 
+import hashlib
 import os
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -17,12 +18,16 @@ import numpy.typing as npt
 from clothseg.engines.base import Engine
 from clothseg.engines.cache import converted
 from clothseg.engines.subprocess_call import call_in_subprocess
+from clothseg.errors import ModelError
 from clothseg.models.loading import LoadedModel, load
 
 
 COMPILED = 2
 """Number of input sizes kept compiled; each has its own weights and buffers: 60 MB for clothseg-lite, 300 MB for
 SegFormer B2. Streams need as much again, once several photos came together."""
+
+MODEL_FILE = "model.xml"
+"""Name of the network's file in a cache entry."""
 
 MOST_STREAMS = 4
 """Largest number of photos in the network at once; each is kept with its result. With more cores, a stream gets two or
@@ -41,31 +46,42 @@ class OpenVinoEngine(Engine):
     PyTorch computes there instead.
     """
 
-    def __init__(self, loaded: LoadedModel, precision: str = "exact") -> None:
+    def __init__(self, loaded: LoadedModel, precision: str = "exact", int8_file: Path | None = None) -> None:
         """Convert a model, or read an earlier conversion.
 
         Args:
             loaded: the model.
-            precision: "exact" computes in float32; "fast" in bfloat16 if the CPU has instructions for it.
+            precision: "exact" computes in float32; "fast" in bfloat16 if the CPU has instructions for it; "int8" as
+                the int8 file says, and its float layers as "fast".
+            int8_file: the model's, from `clothseg.engines.int8.find_int8_file`; only for "int8".
 
         Raises:
             ImportError: OpenVINO is not installed.
             ModelError: the model cannot be converted.
         """
         self._core = _core()
-        self._model = converted(
-            "openvino",
-            loaded.digest,
-            ("openvino", "torch", "transformers"),
-            make=lambda folder: _make(loaded, folder / "model.xml"),
-            read=lambda folder: self._core.read_model(folder / "model.xml"),
-        )
-        fast = precision == "fast" and "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        # Said in either case: left to itself, OpenVINO takes bfloat16 wherever the processor has it.
+        read = partial(_read, self._core)
+        if int8_file is None:
+            packages = ("openvino", "torch", "transformers")
+            self._model = converted(
+                "openvino", loaded.digest, packages, lambda folder: _make(loaded, folder / MODEL_FILE), read
+            )
+        else:
+            digest = hashlib.sha256(int8_file.read_bytes()).hexdigest()
+            self._model = converted(
+                "openvino-int8",
+                digest,
+                ("openvino",),
+                lambda folder: _make_int8(int8_file, self._core, loaded.name, folder / MODEL_FILE),
+                read,
+            )
+        fast = precision != "exact" and "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        # Set in both cases: by default, OpenVINO uses bfloat16 if the processor supports it.
         self.number_format = "bf16" if fast else "f32"
         self._compiled = lru_cache(maxsize=COMPILED)(self._compile)
         self._turn = threading.Lock()
-        self._process, self._precision, self._load_model = os.getpid(), precision, loaded.load_model
+        in_a_fork = "fast" if precision == "int8" else precision
+        self._process, self._precision, self._load_model = os.getpid(), in_a_fork, loaded.load_model
 
     def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         if os.getpid() != self._process:
@@ -167,7 +183,7 @@ def import_openvino() -> Any:
         ImportError: it is not installed.
     """
     if "openvino" not in sys.modules:
-        # OpenVINO has a stub for where this package is missing. Whoever imports it later gets the real one.
+        # OpenVINO has a stub in case this package is missing. Later imports get the real one.
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
         try:
             import openvino
@@ -242,6 +258,21 @@ def convert(loaded: LoadedModel, path: Path) -> None:
     check(network, lambda pixels: compiled(pixels)[0], loaded.name, "OpenVINO")
     save_model(model, path, compress_to_fp16=False)
     _keep_first_layers_exact(path)
+
+
+def _make_int8(file: Path, core: Any, name: str, path: Path) -> None:
+    from openvino import save_model
+
+    try:
+        model = core.read_model(file)
+    except RuntimeError as error:
+        raise ModelError(f"The file {file.name} of {name} is damaged; make it again.") from error
+    save_model(model, path, compress_to_fp16=False)
+    _keep_first_layers_exact(path)
+
+
+def _read(core: Any, folder: Path) -> Any:
+    return core.read_model(folder / MODEL_FILE)
 
 
 def _keep_first_layers_exact(path: Path) -> None:

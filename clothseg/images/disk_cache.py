@@ -36,11 +36,11 @@ def cache_folder() -> Path:
 
 
 def cached(entry: Path, make: Callable[[Path], object], read: Callable[[Path], Read], what: str) -> Read:
-    """What `read` makes of an entry's folder.
+    """Return the result of `read` for an entry's folder, after creating the entry if it is missing.
 
     Args:
         entry: the folder, in `cache_folder()` or a folder there; its name is the key.
-        make: writes the entry's files into an empty folder; called where there is no whole entry.
+        make: writes the entry's files into an empty folder; called if there is no complete entry.
         read: given the folder. If it fails on an entry of an earlier run, the entry is created again. It may leave
             files open, but must not open more of them later: the folder is moved, or gone, by then.
         what: what messages call it, such as "converted model".
@@ -54,7 +54,7 @@ def cached(entry: Path, make: Callable[[Path], object], read: Callable[[Path], R
 
 
 def find_entry(entry: Path, read: Callable[[Path], Read], what: str) -> Read | None:
-    """What `read` makes of an entry's folder; None where there is none, or none that is whole and can be read.
+    """Return the result of `read` for an entry's folder; None if there is no complete, readable entry.
 
     Args:
         entry, read, what: as for `cached`.

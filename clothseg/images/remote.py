@@ -31,7 +31,7 @@ _CHANGES = (
     "mtime",
     "created",
 )
-"""What a listing may say of a file that changes with its content, the most certain first."""
+"""Fields of a listing that change with a file's content, the most reliable first."""
 
 
 def location(text: str) -> "Path | Remote":

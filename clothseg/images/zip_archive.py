@@ -174,7 +174,7 @@ def _too_many(name: str, limits: Limits) -> str:
 
 def _member(entry: zipfile.ZipInfo, limits: Limits) -> Member:
     raw = entry.filename
-    if not entry.flag_bits & _UTF8:  # zipfile took it for cp437; many packers write UTF-8 without saying so
+    if not entry.flag_bits & _UTF8:  # zipfile decoded it as cp437; many packers write UTF-8 without the flag
         try:
             raw = raw.encode("cp437").decode("utf-8")
         except UnicodeError:

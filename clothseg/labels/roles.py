@@ -1,4 +1,4 @@
-"""What the name of a class says about it: its role, its side, and whether it is the background."""
+"""Derive the role and side of a class, and whether it is the background, from its name."""
 
 import re
 from collections.abc import Sequence

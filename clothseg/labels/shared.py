@@ -1,4 +1,4 @@
-"""What two label sets have in common, so that their label maps can be compared."""
+"""Shared classes of two label sets, so that their label maps can be compared."""
 
 from collections import defaultdict
 from typing import NamedTuple

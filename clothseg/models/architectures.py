@@ -1,4 +1,4 @@
-"""What architectures of transformers need to give logits of classes: which sizes they take, and how masks become
+"""Requirements of transformers' architectures for logits of classes: allowed sizes, and conversion of masks to
 classes."""
 
 from types import SimpleNamespace

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +43,13 @@ class Listing:
 
 
 def model_folder(
-    name: str, revision: str | None, token: str | None, *, check: Check | None = None, pickles: bool = False
+    name: str,
+    revision: str | None,
+    token: str | None,
+    *,
+    check: Check | None = None,
+    pickles: bool = False,
+    also: Collection[str] = (),
 ) -> tuple[Path, str]:
     """Return the cache's folder of a model, complete and checked; the folder is named by the commit.
 
@@ -55,18 +61,20 @@ def model_folder(
         revision: branch, tag or commit; None is the main branch.
         token: of an account that can read the model; None is the logged-in one.
         check, pickles: as for `look_up`.
+        also: further files to download, if the repository contains them.
 
     Raises:
         ModelError: as `look_up`.
         Exception: whatever the Hub's client raises; `hub_errors.explain` turns it into a message.
     """
-    if revision and COMMIT.fullmatch(revision) and (folder := cached(name, revision, pickles)):
+    folder = cached(name, revision, pickles) if revision and COMMIT.fullmatch(revision) else None
+    if folder and all((folder / file).is_file() for file in also):
         return folder, ""
     waits = iter(WAITS)
     while True:
         try:
             listing, weights = look_up(name, revision, token, check=check, pickles=pickles)
-            folder = fetch(listing, [*SMALL_FILES, *weights], token)
+            folder = fetch(listing, [*SMALL_FILES, *weights, *also], token)
         except Exception as error:
             why = trouble(error)
             if why and (older := cached(name, revision, pickles)):

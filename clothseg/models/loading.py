@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,8 +74,12 @@ class LoadedModel:
         return self.load_model()
 
 
-def load(name_or_path: str | None, revision: str | None = None, token: str | None = None) -> LoadedModel:
+def load(
+    name_or_path: str | None, revision: str | None = None, token: str | None = None, also: Collection[str] = ()
+) -> LoadedModel:
     """Load a semantic segmentation model; None loads the embedded one.
+
+    `also` names further files to download from the Hub, if the model has them.
 
     Only safetensors are read, and no code of the repository is run. All files are of one commit, even if the branch
     moves meanwhile, and each is checked against its checksum. A commit that is in the cache is loaded without asking
@@ -93,7 +97,9 @@ def load(name_or_path: str | None, revision: str | None = None, token: str | Non
         if Path(name_or_path).is_dir():
             return _from_folder(Path(name_or_path), name_or_path)
         name = name_or_path
-        folder, notice = hub.model_folder(name, revision, token, check=lambda small: read_config(small, name))
+        folder, notice = hub.model_folder(
+            name, revision, token, check=lambda small: read_config(small, name), also=also
+        )
         return _from_folder(folder, name, folder.name, notice)
     except ClothsegError:
         raise
@@ -145,7 +151,7 @@ def _from_folder(folder: Path, name: str, commit: str | None = None, notice: str
 
 
 class _Architecture(NamedTuple):
-    """What a configuration says of a model; `trained_size` is its `image_size`."""
+    """A model's properties from its configuration; `trained_size` is its `image_size`."""
 
     model_type: str
     classes: tuple[LabelSet, tuple[int | None, ...]]

@@ -21,8 +21,8 @@ _SWITCHES = ("do_resize", "do_rescale", "do_normalize")
 
 
 AREA = -1
-"""In place of one of PIL's filters: means of areas, as OpenCV's INTER_AREA. PIL's box filter gives the same only where
-a photo is reduced by a whole number."""
+"""Used like one of PIL's filters: means of areas, like OpenCV's INTER_AREA. PIL's box filter is equal only if a photo
+is reduced by a whole number."""
 
 
 def resize(photo: Image.Image, size: tuple[int, int], resample: int) -> npt.NDArray[np.uint8]:
@@ -135,7 +135,7 @@ class NetworkInput:
         for photo, planes in zip(photos, pixels, strict=True):
             small = resize(self.arranged(photo), (height, width), self.resample)
             for channel, plane in enumerate(planes):
-                self.values[channel].take(small[..., channel], out=plane, mode="clip")
+                cv2.LUT(cv2.extractChannel(small, channel), self.values[channel], dst=plane)
         return pixels
 
     def arranged(self, photo: Image.Image) -> Image.Image:

@@ -1,1 +1,1 @@
-"""What is made of a result: cut-outs, items, masks, COCO, pictures."""
+"""Outputs of a result: cut-outs, items, masks, COCO, pictures."""

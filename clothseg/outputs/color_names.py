@@ -144,7 +144,7 @@ def dominant(photo: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_]) -> tuple
     """
     colors = _sample(photo, mask)
     lab = _lab(colors) * np.array([_LIGHTNESS, 1, 1], np.float32)
-    codes = colors.astype(np.int32) @ np.array([2**16, 2**8, 1], np.int32)  # to sort triples takes ten times as long
+    codes = colors.astype(np.int32) @ np.array([2**16, 2**8, 1], np.int32)  # sorting triples takes ten times as long
     numbers, centres = _clusters(lab, min(_MOST, len(np.unique(codes))))
     order = np.argsort(-np.bincount(numbers, minlength=len(centres)), kind="stable").tolist()
     same = np.arange(len(centres))

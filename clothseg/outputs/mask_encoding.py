@@ -52,7 +52,7 @@ def rings(mask: Mask, offset: tuple[int, int] = (0, 0), tolerance: float = 0.5) 
 
 def _traced(mask: Mask, offset: tuple[int, int], tolerance: float) -> tuple[list[Points], list[list[int]]]:
     """Return all rings, and OpenCV's tree of them: next, previous, first hole and parent of each."""
-    # Twice as large: OpenCV's outlines run through the middles of pixels, which so lie only a quarter within the edge.
+    # Doubled in size, since OpenCV's outlines run through pixel centres, which are then only a quarter pixel inside.
     double = cv2.resize(mask.view(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
     contours, tree = cv2.findContours(double, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     found = [(_simpler(np.asarray(contour), 2 * tolerance) + 0.5) / 2 + offset for contour in contours]

@@ -152,7 +152,7 @@ class _GapFits:
         winners = np.repeat(self._classes[class_indices[starts]][None], len(self._corner_weights), axis=0)
         best = np.zeros(winners.shape, np.float32)
         for place in range(1, int(counts[0])):
-            count = int(np.count_nonzero(counts > place))  # gaps with a further candidate come first
+            count = int(np.count_nonzero(counts > place))  # gaps with another candidate come first
             class_index = class_indices[starts[:count] + place]
             # the difference from the first candidate
             line = self._corner_functions(class_index, *(each[:count] for each in corners)) - first[..., :count]

@@ -109,7 +109,7 @@ class ClickRefiner:
         crop, labels = self._photo.crop(box), label_map[part]
         if number not in self._views:
             logits = self._evidence[number][1]
-            self._views[number] = view_of(crop, ((Box(0, 0, *crop.size), logits),), self._rotation)
+            self._views[number] = view_of(crop, ((Box(0, 0, *crop.size), logits),), self._rotation, self._labels)
         view = self._views[number]
         moved = [_moved(each, box) for each in earlier]
         place = partial(self._place, number)
@@ -164,7 +164,7 @@ def _region(
     share[cell] = 1
     region = (share > 0.5) & (labels != class_id)
     near = cv2.dilate(region.view(np.uint8), _NEAR).view(np.bool_)
-    # What has the class already is inside, or a seam would remain between the two.
+    # Pixels that already have the class are included; otherwise a seam would remain.
     share = np.where(near, np.where(labels == class_id, 1, share), 0)
     logits = np.log(np.clip(np.stack([1 - share, share]), 1e-4, 1)).astype(np.float32)
     inside = follow_edges(logits, photo) == 1

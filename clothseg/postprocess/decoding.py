@@ -70,7 +70,8 @@ def decode_logits(
         return Prediction(*label_pixels(logits, size), evidence=_evidence(logits, photo))
     logits = apply_logit_rules(logits, back_view, labels)
     label_map, probability = follow_edges(logits, photo), winning_probability(logits, size)
-    confidence = confidences(label_map, probability, np.unique(best_classes(logits)), count=len(labels))
+    possible = np.flatnonzero(np.bincount(best_classes(logits).ravel()))
+    confidence = confidences(label_map, probability, possible, count=len(labels))
     return Prediction(label_map, confidence, probability, evidence=_evidence(logits, photo))
 
 

@@ -1,5 +1,7 @@
 """The network's logits of a photo, stored compactly, so that corrections need no second pass."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +13,25 @@ Evidence = tuple[tuple[Box, npt.NDArray[np.float16]], ...]
 """Boxes in pixels of a photo, and the logits (18, h, w) of each; later boxes cover earlier ones."""
 
 
+LARGEST = 6e4
+"""Largest logit that is stored, just below float16's limit."""
+
+
 def as_evidence(logits: npt.NDArray[np.floating], box: Box) -> Evidence:
     """Return the evidence of the logits (18, h, w) of a box of a photo."""
-    return ((box, np.clip(logits, -6e4, 6e4).astype(np.float16)),)
+    if logits.max() > LARGEST or logits.min() < -LARGEST:
+        logits = np.clip(logits, -LARGEST, LARGEST)
+    return ((box, _as_float16(logits)),)
+
+
+def _as_float16(values: npt.NDArray[np.floating]) -> npt.NDArray[np.float16]:
+    """Round to float16; OpenCV takes a tenth of NumPy's time, and rounds the same."""
+    flat = np.ascontiguousarray(values).reshape(len(values), -1)
+    try:
+        rounded: Any = cv2.add(flat, 0.0, dtype=cv2.CV_16F)  # type: ignore[call-overload]
+        return np.asarray(rounded, np.float16).reshape(values.shape)
+    except cv2.error:  # OpenCV 4 cannot
+        return values.astype(np.float16)
 
 
 def lay_out(evidence: Evidence, photo_size: tuple[int, int], grid_shape: tuple[int, int]) -> npt.NDArray[np.float32]:

@@ -15,6 +15,7 @@ from PIL import Image
 from clothseg.labels import ATR, BACKGROUND, LabelSet
 from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.softmax import softmax
+from clothseg.postprocess.upsample import best_classes
 from clothseg.postprocess.zoom_crop import find_zoom_crop
 
 
@@ -121,14 +122,13 @@ class Layout(NamedTuple):
 
 def find_layout(logits: npt.NDArray[np.float32], labels: LabelSet = ATR) -> Layout:
     """Return the layout of a figure from the logits (classes, h, w) float32 of a whole photo."""
-    shares = softmax(logits)
-    figure = shares.argmax(axis=0) != BACKGROUND
+    figure = best_classes(logits) != BACKGROUND
     count = np.count_nonzero(figure)
     if not count:
         return Layout(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     rows = np.nonzero(figure)[0]
     height = (rows - rows.min()) / max(1, int(np.ptp(rows)))
-    inside = shares[:, figure]
+    inside = softmax(logits[:, figure])
     parts = []
     for classes in (labels.head, labels.legs):
         weight = inside[classes].sum(axis=0)

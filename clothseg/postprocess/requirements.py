@@ -17,7 +17,7 @@ NO_ORIENTATION = "Photos are not turned upright: the model has no classes for he
 NO_HEADWEAR_RULE = "Hats and glasses away from a head are not removed: the model has no classes for face or hair."
 
 SENTENCES = (NO_LEGS_RULE, NO_BACK_VIEW, NO_HEADS, NO_ORIENTATION, NO_HEADWEAR_RULE)
-"""All sentences."""
+"""All of these messages."""
 
 
 def missing_rules(labels: LabelSet) -> tuple[str, ...]:

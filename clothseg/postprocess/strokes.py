@@ -16,10 +16,10 @@ MOST = 200
 """Clicks, or strokes, in one call."""
 
 MOST_POINTS = 20_000
-"""Of a stroke."""
+"""Points of one stroke."""
 
 MAX_RADIUS = 2000
-"""Of a brush, in pixels."""
+"""Radius of the brush, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ class Stroke:
         """Return (H, W) bool: the pixels of a photo of this shape that the brush covers."""
         covered = np.zeros(shape, np.bool_)
         height, width = shape
-        # Far outside it does not matter where; OpenCV's own limit is 2**15.
+        # The exact position far outside does not matter; OpenCV's own limit is 2**15.
         points = np.floor(np.clip(self.points, -16_000, 30_000)).astype(np.int32)
         reach = round(self.radius)
-        # The line's box and the radius about it, as far as any of it can matter to the photo.
+        # The line's box and the radius around it, as far as it can affect the photo.
         left, top = np.maximum(points.min(0) - reach, -reach).tolist()
         right, bottom = np.minimum(points.max(0) + reach + 1, [width + reach, height + reach]).tolist()
         if right <= left or bottom <= top:

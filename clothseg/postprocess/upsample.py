@@ -134,9 +134,8 @@ def _settle(
         # across first, since there are few rows of logits; not as matrix products, whose threads would cost more
         wide = mix(logits[[first, *others], down.logits, across.logits], across, axis=2)
         best = mix(wide[0], down, axis=0)
-        for class_id, low in zip(
-            others, wide[1:], strict=True
-        ):  # ids ascend, so the maximum is the class that took the lead last
+        # Ids ascend, so the maximum is the class that took the lead last.
+        for class_id, low in zip(others, wide[1:], strict=True):
             plane = mix(low, down, axis=0)
             np.maximum(window, (plane > best).view(np.uint8) * class_id, out=window)
             np.maximum(best, plane, out=best)

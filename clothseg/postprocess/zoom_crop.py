@@ -11,6 +11,7 @@ import numpy.typing as npt
 from clothseg.labels import ATR, BACKGROUND
 from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.softmax import as_logits, softmax
+from clothseg.postprocess.upsample import best_classes
 
 
 PAYS_BELOW = 0.9
@@ -78,8 +79,9 @@ def _figures(logits: npt.NDArray[np.float32], cell: float) -> npt.NDArray[np.int
         logits: (18, h, w) float32.
         cell: width over height of a cell, in pixels of the photo.
     """
-    figure = 1 - softmax(logits)[BACKGROUND]
-    seen = logits.argmax(axis=0) != BACKGROUND
+    best = logits.max(axis=0)
+    figure = 1 - np.exp(logits[BACKGROUND] - best) / np.exp(logits - best).sum(axis=0)
+    seen = best_classes(logits) != BACKGROUND
     count, numbers, stats, _ = cv2.connectedComponentsWithStats((seen | (figure > FAINT)).view(np.uint8))
     area = np.bincount(numbers[seen], minlength=count)
     area[0] = 0

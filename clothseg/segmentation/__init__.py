@@ -1,4 +1,4 @@
-"""The result of a segmentation: an immutable photo with its label map, and methods for what is made of it."""
+"""The result of a segmentation: an immutable photo with its label map, and methods that create outputs from it."""
 
 from clothseg.segmentation.result import Segmentation
 

@@ -37,7 +37,7 @@ class SegmentedPhoto:
     corrections: tuple[Correction, ...] = ()
     labels: LabelSet = field(default=ATR, repr=False)
     _evidence: Evidence = field(default=(), repr=False)
-    """What the network said, for `Segmenter.refine`; not pickled: there it is computed again."""
+    """The network's evidence for `Segmenter.refine`; not pickled, but computed again."""
 
     def __post_init__(self) -> None:
         photo, alpha = _opaque(self.photo, self.alpha)
@@ -122,7 +122,7 @@ class SegmentedPhoto:
 
     @cached_property
     def uncertainty(self) -> float | None:
-        """How unsure the network was, 0 to 1: what pixels lack to probability 1, added up, per pixel of the figure.
+        """Uncertainty of the network, 0 to 1: the sum of 1 - probability of all pixels, per pixel of the figure.
 
         Photos with high values are worth correcting first. None where probabilities are not known.
         """

@@ -1,4 +1,4 @@
-"""The public result of a segmentation: an immutable photo with its label map, and methods for what is made of it."""
+"""The public result of a segmentation: an immutable photo with its label map, and methods that create outputs."""
 
 import json
 import os

@@ -114,7 +114,7 @@ class Table(TrainerCallback):
             tqdm.write(HEADER)
             self._heading = False
         tqdm.write(table_line(rows[-1]))
-        sys.stdout.flush()  # a file or a pipe would show it much later
+        sys.stdout.flush()  # in a file or pipe, it would otherwise appear much later
         folder = Path(str(args.output_dir))
         folder.mkdir(parents=True, exist_ok=True)
         write_log(state.log_history, folder / FILE)

@@ -47,7 +47,7 @@ from clothseg.training.trainer import ClothesTrainer
 
 
 HANDLER = Path(__file__).parent / "publish" / "endpoint_handler.py"
-"""What `--endpoint_handler` writes as handler.py beside the model."""
+"""The file that `--endpoint_handler` copies as handler.py to the model."""
 
 INCOMPLETE = "model.incomplete"
 """Name of the trained model's folder until figures, plots and card are complete."""

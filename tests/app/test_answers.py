@@ -177,7 +177,7 @@ def test_downloads_match_what_the_browser_shows(answers: Answers, doll: PhotoRes
     assert answers.file("cutout")(said, None, False, *PLAIN) is None
 
 
-def test_a_cutout_is_encoded_once_and_only_when_asked_for(
+def test_cutout_is_encoded_once_and_only_on_request(
     answers: Answers, doll: PhotoResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encodings = list[tuple[int, int]]()

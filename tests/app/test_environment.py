@@ -9,7 +9,7 @@ from clothseg.app.environment import MAX_MEGABYTES, read_environment
 from clothseg.errors import ConfigError
 
 
-def test_defaults_without_variables() -> None:
+def test_unset_and_empty_variables_give_defaults() -> None:
     settings = read_environment({})
     assert settings == read_environment(dict.fromkeys(VARIABLES, ""))
     assert settings.model is settings.revision is settings.space is settings.temp_folder is None

@@ -103,7 +103,7 @@ def test_cutout_of_parts_equals_cutout_of_classes(doll: Segmentation) -> None:
     assert np.array_equal(np.asarray(cutout_of(doll, ["Skirt", "Hat"], options)), np.asarray(expected))
 
 
-def test_single_person_cutout(pair: Segmentation) -> None:
+def test_cutout_of_one_person_excludes_the_other(pair: Segmentation) -> None:
     keys = [part.key for part in find_parts(pair) if part.person == 2]
     alpha = np.asarray(cutout_of(pair, keys, CutoutOptions()))[..., 3]
     assert np.array_equal(alpha > 0, mask_of_parts(pair, keys))

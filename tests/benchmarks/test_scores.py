@@ -149,7 +149,7 @@ def test_largest_garment_excludes_body_parts_and_merges_shoes() -> None:
     assert embedded.largest_garment(np.array([[0, 11, 2]], np.uint8)) is None
 
 
-def test_surely_segments_the_true_crop_again(tiny_model: Path) -> None:
+def test_true_crop_inference_changes_the_labels(tiny_model: Path) -> None:
     doll = draw(2, 160, 107)
     view = small_figures.shrunk(doll.image, doll.mask, np.full((600, 400, 3), 128, np.uint8), 160)
     segmenter = Segmenter.from_pretrained(str(tiny_model), engine="torch")
@@ -157,7 +157,7 @@ def test_surely_segments_the_true_crop_again(tiny_model: Path) -> None:
     assert (labels != segmenter(view.photo, zoom="off").label_map)[view.part].any()
 
 
-def test_background_colour_is_taken_beside_the_figure() -> None:
+def test_background_colour_is_sampled_next_to_the_figure() -> None:
     photo, truth = np.zeros((90, 60, 3), np.uint8), np.zeros((90, 60), np.uint8)
     truth[10:80, 10:30] = 4
     photo[truth == 4], photo[:, 34:] = 255, 90

@@ -204,7 +204,8 @@ def test_inference_benchmark_compares_threads_and_workers(
 def test_benchmark_worker_returns_label_map_time_and_memory(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contenders, "tune", lambda: None)  # what runs in its own process else, runs in ours here
+    # The measured code runs in this process here, not in its own.
+    monkeypatch.setattr(contenders, "tune", lambda: None)
     (path, *_) = contenders.write_photos(tmp_path / "photos", 320)
     ours, theirs = Pipe()
     thread = Thread(target=contenders._serve, args=(theirs, f"{tiny_model.name} exact", tiny_model.parent, None))

@@ -127,7 +127,7 @@ HfApi().upload_folder(repo_id="alice/tiny", folder_path=sys.argv[1])
 """
 
 
-def test_export_is_pushed_beside_the_safetensors(tiny_model: Path, tmp_path: Path) -> None:
+def test_export_is_pushed_to_the_models_repository(tiny_model: Path, tmp_path: Path) -> None:
     def run(arguments: list[str], token: str) -> subprocess.CompletedProcess[str]:
         env = hub.env(token, home=tmp_path / token) | {"PYTHONPATH": str(ROOT)}
         return forked.run([sys.executable, *arguments], env=env, cwd=tmp_path, capture_output=True, text=True)

@@ -231,7 +231,6 @@ def smooth_points(result: Segmentation, count: int) -> list[tuple[int, int, str]
 
 def test_views_show_cutout_regions_and_comparison(desktop: Stage) -> None:
     photo = np.asarray(desktop.served.result.photo)
-    dress, face = desktop.served.points["Dress"], desktop.served.points["Face"]
     pixel = {key: photo[point[1], point[0]] for key, point in desktop.served.points.items()}
     assert near(desktop.color(*desktop.of("Dress")), pixel["Dress"])
     assert desktop.color(*desktop.of("Face")).min() > 220  # the checkerboard
@@ -257,7 +256,6 @@ def test_views_show_cutout_regions_and_comparison(desktop: Stage) -> None:
     for _ in range(3):
         divider.press("PageUp")
     assert divider.get_attribute("aria-valuenow") == "30"
-    assert dress != face
 
 
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])

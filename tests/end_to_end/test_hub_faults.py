@@ -261,9 +261,8 @@ def test_app_starts_with_embedded_model_when_the_hub_hangs(tmp_path: Path) -> No
         network["CLOTHSEG_MODEL"] = NAME
         with running_app(tmp_path, **network) as url:
             page, deadline = "", time.monotonic() + 120
-            while (
-                "Meanwhile" not in page and time.monotonic() < deadline
-            ):  # the page is served before the fallback model is chosen
+            # The page is served before the fallback model is chosen.
+            while "Meanwhile" not in page and time.monotonic() < deadline:
                 time.sleep(0.2)
                 with urlopen(f"{url}/config") as answer:
                     page = answer.read().decode()

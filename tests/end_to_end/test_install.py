@@ -22,7 +22,7 @@ from results import table
 
 ROOT = Path(__file__).parents[2]
 
-EXTRAS = {"app", "train", "video", "onnx", "psd", "ray"}
+EXTRAS = {"app", "train", "video", "onnx", "int8", "psd", "ray"}
 
 NO_NETWORK = """import socket
 def refuse(*_):
@@ -87,9 +87,7 @@ def _closure(requirements: list[Requirement]) -> set[str]:
             continue
         try:
             needs = distribution(name).requires or []
-        except (
-            PackageNotFoundError
-        ):  # for example CUDA, with PyTorch for CPUs; other missing packages fail the tests below
+        except PackageNotFoundError:  # such as CUDA, with PyTorch for CPUs; others fail the tests below
             continue
         found.add(name)
         waiting += [(Requirement(need), extra) for need in needs for extra in {"", *requirement.extras}]

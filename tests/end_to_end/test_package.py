@@ -53,9 +53,8 @@ def test_no_installed_package_is_agpl() -> None:
     for package in distributions():
         stated = [package.metadata.get("License", ""), package.metadata.get("License-Expression", "")]
         stated += package.metadata.get_all("Classifier") or []
-        names = [
-            text.partition("\n")[0] for text in stated if text
-        ]  # some give the full text, which names other licences
+        # Some give the full text, which names other licences.
+        names = [text.partition("\n")[0] for text in stated if text]
         assert not any("AGPL" in name or "Affero" in name for name in names), package.name
 
 

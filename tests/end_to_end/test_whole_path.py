@@ -103,7 +103,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(hub: LocalHub, home: Path, *command: object, token: str | None = TOKEN) -> subprocess.CompletedProcess[str]:
-    start = subprocess if command[0] == "train_hf.py" else forked  # one process from scratch, as users start it
+    start = subprocess if command[0] == "train_hf.py" else forked  # a new process, as users start it
     return start.run(
         [sys.executable, *map(str, command)],
         cwd=ROOT,

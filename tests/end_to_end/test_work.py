@@ -35,9 +35,8 @@ def gigaflops(network: torch.nn.Module, side: int) -> float:
 @pytest.mark.parametrize(("name", "stock", "ours"), [("nvidia/mit-b0", 3.397, 1.25), ("nvidia/mit-b2", 28.392, 9.07)])
 def test_folded_model_needs_fewer_multiplications(name: str, stock: float, ours: float) -> None:
     model = build_model(name, from_scratch=True).eval()
-    assert gigaflops(model, 256) == pytest.approx(
-        stock, rel=0.001
-    )  # of transformers' own model; if not, update `stock`
+    # If transformers' own model changes, update `stock`.
+    assert gigaflops(model, 256) == pytest.approx(stock, rel=0.001)
     assert gigaflops(TorchEngine(model, "cpu").model, 256) <= ours
 
 

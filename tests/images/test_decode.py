@@ -242,7 +242,7 @@ def test_paths_without_a_photo_raise_image_errors(tmp_path: Path) -> None:
         load_photo(None)  # type: ignore[arg-type]
 
 
-def test_photo_names() -> None:
+def test_photo_name_is_the_file_name_of_a_path() -> None:
     assert photo_name("a/b/coat.jpg") == "coat.jpg"
     assert photo_name(Path("coat.jpg")) == "coat.jpg"
     assert photo_name(b"bytes") is None

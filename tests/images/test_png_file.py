@@ -1,4 +1,4 @@
-"""PNG files hold what was encoded, with and without the fast compressor, whatever the size and mode."""
+"""PNG encoding is lossless for all sizes and modes, with and without the fast compressor."""
 
 import zlib
 from io import BytesIO
@@ -24,7 +24,7 @@ def compressor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.usefixtures("compressor")
 @pytest.mark.parametrize("mode", COLOR_TYPES)
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (700, 3), (511, 1027)])
-def test_every_pixel_comes_back(mode: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_encoded_png_reads_back_exactly(mode: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(png_file, "_STRIP", 100_000)  # some pictures in one part, some in many
     rng = np.random.default_rng(0)
     bands = [Image.fromarray(rng.integers(0, 256, size[::-1], np.uint8)) for _ in mode]
@@ -38,14 +38,14 @@ def test_every_pixel_comes_back(mode: str, size: tuple[int, int], monkeypatch: p
     assert np.array_equal(other[..., order], np.asarray(picture).reshape(*size[::-1], -1))
 
 
-def test_the_resolution_is_written_as_pillow_writes_it() -> None:
+def test_resolution_is_written_like_pillow() -> None:
     picture = Image.new("RGB", (3, 2))
     picture.info["dpi"] = (300.0, 72.5)
     ours, pillows = (Image.open(BytesIO(data)).info["dpi"] for data in (encoded(picture, "PNG"), _by_pillow(picture)))
     assert ours == pillows == pytest.approx((300, 72.5), abs=0.02)
 
 
-def test_files_are_about_as_small_as_pillows() -> None:
+def test_png_files_are_at_most_15_percent_larger_than_pillows() -> None:
     y, x = np.mgrid[:600, :400]
     rng = np.random.default_rng(0)
     photo = np.stack([(x + y) / 5, x / 2, 90 + 60 * np.sin(y / 40)], axis=-1) + rng.normal(0, 4, (600, 400, 1))

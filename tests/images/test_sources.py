@@ -38,7 +38,7 @@ def test_output_names_are_unique_ignoring_case(names: list[PurePosixPath]) -> No
         (["a.jpg", "a.jpg.png", "a.png"], ["a.jpg", "a.jpg-2", "a.png"]),
     ],
 )
-def test_output_names(names: list[str], files: list[str]) -> None:
+def test_output_names_keep_suffixes_or_are_numbered_if_equal(names: list[str], files: list[str]) -> None:
     assert list(map(str, _distinct([PurePosixPath(name) for name in names]))) == files
 
 

@@ -127,7 +127,7 @@ def test_invalid_model_names_raise_model_error(name: str) -> None:
         ("clothseg-lite", None, "not stated"),
     ],
 )
-def test_license_note(model_type: str, card: dict[str, Any] | None, said: str) -> None:
+def test_license_note_follows_card_and_architecture(model_type: str, card: dict[str, Any] | None, said: str) -> None:
     assert said in loading.license_note(model_type, card)
 
 

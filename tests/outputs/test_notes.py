@@ -49,7 +49,7 @@ def test_nearly_empty_label_map_is_noted() -> None:
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
-def test_rotation_is_noted_in_addition(rotation: int) -> None:
+def test_rotation_is_noted_besides_other_notes(rotation: int) -> None:
     assert find_notes(figure(500, 500), None, rotation) == (TURNED[rotation],)
     assert find_notes(figure(0, 500), None, rotation) == (NOBODY, TURNED[rotation])
     assert set(NOTES) >= set(TURNED.values())

@@ -122,7 +122,7 @@ def test_agnostic_picture_is_grey_under_the_mask() -> None:
     assert not soft[:, :25].any() and (soft[:, 35:] == 255).all() and len(np.unique(soft)) > 5
 
 
-def test_tryon_of_results_and_zip(tmp_path: Path) -> None:
+def test_tryon_of_a_result_and_its_zip_equal_the_mask_function(tmp_path: Path) -> None:
     doll = draw(5)
     result = Segmentation(doll.image, doll.mask)
     mask, picture = result.tryon("lower")

@@ -78,7 +78,7 @@ def test_sides_are_swapped_in_back_views(head: tuple) -> None:
         (),
     ],
 )
-def test_sides_are_kept_otherwise(head: tuple) -> None:
+def test_sides_are_kept_in_front_and_ambiguous_views(head: tuple) -> None:
     logits = seen(*BODY, *head)
     assert swap_sides_if_back_view(logits) is logits
 

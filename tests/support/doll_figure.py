@@ -1,4 +1,4 @@
-"""The figure of a paper doll: from a person's look to shapes, the farthest from the viewer first; no chance.
+"""The figure of a paper doll: draws a person's look as shapes, the farthest from the viewer first, without randomness.
 
 A figure is drawn in its own coordinates: one unit is a head's height, x = 0 is its middle line and grows to
 the image's right, y = 0 is the crown and grows downwards; the soles are at about 7.2. A limb's `side` is +1 on
@@ -22,13 +22,13 @@ SHOULDER, WAIST, HIP, ANKLE = 1.5, 2.6, 3.55, 6.8
 """Heights of the figure's landmarks, in heads."""
 CIRCLE: Points = np.stack([f(np.linspace(0, 2 * np.pi, 24, endpoint=False)) for f in (np.cos, np.sin)], 1)
 WEAVES = {"plain": (0, 0), "stripes": (0, 1), "pinstripes": (1, 0), "checks": (0.5, 0.5)}
-"""How much of a fabric's other colour its columns and its rows bring."""
+"""Shares of a fabric's other colour in its columns and its rows."""
 HATS = {"beanie": (0, -0.22, 0.1, 0.1), "cap": (0, 0.29, 0.42, 0.09), "brim": (0, 0.24, 0.85, 0.12)}
 """The oval that each hat adds to its crown: bobble, peak or brim."""
 
 
 class Fabric(NamedTuple):
-    """How a shape is coloured: two RGB colours in 0..255, the pattern that mixes them, its period in heads."""
+    """Colouring of a shape: two RGB colours in 0..255, the pattern that mixes them, and its period in heads."""
 
     color: Sequence[float]
     other: Sequence[float] = ()

@@ -19,8 +19,8 @@ from typing import Any
 
 SERVER = Path(__file__).with_name("fork_server.py")
 
-FOLDER = Path(os.environ.get("CLOTHSEG_CACHE") or tempfile.gettempdir())
-"""Of this run of pytest."""
+FOLDER = Path(os.environ.get("CLOTHSEG_CACHE") or tempfile.mkdtemp(prefix="clothseg-forks-"))
+"""Folder of this pytest run."""
 
 _lease: socket.socket | None = None
 """Keeps the server running as long as this process lives."""
@@ -40,7 +40,7 @@ def _connect() -> socket.socket:
             return connection
         address.unlink(missing_ok=True)
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        # Pipes, for most programs write to pipes: Python would seek in what was a file when it was opened.
+        # Pipes, as for most programs: Python would seek in a stream that was a file when it was opened.
         server = subprocess.Popen(
             [sys.executable, str(SERVER), str(address)],
             env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

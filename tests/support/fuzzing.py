@@ -35,7 +35,7 @@ def seeds() -> list[bytes]:
     extras = {"exif": exif, "icc_profile": icc}
 
     def animated(first: Image.Image, format: str) -> bytes:
-        second = Image.new("RGB", (48, 32), RED)  # Pillow notes on an image how it was saved
+        second = Image.new("RGB", (48, 32), RED)  # Pillow stores on an image how it was saved
         return encoded(first.copy(), format, save_all=True, append_images=[second])
 
     files = [

@@ -157,7 +157,7 @@ class Answers:
         objects = call.json()["objects"]
         for wish in objects:
             path = repo.stored_at(wish["oid"])
-            if path not in self.storage:  # without actions the client takes it to be there already
+            if path not in self.storage:  # without actions, the client assumes that it is uploaded already
                 wish["actions"] = {"upload": {"href": self.storage_url + path}, "verify": verify}
         return {"transfer": "basic", "objects": objects}
 
@@ -206,7 +206,7 @@ class Answers:
             settings[call.json()["key"]] = kept(call.json())
         if method == "DELETE":
             settings.pop(call.json()["key"], None)
-        hidden = "value" if which == "secrets" else None  # a secret's value never comes back
+        hidden = "value" if which == "secrets" else None  # the Hub never returns a secret's value
         return {key: {k: v for k, v in item.items() if k != hidden} for key, item in settings.items()}
 
     @route(f"GET {SPACE}/runtime")
@@ -224,7 +224,7 @@ class Answers:
         repo.private = call.json()["visibility"] == "private"
         return {}
 
-    # The last route, because what it takes for a name fits longer addresses too.
+    # The last route, because its pattern for names also matches longer addresses.
     @route(f"GET {API}(?:/revision/{REV})?")
     def info(self, call: Call, repo: Repo, rev: str | None) -> Any:
         return repo.info(rev or "main", blobs=call.query.get("blobs", "").lower() in ("true", "1"))

@@ -182,7 +182,7 @@ def upload_mode(tree: Tree, path: str, sample: str, size: int, **_: Any) -> dict
     binary = b"\0" in base64.b64decode(sample) or any(fnmatch(path, pattern) for pattern in patterns)
     mode = "lfs" if binary or size > REGULAR_LIMIT else "regular"
     there = tree.get(path)
-    oid = there and (there.sha256 if there.lfs else there.oid)  # by it the client knows what has not changed
+    oid = there and (there.sha256 if there.lfs else there.oid)  # shows the client which files have not changed
     return {"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": oid}
 
 

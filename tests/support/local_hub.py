@@ -143,7 +143,7 @@ class LocalHub(Answers):
             half = response.body[: len(response.body) // 2]
             await send(start)
             await send({"type": "http.response.body", "body": half, "more_body": True})
-            return  # without the rest, so the server closes the connection
+            return  # the body is incomplete, so the server closes the connection
         if fault == "slow":
             await send(
                 {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}

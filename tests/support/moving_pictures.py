@@ -61,9 +61,8 @@ def walking(photo: Pixels, labels: Labels, ground: Pixels, count: int, rng: np.r
         frames.append(np.where(body[..., None], moved, still))
         truths.append(np.where(body, _seen(labels, view, labels.shape, cv2.INTER_NEAREST, 0), np.uint8(BACKGROUND)))
         if before is not None:
-            ground_motion = np.where(
-                before[1][..., None], np.nan, _grid(labels.shape)
-            )  # hidden behind the figure before
+            # Pixels that were hidden behind the figure have no motion.
+            ground_motion = np.where(before[1][..., None], np.nan, _grid(labels.shape))
             there.append(np.where(body[..., None], _moved(view, before[0], labels.shape), ground_motion))
         before = view, body
     return _recorded(frames, truths, there, rng)
@@ -134,7 +133,7 @@ def _moved(view: np.ndarray, before: np.ndarray, shape: tuple[int, ...]) -> Fiel
 
 
 def _recorded(frames: list[Pixels], truths: list[Labels], there: list[Field], rng: np.random.Generator) -> Clip:
-    """With sensor noise (5 of 255) and JPEG of quality 70."""
+    """The frame with sensor noise (5 of 255) and JPEG compression of quality 70."""
     recorded = []
     for frame in frames:
         noisy = np.clip(frame + rng.normal(0, 5, frame.shape), 0, 255).astype(np.uint8)

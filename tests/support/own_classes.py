@@ -21,7 +21,7 @@ _OF_ATR = {
 }
 
 TO_OWN = np.zeros(256, np.uint8)
-"""From ATR's ids to those of `OWN_NAMES`; hats, hair, sunglasses and bags are background here."""
+"""Maps ATR's ids to those of `OWN_NAMES`; hats, hair, sunglasses and bags are background here."""
 TO_OWN[255] = 255
 for own, names in _OF_ATR.items():
     TO_OWN[[LABEL2ID[name] for name in names]] = OWN_NAMES.index(own)

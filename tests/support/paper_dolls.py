@@ -88,7 +88,7 @@ def _encoded(picture: Image.Image, kind: Literal["JPEG", "PNG"]) -> bytes:
     return buffer.getvalue()
 
 
-# The chance in a figure.
+# Random choices of a figure.
 
 
 def _look(rng: np.random.Generator) -> Look:

@@ -64,7 +64,7 @@ def stop_and_resume(data: Path, model: Path, output: Path) -> int:
         module.run(*parse_arguments(argv), argv)
 
     report, end, train = module._report, ClothesTrainer.end, ClothesTrainer.train
-    module._report, ClothesTrainer.end = lambda *args: None, lambda self: None  # the processes go on together
+    module._report, ClothesTrainer.end = lambda *args: None, lambda self: None  # the processes continue together
     run("unbroken")
 
     def interrupted(self: ClothesTrainer, *args: Any, **kwargs: Any) -> Any:

@@ -19,7 +19,7 @@ def test_disable_tqdm_hides_bars_and_load_reports(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """No progress bar, no table of tensors, no warning about the loss of language models."""
-    warning_once.cache_clear()  # of earlier tests, after which the same warning would not come again
+    warning_once.cache_clear()  # otherwise a warning of an earlier test would not be repeated
     names = ["--model_name_or_path", str(image_classifier), "--dataset_name", str(doll_data)]
     argv = [*names, *SMALL, "--max_steps", "1", "--output_dir", str(tmp_path)]
     run(*parse_arguments(argv), argv)

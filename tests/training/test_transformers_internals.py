@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("internal", INTERNALS, ids=lambda internal: internal.name)
-def test_internal_exists(internal: Internal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_used_transformers_internal_exists(internal: Internal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails by name when a release changes it, as `check` does at run time."""
     monkeypatch.setattr(transformers_internals, "INTERNALS", (internal,))
     transformers_internals.check()

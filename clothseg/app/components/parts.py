@@ -137,7 +137,7 @@ def pack(part_ids: npt.NDArray[np.uint16]) -> str:
 
 
 def unpack(packed: str, shape: tuple[int, int]) -> npt.NDArray[np.uint16]:
-    """What was given to `pack`, of a shape (height, width)."""
+    """Return the array that was given to `pack`, of a shape (height, width)."""
     return np.frombuffer(zlib.decompress(base64.b64decode(packed)), "<u2").reshape(shape)
 
 

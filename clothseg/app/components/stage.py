@@ -158,12 +158,13 @@ def stage_news(number: int, **changed: Any) -> Any:
 
     It is ignored if another result is shown by then.
     """
-    return gr.update(news={"number": number, **changed}, texts=texts())  # gradio's updates take the place of all props
+    return gr.update(news={"number": number, **changed}, texts=texts())  # Gradio's updates replace all props
 
 
 def cutout_value(path: str, picked: Sequence[str]) -> dict[str, Any]:
     """`cutout` of the component's value: a picture of the whole photo's shape, and the parts that it is of."""
-    return {"picture": _file(path), "picked": list(picked)}  # apart: of a file gradio hands on only what it knows
+    # separate values, since Gradio passes on only known fields of a file
+    return {"picture": _file(path), "picked": list(picked)}
 
 
 def save_photo(result: Segmentation) -> str:
@@ -171,7 +172,7 @@ def save_photo(result: Segmentation) -> str:
     size = preview_size(result)
     if result.alpha is None:
         path = new_file(result, "-photo.jpg")
-        # By a whole number first: of a large photo Pillow is slow to give all pixels, and OpenCV to average them.
+        # First by a whole number: on large photos, Pillow is slow to copy all pixels, and OpenCV to average them.
         photo = result.photo.reduce(max(1, result.photo.width // size[0]))
         if photo.size != size:
             photo = Image.fromarray(cv2.resize(np.asarray(photo), size, interpolation=cv2.INTER_LINEAR))
@@ -180,7 +181,7 @@ def save_photo(result: Segmentation) -> str:
     path = new_file(result, "-photo.png")
     photo = result.photo.copy()
     photo.putalpha(Image.fromarray(result.alpha))
-    # Pillow weighs colours by their opacity, as OpenCV does not.
+    # Pillow weights colours by their opacity, unlike OpenCV.
     save_picture(photo.resize(size, Image.Resampling.BICUBIC, reducing_gap=2), path)
     return str(path)
 

@@ -19,7 +19,7 @@ _SCRIPTS = (
     "keys.js",
     "main.js",
 )
-"""In this order one script: functions are known everywhere, constants from their file on."""
+"""Files of the stage's script, joined in this order: functions can be used anywhere, constants after their file."""
 
 
 def markup() -> str:
@@ -38,7 +38,7 @@ def script() -> str:
 
 
 def texts() -> dict[str, Any]:
-    """What the stage says. Names in braces are filled in by the browser; shortcuts are [keys, meaning, for edits]."""
+    """Return the stage's texts. The browser replaces names in braces; shortcuts are [keys, meaning, for edits]."""
     return {
         "stage": tr("Photo and its regions"),
         "views": tr("View"),

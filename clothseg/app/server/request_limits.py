@@ -61,7 +61,7 @@ def protect(page: gr.Blocks, max_file_bytes: int, max_temp_bytes: int) -> dict[s
     )
     replace_download(partial(fetch, max_bytes=max_file_bytes))
     survive_dropped_answers(page)
-    # Base64 takes a third more; the rest of the request, a little.
+    # Base64 needs a third more, and the rest of the request a little.
     bounds = {"max_bytes": max_file_bytes * 4 // 3 + 2**20, "max_upload_bytes": FILES_AT_ONCE * max_file_bytes}
     room = Middleware(TempStorageQuota, page=page, limit=max_temp_bytes, assumed_size=bounds["max_upload_bytes"])
     return {"app_kwargs": {"middleware": [Middleware(RequestLimits, **bounds), room]}, "enable_monitoring": False}

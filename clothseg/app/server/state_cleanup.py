@@ -41,7 +41,7 @@ class StateCleanup:
             now: time in seconds of `time.monotonic`, for tests.
         """
         now = time.monotonic() if now is None else now
-        finished = set[tuple[str, float]]()  # names, and how many seconds each is kept
+        finished = set[tuple[str, float]]()  # names, and the seconds for which each is kept
         for session in open_sessions(self.page):
             if session.running:
                 keep_answers(self.page, session.name)

@@ -79,7 +79,7 @@ def live_tab(segmenter: Segmenter) -> None:
             )
             smooth = gr.Checkbox(value=True, label=tr("Reduce flicker"), elem_id="live-smooth")
         with gr.Column(elem_classes="card"):
-            # Not a gr.Image, which would leave a file of every frame on the server's disk.
+            # Not a gr.Image, which would write a file for every frame to the server's disk.
             shown = gr.HTML(elem_id="live-regions")
             said = gr.HTML(start(), elem_id="live-said", js_on_load=_script())
     camera.stream(

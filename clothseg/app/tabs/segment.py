@@ -117,7 +117,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
             with gr.Accordion(tr("Detection settings"), open=False, elem_id="look"):
                 look = switch_inputs()
     said = gr.HTML(html.announcement(""), elem_id="said")
-    gr.HTML(html.toast())  # apart, so that a result does not end it
+    gr.HTML(html.toast())  # separate, so that a result does not end it
 
     answers = Answers(segmenter)
     cutout_settings = [*ground, *edges]
@@ -181,7 +181,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         trigger_mode="always_last",
         **PRIVATE,
     )
-    # After the cut-out is there, so that it does not wait for them.
+    # After the cut-out, so that it does not wait for these.
     seen.change(
         answers.describe,
         seen,
@@ -192,7 +192,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         trigger_mode="always_last",
         **PRIVATE,
     )
-    go.click(  # by `page/find.js`, when nothing more is typed
+    go.click(  # by `page/find.js`, after a pause in the typing
         answers.search,
         [choice, seen, words],
         [found_keys, told_found],
@@ -248,7 +248,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
         concurrency_limit=None,
         **PRIVATE,
     ).success(None, link_text, link_text, js=_COPY_LINK, **PRIVATE)
-    # The address carries the settings, so that a reload or another language keeps them.
+    # The address contains the settings, so that a reload or a change of the language keeps them.
     gr.on(
         [*(box.input for box in look), *settled],
         answers.address,

@@ -1,4 +1,4 @@
-"""What colour words mean: families of the colours of `clothseg.outputs.color_names`, and shades of them."""
+"""Meanings of colour words: families of the colours of `clothseg.outputs.color_names`, and shades of them."""
 
 from collections.abc import Sequence
 

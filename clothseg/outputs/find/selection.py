@@ -20,7 +20,7 @@ NO_PEOPLE = 'People were not separated, so the words about the person were ignor
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What a search found in a photo.
+    """The result of a search in a photo.
 
     Attributes:
         items: by class and then from left to right, numbered from 1.

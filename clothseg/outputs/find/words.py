@@ -20,7 +20,7 @@ class Word(NamedTuple):
 
 
 _NOUNS = {
-    # Words that mean a role of `clothseg.labels.roles`: no narrower kind of garment.
+    # Words for roles of `clothseg.labels.roles`, not for kinds of garments.
     "=hat": "hat, hats, headwear, hut, hüte, kopfbedeckung",
     "=hair": "hair, hairs, hairstyle, hairdo, haar, haare, haaren, frisur",
     "=glasses": "glasses, eyeglasses, spectacles, brille, brillen",
@@ -85,7 +85,7 @@ _NOUNS = {
     "sleeve": "ärmel",
     "collar": "kragen",
     "hood": "kapuze",
-    # Several roles.
+    # Words for several roles.
     "*garments": "clothes, clothing, cloth, garment, garments, outfit, attire, kleidung, kleidungsstück, "
     "kleidungsstücke, klamotten, sachen, things he wears, things she wears",
     "*accessories": "accessory, accessories, accessoire, accessoires, zubehör",

@@ -29,7 +29,7 @@ Labelled = tuple[Annotated, npt.NDArray[np.uint8]]
 
 @dataclass
 class Conversion:
-    """What was found and written.
+    """Report of a conversion.
 
     Attributes:
         kind: of the annotations.

@@ -1,4 +1,4 @@
-"""What the readers of annotations have in common."""
+"""Shared code of the readers of annotations."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable

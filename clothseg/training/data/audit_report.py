@@ -125,7 +125,7 @@ def _listed(title: str, lines: Iterable[str]) -> str:
     if not found:
         return ""
     more = [f"  and {len(found) - LISTED:,} more"] if len(found) > LISTED else []
-    # A row's id or an error may hold anything, and a terminal obeys control characters.
+    # A row's id or an error may contain anything, also control characters for the terminal.
     shown = ["  " + "".join(c if c.isprintable() else "?" for c in line) for line in found[:LISTED]]
     return "\n".join([f"{title}:", *shown, *more])
 

@@ -21,7 +21,7 @@ WRONG = -1
 """Entry of a table for ids that mean nothing."""
 
 IGNORE_WORDS = ("ignore", None)
-"""What a label map says of ids whose pixels are not annotated."""
+"""Entries of a label map for ids whose pixels are not annotated."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -81,7 +81,7 @@ def licence_of(name: str, from_scratch: bool, model: PreTrainedModel) -> Licence
 def _front_matter(name: str) -> ModelCardData | None:
     try:
         return ModelCard.load(Path(name) / "README.md" if Path(name).is_dir() else name).data
-    except Exception:  # the base may well have no card, or a broken one; its licence is then taken by architecture
+    except Exception:  # the base may have no card, or a broken one; its licence then follows from the architecture
         return None
 
 
@@ -128,7 +128,7 @@ def write_card(
     shown = {"mean_iou": "mean IoU", "mean_accuracy": "mean accuracy", "overall_accuracy": "overall accuracy"}
     data = front_matter(repo_id, model, parsing)
     data.model_name = repo_id.split("/")[-1]
-    data.eval_results = [  # figures of transformers' pipeline; the text also has those of clothseg
+    data.eval_results = [  # figures of transformers' pipeline; the text also contains those of clothseg
         EvalResult(
             task_type="image-segmentation",
             dataset_type=dataset,

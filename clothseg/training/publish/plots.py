@@ -66,7 +66,7 @@ def class_bars(
         # a percentile interval need not hold the figure itself
         whiskers = np.maximum([values - bounds[0], bounds[1] - values], 0)
         axes.errorbar(names, values, whiskers, fmt="none", ecolor="#777777", elinewidth=1.2, capsize=3)
-    for bar, value in zip(bars, values, strict=True):  # at the foot, where no whisker reaches
+    for bar, value in zip(bars, values, strict=True):  # at the bottom, outside the error bars
         axes.text(bar.get_x() + bar.get_width() / 2, 0.03, f"{value:.2f}", ha="center", fontsize=8, bbox=_LABEL)
     axes.axhline(figures["mean_iou"], color="#555555", linestyle="--", linewidth=1, zorder=0)
     whiskers_are = "; whiskers: 95 % interval over photos" if intervals else ""

@@ -71,7 +71,7 @@ def prepare_push(training: TrainingArguments) -> str:
     name = training.hub_model_id or Path(str(training.output_dir)).resolve().name
     try:
         repo_id = api.create_repo(name, private=training.hub_private_repo, exist_ok=True).repo_id
-        api.auth_check(repo_id, write=True)  # creating says nothing where another's repository exists already
+        api.auth_check(repo_id, write=True)  # creating reports no error for an existing repository of another owner
         return repo_id
     except HFValidationError as error:
         raise ConfigError(f"--hub_model_id {name}: {error}") from error
@@ -130,7 +130,7 @@ class TrainingUploads(TrainerCallback):
         self._save_model = save_model
         self._every = training.hub_always_push or self.strategy == HubStrategy.ALL_CHECKPOINTS
         self._api = HfApi(token=token)
-        disable_progress_bars()  # which would tear the training's table apart
+        disable_progress_bars()  # they would break up the table of the training
         self._staged = Path(str(training.output_dir)) / "to_hub"
         self._waiting: queue.Queue[Path | None] = queue.Queue()
         self._thread: threading.Thread | None = None

@@ -59,7 +59,7 @@ def test_paste_skips_photos_with_the_item_or_without_a_usable_face(
         assert photo is wearer.image and mask is wearer.mask
 
 
-def test_item_must_be_where_it_is_worn() -> None:
+def test_only_items_worn_in_their_usual_place_are_used() -> None:
     doll = head((80, 60, 20), hat=False)
     face = find_face(doll.image, doll.mask)
     assert face is not None and (face.top, face.chin, face.width) == (60, 101, 41)

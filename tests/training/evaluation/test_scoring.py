@@ -43,9 +43,8 @@ def segmenter(tiny_model: Path) -> Segmenter:
 
 @pytest.fixture(scope="module")
 def scores(segmenter: Segmenter, rows: Dataset) -> Scores:
-    return score(
-        segmenter, rows, batch_size=2, edges="plain", zoom="off", orientation="upright"
-    )  # batches of 2, 2 and 1
+    # Batches of 2, 2 and 1.
+    return score(segmenter, rows, batch_size=2, edges="plain", zoom="off", orientation="upright")
 
 
 def test_scores_equal_those_of_segmenter_label_maps(scores: Scores, segmenter: Segmenter, rows: Dataset) -> None:
