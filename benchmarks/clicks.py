@@ -1,6 +1,7 @@
 """Gain from clicks: a simulated user clicks wrong regions and names their class.
 
     python -m benchmarks.clicks FOLDER [--split_file docs/experiments/development-split.json] [--model MODEL]
+        [--perfect region]
 
 FOLDER contains the labelled rows, or is one parquet file. The user clicks the centre (the point furthest from the
 edge) of the largest connected region of one class that has the wrong label, 0 to 10 times. After each click the mean
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from PIL import Image
 from tqdm.auto import tqdm
 
-from clothseg import Click, Segmenter
+from clothseg import Click, Segmentation, Segmenter
 from clothseg.labels import IGNORE, NAMES, NUM_CLASSES
 from clothseg.training.data.decoding import decode_row
 from clothseg.training.data.loading import load_splits
@@ -66,8 +67,33 @@ def next_click(truth: Labels, found: Labels) -> Click | None:
     return click
 
 
-def click_through(segmenter: Segmenter, rows: list[tuple[Labels, Labels]], most: int = MOST) -> Clicked:
-    """Click through photos and their truth."""
+def perfect_answer(result: Segmentation, truth: Labels, click: Click, kind: str) -> Segmentation:
+    """Return the result after a click whose answer is right: an upper bound.
+
+    Args:
+        result: before the click.
+        truth: (H, W) true class ids.
+        click: where something is wrong.
+        kind: what becomes right. "region": the connected wrong region of the class; "pair": all that was taken for the
+            one or the other of the click's class and the class that it replaces; "class": the class everywhere.
+    """
+    found, class_id = result.label_map, NAMES.index(click.label)
+    before = int(found[click.y, click.x])
+    if kind == "class":
+        return result.paint(truth == class_id, click.label)
+    if kind == "region":
+        _, pieces = cv2.connectedComponents(((truth == class_id) & (found != class_id)).view(np.uint8), connectivity=4)
+        return result.paint(pieces == pieces[click.y, click.x], click.label)
+    either = np.isin(found, (class_id, before))
+    for each in (class_id, before):
+        result = result.paint(either & (truth == each), NAMES[each])
+    return result
+
+
+def click_through(
+    segmenter: Segmenter, rows: list[tuple[Labels, Labels]], most: int = MOST, perfect: str | None = None
+) -> Clicked:
+    """Click through photos and their truth, with the segmenter's answers or with a kind of `perfect_answer`."""
     counts = np.zeros((len(rows), most + 1, NUM_CLASSES, NUM_CLASSES), np.int64)
     boundary, seconds = np.full((len(rows), most + 1, NUM_CLASSES), np.nan), []
     for index, (photo, truth) in enumerate(tqdm(rows, unit=" photos", leave=False)):
@@ -81,7 +107,10 @@ def click_through(segmenter: Segmenter, rows: list[tuple[Labels, Labels]], most:
                 boundary[index, number:] = boundary[index, number]
                 break
             start = time.process_time()
-            result = segmenter.refine(result, [click])
+            if perfect:
+                result = perfect_answer(result, truth, click, perfect)
+            else:
+                result = segmenter.refine(result, [click])
             seconds.append(time.process_time() - start)
     return Clicked(counts, boundary, seconds)
 
@@ -117,13 +146,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--split_file", help="whose validation rows are clicked; default: the data's own validation")
     parser.add_argument("--model", help="Hub id or folder; default: embedded")
     parser.add_argument("--clicks", type=int, default=MOST, help=f"on each photo (default {MOST})")
+    parser.add_argument("--perfect", choices=("region", "pair", "class"), help="upper bound: what a click makes right")
     parser.add_argument("--limit", type=int, help="so many photos alone")
     options = parser.parse_args(argv)
     rows = load_splits(options.folder, split_file=options.split_file).validation
     rows = rows.select(range(min(len(rows), options.limit or len(rows))))
     segmenter = Segmenter.from_pretrained(options.model)
     print(f"{segmenter.name}, {len(rows)} photos, validation of {options.split_file or options.folder}\n")
-    print_table(click_through(segmenter, [decode_row(row) for row in rows], options.clicks))
+    print_table(click_through(segmenter, [decode_row(row) for row in rows], options.clicks, options.perfect))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from clothseg.labels import BACKGROUND
+from clothseg.labels import ATR, BACKGROUND, LabelSet
+from clothseg.labels.roles import PARENTS
 from clothseg.postprocess.evidence import Evidence, lay_out
 from clothseg.postprocess.softmax import softmax
 
@@ -34,6 +35,9 @@ _STEP = 0.02
 _ROUNDS = 2
 """Sweeps of the geodesic distance in each of the four directions."""
 
+ROLES = tuple(dict.fromkeys(ATR.roles))
+"""Roles of classes that the network tells apart; it takes others as unknown."""
+
 _NONE = {"color": 3.0, "answer": 1.0, "way": 3.0, "place": 1.5, "cosine": -1.0}
 """Features for earlier clicks if there are none: those of a click that is distant in every respect."""
 
@@ -50,6 +54,8 @@ class View(NamedTuple):
         right: (h, w - 1) cost of the way to the one at the right.
         scale: height of the figure in cells.
         on_its_side: whether the people in the photo lie.
+        roles: (18,) uint8 index in `ROLES` of each class; beyond its end for other roles.
+        role_probability: (15, h, w), what the network said of each role.
     """
 
     lab: Array
@@ -60,6 +66,8 @@ class View(NamedTuple):
     right: Array
     scale: float
     on_its_side: bool
+    roles: Labels
+    role_probability: Array
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -87,13 +95,14 @@ class Place(NamedTuple):
     way: Array
 
 
-def view_of(photo: Image.Image, evidence: Evidence, rotation: int = 0) -> View:
+def view_of(photo: Image.Image, evidence: Evidence, rotation: int = 0, labels: LabelSet = ATR) -> View:
     """Return the data of a photo and its evidence that the features of all clicks need.
 
     Args:
         photo: RGB.
         evidence: of it.
         rotation: by how many degrees clockwise it must be turned for people to stand upright.
+        labels: the classes.
     """
     shrink = max(1, round(max(photo.size) / GRID_SIDE))
     colors = cv2.cvtColor(np.asarray(photo.reduce(shrink), np.float32) / 255, cv2.COLOR_RGB2LAB)
@@ -107,7 +116,11 @@ def view_of(photo: Image.Image, evidence: Evidence, rotation: int = 0) -> View:
     extent = np.flatnonzero((probability[BACKGROUND] < 0.5).any(axis=axis))
     scale = max(20.0, float(np.ptp(extent)) if len(extent) else 0)
     log_probability = np.log(np.maximum(probability, 1e-5))
-    return View(lab, probability, log_probability, unit, down, right, scale, rotation in (90, 270))
+    known = [PARENTS.get(role, role) for role in labels.roles]
+    roles = np.array([ROLES.index(role) if role in ROLES else len(ROLES) for role in known], np.uint8)
+    role_probability = np.stack([probability[roles == role].sum(axis=0) for role in range(len(ROLES))])
+    on_its_side = rotation in (90, 270)
+    return View(lab, probability, log_probability, unit, down, right, scale, on_its_side, roles, role_probability)
 
 
 def _costs(lab: Array, probability: Array, axis: int) -> Array:
@@ -213,8 +226,16 @@ def features_of(
         np.minimum(depth, 20) / 20,
         *_of_earlier(view, [each for each, given in earlier if given != class_id], rows, columns),
         *_of_same([each for each, given in earlier if given == class_id], one),
+        labels == class_id,
+        *view.lab / 50,
+        *view.role_probability,
     ]
-    return np.stack([np.asarray(plane, np.float32) for plane in planes])
+    roles = np.arange(len(ROLES))[:, None, None]
+    one_hot = [
+        np.broadcast_to(roles == role, (len(ROLES), *view.shape))
+        for role in (view.roles[labels], view.roles[class_id], view.roles[was])
+    ]
+    return np.concatenate([np.stack([np.asarray(plane, np.float32) for plane in planes]), *one_hot], dtype=np.float32)
 
 
 def _of_earlier(view: View, places: list[Place], rows: Array, columns: Array) -> list[Array]:

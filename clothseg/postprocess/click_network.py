@@ -2,7 +2,7 @@
 
 Each cell's features pass through a small multilayer perceptron. Its second layer also takes what an encoder and
 decoder with skip connections (Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015) see around the cell, on grids of a
-half to a sixteenth of the size. 107,000 weights; `python -m benchmarks.fit_clicks` fits them. In NumPy, since the
+half to a sixteenth of the size. 109,000 weights; `python -m benchmarks.fit_clicks` fits them. In NumPy, since the
 OpenVINO engine does without PyTorch, whose import takes longer than any click.
 """
 

@@ -109,7 +109,7 @@ class ClickRefiner:
         crop, labels = self._photo.crop(box), label_map[part]
         if number not in self._views:
             logits = self._evidence[number][1]
-            self._views[number] = view_of(crop, ((Box(0, 0, *crop.size), logits),), self._rotation)
+            self._views[number] = view_of(crop, ((Box(0, 0, *crop.size), logits),), self._rotation, self._labels)
         view = self._views[number]
         moved = [_moved(each, box) for each in earlier]
         place = partial(self._place, number)

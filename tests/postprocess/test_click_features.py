@@ -3,7 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from clothseg.postprocess.click_features import features_of, geodesic_distance, place_of, view_of
+from clothseg.labels.known import CIHP
+from clothseg.postprocess.click_features import ROLES, features_of, geodesic_distance, place_of, view_of
 from clothseg.postprocess.click_network import membership
 from clothseg.postprocess.evidence import as_evidence
 from clothseg.postprocess.geometry import Box
@@ -39,3 +40,19 @@ def test_click_features_are_rotation_invariant(rng: np.random.Generator) -> None
         shares.append(membership(features, 90 if turned is not labels else 0))
     assert ((shares[0] >= 0) & (shares[0] <= 1)).all()
     np.testing.assert_allclose(np.rot90(shares[0]), shares[1], atol=0.06)
+
+
+def test_classes_of_other_label_sets_are_known_by_their_roles(rng: np.random.Generator) -> None:
+    photo = Image.fromarray(rng.integers(0, 256, (64, 48, 3), np.uint8))
+    evidence = as_evidence(rng.normal(size=(len(CIHP), 16, 12)), Box(0, 0, 48, 64))
+    view = view_of(photo, evidence, labels=CIHP)
+    known = {
+        name: ROLES[role] for name, role in zip(CIHP.names, view.roles.tolist(), strict=True) if role < len(ROLES)
+    }
+    assert known["Pants"] == "pants" and known["Socks"] == "leg" and known["Left-shoe"] == "shoe"
+    assert "Torso-skin" not in known
+    label_map = np.full(view.shape, CIHP.id_of("Torso-skin"), np.uint8)
+    features = features_of(view, label_map, place_of(view, (30, 20)), CIHP.id_of("Pants"))
+    here, clicked, was = features[-3 * len(ROLES) :].reshape(3, len(ROLES), *view.shape)
+    assert not here.any() and not was.any()
+    assert (clicked.argmax(axis=0) == ROLES.index("pants")).all() and (clicked.sum(axis=0) == 1).all()
