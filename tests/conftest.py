@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -44,19 +45,8 @@ if TYPE_CHECKING:
     from browsing import Visits
     from playwright.sync_api import Browser, Page, Response
 
-SLOW = (
-    "test_whole_path.py",
-    "test_speed.py",
-    "test_soak.py",
-    "test_killed.py",
-    "test_distributed.py",
-    "test_interruption.py",
-    "test_trainer.py",
-    "test_run.py",
-    "test_deploy.py",
-    "test_install.py",
-)
-"""Slow files, started early so that no worker still runs one of them at the end."""
+_seconds: Counter[str] = Counter()
+"""How long the tests of each file have taken in this run, in the first process of pytest-xdist."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -68,20 +58,30 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Start slow files first, and write down which files share an app."""
+    """Start slow files first, so that no process still runs one of them at the end, and keep files of an app together.
+
+    `served` starts quickly, so each process has its own; `public_app` takes ten times as long.
+    """
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return
-    from whole_files import write_groups
+    from whole_files import order_of, write_groups
 
-    groups = {}
-    for item in items:
-        for app in ("served", "public_app"):
-            # A module may define a fixture of this name itself.
-            if app in getattr(item, "fixturenames", ()) and not hasattr(item.module, app):
-                groups[_file(item)] = app
-    order = {"served": 0, "public_app": 1}
-    items.sort(key=lambda item: order.get(groups.get(_file(item), ""), 3 - (item.path.name in SLOW)))
+    groups = {_file(item): "public_app" for item in items if "public_app" in getattr(item, "fixturenames", ())}
+    position = order_of([_file(item) for item in items], groups, config.cache.get("clothseg/seconds", {}))
+    items.sort(key=lambda item: position[_file(item)])
     write_groups(Path(os.environ["CLOTHSEG_CACHE"]), groups)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _seconds[report.nodeid.partition("::")[0]] += report.duration
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remember how long files take, for the order of the next run, if they ran whole."""
+    config = session.config
+    whole = not config.option.keyword and not any("::" in argument for argument in config.args)
+    if whole and config.pluginmanager.hasplugin("dsession"):
+        config.cache.set("clothseg/seconds", {**config.cache.get("clothseg/seconds", {}), **_seconds})
 
 
 def _file(item: pytest.Item) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 SERVER = Path(__file__).with_name("fork_server.py")
 
-FOLDER = Path(os.environ.get("CLOTHSEG_CACHE") or tempfile.gettempdir())
+FOLDER = Path(os.environ.get("CLOTHSEG_CACHE") or tempfile.mkdtemp(prefix="clothseg-forks-"))
 """Folder of this pytest run."""
 
 _lease: socket.socket | None = None

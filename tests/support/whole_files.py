@@ -6,11 +6,58 @@ group to any process, and each process makes the fixtures of each file anew.
 
 import json
 import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+
+SECONDS = {
+    "test_browser.py": 75,
+    "test_browser_tabs.py": 45,
+    "test_web_page.py": 34,
+    "test_browser_stage.py": 30,
+    "test_endpoints.py": 30,
+    "test_speed.py": 30,
+    "test_install.py": 30,
+    "test_soak.py": 25,
+    "test_ray_pool.py": 23,
+    "test_distributed.py": 22,
+    "test_engines.py": 22,
+    "test_whole_path.py": 20,
+    "test_worker_pool.py": 20,
+    "test_read_only.py": 18,
+    "test_browser_lost.py": 17,
+    "test_killed.py": 17,
+    "test_interruption.py": 16,
+    "test_readme.py": 15,
+    "test_shutdown.py": 15,
+    "test_hub_faults.py": 14,
+    "test_export.py": 14,
+    "test_trainer.py": 12,
+    "test_run.py": 12,
+    "test_deploy.py": 10,
+}
+"""About how long files take, for the first run of a working copy; later runs know it from pytest's cache."""
+
+
+def order_of(files: Iterable[str], groups: Mapping[str, str], seconds: Mapping[str, float]) -> dict[str, int]:
+    """Where each file comes: those that take longest first, files of a group together.
+
+    Args:
+        files: paths of the files, also more than once.
+        groups: file -> name of its group.
+        seconds: file -> how long it has taken; may lack some.
+    """
+    takes: Counter[str] = Counter()
+    for file in dict.fromkeys(files):
+        takes[groups.get(file, file)] += round(seconds.get(file, SECONDS.get(Path(file).name, 3)))
+    ordered = sorted(dict.fromkeys(files), key=lambda file: -takes[groups.get(file, file)])
+    scopes = {scope: place for place, scope in enumerate(dict.fromkeys(groups.get(file, file) for file in ordered))}
+    return {file: scopes[groups.get(file, file)] for file in ordered}
 
 
 def write_groups(folder: Path, groups: dict[str, str]) -> None:

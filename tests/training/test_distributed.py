@@ -3,11 +3,11 @@
 import csv
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import processes
 import pytest
 import torch
@@ -35,7 +35,7 @@ def output(doll_data: Path, model: Path, tmp_path_factory: pytest.TempPathFactor
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     quiet = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
     path = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "support")))
-    done = subprocess.run(
+    done = forked.run(
         [*launch, *quiet, str(ROOT / "tests" / "support" / "processes.py"), str(doll_data), str(model), str(folder)],
         env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "PYTHONPATH": path},
         capture_output=True,
