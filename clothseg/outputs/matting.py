@@ -1,6 +1,7 @@
 """Turn a hard mask into a cut-out without a fringe: a soft alpha, and the foreground's own colours."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -12,6 +13,9 @@ from clothseg.postprocess.guided_filter import as_bands, guided_filter
 
 TILE = 256
 """Side in pixels of the tiles of `soft_cutout`; its memory does not grow with the photo."""
+
+FEW_TILES = 8
+"""Below this number of tiles, `soft_cutout` uses one thread."""
 
 Window = tuple[slice, slice]
 """(rows, columns)"""
@@ -25,8 +29,8 @@ def soft_cutout(
 ) -> npt.NDArray[np.uint8]:
     """Cut a mask out of a photo with a soft edge, in the foreground's own colours.
 
-    This works tile by tile, only at the edge; besides the output it takes about 100 bytes for each pixel of a tile and
-    its surroundings.
+    This works tile by tile, only at the edge, on two tiles at a time; besides the output it takes about 100 bytes for
+    each pixel of a tile and its surroundings.
 
     Args:
         photo: (H, W, 3) uint8 RGB.
@@ -38,14 +42,24 @@ def soft_cutout(
     """
     radius = radius or default_radius(mask.shape)
     made = render.cutout(photo, mask)
-    # the filter looks twice its radius about it, and the colours are means over as much again
-    for tile, around, inner in edge_tiles(mask, radius, 4 * radius + 4):
+
+    def soften(windows: tuple[Window, Window, Window]) -> None:
+        tile, around, inner = windows
         alpha = soft_alpha(photo[around], mask[around], radius)
         alpha = np.clip((alpha - _HAZE) / (1 - 2 * _HAZE), 0, 1, dtype=np.float32)
         levels = np.rint(alpha * 255).astype(np.uint8)[inner]
         made[tile][..., :3] = foreground(photo[around], alpha, 4 * radius + 1)[inner]
         made[tile][..., 3] = levels
         made[tile][levels == 0] = 0
+
+    # the filter looks twice its radius about it, and the colours are means over as much again
+    tiles = list(edge_tiles(mask, radius, 4 * radius + 4))
+    if len(tiles) < FEW_TILES:
+        for windows in tiles:
+            soften(windows)
+    else:
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(soften, tiles))
     return made
 
 

@@ -255,3 +255,12 @@ def test_scale_benchmark_prints_and_plots(tmp_path: Path, capsys: pytest.Capture
     assert "the same in workers, ms" in capsys.readouterr().out
     scale._draw(tmp_path / "scale.png", by_size, by_batch, {way: [0.2, 0.1] for way in by_size})
     assert Image.open(tmp_path / "scale.png").width > 800
+
+
+def test_png_files_are_compared_with_pillow(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("isal")
+    from benchmarks import png
+
+    png.main(["--megapixels", "0.06", "--rounds", "1"])
+    rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 7 and rows[5].startswith("| clothseg, ISA-L |")
