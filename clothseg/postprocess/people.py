@@ -38,6 +38,9 @@ _MAX_DISTANCE = (1.0, 3.0)
 """Largest distance (horizontal, vertical) of a piece from the same person's largest piece, in lengths of the largest
 piece; pieces further away are ignored. A head can be far above the legs if the coat between them was missed."""
 
+_MAX_PIECES = 200
+"""Pieces of heads that are looked at, the largest ones; a noisy photo has more."""
+
 _MAX_HEAD_ASPECT = 1.8
 """Largest height over width at which two pieces, one below the other, are one head divided by glasses or a band."""
 
@@ -189,8 +192,9 @@ def _heads(labels: Labels, label_set: LabelSet) -> list[npt.NDArray[np.bool_]]:
     face = np.isin(labels, label_set.face).view(np.uint8)
     found: list[npt.NDArray[np.bool_]] = []
     _, faces, face_stats, _ = cv2.connectedComponentsWithStats(face)
-    count, heads = cv2.connectedComponents(head)
-    for number in range(1, count):
+    _, heads, stats, _ = cv2.connectedComponentsWithStats(head)
+    by_area = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")
+    for number in np.sort(by_area[:_MAX_PIECES]):
         inside = heads == number
         within = np.setdiff1d(np.unique(faces[inside]), [0])
         areas = face_stats[within, cv2.CC_STAT_AREA]
@@ -215,25 +219,48 @@ def _heads(labels: Labels, label_set: LabelSet) -> list[npt.NDArray[np.bool_]]:
     return kept
 
 
+class _Piece(NamedTuple):
+    """A piece of a head: its mask (h, w) bool, the rows (h,) and columns (w,) it covers, and whether it has hair."""
+
+    mask: npt.NDArray[np.bool_]
+    rows: npt.NDArray[np.bool_]
+    columns: npt.NDArray[np.bool_]
+    hair: bool
+
+    @classmethod
+    def of(cls, mask: npt.NDArray[np.bool_], hair: npt.NDArray[np.bool_]) -> "_Piece":
+        rows: npt.NDArray[np.bool_] = np.any(mask, axis=1)
+        columns: npt.NDArray[np.bool_] = np.any(mask, axis=0)
+        return cls(mask, rows, columns, bool((mask & hair).any()))
+
+    def continues(self, upper: "_Piece") -> bool:
+        """Return whether this piece, one without hair, is the lower part of the head that begins with `upper`."""
+        if self.hair or (self.rows & upper.rows).any():
+            return False
+        narrower = min(np.count_nonzero(self.columns), np.count_nonzero(upper.columns))
+        if np.count_nonzero(self.columns & upper.columns) < 0.5 * narrower:
+            return False
+        height, width = (
+            np.ptp(np.flatnonzero(line)) + 1 for line in (self.rows | upper.rows, self.columns | upper.columns)
+        )
+        return bool(height <= _MAX_HEAD_ASPECT * width)
+
+
 def _join_split_heads(heads: list[npt.NDArray[np.bool_]], hair: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.bool_]]:
-    """Join heads that the network divides in two pieces, one below the other; the lower piece has no hair."""
-    whole: list[npt.NDArray[np.bool_]] = []
-    for head in sorted(heads, key=lambda mask: int(mask.any(axis=1).argmax())):
-        for index, other in enumerate(whole):
-            across, both = head.any(axis=0) & other.any(axis=0), head | other
-            narrower = min(np.count_nonzero(head.any(axis=0)), np.count_nonzero(other.any(axis=0)))
-            rows, columns = np.nonzero(both)
-            apart = not (head.any(axis=1) & other.any(axis=1)).any() and not hair[head].any()
-            if (
-                apart
-                and across.sum() >= 0.5 * narrower
-                and np.ptp(rows) + 1 <= _MAX_HEAD_ASPECT * (np.ptp(columns) + 1)
-            ):
-                whole[index] = both
+    """Join heads that the network divides in two pieces, one below the other; the lower piece has no hair.
+
+    Pieces are compared by the rows and columns that they cover, since a noisy photo has hundreds of them.
+    """
+    whole: list[_Piece] = []
+    pieces = [_Piece.of(mask, hair) for mask in heads]
+    for piece in sorted(pieces, key=lambda each: int(each.rows.argmax())):
+        for index, upper in enumerate(whole):
+            if piece.continues(upper):
+                whole[index] = _Piece.of(piece.mask | upper.mask, hair)
                 break
         else:
-            whole.append(head)
-    return whole
+            whole.append(piece)
+    return [piece.mask for piece in whole]
 
 
 def _below(mask: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> bool:

@@ -22,7 +22,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("variable", "value", "message"),
     [
         ("CLOTHSEG_ENGINE", "tensorrt", "no engine 'tensorrt'; use one of auto, torch, openvino, onnx"),
-        ("CLOTHSEG_PRECISION", "int8", "no precision 'int8'; use one of exact, fast"),
+        ("CLOTHSEG_PRECISION", "int4", "no precision 'int4'; use one of exact, fast, int8"),
         ("CLOTHSEG_ENGINE", "openvino", "openvino engine is not installed: pip install openvino"),
     ],
 )

@@ -193,7 +193,7 @@ def test_auto_engine_is_pytorch_when_conversion_fails(
     ("options", "message"),
     [
         ({"engine": "tensorrt"}, "no engine 'tensorrt'; use one of auto, torch, openvino, onnx"),
-        ({"precision": "int8"}, "no precision 'int8'; use one of exact, fast"),
+        ({"precision": "int4"}, "no precision 'int4'; use one of exact, fast, int8"),
         ({"engine": "openvino", "device": "cuda"}, "openvino engine runs only on CPUs"),
         ({"engine": "onnx"}, "not installed: pip install onnx onnxruntime"),
         ({"engine": "openvino"}, "not installed: pip install openvino"),

@@ -7,6 +7,7 @@ import pytest
 from paper_dolls import draw
 
 from clothseg import ConfigError, Segmenter
+from clothseg.postprocess import people
 from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.people import parse, partition_by_person, people_of
 
@@ -143,6 +144,18 @@ def test_divided_face_counts_as_one_head() -> None:
     assert partition_by_person(labels).max() == 1
     labels[32:36, 30:46] = 2  # separate hair: another person in front
     assert partition_by_person(labels).max() == 1 + 1
+
+
+def test_specks_of_hair_change_no_count_and_are_compared_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, _ = row_of_dolls(2, 4)
+    expected = partition_by_person(labels).max()
+    specks = np.zeros_like(labels, bool)
+    specks[1::3, 1::3] = True
+    compared = []
+    continues = people._Piece.continues
+    monkeypatch.setattr(people._Piece, "continues", lambda *pair: compared.append(1) or continues(*pair))
+    assert partition_by_person(np.where(specks & (labels == 0), 2, labels).astype(np.uint8)).max() == expected
+    assert 0 < len(compared) <= people._MAX_PIECES**2 / 2
 
 
 def test_distant_strays_do_not_widen_crops_and_have_no_person() -> None:
