@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from clothseg import Segmenter
+from clothseg.engines import PRECISIONS
 from clothseg.images.decode import load_photo
 from clothseg.models.loading import EMBEDDED, load
 from clothseg.training.data.decoding import decode_mask
@@ -32,8 +33,6 @@ from clothseg.training.data.decoding import decode_mask
 SPLIT = Path(__file__).parents[1] / "docs" / "experiments" / "development-split.json"
 
 CALIBRATED = 128
-
-PRECISIONS = ("exact", "fast", "int8")
 
 
 def read_rows(file: Path, ids: list[str] | None = None) -> list[dict[str, Any]]:

@@ -277,7 +277,6 @@ def encoded(
             picture = result.cutout_mask(mask, wanted.cutout)
         else:
             picture = result.packshot_mask(mask, wanted.packshot, wanted.cutout)
-        # Level 3 is several times faster than Pillow's default, and the file hardly larger.
         return atomic_files.encoded(picture, "PNG")
     if kind == "overlays":
         return atomic_files.encoded(result.overlay(), "JPEG", quality=90)

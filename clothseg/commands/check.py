@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from clothseg.engines import ENGINES, PRECISIONS
+from clothseg.commands.common import add_precision
+from clothseg.engines import ENGINES
 
 
 HELP = "see whether the engine answers as PyTorch does"
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--revision", help="branch, tag or commit of MODEL on the Hub")
     parser.add_argument("--engine", choices=ENGINES, default="auto", help="default: auto, the fastest installed one")
-    parser.add_argument("--precision", choices=PRECISIONS, default="exact", help="default: exact")
+    add_precision(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
