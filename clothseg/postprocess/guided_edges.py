@@ -96,7 +96,8 @@ def resize_probabilities(probability: Array, size: tuple[int, int], shrink: int)
     down, across = (
         max(side, shrink) / shrink / cells for side, cells in zip(size, probability.shape[1:], strict=True)
     )
-    method = cv2.INTER_AREA if min(down, across) < 1 else cv2.INTER_LINEAR
+    # Averages are needed only for much fewer cells than logits, and OpenCV's are wrong where the other side grows.
+    method = cv2.INTER_AREA if min(down, across) < 0.5 else cv2.INTER_LINEAR
     planes = np.empty((len(probability), rows, columns), np.float32)
     for plane, source in zip(planes, probability, strict=True):
         plane[...] = cv2.resize(source, None, fx=across, fy=down, interpolation=method)[:rows, :columns]

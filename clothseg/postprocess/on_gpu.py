@@ -60,7 +60,7 @@ def follow_edges(logits: Tensor, photo: Tensor) -> Bytes:
     shrink, cell = guided_edges.reduction((height, width))
     side = shrink * cell
     rows, columns = height // side, width // side
-    if rows < logits.shape[1] or columns < logits.shape[2]:  # very narrow or very small photos
+    if 2 * rows < logits.shape[1] or 2 * columns < logits.shape[2]:  # very narrow or very small photos
         return guided_edges.follow_edges(logits.cpu().numpy(), photo.cpu().numpy())
     won = logits.argmax(dim=0).unique()
     if len(won) == 1:
