@@ -65,8 +65,8 @@ def follow_edges(logits: Array, photo: Image.Image | npt.NDArray[np.uint8]) -> n
     shrink, cell = reduction(size)
     rows, columns = (max(1, side // (shrink * cell)) for side in size)
     # Remaining pixels at the right and bottom, less than a cell, belong to the last cell.
-    edges = (min(count * shrink * cell, side) for count, side in zip((columns, rows), picture.size, strict=True))
-    guide = as_bands(np.asarray(picture.reduce(shrink, (0, 0, *edges))))
+    right, bottom = min(columns * shrink * cell, size[1]), min(rows * shrink * cell, size[0])
+    guide = as_bands(np.asarray(picture.reduce(shrink, (0, 0, right, bottom))))
     fits = _fit_classes(guide, resize_probabilities(softmax(logits)[classes], size, shrink * cell))
     means = np.stack([averaged(band, (rows, columns)) for band in guide])
     candidates = _candidates(fits, means, gap_shape(size, shrink * cell))
