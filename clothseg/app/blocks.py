@@ -6,11 +6,11 @@ from typing import Any
 import gradio as gr
 
 from clothseg.app import html
-from clothseg.app.endpoint_events import add_endpoints
+from clothseg.app.endpoints.events import add_endpoints
 from clothseg.app.i18n import deferred, tr
 from clothseg.app.limits import KEEP_SECONDS, MAX_FILE_BYTES, MAX_UPLOAD_BYTES
+from clothseg.app.links import from_link
 from clothseg.app.model_status import Places, tell
-from clothseg.app.selection import from_link
 from clothseg.app.server.gradio_internals import WITHOUT_REQUEST
 from clothseg.app.tabs.about import about_tab
 from clothseg.app.tabs.batch import batch_tab

@@ -1,6 +1,8 @@
 """The app's endpoints, called as programs call them.
 
-Covers `clothseg.app.endpoint_events`, `clothseg.app.photo_input`, `clothseg.app.mcp`.
+Covers `clothseg.app.endpoints.batch`, `clothseg.app.endpoints.events`, `clothseg.app.endpoints.inputs`,
+`clothseg.app.endpoints.items`, `clothseg.app.endpoints.photo`, `clothseg.app.endpoints.pictures`,
+`clothseg.app.endpoints.service`, `clothseg.app.photo_input`, `clothseg.app.mcp`.
 """
 
 import asyncio
