@@ -74,7 +74,7 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
     cutouts, tryon = _object("options", options_json), _object("options", schema_of(TryonOptions, known))
     add(
         "batch",
-        [photos, kinds, classes, cutouts, *look, _flag("polygons"), tryon, *old],
+        [photos, kinds, classes, cutouts, *look, _flag("polygons"), tryon, _text("query"), *old],
         [_json("progress"), _file("zip")],
         BATCH_QUEUE,
         1,
