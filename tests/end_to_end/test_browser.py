@@ -256,19 +256,29 @@ def test_clicking_an_example_gives_a_cutout(page: Page, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-@pytest.mark.parametrize("way", ["drop", "paste"])
+@pytest.mark.parametrize("way", ["drop", "paste", "drop early"])
 def test_photo_can_be_dropped_and_pasted_anywhere(page: Page, photos: list[Path], way: str) -> None:
     script = """([text, way]) => {
       const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
       const data = new DataTransfer();
       data.items.add(new File([bytes], 'anywhere.png', {type: 'image/png'}));
       const options = {bubbles: true, cancelable: true};
-      const event = way === 'drop' ? new DragEvent('drop', {dataTransfer: data, ...options})
+      const event = way !== 'paste' ? new DragEvent('drop', {dataTransfer: data, ...options})
         : new ClipboardEvent('paste', {clipboardData: data, ...options});
-      document.querySelector('.title h1').dispatchEvent(event);
+      (document.querySelector('.title h1') || document).dispatchEvent(event);
       return event.defaultPrevented;
     }"""
     arguments = [b64encode(photos[1].read_bytes()).decode(), way]
+    if way == "drop early":  # before Gradio has built the page
+        page.add_init_script(
+            f"""document.addEventListener('DOMContentLoaded', () => {{
+              window.handled = ({script})({json.dumps(arguments)}) && !document.querySelector('.title');
+            }});"""
+        )
+        page.reload()
+        await_result(page)
+        assert page.evaluate("window.handled")
+        return
     page.get_by_role("tab", name="Batch").click()
     assert page.evaluate(script, arguments) is (way == "drop"), (
         "a dropped file that is not handled would replace the page"
