@@ -35,6 +35,7 @@ from benchmarks import page as page_benchmark
 from clothseg import Click, Segmentation, Segmenter
 from clothseg.app.components.parts import find_parts, mask_of_parts
 from clothseg.app.i18n import tr
+from clothseg.app.limits import MAX_FILE_BYTES
 from clothseg.app.selection import cutout_of, first_picks
 from clothseg.app.settings import DEFAULT_CUTOUT, DEFAULT_OPTIONS
 from clothseg.images.image_file import MAX_PIXELS
@@ -166,7 +167,14 @@ def test_picks_are_kept_for_the_next_photo(page: Page, photos: list[Path], libra
 def test_invalid_file_shows_an_error_and_the_next_photo_works(page: Page, photos: list[Path], tmp_path: Path) -> None:
     upload(page, photos[0])
     await_result(page)
-    text = tmp_path / "notes.jpg"
+    clip, paper, text = (tmp_path / name for name in ("clip.mp4", "paper.pdf", "notes.jpg"))
+    clip.write_bytes(bytes(MAX_FILE_BYTES + 1))
+    upload(page, clip)  # is not uploaded
+    expect(page.locator("#said-here")).to_contain_text("clip.mp4 is not a readable image; use JPEG, PNG")
+    expect(page.locator("#save")).to_be_visible()
+    paper.write_text("%PDF-1.7")
+    upload(page, paper)
+    expect(page.get_by_role("alert")).to_contain_text("paper.pdf is not a readable image; use JPEG, PNG")
     text.write_text("no picture")
     upload(page, text)
     expect(page.get_by_role("alert")).to_contain_text("notes.jpg is not a readable image; use JPEG, PNG")
