@@ -94,8 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
     if other is not None:
         their_scores = _score(other, rows, arguments, classes, mappings[-1])
         theirs, less = report(their_scores, **resampling), difference(scores, their_scores, **resampling)
-        names = f"First: {arguments.model or EMBEDDED}. Second: {arguments.against}."
-        _say(f"\n{names} {difference_text(found, theirs, less, labels)}")
+        pair = f"First: {arguments.model or EMBEDDED}. Second: {arguments.against}."
+        _say(f"\n{pair} {difference_text(found, theirs, less, labels)}")
         about |= {"against": _about(other) | theirs, "difference": less}
     if arguments.out:
         write_report(arguments.out, scores, found, about)

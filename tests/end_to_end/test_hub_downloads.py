@@ -23,7 +23,7 @@ from clothseg.models.loading import EMBEDDED, load
 from clothseg.training.run import HANDLER
 
 
-NAME, TOKEN = "alice/clothes", "hf_alice"
+NAME, SERVED, TOKEN = "alice/clothes", "alice/served", "hf_alice"
 
 AS_THE_TOOLKIT = """
 import importlib.util, json, sys
@@ -44,24 +44,25 @@ print(json.dumps(answer))
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
-    """A Hub with the embedded model, its int8 file and the handler."""
+def hub(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
+    """A Hub with the embedded model and its int8 file, and with a SegFormer and the handler."""
     folder = tmp_path_factory.mktemp("pushed") / "model"
-    shutil.copytree(EMBEDDED, folder)
+    shutil.copytree(tiny_model, folder)
     shutil.copyfile(HANDLER, folder / "handler.py")
     with LocalHub({TOKEN: "alice"}) as hub, pytest.MonkeyPatch.context() as monkeypatch:
         hub.use_here(monkeypatch, tmp_path_factory.mktemp("pushing"))
         api = HfApi(endpoint=hub.url, token=TOKEN)
-        api.create_repo(NAME)
-        api.upload_folder(repo_id=NAME, folder_path=folder)
+        for name, pushed in ((NAME, EMBEDDED), (SERVED, folder)):
+            api.create_repo(name)
+            api.upload_folder(repo_id=name, folder_path=pushed)
         yield hub
 
 
-def test_pushed_handler_runs_from_a_snapshot(hub: LocalHub, tmp_path: Path) -> None:
+def test_pushed_handler_runs_from_a_snapshot(hub: LocalHub, tiny_model: Path, tmp_path: Path) -> None:
     photo = Image.fromarray(draw(1, 300, 200).image)
     photo.save(tmp_path / "photo.png")
     done = forked.run(
-        [sys.executable, "-c", AS_THE_TOOLKIT, NAME, str(tmp_path / "photo.png")],
+        [sys.executable, "-c", AS_THE_TOOLKIT, SERVED, str(tmp_path / "photo.png")],
         env=hub.env(home=tmp_path / "home"),
         cwd=tmp_path,
         capture_output=True,
@@ -72,7 +73,7 @@ def test_pushed_handler_runs_from_a_snapshot(hub: LocalHub, tmp_path: Path) -> N
     label_map, cutout = (
         np.asarray(Image.open(io.BytesIO(base64.b64decode(answer[name])))) for name in ("label_map", "cutout")
     )
-    expected = Segmenter.from_pretrained()(photo, edges="plain", zoom="off", orientation="upright")
+    expected = Segmenter.from_pretrained(tiny_model)(photo, edges="plain", zoom="off", orientation="upright")
     assert (label_map == expected.label_map).mean() > 0.999
     assert np.array_equal(cutout[..., 3] > 0, label_map == 2) and (answer["width"], answer["height"]) == (200, 300)
 

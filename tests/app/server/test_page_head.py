@@ -34,7 +34,11 @@ def client() -> TestClient:
 
 def test_page_has_our_preview_tags(client: TestClient) -> None:
     answer = client.get("/", headers={"host": "clothes.example", "x-forwarded-proto": "https"})
-    assert "Gradio" not in answer.text and "banner" not in answer.text and '<meta charset="utf-8">' in answer.text
+    assert (
+        'content="Gradio' not in answer.text
+        and "banner" not in answer.text
+        and '<meta charset="utf-8">' in answer.text
+    )
     assert f'property="og:image" content="https://clothes.example{ADDRESS}"' in answer.text
     assert "Finds every garment" in answer.text and "ö" in answer.text
     assert answer.text.startswith(f"<html><head><script>{EARLY.read_text()}</script><meta charset")
