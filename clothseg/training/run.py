@@ -18,7 +18,7 @@ from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from clothseg.errors import ClothsegError, ConfigError
 from clothseg.labels import LABELS_FILE, LabelSet, write_labels
-from clothseg.models.loading import OURS
+from clothseg.models.clothseg_lite import LiteConfig
 from clothseg.segmenter import Segmenter
 from clothseg.training.average import interpolate_weights
 from clothseg.training.bars import hide_bars
@@ -246,7 +246,7 @@ def check_network(network: Any, training: TrainingArguments, parsing: TrainArgum
             f"--activation_checkpointing does not work with {kind}; leave the option out, and lower "
             "--per_device_train_batch_size if memory is short."
         )
-    if parsing.endpoint_handler and kind in OURS:
+    if parsing.endpoint_handler and kind == LiteConfig.model_type:
         raise ConfigError(
             f"--endpoint_handler does not work with {kind}: Inference Endpoints have plain transformers, which cannot "
             "load it; leave the option out, or train a SegFormer."
