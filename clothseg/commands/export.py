@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +119,7 @@ def export_int8(loaded: "LoadedModel", out: Path, photos: "list[Image.Image]") -
     held_out = photos[::5]
     calibration = [photo for index, photo in enumerate(photos) if index % 5]
     write_int8(loaded, out / MODEL_FILE, [stock.pixels([photo]) for photo in calibration], out)
-    engine = OpenVinoEngine(loaded, "int8", out / INT8_FILE)
+    engine = OpenVinoEngine(replace(loaded, folder=out), "int8")
     ours = Segmenter(engine, loaded.processor, name=loaded.name)
     plain: dict[str, Any] = {"edges": "plain", "zoom": "off", "orientation": "upright"}
     shares = [float((stock(photo, **plain).label_map == ours(photo, **plain).label_map).mean()) for photo in held_out]

@@ -175,7 +175,6 @@ def paste(
 def confidences(
     label_map: npt.NDArray[np.uint8],
     probability: npt.NDArray[np.uint8],
-    possible: npt.NDArray[np.integer] | None = None,
     count: int = len(ATR),
 ) -> npt.NDArray[np.float64]:
     """Return the mean probability of each class's pixels: (count,) float64, 0 for absent classes.
@@ -183,20 +182,15 @@ def confidences(
     Args:
         label_map: (H, W) uint8 class ids.
         probability: (h, w) uint8, a grid over the same photo; 255 is 1.
-        possible: the only classes that the label map can contain, if known; this saves a pass over its pixels.
     """
     height, width = probability.shape
     labels = cv2.resize(label_map, (width, height), interpolation=cv2.INTER_NEAREST_EXACT).ravel()
     counts = np.bincount(labels, minlength=count)
     means = np.bincount(labels, weights=probability.ravel(), minlength=count) / np.maximum(counts, 1) / 255
-    if possible is None:
-        present = cv2.calcHist([label_map], [0], None, [256], [0, 256]).ravel()[:count] > 0
-    else:
-        present = np.isin(np.arange(count), possible)
+    present = cv2.calcHist([label_map], [0], None, [256], [0, 256]).ravel()[:count] > 0
     for class_id in np.flatnonzero(present & (counts == 0)).tolist():  # too small for the grid
         row, column = np.unravel_index((label_map == class_id).argmax(), label_map.shape)
-        if label_map[row, column] == class_id:
-            means[class_id] = probability[row * height // len(label_map), column * width // label_map.shape[1]] / 255
+        means[class_id] = probability[row * height // len(label_map), column * width // label_map.shape[1]] / 255
     return means
 
 
