@@ -44,6 +44,11 @@ def find_int8_file(loaded: "LoadedModel") -> Path:
         "make it with: clothseg export MODEL --int8 --calibrate PHOTOS --out FOLDER, where FOLDER is the model's own "
         "folder and PHOTOS a folder of photos"
     )
+    if loaded.notice and not file.is_file():
+        raise ConfigError(
+            f"precision='int8' needs the file {INT8_FILE} of {loaded.name}, which an earlier start did not download. "
+            f"{loaded.notice} Try again later, or use precision='fast'."
+        )
     if loaded.folder is None or not file.is_file():
         raise ConfigError(
             f"precision='int8' needs the file {INT8_FILE}, which {loaded.name} does not have. Use precision='fast', "
