@@ -35,6 +35,7 @@ from benchmarks import page as page_benchmark
 from clothseg import Click, Segmentation, Segmenter
 from clothseg.app.components.parts import find_parts, mask_of_parts
 from clothseg.app.i18n import tr
+from clothseg.app.limits import MAX_FILE_BYTES
 from clothseg.app.selection import cutout_of, first_picks
 from clothseg.app.settings import DEFAULT_CUTOUT, DEFAULT_OPTIONS
 from clothseg.images.image_file import MAX_PIXELS
@@ -166,7 +167,14 @@ def test_picks_are_kept_for_the_next_photo(page: Page, photos: list[Path], libra
 def test_invalid_file_shows_an_error_and_the_next_photo_works(page: Page, photos: list[Path], tmp_path: Path) -> None:
     upload(page, photos[0])
     await_result(page)
-    text = tmp_path / "notes.jpg"
+    clip, paper, text = (tmp_path / name for name in ("clip.mp4", "paper.pdf", "notes.jpg"))
+    clip.write_bytes(bytes(MAX_FILE_BYTES + 1))
+    upload(page, clip)  # is not uploaded
+    expect(page.locator("#said-here")).to_contain_text("clip.mp4 is not a readable image; use JPEG, PNG")
+    expect(page.locator("#save")).to_be_visible()
+    paper.write_text("%PDF-1.7")
+    upload(page, paper)
+    expect(page.get_by_role("alert")).to_contain_text("paper.pdf is not a readable image; use JPEG, PNG")
     text.write_text("no picture")
     upload(page, text)
     expect(page.get_by_role("alert")).to_contain_text("notes.jpg is not a readable image; use JPEG, PNG")
@@ -256,19 +264,29 @@ def test_clicking_an_example_gives_a_cutout(page: Page, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-@pytest.mark.parametrize("way", ["drop", "paste"])
+@pytest.mark.parametrize("way", ["drop", "paste", "drop early"])
 def test_photo_can_be_dropped_and_pasted_anywhere(page: Page, photos: list[Path], way: str) -> None:
     script = """([text, way]) => {
       const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
       const data = new DataTransfer();
       data.items.add(new File([bytes], 'anywhere.png', {type: 'image/png'}));
       const options = {bubbles: true, cancelable: true};
-      const event = way === 'drop' ? new DragEvent('drop', {dataTransfer: data, ...options})
+      const event = way !== 'paste' ? new DragEvent('drop', {dataTransfer: data, ...options})
         : new ClipboardEvent('paste', {clipboardData: data, ...options});
-      document.querySelector('.title h1').dispatchEvent(event);
+      (document.querySelector('.title h1') || document).dispatchEvent(event);
       return event.defaultPrevented;
     }"""
     arguments = [b64encode(photos[1].read_bytes()).decode(), way]
+    if way == "drop early":  # before Gradio has built the page
+        page.add_init_script(
+            f"""document.addEventListener('DOMContentLoaded', () => {{
+              window.handled = ({script})({json.dumps(arguments)}) && !document.querySelector('.title');
+            }});"""
+        )
+        page.reload()
+        await_result(page)
+        assert page.evaluate("window.handled")
+        return
     page.get_by_role("tab", name="Batch").click()
     assert page.evaluate(script, arguments) is (way == "drop"), (
         "a dropped file that is not handled would replace the page"
