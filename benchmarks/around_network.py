@@ -56,7 +56,7 @@ def build_steps(contents: list[bytes]) -> dict[str, Step]:
         "zoom crop": lambda content: zoom_crop.find_zoom_crop(logits[content], sizes[content], height / width),
         "guided edges": lambda content: guided_edges.follow_edges(logits[content], photos[content]),
         "grid of probabilities": lambda content: upsample.winning_probability(logits[content], sizes[content]),
-        "plain labels with probabilities": lambda content: upsample.label_pixels(logits[content], sizes[content]),
+        "plain label map": lambda content: upsample.winners(logits[content], sizes[content]),
         "logits kept for corrections": lambda content: evidence.as_evidence(logits[content], Box(0, 0, 1, 1)),
         "PNG of the label map": lambda content: encoded(results[content].label_picture(), "PNG", **PNG_OF_LABELS),
     }

@@ -27,7 +27,7 @@ from clothseg.postprocess import on_gpu
 from clothseg.postprocess.back_view import swap_sides_if_back_view
 from clothseg.postprocess.cleanup import without_legs
 from clothseg.postprocess.guided_edges import follow_edges
-from clothseg.postprocess.upsample import label_pixels, winning_probability
+from clothseg.postprocess.upsample import winners, winning_probability
 from clothseg.training.data.decoding import decode_row
 from clothseg.training.data.loading import load_splits
 
@@ -48,7 +48,7 @@ def steps(segmenter: Segmenter, photo: Image.Image, device: torch.device) -> lis
     )
     return [
         (lambda: segmenter.pixels([photo]), lambda: see().cpu().numpy()),
-        (lambda: label_pixels(logits, size)[0], lambda: on_gpu.label_pixels(lying, size)[0]),
+        (lambda: winners(logits, size), lambda: on_gpu.winners(lying, size)),
         (
             lambda: follow_edges(ruled, bytes_of),
             lambda: on_gpu.follow_edges(ruled_lying, there.upload(bytes_of, device)),

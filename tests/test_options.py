@@ -17,7 +17,8 @@ from paper_dolls import draw
 from PIL import Image
 
 from clothseg import ConfigError, Segmentation, Segmenter, SegmentOptions, UnknownClassError
-from clothseg.app.endpoint_events import add_endpoints
+from clothseg.app.endpoints.events import add_endpoints
+from clothseg.app.links import read_link
 from clothseg.app.mcp import OLD_SWITCHES
 from clothseg.app.settings import (
     DEFAULT_CUTOUT,
@@ -26,7 +27,6 @@ from clothseg.app.settings import (
     SWITCHES,
     cutout_inputs,
     cutout_options,
-    read_link,
     switch_options,
 )
 from clothseg.commands import evaluate, segment, video

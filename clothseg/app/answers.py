@@ -1,7 +1,7 @@
 """The server's answers to a visitor's actions on the tab for one photo; independent of the tab's components."""
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,57 +10,19 @@ import gradio as gr
 
 from clothseg.app import html
 from clothseg.app.cards import cards
-from clothseg.app.components.parts import mask_of_parts
 from clothseg.app.components.stage import cutout_value, stage_news, stage_value
-from clothseg.app.corrections import corrected
-from clothseg.app.downloads import (
-    FORMATS,
-    new_name,
-    save_coco,
-    save_cutout_picture,
-    save_format,
-    save_items,
-    save_items_zip,
-    save_labels,
-    save_mask,
-    save_masks_zip,
-    save_packshot,
-    save_recolored,
-    save_summary,
-    save_tryon_zip,
-)
+from clothseg.app.corrections import as_shown, corrected, lost
+from clothseg.app.downloads import new_name
 from clothseg.app.i18n import tr
 from clothseg.app.messages import localized
 from clothseg.app.photo_input import fitting_photo, plain_errors
-from clothseg.app.selection import (
-    Choice,
-    PhotoResult,
-    carried,
-    cutout_of,
-    find_parts_by_words,
-    first_picks,
-    items_of,
-    preview_of,
-)
+from clothseg.app.result_files import cutout_file
+from clothseg.app.selection import Choice, PhotoResult, carried, find_parts_by_words, first_picks, preview_of
 from clothseg.app.server.lazy_files import lazy_file
-from clothseg.app.settings import OPACITY, SWITCHES, Settings, cutout_options, hex_of, switch_options, write_link
-from clothseg.batch.training_examples import save_training_example
+from clothseg.app.settings import cutout_options, switch_options
 from clothseg.errors import ClothsegError
-from clothseg.options import CutoutOptions, PackshotOptions, SegmentOptions, TryonOptions
-from clothseg.outputs.masks import KEPT
+from clothseg.options import CutoutOptions, SegmentOptions
 from clothseg.segmenter import Segmenter
-
-
-EXPORTS = (
-    ("Recoloured photo (PNG)", "recolor"),
-    ("Packshot, square (PNG)", "packshot-1:1"),
-    ("Packshot, 4:5 (PNG)", "packshot-4:5"),
-    ("Try-on mask: upper garment (ZIP)", "tryon-upper"),
-    ("Try-on mask: lower garment (ZIP)", "tryon-lower"),
-    ("Try-on mask: whole outfit (ZIP)", "tryon-overall"),
-    *FORMATS,
-)
-"""The page's names of files for other tools, and what `Answers.for_tool` calls them."""
 
 
 class Answers:
@@ -135,7 +97,7 @@ class Answers:
         """Return the result, the stage's value and the announcement after the visitor's corrections."""
         wanted = event._data if isinstance(event._data, dict) else {}
         if not isinstance(seen, PhotoResult):
-            return gr.skip(), _lost(said), gr.skip()
+            return gr.skip(), lost(said), gr.skip()
         if wanted.get("base") != seen.started:
             return gr.skip(), gr.skip(), gr.skip()
         try:
@@ -179,7 +141,7 @@ class Answers:
         are."""
         if not isinstance(seen, PhotoResult) or not text.strip():
             return None, ""
-        found = self._as_shown(seen, Choice.of(said))
+        found = as_shown(self.segmenter, seen, Choice.of(said))
         try:
             keys, notes = find_parts_by_words(found, text)
         except ClothsegError as error:
@@ -194,87 +156,13 @@ class Answers:
         """Return the refined cut-out of the picked parts, for the stage that shows this result."""
         choice = Choice.of(said)
         if not isinstance(seen, PhotoResult):
-            return _lost(said)
+            return lost(said)
         options = cutout_options(*settings)
         # A new photo's first picks are the server's; the browser has them a moment later.
         picked = choice.picked if choice.number == seen.number else seen.picked
         cutout = cutout_value(preview_of(seen, picked, options), picked) if picked else None
         download = _dragged(seen, picked, options) if picked else None
         return stage_news(seen.number, cutout=cutout, background=_color(options), download=download)
-
-    def file(self, kind: str) -> Callable[..., str | None]:
-        """Return a handler that writes a file of a kind for the state of the browser, and returns its path."""
-        write = _FILES[kind]
-
-        @plain_errors
-        def make(said: Any, seen: Any, polygons: bool, *settings: Any) -> str | None:
-            if not isinstance(seen, PhotoResult):
-                return None
-            choice = Choice.of(said)
-            return write(self._as_shown(seen, choice), choice.picked, cutout_options(*settings), polygons)
-
-        return make
-
-    @plain_errors
-    def for_tool(self, said: Any, seen: Any, kind: str, color: str, polygons: bool, *settings: Any) -> str | None:
-        """Make a file for another tool, one of `EXPORTS`, from what the browser shows, and return its path."""
-        if not isinstance(seen, PhotoResult) or kind not in {each for _, each in EXPORTS}:
-            return None
-        choice = Choice.of(said)
-        result = self._as_shown(seen, choice).result
-        if kind == "recolor":
-            return save_recolored(result, [mask_of_parts(result, [key]) for key in choice.picked], hex_of(color))
-        if kind.startswith("packshot-"):
-            shot = PackshotOptions.of({"aspect": kind.partition("-")[2], "shadow": True})
-            return save_packshot(result, mask_of_parts(result, choice.picked), shot, cutout_options(*settings))
-        if kind.startswith("tryon-"):
-            return save_tryon_zip(result, TryonOptions.of({"part": kind.partition("-")[2]}))
-        return save_format(result, items_of(result), kind, polygons)
-
-    def training_example(self, folder: Path) -> Callable[[Any, Any], Any]:
-        """Return a handler that saves photo and label map, as the browser shows them, to a data set folder."""
-
-        @plain_errors
-        def save(said: Any, seen: Any) -> Any:
-            if not isinstance(seen, PhotoResult):
-                return _lost(said)
-            path = save_training_example(self._as_shown(seen, Choice.of(said)).result, folder)
-            gr.Info(tr("Saved as training example {id}.", id=path.stem))
-            return gr.skip()
-
-        return save
-
-    def _as_shown(self, seen: PhotoResult, choice: Choice) -> PhotoResult:
-        """Return the result with the corrections that the browser shows; the server may not have them yet."""
-        if choice.number and list(seen.edits) != list(choice.edits):
-            return corrected(self.segmenter, seen, choice.edits)
-        return seen
-
-    @staticmethod
-    @plain_errors
-    def address(*values: Any) -> str:
-        """Return the query of the page's address: the settings, without the picked parts."""
-        return write_link(Settings(values[: len(SWITCHES)], cutout=cutout_options(*values[len(SWITCHES) :])))
-
-    @staticmethod
-    @plain_errors
-    def link(said: Any, seen: Any, *values: Any) -> Any:
-        """Return the query of a link to the settings; it names classes only if they differ from the first picks."""
-        choice = Choice.of(said)
-        opacity = OPACITY if choice.opacity is None else choice.opacity
-        keep: tuple[str, ...] = ()
-        if isinstance(seen, PhotoResult):
-            if set(choice.picked) != set(first_picks(seen.parts, (), seen.result.labels)):
-                keep = tuple(dict.fromkeys(part.name for part in seen.parts if part.key in choice.picked))
-        settings = Settings(values[: len(SWITCHES)], keep, opacity, cutout_options(*values[len(SWITCHES) :]))
-        return gr.update(value=write_link(settings), visible=True)
-
-
-def _lost(said: Any) -> Any:
-    """Return the stage's value if it shows a result that the server no longer has: the browser sends the photo
-    again."""
-    number = Choice.of(said).number
-    return stage_news(number, lost=True) if number else gr.skip()
 
 
 def _color(options: CutoutOptions) -> str | None:
@@ -288,41 +176,7 @@ def _dragged(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions) -
 
     def write() -> str | None:
         now = held()
-        return None if now is None else _cutout(now, picked, options, False)
+        return None if now is None else cutout_file(now, picked, options)
 
     name = new_name(seen.result, "-cutout.png")
     return {"url": lazy_file(write), "name": name, "type": "image/png", "picked": list(picked)}
-
-
-def _cutout(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions, polygons: bool) -> str | None:
-    if not picked:
-        return None
-    return seen.cutout_file.path(
-        (frozenset(picked), options) if isinstance(options.background, str) else None,
-        lambda: save_cutout_picture(seen.result, cutout_of(seen.result, picked, options)),
-    )
-
-
-def _each(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions, polygons: bool) -> str | None:
-    return save_items_zip(seen.result, items_of(seen.result, picked), options, polygons) if picked else None
-
-
-def _mask(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions, polygons: bool) -> str | None:
-    return save_mask(seen.result, mask_of_parts(seen.result, picked), options) if picked else None
-
-
-def _masks(seen: PhotoResult, picked: Sequence[str], options: CutoutOptions, polygons: bool) -> str | None:
-    masks = {KEPT: mask_of_parts(seen.result, picked)} | {key: mask_of_parts(seen.result, [key]) for key in picked}
-    return save_masks_zip(seen.result, masks, options) if picked else None
-
-
-_FILES: dict[str, Callable[[PhotoResult, Sequence[str], CutoutOptions, bool], str | None]] = {
-    "cutout": _cutout,
-    "each": _each,
-    "mask": _mask,
-    "masks": _masks,
-    "labels": lambda seen, picked, options, polygons: save_labels(seen.result),
-    "summary": lambda seen, picked, options, polygons: save_summary(seen.result),
-    "items": lambda seen, picked, options, polygons: save_items(seen.result, items_of(seen.result)),
-    "coco": lambda seen, picked, options, polygons: save_coco(seen.result, items_of(seen.result), polygons),
-}

@@ -6,11 +6,11 @@ from typing import Any
 import gradio as gr
 
 from clothseg.app import html
-from clothseg.app.endpoint_events import add_endpoints
+from clothseg.app.endpoints.events import add_endpoints
 from clothseg.app.i18n import deferred, tr
 from clothseg.app.limits import KEEP_SECONDS, MAX_FILE_BYTES, MAX_UPLOAD_BYTES
+from clothseg.app.links import from_link
 from clothseg.app.model_status import Places, tell
-from clothseg.app.selection import from_link
 from clothseg.app.server.gradio_internals import WITHOUT_REQUEST
 from clothseg.app.tabs.about import about_tab
 from clothseg.app.tabs.batch import batch_tab
@@ -19,7 +19,7 @@ from clothseg.app.tabs.live import live_tab
 from clothseg.app.tabs.segment import PAGE_READY, segment_tab
 from clothseg.app.theme import paper_and_ink
 from clothseg.app.translated_blocks import Page
-from clothseg.images.image_file import pixel_limit
+from clothseg.images.image_file import FORMATS_TEXT, pixel_limit
 from clothseg.segmenter import Segmenter
 
 
@@ -99,6 +99,15 @@ def launch_options() -> dict[str, Any]:
             ),
             "MOST_PIXELS": str(pixel_limit()),
             "MOST_BYTES": str(MAX_FILE_BYTES),
+            "MOST_UPLOAD": str(MAX_UPLOAD_BYTES),
+            "TOO_LARGE": tr("The photo is too large: the limit is {limit} MB.", limit=MAX_FILE_BYTES // 2**20),
+            "TOO_LARGE_UPLOAD": tr(
+                "{name} is too large: the limit is {limit} MB.", name="${name}", limit=MAX_UPLOAD_BYTES // 2**20
+            ),
+            "NO_PICTURE": tr(
+                "{name} is not a readable image; use {formats}.", name="${name}", formats=tr(FORMATS_TEXT)
+            ),
+            "NOT_READY": tr("The page was not ready yet. Please add the file again."),
             "NOT_PASTED": tr("The browser did not allow pasting. Press Ctrl+V."),
             "NOTHING_TO_PASTE": tr("The clipboard contains no picture."),
             "NOT_COPIED": tr("The browser did not allow copying. Use Download."),

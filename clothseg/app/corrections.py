@@ -5,9 +5,12 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+import gradio as gr
+
 from clothseg.app.components.parts import mask_of_parts
+from clothseg.app.components.stage import stage_news
 from clothseg.app.photo_input import fitting_photo
-from clothseg.app.selection import PhotoResult
+from clothseg.app.selection import Choice, PhotoResult
 from clothseg.errors import ConfigError
 from clothseg.options import SegmentOptions
 from clothseg.postprocess.clicks import Click
@@ -40,6 +43,20 @@ def corrected(segmenter: Segmenter, seen: PhotoResult, edits: Sequence[Mapping[s
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError("A correction cannot be read; undo it.") from error
     return replace(seen, result=result, parts=(), edits=tuple(dict(edit) for edit in edits))
+
+
+def as_shown(segmenter: Segmenter, seen: PhotoResult, choice: Choice) -> PhotoResult:
+    """Return the result with the corrections that the browser shows; the server may not have them yet."""
+    if choice.number and list(seen.edits) != list(choice.edits):
+        return corrected(segmenter, seen, choice.edits)
+    return seen
+
+
+def lost(said: Any) -> Any:
+    """Return the stage's value if it shows a result that the server no longer has: the browser sends the photo
+    again."""
+    number = Choice.of(said).number
+    return stage_news(number, lost=True) if number else gr.skip()
 
 
 def _without(segmenter: Segmenter, seen: PhotoResult, names: set[str]) -> Segmentation:

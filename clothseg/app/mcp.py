@@ -62,21 +62,19 @@ def _text(cls: "type[CutoutOptions | TryonOptions | PackshotOptions]", *leave_ou
     )
 
 
-CUTOUT_TEXT = _text(CutoutOptions)
-"""Text for `{cutout_options}` in the endpoints' docstrings."""
-
-TRYON_TEXT = _text(TryonOptions, "part")
-"""Text for `{tryon_options}` there."""
+TEXTS = {
+    "{cutout_options}": _text(CutoutOptions),
+    "{tryon_options}": _text(TryonOptions, "part"),
+    "{packshot_options}": _text(PackshotOptions),
+    "{formats}": ", ".join(FORMATS),
+}
+"""Texts to fill into the endpoints' docstrings."""
 
 LOOK = "look"
 """Parameter of an endpoint that is replaced by one parameter for each of `ENDPOINT_OPTIONS`."""
 
 OLD_SWITCHES = tuple(old for old, new in SegmentOptions.RENAMED.items() if new in ENDPOINT_OPTIONS)
 """Old names of these, accepted as the endpoints' last parameters for one release; all are booleans."""
-
-
-PACKSHOT_TEXT = _text(PackshotOptions)
-"""Text for `{packshot_options}` there."""
 
 
 def described(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -86,12 +84,8 @@ def described(function: Callable[..., Any]) -> Callable[..., Any]:
     of the docstring are joined.
     """
     about, _, returns = (getdoc(function) or "").partition("\n\nReturns:")
-    about = (
-        about.replace("{cutout_options}", CUTOUT_TEXT)
-        .replace("{tryon_options}", TRYON_TEXT)
-        .replace("{formats}", ", ".join(FORMATS))
-        .replace("{packshot_options}", PACKSHOT_TEXT)
-    )
+    for place, text in TEXTS.items():
+        about = about.replace(place, text)
     if LOOK in signature(function).parameters:
         for name in ENDPOINT_OPTIONS:
             text = options_of(SegmentOptions)[name].help

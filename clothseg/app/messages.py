@@ -37,6 +37,7 @@ MESSAGES = (
     "The {kind} {name} holds no photos ({suffixes}, or the like).",
     "Choose at least one kind of output file.",
     "Choose at least one class for the cut-outs and masks.",
+    "A search needs cut-outs, masks, packshots, item lists or annotations among the output files.",
     "No photos were given; add photos or a ZIP of photos.",
     "{count} photos are too many: the limit is {limit}; split them into several batches.",
     "The ZIP {name} cannot be written: {reason}.",

@@ -13,8 +13,8 @@ from clothseg.app.components.parts import Part, class_of, find_parts, key_of, ma
 from clothseg.app.components.stage import save_photo
 from clothseg.app.downloads import LastFile, save_preview
 from clothseg.app.previews import reduced, reduction
-from clothseg.app.settings import cutout_values, read_link, scaled
-from clothseg.labels import ATR, LabelSet
+from clothseg.app.settings import scaled
+from clothseg.labels import LabelSet
 from clothseg.options import CutoutOptions, SegmentOptions
 from clothseg.outputs.find.reader import read_query
 from clothseg.outputs.find.selection import NO_PEOPLE, select
@@ -125,12 +125,6 @@ class Choice:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def from_link(query: Mapping[str, str], labels: LabelSet = ATR) -> list[Any]:
-    """Return the values of the components that a link sets, in the order of `segment_tab`."""
-    settings = read_link(query, labels)
-    return [*settings.ticks, *cutout_values(settings.cutout), list(settings.keep)]
 
 
 def first_picks(parts: Sequence[Part], names: Sequence[str], labels: LabelSet) -> list[str]:

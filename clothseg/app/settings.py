@@ -1,19 +1,15 @@
-"""The page's settings: options of segmentation and of cut-outs, and links that carry both."""
+"""The page's settings: options of segmentation and of cut-outs."""
 
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import fields, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote, unquote, urlencode
 
 import gradio as gr
 
 from clothseg.app.i18n import tr
 from clothseg.app.photo_input import photo_input
-from clothseg.errors import ClothsegError
-from clothseg.labels import ATR, LabelSet
 from clothseg.options import MAX_FEATHER, MAX_GROWTH, CutoutOptions, SegmentOptions, options_of
 
 
@@ -65,9 +61,6 @@ SWITCHES = (
 
 DEFAULT_TICKS = tuple(switch.ticked for switch in SWITCHES)
 
-OPACITY = 0.6
-"""Default opacity of the regions."""
-
 BACKGROUNDS = ("Transparent", "White", "Colour", "Picture")
 """The choices for the background of a cut-out."""
 
@@ -78,22 +71,6 @@ DEFAULT_CUTOUT = CutoutOptions(drop_specks=True)
 
 MAX_MARGIN = 200
 """Largest margin that the page offers, in pixels; the API allows more."""
-
-
-class Settings(NamedTuple):
-    """Settings that a link carries.
-
-    Attributes:
-        ticks: whether each of `SWITCHES` is ticked.
-        keep: classes to pick in a new photo; empty for all garments.
-        opacity: opacity of the regions, 0..1.
-        cutout: options of cut-outs, without a background picture.
-    """
-
-    ticks: tuple[bool, ...] = DEFAULT_TICKS
-    keep: tuple[str, ...] = ()
-    opacity: float = OPACITY
-    cutout: CutoutOptions = DEFAULT_CUTOUT
 
 
 def switch_inputs() -> list[gr.Checkbox]:
@@ -215,53 +192,6 @@ def cutout_values(options: CutoutOptions) -> list[Any]:
         *(getattr(options, name) for name in ("crop", "margin", "grow", "feather")),
         *(getattr(options, name) for name in ("soft_edges", "fill_holes", "drop_specks", "invert")),
     ]
-
-
-def read_link(query: Mapping[str, str], labels: LabelSet = ATR) -> Settings:
-    """Return the settings in a link's query; unknown or invalid values are replaced by the defaults."""
-    defaults = Settings()
-    query = {SegmentOptions.RENAMED.get(name, name): value for name, value in query.items()}
-    ticks = tuple(
-        {str(switch.on).lower(): True, str(switch.off).lower(): False}.get(query.get(switch.option, ""), switch.ticked)
-        for switch in SWITCHES
-    )
-    keep = tuple(name for name in map(unquote, query.get("keep", "").split(",")) if name in labels.names)
-    opacity = defaults.opacity
-    with suppress(ValueError):
-        given = float(query.get("opacity", opacity))
-        opacity = given if 0 <= given <= 1 else opacity
-    cutout: dict[str, Any] = {}
-    for field in fields(CutoutOptions):
-        if (text := query.get(field.name)) is None:
-            continue
-        with suppress(ValueError, ClothsegError):
-            value: Any = {"true": True, "false": False}.get(text)
-            if field.name == "background":
-                value = text
-            elif value is None:
-                value = float(text)
-            CutoutOptions.of({field.name: value})
-            cutout[field.name] = value
-    return Settings(ticks, keep, opacity, replace(defaults.cutout, **cutout))
-
-
-def write_link(settings: Settings) -> str:
-    """Return the query of a link to settings, with its `?`: all values that differ from the defaults, except a
-    background picture."""
-    query = {
-        switch.option: str(switch.on if tick else switch.off).lower()
-        for switch, tick in zip(SWITCHES, settings.ticks, strict=True)
-        if tick != switch.ticked
-    }
-    if settings.keep:
-        query["keep"] = ",".join(quote(name, safe="") for name in settings.keep)
-    if settings.opacity != OPACITY:
-        query["opacity"] = f"{settings.opacity:g}"
-    for field in fields(CutoutOptions):
-        value = getattr(settings.cutout, field.name)
-        if value != getattr(DEFAULT_CUTOUT, field.name) and isinstance(value, bool | int | float | str):
-            query[field.name] = str(value).lower()
-    return f"?{urlencode(query, safe=',')}" if query else ""
 
 
 def hex_of(color: str) -> str:

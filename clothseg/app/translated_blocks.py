@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clothseg.app.i18n import current, preferred, resolve, use_language
 from clothseg.app.server.lazy_files import LazyFiles
-from clothseg.app.server.link_preview import LinkPreview
+from clothseg.app.server.page_head import PageHead
 
 
 class Page(gr.Blocks):
@@ -35,7 +35,7 @@ class Page(gr.Blocks):
         of_server = dict(app_kwargs or {})
         # The given limits come first.
         given = of_server.get("middleware", [])
-        of_server["middleware"] = [Middleware(Listener), Middleware(LinkPreview), *given, Middleware(LazyFiles)]
+        of_server["middleware"] = [Middleware(Listener), Middleware(PageHead), *given, Middleware(LazyFiles)]
         return super().launch(*args, app_kwargs=of_server, **options)
 
     async def process_api(self, *args: Any, **kwargs: Any) -> Any:

@@ -67,7 +67,8 @@ CHOSEN = (
     "svg",
     "psd",
 )
-"""Kinds whose files contain only chosen classes or items."""
+"""Kinds whose files contain only chosen classes or items; a photo in which a search finds nothing has none of them.
+"""
 
 
 def columns(labels: LabelSet, found: bool = False) -> tuple[str, ...]:
@@ -92,7 +93,7 @@ class OutputSpec:
         find: what to take instead of `classes`, in words such as "red dress" (`Segmentation.find`); empty for classes.
 
     Raises:
-        ConfigError: no kind, or an unknown one, or nothing of `find` is understood.
+        ConfigError: no kind, or an unknown one; nothing of `find` is understood, or no kind depends on it.
         UnknownClassError: an unknown class.
     """
 
@@ -114,6 +115,8 @@ class OutputSpec:
         unknown = [kind for kind in self.kinds if kind not in KINDS]
         if unknown or not self.kinds:
             raise ConfigError(f"Choose what to write from {', '.join(KINDS)}, not {', '.join(unknown) or 'nothing'}.")
+        if self.find and not set(CHOSEN) & set(self.kinds):
+            raise ConfigError(f"A search chooses what files contain: write at least one of {', '.join(CHOSEN)}.")
         object.__setattr__(self, "classes", self.labels.class_names(self.classes))
 
     def options(self, given: SegmentOptions) -> SegmentOptions:
@@ -191,8 +194,9 @@ def _made(
     result = replace(segmenter(photo, **options), name=name.name)
     found = result.find(wanted.find) if wanted.find else None
     files: dict[str, bytes] = {}
+    without_match = found is not None and not len(found)
     for kind in wanted.kinds:
-        if not (given_up and given_up.is_set()):
+        if not (given_up and given_up.is_set()) and not (without_match and kind in CHOSEN):
             files |= files_of(result, kind, wanted, name.as_posix(), found)
     return files, result.to_dict() | ({} if found is None else {"found": len(found)})
 

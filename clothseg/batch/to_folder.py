@@ -105,7 +105,7 @@ class OutputFolder:
         older, stamp = self._summary(source).get("made", {}), list(source.stamp)
         self.storage.remove(_file(source, SUMMARIES))  # from here on, also after a kill, the photo counts as not done
         kept = {}
-        written = {kind_of(folder) for folder in outcome.files}
+        written = {kind_of(folder) for folder in outcome.files} | set(self.wanted.kinds)
         for kind in KINDS:
             if kind not in written and not outcome.error and kind in older and older[kind]["photo"] == stamp:
                 kept[kind] = older[kind]
@@ -202,6 +202,8 @@ class OutputFolder:
 
     def _folders(self, kind: str, summary: dict[str, Any]) -> list[str]:
         """Return the folders that have a file of a kind, for a photo of that summary."""
+        if self.wanted.find and kind in CHOSEN and not summary.get("found"):
+            return []
         return folders_of(kind, self.wanted, [part["name"] for part in summary.get("classes", ())])
 
     def _existing(self, source: Source, kind: str) -> set[str]:

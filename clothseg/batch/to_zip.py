@@ -39,12 +39,14 @@ class Progress(NamedTuple):
         total: number of photos.
         name: the photo done last.
         error: why that photo could not be used; empty if it could.
+        found: number of items that the search found in that photo; None without a search, or with an error.
     """
 
     done: int
     total: int
     name: str = ""
     error: str = ""
+    found: int | None = None
 
 
 def segment_to_zip(
@@ -61,8 +63,9 @@ def segment_to_zip(
 
     The ZIP holds a folder for each kind of file (annotations of all photos for COCO, Label Studio and CVAT are in one
     file each, such as `coco.json`) and `results.csv`, with a line for each photo: its size and each class's share, or
-    why it could not be used. A photo that fails does not stop the others. Photos are read, segmented and packed one
-    after the other, so memory does not grow with their number.
+    why it could not be used. With a search (`OutputSpec.find`), photos without a match have no files of the kinds in
+    `CHOSEN`. A photo that fails does not stop the others. Photos are read, segmented and packed one after the other,
+    so memory does not grow with their number.
 
     To end early and keep what is done, let `stop` return True; to end without a file, close the iterator. Both wait
     for the current step of the photos in progress. A killed process leaves a hidden temporary file, which the next
@@ -117,7 +120,7 @@ def segment_to_zip(
                         # stored: PNG and JPEG are packed already
                         archive.writestr(f"{folder}/{photo.files.as_posix()}{KINDS[kind_of(folder)]}", content)
                     table.writerow(line(photo, summary, problem, wanted.labels))
-                    yield Progress(done, len(photos), escaped(photo.name.as_posix()), problem)
+                    yield Progress(done, len(photos), escaped(photo.name.as_posix()), problem, summary.get("found"))
                     if stop is not None and stop():
                         break
                 for kind, spool in merged.items():

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from clothseg.commands.common import add_precision
+from clothseg.commands.common import add_model, add_precision
 from clothseg.engines import ENGINES
 
 
@@ -12,10 +12,7 @@ HELP = "see whether the engine answers as PyTorch does"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
-    parser.add_argument(
-        "model", metavar="MODEL", nargs="?", help="Hub id or folder; default: the model that comes with clothseg"
-    )
-    parser.add_argument("--revision", help="branch, tag or commit of MODEL on the Hub")
+    add_model(parser, "model")
     parser.add_argument("--engine", choices=ENGINES, default="auto", help="default: auto, the fastest installed one")
     add_precision(parser)
 

@@ -20,10 +20,22 @@ if TYPE_CHECKING:
 Options = TypeVar("Options", bound=Checked)
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add `--model` and `--revision`."""
-    parser.add_argument("--model", help="Hub id or folder; default: the model that comes with clothseg")
+EMBEDDED = "embedded"
+"""Name of the model that comes with clothseg, where a command needs one."""
+
+
+def add_model(parser: argparse.ArgumentParser, name: str = "--model", required: bool = False) -> None:
+    """Add `--revision` and the model: an option, or an argument with the name "model". None is the embedded model."""
+    default = f"`{EMBEDDED}` is" if required else "default:"
+    settings: dict[str, Any] = {} if name.startswith("-") else {"metavar": "MODEL", "nargs": None if required else "?"}
+    help_text = f"Hub id or folder; {default} the model that comes with clothseg"
+    parser.add_argument(name, type=model_name, help=help_text, **settings)
     parser.add_argument("--revision", help="branch, tag or commit of the model on the Hub")
+
+
+def model_name(text: str) -> str | None:
+    """Return the name of a model as the library takes it: None for the embedded one."""
+    return None if text == EMBEDDED else text
 
 
 def add_precision(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clothseg.commands.common import add_layout, add_segment_options, layout_of, segment_options
+from clothseg.commands.common import (
+    EMBEDDED,
+    add_layout,
+    add_model,
+    add_segment_options,
+    layout_of,
+    model_name,
+    segment_options,
+)
 from clothseg.errors import ConfigError, DataError, ModelError
 from clothseg.options import EVALUATION_OPTIONS
 
@@ -21,17 +29,12 @@ if TYPE_CHECKING:
 
 HELP = "score a model on a data set, or two models against each other"
 
-EMBEDDED = "embedded"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
-    parser.add_argument(
-        "model", metavar="MODEL", help=f"Hub id or folder; `{EMBEDDED}` is the model that comes with clothseg"
-    )
+    add_model(parser, "model", required=True)
     parser.add_argument("dataset", metavar="DATASET", help="Hub id, folder or parquet file, as for training")
     parser.add_argument("--against", metavar="OTHER", help="second model, compared on the same photos")
-    parser.add_argument("--revision", help="branch, tag or commit of MODEL on the Hub")
     parser.add_argument("--against_revision", help="branch, tag or commit of OTHER on the Hub")
     parser.add_argument("--dataset_revision", help="branch, tag or commit of DATASET on the Hub")
     add_layout(parser)
@@ -72,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     split, rows, commit, classes = _rows(arguments)
     segmenter = _load(arguments.model, arguments.revision)
-    other = _load(arguments.against, arguments.against_revision) if arguments.against else None
+    other = _load(model_name(arguments.against), arguments.against_revision) if arguments.against else None
     mappings = _mappings(classes, [each for each in (segmenter, other) if each is not None])
     labels = mappings[0].labels if mappings[0] else classes.labels
     if arguments.out:
@@ -87,13 +90,12 @@ def run(arguments: argparse.Namespace) -> int:
     about |= {"split": split, **options}
     said = [f"{name} {value}" for name, value in options.items() if value not in (False, "one", [])]
     where = ", ".join([arguments.dataset, f"split {split}", *said])
-    _say(f"{arguments.model} on {where}: {report_text(found, labels)}")
+    _say(f"{arguments.model or EMBEDDED} on {where}: {report_text(found, labels)}")
     if other is not None:
         their_scores = _score(other, rows, arguments, classes, mappings[-1])
         theirs, less = report(their_scores, **resampling), difference(scores, their_scores, **resampling)
-        _say(
-            f"\nFirst: {arguments.model}. Second: {arguments.against}. {difference_text(found, theirs, less, labels)}"
-        )
+        pair = f"First: {arguments.model or EMBEDDED}. Second: {arguments.against}."
+        _say(f"\n{pair} {difference_text(found, theirs, less, labels)}")
         about |= {"against": _about(other) | theirs, "difference": less}
     if arguments.out:
         write_report(arguments.out, scores, found, about)
@@ -138,10 +140,10 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--out {arguments.out} is a file; give a folder.")
 
 
-def _load(name: str, revision: str | None) -> "Segmenter":
+def _load(name: str | None, revision: str | None) -> "Segmenter":
     from clothseg.segmenter import Segmenter
 
-    return Segmenter.from_pretrained(None if name == EMBEDDED else name, revision=revision)
+    return Segmenter.from_pretrained(name, revision=revision)
 
 
 def _rows(arguments: argparse.Namespace) -> "tuple[str, Dataset, str | None, MaskClasses]":

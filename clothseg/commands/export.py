@@ -5,11 +5,13 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clothseg.commands.common import EMBEDDED, add_model
 from clothseg.engines import CONVERTED
 from clothseg.engines.int8 import INT8_FILE, INT8_FILES
 from clothseg.errors import ConfigError, HubError, ModelError, needs_extra
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from clothseg.models.loading import LoadedModel
 
 HELP = "write a model as ONNX, checked against PyTorch"
-
-EMBEDDED = "embedded"
 
 MODEL_FILE = "onnx/model.onnx"
 """Path where transformers.js looks for the model, beside config.json and preprocessor_config.json."""
@@ -39,12 +39,9 @@ MOST_CALIBRATED, LEAST_CALIBRATED = 160, 10
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
-    parser.add_argument(
-        "model", metavar="MODEL", help=f"Hub id or folder; `{EMBEDDED}` is the model that comes with clothseg"
-    )
+    add_model(parser, "model", required=True)
     parser.add_argument("--out", type=Path, required=True, help=f"folder for {MODEL_FILE} and the configurations")
     parser.add_argument("--format", choices=("onnx",), default="onnx", help="the only format so far")
-    parser.add_argument("--revision", help="branch, tag or commit of MODEL on the Hub")
     parser.add_argument(
         "--photos", type=Path, help="folder of photos to check the export with (default: artificial pictures)"
     )
@@ -82,8 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if arguments.push_to_hub:
         _check_access(arguments.push_to_hub)
-    loaded = load(None if arguments.model == EMBEDDED else arguments.model, arguments.revision)
-    _say(f"Exporting {arguments.model} ...")
+    loaded = load(arguments.model, arguments.revision)
+    _say(f"Exporting {arguments.model or EMBEDDED} ...")
     with needs_extra("The export to ONNX", "onnx"):
         share = export(loaded, arguments.out, photos)
     _say(
@@ -122,7 +119,7 @@ def export_int8(loaded: "LoadedModel", out: Path, photos: "list[Image.Image]") -
     held_out = photos[::5]
     calibration = [photo for index, photo in enumerate(photos) if index % 5]
     write_int8(loaded, out / MODEL_FILE, [stock.pixels([photo]) for photo in calibration], out)
-    engine = OpenVinoEngine(loaded, "int8", out / INT8_FILE)
+    engine = OpenVinoEngine(replace(loaded, folder=out), "int8")
     ours = Segmenter(engine, loaded.processor, name=loaded.name)
     plain: dict[str, Any] = {"edges": "plain", "zoom": "off", "orientation": "upright"}
     shares = [float((stock(photo, **plain).label_map == ours(photo, **plain).label_map).mean()) for photo in held_out]

@@ -184,13 +184,14 @@ def _segment(
     if not arguments.overwrite:
         _tell_of_replaced(folder, todo)
     done: list[Source] = []
+    matches: list[Source] = []
     problems: dict[PurePosixPath, str] = {}
     stopped: BaseException | None = None
     if todo:
         with _segmenter(arguments, loaded, len(todo), processes) as segmenter:
             try:
                 with closing(outcomes(segmenter, todo, wanted, options)) as results:
-                    _store(results, folder, done, problems, len(todo), rank)
+                    _store(results, folder, done, problems, len(todo), rank, matches)
             except (ConfigError, KeyboardInterrupt) as error:  # finished photos are still written to the table
                 stopped = error
     try:
@@ -199,7 +200,8 @@ def _segment(
         raise ConfigError(f"The table in {folder.path} cannot be written: {error.strerror or error}.") from error
     sys.stderr.writelines(f"{problem}\n" for problem in problems.values())
     skipped = f", {len(photos) - len(todo)} were done already" if len(todo) < len(photos) else ""
-    sys.stdout.write(f"{len(done)} of {len(todo)} photos segmented{skipped}. Written to {table}.\n")
+    found = f" Found in {len(matches)} of them: column found." if wanted.find and done else ""
+    sys.stdout.write(f"{len(done)} of {len(todo)} photos segmented{skipped}. Written to {table}.{found}\n")
     if stopped:
         raise stopped
     return 1 if problems and processes == 1 else 0
@@ -244,8 +246,10 @@ def _store(
     problems: dict[PurePosixPath, str],
     total: int,
     rank: int,
+    matches: list[Source] | None = None,
 ) -> None:
-    """Write each photo's files as they are made, and record whether it is done or what is wrong."""
+    """Write each photo's files as they are made, and record whether it is done, or what is wrong, and whether the
+    search found something in it."""
     from tqdm.auto import tqdm
 
     for outcome in tqdm(results, total=total, unit=" photos", disable=rank > 0):
@@ -262,6 +266,8 @@ def _store(
             problems[outcome.source.files] = problem
         else:
             done.append(outcome.source)
+            if matches is not None and outcome.summary.get("found"):
+                matches.append(outcome.source)
 
 
 def _device(processes: int) -> str | None:

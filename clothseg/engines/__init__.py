@@ -4,12 +4,11 @@ import logging
 import os
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clothseg.engines import forking  # noqa: F401 - for what it registers
 from clothseg.engines.base import Engine
-from clothseg.engines.int8 import effective_precision, find_int8_file
+from clothseg.engines.int8 import effective_precision
 from clothseg.errors import ConfigError, ModelError, install_command
 
 
@@ -51,30 +50,26 @@ def build_engine(
     for value, known, what in ((engine, ENGINES, "engine"), (precision, PRECISIONS, "precision")):
         if value not in known:
             raise ConfigError(f"There is no {what} {value!r}; use one of {', '.join(known)}.")
-    int8_file = None
     if precision == "int8":
         if engine in ("torch", "onnx"):
             raise ConfigError(f"Only the openvino engine computes in int8, not {engine}; or use precision='fast'.")
-        int8_file = find_int8_file(loaded)
-        chosen = quickest(loaded.model_type, device) if engine == "auto" else engine
-        precision = effective_precision(precision, chosen)
-        int8_file = int8_file if precision == "int8" else None
+        precision = effective_precision(loaded, quickest(loaded.model_type, device) if engine == "auto" else engine)
     if engine in PACKAGES:
         if device not in ("auto", "cpu"):
             raise ConfigError(f"The {engine} engine runs only on CPUs; use engine='torch' with device={device!r}.")
         if not all(map(find_spec, PACKAGES[engine])):
             cure = install_command("onnx") if engine == "onnx" else "pip install openvino"
             raise ConfigError(f"The {engine} engine is not installed: {cure}")
-        return _converted(loaded, engine, precision, int8_file)
+        return _converted(loaded, engine, precision)
     if engine == "auto":
         for name in _quicker(loaded.model_type, device):
             try:
-                return _converted(loaded, name, precision, int8_file)
+                return _converted(loaded, name, precision)
             except (ModelError, ImportError, OSError, RuntimeError) as error:
                 _log.warning("The %s engine cannot run this model: %s", name, error)
     from clothseg.engines.torch_engine import TorchEngine
 
-    return TorchEngine(loaded.model, device, "fast" if precision == "int8" else precision)
+    return TorchEngine(loaded.model, device, precision)
 
 
 def quickest(model_type: str, device: str = "auto") -> str:
@@ -89,15 +84,15 @@ def _quicker(model_type: str, device: str) -> list[str]:
     return [name for name, packages in PACKAGES.items() if all(map(find_spec, packages))]
 
 
-def _converted(loaded: "LoadedModel", engine: str, precision: str, int8_file: Path | None) -> Engine:
+def _converted(loaded: "LoadedModel", engine: str, precision: str) -> Engine:
     if engine == "openvino":
         from clothseg.engines.openvino_engine import OpenVinoEngine, is_usable
 
         if is_usable():
-            return OpenVinoEngine(loaded, precision, int8_file)
+            return OpenVinoEngine(loaded, precision)
         from clothseg.engines.torch_engine import TorchEngine
 
-        return TorchEngine(loaded.model, "cpu", "fast" if precision == "int8" else precision)
+        return TorchEngine(loaded.model, "cpu", precision)
     from clothseg.engines.onnx_engine import OnnxEngine
 
     return OnnxEngine(loaded)

@@ -44,6 +44,11 @@ def find_int8_file(loaded: "LoadedModel") -> Path:
         "make it with: clothseg export MODEL --int8 --calibrate PHOTOS --out FOLDER, where FOLDER is the model's own "
         "folder and PHOTOS a folder of photos"
     )
+    if loaded.notice and not file.is_file():
+        raise ConfigError(
+            f"precision='int8' needs the file {INT8_FILE} of {loaded.name}, which an earlier start did not download. "
+            f"{loaded.notice} Try again later, or use precision='fast'."
+        )
     if loaded.folder is None or not file.is_file():
         raise ConfigError(
             f"precision='int8' needs the file {INT8_FILE}, which {loaded.name} does not have. Use precision='fast', "
@@ -60,18 +65,22 @@ def find_int8_file(loaded: "LoadedModel") -> Path:
     return file
 
 
-def effective_precision(precision: str, engine: str) -> str:
-    """Return the precision that is used: "int8" becomes "fast" where int8 gains nothing, and the log says so.
+def effective_precision(loaded: "LoadedModel", engine: str) -> str:
+    """Return the precision for a request of "int8": "int8", or "fast" where int8 gains nothing, and the log says so.
 
     Args:
-        precision: as requested.
+        loaded: the model.
         engine: the engine's name. ONNX Runtime takes twice as long in int8 as in float32.
+
+    Raises:
+        ConfigError: as `find_int8_file`, on any machine.
     """
-    if precision == "int8" and (engine != "openvino" or not has_vnni()):
-        why = "this CPU has no VNNI" if engine == "openvino" else "only the OpenVINO engine is faster in int8"
-        _log.warning("precision='int8' is replaced by 'fast': %s.", why)
-        return "fast"
-    return precision
+    find_int8_file(loaded)
+    if engine == "openvino" and has_vnni():
+        return "int8"
+    why = "this CPU has no VNNI" if engine == "openvino" else "only the OpenVINO engine is faster in int8"
+    _log.warning("precision='int8' is replaced by 'fast': %s.", why)
+    return "fast"
 
 
 @cache

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from clothseg.engines.base import Engine
 from clothseg.engines.cache import converted
+from clothseg.engines.int8 import find_int8_file
 from clothseg.engines.subprocess_call import call_in_subprocess
 from clothseg.errors import ModelError
 from clothseg.models.loading import LoadedModel, load
@@ -46,42 +47,27 @@ class OpenVinoEngine(Engine):
     PyTorch computes there instead.
     """
 
-    def __init__(self, loaded: LoadedModel, precision: str = "exact", int8_file: Path | None = None) -> None:
+    def __init__(self, loaded: LoadedModel, precision: str = "exact") -> None:
         """Convert a model, or read an earlier conversion.
 
         Args:
             loaded: the model.
             precision: "exact" computes in float32; "fast" in bfloat16 if the CPU has instructions for it; "int8" as
-                the int8 file says, and its float layers as "fast".
-            int8_file: the model's, from `clothseg.engines.int8.find_int8_file`; only for "int8".
+                the model's int8 file says, and its float layers as "fast".
 
         Raises:
             ImportError: OpenVINO is not installed.
             ModelError: the model cannot be converted.
+            ConfigError: "int8", and the model has no int8 file of these weights.
         """
         self._core = _core()
-        read = partial(_read, self._core)
-        if int8_file is None:
-            packages = ("openvino", "torch", "transformers")
-            self._model = converted(
-                "openvino", loaded.digest, packages, lambda folder: _make(loaded, folder / MODEL_FILE), read
-            )
-        else:
-            digest = hashlib.sha256(int8_file.read_bytes()).hexdigest()
-            self._model = converted(
-                "openvino-int8",
-                digest,
-                ("openvino",),
-                lambda folder: _make_int8(int8_file, self._core, loaded.name, folder / MODEL_FILE),
-                read,
-            )
+        self._model = (_int8_model if precision == "int8" else _float_model)(loaded, self._core)
         fast = precision != "exact" and "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         # Set in both cases: by default, OpenVINO uses bfloat16 if the processor supports it.
         self.number_format = "bf16" if fast else "f32"
         self._compiled = lru_cache(maxsize=COMPILED)(self._compile)
         self._turn = threading.Lock()
-        in_a_fork = "fast" if precision == "int8" else precision
-        self._process, self._precision, self._load_model = os.getpid(), in_a_fork, loaded.load_model
+        self._process, self._precision, self._load_model = os.getpid(), precision, loaded.load_model
 
     def __call__(self, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         if os.getpid() != self._process:
@@ -91,8 +77,7 @@ class OpenVinoEngine(Engine):
             with ThreadPoolExecutor(self.streams.count) as pool:
                 return np.concatenate(list(pool.map(self.streams, pixels[:, None])))
         with self._turn:
-            request = self._compiled(*pixels.shape[2:])
-            return np.concatenate([request.infer([photo[None]])[0] for photo in pixels])
+            return _infer(self._compiled(*pixels.shape[2:]), pixels)
 
     @property
     def streams(self) -> "Streams | None":  # type: ignore[override]
@@ -153,7 +138,7 @@ class Streams(Engine):
             idle = self._compiled(*pixels.shape[2:])
         request = idle.get()
         try:
-            return np.concatenate([request.infer([photo[None]])[0] for photo in pixels])
+            return _infer(request, pixels)
         finally:
             idle.put(request)
 
@@ -164,6 +149,12 @@ class Streams(Engine):
         for _ in range(self.count):
             idle.put(compiled.create_infer_request())
         return idle
+
+
+def _infer(request: Any, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the logits of photos (N, 3, h, w), computed one by one; the input is not copied."""
+    logits = [request.infer([photo[None]], share_inputs=True)[0] for photo in pixels]
+    return logits[0] if len(logits) == 1 else np.concatenate(logits)
 
 
 def _cores() -> int:
@@ -216,6 +207,27 @@ def _core() -> Any:
     loading.start()
     loading.join()
     return core
+
+
+def _float_model(loaded: LoadedModel, core: Any) -> Any:
+    """Return a model converted for OpenVINO, or its earlier conversion."""
+    packages = ("openvino", "torch", "transformers")
+    return converted(
+        "openvino", loaded.digest, packages, lambda folder: _make(loaded, folder / MODEL_FILE), partial(_read, core)
+    )
+
+
+def _int8_model(loaded: LoadedModel, core: Any) -> Any:
+    """Return the network of a model's int8 file."""
+    file = find_int8_file(loaded)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return converted(
+        "openvino-int8",
+        digest,
+        ("openvino",),
+        lambda folder: _make_int8(file, core, loaded.name, folder / MODEL_FILE),
+        partial(_read, core),
+    )
 
 
 def _make(loaded: LoadedModel, path: Path) -> None:

@@ -37,11 +37,11 @@ class TorchEngine(Engine):
         Args:
             model: a transformers model in float32.
             device: see `pick_device`.
-            precision: "exact" computes in float32, on a GPU without TF32, which torch would allow; "fast" in bfloat16
+            precision: "exact" computes in float32, on a GPU without TF32, which torch would allow; others in bfloat16
                 if the device has instructions for it.
         """
         self.device = pick_device(device)
-        self.fast = precision == "fast"
+        self.fast = precision != "exact"
         # On CPUs this layout takes a fifth off SegFormer in float32 and half in bfloat16; tensor cores want it too.
         self.model = fuse_for_inference(model).to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.fast and has_bfloat16(self.device):

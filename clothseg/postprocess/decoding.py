@@ -14,7 +14,7 @@ from clothseg.postprocess.cleanup import without_legs
 from clothseg.postprocess.evidence import Evidence, as_evidence
 from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.guided_edges import follow_edges
-from clothseg.postprocess.upsample import best_classes, label_pixels, winning_probability
+from clothseg.postprocess.upsample import winners, winning_probability
 from clothseg.postprocess.zoom_crop import confidences
 
 
@@ -66,17 +66,23 @@ def decode_logits(
     if not isinstance(logits, np.ndarray):
         return _decode_on_gpu(photo, logits, guided, back_view, labels)
     size = (photo.height, photo.width)
-    if not guided:
-        return Prediction(*label_pixels(logits, size), evidence=_evidence(logits, photo))
-    logits = apply_logit_rules(logits, back_view, labels)
-    label_map, probability = follow_edges(logits, photo), winning_probability(logits, size)
-    possible = np.flatnonzero(np.bincount(best_classes(logits).ravel()))
-    confidence = confidences(label_map, probability, possible, count=len(labels))
-    return Prediction(label_map, confidence, probability, evidence=_evidence(logits, photo))
+    if guided:
+        logits = apply_logit_rules(logits, back_view, labels)
+        label_map = follow_edges(logits, photo)
+    else:
+        label_map = winners(logits, size)
+    return _prediction(label_map, winning_probability(logits, size), logits, photo, labels)
 
 
-def _evidence(logits: npt.NDArray[np.float32], photo: Image.Image) -> Evidence:
-    return as_evidence(logits, Box(0, 0, *photo.size))
+def _prediction(
+    label_map: npt.NDArray[np.uint8],
+    probability: npt.NDArray[np.uint8],
+    logits: npt.NDArray[np.float32],
+    photo: Image.Image,
+    labels: LabelSet,
+) -> Prediction:
+    confidence = confidences(label_map, probability, count=len(labels))
+    return Prediction(label_map, confidence, probability, evidence=as_evidence(logits, Box(0, 0, *photo.size)))
 
 
 def apply_logit_rules(
@@ -96,28 +102,23 @@ def _decode_on_gpu(
     from clothseg.engines.device import is_out_of_memory, upload
     from clothseg.postprocess import on_gpu
 
-    size = (photo.height, photo.width)
+    size, on_cpu = (photo.height, photo.width), as_array(logits)
     try:
-        if not guided:
-            return Prediction(*on_gpu.label_pixels(logits, size), evidence=_evidence(as_array(logits), photo))
         # The rules run on the CPU, since the logits are small compared with the photo and the label map.
-        on_cpu = as_array(logits)
-        ruled = apply_logit_rules(on_cpu, back_view)
+        ruled = apply_logit_rules(on_cpu, back_view, labels) if guided else on_cpu
         if ruled is not on_cpu:
             logits = upload(ruled, logits.device)
-        label_map = on_gpu.follow_edges(logits, upload(np.asarray(photo), logits.device))
+        if guided:
+            label_map = on_gpu.follow_edges(logits, upload(np.asarray(photo), logits.device))
+        else:
+            label_map = on_gpu.winners(logits, size)
         probability = on_gpu.winning_probability(logits, size)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
         _log.warning("The CPU computes this label map instead of the GPU: %s", error)
-        return decode_logits(photo, as_array(logits), guided=guided, back_view=back_view, labels=labels)
-    return Prediction(
-        label_map,
-        confidences(label_map, probability, count=len(labels)),
-        probability,
-        evidence=_evidence(ruled, photo),
-    )
+        return decode_logits(photo, on_cpu, guided=guided, back_view=back_view, labels=labels)
+    return _prediction(label_map, probability, ruled, photo, labels)
 
 
 def reorder(logits: Any, channels: Sequence[int | None]) -> Any:

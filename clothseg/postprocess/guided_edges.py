@@ -11,14 +11,21 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.postprocess.cell_argmax import ClassFit, argmax_of_fits, gap_shape
-from clothseg.postprocess.guided_filter import Array, apply_linear, as_bands, fit_linear
+from clothseg.postprocess.guided_filter import Array, apply_linear, as_bands, averaged, fit_linear
 from clothseg.postprocess.softmax import softmax
 from clothseg.postprocess.upsample import best_classes
 
 
 FIT_SIDE = 320
-"""Approximate longer side of the copy on which the linear functions are fitted; the photo is reduced by a whole
-factor."""
+"""Approximate longer side of the copy whose colours the linear functions are fitted to; the photo is reduced by a
+whole factor."""
+
+CELL = 2
+"""Side of the cells that get a function each, in pixels of the copy. The logits are as coarse, so that smaller cells
+change nothing but the time."""
+
+CELL_LEAST = 240
+"""Least longer side of the copy for such cells; on smaller ones, each pixel is a cell."""
 
 RADIUS = 0.02
 """Radius of the filter's windows relative to the longer side: two or three cells of the logits."""
@@ -33,10 +40,8 @@ FLAT = 0.26
 """If the likeliest class has a lower probability, thresholds shrink in proportion. Early in training no class reaches
 them otherwise, and the best class should still win."""
 
-_CANDIDATE = 0.13
+_CANDIDATE = 0.1
 """Probability from which a class can win nearby pixels."""
-
-_NEAR = np.ones((4, 4), np.uint8)
 
 
 def follow_edges(logits: Array, photo: Image.Image | npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -57,22 +62,32 @@ def follow_edges(logits: Array, photo: Image.Image | npt.NDArray[np.uint8]) -> n
     if len(classes) == 1:
         return np.full(size, classes[0], np.uint8)
 
-    # A whole number, so that every cell of the copy covers the same number of pixels. Remaining pixels at the right
-    # and bottom, less than a cell, belong to the last cell.
+    shrink, cell = reduction(size)
+    rows, columns = (max(1, side // (shrink * cell)) for side in size)
+    # Remaining pixels at the right and bottom, less than a cell, belong to the last cell.
+    right, bottom = min(columns * shrink * cell, size[1]), min(rows * shrink * cell, size[0])
+    guide = as_bands(np.asarray(picture.reduce(shrink, (0, 0, right, bottom))))
+    fits = _fit_classes(guide, resize_probabilities(softmax(logits)[classes], size, shrink * cell))
+    means = np.stack([averaged(band, (rows, columns)) for band in guide])
+    candidates = _candidates(fits, means, gap_shape(size, shrink * cell))
+    return argmax_of_fits(fits, candidates, classes, picture, shrink * cell)
+
+
+def reduction(size: tuple[int, int]) -> tuple[int, int]:
+    """Return how many pixels of a photo of `size` (H, W) a pixel of the copy covers, and how many of these a cell.
+
+    Both are whole numbers, so that every cell covers the same number of pixels.
+    """
     shrink = max(1, round(max(size) / FIT_SIDE))
-    rows, columns = (max(1, side // shrink) for side in size)
-    copy = picture.reduce(shrink, (0, 0, min(columns * shrink, picture.width), min(rows * shrink, picture.height)))
-    guide = as_bands(np.asarray(copy))
-    fits = _fit_classes(guide, resize_probabilities(softmax(logits)[classes], size, shrink))
-    return argmax_of_fits(fits, _candidates(fits, guide, gap_shape(size, shrink)), classes, picture, shrink)
+    return shrink, CELL if max(size) >= CELL_LEAST * shrink else 1
 
 
 def resize_probabilities(probability: Array, size: tuple[int, int], shrink: int) -> Array:
-    """Return the probabilities of the possible classes at the copy's size; they sum to 1 at each pixel.
+    """Return the probabilities of the possible classes in each cell; they sum to 1.
 
     Args:
         probability: (C, h, w) float32 over a photo of `size` (H, W).
-        shrink: side of a pixel of the copy, in pixels of the photo.
+        shrink: side of a cell, in pixels of the photo.
 
     Returns:
         (C, max(1, H // shrink), max(1, W // shrink)) float32; small values are 0 (`LEAST`, `FLAT`).
@@ -81,7 +96,8 @@ def resize_probabilities(probability: Array, size: tuple[int, int], shrink: int)
     down, across = (
         max(side, shrink) / shrink / cells for side, cells in zip(size, probability.shape[1:], strict=True)
     )
-    method = cv2.INTER_AREA if min(down, across) < 1 else cv2.INTER_LINEAR
+    # Averages are needed only for much fewer cells than logits, and OpenCV's are wrong where the other side grows.
+    method = cv2.INTER_AREA if min(down, across) < 0.5 else cv2.INTER_LINEAR
     planes = np.empty((len(probability), rows, columns), np.float32)
     for plane, source in zip(planes, probability, strict=True):
         plane[...] = cv2.resize(source, None, fx=across, fy=down, interpolation=method)[:rows, :columns]
@@ -93,7 +109,7 @@ def resize_probabilities(probability: Array, size: tuple[int, int], shrink: int)
 
 
 def _fit_classes(guide: Array, planes: Array) -> list[ClassFit]:
-    """Return each class's linear functions of the guide.
+    """Return each class's linear functions of the guide (B, H, W), from the planes (C, h, w).
 
     The functions sum to 1, as the planes do, so those of the class with the largest area follow from the others.
     """
@@ -110,21 +126,28 @@ def _fit_classes(guide: Array, planes: Array) -> list[ClassFit]:
 
 
 def _candidates(fits: list[ClassFit], guide: Array, gaps: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Return (C, *gaps) uint8: 1 where a class can win. A class that is far from winning on the reduced copy does not
-    win on the photo."""
-    candidates = np.zeros((len(fits), *gaps), np.uint8)
+    """Return (C, *gaps) uint8: 1 where a class can win. A class that is far from winning in all four cells around a
+    gap, in their mean colours (B, h, w), does not win between them."""
     values = [apply_linear(line, guide[:, *box]) for box, line in fits]
     likeliest = np.zeros(guide.shape[1:], np.float32)
     for value, (box, _) in zip(values, fits, strict=True):
         np.maximum(likeliest[box], value, out=likeliest[box])
     threshold = _CANDIDATE * np.minimum(1, likeliest / FLAT)
-    for candidate, value, (box, _) in zip(candidates, values, fits, strict=True):
-        likely = (value > threshold[box]).view(np.uint8)
-        # a gap's four cells, and the cells next to these
-        near = cv2.dilate(cv2.copyMakeBorder(likely, 0, 2, 0, 2, cv2.BORDER_CONSTANT), _NEAR, anchor=(2, 2))
-        area = []
-        for part, cells, count in zip(box, guide.shape[1:], gaps, strict=True):
-            area.append(slice(part.start + (part.start > 0), part.stop if part.stop < cells else count))
-        (top, left), (down, across) = (part.start for part in box), area
-        candidate[down, across] = near[down.start - top : down.stop - top, across.start - left : across.stop - left]
+    # between a row and a column more on each side, which repeat the outer cells
+    likely = np.zeros((len(fits), gaps[0] + 1, gaps[1] + 1), np.uint8)
+    rows, columns = threshold.shape
+    for plane, value, (box, _) in zip(likely[:, 1 : rows + 1, 1 : columns + 1], values, fits, strict=True):
+        np.greater(value, threshold[box], out=plane[box].view(np.bool_))
+    likely[:, 0], likely[:, rows + 1 :] = likely[:, 1], likely[:, rows, None]
+    likely[..., 0], likely[..., columns + 1 :] = likely[..., 1], likely[..., columns, None]
+    likely = likely[:, 1:] | likely[:, :-1]
+    likely = likely[..., 1:] | likely[..., :-1]
+    candidates = np.zeros_like(likely)
+    for candidate, near, (box, _) in zip(candidates, likely, fits, strict=True):
+        # gaps whose four cells are in the box
+        area = tuple(
+            slice(part.start + (part.start > 0), part.stop if part.stop < cells else None)
+            for part, cells in zip(box, threshold.shape, strict=True)
+        )
+        candidate[area] = near[area]
     return candidates

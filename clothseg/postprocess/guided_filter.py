@@ -63,9 +63,10 @@ def fit_linear(guide: Array, planes: Sequence[Array] | Array, radius: int, eps: 
     """Fit each plane by linear functions of the guide, averaged over the windows that cover a pixel.
 
     Args:
-        guide: (B, h, w) float32 in 0..1, with one or three bands.
+        guide: (B, H, W) float32 in 0..1, with one or three bands, as large as the planes or larger. A larger one
+            contributes the mean and the variance of its pixels in each cell of the planes.
         planes: (h, w) float32 each.
-        radius: of the windows, in pixels.
+        radius: of the windows, in cells of the planes.
         eps: as in `guided_filter`.
 
     Yields:
@@ -79,42 +80,41 @@ def fit_linear(guide: Array, planes: Sequence[Array] | Array, radius: int, eps: 
         return cv2.boxFilter(values, cv2.CV_32F, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)
 
     # Variances are differences of squares; subtracting the mean first keeps more digits in float32.
-    offset = guide.mean((1, 2), dtype=np.float32)
+    offset = guide.mean((1, 2), dtype=np.float32)[:, None, None]
     boxes = [_support(plane, 2 * radius) for plane in planes]
     region = _enclosing(boxes)  # nothing outside of it changes a result
-    share = np.float32(1) / np.multiply.outer(*(_window_lengths(length, radius) for length in guide.shape[1:]))[region]
-    guide = guide[:, *region] - offset[:, None, None]
-    shares = cv2.merge([share] * (len(guide) + 1))
+    size = planes[0].shape
+    share = np.float32(1) / np.multiply.outer(*(_window_lengths(length, radius) for length in size))[region]
+    guide = guide - offset
     pairs = [(row, column) for row in bands for column in bands[row:]]
     moments = [*guide, *(guide[row] * guide[column] for row, column in pairs)]
+    moments = [np.ascontiguousarray(averaged(plane, size)[region]) for plane in moments]
     # in groups of four, which the filter computes in little more than the time for one
     fours = [total(cv2.merge(moments[start : start + 4])) for start in range(0, len(moments), 4)]
     means = [plane * share for four in fours for plane in _planes(four)]
-    centre, products = np.stack(means[: len(guide)]), means[len(guide) :]
+    guide, centre, products = np.stack(moments[: len(bands)]), np.stack(means[: len(bands)]), means[len(bands) :]
     system = _factor(
         {
             (row, column): product - centre[row] * centre[column] + np.float32(eps * (row == column))
             for (row, column), product in zip(pairs, products, strict=True)
         }
     )
-    # converts functions of the guide without its mean (factors, constant) to functions of the guide itself
-    back = np.eye(len(guide) + 1, dtype=np.float32)
-    back[-1, :-1] = -offset
+    middle = centre + offset  # the functions' constants are those for the guide itself
+    shares = cv2.merge([share] * (len(bands) + 1))
     for plane, box in zip(planes, boxes, strict=True):
         inside = _relative_to(box, region)
-        part, middle = plane[box], centre[:, *inside]
-        stacked = np.empty((len(guide) + 1, *part.shape), np.float32)
+        part, near = plane[box], (slice(None), *inside)
+        stacked = np.empty((len(bands) + 1, *part.shape), np.float32)
         stacked[-1] = part
-        np.multiply(guide[:, *inside], part, out=stacked[:-1])
-        stacked = _planes(cv2.multiply(total(_interleaved(stacked)), shares[inside]))
+        np.multiply(guide[near], part, out=stacked[:-1])
+        stacked = _planes(total(_interleaved(stacked)))
+        stacked *= share[inside]
         target, level = stacked[:-1], stacked[-1]
-        target -= middle * level
+        target -= centre[near] * level
         _solve({pair: values[inside] for pair, values in system.items()}, target)
-        for each in target * middle:
-            level -= each
+        level -= (middle[near] * target).sum(axis=0)
         line = total(_interleaved(stacked))
-        cv2.multiply(line, shares[inside], dst=line)
-        yield box, np.asarray(cv2.transform(line, back, dst=line), np.float32)
+        yield box, np.asarray(cv2.multiply(line, shares[inside], dst=line), np.float32)
 
 
 def apply_linear(line: Any, bands: Iterable[Array]) -> Array:
@@ -143,6 +143,13 @@ def as_bands(picture: npt.NDArray[np.generic]) -> Array:
     if picture.dtype == np.uint8:
         planes /= 255
     return planes
+
+
+def averaged(plane: Array, size: tuple[int, ...]) -> Array:
+    """Return the means (h, w) of a plane over cells; the plane itself if it has this size."""
+    if plane.shape == size:
+        return plane
+    return np.asarray(cv2.resize(plane, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
 
 
 def resize(planes: Array, size: tuple[int, ...]) -> Array:

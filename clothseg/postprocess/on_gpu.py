@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from clothseg.postprocess import guided_edges
-from clothseg.postprocess.guided_edges import EPS, FIT_SIDE, FLAT, LEAST, RADIUS
+from clothseg.postprocess.guided_edges import EPS, FLAT, LEAST, RADIUS
 from clothseg.postprocess.upsample import size_of_grid
 
 
@@ -24,23 +24,16 @@ Tensor = torch.Tensor
 
 
 @torch.inference_mode()
-def label_pixels(logits: Tensor, size: tuple[int, int]) -> tuple[Bytes, npt.NDArray[np.float64], Bytes]:
-    """Like `clothseg.postprocess.upsample.label_pixels` for logits (C, h, w) float32, but the means are exact for
-    photos of any size."""
+def winners(logits: Tensor, size: tuple[int, int]) -> Bytes:
+    """Like `clothseg.postprocess.upsample.winners` for logits (C, h, w) float32."""
     classes, (height, width) = len(logits), size
     label_map = torch.empty(size, dtype=torch.uint8, device=logits.device)
-    totals = torch.zeros(2, classes, dtype=torch.float64, device=logits.device)
     step = max(1, _STRIP_VALUES // (classes * width))
     for start in range(0, height, step):
         rows = slice(start, min(start + step, height))
         strip = _interpolate(_interpolate(logits, 1, height, rows), 2, width)
-        best, labels = strip.max(dim=0)  # of equal logits the lower id wins
-        label_map[rows] = labels
-        share = 1 / (strip - best).exp().sum(dim=0)
-        for total, weights in zip(totals, (None, share.flatten().double()), strict=True):
-            total += torch.bincount(labels.flatten(), weights, minlength=classes)
-    counts, shares = totals.cpu().numpy()
-    return label_map.cpu().numpy(), shares / np.maximum(counts, 1), winning_probability(logits, size)
+        label_map[rows] = strip.argmax(dim=0)  # of equal logits the lower id wins
+    return label_map.cpu().numpy()
 
 
 @torch.inference_mode()
@@ -64,38 +57,37 @@ def follow_edges(logits: Tensor, photo: Tensor) -> Bytes:
         (H, W) uint8 class ids.
     """
     height, width = photo.shape[:2]
-    shrink = max(1, round(max(height, width) / FIT_SIDE))
-    rows, columns = height // shrink, width // shrink
-    if rows < logits.shape[1] or columns < logits.shape[2]:  # very narrow or very small photos
+    shrink, cell = guided_edges.reduction((height, width))
+    side = shrink * cell
+    rows, columns = height // side, width // side
+    if 2 * rows < logits.shape[1] or 2 * columns < logits.shape[2]:  # very narrow or very small photos
         return guided_edges.follow_edges(logits.cpu().numpy(), photo.cpu().numpy())
-    winners = logits.argmax(dim=0).unique()
-    if len(winners) == 1:
-        return np.full((height, width), int(winners), np.uint8)
+    won = logits.argmax(dim=0).unique()
+    if len(won) == 1:
+        return np.full((height, width), int(won), np.uint8)
 
     bands = photo.permute(2, 0, 1)
-    copy = functional.avg_pool2d(bands[None, :, : rows * shrink, : columns * shrink].float(), shrink)[0]
-    planes = logits.softmax(dim=0)[winners]
-    planes = _interpolate(
-        _interpolate(planes, 1, height / shrink, slice(0, rows)), 2, width / shrink, slice(0, columns)
-    )
+    copy = functional.avg_pool2d(bands[None, :, : rows * side, : columns * side].float(), shrink)[0]
+    planes = logits.softmax(dim=0)[won]
+    planes = _interpolate(_interpolate(planes, 1, height / side, slice(0, rows)), 2, width / side, slice(0, columns))
     least = LEAST * (planes.amax(dim=0) / FLAT).clamp(max=1)
     planes *= planes > least
     planes /= planes.sum(dim=0).maximum(least)
-    lines = _fit_linear(copy.round() / 255, planes, max(1, round(RADIUS * max(rows, columns))))
+    lines = _fit_linear(copy.round() / 255, planes, max(1, round(RADIUS * max(rows, columns))), cell)
 
     label_map = torch.empty((height, width), dtype=torch.uint8, device=logits.device)
     step = max(1, _STRIP_VALUES // (lines.shape[0] * lines.shape[1] * width))
     for start in range(0, height, step):
         strip = slice(start, min(start + step, height))
         # cells of the copy are a whole number of pixels; remaining pixels at the end belong to the last cell
-        there = _interpolate(_interpolate(lines, 2, rows * shrink, strip), 3, columns * shrink, slice(0, width))
+        there = _interpolate(_interpolate(lines, 2, rows * side, strip), 3, columns * side, slice(0, width))
         guide = torch.cat([bands[:, strip].float() / 255, torch.ones_like(bands[:1, strip])])
-        label_map[strip] = winners[(there * guide).sum(dim=1).argmax(dim=0)]
+        label_map[strip] = won[(there * guide).sum(dim=1).argmax(dim=0)]
     return label_map.cpu().numpy()
 
 
-def _fit_linear(guide: Tensor, planes: Tensor, radius: int) -> Tensor:
-    """Return each plane's functions (C, B + 1, h, w) of the guide (B, h, w), like
+def _fit_linear(guide: Tensor, planes: Tensor, radius: int, cell: int) -> Tensor:
+    """Return each plane's functions (C, B + 1, h, w) of the guide (B, h * cell, w * cell), like
     `clothseg.postprocess.guided_filter.fit_linear`.
 
     The functions sum to 1, as the planes do, so those of the largest plane follow from the others.
@@ -112,8 +104,10 @@ def _fit_linear(guide: Tensor, planes: Tensor, radius: int) -> Tensor:
     bands, largest = len(guide), int(planes.sum(dim=(1, 2)).argmax())
     offset = guide.mean(dim=(1, 2), keepdim=True)
     guide = guide - offset  # keeps more digits: variances are differences of squares
+    products = functional.avg_pool2d(guide[:, None] * guide, cell)
+    guide = functional.avg_pool2d(guide, cell)
     centre = mean(guide)
-    spread = mean(guide[:, None] * guide) - centre[:, None] * centre
+    spread = mean(products) - centre[:, None] * centre
     spread += EPS * torch.eye(bands, device=guide.device)[:, :, None, None]
     level = mean(planes)
     target = mean(planes[:, None] * guide) - level[:, None] * centre

@@ -34,7 +34,7 @@ def clear_transparent(prediction: "Prediction", alpha: npt.NDArray[np.uint8]) ->
     person_map = prediction.person_map
     return prediction._replace(
         label_map=label_map,
-        confidence=confidences(label_map, probability),
+        confidence=confidences(label_map, probability, count=len(prediction.confidence)),
         probability=probability,
         person_map=None if person_map is None else background_where_transparent(person_map, alpha),
     )

@@ -1,10 +1,9 @@
 """Upsample the network's logits to class ids at the photo's own size, without storing 18 planes of that size.
 
 Bilinear interpolation gives each pixel a weighted mean of the four logits around it. A class that is lower than
-another
-one at all four cannot win between them, so most pixels are decided without interpolation. Along borders, only the
-possible classes are interpolated, window by window. Probabilities need all classes but vary slowly, so they are
-computed on a grid of at most 320 pixels a side.
+another one at all four cannot win between them, so most pixels are decided without interpolation. Along borders, only
+the possible classes are interpolated, window by window. Probabilities need all classes but vary slowly, so they are
+computed on a grid.
 """
 
 from collections.abc import Iterator
@@ -15,10 +14,11 @@ import numpy.typing as npt
 
 from clothseg.labels import IGNORE
 from clothseg.postprocess.bilinear import mix, positions, windows
+from clothseg.postprocess.softmax import exp
 
 
-GRID_SIDE = 320
-"""Longest side of the grid of probabilities."""
+GRID_SIDE = 160
+"""Longest side of the grid of probabilities, about that of the logits."""
 
 _LEAST = 64
 """Shortest side of the grid, unless the photo itself is narrower: narrow photos would otherwise get a single row."""
@@ -26,17 +26,9 @@ _LEAST = 64
 _STRIP_VALUES = 1 << 19
 """Interpolated logits that are held at once: 2 MB, so that a strip stays in the CPU's cache between the steps."""
 
-_FEW = 400
-"""Classes with fewer pixels on the grid, and less than a hundredth of it, are sampled on the photo instead."""
 
-_SAMPLE = 2000
-"""Largest number of pixels sampled for such a class."""
-
-
-def label_pixels(
-    logits: npt.NDArray[np.float32], size: tuple[int, int]
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
-    """Upsample logits, and return the best class of each pixel and the probabilities.
+def winners(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Upsample logits, and return the best class of each pixel.
 
     The logits are interpolated bilinearly with half-pixel centres, like torch's `interpolate(mode="bilinear",
     align_corners=False)` and transformers' `post_process_semantic_segmentation`; ids are never interpolated. In
@@ -47,40 +39,38 @@ def label_pixels(
         size: (H, W) of the photo.
 
     Returns:
-        The (H, W) uint8 class ids (the lower id wins if logits are equal).
-
-        (C,) float64: each class's mean softmax probability over the pixels where it won, 0 if it won none. Exact if
-        the photo is no larger than the grid, else a mean over the grid, or over sampled pixels of a small class.
-
-        (gh, gw) uint8: 255 times the probability of the winning class on a grid over the whole photo. The grid's
-        longer side is `GRID_SIDE`, or the photo's if that is shorter; its shorter side is at least 64 or the photo's.
+        (H, W) uint8 class ids (the lower id wins if logits are equal).
     """
-    classes, grid_size = len(logits), size_of_grid(size)
-    labels, grid = np.empty(grid_size, np.uint8), np.empty(grid_size, np.uint8)
-    counts, total = np.zeros(classes, np.int64), np.zeros(classes)
-    for window, best, probability in strips(logits, grid_size):
-        labels[window], grid[window] = best, np.rint(probability * 255)
-        counts += np.bincount(best.ravel(), minlength=classes)
-        total += np.bincount(best.ravel(), weights=probability.ravel(), minlength=classes)
-    means = total / np.maximum(counts, 1)
-    if grid_size == size:
-        return labels, means, grid
-
     possible = _possible(logits)
-    labels = _settle(logits, size, possible)
-    few = min(_FEW, grid.size // 100)
-    for class_id in np.flatnonzero((counts < few) & possible.any(axis=(1, 2))).tolist():
-        means[class_id] = _sampled_mean(logits, labels, class_id, possible[class_id])
-    return labels, means, grid
-
-
-def winners(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Return only the label map of `label_pixels`."""
-    return _settle(logits, size, _possible(logits))
+    label_map = np.empty(size, np.uint8)
+    for down, across in windows(logits.shape[1:], size):
+        window = label_map[down.pixels, across.pixels]
+        first, *others = np.flatnonzero(possible[:, down.cells, across.cells].any(axis=(1, 2))).astype(np.uint8)
+        window[...] = first
+        if not others:
+            continue
+        # across first, since there are few rows of logits; not as matrix products, whose threads would cost more
+        wide = mix(logits[[first, *others], down.logits, across.logits], across, axis=2)
+        best = mix(wide[0], down, axis=0)
+        # Ids ascend, so the maximum is the class that took the lead last.
+        for class_id, low in zip(others, wide[1:], strict=True):
+            plane = mix(low, down, axis=0)
+            np.maximum(window, (plane > best).view(np.uint8) * class_id, out=window)
+            np.maximum(best, plane, out=best)
+    return label_map
 
 
 def winning_probability(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Return only the grid of `label_pixels`."""
+    """Return the softmax probability of the best class of the interpolated logits, on a grid over the photo.
+
+    Args:
+        logits: as for `winners`.
+        size: (H, W) of the photo.
+
+    Returns:
+        (gh, gw) uint8: 255 times the probability. The grid's longer side is `GRID_SIDE`, or the photo's if that is
+        shorter; its shorter side is at least 64 or the photo's.
+    """
     grid = np.empty(size_of_grid(size), np.uint8)
     for rows, strip in _interpolated(logits, size_of_grid(size)):
         grid[rows] = np.rint(255 * _winning(strip, strip.max(axis=0)))
@@ -120,62 +110,10 @@ def _possible(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     return possible
 
 
-def _settle(
-    logits: npt.NDArray[np.float32], size: tuple[int, int], possible: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.uint8]:
-    """Return the label map, computed window by window from the planes of the classes that are possible in each."""
-    label_map = np.empty(size, np.uint8)
-    for down, across in windows(logits.shape[1:], size):
-        window = label_map[down.pixels, across.pixels]
-        first, *others = np.flatnonzero(possible[:, down.cells, across.cells].any(axis=(1, 2))).astype(np.uint8)
-        window[...] = first
-        if not others:
-            continue
-        # across first, since there are few rows of logits; not as matrix products, whose threads would cost more
-        wide = mix(logits[[first, *others], down.logits, across.logits], across, axis=2)
-        best = mix(wide[0], down, axis=0)
-        # Ids ascend, so the maximum is the class that took the lead last.
-        for class_id, low in zip(others, wide[1:], strict=True):
-            plane = mix(low, down, axis=0)
-            np.maximum(window, (plane > best).view(np.uint8) * class_id, out=window)
-            np.maximum(best, plane, out=best)
-    return label_map
-
-
-def _sampled_mean(
-    logits: npt.NDArray[np.float32],
-    label_map: npt.NDArray[np.uint8],
-    class_id: int,
-    possible: npt.NDArray[np.bool_],
-) -> float:
-    """Return the mean softmax probability of a class over `_SAMPLE` of its pixels, evenly spread; 0 if it has none."""
-    area = []  # rows and columns where the class is possible
-    for axis, (source, side) in enumerate(zip(possible.shape, label_map.shape, strict=True)):
-        cells = np.flatnonzero(possible.any(axis=1 - axis))
-        pixel = side / source
-        area.append(slice(int(cells[0] * pixel), int((cells[-1] + 2) * pixel) + 1))
-    inside = label_map[*area] == class_id
-    found = np.flatnonzero(inside)  # five times as fast as np.nonzero
-    if not len(found):
-        return 0.0
-    rows, columns = np.divmod(found[:: -(-len(found) // _SAMPLE)], inside.shape[1])
-    down, across = rows + area[0].start, columns + area[1].start
-    (_, height, width), (tall, wide) = logits.shape, label_map.shape
-    (above, lower), (left, righter) = positions(down, height, tall), positions(across, width, wide)
-    below, right = np.minimum(above + 1, height - 1), np.minimum(left + 1, width - 1)
-    flat = logits.reshape(len(logits), -1)
-    top, bottom = (
-        flat.take(row * width + left, axis=1) * (1 - righter) + flat.take(row * width + right, axis=1) * righter
-        for row in (above, below)
-    )
-    mixed = top * (1 - lower) + bottom * lower
-    return float(np.mean(1 / np.exp(mixed - mixed[class_id]).sum(axis=0)))
-
-
 def sure_pixels(
     logits: npt.NDArray[np.float32], size: tuple[int, int], min_probability: float
 ) -> npt.NDArray[np.uint8]:
-    """Return the label map of `label_pixels`, but 255 where the best class's probability is below
+    """Return the label map of `winners`, but 255 where the best class's probability is below
     `min_probability`."""
     label_map = np.empty(size, np.uint8)
     for window, labels, probability in strips(logits, size):
@@ -188,7 +126,7 @@ Strip = tuple[tuple[slice, slice], npt.NDArray[np.uint8], npt.NDArray[np.float32
 
 
 def strips(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Iterator[Strip]:
-    """Yield windows that cover the full-size map; for arguments, interpolation and ties see `label_pixels`."""
+    """Yield windows that cover the full-size map; for arguments, interpolation and ties see `winners`."""
     classes = len(logits)
     height, width = size
     if width > height and classes * width > _STRIP_VALUES:  # a single row is too large, so use strips of columns
@@ -218,8 +156,7 @@ def _winning(strip: npt.NDArray[np.float32], best: npt.NDArray[np.float32]) -> n
     """Return the softmax probability (n, W) of the best class of logits (C, n, W), which are overwritten."""
     # exp(best - best) / sum(exp(logit - best))
     strip -= best
-    flat = strip.reshape(len(strip), -1)
-    cv2.exp(flat, dst=flat)  # four times as quick as numpy's
+    exp(strip)
     return 1 / strip.sum(axis=0)
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from clothseg.errors import ClothsegError, ConfigError
 from clothseg.labels import LABELS_FILE, LabelSet, write_labels
+from clothseg.models.clothseg_lite import LiteConfig
 from clothseg.segmenter import Segmenter
 from clothseg.training.average import interpolate_weights
 from clothseg.training.bars import hide_bars
@@ -88,11 +90,7 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
     classes = classes_of(parsing.dataset_name, parsing.dataset_revision, parsing.layout)
     labels = classes.labels
     network = build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch, labels)
-    if training.activation_checkpointing and not network.supports_gradient_checkpointing:
-        raise ConfigError(
-            f"--activation_checkpointing does not work with {network.config.model_type}; leave the option out, and "
-            "lower --per_device_train_batch_size if memory is short."
-        )
+    check_network(network, training, parsing)
     processor = build_processor(parsing.size)
     teacher = _teacher(parsing, processor, training.device, labels)
     labels_to_make = labellings(parsing, output, classes) if writes else []
@@ -234,6 +232,25 @@ def _class_weights(parsing: TrainArguments, counts: npt.NDArray[np.int64]) -> to
     if parsing.class_weighting == "frequency":
         return frequency_weights(counts.sum(axis=0), parsing.class_weight_cap)
     return class_weights(parsing.background_weight, parsing.class_weight, counts.shape[1])
+
+
+def check_network(network: Any, training: TrainingArguments, parsing: TrainArguments) -> None:
+    """Check that the options suit the network.
+
+    Raises:
+        ConfigError: names the option, and what to do instead.
+    """
+    kind = network.config.model_type
+    if training.activation_checkpointing and not network.supports_gradient_checkpointing:
+        raise ConfigError(
+            f"--activation_checkpointing does not work with {kind}; leave the option out, and lower "
+            "--per_device_train_batch_size if memory is short."
+        )
+    if parsing.endpoint_handler and kind == LiteConfig.model_type:
+        raise ConfigError(
+            f"--endpoint_handler does not work with {kind}: Inference Endpoints have plain transformers, which cannot "
+            "load it; leave the option out, or train a SegFormer."
+        )
 
 
 def _save(

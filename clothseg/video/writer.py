@@ -7,7 +7,6 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
-from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +16,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.errors import ConfigError
-from clothseg.images.atomic_files import atomic_path
+from clothseg.images.atomic_files import atomic_path, encoded
 from clothseg.images.file_names import temporary_beside
+from clothseg.outputs.render import PNG_OF_LABELS
 from clothseg.video.reader import import_av, safely
 
 
@@ -123,9 +123,8 @@ def picture_writer(path: Path, rate: Fraction) -> Iterator[Write]:
 
             def write(picture: Image.Image, time: Fraction) -> None:
                 times.append(time)
-                file = BytesIO()
-                picture.save(file, "PNG", compress_level=3)
-                put(_name(len(times)), file.getvalue())
+                options = PNG_OF_LABELS if picture.mode == "P" else {}
+                put(_name(len(times)), encoded(picture, "PNG", **options))
 
             yield write
             lines = ["ffconcat version 1.0"]

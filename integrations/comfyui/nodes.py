@@ -10,6 +10,7 @@ from PIL import Image
 from clothseg import CutoutOptions, Segmentation, TryonOptions
 from clothseg.errors import ConfigError
 from clothseg.labels import ATR
+from clothseg.options import options_of
 
 from . import models, tensors
 
@@ -21,6 +22,8 @@ GARMENTS = tuple(ATR.garments)
 
 CLASSES = (*GARMENTS, *(name for name in ATR.names if name not in GARMENTS))
 """The classes of the model that comes with clothseg, each with a switch."""
+
+_TRYON = options_of(TryonOptions)
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -87,14 +90,18 @@ def chosen(switches: dict[str, Any], more: str, result: Segmentation) -> list[st
     return names
 
 
-def segmented(
-    images: torch.Tensor, people: str, tta: bool, process_res: int, model: str, device: str
-) -> Iterator[Any]:
-    """Yield the result of each picture of a batch; ComfyUI's progress bar and its cancel button are served."""
-    segmenter = models.segmenter(model, device, process_res)
+def segmented(images: torch.Tensor, others: dict[str, Any]) -> Iterator[Any]:
+    """Yield the result of each picture of a batch; ComfyUI's progress bar and its cancel button are served.
+
+    Args:
+        images: (N, H, W, 3 or 4) float32 in 0..1.
+        others: a node's inputs, of which those of `_MODEL` are used.
+    """
+    given = _with_defaults(_MODEL, others)
+    segmenter = models.segmenter(given["model"], given["device"], given["process_res"])
     progress = _progress(len(images))
     for picture in tensors.pictures(images):
-        yield segmenter(picture, people=people, tta=tta)
+        yield segmenter(picture, people=given["people"], tta=given["tta"])
         progress(1)
 
 
@@ -169,12 +176,7 @@ class ClothsegSegment:
         invert_output: bool = False,
         background: str = "Alpha",
         background_color: str = "#ffffff",
-        people: str = "one",
-        tta: bool = False,
-        process_res: int = 0,
-        model: str = "",
-        device: str = "auto",
-        **switches: bool,
+        **others: Any,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """Segment a batch of images; `INPUT_TYPES` describes the inputs, `OUTPUT_TOOLTIPS` the outputs."""
         options = CutoutOptions(
@@ -187,8 +189,8 @@ class ClothsegSegment:
             invert=invert_output,
         )
         made: list[tuple[torch.Tensor, ...]] = []
-        for result in segmented(images, people, tta, process_res, model, device):
-            names = chosen(_with_defaults(switches), more_classes, result)
+        for result in segmented(images, others):
+            names = chosen(_with_defaults(_SWITCHES, others), more_classes, result)
             made.append(
                 (
                     tensors.image(result.cutout(*names, options=options)),
@@ -216,11 +218,11 @@ class ClothsegTryonMask:
         return {
             "required": {
                 "images": ("IMAGE",),
-                "part": (["upper", "lower", "overall"], {"default": "upper", "tooltip": "a dress counts as both"}),
+                "part": (list(_TRYON["part"].choices), {"default": "upper", "tooltip": "a dress counts as both"}),
             },
             "optional": {
                 "shape": (
-                    ["hull", "outline"],
+                    list(_TRYON["shape"].choices),
                     {"default": "hull", "tooltip": "hull hides the old garment's shape; outline follows it"},
                 ),
                 "reach": (
@@ -247,17 +249,13 @@ class ClothsegTryonMask:
         shape: str = "hull",
         reach: int = -1,
         mask_blur: int = 0,
-        people: str = "one",
-        tta: bool = False,
-        process_res: int = 0,
-        model: str = "",
-        device: str = "auto",
+        **others: Any,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Make masks of a batch of images."""
         options = TryonOptions.of(
             {"part": part, "shape": shape, "reach": None if reach < 0 else reach, "blur": mask_blur}
         )
-        made = [result.tryon(options=options) for result in segmented(images, people, tta, process_res, model, device)]
+        made = [result.tryon(options=options) for result in segmented(images, others)]
         return tensors.batch([tensors.image(each.picture) for each in made]), tensors.batch(
             [tensors.mask(each.mask) for each in made]
         )
@@ -302,12 +300,7 @@ class ClothsegItems:
         more_classes: str = "",
         padding: int = 16,
         min_share: float = 0.002,
-        people: str = "one",
-        tta: bool = False,
-        process_res: int = 0,
-        model: str = "",
-        device: str = "auto",
-        **switches: bool,
+        **others: Any,
     ) -> tuple[list[torch.Tensor], list[torch.Tensor], list[str]]:
         """Crop the items of a batch of images.
 
@@ -315,8 +308,8 @@ class ClothsegItems:
             ConfigError: there is none.
         """
         crops, masks, texts = [], [], []
-        for result in segmented(images, people, tta, process_res, model, device):
-            names = chosen(_with_defaults(switches), more_classes, result)
+        for result in segmented(images, others):
+            names = chosen(_with_defaults(_SWITCHES, others), more_classes, result)
             picture = tensors.image(result.photo.convert("RGB"))
             for item in result.items(*names, min_share=min_share):
                 x, y, width, height = item.box
@@ -330,9 +323,9 @@ class ClothsegItems:
         return crops, masks, texts
 
 
-def _with_defaults(switches: dict[str, bool]) -> dict[str, bool]:
-    """Return the switches with defaults for those that a workflow leaves out."""
-    return {name: spec[1]["default"] for name, spec in _SWITCHES.items()} | switches
+def _with_defaults(inputs: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of these inputs, with defaults for those that a workflow leaves out."""
+    return {name: given.get(name, spec[1]["default"]) for name, spec in inputs.items()}
 
 
 def _progress(total: int) -> Any:

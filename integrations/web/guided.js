@@ -4,11 +4,13 @@
 import {bestClasses, positions, softmax} from './labels.js';
 
 const FIT_SIDE = 320;
+const CELL = 2;
+const CELL_LEAST = 240;
 const RADIUS = 0.02;
 const EPS = 3e-4;
 const LEAST = 0.05;
 const FLAT = 0.26;
-const CANDIDATE = 0.13;
+const CANDIDATE = 0.1;
 
 // Python's round: halves go to the even number.
 export function round(value) {
@@ -26,12 +28,18 @@ export function followEdges(logits, pixels, width, height) {
   const classes = [...new Set(bestClasses(logits))].sort((one, other) => one - other);
   const made = new Uint8Array(width * height);
   if (classes.length === 1) return made.fill(classes[0]);
-  const shrink = Math.max(1, round(Math.max(width, height) / FIT_SIDE));
+  const fine = Math.max(1, round(Math.max(width, height) / FIT_SIDE));
+  const cell = Math.max(width, height) >= CELL_LEAST * fine ? CELL : 1;
+  const shrink = fine * cell;
   const columns = Math.max(1, Math.floor(width / shrink));
   const rows = Math.max(1, Math.floor(height / shrink));
-  const guide = reduced(pixels, width, height, shrink, columns, rows);
+  const wide = Math.ceil(Math.min(columns * shrink, width) / fine);
+  const high = Math.ceil(Math.min(rows * shrink, height) / fine);
+  const copy = reduced(pixels, width, height, fine, wide, high);
+  const averaged = (plane) => (cell === 1 ? plane : cellMeans(plane, wide, high, cell, columns, rows));
+  const guide = copy.map(averaged);
   const planes = probabilities(logits, classes, width, height, shrink, columns, rows);
-  const lines = fit(guide, planes, columns, rows);
+  const lines = fit(copy, averaged, planes, columns, rows);
   const likely = likelyCells(lines, guide, columns * rows);
   return best(made, classes, lines, likely, pixels, {width, height, shrink, columns, rows});
 }
@@ -61,7 +69,23 @@ function reduced(pixels, width, height, shrink, columns, rows) {
   return guide;
 }
 
-// The probabilities of the classes at the copy's size; small ones are 0, and they sum to 1.
+// The means of a plane of the copy over cells of `cell` x `cell` of its pixels, fewer in very narrow photos.
+function cellMeans(plane, wide, high, cell, columns, rows) {
+  const made = new Float64Array(columns * rows);
+  for (let row = 0, at = 0; row < rows; row += 1) {
+    const bottom = Math.min(high, (row + 1) * cell);
+    for (let column = 0; column < columns; column += 1, at += 1) {
+      const right = Math.min(wide, (column + 1) * cell);
+      for (let y = row * cell; y < bottom; y += 1) {
+        for (let x = column * cell; x < right; x += 1) made[at] += plane[y * wide + x];
+      }
+      made[at] /= (bottom - row * cell) * (right - column * cell);
+    }
+  }
+  return made;
+}
+
+// The probabilities of the classes in each cell; small ones are 0, and they sum to 1.
 function probabilities(logits, classes, width, height, shrink, columns, rows) {
   const all = softmax(logits);
   const cells = columns * rows;
@@ -127,8 +151,9 @@ function boxSum(plane, columns, rows, radius, into) {
   return into;
 }
 
-// Each class's linear function of the guide in each cell: factors of red, green and blue, and a constant.
-function fit(guide, planes, columns, rows) {
+// Each class's linear function of the colours in each cell: factors of red, green and blue, and a constant. They are
+// fitted to the colours of the copy, of which a cell contains several.
+function fit(copy, averaged, planes, columns, rows) {
   const cells = columns * rows;
   const radius = Math.max(1, round(RADIUS * Math.max(columns, rows)));
   const ones = new Float64Array(cells).fill(1);
@@ -139,10 +164,11 @@ function fit(guide, planes, columns, rows) {
     return made;
   };
   const product = (one, other) => one.map((value, cell) => value * other[cell]);
-  const bands = guide.map((band) => Float64Array.from(band));
+  const fine = copy.map((band) => Float64Array.from(band));
+  const bands = fine.map(averaged);
   const centre = bands.map(mean);
   const moment = (one, other) => {
-    const made = mean(product(bands[one], bands[other]));
+    const made = mean(averaged(product(fine[one], fine[other])));
     for (let cell = 0; cell < cells; cell += 1) {
       made[cell] += (one === other ? EPS : 0) - centre[one][cell] * centre[other][cell];
     }
@@ -218,7 +244,7 @@ function likelyCells(lines, guide, cells) {
 }
 
 // The best class of each pixel. A gap is the square between the centres of four neighbouring cells, and a class can
-// win in it if it is likely in these cells or next to them.
+// win in it if it is likely in one of these cells.
 function best(made, classes, lines, likely, pixels, {width, height, shrink, columns, rows}) {
   const outside = shrink - Math.floor(shrink / 2);
   const [gapRows, gapColumns] = [height, width].map((side) => Math.ceil((side + outside) / shrink));
@@ -283,20 +309,16 @@ function best(made, classes, lines, likely, pixels, {width, height, shrink, colu
   return made;
 }
 
-// 1 for the gaps whose four cells, or the cells next to these, contain one.
+// 1 for the gaps whose four cells contain one.
 function spread(cells, columns, rows, gapColumns, gapRows) {
-  const wide = new Uint8Array(rows * gapColumns);
-  for (let row = 0; row < rows; row += 1) {
-    for (let gap = 0; gap < gapColumns; gap += 1) {
-      const end = Math.min(columns, gap + 2);
-      for (let at = Math.max(0, gap - 2); at < end; at += 1) wide[row * gapColumns + gap] |= cells[row * columns + at];
-    }
-  }
   const made = new Uint8Array(gapRows * gapColumns);
-  for (let gap = 0; gap < gapRows; gap += 1) {
-    const end = Math.min(rows, gap + 2);
-    for (let row = Math.max(0, gap - 2); row < end; row += 1) {
-      for (let at = 0; at < gapColumns; at += 1) made[gap * gapColumns + at] |= wide[row * gapColumns + at];
+  for (let gapRow = 0, gap = 0; gapRow < gapRows; gapRow += 1) {
+    const above = Math.min(Math.max(gapRow - 1, 0), rows - 1) * columns;
+    const below = Math.min(gapRow, rows - 1) * columns;
+    for (let gapColumn = 0; gapColumn < gapColumns; gapColumn += 1, gap += 1) {
+      const before = Math.min(Math.max(gapColumn - 1, 0), columns - 1);
+      const beyond = Math.min(gapColumn, columns - 1);
+      made[gap] = cells[above + before] | cells[above + beyond] | cells[below + before] | cells[below + beyond];
     }
   }
   return made;

@@ -1,41 +1,31 @@
 """Answers of the tab for one photo, without a browser."""
 
 import gc
-import json
 import re
-import zipfile
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from paper_dolls import draw
 from PIL import Image
 
-from clothseg import Segmentation, Segmenter
-from clothseg.app.answers import EXPORTS, Answers
+from clothseg import Segmenter
+from clothseg.app.answers import Answers
 from clothseg.app.cards import cards
 from clothseg.app.components.parts import find_parts
 from clothseg.app.i18n import tr, use_language
-from clothseg.app.previews import PREVIEW
 from clothseg.app.selection import PhotoResult, cutout_of, first_picks
 from clothseg.app.settings import DEFAULT_CUTOUT, DEFAULT_OPTIONS, DEFAULT_TICKS, cutout_values
-from clothseg.images import png_file
-from clothseg.images.png_file import encode_png
-from clothseg.labels import ATR, GROUPS, LABEL2ID
+from clothseg.labels import ATR, GROUPS
 from clothseg.options import SegmentOptions
 
 
+pytestmark = pytest.mark.usefixtures("temp_folder")
+
 PLAIN = cutout_values(DEFAULT_CUTOUT)
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "gradio"))
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +38,6 @@ def photo(tmp_path: Path) -> str:
     path = tmp_path / "holiday.jpg"
     Image.fromarray(draw(1, 300, 200).image).save(path)
     return str(path)
-
-
-@pytest.fixture
-def doll() -> PhotoResult:
-    image, mask, _ = draw(3, 800, 550)
-    result = Segmentation(Image.fromarray(image), mask, name="doll.webp")
-    return PhotoResult("doll.webp", SegmentOptions(), result, result)
 
 
 def analyse(answers: Answers, path: Any, before: Any = None, **said: Any) -> Any:
@@ -145,77 +128,6 @@ def test_corrections_of_another_photo_are_ignored(answers: Answers, doll: PhotoR
     assert edit(answers, doll, {"kind": "melt"}, base=doll.started + 1) == (gr.skip(), gr.skip(), gr.skip())
 
 
-def test_downloads_match_what_the_browser_shows(answers: Answers, doll: PhotoResult, tmp_path: Path) -> None:
-    said = {"number": doll.number, "picked": ["Left-shoe", "Right-shoe"], "edits": []}
-
-    def made(kind: str, said: Any = said) -> Path:
-        return Path(answers.file(kind)(said, doll, True, *PLAIN))
-
-    cutout = made("cutout")
-    assert cutout.name == "doll-cutout.png"
-    with Image.open(cutout) as image:
-        expected = doll.result.cutout("Left-shoe", "Right-shoe", options=DEFAULT_CUTOUT)
-        assert np.array_equal(np.asarray(image), np.asarray(expected))
-    with zipfile.ZipFile(made("each")) as archive:
-        assert archive.namelist() == ["items.json", "coco.json", "01-Left-shoe.png", "02-Right-shoe.png"]
-    mask = made("mask")
-    assert mask.name == "doll-mask.png"
-    with Image.open(mask) as image, Image.open(cutout) as whole:
-        assert np.array_equal(np.asarray(image), np.asarray(whole)[..., 3])
-    with zipfile.ZipFile(made("masks")) as archive:
-        assert archive.namelist() == ["kept.png", "Left-shoe.png", "Right-shoe.png"]
-    listed = json.loads(made("items").read_text())
-    assert {item["name"] for item in listed["items"]} == {part.name for part in find_parts(doll.result)}
-    annotations = json.loads(made("coco").read_text())["annotations"]
-    assert len(annotations) == len(listed["items"]) and isinstance(annotations[0]["segmentation"], list)
-    assert (made("labels").name, made("summary").name) == ("doll-labels.png", "doll.json")
-    # Corrections not yet sent to the server are applied as well.
-    edits = [{"kind": "relabel", "part": "Left-shoe", "x": 0, "y": 0, "label": "Background"}]
-    with Image.open(made("labels", said | {"edits": edits})) as image:
-        assert 9 not in np.asarray(image)
-    assert answers.file("cutout")(said | {"picked": []}, doll, False, *PLAIN) is None
-    assert answers.file("cutout")(said, None, False, *PLAIN) is None
-
-
-def test_cutout_is_encoded_once_and_only_on_request(
-    answers: Answers, doll: PhotoResult, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    encodings = list[tuple[int, int]]()
-
-    def encode(picture: Image.Image) -> bytes:
-        encodings.append(picture.size)
-        return encode_png(picture)
-
-    monkeypatch.setattr(png_file, "encode_png", encode)
-    said = {"number": doll.number, "picked": ["Hat", "Skirt"]}
-    previewed = answers.preview(said, doll, *PLAIN)
-    previews = len(encodings)
-    assert previewed["news"]["download"] and max(max(size) for size in encodings) <= PREVIEW
-    first, again = (answers.file("cutout")(said, doll, False, *PLAIN) for _ in range(2))
-    turned = answers.file("cutout")(said | {"picked": ["Skirt", "Hat"]}, doll, False, *PLAIN)
-    assert first == again == turned and len(encodings) == previews + 1
-    other = answers.file("cutout")(said | {"picked": ["Hat"]}, doll, False, *PLAIN)
-    assert other != first and len(encodings) == previews + 2
-    Path(str(other)).unlink()  # the storage was full
-    assert Path(answers.file("cutout")(said | {"picked": ["Hat"]}, doll, False, *PLAIN)).is_file()  # type: ignore[arg-type]
-
-
-def test_exports_for_other_tools_are_created(answers: Answers, doll: PhotoResult) -> None:
-    said = {"number": doll.number, "picked": ["Left-shoe"], "edits": []}
-    for _, kind in EXPORTS:
-        path = Path(answers.for_tool(said, doll, kind, "rgba(160, 48, 80, 1)", True, *PLAIN))
-        assert path.name.startswith("doll-") and path.stat().st_size > 50
-    with zipfile.ZipFile(answers.for_tool(said, doll, "tryon-lower", "#a03050", False, *PLAIN)) as archive:
-        with Image.open(archive.open("agnostic-mask.png")) as image:
-            assert np.array_equal(np.asarray(image), np.asarray(doll.result.tryon("lower").mask))
-    with Image.open(answers.for_tool(said, doll, "recolor", "#a03050", False, *PLAIN)) as image:
-        assert np.array_equal(np.asarray(image), np.asarray(doll.result.recolor("Left-shoe", "#a03050")))
-    with Image.open(answers.for_tool(said, doll, "packshot-4:5", "", False, *PLAIN)) as image:
-        assert image.width * 5 == pytest.approx(image.height * 4, abs=5)
-    assert answers.for_tool(said, doll, "/etc/passwd", "#a03050", False, *PLAIN) is None
-    assert answers.for_tool(said, None, "svg", "#a03050", False, *PLAIN) is None
-
-
 def test_search_picks_parts_by_words(answers: Answers, doll: PhotoResult) -> None:
     said = {"number": doll.number, "picked": ["Left-shoe"], "edits": []}
     keys = [part.key for part in doll.parts]
@@ -252,16 +164,6 @@ def test_preview_is_for_the_shown_result(answers: Answers, doll: PhotoResult) ->
     assert answers.preview(said | {"picked": []}, doll, *PLAIN)["news"]["cutout"] is None
     assert answers.preview({}, None, *PLAIN) == gr.skip()
     assert answers.preview(said, None, *PLAIN)["news"] == {"number": doll.number, "lost": True}
-
-
-def test_link_names_classes_only_if_picks_differ_from_default(answers: Answers, doll: PhotoResult) -> None:
-    first = first_picks(find_parts(doll.result), (), ATR)
-
-    def link(picked: list[str], **said: Any) -> str:
-        return str(answers.link({"picked": picked, **said}, doll, *DEFAULT_TICKS, *PLAIN)["value"])
-
-    assert link(first) == "" and link(first, opacity=0.4) == "?opacity=0.4"
-    assert link(["Hat", "Face"]) == "?keep=Hat,Face"
 
 
 def test_dragged_file_is_created_lazily_and_keeps_no_photo_alive(
@@ -303,20 +205,3 @@ def test_cards_are_grouped_by_person(doll: PhotoResult) -> None:
     assert 'src=""' not in made
     places = [made.index(text) for text in (">Person 1<", '/1" data-class', ">Person 2<", '/2" data-class')]
     assert places == sorted(places)
-
-
-def test_training_example_has_the_shown_corrections(
-    answers: Answers, doll: PhotoResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(gr, "Info", said.append)
-    stroke = {"kind": "stroke", "points": [[20, 20], [60, 20]], "radius": 8, "label": "Bag"}
-    save = answers.training_example(tmp_path / "rows")
-    save({"number": doll.number, "edits": [stroke]}, doll)
-    save({}, None)
-    [path] = (tmp_path / "rows" / "train").iterdir()
-    [row] = pq.read_table(path).to_pylist()
-    saved = np.asarray(Image.open(BytesIO(row["mask"]["bytes"])))
-    assert saved[20, 40] == LABEL2ID["Bag"] and np.array_equal(saved[100:], doll.result.label_map[100:])
-    assert len(json.loads(row["provenance"])["corrections"]) == 1
-    assert [path.stem in text for text in said] == [True]

@@ -1,6 +1,8 @@
 """The app's endpoints, called as programs call them.
 
-Covers `clothseg.app.endpoint_events`, `clothseg.app.photo_input`, `clothseg.app.mcp`.
+Covers `clothseg.app.endpoints.batch`, `clothseg.app.endpoints.events`, `clothseg.app.endpoints.inputs`,
+`clothseg.app.endpoints.items`, `clothseg.app.endpoints.photo`, `clothseg.app.endpoints.pictures`,
+`clothseg.app.endpoints.service`, `clothseg.app.photo_input`, `clothseg.app.mcp`.
 """
 
 import asyncio
@@ -254,6 +256,23 @@ def test_batch_returns_a_zip_and_names_bad_photos(
             assert np.array_equal(np.asarray(labels), expected.label_map)
 
 
+def test_batch_search_lists_the_photos_that_match(client: Client, photo: Path, expected: Segmentation) -> None:
+    query = "everything but the velvet hair"
+    *_, (report, answer) = client.submit([handle_file(photo)], query=query, api_name="/batch")
+    found = expected.find(query)
+    assert report["matches"] == [{"photo": "holiday.jpg", "items": len(found)}]
+    assert (report["query"], report["ignored"], report["notes"]) == (query, ["velvet"], ["Ignored: “velvet”."])
+    with zipfile.ZipFile(answer) as archive, Image.open(archive.open("cutouts/holiday.png")) as cutout:
+        assert np.array_equal(np.asarray(cutout), np.asarray(expected.cutout_mask(found.mask)))
+    for arguments, message in (
+        ({"query": "velvet"}, "Nothing of “velvet” was understood"),
+        ({"query": "hair", "classes": ["Hair"]}, "query replaces classes: give one of them."),
+        ({"query": "hair", "kinds": ["labels"]}, "A search chooses what files contain: write at least one of"),
+    ):
+        with pytest.raises(AppError, match=message):
+            client.predict([handle_file(photo)], **arguments, api_name="/batch")
+
+
 @pytest.mark.parametrize(
     ("photos", "message"),
     [
@@ -417,7 +436,7 @@ def test_mcp_tools_are_described_and_work(app: str, photo: Path, expected: Segme
         "items": {"photo": url, "cutouts": True, "people": "all"},
         "find": {"photo": url, "query": "velvet hair", "options": {"crop": True}},
         "export": {"photo": url, "format": "labelme"},
-        "batch": {"photos": [url, url], "kinds": ["labels"]},
+        "batch": {"photos": [url, url], "kinds": ["items"], "query": "everything but the hair"},
         "labels": {},
         "health": {},
     }
@@ -459,7 +478,7 @@ def test_mcp_tools_are_described_and_work(app: str, photo: Path, expected: Segme
     assert "'ignored': ['velvet']" in text["find"] and "-cutout.png" in text["find"]
     assert "'kind': 'click'" in text["refine"] and "-labels.png" in text["refine"]
     assert "-items.zip" in text["items"] and "'wearer': 1" in text["items"]
-    assert "clothseg.zip" in text["batch"] and "'done': 2" in text["batch"]
+    assert "clothseg.zip" in text["batch"] and "'done': 2" in text["batch"] and "'matches': [{" in text["batch"]
     assert "'Scarf'" in text["labels"] and "'tiny'" in text["health"]
     assert local.isError and "not a public host" in local.content[0].text
     assert wrong.isError and "corp" in wrong.content[0].text

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clothseg import labels
-from clothseg.app import about, answers, i18n, messages, settings
+from clothseg.app import about, i18n, messages, result_files, settings
 from clothseg.app.i18n import LANGUAGES, catalogue, deferred, percent, preferred, resolve, tr, use_language
 from clothseg.app.tabs import batch
 from clothseg.models import loading
@@ -25,7 +25,7 @@ HELD = (  # texts passed to `tr` as variables
     *(text for switch in settings.SWITCHES for text in (switch.label, switch.info)),
     *settings.BACKGROUNDS,
     *(name for name, _ in (*batch.KINDS, *batch.PARTS, *batch.SHAPES)),
-    *(name for name, _ in answers.EXPORTS),
+    *(name for name, _ in result_files.EXPORTS),
     *about.MEANINGS.values(),
     *about.LIMITS,
     *messages.MESSAGES,

@@ -1,7 +1,6 @@
-"""Switches and sliders of the page, and links with settings."""
+"""Switches and sliders of the page."""
 
 from pathlib import Path
-from urllib.parse import parse_qsl
 
 import pytest
 from PIL import Image
@@ -11,24 +10,16 @@ from clothseg.app.settings import (
     DEFAULT_CUTOUT,
     DEFAULT_OPTIONS,
     SWITCHES,
-    Settings,
     cutout_options,
     cutout_values,
-    read_link,
     scaled,
     switch_options,
-    write_link,
 )
 from clothseg.errors import ImageError
 from clothseg.options import CutoutOptions, SegmentOptions
 
 
-OTHER = Settings(
-    ticks=(False, False, True, True, False, False, True),
-    keep=("Dress", "Bag"),
-    opacity=0.4,
-    cutout=CutoutOptions("#ff8800", True, 12, -3, 1.5, True, True, False),
-)
+OTHER = CutoutOptions("#ff8800", True, 12, -3, 1.5, True, True, False)
 
 
 def test_switches_map_to_segment_options() -> None:
@@ -46,31 +37,8 @@ def test_switches_map_to_segment_options() -> None:
     }
 
 
-@pytest.mark.parametrize("settings", [Settings(), OTHER, Settings(keep=("Hat",)), Settings(opacity=0)])
-def test_link_round_trip_keeps_all_settings(settings: Settings) -> None:
-    query = write_link(settings)
-    assert read_link(dict(parse_qsl(query.removeprefix("?")))) == settings
-    assert bool(query) == (settings != Settings())
-
-
-def test_links_are_readable() -> None:
-    settings = Settings(ticks=(True, True, True, False, True, True, False), keep=("Dress", "Bag"), opacity=0.4)
-    assert write_link(settings) == "?people=all&keep=Dress,Bag&opacity=0.4"
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        {"people": "many", "edges": "", "keep": "Cape,<script>", "opacity": "nan", "grow": "1000", "feather": "nan"},
-        {"background": "/etc/passwd", "crop": "perhaps", "margin": "-1", "tta": "2", "foreign": "1"},
-    ],
-)
-def test_invalid_link_values_give_defaults(query: dict[str, str]) -> None:
-    assert read_link(query) == Settings()
-
-
 def test_cutout_settings_round_trip() -> None:
-    for options in (CutoutOptions(), DEFAULT_CUTOUT, CutoutOptions("#ffffff"), OTHER.cutout):
+    for options in (CutoutOptions(), DEFAULT_CUTOUT, CutoutOptions("#ffffff"), OTHER):
         assert cutout_options(*cutout_values(options)) == options
 
 
@@ -88,6 +56,6 @@ def test_background_picture_is_used_only_if_chosen(tmp_path: Path) -> None:
 
 
 def test_pixel_options_scale_with_the_picture() -> None:
-    small = scaled(OTHER.cutout, 0.5)
+    small = scaled(OTHER, 0.5)
     assert (small.margin, small.grow, small.feather) == (6, -2, 0.75)
     assert small.crop and small.background == "#ff8800"

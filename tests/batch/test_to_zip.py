@@ -3,6 +3,7 @@
 import csv
 import errno
 import io
+import json
 import threading
 import tracemalloc
 import zipfile
@@ -268,3 +269,33 @@ def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
         tracemalloc.stop()
         assert len(seen) == count + 1 and not any(progress.error for progress in seen)
     assert peaks[2] - peaks[1] < 8 * 2**20
+
+
+def test_search_leaves_out_photos_without_a_match(tmp_path: Path) -> None:
+    def segment(photo: Any, **_: Any) -> Segmentation:
+        picture = load_photo(photo)
+        label_map = np.zeros((picture.height, picture.width), np.uint8)
+        label_map[20:60, 10:50] = ATR.id_of("Dress")
+        if np.asarray(picture)[0, 0, 0] > 128:
+            label_map[:12, 20:40] = ATR.id_of("Hat")
+        return Segmentation(picture, label_map)
+
+    for name, grey in (("bare.png", 10), ("hat.png", 200)):
+        Image.new("RGB", (64, 96), (grey,) * 3).save(tmp_path / name)
+    kinds = ("labels", "cutouts", "masks", "packshots", "items", "coco", "yolo")
+    wanted = OutputSpec(kinds, find="hat")
+    steps = list(segment_to_zip(FakeModel(segment), [tmp_path], tmp_path / "out.zip", wanted))  # type: ignore[arg-type]
+    assert [(step.name, step.found) for step in steps] == [("", None), ("bare.png", 0), ("hat.png", 1)]
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        of_bare = [name for name in archive.namelist() if "bare" in name]
+        of_hat = {name.partition("/")[0] for name in archive.namelist() if "hat" in name}
+        assert of_bare == ["labels/bare.png"] and of_hat == {*kinds} - {"coco"}
+        assert [row["found"] for row in table(archive)] == ["0", "1"]
+        annotations = json.loads(archive.read("coco.json"))
+        assert [image["file_name"] for image in annotations["images"]] == ["hat.png"]
+        assert np.array_equal(picture(archive, "masks/kept/hat.png") > 0, segment(tmp_path / "hat.png").mask("Hat"))
+    list(segment_to_zip(FakeModel(segment), [tmp_path / "bare.png"], tmp_path / "none.zip", wanted))  # type: ignore[arg-type]
+    with zipfile.ZipFile(tmp_path / "none.zip") as archive:
+        assert json.loads(archive.read("coco.json"))["images"] == []
+    with pytest.raises(ConfigError, match="A search chooses what files contain: write at least one of cutouts, masks"):
+        OutputSpec(("labels", "tryon"), find="hat")

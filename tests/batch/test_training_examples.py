@@ -60,7 +60,7 @@ def test_refine_endpoint_saves_corrections(tmp_path: Path) -> None:
     """Calls the endpoint's function directly, as Gradio does."""
     import gradio as gr
 
-    from clothseg.app.endpoint_events import add_endpoints
+    from clothseg.app.endpoints.events import add_endpoints
 
     doll = draw(1, 90, 60)
     first = Segmentation(Image.fromarray(doll.image), doll.mask)

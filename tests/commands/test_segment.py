@@ -17,7 +17,7 @@ from results import files, table
 
 from clothseg import Segmentation, Segmenter
 from clothseg.cli import main
-from clothseg.labels import GROUPS, NAMES
+from clothseg.labels import ATR, GROUPS, NAMES
 from clothseg.options import CutoutOptions, PackshotOptions, TryonOptions
 
 
@@ -374,6 +374,17 @@ def test_find_selects_items_by_words(
     assert main(again) == 0 and "0 of 0 photos segmented, 1 were done already" in capsys.readouterr().out
     assert main([*argv, "--write", "cutouts", "--find", "hair of the person on the left"]) == 0
     assert json.loads((out / "summaries" / "a.json").read_text())["made"]["cutouts"]["people"] == "all"
+    absent = next(name for name in ATR.garments if name not in result.areas)
+    capsys.readouterr()
+    for said in ("1 of 1 photos segmented", "0 of 0 photos segmented, 1 were done already"):
+        assert main([*argv, *write, "--find", absent]) == 0
+        told = capsys.readouterr().out
+        assert said in told and ("Found in 0 of them" in told) == said.startswith("1")
+    assert {path.parent.name for path in out.rglob("a.*")} == {"labels", "summaries"}, (
+        "files of another search are removed"
+    )
+    assert table(out / "results.csv")["a.png"]["found"] == "0"
+    assert json.loads((out / "coco.json").read_text())["images"] == []
     for wrong, message in (
         (["--find", "velvet"], "Nothing of “velvet” was understood"),
         (["--find", "hair", "--keep", "Hair"], "--find replaces --keep"),

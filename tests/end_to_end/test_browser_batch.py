@@ -33,6 +33,7 @@ def open_batch(page: Page) -> None:
     clear = page.locator("#batch-files").get_by_label("Clear")
     if clear.is_visible():
         clear.click()
+    page.get_by_label("Or find by words").fill("")
 
 
 def test_batch_of_a_zip_gives_a_zip_and_lists_invalid_photos(shown: Page, tiny_model: Path, tmp_path: Path) -> None:
@@ -43,8 +44,14 @@ def test_batch_of_a_zip_gives_a_zip_and_lists_invalid_photos(shown: Page, tiny_m
     single = tmp_path / "single.jpg"
     Image.fromarray(draw(2, 120, 80).image).save(single)
     page.locator("#batch-files input[type=file]").set_input_files([packed(tmp_path, 2), single])
+    page.get_by_label("Or find by words").fill("everything but the velvet hair")
     start.click()
     expect(page.get_by_role("heading", name="3 of 4 photos done")).to_be_visible()
+    expect(page.get_by_role("heading", name="Found in 3 of 4 photos")).to_be_visible()
+    expect(page.locator("#batch-status .matches li")).to_contain_text(
+        ["photo-000.png: ", "photo-001.png", "single.jpg"]
+    )
+    expect(page.locator("#batch-status .search-notes")).to_have_text("Ignored: “velvet”.")
     expect(page.locator("#batch-status .problems li")).to_have_count(1)
     expect(page.locator("#batch-status .problems li")).to_contain_text("broken.jpg")
     with page.expect_download() as waiting:
@@ -55,6 +62,12 @@ def test_batch_of_a_zip_gives_a_zip_and_lists_invalid_photos(shown: Page, tiny_m
         assert [row["photo"] for row in rows if row["error"]] == ["broken.jpg"] and len(rows) == 4
         with Image.open(archive.open("labels/single.png")) as labels:
             assert np.array_equal(np.asarray(labels), Segmenter.from_pretrained(tiny_model)(single).label_map)
+        found = Segmenter.from_pretrained(tiny_model)(single, DEFAULT_OPTIONS).find("everything but the hair")
+        with Image.open(archive.open("cutouts/single.png")) as cutout:
+            made = Segmenter.from_pretrained(tiny_model)(single, DEFAULT_OPTIONS).cutout_mask(
+                found.mask, DEFAULT_CUTOUT
+            )
+            assert np.array_equal(np.asarray(cutout), np.asarray(made))
         assert "cutouts/photo-000.png" in archive.namelist()
 
 

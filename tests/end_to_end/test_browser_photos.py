@@ -17,6 +17,7 @@ from playwright.sync_api import Page, Route, expect
 from clothseg import Segmentation
 from clothseg.app.components.parts import find_parts
 from clothseg.app.i18n import tr
+from clothseg.app.limits import MAX_FILE_BYTES
 from clothseg.app.selection import first_picks
 from clothseg.app.settings import DEFAULT_CUTOUT
 from clothseg.images.image_file import MAX_PIXELS
@@ -73,33 +74,56 @@ def test_clicking_an_example_gives_a_cutout(page: Page, tmp_path: Path) -> None:
     assert download(page, "#save", tmp_path).name == "businesswoman-cutout.png"
 
 
+DROP = """([text, way]) => {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], 'anywhere.png', {type: 'image/png'}));
+  const options = {bubbles: true, cancelable: true};
+  const event = way === 'drop' ? new DragEvent('drop', {dataTransfer: data, ...options})
+    : new ClipboardEvent('paste', {clipboardData: data, ...options});
+  (document.querySelector('.title h1') || document).dispatchEvent(event);
+  return event.defaultPrevented;
+}"""
+
+
 @on_desktop
 @pytest.mark.parametrize("way", ["drop", "paste"])
 def test_photo_can_be_dropped_and_pasted_anywhere(shown: Page, photos: list[Path], way: str) -> None:
     page, number = shown, await_result(shown)
-    script = """([text, way]) => {
-      const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-      const data = new DataTransfer();
-      data.items.add(new File([bytes], 'anywhere.png', {type: 'image/png'}));
-      const options = {bubbles: true, cancelable: true};
-      const event = way === 'drop' ? new DragEvent('drop', {dataTransfer: data, ...options})
-        : new ClipboardEvent('paste', {clipboardData: data, ...options});
-      document.querySelector('.title h1').dispatchEvent(event);
-      return event.defaultPrevented;
-    }"""
     arguments = [b64encode(photos[1].read_bytes()).decode(), way]
     page.get_by_role("tab", name="Batch").click()
-    assert page.evaluate(script, arguments) is (way == "drop"), (
+    assert page.evaluate(DROP, arguments) is (way == "drop"), (
         "a dropped file that is not handled would replace the page"
     )
     page.get_by_role("tab", name="Segment").click()
     assert await_result(page) == number, "a photo dropped on another tab is ignored"
-    assert page.evaluate(script, arguments)
+    assert page.evaluate(DROP, arguments)
     await_result(page, number)
 
 
+@on_desktop
+def test_photo_dropped_before_the_page_is_built_is_kept(unopened: Page, served: str, photos: list[Path]) -> None:
+    arguments = json.dumps([b64encode(photos[1].read_bytes()).decode(), "drop"])
+    unopened.add_init_script(
+        f"""document.addEventListener('DOMContentLoaded', () => {{
+          window.handled = ({DROP})({arguments}) && !document.querySelector('.title');
+        }});"""
+    )
+    unopened.goto(served)
+    await_result(unopened)
+    assert unopened.evaluate("window.handled")
+
+
 def test_invalid_file_shows_an_error_and_the_next_photo_works(shown: Page, photos: list[Path], tmp_path: Path) -> None:
-    page, text = shown, tmp_path / "notes.jpg"
+    page = shown
+    clip, paper, text = (tmp_path / name for name in ("clip.mp4", "paper.pdf", "notes.jpg"))
+    clip.write_bytes(bytes(MAX_FILE_BYTES + 1))
+    upload(page, clip)  # is not uploaded
+    expect(page.locator("#said-here")).to_contain_text("clip.mp4 is not a readable image; use JPEG, PNG")
+    expect(page.locator("#save")).to_be_visible()
+    paper.write_text("%PDF-1.7")
+    upload(page, paper)
+    expect(page.get_by_role("alert")).to_contain_text("paper.pdf is not a readable image; use JPEG, PNG")
     text.write_text("no picture")
     upload(page, text)
     expect(page.get_by_role("alert")).to_contain_text("notes.jpg is not a readable image; use JPEG, PNG")

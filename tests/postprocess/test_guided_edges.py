@@ -34,12 +34,13 @@ def test_windowed_edges_equal_the_full_computation(size: tuple[int, int], rng: n
     made = guided_edges.follow_edges(logits, photo)
     assert made.shape == size and made.dtype == np.uint8
 
-    shrink = max(1, round(max(size) / guided_edges.FIT_SIDE))
+    fine, cell = guided_edges.reduction(size)
+    shrink = fine * cell
     small = (max(1, size[0] // shrink), max(1, size[1] // shrink))
     won = np.unique(logits.argmax(0))
     planes = guided_edges.resize_probabilities(softmax(logits)[won], size, shrink)
     within = Image.fromarray(photo[: small[0] * shrink, : small[1] * shrink])
-    guide = as_bands(np.asarray(within.reduce(shrink)))
+    guide = as_bands(np.asarray(within.reduce(fine)))
     expected = np.empty((len(won), *size), np.float32)
     fitted = fit_linear(guide, planes, max(1, round(guided_edges.RADIUS * max(small))), guided_edges.EPS)
     for plane, (box, line) in zip(expected, fitted, strict=True):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from clothseg.postprocess.guided_filter import guided_filter
+from clothseg.postprocess.guided_filter import fit_linear, guided_filter
 
 
 def by_definition(guide: np.ndarray, source: np.ndarray, radius: int, eps: float) -> np.ndarray:
@@ -37,6 +37,26 @@ def test_guided_filter_equals_its_definition(colour: bool, size: tuple[int, int]
     for plane, made in zip(source, result, strict=True):
         np.testing.assert_allclose(made, by_definition(guide, plane, radius, eps), atol=2e-4)
     np.testing.assert_array_equal(guided_filter(guide, source[0], radius, eps), result[0])
+
+
+@pytest.mark.parametrize("size", [(6, 9), (1, 5), (4, 1)])
+def test_functions_of_cells_are_fitted_to_all_pixels_of_a_finer_guide(size: tuple[int, int]) -> None:
+    """As by ridge regressions over the guide's own pixels, all of which have their cell's value."""
+    rng, radius, eps = np.random.default_rng(4), 2, 1e-3
+    guide, source = rng.random((3, 2 * size[0], 2 * size[1]), np.float32), rng.random(size, np.float32)
+    pixels = guide.reshape(3, size[0], 2, size[1], 2).transpose(1, 3, 2, 4, 0).reshape(*size, 4, 3).astype(float)
+    expected, count = np.zeros((*size, 4)), np.zeros((*size, 1))
+    for y, x in np.ndindex(size):
+        window = np.s_[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1]
+        inside, values = pixels[window].reshape(-1, 3), source[window].astype(float).ravel().repeat(4)
+        centred = inside - inside.mean(0)
+        covariance = centred.T @ centred / len(inside) + eps * np.eye(3)
+        factors = np.linalg.solve(covariance, centred.T @ (values - values.mean()) / len(inside))
+        expected[window] += [*factors, values.mean() - inside.mean(0) @ factors]
+        count[window] += 1
+    ((box, line),) = fit_linear(guide, source[None], radius, eps)
+    assert line.shape[:2] == size == tuple(part.stop for part in box)
+    np.testing.assert_allclose(line, expected / count, atol=1e-3)
 
 
 def test_guided_filter_is_stable_with_equal_channels() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,7 +23,7 @@ from clothseg.training.data.loading import load_splits
 from clothseg.training.data.sources import load_labelled
 from clothseg.training.data.split import SplitRecord
 from clothseg.training.publish.report import FILES
-from clothseg.training.run import run
+from clothseg.training.run import check_network, run
 
 
 def arguments(data: Path, model: Path, output: Path, *flags: str) -> list[str]:
@@ -191,3 +192,14 @@ def test_script_without_the_package_tells_how_to_install_it(tmp_path: Path) -> N
     assert done.returncode == 1
     assert done.stderr.startswith("error: train_hf.py needs the package clothseg") and done.stderr.count("\n") == 1
     assert "git clone" in done.stderr and "hf jobs uv run --with git+" in done.stderr
+
+
+def test_handler_of_endpoints_is_refused_for_networks_that_plain_transformers_lacks() -> None:
+    training, parsing = SimpleNamespace(activation_checkpointing=False), SimpleNamespace(endpoint_handler=True)
+    for kind in ("segformer", "clothseg-lite"):
+        network = SimpleNamespace(config=SimpleNamespace(model_type=kind), supports_gradient_checkpointing=True)
+        if kind == "segformer":
+            check_network(network, training, parsing)  # type: ignore[arg-type]
+        else:
+            with pytest.raises(ConfigError, match="--endpoint_handler does not work with clothseg-lite"):
+                check_network(network, training, parsing)  # type: ignore[arg-type]

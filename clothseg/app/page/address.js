@@ -28,4 +28,9 @@ document.addEventListener('click', (event) => {
 });
 const open = new URLSearchParams(location.search).get('tab');
 if (open) tabs()[open]?.click();
-reload();
+
+// A file that was given before this script ran: see early.js.
+const early = window.clothsegEarly || {};
+if (early.file) page.give(early.file);
+else reload();
+if (early.elsewhere) say('{{NOT_READY}}');

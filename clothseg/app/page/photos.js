@@ -45,7 +45,7 @@ window.addEventListener(
     depth = 0;
     dragging(false);
     const target = event.target.closest?.('.block:has(input[type=file])');
-    if (target && target.id !== 'photo') return;
+    if (target && target.id !== 'photo') return tooLarge(event, event.dataTransfer.files);
     event.preventDefault();
     if (!onSegment()) return;
     event.stopPropagation();
@@ -72,6 +72,7 @@ document.addEventListener('click', async (event) => {
   say(`{{NOTHING_TO_PASTE}}`);
 }, true);
 document.addEventListener('change', (event) => {
+  if (event.target !== input() && event.target.matches('input[type=file]')) tooLarge(event, event.target.files);
   if (event.target !== input() || !event.target.files[0]) return;
   given = event.target.files[0];
   if (!giving.again) restoring = null;
@@ -96,18 +97,31 @@ setTimeout(page.begin, 10_000); // in case the server does not answer
 const MOST_PIXELS = {{MOST_PIXELS}};
 const MOST_BYTES = {{MOST_BYTES}};
 const CANVAS = 4096 * 4096; // pixels; some phones have no larger canvas
-// A photo that was uploaded without this script, such as one dropped before it ran; true if it is uploaded again.
-page.giveReduced = async () => {
-  const whole = file;
-  known = photo.path;
-  const fitting = whole && (await reduced(whole).catch(() => whole));
-  if (fitting === whole || whole !== file) return false;
-  page.give(fitting, {again: true, fits: true});
-  return true;
-};
 const fit = async (photo) => {
-  const fitting = await reduced(photo).catch(() => photo); // the server may read formats that the browser cannot
-  if (held === photo) page.give(fitting, {again: true, fits: true});
+  const fitting = await reduced(photo).catch(() => unread(photo));
+  if (held !== photo) return;
+  if (fitting) page.give(fitting, {again: true, fits: true});
+  else given = null;
+};
+// A file that the browser cannot read: the server may, or says what is wrong with it. Gradio accepts pictures only.
+const unread = (photo) => {
+  const picture = photo.type.startsWith('image/');
+  if (photo.size <= MOST_BYTES) return picture ? photo : new File([photo], photo.name, {type: 'image/png'});
+  const {name} = photo;
+  say(picture ? `{{TOO_LARGE}}` : `{{NO_PICTURE}}`);
+  return null;
+};
+
+// Other inputs take larger files, up to Gradio's own limit.
+const MOST_UPLOAD = {{MOST_UPLOAD}};
+const tooLarge = (event, files) => {
+  const found = [...files].find((each) => each.size > MOST_UPLOAD);
+  if (!found) return false;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  const {name} = found;
+  say(`{{TOO_LARGE_UPLOAD}}`);
+  return true;
 };
 const reduced = async (photo) => {
   const image = new Image();

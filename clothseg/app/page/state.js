@@ -35,11 +35,8 @@ const page = {
     if (key === asked.key && performance.now() - asked.at < TWICE) return never();
     asked = {key, at: performance.now()};
     analysed = values[1];
-    if (!analysed?.url) return page.choice();
-    const fetched = remember();
-    if (fits(analysed)) return page.choice();
-    await fetched;
-    return analysed === values[1] && (await page.giveReduced()) ? never() : page.choice();
+    if (analysed?.url) remember();
+    return page.choice();
   },
   // The same for cards and refined cut-out: they wait until the stage has drawn the result, so as not to slow it down.
   later: async () => {
@@ -61,15 +58,11 @@ const drawn = () =>
     setTimeout(done, LONGEST);
   });
 
-// Keep the photo itself, in case the server loses it. Examples, camera pictures and photos that were given before this
-// script ran are fetched for this.
-let known = null; // path of a photo that this script has uploaded or checked
-const fits = ({path, mime_type, orig_name, size}) =>
-  path === known || ((mime_type === 'image/jpeg' || /\.jpe?g$/i.test(orig_name)) && size <= MOST_BYTES);
+// Keep the photo itself, in case the server loses it. Examples and camera pictures are fetched for this.
 const remember = async () => {
   const before = photo;
   photo = analysed;
-  if (given) [file, given, known] = [given, null, photo.path];
+  if (given) [file, given] = [given, null];
   else if (photo.path !== before?.path) {
     file = null;
     const blob = await fetch(photo.url).then((answer) => (answer.ok ? answer.blob() : null), () => null);

@@ -20,11 +20,12 @@ from clothseg.app.settings import (
     switch_inputs,
     switch_options,
 )
-from clothseg.batch.photo_files import OutputSpec
+from clothseg.batch.photo_files import CHOSEN, OutputSpec
 from clothseg.batch.to_zip import Progress, segment_to_zip
 from clothseg.errors import ClothsegError, ConfigError
 from clothseg.labels import ALL_GARMENTS
 from clothseg.options import PackshotOptions, TryonOptions
+from clothseg.outputs.find.reader import read_query
 from clothseg.segmenter import Segmenter
 
 
@@ -51,6 +52,8 @@ SHAPES = (("Square", "1:1"), ("4:5", "4:5"), ("3:4", "3:4"))
 NO_OUTPUT = "Choose at least one kind of output file."
 
 NO_CLASS = "Choose at least one class for the cut-outs and masks."
+
+NO_FILE_OF_SEARCH = "A search needs cut-outs, masks, packshots, item lists or annotations among the output files."
 
 
 def batch_tab(segmenter: Segmenter) -> None:
@@ -85,6 +88,16 @@ def batch_tab(segmenter: Segmenter) -> None:
                 multiselect=True,
                 label=tr("Keep in the cut-outs and masks"),
                 elem_id="batch-classes",
+            )
+            words = gr.Textbox(
+                label=tr("Or find by words"),
+                info=tr(
+                    "In place of the classes. Photos without a match get no cut-outs, masks or annotations; the table "
+                    "lists them."
+                ),
+                max_lines=1,
+                placeholder=tr("red dress, largest bag"),
+                elem_id="batch-find",
             )
             with gr.Accordion(tr("Detection settings"), open=False):
                 boxes = switch_inputs()
@@ -125,6 +138,7 @@ def batch_tab(segmenter: Segmenter) -> None:
         written: list[str],
         as_polygons: bool,
         kept: list[str],
+        searched: str,
         aspect: str,
         with_shadow: bool,
         replaced: str,
@@ -137,13 +151,19 @@ def batch_tab(segmenter: Segmenter) -> None:
         gone = gr.update(visible=False, value=tr("Cancel"), interactive=True)
         idle = gr.update(visible=True, variant="primary"), gone, none
         problems: list[str] = []
+        searched = searched.strip()
+        search: html.BatchSearch | None = None
         began, progress = time.monotonic(), Progress(0, 0)
         try:
             yield html.batch_progress(progress, "", []), *busy
             if not written:
                 raise ConfigError(NO_OUTPUT)
-            if not kept and {"cutouts", "masks", "packshots"} & set(written):
+            if searched and not set(CHOSEN) & set(written):
+                raise ConfigError(NO_FILE_OF_SEARCH)
+            if not searched and not kept and {"cutouts", "masks", "packshots"} & set(written):
                 raise ConfigError(NO_CLASS)
+            if searched:
+                search = html.BatchSearch(read_query(searched, segmenter.labels).notes)
             wanted = OutputSpec(
                 tuple(written),
                 tuple(kept),
@@ -152,6 +172,7 @@ def batch_tab(segmenter: Segmenter) -> None:
                 tryon=TryonOptions.of({"part": replaced}),
                 packshot=PackshotOptions.of({"aspect": aspect, "shadow": with_shadow}),
                 labels=segmenter.labels,
+                find=searched,
             )
             out = new_path("clothseg.zip")
             options = switch_options(values[: len(SWITCHES)])
@@ -162,8 +183,10 @@ def batch_tab(segmenter: Segmenter) -> None:
                         yield html.batch_start(tr("Cancelled.")), *idle
                         return
                     problems += [progress.error] if progress.error else []
+                    if search and progress.found:
+                        search.matches.append((progress.name, progress.found))
                     left = html.time_left(progress, time.monotonic() - began)
-                    yield html.batch_progress(progress, left, problems), *busy
+                    yield html.batch_progress(progress, left, problems, search), *busy
         except ClothsegError as error:
             yield html.batch_problem(localized(str(error))), *idle
             return
@@ -171,7 +194,7 @@ def batch_tab(segmenter: Segmenter) -> None:
             cancelled.pop(session, None)
         offered = gr.update(visible=True, value=str(out))
         again = gr.update(visible=True, variant="secondary")
-        yield html.batch_end(progress, problems, time.monotonic() - began), again, gone, offered
+        yield html.batch_end(progress, problems, time.monotonic() - began, search), again, gone, offered
 
     files.change(
         lambda paths: gr.update(interactive=bool(paths)),
@@ -183,7 +206,7 @@ def batch_tab(segmenter: Segmenter) -> None:
     )
     start.click(
         run,
-        [files, kinds, polygons, classes, shape, shadow, part, *boxes, *settings],
+        [files, kinds, polygons, classes, words, shape, shadow, part, *boxes, *settings],
         [status, start, cancel, save],
         concurrency_id=BATCH_QUEUE,
         concurrency_limit=1,

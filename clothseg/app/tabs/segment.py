@@ -5,12 +5,13 @@ from typing import Any
 
 import gradio as gr
 
-from clothseg.app import html
-from clothseg.app.answers import EXPORTS, Answers
+from clothseg.app import html, links
+from clothseg.app.answers import Answers
 from clothseg.app.components.stage import stage
 from clothseg.app.i18n import tr
 from clothseg.app.limits import KEEP_SECONDS, MODEL_LIMIT, MODEL_QUEUE
 from clothseg.app.photo_input import photo_input
+from clothseg.app.result_files import EXPORTS, ResultFiles
 from clothseg.app.settings import background_inputs, edge_inputs, polygons_input, switch_inputs
 from clothseg.segmenter import Segmenter
 
@@ -119,7 +120,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
     said = gr.HTML(html.announcement(""), elem_id="said")
     gr.HTML(html.toast())  # separate, so that a result does not end it
 
-    answers = Answers(segmenter)
+    answers, files = Answers(segmenter), ResultFiles(segmenter)
     cutout_settings = [*ground, *edges]
     result_parts = [before, after, more, take]
 
@@ -219,20 +220,18 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
     asked: dict[str, Any] = {"show_progress": "minimal", "trigger_mode": "once", "concurrency_limit": 2} | PRIVATE
     wanted = [choice, seen, polygons, *cutout_settings]
     for kind, button in {"cutout": save, "each": each, **kinds}.items():
-        made = button.click(
-            answers.file(kind), wanted, taken, js=_asking(len(wanted)), show_progress_on=button, **asked
-        )
+        made = button.click(files.file(kind), wanted, taken, js=_asking(len(wanted)), show_progress_on=button, **asked)
         made.success(None, taken, None, js=_taking(button), **PRIVATE)
     wanted_export = [choice, seen, exported, color, polygons, *cutout_settings]
     made = export.click(
-        answers.for_tool, wanted_export, taken, js=_asking(len(wanted_export)), show_progress_on=export, **asked
+        files.for_tool, wanted_export, taken, js=_asking(len(wanted_export)), show_progress_on=export, **asked
     )
     made.success(None, taken, None, js=_taking(export), **PRIVATE)
-    copied = copy.click(answers.file("cutout"), wanted, taken, js=_asking(len(wanted)), show_progress_on=copy, **asked)
+    copied = copy.click(files.file("cutout"), wanted, taken, js=_asking(len(wanted)), show_progress_on=copy, **asked)
     copied.then(None, taken, None, js="(file) => window.clothseg.copied(file)", **PRIVATE)
     if save_corrections is not None:
         keep_example.click(
-            answers.training_example(save_corrections),
+            files.training_example(save_corrections),
             [choice, seen],
             canvas,
             js=_asking(2),
@@ -240,7 +239,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
             **asked,
         )
     link.click(
-        answers.link,
+        links.link,
         [choice, seen, *look, *cutout_settings],
         link_text,
         js=_asking(2 + len(look) + len(cutout_settings)),
@@ -251,7 +250,7 @@ def segment_tab(segmenter: Segmenter, examples: Path | None, save_corrections: P
     # The address contains the settings, so that a reload or a change of the language keeps them.
     gr.on(
         [*(box.input for box in look), *settled],
-        answers.address,
+        links.address,
         [*look, *cutout_settings],
         address,
         queue=False,

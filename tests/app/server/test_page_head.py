@@ -1,4 +1,4 @@
-"""Shared links show the app's own picture and description."""
+"""Shared links show the app's own picture and description, and the page's first script comes first."""
 
 import asyncio
 from typing import Any
@@ -11,7 +11,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from clothseg.app.i18n import use_language
-from clothseg.app.server.link_preview import ADDRESS, PICTURE, LinkPreview, with_tags
+from clothseg.app.server.page_head import ADDRESS, EARLY, PICTURE, PageHead, with_tags
 
 
 PAGE = """<html><head><meta charset="utf-8"><meta property="og:title" content="Gradio" />
@@ -29,14 +29,19 @@ def client() -> TestClient:
     async def other(_: Any) -> PlainTextResponse:
         return PlainTextResponse(PAGE)
 
-    return TestClient(LinkPreview(Starlette(routes=[Route("/", page), Route("/other", other)])))
+    return TestClient(PageHead(Starlette(routes=[Route("/", page), Route("/other", other)])))
 
 
 def test_page_has_our_preview_tags(client: TestClient) -> None:
     answer = client.get("/", headers={"host": "clothes.example", "x-forwarded-proto": "https"})
-    assert "Gradio" not in answer.text and "banner" not in answer.text and '<meta charset="utf-8">' in answer.text
+    assert (
+        'content="Gradio' not in answer.text
+        and "banner" not in answer.text
+        and '<meta charset="utf-8">' in answer.text
+    )
     assert f'property="og:image" content="https://clothes.example{ADDRESS}"' in answer.text
     assert "Finds every garment" in answer.text and "ö" in answer.text
+    assert answer.text.startswith(f"<html><head><script>{EARLY.read_text()}</script><meta charset")
     assert client.get("/other").text == PAGE
 
 
@@ -59,5 +64,5 @@ def test_other_connections_are_passed_on() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen.append(scope["type"])
 
-    asyncio.run(LinkPreview(app)({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
+    asyncio.run(PageHead(app)({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
     assert seen == ["lifespan"]

@@ -1,4 +1,8 @@
-"""Link previews: the page's own title, sentence and picture instead of Gradio's."""
+"""The head of the page's HTML: our title, sentence and picture for link previews instead of Gradio's, and the script
+that keeps a photo given before the page is ready.
+
+Gradio's own option `head` is added by its script, which is too late for both.
+"""
 
 import re
 from html import escape
@@ -16,18 +20,22 @@ PICTURE = Path(__file__).parents[1] / "preview.jpg"
 
 ADDRESS = "/link-preview.jpg"
 
+EARLY = Path(__file__).parents[1] / "page" / "early.js"
+"""The script."""
+
 _TAGS = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
 
 
-class LinkPreview:
-    """ASGI middleware that answers `ADDRESS` and replaces the page's tags for link previews."""
+class PageHead:
+    """ASGI middleware that answers `ADDRESS`, and changes the page's head."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap `app`."""
         self.app = app
+        self.script = EARLY.read_text(encoding="utf-8")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and replace the tags if the answer is the page."""
+        """Pass the request on, and change the head if the answer is the page."""
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             return await self.app(scope, receive, send)
         path = scope["path"].removeprefix(scope.get("root_path", ""))
@@ -48,7 +56,7 @@ class LinkPreview:
             (start,) = begun
             made = bytes(body)
             if Headers(raw=start["headers"]).get("content-type", "").startswith("text/html"):
-                made = with_tags(made, _origin(scope))
+                made = with_tags(made, _origin(scope), self.script)
                 headers = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
                 start = {**start, "headers": [*headers, (b"content-length", str(len(made)).encode())]}
             await send(start)
@@ -57,8 +65,14 @@ class LinkPreview:
         await self.app(scope, receive, gather)
 
 
-def with_tags(page: bytes, origin: str) -> bytes:
-    """Return the page's HTML with our tags for link previews; `origin` is, for example, `https://example.org`."""
+def with_tags(page: bytes, origin: str, script: str = "") -> bytes:
+    """Return the page's HTML with our tags for link previews, and a script that runs first.
+
+    Args:
+        page: HTML.
+        origin: for example `https://example.org`.
+        script: JavaScript.
+    """
     title = tr("clothseg: clothes, cut out")
     text = tr("Finds every garment in a photo and cuts it out, at the photo’s full size.")
     values = {
@@ -72,7 +86,8 @@ def with_tags(page: bytes, origin: str) -> bytes:
         "twitter:card": "summary_large_image",
     }
     tags = "".join(f'<meta property="{name}" content="{escape(value)}">\n' for name, value in values.items())
-    return _TAGS.sub(b"", page).replace(b"</head>", tags.encode() + b"</head>", 1)
+    page = _TAGS.sub(b"", page).replace(b"</head>", tags.encode() + b"</head>", 1)
+    return page.replace(b"<head>", f"<head><script>{script}</script>".encode(), 1) if script else page
 
 
 def _origin(scope: Scope) -> str:

@@ -74,7 +74,7 @@ def add_endpoints(segmenter: Segmenter, save_corrections: Path | None = None) ->
     cutouts, tryon = _object("options", options_json), _object("options", schema_of(TryonOptions, known))
     add(
         "batch",
-        [photos, kinds, classes, cutouts, *look, _flag("polygons"), tryon, *old],
+        [photos, kinds, classes, cutouts, *look, _flag("polygons"), tryon, _text("query", ""), *old],
         [_json("progress"), _file("zip")],
         BATCH_QUEUE,
         1,
@@ -94,8 +94,8 @@ def _choice(label: str, values: tuple[str, ...], value: str) -> gr.Dropdown:
     return gr.Dropdown(values, value=value, allow_custom_value=True, label=label, visible=False)
 
 
-def _text(label: str) -> gr.Textbox:
-    return gr.Textbox(label=label, visible=False)
+def _text(label: str, value: str | None = None) -> gr.Textbox:
+    return gr.Textbox(value, label=label, visible=False)  # a value makes the parameter optional
 
 
 def _flag(label: str) -> gr.Checkbox:
