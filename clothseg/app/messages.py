@@ -87,7 +87,9 @@ def localized(message: str) -> str:
 
 def _value(name: str, value: str) -> str:
     """Return a value of a message in the visitor's language; `found` are names of classes that a search took."""
-    return ", ".join(tr(each) for each in value.split(", ")) if name == "found" else localized(value)
+    if name == "found":
+        return ", ".join(tr(each) for each in value.split(", "))
+    return re.sub("“([^”]*)”", lambda quoted: tr("“{word}”", word=quoted[1]), localized(value))
 
 
 @cache
