@@ -360,7 +360,9 @@ class Segmenter:
 
     def _run(self, prepared: list[_Prepared]) -> Iterable[Logits]:
         parts = [each.pixels for each in prepared]
-        return self._logits(np.concatenate(parts) if isinstance(parts[0], np.ndarray) else parts)
+        if len(parts) > 1 and isinstance(parts[0], np.ndarray):
+            parts = [np.concatenate(parts)]
+        return self._logits(parts[0] if isinstance(parts[0], np.ndarray) else parts)
 
     def _run_each(self, prepared: list[_Prepared]) -> Iterable[Logits]:
         return [logits for each in prepared for logits in self._run([each])]

@@ -77,8 +77,7 @@ class OpenVinoEngine(Engine):
             with ThreadPoolExecutor(self.streams.count) as pool:
                 return np.concatenate(list(pool.map(self.streams, pixels[:, None])))
         with self._turn:
-            request = self._compiled(*pixels.shape[2:])
-            return np.concatenate([request.infer([photo[None]])[0] for photo in pixels])
+            return _infer(self._compiled(*pixels.shape[2:]), pixels)
 
     @property
     def streams(self) -> "Streams | None":  # type: ignore[override]
@@ -139,7 +138,7 @@ class Streams(Engine):
             idle = self._compiled(*pixels.shape[2:])
         request = idle.get()
         try:
-            return np.concatenate([request.infer([photo[None]])[0] for photo in pixels])
+            return _infer(request, pixels)
         finally:
             idle.put(request)
 
@@ -150,6 +149,12 @@ class Streams(Engine):
         for _ in range(self.count):
             idle.put(compiled.create_infer_request())
         return idle
+
+
+def _infer(request: Any, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the logits of photos (N, 3, h, w), computed one by one; the input is not copied."""
+    logits = [request.infer([photo[None]], share_inputs=True)[0] for photo in pixels]
+    return logits[0] if len(logits) == 1 else np.concatenate(logits)
 
 
 def _cores() -> int:

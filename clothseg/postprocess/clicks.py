@@ -4,7 +4,8 @@ A click in the middle of a wrong region does not show its extent. For each cell 
 probable it is that it belongs to the region (`clothseg.postprocess.click_network`), from the photo's colours and the
 main network's answer (`clothseg.postprocess.click_features`), so that it serves every engine and model. It learnt from
 clicks that were simulated on labelled photos, as in Xu et al., "Deep interactive object selection" (CVPR 2016). The
-guided filter then carries the region over to the photo. docs/experiments/clicks.md compares other ways.
+guided filter then carries the region over to the photo, and narrow strips that it leaves over are taken, too
+(`clothseg.postprocess.remains`). docs/experiments/clicks.md compares other ways.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from clothseg.postprocess.corrections import Correction, check_label
 from clothseg.postprocess.evidence import Evidence
 from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.guided_edges import follow_edges
+from clothseg.postprocess.remains import take_remains
 
 
 THRESHOLD = 0.4
@@ -168,6 +170,8 @@ def _region(
     share = np.where(near, np.where(labels == class_id, 1, share), 0)
     logits = np.log(np.clip(np.stack([1 - share, share]), 1e-4, 1)).astype(np.float32)
     inside = follow_edges(logits, photo) == 1
+    kept = [(each.y, each.x) for each, other in zip(others, given, strict=True) if other != class_id]
+    inside = take_remains(label_map, inside, class_id, kept)
     for held, other in zip(others, given, strict=True):
         inside[held.y, held.x] &= other == class_id
     inside[click.y, click.x] = True

@@ -128,7 +128,7 @@ def find_layout(logits: npt.NDArray[np.float32], labels: LabelSet = ATR) -> Layo
         return Layout(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     rows = np.nonzero(figure)[0]
     height = (rows - rows.min()) / max(1, int(np.ptp(rows)))
-    inside = softmax(logits[:, figure])
+    inside = softmax(logits.reshape(len(logits), -1).compress(figure.ravel(), axis=1))  # quicker than by a mask
     parts = []
     for classes in (labels.head, labels.legs):
         weight = inside[classes].sum(axis=0)

@@ -14,10 +14,11 @@ import numpy.typing as npt
 
 from clothseg.labels import IGNORE
 from clothseg.postprocess.bilinear import mix, positions, windows
+from clothseg.postprocess.softmax import exp
 
 
-GRID_SIDE = 320
-"""Longest side of the grid of probabilities."""
+GRID_SIDE = 160
+"""Longest side of the grid of probabilities, about that of the logits."""
 
 _LEAST = 64
 """Shortest side of the grid, unless the photo itself is narrower: narrow photos would otherwise get a single row."""
@@ -155,8 +156,7 @@ def _winning(strip: npt.NDArray[np.float32], best: npt.NDArray[np.float32]) -> n
     """Return the softmax probability (n, W) of the best class of logits (C, n, W), which are overwritten."""
     # exp(best - best) / sum(exp(logit - best))
     strip -= best
-    flat = strip.reshape(len(strip), -1)
-    cv2.exp(flat, dst=flat)  # four times as quick as numpy's
+    exp(strip)
     return 1 / strip.sum(axis=0)
 
 

@@ -43,6 +43,12 @@ STANDS = 1.2
 """Least height over width of a piece that may be a standing person. If such a person is clearly and completely
 visible, uncertain pieces such as benches and walls are ignored, even larger ones."""
 
+FEW = 150
+"""Classes with fewer pixels on the grid of probabilities get the mean over their pixels on a finer map."""
+
+FINEST = 640
+"""Least longer side of that map, unless the photo is smaller."""
+
 
 def find_zoom_crop(
     logits: npt.NDArray[np.float32], size: tuple[int, int], aspect: float, below: float = PAYS_BELOW
@@ -79,8 +85,7 @@ def _figures(logits: npt.NDArray[np.float32], cell: float) -> npt.NDArray[np.int
         logits: (18, h, w) float32.
         cell: width over height of a cell, in pixels of the photo.
     """
-    best = logits.max(axis=0)
-    figure = 1 - np.exp(logits[BACKGROUND] - best) / np.exp(logits - best).sum(axis=0)
+    figure = 1 - softmax(logits)[BACKGROUND]
     seen = best_classes(logits) != BACKGROUND
     count, numbers, stats, _ = cv2.connectedComponentsWithStats((seen | (figure > FAINT)).view(np.uint8))
     area = np.bincount(numbers[seen], minlength=count)
@@ -173,9 +178,7 @@ def paste(
 
 
 def confidences(
-    label_map: npt.NDArray[np.uint8],
-    probability: npt.NDArray[np.uint8],
-    count: int = len(ATR),
+    label_map: npt.NDArray[np.uint8], probability: npt.NDArray[np.uint8], count: int = len(ATR)
 ) -> npt.NDArray[np.float64]:
     """Return the mean probability of each class's pixels: (count,) float64, 0 for absent classes.
 
@@ -188,9 +191,15 @@ def confidences(
     counts = np.bincount(labels, minlength=count)
     means = np.bincount(labels, weights=probability.ravel(), minlength=count) / np.maximum(counts, 1) / 255
     present = cv2.calcHist([label_map], [0], None, [256], [0, 256]).ravel()[:count] > 0
-    for class_id in np.flatnonzero(present & (counts == 0)).tolist():  # too small for the grid
-        row, column = np.unravel_index((label_map == class_id).argmax(), label_map.shape)
-        means[class_id] = probability[row * height // len(label_map), column * width // label_map.shape[1]] / 255
+    step = max(1, max(label_map.shape) // FINEST)
+    for class_id in np.flatnonzero(present & (counts < FEW)).tolist():
+        for part in (label_map[::step, ::step], label_map):
+            found = np.flatnonzero(part == class_id)
+            if len(found):
+                rows, columns = np.divmod(found, part.shape[1])
+                places = rows * height // part.shape[0] * width + columns * width // part.shape[1]
+                means[class_id] = probability.ravel()[places].mean() / 255
+                break
     return means
 
 
