@@ -16,10 +16,13 @@ from xdist.scheduler import LoadScopeScheduling
 
 
 SECONDS = {
-    "test_browser.py": 75,
-    "test_browser_tabs.py": 45,
-    "test_web_page.py": 34,
-    "test_browser_stage.py": 30,
+    "test_browser_photos.py": 30,
+    "test_browser_cutout.py": 22,
+    "test_browser_corrections.py": 15,
+    "test_browser_picks.py": 15,
+    "test_browser_batch.py": 10,
+    "test_browser_tabs.py": 22,
+    "test_web_page.py": 15,
     "test_endpoints.py": 30,
     "test_speed.py": 30,
     "test_install.py": 30,
