@@ -47,7 +47,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--find",
         metavar="WORDS",
-        default="",
         help='what to keep instead of --keep, in English or German words, such as "red dress", "black shoes of the '
         'person on the left" or "everything but the hair"',
     )
@@ -134,6 +133,8 @@ def check(arguments: argparse.Namespace) -> None:
         arguments.write = [*chosen, *({"packshots"} - set(chosen))]
     if "packshots" not in arguments.write:
         _refuse_options(arguments, PackshotOptions, "packshots: add --packshot")
+    if arguments.find is not None and not arguments.find.strip():
+        raise UsageError('--find needs words, such as --find "red dress".')
     if arguments.find and arguments.keep is not KEEP:
         raise UsageError("--find replaces --keep: give one of them.")
     if arguments.find and not set(CHOSEN) & set(arguments.write):
