@@ -21,8 +21,8 @@ FIT_SIDE = 320
 factor. Smaller photos are not reduced."""
 
 CELL = 2
-"""Side of the cells that get a function each, in pixels of the copy; in photos smaller than `FIT_SIDE`, each pixel is a
-cell. Cells are never larger than those of the logits, which would blur glasses and belts."""
+"""Side of the cells that get a function each, in pixels of the copy; in photos smaller than `FIT_SIDE`, each pixel is
+a cell. Cells coarser than those of the logits would blur glasses and belts."""
 
 RADIUS = 0.02
 """Radius of the filter's windows relative to the longer side: two or three cells of the logits."""
