@@ -386,6 +386,9 @@ def test_find_selects_items_by_words(
     assert table(out / "results.csv")["a.png"]["found"] == "0"
     assert json.loads((out / "coco.json").read_text())["images"] == []
     for wrong, message in (
+        (["--find", " "], '--find needs words, such as --find "red dress".'),
+        (["--background", "red"], "--background red: there is no such file; give a picture, a colour such as"),
+        (["--revision", "v1", "--model", str(tiny_model)], "A revision belongs to a model on the Hub, not to the f"),
         (["--find", "velvet"], "Nothing of “velvet” was understood"),
         (["--find", "hair", "--keep", "Hair"], "--find replaces --keep"),
         (["--find", "hair", "--write", "labels"], "add one of cutouts, masks"),
