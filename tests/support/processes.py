@@ -1,8 +1,8 @@
 """The work of the two processes of test_distributed.py: `python processes.py DATA MODEL OUTPUT`.
 
-The agent of torchrun, which `accelerate launch --multi_gpu` uses as well, starts them as forks of this process, so that
-they need not import everything again. Each process writes what it found to `OUTPUT/rank-N.json`; the main one also
-weights and checkpoints.
+The agent of torchrun, which `accelerate launch --multi_gpu` uses as well, starts them as forks of this process, so
+that they need not import everything again. Each process writes what it found to `OUTPUT/rank-N.json`; the main one
+also weights and checkpoints.
 """
 
 import json
