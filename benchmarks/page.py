@@ -79,7 +79,7 @@ WATCH = """() => {
 def main() -> None:
     """Print a line per size."""
     from app_server import running_app
-    from browsing import CHROMIUM, FLAGS
+    from chromium import CHROMIUM, FLAGS
     from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -5,6 +5,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, Self, Unpack
 
@@ -244,6 +245,8 @@ class Segmenter:
         """
         if batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, not {batch_size}.")
+        if isinstance(photos, str | bytes | PathLike | Image.Image):
+            raise ConfigError("photos must be several photos, such as a list of paths; pass one photo to segmenter().")
         options = SegmentOptions.of(keywords, options)
         steps, many = self._steps(options), self.with_streams()
         if batch_size > 1 and many.workers > 1:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 
 # Waiting threads must sleep: spinning ones would take a core from other processes on a small machine.
@@ -41,10 +41,6 @@ with suppress(ImportError):
 
     absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
-if TYPE_CHECKING:
-    from browsing import Visits
-    from playwright.sync_api import Browser, Page, Response
-
 _seconds: Counter[str] = Counter()
 """How long the tests of each file have taken in this run, in the first process of pytest-xdist."""
 
@@ -58,15 +54,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Start slow files first, so that no process still runs one of them at the end, and keep files of an app together.
+    """Start slow files first, so that no process still runs one of them at the end, and keep files together that share
+    an app or a browser.
 
-    `served` starts quickly, so each process has its own; `public_app` takes ten times as long.
+    `served` starts quickly, so each process has its own; `public_app` takes ten times as long, and the browser's
+    pages are shared.
     """
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return
     from whole_files import order_of, write_groups
 
-    groups = {_file(item): "public_app" for item in items if "public_app" in getattr(item, "fixturenames", ())}
+    shared = ("public_app", "chromium")
+    used = [(_file(item), set(getattr(item, "fixturenames", ()))) for item in items]
+    groups = {file: name for file, fixtures in used for name in shared if name in fixtures}
     position = order_of([_file(item) for item in items], groups, config.cache.get("clothseg/seconds", {}))
     items.sort(key=lambda item: position[_file(item)])
     write_groups(Path(os.environ["CLOTHSEG_CACHE"]), groups)
@@ -165,63 +165,3 @@ def served(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with running_app(tmp_path_factory.mktemp("served"), CLOTHSEG_MODEL=str(tiny_model)) as url:
         await_model(url)
         yield url
-
-
-# A longer scope would keep the driver's event loop running, which disturbs other tests.
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Browser"]:
-    """Chromium with a camera that shows a paper doll."""
-    from browsing import FLAGS, camera_shows, find_browser
-    from paper_dolls import draw
-    from PIL import Image
-    from playwright.sync_api import sync_playwright
-
-    camera = camera_shows(Image.fromarray(draw(1, 480, 640).image), tmp_path_factory.mktemp("camera") / "doll.mjpeg")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_browser(), args=[*FLAGS, *camera])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def visits(browser: "Browser") -> "Visits":
-    """Opens pages in the browser."""
-    from browsing import Visits
-
-    return Visits(browser)
-
-
-@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["desktop", "phone"])
-def page(request: pytest.FixtureRequest, served: str, visits: "Visits") -> Iterator["Page"]:
-    """The opened page; at the end, it must have had no errors, contacted no other host and fit the window's width."""
-    from playwright.sync_api import expect
-
-    width, scheme = request.param
-    errors: list[str] = []
-    other_hosts: list[str] = []
-    missed: list[str] = []
-
-    def note(response: "Response") -> None:
-        if response.status == 404 and "/upload_progress" in response.url:
-            missed.append(response.url)
-
-    with visits.page(served, viewport={"width": width, "height": 844}, color_scheme=scheme) as page:
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("response", note)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "request", lambda r: None if r.url.startswith((served, "data:", "blob:")) else other_hosts.append(r.url)
-        )
-        page.goto(served)
-        expect(page.get_by_role("heading", name="Drop a photo to begin")).to_be_visible()
-        yield page
-        # Gradio's client logs errors for calls interrupted by a reload, and for uploads that begin more than three
-        # seconds after it requested their progress, as on a busy machine.
-        known = ["AbortError: signal is aborted"]
-        if any(each.startswith(known[0]) for each in errors):
-            known.append("Unexpected error Connection errored out")
-        if missed:
-            known += ["Failed to load resource: the server responded with a status of 404", "Response"]
-        assert not [each for each in errors if not each.startswith(tuple(known))]
-        assert not other_hosts
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -307,3 +307,28 @@ def test_old_names_work_for_one_release(tiny_model: Path, capsys: pytest.Capture
         warnings.simplefilter("error")
         segmenter(photo, max_side=60)
         assert read_link({"people": "all"}).ticks != DEFAULT_TICKS
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (
+            lambda s, r: r.cutout("Hair", options={"crop": True}),
+            "must be a CutoutOptions, not .*CutoutOptions.of makes",
+        ),
+        (lambda s, r: r.mask_picture("Hair", options="crop"), "must be a CutoutOptions, not 'crop'"),
+        (lambda s, r: r.packshot("Hair", packshot={"shadow": True}), "must be a PackshotOptions"),
+        (lambda s, r: r.tryon(options={"part": "upper"}), "must be a TryonOptions"),
+        (lambda s, r: s.refine(r, [(1, 2, "Hair")]), r"A click must be a Click\(x, y, label\), not \(1, 2, 'Hair'\)"),
+        (lambda s, r: s.refine("photo.jpg", []), "refine corrects a result of the segmenter, not 'photo.jpg'"),
+        (lambda s, r: s.batch("photo.jpg"), "photos must be several photos, such as a list of paths"),
+        (
+            lambda s, r: Segmenter.from_pretrained(revision="v1"),
+            "A revision belongs to a model on the Hub, not to the m",
+        ),
+    ],
+)
+def test_arguments_of_other_types_give_a_clear_error(act: Callable[..., Any], said: str, tiny_model: Path) -> None:
+    result = Segmentation(Image.new("RGB", (6, 4)), np.full((4, 6), 2, np.uint8))
+    with pytest.raises(ConfigError, match=said):
+        act(Segmenter.from_pretrained(tiny_model), result)

@@ -51,8 +51,8 @@ MESSAGES = (
     "{name} has no revision {revision}; check the branch, tag or commit.",
     "The Hub has no {kind} {name}, or it is private; check the name, or pass a token that may read it.",
     "The Hub broke off while it sent {name}; try again later, the download goes on from there.",
-    "{name} is not in the local cache and the Hub cannot be reached; check the network and HF_HUB_OFFLINE, or give a "
-    "folder.",
+    "{name} is neither a folder nor in the local cache, and the Hub cannot be reached; check the name, the network "
+    "and HF_HUB_OFFLINE.",
     "{name} contains no config.json; use a model saved by save_pretrained.",
     "{name} contains no config.json; the trained model is the folder {folder}.",
     "The labels of {name} cannot be used: {problem}",
@@ -87,7 +87,9 @@ def localized(message: str) -> str:
 
 def _value(name: str, value: str) -> str:
     """Return a value of a message in the visitor's language; `found` are names of classes that a search took."""
-    return ", ".join(tr(each) for each in value.split(", ")) if name == "found" else localized(value)
+    if name == "found":
+        return ", ".join(tr(each) for each in value.split(", "))
+    return re.sub("“([^”]*)”", lambda quoted: tr("“{word}”", word=quoted[1]), localized(value))
 
 
 @cache

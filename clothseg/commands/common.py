@@ -59,7 +59,8 @@ def labels_of(arguments: argparse.Namespace) -> LabelSet:
     """
     from clothseg.models.loading import read_label_set
 
-    return read_label_set(arguments.model, arguments.revision)
+    with as_usage():
+        return read_label_set(arguments.model, arguments.revision)
 
 
 def add_layout(parser: argparse.ArgumentParser) -> None:
@@ -156,6 +157,11 @@ def cutout_options(arguments: argparse.Namespace) -> CutoutOptions:
     values = {name: getattr(arguments, name, None) for name in CUTOUT}
     background = values["background"]
     if background not in (None, "none") and not background.startswith("#"):
+        if not Path(background).is_file():
+            raise ConfigError(
+                f'--background {background}: there is no such file; give a picture, a colour such as "#ff8800", '
+                "or none."
+            )
         values["background"] = Path(background)
     return CutoutOptions.of(values)
 

@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
                 read_options(arguments, TryonOptions),
                 read_options(arguments, PackshotOptions),
                 labels,
-                arguments.find,
+                arguments.find or "",
             )
             if rank == 0 and arguments.find:
                 sys.stderr.writelines(f"{note}\n" for note in read_query(arguments.find, labels).notes)

@@ -47,9 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--find",
         metavar="WORDS",
-        default="",
         help='what to keep instead of --keep, in English or German words, such as "red dress", "black shoes of the '
-        'person on the left" or "everything but the hair"',
+        'person on the left" or "everything but the hair"; photos without a match get no cut-outs, masks or '
+        "annotations",
     )
     parser.add_argument(
         "--grey", action="store_true", help="write label maps as grey PNG, for tools that do not read palettes"
@@ -134,6 +134,8 @@ def check(arguments: argparse.Namespace) -> None:
         arguments.write = [*chosen, *({"packshots"} - set(chosen))]
     if "packshots" not in arguments.write:
         _refuse_options(arguments, PackshotOptions, "packshots: add --packshot")
+    if arguments.find is not None and not arguments.find.strip():
+        raise UsageError('--find needs words, such as --find "red dress".')
     if arguments.find and arguments.keep is not KEEP:
         raise UsageError("--find replaces --keep: give one of them.")
     if arguments.find and not set(CHOSEN) & set(arguments.write):

@@ -70,8 +70,8 @@ def explain(error: BaseException, name: str, revision: str | None, kind: str = "
         hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled, httpx2.TransportError, ConnectionError, TimeoutError
     ):
         return HubError(
-            f"{name} is not in the local cache and the Hub cannot be reached; "
-            "check the network and HF_HUB_OFFLINE, or give a folder."
+            f"{name} is neither a folder nor in the local cache, and the Hub cannot be reached; "
+            "check the name, the network and HF_HUB_OFFLINE."
         )
     detail = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
     wanted = "semantic segmentation model" if kind == "model" else kind

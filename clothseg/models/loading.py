@@ -88,6 +88,7 @@ def load(
     Raises:
         HubError: the repository or revision does not exist or is not accessible, or the Hub cannot be reached.
         ModelError: files are missing or damaged, or the model's labels or preprocessing cannot be used.
+        ConfigError: a revision of the embedded model or of a folder.
     """
     if name_or_path is None:
         if not (EMBEDDED / "config.json").is_file():
@@ -95,6 +96,7 @@ def load(
         name_or_path = str(EMBEDDED)
     try:
         if Path(name_or_path).is_dir():
+            _refuse_revision(name_or_path, revision)
             return _from_folder(Path(name_or_path), name_or_path)
         name = name_or_path
         folder, notice = hub.model_folder(
@@ -105,6 +107,14 @@ def load(
         raise
     except Exception as error:  # transformers, the Hub's client and safetensors raise all sorts
         raise explain(error, name_or_path, revision) from error
+
+
+def _refuse_revision(folder: str, revision: str | None) -> None:
+    if revision is not None:
+        which = "the model that comes with clothseg" if folder == str(EMBEDDED) else f"the folder {folder}"
+        raise ConfigError(
+            f"A revision belongs to a model on the Hub, not to {which}: leave it out, or name the model."
+        )
 
 
 def _from_folder(folder: Path, name: str, commit: str | None = None, notice: str = "") -> LoadedModel:
@@ -201,7 +211,9 @@ def read_label_set(name_or_path: str | None, revision: str | None = None, token:
     folder = Path(name_or_path or EMBEDDED)
     name = name_or_path or str(EMBEDDED)
     try:
-        if not folder.is_dir():
+        if folder.is_dir():
+            _refuse_revision(name, revision)
+        else:
             folder = hub.small_files(name, revision, token)
         return _architecture(folder, name).classes[0]
     except ClothsegError:

@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
 from clothseg.errors import ConfigError, UnknownClassError
 from clothseg.labels import LabelSet
+
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,20 @@ def by_current_names(
             warnings.warn(f"The option {name} is now called {new}.", DeprecationWarning, stacklevel=4)
         made[new] = value
     return made
+
+
+def instance_of(cls: type[Made], given: object) -> Made:
+    """Return the given options of a class, or the default ones for None.
+
+    Raises:
+        ConfigError: they are something else, such as a dict.
+    """
+    if given is None:
+        return cls()
+    if not isinstance(given, cls):
+        name = cls.__name__
+        raise ConfigError(f"Options must be a {name}, not {str(given)[:80]!r}; {name}.of makes one of a dict.")
+    return given
 
 
 class Checked:

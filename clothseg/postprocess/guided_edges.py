@@ -17,15 +17,12 @@ from clothseg.postprocess.upsample import best_classes
 
 
 FIT_SIDE = 320
-"""Approximate longer side of the copy whose colours the linear functions are fitted to; the photo is reduced by a
-whole factor."""
+"""Least longer side of the copy whose colours the linear functions are fitted to; the photo is reduced by a whole
+factor. Smaller photos are not reduced."""
 
 CELL = 2
-"""Side of the cells that get a function each, in pixels of the copy. The logits are as coarse, so that smaller cells
-change nothing but the time."""
-
-CELL_LEAST = 240
-"""Least longer side of the copy for such cells; on smaller ones, each pixel is a cell."""
+"""Side of the cells that get a function each, in pixels of the copy; in photos smaller than `FIT_SIDE`, each pixel is
+a cell. Cells coarser than those of the logits would blur glasses and belts."""
 
 RADIUS = 0.02
 """Radius of the filter's windows relative to the longer side: two or three cells of the logits."""
@@ -78,8 +75,8 @@ def reduction(size: tuple[int, int]) -> tuple[int, int]:
 
     Both are whole numbers, so that every cell covers the same number of pixels.
     """
-    shrink = max(1, round(max(size) / FIT_SIDE))
-    return shrink, CELL if max(size) >= CELL_LEAST * shrink else 1
+    longer = max(size)
+    return max(1, longer // FIT_SIDE), CELL if longer >= FIT_SIDE else 1
 
 
 def resize_probabilities(probability: Array, size: tuple[int, int], shrink: int) -> Array:

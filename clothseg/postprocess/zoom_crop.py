@@ -192,14 +192,19 @@ def confidences(
     means = np.bincount(labels, weights=probability.ravel(), minlength=count) / np.maximum(counts, 1) / 255
     present = cv2.calcHist([label_map], [0], None, [256], [0, 256]).ravel()[:count] > 0
     step = max(1, max(label_map.shape) // FINEST)
-    for class_id in np.flatnonzero(present & (counts < FEW)).tolist():
-        for part in (label_map[::step, ::step], label_map):
-            found = np.flatnonzero(part == class_id)
-            if len(found):
-                rows, columns = np.divmod(found, part.shape[1])
-                places = rows * height // part.shape[0] * width + columns * width // part.shape[1]
-                means[class_id] = probability.ravel()[places].mean() / 255
-                break
+    for part in (label_map[::step, ::step], label_map):
+        rare = np.zeros(256, np.uint8)
+        rare[np.flatnonzero(present & (counts < FEW))] = 1
+        if not rare.any():
+            break
+        found = np.flatnonzero(cv2.LUT(np.ascontiguousarray(part), rare).view(np.bool_))
+        rows, columns = np.divmod(found, part.shape[1])
+        weights = probability[rows * height // part.shape[0], columns * width // part.shape[1]]
+        labels = part[rows, columns]
+        finer = np.bincount(labels, minlength=count)
+        total = np.bincount(labels, weights=weights, minlength=count)
+        means[finer > 0] = total[finer > 0] / finer[finer > 0] / 255
+        present &= finer == 0  # on to those that even the finer map misses
     return means
 
 

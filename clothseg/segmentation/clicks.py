@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from clothseg.errors import ConfigError
 from clothseg.postprocess.clicks import Click, ClickRefiner, clicks_of
 from clothseg.postprocess.evidence import Evidence, as_evidence, turn_evidence_back
 from clothseg.postprocess.geometry import Box
@@ -25,11 +26,15 @@ def refine(
         infer: the network: logits (classes, h, w) of an RGB photo; called once if the result has no evidence.
 
     Raises:
-        ConfigError: a click is outside the photo.
+        ConfigError: a click is outside the photo, or not a `Click`.
         UnknownClassError: the class of a click is unknown.
     """
+    if not isinstance(result, Segmentation):
+        raise ConfigError(f"refine corrects a result of the segmenter, not {str(result)[:80]!r}.")
     clicks = list(clicks)
     for click in clicks:
+        if not isinstance(click, Click):
+            raise ConfigError(f"A click must be a Click(x, y, label), not {str(click)[:80]}.")
         click.check_inside(result.photo.size)
         result.labels.id_of(click.label)
     if not clicks:

@@ -21,8 +21,9 @@ from clothseg.images.file_names import escaped
 from clothseg.images.label_file import LabelSource
 from clothseg.labels import ATR, LabelSet
 from clothseg.options import CutoutOptions, PackshotOptions, TryonOptions
+from clothseg.options.declaration import instance_of
 from clothseg.outputs import formats, masks, render
-from clothseg.outputs.cutout import PLAIN, refine
+from clothseg.outputs.cutout import refine
 from clothseg.outputs.find.reader import read_query
 from clothseg.outputs.find.selection import Found, select
 from clothseg.outputs.item_files import write_zip
@@ -97,7 +98,7 @@ class Segmentation(CorrectedPhoto):
 
     def cutout_mask(self, mask: Mask, options: CutoutOptions | None = None) -> Image.Image:
         """Return a cut-out of the pixels of a mask (H, W) bool, as `cutout` makes it of classes."""
-        made = refine(to_array(self.photo), mask, options or PLAIN, self.alpha)
+        made = refine(to_array(self.photo), mask, instance_of(CutoutOptions, options), self.alpha)
         return self._with_dpi(Image.fromarray(made))
 
     def mask_picture(self, *names: str, options: CutoutOptions | None = None) -> Image.Image:
@@ -114,7 +115,7 @@ class Segmentation(CorrectedPhoto):
 
     def picture_of_mask(self, mask: Mask, options: CutoutOptions | None = None) -> Image.Image:
         """Return a mask (H, W) bool as a grey image (mode L), as `mask_picture` makes it of classes."""
-        made = masks.mask_levels(to_array(self.photo), mask, options or PLAIN, self.alpha)
+        made = masks.mask_levels(to_array(self.photo), mask, instance_of(CutoutOptions, options), self.alpha)
         return self._with_dpi(Image.fromarray(made))
 
     def mask_pictures(self, *names: str, options: CutoutOptions | None = None) -> dict[str, Image.Image]:
@@ -193,12 +194,12 @@ class Segmentation(CorrectedPhoto):
         self, mask: Mask, packshot: PackshotOptions | None = None, options: CutoutOptions | None = None
     ) -> Image.Image:
         """Return a packshot of the pixels of a mask (H, W) bool, as `packshot` makes it of classes."""
-        options = options or PLAIN
+        options = instance_of(CutoutOptions, options)
         color = WHITE if options.background == "none" else options.background
         if not isinstance(color, str):
             raise ConfigError("The background of a packshot must be a colour, not a picture.")
         cutout = refine(to_array(self.photo), mask, replace(options, background="none", crop=False), self.alpha)
-        return self._with_dpi(Image.fromarray(make_packshot(cutout, packshot, color)))
+        return self._with_dpi(Image.fromarray(make_packshot(cutout, instance_of(PackshotOptions, packshot), color)))
 
     def tryon(self, part: str = "upper", *, options: TryonOptions | None = None) -> Tryon:
         """Return mask and grey picture for virtual try-on models such as CatVTON: `clothseg.outputs.tryon`.
@@ -210,7 +211,7 @@ class Segmentation(CorrectedPhoto):
         Raises:
             ConfigError: an unknown part.
         """
-        options = options or TryonOptions.of({"part": part})
+        options = TryonOptions.of({"part": part}) if options is None else instance_of(TryonOptions, options)
         made = make_tryon(to_array(self.photo), self.label_map, options, self.labels)
         return Tryon(*map(self._with_dpi, made))
 
@@ -272,7 +273,7 @@ class Segmentation(CorrectedPhoto):
             Path(path),
             to_array(self.photo),
             found,
-            options or PLAIN,
+            instance_of(CutoutOptions, options),
             self.name,
             self.alpha,
             self.dpi,

@@ -229,6 +229,13 @@ class TrainArguments:
             "aliases": ["--start_share"],
         },
     )
+    match_class_areas: bool = field(
+        default=False,
+        metadata={
+            "help": "After training, change the biases of the classes so that each gets about as many pixels on "
+            "training photos as are labelled; weighted losses make rare classes too large."
+        },
+    )
     save_dtype: str = field(
         default="float32",
         metadata={"help": "Number format of the final model.", "choices": ["float32", "float16", "bfloat16"]},

@@ -23,6 +23,7 @@ from clothseg.segmenter import Segmenter
 from clothseg.training.average import interpolate_weights
 from clothseg.training.bars import hide_bars
 from clothseg.training.checkpoints import checkpoint_to_resume, checkpoints, steps_done, writing
+from clothseg.training.class_areas import check_bias, match_class_areas
 from clothseg.training.config import TrainArguments
 from clothseg.training.data.copy_paste import CopyPaste
 from clothseg.training.data.dataset import ParsingDataset
@@ -91,6 +92,8 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
     labels = classes.labels
     network = build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch, labels)
     check_network(network, training, parsing)
+    if parsing.match_class_areas:
+        check_bias(network)
     processor = build_processor(parsing.size)
     teacher = _teacher(parsing, processor, training.device, labels)
     labels_to_make = labellings(parsing, output, classes) if writes else []
@@ -173,6 +176,9 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
         sys.stdout.write(f"Kept the {next(iter(candidates))} weights: mIoU of {found}.\n")
     if start:
         interpolate_weights(trainer.network, start, parsing.weight_interpolation)
+    if parsing.match_class_areas and writes:
+        labelled = ParsingDataset(splits.train, processor, repair_masks=parsing.repair_masks, classes=splits.classes)
+        match_class_areas(trainer.network, labelled, labels)
     # Nothing below needs the other processes, which would not wait that long.
     trainer.end()
     if writes:

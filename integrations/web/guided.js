@@ -5,7 +5,6 @@ import {bestClasses, positions, softmax} from './labels.js';
 
 const FIT_SIDE = 320;
 const CELL = 2;
-const CELL_LEAST = 240;
 const RADIUS = 0.02;
 const EPS = 3e-4;
 const LEAST = 0.05;
@@ -28,8 +27,9 @@ export function followEdges(logits, pixels, width, height) {
   const classes = [...new Set(bestClasses(logits))].sort((one, other) => one - other);
   const made = new Uint8Array(width * height);
   if (classes.length === 1) return made.fill(classes[0]);
-  const fine = Math.max(1, round(Math.max(width, height) / FIT_SIDE));
-  const cell = Math.max(width, height) >= CELL_LEAST * fine ? CELL : 1;
+  const longer = Math.max(width, height);
+  const fine = Math.max(1, Math.floor(longer / FIT_SIDE));
+  const cell = longer >= FIT_SIDE ? CELL : 1;
   const shrink = fine * cell;
   const columns = Math.max(1, Math.floor(width / shrink));
   const rows = Math.max(1, Math.floor(height / shrink));

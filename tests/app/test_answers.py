@@ -148,7 +148,7 @@ def test_search_picks_parts_by_words(answers: Answers, doll: PhotoResult) -> Non
     assert picked == ["Hair"] and "Turn on “Separate people”" in told
     with use_language("de"):
         assert "Gefunden: Haare." in answers.search(said, doll, "Haare")[1]
-        assert "“Jacke” hat keine eigene Klasse; genommen wurde: Oberteil" in answers.search(said, doll, "Jacke")[1]
+        assert "„Jacke“ hat keine eigene Klasse; genommen wurde: Oberteil" in answers.search(said, doll, "Jacke")[1]
     edits = [{"kind": "relabel", "part": "Hair", "label": "Dress"}]
     assert answers.search(said | {"edits": edits}, doll, "dress")[0] == ["Dress"], "what the browser shows is searched"
     apart = replace(doll.result, person_map=(doll.result.label_map > 0).astype(np.uint8))

@@ -6,8 +6,7 @@ from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
-import pytest
-from browsing import DESKTOP, PHONE, open_tab
+from browsing import on_desktop, on_phone, open_tab
 from paper_dolls import draw
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -28,8 +27,18 @@ def packed(folder: Path, photos: int) -> Path:
     return path
 
 
-def test_batch_of_a_zip_gives_a_zip_and_lists_invalid_photos(page: Page, tiny_model: Path, tmp_path: Path) -> None:
+def open_batch(page: Page) -> None:
+    """Open the tab, without the files of an earlier test."""
     open_tab(page, "Batch")
+    clear = page.locator("#batch-files").get_by_label("Clear")
+    if clear.is_visible():
+        clear.click()
+    page.get_by_label("Or find by words").fill("")
+
+
+def test_batch_of_a_zip_gives_a_zip_and_lists_invalid_photos(shown: Page, tiny_model: Path, tmp_path: Path) -> None:
+    page = shown
+    open_batch(page)
     start = page.locator("#batch-start")
     expect(start).to_be_disabled()
     single = tmp_path / "single.jpg"
@@ -62,9 +71,12 @@ def test_batch_of_a_zip_gives_a_zip_and_lists_invalid_photos(page: Page, tiny_mo
         assert "cutouts/photo-000.png" in archive.namelist()
 
 
-@pytest.mark.parametrize("page", [DESKTOP], indirect=True)
-def test_cancelled_batch_keeps_its_results_and_another_can_start(page: Page, tiny_model: Path, tmp_path: Path) -> None:
-    open_tab(page, "Batch")
+@on_desktop
+def test_cancelled_batch_keeps_its_results_and_another_can_start(
+    shown: Page, tiny_model: Path, tmp_path: Path
+) -> None:
+    page = shown
+    open_batch(page)
     page.locator("#batch-files input[type=file]").set_input_files(packed(tmp_path, 400))
     page.locator("#batch-start").click()
     expect(page.locator("#batch-status progress")).to_be_visible()
@@ -116,9 +128,10 @@ def test_cancelled_batch_keeps_its_results_and_another_can_start(page: Page, tin
     expect(page.get_by_role("alert")).to_contain_text("Choose at least one kind of output file.")
 
 
-@pytest.mark.parametrize("page", [PHONE], indirect=True)
-def test_invalid_zip_shows_an_error(page: Page, tmp_path: Path) -> None:
-    open_tab(page, "Batch")
+@on_phone
+def test_invalid_zip_shows_an_error(shown: Page, tmp_path: Path) -> None:
+    page = shown
+    open_batch(page)
     bad = tmp_path / "bad.zip"
     bad.write_bytes(b"no archive")
     page.locator("#batch-files input[type=file]").set_input_files(bad)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import Visits, await_result, download, upload
+from browsing import await_result, download, upload
+from chromium import Visits
 from paper_dolls import draw
 from PIL import Image
 from playwright.sync_api import Page, expect

@@ -6,7 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 from app_server import running_app
-from browsing import PATIENCE, upload
+from browsing import upload
+from chromium import PATIENCE
 from huggingface_hub import HfApi
 from local_hub import LocalHub
 from paper_dolls import draw

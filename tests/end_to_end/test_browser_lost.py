@@ -3,17 +3,17 @@
 Covers `clothseg/app/page/kept.js`.
 """
 
-import json
 from pathlib import Path
-from urllib.request import Request, urlopen
 from uuid import uuid4
 
+import httpx
 import numpy as np
 from app_server import free_port, running_app
-from browsing import PATIENCE, await_result, download, inner_point, only, picked, stage_point, upload
+from browsing import await_result, download, inner_point, only, picked, stage_point, upload
+from chromium import PATIENCE
 from paper_dolls import draw
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 from clothseg import Segmentation, Segmenter
 from clothseg.app.settings import DEFAULT_OPTIONS
@@ -23,15 +23,45 @@ SESSIONS = 64
 """Number of sessions that Gradio keeps: `state_session_capacity` in `blocks.launch_options`."""
 
 
-def crowd(url: str) -> None:
-    """Open so many sessions that the server discards earlier ones."""
-    with urlopen(f"{url}/config") as answer:
-        calls = json.load(answer)["dependencies"]
-    opened = next(call["id"] for call in calls if any(event == "load" for _, event in call["targets"]))
-    for _ in range(2 * SESSIONS):  # twice, since a request of the page meanwhile makes its session recent again
-        body = json.dumps({"fn_index": opened, "session_hash": uuid4().hex, "data": []})
-        with urlopen(Request(f"{url}/gradio_api/run/predict", body.encode(), {"Content-Type": "application/json"})):
-            pass
+class Calls:
+    """The page's calls of the server."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.begun, self.open = page, 0, set[Request]()
+        page.on("request", self._begin)
+        for end in ("requestfinished", "requestfailed"):
+            page.on(end, self._end)
+
+    def _begin(self, request: Request) -> None:
+        if "/queue/" in request.url:
+            self.begun += 1
+            self.open.add(request)
+
+    def _end(self, request: Request) -> None:
+        self.open.discard(request)
+
+    def await_last(self) -> None:
+        """Wait until all are answered and none follows: the page lets at most 700 ms pass between cause and call."""
+        last = False
+        while not last:
+            before = self.begun
+            self.page.evaluate("() => new Promise((done) => setTimeout(done, 900))")
+            last = not self.open and self.begun == before
+
+
+def crowd(url: str, calls: Calls) -> None:
+    """Open so many sessions that the server discards the page's, which makes no call meanwhile.
+
+    A call would keep the session, and a late one would send the photo again before the test does what should have
+    that effect.
+    """
+    calls.await_last()
+    with httpx.Client(base_url=url, timeout=60) as client:
+        events = client.get("/config").json()["dependencies"]
+        opened = next(event["id"] for event in events if any(kind == "load" for _, kind in event["targets"]))
+        for _ in range(SESSIONS + 1):
+            call = {"fn_index": opened, "session_hash": uuid4().hex, "data": []}
+            client.post("/gradio_api/run/predict", json=call).raise_for_status()
 
 
 def edits(page: Page) -> list[dict[str, object]]:
@@ -62,6 +92,7 @@ def test_photo_picks_and_corrections_survive_a_server_restart(
         folder.mkdir()
     page = browser.new_page(viewport={"width": 1366, "height": 768})
     page.set_default_timeout(PATIENCE)
+    calls = Calls(page)
     with running_app(folders[0], port=port, **model) as url:
         page.goto(url)
         expect(page.get_by_role("heading", name="Drop a photo to begin")).to_be_visible()
@@ -69,13 +100,16 @@ def test_photo_picks_and_corrections_survive_a_server_restart(
         number = await_result(page)
         only(page, name)
 
-        crowd(url)  # a correction works with a photo that the server has discarded
+        crowd(url, calls)  # a correction works with a photo that the server has discarded
         paint(page, result)
+        expect(page.locator("#said-here")).to_contain_text("It was sent again.")
         number = await_result(page, number)
         assert picked(page)[0] == name and len(edits(page)) == 1
 
-        crowd(url)  # so does a download
+        page.evaluate("document.querySelector('#said-here').textContent = ''")
+        crowd(url, calls)  # so does a download
         whole = download(page, "#save", tmp_path)
+        expect(page.locator("#said-here")).to_contain_text("It was sent again.")
         await_result(page, number)
         kept, made = picked(page), edits(page)
         assert len(made) == 1 and whole.name == "holiday-cutout.png"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import gradio as gr
 import pytest
-from browsing import PATIENCE
+from chromium import PATIENCE
 from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from clothseg.app.blocks import launch_options

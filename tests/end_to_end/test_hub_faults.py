@@ -268,7 +268,7 @@ def test_app_starts_with_embedded_model_when_the_hub_hangs(tmp_path: Path) -> No
                     page = answer.read().decode()
     log = (tmp_path / "app.log").read_text()
     for text in (page, log):
-        assert f"{NAME} is not in the local cache and the Hub cannot be reached" in text
+        assert f"{NAME} is neither a folder nor in the local cache, and the Hub cannot be reached" in text
         assert "Meanwhile the weights that come with the app are used." in text
         assert TOKEN not in text and "Traceback" not in text
     assert "Model: clothseg-lite." in log

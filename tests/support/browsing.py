@@ -1,82 +1,32 @@
 """Actions and look-ups on the page, shared by the browser tests."""
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BytesIO
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from chromium import DESKTOP, PHONE
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Position, expect
+from playwright.sync_api import Locator, Page, Position, expect
 
 from clothseg import Segmentation
-from clothseg.images.decode import load_photo
-from clothseg.labels import LABEL2ID
+from clothseg.app.selection import cutout_of
+from clothseg.options import CutoutOptions
 
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-HEADLESS = "chromium-headless-shell"
-"""The same browser without windows, preferred if installed: a page takes two thirds of the time."""
-# Keep the browser from contacting its maker, for example for updates; only the page's own requests matter here.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-quic",
-    "--no-first-run",
-]
-CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-CAMERA_SIZE = 640, 480
-PATIENCE = 60_000  # milliseconds; a busy machine with one core is slow
-DESKTOP, PHONE = (1280, "light"), (390, "dark")
+on_desktop, on_phone = (
+    pytest.mark.parametrize("window", [window], ids=[name], indirect=True)
+    for name, window in {"desktop": DESKTOP, "phone": PHONE}.items()
+)
 
 
-def camera_shows(picture: Image.Image, path: Path) -> list[str]:
-    """Flags for a browser whose camera shows one picture of `CAMERA_SIZE`, which is written to `path`."""
-    file = BytesIO()
-    picture.resize(CAMERA_SIZE).save(file, "JPEG", quality=95)
-    path.write_bytes(file.getvalue() * 5)
-    return [*CAMERA, f"--use-file-for-fake-video-capture={path}"]
-
-
-def find_browser() -> str:
-    """Path of the browser for tests."""
-    names = HEADLESS, *CHROMIUM
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.fail(f"The browser tests need Chromium ({', '.join(names)}); the Makefile installs one.")
-    return path
-
-
-class Visits:
-    """Opens pages: the app sees a new visitor for each, but pages of one size share the browser's file cache."""
-
-    def __init__(self, browser: Browser) -> None:
-        self.browser = browser
-        self.contexts: dict[str, BrowserContext] = {}
-
-    @contextmanager
-    def page(self, url: str, **options: Any) -> Iterator[Page]:
-        """An empty page for the app at `url` in a context with these options; its storage is cleared at the end."""
-        key = repr(sorted(options.items()))
-        if key not in self.contexts:
-            self.contexts[key] = self.browser.new_context(**options)
-        context = self.contexts[key]
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        expect.set_options(timeout=PATIENCE)
-        try:
-            yield page
-        finally:
-            stored = {"origin": url.rstrip("/"), "storageTypes": "cookies,local_storage,indexeddb"}
-            context.new_cdp_session(page).send("Storage.clearDataForOrigin", stored)
-            context.clear_permissions()
-            page.close()
+def open_app(page: Page, url: str) -> None:
+    """Open the app's page and wait until it can be used."""
+    page.goto(url)
+    expect(page.get_by_role("heading", name="Drop a photo to begin")).to_be_visible()
 
 
 def open_tab(page: Page, name: str) -> None:
@@ -145,10 +95,30 @@ def inner_point(mask: np.ndarray) -> tuple[int, int]:
     return int(x) - 1, int(y) - 1
 
 
-def assert_cutout(path: Path, photo: Path, result: Segmentation, names: list[str]) -> None:
+def open_more(page: Page) -> None:
+    """Open the section with further files, unless it is open."""
+    if not page.locator("#save-labels").is_visible():
+        page.locator("#more > button").click()
+
+
+def assert_file(path: Path, result: Segmentation, keys: Sequence[str], options: CutoutOptions) -> None:
+    """The file is the library's cut-out of these parts."""
     with Image.open(path) as image:
-        pixels = np.asarray(image)
-    mask = np.isin(result.label_map, [LABEL2ID[name] for name in names])
-    assert np.array_equal(pixels[..., 3], np.where(mask, 255, 0))
-    assert np.array_equal(pixels[mask][:, :3], np.asarray(load_photo(photo))[mask])
-    assert not pixels[~mask].any()
+        assert np.array_equal(np.asarray(image), np.asarray(cutout_of(result, keys, options)))
+
+
+def assert_labels(page: Page, label_map: np.ndarray, folder: Path) -> None:
+    """The page gives this label map for download."""
+    open_more(page)
+    with Image.open(download(page, "#save-labels", folder)) as image:
+        assert np.array_equal(np.asarray(image), label_map)
+
+
+def accessibility_problems(page: Page, rules: Sequence[str] = (), within: str | None = None) -> list[dict[str, Any]]:
+    """Violations that axe reports of the named rules, or of all rules, in the page or the element `within`."""
+    if not page.evaluate("Boolean(window.axe)"):
+        page.evaluate(AXE_SCRIPT)
+    options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
+    return page.evaluate(
+        "async ([place, options]) => (await axe.run(place || document, options)).violations", [within, options]
+    )

@@ -35,7 +35,7 @@ def arguments(data: Path, model: Path, output: Path, *flags: str) -> list[str]:
 def test_run_with_ema_and_float16_writes_a_loadable_model(
     doll_data: Path, image_classifier: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    flags = ["--ema_decay", "0.5", "--save_dtype", "float16", "--endpoint_handler"]
+    flags = ["--ema_decay", "0.5", "--save_dtype", "float16", "--endpoint_handler", "--match_class_areas"]
     flags += ["--start_share", "0.1"]  # the former name of --weight_interpolation
     argv = arguments(doll_data, image_classifier, tmp_path, *flags)
     folder = run(*parse_arguments(argv), argv)
@@ -52,6 +52,7 @@ def test_run_with_ema_and_float16_writes_a_loadable_model(
     assert set(FILES) <= {path.name for path in folder.iterdir()} and not list(folder.glob("*_photos.png"))
     card = (folder / "README.md").read_text()
     assert "![calibration](calibration.png)" in card and "interpolated with 10 % of the starting weights" in card
+    assert "biases of the classes matched to the labelled areas" in card
     for size in ("own_size", "network_size"):
         low, high = figures["intervals"][size]["overall_accuracy"]
         assert 0 <= low <= figures[size]["overall_accuracy"] <= high <= 1

@@ -104,6 +104,7 @@ def compare_tab(segmenter: Segmenter, models: Models) -> gr.Image:
     message = gr.HTML(visible=False, elem_id="compare-message")
     with gr.Row(visible=False, elem_id="compared") as compared:
         options: dict[str, Any] = {"interactive": False, "height": 460, "buttons": ["fullscreen"], "format": "webp"}
+        options |= {"min_width": 260}  # one below the other on a phone
         first = gr.Image(label=SIDES[0], elem_id="compare-first", **options)
         second = gr.Image(label=SIDES[1], elem_id="compare-second", **options)
         apart = gr.Image(label=tr("Differences"), elem_id="compare-difference", **options)

@@ -9,7 +9,7 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
-from browsing import CAMERA, FLAGS, PATIENCE, find_browser
+from chromium import CAMERA, FLAGS, PATIENCE, find_browser
 from moving_pictures import handheld
 from paper_dolls import draw
 from PIL import Image

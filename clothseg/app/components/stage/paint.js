@@ -66,13 +66,13 @@ function paintGround({context, rect, density}, color) {
 }
 
 function checkerboard(context, density) {
-  const dark = element.closest('.dark');
+  const dark = element.closest('.dark'); // light enough for black clothes to be seen
   const side = Math.round(9 * density);
   const tile = blank(2 * side, 2 * side);
   const paper = tile.getContext('2d');
-  paper.fillStyle = dark ? '#3a3734' : '#ffffff';
+  paper.fillStyle = dark ? '#7d7671' : '#ffffff';
   paper.fillRect(0, 0, 2 * side, 2 * side);
-  paper.fillStyle = dark ? '#2c2a27' : '#e7e4e0';
+  paper.fillStyle = dark ? '#6b6560' : '#e7e4e0';
   paper.fillRect(0, 0, side, side);
   paper.fillRect(side, side, side, side);
   return context.createPattern(tile, 'repeat');
