@@ -8,7 +8,7 @@ segmentation" (CVPR 2010).
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -362,7 +362,7 @@ def _color_ratio(lab: Array, inside: Array, outside: Array) -> Array:
     number = ((light * _BINS[1] + colors[0]) * _BINS[2] + colors[1]).ravel()
     counts = []
     for weight in (inside, outside):
-        count = np.bincount(number, weight.ravel(), int(np.prod(_BINS))).reshape(_BINS)
+        count: Any = np.bincount(number, weight.ravel(), int(np.prod(_BINS))).reshape(_BINS)
         for axis in range(3):
             padded = np.pad(count, [(1, 1) if each == axis else (0, 0) for each in range(3)])
             first, middle, last = (np.take(padded, range(start, start + _BINS[axis]), axis=axis) for start in range(3))
