@@ -24,9 +24,6 @@ CELL = 2
 """Side of the cells that get a function each, in pixels of the copy. The logits are as coarse, so that smaller cells
 change nothing but the time."""
 
-CELL_LEAST = 240
-"""Least longer side of the copy for such cells; on smaller ones, each pixel is a cell."""
-
 RADIUS = 0.02
 """Radius of the filter's windows relative to the longer side: two or three cells of the logits."""
 
@@ -76,10 +73,11 @@ def follow_edges(logits: Array, photo: Image.Image | npt.NDArray[np.uint8]) -> n
 def reduction(size: tuple[int, int]) -> tuple[int, int]:
     """Return how many pixels of a photo of `size` (H, W) a pixel of the copy covers, and how many of these a cell.
 
-    Both are whole numbers, so that every cell covers the same number of pixels.
+    Both are whole numbers, so that every cell covers the same number of pixels. In photos no larger than the copy,
+    each pixel is a cell.
     """
     shrink = max(1, round(max(size) / FIT_SIDE))
-    return shrink, CELL if max(size) >= CELL_LEAST * shrink else 1
+    return shrink, CELL if shrink > 1 else 1
 
 
 def resize_probabilities(probability: Array, size: tuple[int, int], shrink: int) -> Array:

@@ -5,7 +5,6 @@ import {bestClasses, positions, softmax} from './labels.js';
 
 const FIT_SIDE = 320;
 const CELL = 2;
-const CELL_LEAST = 240;
 const RADIUS = 0.02;
 const EPS = 3e-4;
 const LEAST = 0.05;
@@ -29,7 +28,7 @@ export function followEdges(logits, pixels, width, height) {
   const made = new Uint8Array(width * height);
   if (classes.length === 1) return made.fill(classes[0]);
   const fine = Math.max(1, round(Math.max(width, height) / FIT_SIDE));
-  const cell = Math.max(width, height) >= CELL_LEAST * fine ? CELL : 1;
+  const cell = fine > 1 ? CELL : 1;
   const shrink = fine * cell;
   const columns = Math.max(1, Math.floor(width / shrink));
   const rows = Math.max(1, Math.floor(height / shrink));
@@ -39,7 +38,8 @@ export function followEdges(logits, pixels, width, height) {
   const averaged = (plane) => (cell === 1 ? plane : cellMeans(plane, wide, high, cell, columns, rows));
   const guide = copy.map(averaged);
   const planes = probabilities(logits, classes, width, height, shrink, columns, rows);
-  const lines = fit(copy, averaged, planes, columns, rows);
+  const radius = Math.max(1, round(RADIUS * Math.max(columns, rows)));
+  const lines = fit(copy, averaged, planes, radius, columns, rows);
   const likely = likelyCells(lines, guide, columns * rows);
   return best(made, classes, lines, likely, pixels, {width, height, shrink, columns, rows});
 }
@@ -153,9 +153,8 @@ function boxSum(plane, columns, rows, radius, into) {
 
 // Each class's linear function of the colours in each cell: factors of red, green and blue, and a constant. They are
 // fitted to the colours of the copy, of which a cell contains several.
-function fit(copy, averaged, planes, columns, rows) {
+function fit(copy, averaged, planes, radius, columns, rows) {
   const cells = columns * rows;
-  const radius = Math.max(1, round(RADIUS * Math.max(columns, rows)));
   const ones = new Float64Array(cells).fill(1);
   const share = boxSum(ones, columns, rows, radius, new Float64Array(cells)).map((count) => 1 / count);
   const mean = (plane) => {
