@@ -150,11 +150,11 @@ def where_time_goes(name: str, engine: TorchEngine, batch: int, size: int) -> No
     print(f"\n{name}, batch {batch}\n{table}", flush=True)
 
 
-def agreement(name: str, device: torch.device) -> None:
+def agreement(name: str, device: torch.device, size: int) -> None:
     """Print the share of pixels in which label maps of the examples equal the CPU's, with guided edges."""
     photos = [Image.open(path).convert("RGB") for path in sorted(EXAMPLES.glob("*.jpg"))]
     photos += [photo.resize((3 * photo.width, 3 * photo.height)) for photo in photos[:2]]
-    processor = transformers.SegformerImageProcessorPil(size={"height": 512, "width": 512})
+    processor = transformers.SegformerImageProcessorPil(size={"height": size, "width": size})
     kind = MODELS[name]
     model = load(None).model if kind is None else build_model(kind, from_scratch=True).eval()
     options = SegmentOptions(edges="guided", zoom="off", orientation="upright")
@@ -211,7 +211,7 @@ def main(argv: list[str] | None = None) -> None:
 
     print(AGREEMENT_HEADING)
     for name in options.models:
-        agenda.attempt(f"correctness of {name}", partial(agreement, name, device))
+        agenda.attempt(f"correctness of {name}", partial(agreement, name, device, size))
 
     flags = ["--model_name_or_path", "nvidia/mit-b2", *options.train_flags.split()]
     with gpu_training.prepared(options.train_photos, flags, options.train_steps, 90) as runs:

@@ -48,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--find",
         metavar="WORDS",
         help='what to keep instead of --keep, in English or German words, such as "red dress", "black shoes of the '
-        'person on the left" or "everything but the hair"',
+        'person on the left" or "everything but the hair"; photos without a match get no cut-outs, masks or '
+        "annotations",
     )
     parser.add_argument(
         "--grey", action="store_true", help="write label maps as grey PNG, for tools that do not read palettes"

@@ -17,12 +17,12 @@ from clothseg.postprocess.upsample import best_classes
 
 
 FIT_SIDE = 320
-"""Approximate longer side of the copy whose colours the linear functions are fitted to; the photo is reduced by a
-whole factor."""
+"""Least longer side of the copy whose colours the linear functions are fitted to; the photo is reduced by a whole
+factor. Smaller photos are not reduced."""
 
 CELL = 2
-"""Side of the cells that get a function each, in pixels of the copy. The logits are as coarse, so that smaller cells
-change nothing but the time."""
+"""Side of the cells that get a function each, in pixels of the copy; in photos smaller than `FIT_SIDE`, each pixel is
+a cell. Cells coarser than those of the logits would blur glasses and belts."""
 
 RADIUS = 0.02
 """Radius of the filter's windows relative to the longer side: two or three cells of the logits."""
@@ -73,11 +73,10 @@ def follow_edges(logits: Array, photo: Image.Image | npt.NDArray[np.uint8]) -> n
 def reduction(size: tuple[int, int]) -> tuple[int, int]:
     """Return how many pixels of a photo of `size` (H, W) a pixel of the copy covers, and how many of these a cell.
 
-    Both are whole numbers, so that every cell covers the same number of pixels. In photos no larger than the copy,
-    each pixel is a cell.
+    Both are whole numbers, so that every cell covers the same number of pixels.
     """
-    shrink = max(1, round(max(size) / FIT_SIDE))
-    return shrink, CELL if shrink > 1 else 1
+    longer = max(size)
+    return max(1, longer // FIT_SIDE), CELL if longer >= FIT_SIDE else 1
 
 
 def resize_probabilities(probability: Array, size: tuple[int, int], shrink: int) -> Array:

@@ -21,8 +21,8 @@ PHOTOS = 256
 STEPS, RATE = 30, 0.5
 """Corrections of the biases, and the share of the logarithm of an area's error that each takes back."""
 
-LARGEST = 2.0
-"""Largest change of a bias, either way: a factor of 7 on the odds of the class."""
+LARGEST = 1.0
+"""Largest change of a bias, either way: a factor of 2.7 on the odds of the class."""
 
 SMOOTHING = 50
 """Pixels added to both areas of a class, so that a few pixels of a rare class change little."""

@@ -27,8 +27,9 @@ export function followEdges(logits, pixels, width, height) {
   const classes = [...new Set(bestClasses(logits))].sort((one, other) => one - other);
   const made = new Uint8Array(width * height);
   if (classes.length === 1) return made.fill(classes[0]);
-  const fine = Math.max(1, round(Math.max(width, height) / FIT_SIDE));
-  const cell = fine > 1 ? CELL : 1;
+  const longer = Math.max(width, height);
+  const fine = Math.max(1, Math.floor(longer / FIT_SIDE));
+  const cell = longer >= FIT_SIDE ? CELL : 1;
   const shrink = fine * cell;
   const columns = Math.max(1, Math.floor(width / shrink));
   const rows = Math.max(1, Math.floor(height / shrink));
@@ -38,8 +39,7 @@ export function followEdges(logits, pixels, width, height) {
   const averaged = (plane) => (cell === 1 ? plane : cellMeans(plane, wide, high, cell, columns, rows));
   const guide = copy.map(averaged);
   const planes = probabilities(logits, classes, width, height, shrink, columns, rows);
-  const radius = Math.max(1, round(RADIUS * Math.max(columns, rows)));
-  const lines = fit(copy, averaged, planes, radius, columns, rows);
+  const lines = fit(copy, averaged, planes, columns, rows);
   const likely = likelyCells(lines, guide, columns * rows);
   return best(made, classes, lines, likely, pixels, {width, height, shrink, columns, rows});
 }
@@ -153,8 +153,9 @@ function boxSum(plane, columns, rows, radius, into) {
 
 // Each class's linear function of the colours in each cell: factors of red, green and blue, and a constant. They are
 // fitted to the colours of the copy, of which a cell contains several.
-function fit(copy, averaged, planes, radius, columns, rows) {
+function fit(copy, averaged, planes, columns, rows) {
   const cells = columns * rows;
+  const radius = Math.max(1, round(RADIUS * Math.max(columns, rows)));
   const ones = new Float64Array(cells).fill(1);
   const share = boxSum(ones, columns, rows, radius, new Float64Array(cells)).map((count) => 1 / count);
   const mean = (plane) => {

@@ -11,7 +11,7 @@ import pytest
 from strangers import META, call, upload
 
 from clothseg.app.limits import MAX_UPLOAD_BYTES
-from clothseg.app.server.request_limits import FAILED, UNUSABLE
+from clothseg.app.server.request_limits import FAILED, UNKNOWN, UNUSABLE
 
 
 MALFORMED = {
@@ -48,6 +48,9 @@ def test_call_without_a_photo_gives_a_clear_error(app: str) -> None:
 def test_unknown_endpoints_and_parameters_are_rejected(endpoint: str, arguments: dict[str, Any], app: str) -> None:
     answer = httpx.post(f"{app}/gradio_api/call/v2/{endpoint}", json=arguments)
     assert (answer.status_code, answer.json()) == (422, {"detail": UNUSABLE})
+    for kind in ("call", "run") if endpoint == "nothing" else ():
+        answer = httpx.post(f"{app}/gradio_api/{kind}/{endpoint}", json={"data": []})
+        assert (answer.status_code, answer.json()) == (404, {"detail": UNKNOWN})
 
 
 def test_unknown_event_id_gives_an_error_event(public_app: tuple[str, Path]) -> None:

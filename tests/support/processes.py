@@ -1,6 +1,8 @@
-"""The work of the two processes of test_distributed.py: `accelerate launch processes.py DATA MODEL OUTPUT`.
+"""The work of the two processes of test_distributed.py: `python processes.py DATA MODEL OUTPUT`.
 
-Each process writes what it found to `OUTPUT/rank-N.json`; the main one also weights and checkpoints.
+The agent of torchrun, which `accelerate launch --multi_gpu` uses as well, starts them as forks of this process, so
+that they need not import everything again. Each process writes what it found to `OUTPUT/rank-N.json`; the main one
+also weights and checkpoints.
 """
 
 import json
@@ -11,12 +13,13 @@ from typing import Any
 
 from safetensors.torch import save_file
 from small_trainer import SMALL, Signal, keep_statistics, losses, make_trainer
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from clothseg.errors import Interrupted
 from clothseg.training import run as module
 from clothseg.training.arguments import parse_arguments
 from clothseg.training.checkpoints import usable_checkpoint
-from clothseg.training.process_exit import keep_for_good, leave
+from clothseg.training.process_exit import keep_for_good
 from clothseg.training.trainer import ClothesTrainer
 
 
@@ -83,11 +86,15 @@ def stop_and_resume(data: Path, model: Path, output: Path) -> int:
     return int(checkpoint.name.split("-")[1])
 
 
-if __name__ == "__main__":
-    data, model, output = map(Path, sys.argv[1:4])
+def work(data: Path, model: Path, output: Path) -> None:
+    """The work of one process."""
     found: dict[str, Any] = {"evaluated": evaluate(data, model, output)}
     found["cut"] = train(data, model, output / "cut", batch=1, accumulation=2)
     rank = parse_arguments(["--use_cpu", "true"])[1].process_index
     found["stopped"] = stop_and_resume(data, model, output)
     (output / f"rank-{rank}.json").write_text(json.dumps(found))
-    leave(0)
+
+
+if __name__ == "__main__":
+    config = LaunchConfig(1, 1, 2, rdzv_backend="c10d", rdzv_endpoint="localhost:0", start_method="fork")
+    elastic_launch(config, work)(*map(Path, sys.argv[1:4]))

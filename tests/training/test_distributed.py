@@ -1,4 +1,4 @@
-"""Two processes under `accelerate launch` give the same figures, losses, weights and files as one."""
+"""Two processes of one launch give the same figures, losses, weights and files as one."""
 
 import csv
 import json
@@ -32,11 +32,9 @@ def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def output(doll_data: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Output folder of a run on two processes."""
     folder = tmp_path_factory.mktemp("processes")
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
-    quiet = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
     path = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "support")))
     done = forked.run(
-        [*launch, *quiet, str(ROOT / "tests" / "support" / "processes.py"), str(doll_data), str(model), str(folder)],
+        [sys.executable, str(ROOT / "tests" / "support" / "processes.py"), str(doll_data), str(model), str(folder)],
         env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "PYTHONPATH": path},
         capture_output=True,
         text=True,

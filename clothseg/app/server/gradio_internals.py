@@ -55,6 +55,7 @@ with without_stub_files(), without_pyarrow():
     from gradio import processing_utils
     from gradio.data_classes import FileData, ImageData
     from gradio.mcp import GradioMCPServer
+    from gradio.route_utils import FnIndexInferError
     from gradio.routes import file_upload_statuses
     from gradio.utils import get_upload_folder
     from gradio_client.utils import strip_invalid_filename_characters
@@ -82,6 +83,9 @@ be created". A busy machine takes longer.
 
 PROGRESS_SECONDS = 0.05
 """Least time between two updates of a call's progress."""
+
+UnknownEndpoint: type[Exception] = FnIndexInferError
+"""Raised out of Gradio's routes for an endpoint that does not exist: without a handler the caller gets status 500."""
 
 StoredImage = ImageData
 """The input of an image component: `path` of an upload, or `url` with a data: URL."""

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clothseg.app.messages import localized
 from clothseg.app.server.gradio_internals import (
+    UnknownEndpoint,
     drop_sessions_of_single_calls,
     replace_download,
     survive_dropped_answers,
@@ -38,6 +39,7 @@ UNUSABLE = (
     "The request does not have the form that /gradio_api/info describes. A photo is a file that was uploaded here, a "
     "public web address or a base64 data: URL."
 )
+UNKNOWN = "There is no endpoint of this name; /gradio_api/info lists all."
 FAILED = "Something went wrong here, or with the form of the request; the server's log says what. Please try again."
 
 
@@ -139,6 +141,8 @@ class RequestLimits:
                 # The stream has already sent its error as an event. Gradio raises it again afterwards, which would
                 # break the connection.
                 return await send({"type": "http.response.body", "body": b""})
+            if isinstance(error, UnknownEndpoint):
+                return await JSONResponse({"detail": UNKNOWN}, 404)(scope, receive, send)
             if "/call/v2/" in path and isinstance(error, TypeError | KeyError):  # Gradio's, for unknown names
                 return await JSONResponse({"detail": UNUSABLE}, 422)(scope, receive, send)
             logger.exception("A request to %s failed.", path)

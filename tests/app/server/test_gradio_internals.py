@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
-from gradio import blocks, component_meta, networking, processing_utils, routes
+from gradio import blocks, component_meta, networking, processing_utils, route_utils, routes
 from gradio.mcp import GradioMCPServer
 
 import clothseg
@@ -116,6 +116,11 @@ def test_replaced_download_is_used_by_gradio(tmp_path: Path) -> None:
     found = asyncio.run(processing_utils.async_ssrf_protected_download("http://example.com/a.png", str(tmp_path)))
     assert found == f"{tmp_path}/a.png"
     assert "processing_utils.async_ssrf_protected_download(" in inspect.getsource(blocks)
+
+
+def test_unknown_endpoint_raises_the_expected_error(page: gr.Blocks) -> None:
+    with pytest.raises(internals.UnknownEndpoint):
+        route_utils.get_fn(page, "nothing", SimpleNamespace(session_hash=None, fn_index=None))  # type: ignore[arg-type]
 
 
 def test_wrap_calls_replaces_both_functions(page: gr.Blocks) -> None:
