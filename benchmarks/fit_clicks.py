@@ -3,9 +3,9 @@
     python -m benchmarks.fit_clicks FOLDER --split_file docs/experiments/development-split.json --model MODEL
         [--start WEIGHTS]
 
-The model was trained on the rows for training (`make lite SPLIT=...`). Its errors must be those that users meet; on
-photos that it was trained on, a model makes fewer and others. So a part of the clicks is on every second one of the
-rows for validation, which the model does not know. The other half is for `benchmarks.clicks`.
+The model was trained on the rows for training (`make lite SPLIT=...`). A part of the clicks is on every second one of
+the rows for validation, which the model does not know (`benchmarks.simulated_clicks`). The other half is for
+`benchmarks.clicks`.
 
 The corrections follow from the fitted network's own answers, so that it learns from the states that it brings about;
 some are made right instead.
@@ -13,58 +13,38 @@ some are made right instead.
 
 import argparse
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import nn
 from torch.nn import functional
-from tqdm.auto import tqdm
 
+from benchmarks.simulated_clicks import Clicking, Source, rows_of
 from clothseg import Segmenter
-from clothseg.labels import IGNORE
 from clothseg.postprocess import click_network
-from clothseg.postprocess.click_features import ROLES, Cell, Labels, Place, features_of, place_of, view_of
+from clothseg.postprocess.click_features import REGION_FEATURES
 from clothseg.postprocess.click_network import LEVELS
-from clothseg.postprocess.evidence import Evidence, as_evidence
-from clothseg.postprocess.geometry import Box
 from clothseg.training.data.decoding import decode_row
 from clothseg.training.data.loading import load_splits
 
 
-CELL, AROUND = (32, 16), (24, 32, 32, 32)
+CELL, AROUND = (32, 16), (24, 40, 56, 64)
 """Channels of the hidden layers of each cell, and of the levels."""
-
-CLICKS = 6
-"""Clicks on each photo."""
 
 PHOTOS = 8
 """Photos in each step."""
 
-SHARES = (0.7, 0.3)
-"""Shares of photos for training and of photos that the model does not know."""
+OVERLAP = 0.15
+"""Weight of the IoU in the loss."""
 
-SMALL = 0.42
-"""Exponent that lowers the weight of each cell of a large region: 0 weights cells equally, 1 regions."""
+DECAY = 0.998
+"""Of the moving average of the weights, which is what is stored."""
 
 Plane = npt.NDArray[np.float32]
-
-
-class Row(NamedTuple):
-    """A labelled photo, and the model's evidence."""
-
-    photo: npt.NDArray[np.uint8]
-    truth: Labels
-    evidence: Evidence
-
-
-Sources = list[tuple[float, list[Row]]]
-"""Rows of each source, with the source's share."""
 
 
 class ClickNetwork(nn.Module):
@@ -122,143 +102,109 @@ def _doubled(planes: torch.Tensor) -> torch.Tensor:
     return functional.interpolate(planes, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-def rows_of(segmenter: Segmenter, rows: list[tuple[Labels, Labels]]) -> list[Row]:
-    """Return the model's evidence for photos."""
-    found = []
-    for photo, truth in tqdm(rows, unit=" photos", leave=False):
-        logits = segmenter.logits([Image.fromarray(photo)])[0]
-        found.append(Row(photo, truth, as_evidence(logits, Box(0, 0, *photo.shape[1::-1]))))
-    return found
-
-
-class Clicking:
-    """A photo that is clicked; after the last click, the next one."""
-
-    def __init__(self, sources: Sources, rng: np.random.Generator) -> None:
-        """Draw a photo."""
-        self._sources, self._rng = sources, rng
-        self._begin()
-
-    def _begin(self) -> None:
-        shares = np.array([share * bool(rows) for share, rows in self._sources])
-        rows = self._sources[self._rng.choice(len(shares), p=shares / shares.sum())][1]
-        row = rows[self._rng.integers(len(rows))]
-        self._photo_truth = row.truth
-        self._view = view_of(Image.fromarray(row.photo), row.evidence)
-        truth = cv2.resize(row.truth, self._view.shape[::-1], interpolation=cv2.INTER_NEAREST)
-        if self._rng.random() < 0.1:  # as with classes of other label sets
-            unknown = np.full_like(self._view.roles, len(ROLES)), np.zeros_like(self._view.role_probability)
-            self._view = self._view._replace(roles=unknown[0], role_probability=unknown[1])
-        self._truth = np.asarray(truth, np.uint8)
-        self._labels = self._view.probability.argmax(axis=0).astype(np.uint8)
-        self._earlier: list[tuple[Place, int]] = []
-
-    def click(self) -> Plane:
-        """Return the features (F, h, w) of the next click: in the centre of the largest error, or anywhere in it."""
-        while (click := self._largest_error()) is None:
-            self._begin()
-        self._class_id, self._region, cell = click
-        self._place = place_of(self._view, cell)
-        return features_of(self._view, self._labels, self._place, self._class_id, self._earlier)
-
-    def _largest_error(self) -> tuple[int, npt.NDArray[np.bool_], Cell] | None:
-        """Class, region and cell of the click; None if little is wrong or there were enough clicks."""
-        wrong = (self._truth != self._labels) & (self._truth != IGNORE)
-        largest, found = 3, None
-        for class_id in np.unique(self._truth[wrong]).tolist() if len(self._earlier) < CLICKS else []:
-            mask = (wrong & (self._truth == class_id)).view(np.uint8)
-            _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
-            number = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-            if stats[number, cv2.CC_STAT_AREA] > largest:
-                largest, found = int(stats[number, cv2.CC_STAT_AREA]), (class_id, pieces == number)
-        if found is None:
-            return None
-        if self._rng.random() < 0.25:
-            row, column = self._rng.choice(np.argwhere(found[1]))
-        else:
-            depth = cv2.distanceTransform(np.pad(found[1].view(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
-            row, column = np.unravel_index(depth.argmax(), depth.shape)
-        return (*found, (int(row), int(column)))
-
-    def target(self) -> tuple[Plane, Plane]:
-        """Return how much of each cell has the class, and the weight of the cell."""
-        share = cv2.resize(
-            (self._photo_truth == self._class_id).astype(np.float32),
-            self._view.shape[::-1],
-            interpolation=cv2.INTER_AREA,
-        )
-        free = (self._labels != self._class_id) & (self._truth != IGNORE)
-        region = free & (self._truth == self._class_id)
-        # Errors weigh less where the label is wrong already.
-        weight = np.where(region | (self._truth == self._labels), 1, 0.2)
-        return np.asarray(share, np.float32), np.asarray(weight * free / (region.sum() + 8) ** SMALL, np.float32)
-
-    def correct(self, share: Plane) -> None:
-        """Apply the network's answer, or at times the truth."""
-        for place, class_id in self._earlier:
-            if class_id != self._class_id:
-                share[place.cell] = 0
-        region = self._region if self._rng.random() < 0.15 else share > 0.5
-        self._labels = np.where(region, np.uint8(self._class_id), self._labels)
-        self._labels[self._place.cell] = self._class_id
-        self._earlier.append((self._place, self._class_id))
-
-
 def fit(
-    sources: Sources, steps: int, seed: int, start: Path | None = None, learning_rate: float = 3e-3
+    sources: list[Source], steps: int, seed: int, start: Path | None, learning_rate: float, out: Path
 ) -> ClickNetwork:
-    """Train a network for so many steps of `PHOTOS` clicks each, from the weights in a file or from random ones."""
+    """Train a network for so many steps of `PHOTOS` clicks each, from the weights in a file or from random ones.
+
+    The second answer to a click, which knows the first one, is trained in every other step. The moving average of the
+    weights is written every 250 steps.
+    """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     photos = [Clicking(sources, rng) for _ in range(PHOTOS)]
-    network = ClickNetwork(len(photos[0].click())).to(memory_format=torch.channels_last)
+    network = ClickNetwork(len(photos[0].click()) + REGION_FEATURES).to(memory_format=torch.channels_last)
     if start:
         _load(network, start)
+    averaged = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(DECAY)
+    )
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps + 1, pct_start=0.05)
     losses, began = [], time.monotonic()
     for step in range(1, steps + 1):
         features = [photo.click() for photo in photos]
-        targets = [photo.target() for photo in photos]
         height, width = (max(each.shape[axis] for each in features) for axis in (1, 2))
         shape = -(-height // 2**LEVELS) * 2**LEVELS, -(-width // 2**LEVELS) * 2**LEVELS
-        batch = torch.from_numpy(np.stack([_padded(each, shape, "edge") for each in features]))
-        batch = batch.to(memory_format=torch.channels_last)
-        share, weight = (
-            torch.from_numpy(np.stack([_padded(each, shape, "constant") for each in part]))
-            for part in zip(*targets, strict=True)
-        )
+        nothing = [np.zeros((REGION_FEATURES, *each.shape[1:]), np.float32) for each in features]
+        batch = _batch([np.concatenate(each) for each in zip(features, nothing, strict=True)], shape, edge=True)
         mirrored = rng.random() < 0.5
-        logits = network(batch.flip(-1)).flip(-1) if mirrored else network(batch)
-        loss = functional.binary_cross_entropy_with_logits(logits, share, weight=weight, reduction="sum") / 160
+        if rng.random() < 0.5:
+            with torch.no_grad():
+                answers = torch.sigmoid(_answer(network, batch, mirrored)).numpy()
+            regions = [
+                photo.region(answer[: each.shape[1], : each.shape[2]])
+                for photo, each, answer in zip(photos, features, answers, strict=True)
+            ]
+            batch[:, -REGION_FEATURES:] = _batch(regions, shape, edge=True)
+        logits = _answer(network, batch, mirrored)
+        targets = zip(*(photo.target() for photo in photos), strict=True)
+        loss = _loss(logits, *(_batch(part, shape, edge=False) for part in targets))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         schedule.step()
+        averaged.update_parameters(network)
         answers = torch.sigmoid(logits.detach()).numpy()
         for photo, each, answer in zip(photos, features, answers, strict=True):
-            photo.correct(answer[: each.shape[1], : each.shape[2]].copy())
+            photo.correct(answer[: each.shape[1], : each.shape[2]])
         losses.append(loss.item())
         if step % 100 == 0:
             print(f"{step} steps, {time.monotonic() - began:.0f} s, loss {np.mean(losses[-100:]):.3f}", flush=True)
-    return network
+        if step % 250 == 0 or step == steps:
+            np.savez_compressed(out, **averaged.module.stored())
+    return averaged.module
+
+
+def _answer(network: ClickNetwork, batch: torch.Tensor, mirrored: bool) -> torch.Tensor:
+    with torch.autocast("cpu", torch.bfloat16):
+        logits: torch.Tensor = network(batch.flip(-1)).flip(-1) if mirrored else network(batch)
+    return logits.float()
+
+
+def _loss(logits: torch.Tensor, share: torch.Tensor, weight: torch.Tensor, plain: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy, and one less the soft IoU of each region."""
+    entropy = functional.binary_cross_entropy_with_logits(logits, share, weight=weight, reduction="sum") / 160
+    answer = torch.sigmoid(logits)
+    both = (plain * answer * share).sum(dim=(1, 2))
+    either = (plain * (answer + share - answer * share)).sum(dim=(1, 2))
+    return entropy + OVERLAP * (1 - (both + 1) / (either + 1)).sum()
 
 
 def _load(network: ClickNetwork, path: Path) -> None:
-    """Load weights; features that they do not know yet have no influence at first."""
+    """Load weights; inputs and channels that they do not know yet have no influence at first."""
     with np.load(path) as stored:
-        weights = {f"layers.{name}": torch.from_numpy(stored[name].astype(np.float32)) for name in stored.files}
-    first = weights["layers.cell_0.weight"]
-    new = network.layers["cell_0"].in_channels - first.shape[1]
-    weights["layers.cell_0.weight"] = functional.pad(first, (0, 0, 0, 0, 0, new))
-    network.load_state_dict(weights)
+        known = {f"layers.{name}": torch.from_numpy(stored[name].astype(np.float32)) for name in stored.files}
+    state = network.state_dict()
+    for name, new in state.items():
+        old = known[name]
+        if name.endswith("bias"):
+            new[: len(old)] = old
+            continue
+        new[: len(old)] = 0
+        inputs = [(old.shape[1], new.shape[1])]
+        if "up_" in name:  # the coarser level's, then the level's own
+            level = name.replace("up_", "down_").replace(".weight", "_0.bias")
+            own_old, own_new = len(known[level]), len(state[level])
+            inputs = [(old.shape[1] - own_old, new.shape[1] - own_new), (own_old, own_new)]
+        at_old = at_new = 0
+        for count, room in inputs:
+            new[: len(old), at_new : at_new + count] = old[:, at_old : at_old + count]
+            at_old, at_new = at_old + count, at_new + room
+    network.load_state_dict(state)
 
 
-def _padded(planes: Plane, shape: tuple[int, int], mode: Any) -> Plane:
-    """(..., h, w) with zeros, or its edge, below and at the right."""
-    below, right = shape[0] - planes.shape[-2], shape[1] - planes.shape[-1]
-    return np.pad(planes, [(0, 0)] * (planes.ndim - 2) + [(0, below), (0, right)], mode=mode)
+def _batch(planes: Sequence[Plane], shape: tuple[int, int], *, edge: bool) -> torch.Tensor:
+    """Stack planes (..., h, w) of several sizes; below and at the right of each come its edge, or zeros."""
+    stacked = np.zeros((len(planes), *planes[0].shape[:-2], *shape), np.float32)
+    for whole, part in zip(stacked, planes, strict=True):
+        height, width = part.shape[-2:]
+        whole[..., :height, :width] = part
+        if edge:
+            whole[..., :height, width:] = part[..., -1:]
+            whole[..., height:, :] = whole[..., height - 1 : height, :]
+    return torch.from_numpy(stacked)
 
 
 def use(path: Path) -> None:
@@ -275,8 +221,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--model", required=True, help="Hub id or folder; not trained on the rows for validation")
     parser.add_argument("--out", type=Path, default=click_network.WEIGHTS)
     parser.add_argument("--start", type=Path, help="weights to start from; default: random ones")
-    parser.add_argument("--learning_rate", type=float, default=1e-3)
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--learning_rate", type=float, default=1.5e-3)
+    parser.add_argument("--steps", type=int, default=1800)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=int, help="so many photos alone")
     options = parser.parse_args(argv)
@@ -284,10 +230,14 @@ def main(argv: list[str] | None = None) -> None:
     rows = splits.train.select(range(min(len(splits.train), options.limit or len(splits.train))))
     half = splits.validation.select(range(1, len(splits.validation), 2))
     segmenter = Segmenter.from_pretrained(options.model)
-    found = [rows_of(segmenter, [decode_row(row) for row in part]) for part in (rows, half)]
-    sources = list(zip(SHARES, found, strict=True))
-    network = fit(sources, options.steps, options.seed, options.start, options.learning_rate)
-    np.savez_compressed(options.out, **network.stored())  # type: ignore[arg-type]
+    known, unknown = ([decode_row(row) for row in part] for part in (rows, half))
+    rng = np.random.default_rng(options.seed)
+    sources = [
+        Source(0.25, 0.5, rows_of(segmenter, known)),
+        Source(0.4, 0.3, rows_of(segmenter, known, rng)),
+        Source(0.35, 0.3, rows_of(segmenter, unknown)),
+    ]
+    fit(sources, options.steps, options.seed, options.start, options.learning_rate, options.out)
 
 
 if __name__ == "__main__":

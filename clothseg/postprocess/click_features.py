@@ -8,7 +8,7 @@ segmentation" (CVPR 2010).
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -26,6 +26,9 @@ Labels = npt.NDArray[np.uint8]
 Cell = tuple[int, int]
 """Row and column on the grid."""
 
+Window = tuple[slice, slice]
+"""Rows and columns of the grid."""
+
 GRID_SIDE = 160
 """Longer side of the copy, or as near as a whole number of times smaller than the photo."""
 
@@ -37,6 +40,17 @@ _ROUNDS = 2
 
 ROLES = tuple(dict.fromkeys(ATR.roles))
 """Roles of classes that the network tells apart; it takes others as unknown."""
+
+REGION_FEATURES = 4
+"""Features of a first answer, for the second one."""
+
+_MARGIN = 8
+"""Cells around a figure that a click can mean, too."""
+
+_PLANES = ("lab", "probability", "log_probability", "unit", "role_probability")
+
+_BINS = (12, 14, 14)
+"""Of the colour histograms: lightness, and the two axes of colour."""
 
 _NONE = {"color": 3.0, "answer": 1.0, "way": 3.0, "place": 1.5, "cosine": -1.0}
 """Features for earlier clicks if there are none: those of a click that is distant in every respect."""
@@ -74,6 +88,16 @@ class View(NamedTuple):
         """(h, w) of the grid."""
         return self.lab.shape[1], self.lab.shape[2]
 
+    def crop(self, window: Window) -> "View":
+        """Return the part of it in a window."""
+        planes = {name: getattr(self, name)[:, *window] for name in _PLANES}
+        (rows, columns) = window
+        down, right = (
+            self.down[rows.start : rows.stop - 1, columns],
+            self.right[rows, columns.start : columns.stop - 1],
+        )
+        return self._replace(down=down, right=right, **planes)
+
 
 class Place(NamedTuple):
     """A cell as seen from all others, each (h, w) float32.
@@ -93,6 +117,11 @@ class Place(NamedTuple):
     answer: Array
     cosine: Array
     way: Array
+
+    def crop(self, window: Window) -> "Place":
+        """Return the part of it in a window, in which the cell need not be."""
+        row, column = (at - part.start for at, part in zip(self.cell, window, strict=True))
+        return Place((row, column), *(plane[window] for plane in self[1:]))
 
 
 def view_of(photo: Image.Image, evidence: Evidence, rotation: int = 0, labels: LabelSet = ATR) -> View:
@@ -262,3 +291,82 @@ def _of_same(places: list[Place], one: Array) -> list[Array]:
         np.minimum(color, np.log1p(place.color / 5), out=color)
         np.minimum(way, np.log1p(place.way) / 3, out=way)
     return [color, way]
+
+
+def window_of(view: View, labels: Labels, cell: Cell) -> Window:
+    """Rows and columns that a click can mean: what may be a figure, and the click, with a margin.
+
+    Args:
+        view: of the photo.
+        labels: (h, w) uint8 class ids before the click.
+        cell: that was clicked.
+    """
+    figure = (labels != BACKGROUND) | (view.probability[BACKGROUND] < 0.9)
+    margin = round(0.25 * view.scale) if labels[cell] == BACKGROUND else _MARGIN
+    row, column = cell
+    figure[max(0, row - margin) : row + margin + 1, max(0, column - margin) : column + margin + 1] = True
+    left, top, width, height = cv2.boundingRect(figure.view(np.uint8))
+    return (
+        slice(max(0, top - _MARGIN), min(top + height + _MARGIN, view.shape[0])),
+        slice(max(0, left - _MARGIN), min(left + width + _MARGIN, view.shape[1])),
+    )
+
+
+def region_features(view: View, labels: Labels, share: Array, class_id: int) -> Array:
+    """Features (`REGION_FEATURES`, h, w) float32 of cells by the region that was found: whether they belong to it, how
+    often their colour is in it rather than around it, and how they differ from its mean in colour and in what the
+    network said.
+
+    Args:
+        view: of the photo.
+        labels: (h, w) uint8 class ids before the click.
+        share: (h, w), how probable it is that cells belong to the region.
+        class_id: that the click gave.
+    """
+    free = labels != class_id
+    inside = share * free
+    side = max(5, round(0.3 * view.scale)) | 1
+    near = cv2.blur(inside, (side, side), borderType=cv2.BORDER_REPLICATE)
+    outside = (1 - share) * free * (near + 0.01 * near.max())
+    weight = inside / max(float(inside.sum()), 1e-6)
+    color = np.tensordot(weight, view.lab, ((0, 1), (1, 2)))
+    answer = np.tensordot(weight, view.probability, ((0, 1), (1, 2)))
+    return np.stack(
+        [
+            inside,
+            _color_ratio(view.lab, inside, outside),
+            np.log1p(np.sqrt(sum((plane - value) ** 2 for plane, value in zip(view.lab, color, strict=True))) / 5),
+            0.5 * sum(np.abs(plane - value) for plane, value in zip(view.probability, answer, strict=True)),
+        ],
+        dtype=np.float32,
+    )
+
+
+def with_known(share: Array, place: Place, class_id: int, earlier: Sequence[tuple[Place, int]]) -> Array:
+    """Set the share (h, w) of cells that were clicked, in place, and return it: 1 here, 0 where another class was
+    given."""
+    for each, given in earlier:
+        row, column = each.cell
+        if given != class_id and 0 <= row < len(share) and 0 <= column < share.shape[1]:
+            share[each.cell] = 0
+    share[place.cell] = 1
+    return share
+
+
+def _color_ratio(lab: Array, inside: Array, outside: Array) -> Array:
+    """Logarithm of how much more frequent the colours (3, h, w) are inside than outside, in -1..1."""
+    light, *colors = (
+        np.clip((plane - low) / step, 0, bins - 1).astype(np.intp)
+        for plane, low, step, bins in zip(lab, (0, -56, -56), (100 / 12, 8, 8), _BINS, strict=True)
+    )
+    number = ((light * _BINS[1] + colors[0]) * _BINS[2] + colors[1]).ravel()
+    counts = []
+    for weight in (inside, outside):
+        count: Any = np.bincount(number, weight.ravel(), int(np.prod(_BINS))).reshape(_BINS)
+        for axis in range(3):
+            padded = np.pad(count, [(1, 1) if each == axis else (0, 0) for each in range(3)])
+            first, middle, last = (np.take(padded, range(start, start + _BINS[axis]), axis=axis) for start in range(3))
+            count = (first + 2 * middle + last) / 4
+        counts.append(count.ravel() / max(float(count.sum()), 1e-6) + 1e-4)
+    ratio = np.clip(np.log(counts[0] / counts[1]) / 4, -1, 1)
+    return np.asarray(ratio[number].reshape(inside.shape), np.float32)

@@ -2,7 +2,7 @@
 
 Each cell's features pass through a small multilayer perceptron. Its second layer also takes what an encoder and
 decoder with skip connections (Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015) see around the cell, on grids of a
-half to a sixteenth of the size. 109,000 weights; `python -m benchmarks.fit_clicks` fits them. In NumPy, since the
+half to a sixteenth of the size. 229,000 weights; `python -m benchmarks.fit_clicks` fits them. In NumPy, since the
 OpenVINO engine does without PyTorch, whose import takes longer than any click.
 """
 
@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from clothseg.postprocess.click_features import REGION_FEATURES
+
 
 Array = npt.NDArray[np.float32]
 
@@ -22,17 +24,20 @@ LEVELS = 4
 """Times that the grid is halved."""
 
 
-def membership(features: Array, rotation: int = 0) -> Array:
+def membership(features: Array, region: Array | None = None, rotation: int = 0) -> Array:
     """Return how probable it is that cells belong to the region of a click.
 
     Args:
         features: (F, h, w), from `features_of`.
+        region: (R, h, w), from `region_features` of a first answer; None for the first one.
         rotation: by how many degrees clockwise the grid must be turned for people to stand upright.
 
     Returns:
         (h, w) float32 in 0..1.
     """
-    upright = np.rot90(features, -rotation // 90, axes=(1, 2))
+    if region is None:
+        region = np.zeros((REGION_FEATURES, *features.shape[1:]), np.float32)
+    upright = np.rot90(np.concatenate([features, region]), -rotation // 90, axes=(1, 2))
     height, width = upright.shape[1:]
     step = 2**LEVELS
     padded = np.pad(upright, ((0, 0), (0, -height % step), (0, -width % step)), mode="edge")

@@ -19,7 +19,19 @@ from PIL import Image
 
 from clothseg.errors import ConfigError
 from clothseg.labels import ATR, LabelSet
-from clothseg.postprocess.click_features import Cell, Labels, Place, View, features_of, place_of, view_of
+from clothseg.postprocess.click_features import (
+    Array,
+    Cell,
+    Labels,
+    Place,
+    View,
+    features_of,
+    place_of,
+    region_features,
+    view_of,
+    window_of,
+    with_known,
+)
 from clothseg.postprocess.click_network import membership
 from clothseg.postprocess.corrections import Correction, check_label
 from clothseg.postprocess.evidence import Evidence
@@ -28,7 +40,7 @@ from clothseg.postprocess.guided_edges import follow_edges
 from clothseg.postprocess.remains import take_remains
 
 
-THRESHOLD = 0.4
+THRESHOLD = 0.45
 """Probability from which a cell belongs to the region."""
 
 _NEAR = np.ones((5, 5), np.uint8)
@@ -157,15 +169,12 @@ def _region(
     others = [each for each in others if 0 <= each.x < photo.width and 0 <= each.y < photo.height]
     cells = [_cell(each, label_map.shape, shape) for each in others]
     given = [label_set.id_of(each.label) for each in others]
-    places = list(zip(map(place, cells), given, strict=True))
-    share = membership(features_of(view, labels, place(cell), class_id, places), rotation)
-    share = np.clip(share + 0.5 - THRESHOLD, 0, 1)  # the guided filter divides at a half
-    for each, other in zip(cells, given, strict=True):
-        if other != class_id:
-            share[each] = 0
-    share[cell] = 1
-    region = (share > 0.5) & (labels != class_id)
-    near = cv2.dilate(region.view(np.uint8), _NEAR).view(np.bool_)
+    window = window_of(view, labels, cell)
+    places = [(place(each).crop(window), other) for each, other in zip(cells, given, strict=True)]
+    share = np.zeros(shape, np.float32)
+    share[window] = _share(view.crop(window), labels[window], place(cell).crop(window), class_id, places, rotation)
+    found = (share > 0.5) & (labels != class_id)
+    near = cv2.dilate(found.view(np.uint8), _NEAR).view(np.bool_)
     # Pixels that already have the class are included; otherwise a seam would remain.
     share = np.where(near, np.where(labels == class_id, 1, share), 0)
     logits = np.log(np.clip(np.stack([1 - share, share]), 1e-4, 1)).astype(np.float32)
@@ -176,6 +185,17 @@ def _region(
         inside[held.y, held.x] &= other == class_id
     inside[click.y, click.x] = True
     return inside
+
+
+def _share(
+    view: View, labels: Labels, place: Place, class_id: int, earlier: list[tuple[Place, int]], rotation: int
+) -> Array:
+    """(h, w) float32 in 0..1: whether a click means a cell, from 0.5. The network answers twice; the second time, it
+    knows its first answer."""
+    features = features_of(view, labels, place, class_id, earlier)
+    share = with_known(membership(features, rotation=rotation), place, class_id, earlier)
+    share = membership(features, region_features(view, labels, share, class_id), rotation)
+    return with_known(np.clip(share + 0.5 - THRESHOLD, 0, 1), place, class_id, earlier)
 
 
 def _cell(click: Click, photo_shape: tuple[int, ...], shape: tuple[int, int]) -> Cell:

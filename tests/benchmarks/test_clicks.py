@@ -14,6 +14,7 @@ from benchmarks.fit_clicks import ClickNetwork, main, use
 from clothseg import Click, Segmentation, Segmenter
 from clothseg.labels import IGNORE, LABEL2ID
 from clothseg.postprocess import click_network
+from clothseg.postprocess.click_features import REGION_FEATURES
 from clothseg.postprocess.click_network import membership
 
 
@@ -61,9 +62,10 @@ def test_weights_are_fitted_and_used(tiny_model: Path, tmp_path: Path) -> None:
     rows = [(doll.image, doll.mask) for doll in (draw(seed, 120, 80) for seed in range(2))]
     before = click_network.WEIGHTS
     features = np.random.default_rng(0).normal(size=(network.layers["cell_0"].in_channels, 48, 32)).astype(np.float32)
+    of_click, of_region = features[:-REGION_FEATURES], features[-REGION_FEATURES:]
     try:
         use(tmp_path / "weights.npz")
-        share = membership(features)
+        share = membership(of_click, of_region)
         found = click_through(segmenter, rows, most=2)
         result = segmenter.refine(segmenter(Image.fromarray(rows[0][0])), [Click(40, 60, "Scarf")])
         assert result.label_map[60, 40] == LABEL2ID["Scarf"]
