@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
-from matplotlib.cbook import get_sample_data
 from PIL import Image
 from tqdm.auto import tqdm
 
@@ -36,7 +35,7 @@ SHOWN = {
     "grace_hopper.jpg": {"Hat", "Hair", "Face", "Upper-clothes"},
     "astronaut.jpg": {"Hair", "Face", "Upper-clothes"},
 }
-"""Classes in two well-known portraits: matplotlib's photo of Grace Hopper in uniform, and an astronaut in her suit."""
+"""Classes in two well-known portraits: Grace Hopper in uniform, and an astronaut in her suit."""
 
 LEAST = 0.001
 """Least share of a photo for a class to count as found."""
@@ -112,8 +111,7 @@ def portraits(segmenter: Segmenter) -> dict[str, tuple[str, str]]:
     """Return the classes of `SHOWN` that are found, present and absent ones, with their shares of the photo."""
     found = {}
     for name, shown in SHOWN.items():
-        source = get_sample_data(name, asfileobj=False) if name == "grace_hopper.jpg" else EXAMPLES / name
-        with Image.open(str(source)) as photo:
+        with Image.open(EXAMPLES / name) as photo:
             label_map = segmenter(photo.convert("RGB")).label_map
         shares = np.bincount(label_map.ravel(), minlength=NUM_CLASSES) / label_map.size
         parts = {NAMES[index]: shares[index] for index in range(1, NUM_CLASSES) if shares[index] >= LEAST}
