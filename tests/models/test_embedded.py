@@ -59,7 +59,7 @@ def test_card_states_licence_data_command_and_figures() -> None:
     results = {result.metric_type: result.metric_value for result in card.data.eval_results}
     assert results["mean_iou"] >= 0.5
     text = " ".join(card.text.split())
-    assert "CCP-as-ATR" in text and "train_hf.py --preset lite" in text and "seed 42" in text
+    assert "CCP-as-ATR" in text and "make lite DATA=" in text and "seed 42" in text
     assert "minutes" in text and "CPU cores" in text
 
 

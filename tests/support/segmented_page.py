@@ -27,12 +27,10 @@ class SegmentedPage(SharedPage):
     def reset(self, page: Page) -> bool:
         if page.evaluate("window.clothseg.choice().edits.length"):
             return False  # the app keeps corrections of a photo that is opened again
+        if page.evaluate("window.clothseg.choice().number") != self.number:
+            return False  # another photo, or this one again, in which case opening it once more changes nothing
         if not page.locator("#work").is_visible():
             open_tab(page, "Segment")
-        number = page.evaluate("window.clothseg.choice().number")
-        if number != self.number:  # another photo
-            upload(page, self.photo)
-            self.number = await_result(page, number)
         page.evaluate(
             """(pick) => {
               const detail = {pick, hover: null, view: 'cutout', opacity: 0.6, correct: false};
