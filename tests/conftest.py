@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -18,6 +19,9 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 # No test contacts other machines: a test that needs a Hub starts its own, for itself or for a subprocess.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# A shell starts background jobs with Ctrl+C ignored, and so would the programs that tests interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Let processes started by tests reuse compiled bytecode.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Converted models are kept for this run: its first process, the workers that pytest-xdist starts, and what they start.
