@@ -29,7 +29,8 @@ SMOOTHING = 50
 
 
 class Samples(NamedTuple):
-    """Every second cell of the logits of photos: logits (C, n) float32, labels (n,) int64, none of them ignored."""
+    """Logits (C, n) float32 of every second row and column of cells of photos, and their labels (n,) int64, without
+    ignored ones."""
 
     logits: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]

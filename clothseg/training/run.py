@@ -92,8 +92,6 @@ def run(parsing: TrainArguments, training: TrainingArguments, argv: list[str]) -
     labels = classes.labels
     network = build_model(parsing.model_name_or_path, parsing.model_revision, parsing.from_scratch, labels)
     check_network(network, training, parsing)
-    if parsing.match_class_areas:
-        check_bias(network)
     processor = build_processor(parsing.size)
     teacher = _teacher(parsing, processor, training.device, labels)
     labels_to_make = labellings(parsing, output, classes) if writes else []
@@ -257,6 +255,8 @@ def check_network(network: Any, training: TrainingArguments, parsing: TrainArgum
             f"--endpoint_handler does not work with {kind}: Inference Endpoints have plain transformers, which cannot "
             "load it; leave the option out, or train a SegFormer."
         )
+    if parsing.match_class_areas:
+        check_bias(network)
 
 
 def _save(

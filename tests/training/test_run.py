@@ -196,7 +196,8 @@ def test_script_without_the_package_tells_how_to_install_it(tmp_path: Path) -> N
 
 
 def test_handler_of_endpoints_is_refused_for_networks_that_plain_transformers_lacks() -> None:
-    training, parsing = SimpleNamespace(activation_checkpointing=False), SimpleNamespace(endpoint_handler=True)
+    training = SimpleNamespace(activation_checkpointing=False)
+    parsing = SimpleNamespace(endpoint_handler=True, match_class_areas=False)
     for kind in ("segformer", "clothseg-lite"):
         network = SimpleNamespace(config=SimpleNamespace(model_type=kind), supports_gradient_checkpointing=True)
         if kind == "segformer":
