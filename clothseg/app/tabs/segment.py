@@ -16,7 +16,7 @@ from clothseg.app.settings import background_inputs, edge_inputs, polygons_input
 from clothseg.segmenter import Segmenter
 
 
-EXAMPLES = ("officer.jpg", "suit.jpg")
+EXAMPLES = ("president.jpg", "officer.jpg", "suit.jpg")
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
