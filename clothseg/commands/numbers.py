@@ -23,7 +23,7 @@ def number_of(option: Option) -> Callable[[str], float]:
 
     def read(text: str) -> float:
         try:
-            return option.check(option.kind(text))  # type: ignore[no-any-return]
+            return option.check(option.kind(text))
         except (ValueError, ConfigError):
             raise argparse.ArgumentTypeError(f"give {option.values}, not {text[:100]}") from None
 
