@@ -135,11 +135,12 @@ class BatchSearch:
 
     Attributes:
         notes: sentences about words that were not understood (`Query.notes`).
-        matches: photos in which it found something, with the number of items.
+        matches: photos in which it found something, with the number of items and the parts of the search that it did
+            not find.
     """
 
     notes: Sequence[str]
-    matches: list[tuple[str, int]] = field(default_factory=list)
+    matches: list[tuple[str, int, Sequence[str]]] = field(default_factory=list)
 
 
 def batch_progress(progress: Progress, left: str, problems: Sequence[str], search: BatchSearch | None = None) -> str:
@@ -183,11 +184,21 @@ def _matches(search: BatchSearch | None, done: int) -> str:
         return ""
     notes = search_notes([localized(note) for note in search.notes]) if search.notes else ""
     title = tr("Found in {count} of {done} photos", count=len(search.matches), done=done)
-    listed = [
-        tr("{photo}: 1 item", photo=photo) if count == 1 else tr("{photo}: {count} items", photo=photo, count=count)
-        for photo, count in search.matches
-    ]
+    listed = [_match(*match) for match in search.matches]
     return f'{notes}<div class="matches"><h3>{title}</h3>{_listed(listed)}</div>'
+
+
+def _match(photo: str, count: int, missing: Sequence[str]) -> str:
+    if not missing:
+        return (
+            tr("{photo}: 1 item", photo=photo)
+            if count == 1
+            else tr("{photo}: {count} items", photo=photo, count=count)
+        )
+    words = ", ".join(tr("“{word}”", word=word) for word in missing)
+    if count == 1:
+        return tr("{photo}: 1 item; not found: {words}", photo=photo, words=words)
+    return tr("{photo}: {count} items; not found: {words}", photo=photo, count=count, words=words)
 
 
 def _listed(texts: Sequence[str]) -> str:

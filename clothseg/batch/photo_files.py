@@ -73,8 +73,9 @@ CHOSEN = (
 
 def columns(labels: LabelSet, found: bool = False) -> tuple[str, ...]:
     """Return the columns of the table: the photo's name, the name of its files without suffix, its error and others,
-    with `found` the number of items that a search found, and the share (0..1) of each class."""
-    return (*_COLUMNS, *(("found",) if found else ()), *labels.names)
+    with `found` the number of items that a search found and the parts of it that nothing matches, and the share (0..1)
+    of each class."""
+    return (*_COLUMNS, *(("found", "missing") if found else ()), *labels.names)
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,8 @@ def _made(
     for kind in wanted.kinds:
         if not (given_up and given_up.is_set()) and not (without_match and kind in CHOSEN):
             files |= files_of(result, kind, wanted, name.as_posix(), found)
-    return files, result.to_dict() | ({} if found is None else {"found": len(found)})
+    search = {} if found is None else {"found": len(found), "missing": list(found.missing)}
+    return files, result.to_dict() | search
 
 
 def _outcome(make: _Make, source: Source) -> Outcome:
@@ -303,7 +305,8 @@ def line(source: Source, summary: dict[str, Any], error: str = "", labels: Label
     # Summaries that an earlier release left in a folder lack these.
     found |= {"rotation": summary.get("rotation", 0), "notes": " ".join(summary.get("notes", []))}
     found["uncertainty"] = summary.get("uncertainty")
-    found |= {"found": summary["found"]} if "found" in summary else {}
+    if "found" in summary:
+        found |= {"found": summary["found"], "missing": _harmless("; ".join(summary.get("missing", ())))}
     return found | {name: shares.get(name, 0) for name in labels.names}
 
 

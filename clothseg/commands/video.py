@@ -29,6 +29,7 @@ from clothseg.commands.common import (
     labels_of,
     segment_options,
 )
+from clothseg.commands.numbers import number
 from clothseg.errors import UsageError
 from clothseg.options import VIDEO_OPTIONS
 from clothseg.video.reader import FORMATS_TEXT, MAX_PIXELS, MAX_SECONDS, Clip, import_av, open_clip
@@ -74,10 +75,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_precision(parser)
     parser.add_argument(
-        "--max_seconds", type=float, default=MAX_SECONDS, help=f"longest clip in seconds (default: {MAX_SECONDS:g})"
+        "--max_seconds",
+        type=number(float, 0.1),
+        default=MAX_SECONDS,
+        metavar="SECONDS",
+        help=f"longest clip (default: {MAX_SECONDS:g})",
     )
     parser.add_argument(
-        "--max_pixels", type=int, default=MAX_PIXELS, help=f"largest frame in pixels (default: {MAX_PIXELS:,})"
+        "--max_pixels",
+        type=number(int, 1),
+        default=MAX_PIXELS,
+        metavar="PIXELS",
+        help=f"largest frame, width x height (default: {MAX_PIXELS:,})",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
     add_cutout_options(parser, leave_out=PHOTOS_ONLY)

@@ -239,7 +239,8 @@ class Segmentation(CorrectedPhoto):
 
         Returns:
             `items`, the garments and body parts found; `mask`, their pixels (H, W) bool, for `cutout_mask`,
-            `picture_of_mask`, `packshot_mask` and `recolor`; `ignored`, words that were not understood; `notes`.
+            `picture_of_mask`, `packshot_mask` and `recolor`; `missing`, parts of the search that nothing matches;
+            `ignored`, words that were not understood; `notes`, sentences about both.
 
         Raises:
             ConfigError: nothing was understood, or the model has no such classes.

@@ -184,7 +184,7 @@ def batch_tab(segmenter: Segmenter) -> None:
                         return
                     problems += [progress.error] if progress.error else []
                     if search and progress.found:
-                        search.matches.append((progress.name, progress.found))
+                        search.matches.append((progress.name, progress.found, progress.missing))
                     left = html.time_left(progress, time.monotonic() - began)
                     yield html.batch_progress(progress, left, problems, search), *busy
         except ClothsegError as error:
