@@ -192,7 +192,9 @@ def _made(
     given_up: Event | None = None,
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Return a photo's files and summary."""
-    result = replace(segmenter(photo, **options), name=name.name)
+    result = segmenter(photo, **options)
+    if result.name != name.name:  # a copy counts its pixels again
+        result = replace(result, name=name.name)
     found = result.find(wanted.find) if wanted.find else None
     files: dict[str, bytes] = {}
     without_match = found is not None and not len(found)
@@ -273,10 +275,10 @@ def encoded(
 ) -> bytes:
     """Return the bytes of one output file; `kind` is one of `KINDS` that have one, the others as for `files_of`."""
     from clothseg.images import atomic_files
-    from clothseg.outputs import items, render
+    from clothseg.outputs import items
 
     if kind == "labels":
-        return atomic_files.encoded(result.label_picture(grey=wanted.grey), "PNG", **render.PNG_OF_LABELS)
+        return atomic_files.encoded(result.label_picture(grey=wanted.grey), "PNG")
     if kind in ("cutouts", "packshots"):
         mask = result.mask(*wanted.classes) if found is None else found.mask
         if kind == "cutouts":

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels import ATR, BACKGROUND, LabelSet
+from clothseg.postprocess.class_counts import present_classes
 from clothseg.postprocess.softmax import softmax
 from clothseg.postprocess.upsample import best_classes
 
@@ -139,7 +140,7 @@ def _goes_on_below(face: Piece, height: int) -> bool:
 def drop_specks(label_map: Labels, share: float = 3e-4) -> None:
     """Give pieces below `share` of the photo, including holes, the class around them."""
     least = share * label_map.size
-    for class_id in np.flatnonzero(cv2.calcHist([label_map], [0], None, [256], [0, 256])).tolist():
+    for class_id in present_classes(label_map, 256):
         for piece in pieces(label_map, (class_id,), least):
             dissolve(label_map, piece)
 

@@ -197,7 +197,7 @@ class Segmentation(PicturedPhoto):
             raise ConfigError(f"Only PNG keeps class ids: write {path.stem}.png instead of {path.name}.")
         if not path.parent.is_dir():
             raise ConfigError(f"There is no folder {path.parent}; create it first.")
-        save_picture(self.label_picture(grey=grey), path, **render.PNG_OF_LABELS)
+        save_picture(self.label_picture(grey=grey), path)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready summary; the keys are always the same, `box` is [x, y, width, height] in pixels."""
