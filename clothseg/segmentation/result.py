@@ -21,7 +21,7 @@ from clothseg.images.label_file import LabelSource
 from clothseg.labels import ATR, LabelSet
 from clothseg.options import CutoutOptions
 from clothseg.options.declaration import instance_of
-from clothseg.outputs import formats, masks, render
+from clothseg.outputs import formats, masks
 from clothseg.outputs.find.reader import read_query
 from clothseg.outputs.find.selection import Found, select
 from clothseg.outputs.item_files import write_zip
