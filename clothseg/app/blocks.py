@@ -95,7 +95,7 @@ def launch_options() -> dict[str, Any]:
             "SENT_AGAIN": tr("The server had lost the photo. It was sent again."),
             "LOST": tr("The server has lost the photo. Please open it again."),
             "REDUCED": tr(
-                "The photo is larger than this app takes. It was reduced to {width} × {height} pixels.",
+                "The photo is larger than this app accepts. It was reduced to {width} × {height} pixels.",
                 width="${canvas.width}",
                 height="${canvas.height}",
             ),

@@ -81,7 +81,7 @@ def loading(name: str | None) -> str:
         if name
         else tr("The model is being loaded.")
     )
-    return f'<p class="coming" role="status">{text} {tr("You can begin: photos wait until it is there.")}</p>'
+    return f'<p class="coming" role="status">{text} {tr("You can begin: photos wait until the model is ready.")}</p>'
 
 
 def problem(message: str, title: str = "") -> str:

@@ -10,7 +10,7 @@ from clothseg.commands.numbers import number
 from clothseg.errors import ConfigError
 
 
-HELP = "look over a data set before training on it"
+HELP = "check a data set before training"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -202,7 +202,7 @@ def _add(parser: "argparse._ActionsContainer", option: Option) -> None:
             action="extend",
             type=lambda text: [name.strip() for name in text.split(",")],
             metavar="CLASS",
-            help=f"{option.help}; give it several times, or names with commas between",
+            help=f"{option.help}; separate names by commas, or repeat the option",
         )
     elif option.choices:
         parser.add_argument(
@@ -212,7 +212,7 @@ def _add(parser: "argparse._ActionsContainer", option: Option) -> None:
             help=f"{option.help} (default: {option.default})",
         )
     else:
-        limits = "" if option.maximum is None else f", {option.minimum:g} to {option.maximum:g}"
+        limits = "" if option.maximum is None else f" ({option.minimum:g} to {option.maximum:g})"
         parser.add_argument(
             f"--{option.name}",
             type=number_of(option),

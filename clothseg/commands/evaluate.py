@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split",
         choices=("validation", "test", "train"),
-        help="default: the only split, else validation (or val, valid, dev), else test. For a data set that has only "
-        "train, validation is what train_hf.py holds out of it by default",
+        help="default: the only split, else validation (or val, valid, dev), else test. If a data set has only train, "
+        "validation means the rows that train_hf.py holds out by default",
     )
     parser.add_argument("--split_file", help="split.json of a training run: score the rows that it held out")
     parser.add_argument(

@@ -1,9 +1,8 @@
 """Segment a clip into a transparent clip of its garments, a clip with coloured regions, or a PNG of each frame.
 
-Frames and cut-outs have the options of photos, except --crop and --margin, since all frames of a clip have one size;
---people all, since it takes one more pass for each person in each frame, and since the numbers from left to right
-would change when people pass each other; and --tta, since each frame is averaged with those before it without more
-passes.
+The options are those of photos, with these exceptions. --crop and --margin: all frames of a clip have the same size.
+--people: it would take one more pass for each person in each frame, and people's numbers would change when they pass
+each other. --tta: each frame is averaged with earlier frames instead.
 """
 
 import argparse
@@ -66,10 +65,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="NAME.webm (VP9) or NAME.mov (ProRes 4444, large) for a transparent clip, NAME.mp4 for a clip with "
         "coloured regions or with cut-outs on a --background, NAME.zip or a new folder for a PNG of each frame",
     )
-    parser.add_argument("--write", choices=KINDS, help="default: overlay for MP4 without --background, else cutout")
+    parser.add_argument(
+        "--write", choices=KINDS, help="what to show (default: overlay for MP4 without --background, else cutout)"
+    )
     add_keep(parser, "the cut-out")
     parser.add_argument(
-        "--smooth", action=argparse.BooleanOptionalAction, default=True, help="average over frames to reduce flicker"
+        "--smooth",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="average over frames to reduce flicker (default: on)",
     )
     add_segment_options(parser, VIDEO_OPTIONS)
     add_model(parser)
