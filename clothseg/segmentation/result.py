@@ -9,7 +9,6 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Self
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -32,6 +31,7 @@ from clothseg.outputs.packshot import WHITE
 from clothseg.outputs.packshot import packshot as make_packshot
 from clothseg.outputs.recolor import parse_color, recolor
 from clothseg.outputs.tryon import Tryon, make_tryon
+from clothseg.postprocess.class_pixels import class_boxes
 from clothseg.postprocess.corrections import Mask
 from clothseg.segmentation.corrections import CorrectedPhoto
 from clothseg.segmentation.data import fitting
@@ -360,7 +360,7 @@ class Segmentation(CorrectedPhoto):
             "notes": list(self.notes),
             "uncertainty": None if self.uncertainty is None else round(self.uncertainty, 4),
             "corrections": [correction.to_dict() for correction in self.corrections],
-            "classes": [self._class_summary(name, share) for name, share in self.areas.items()],
+            "classes": self._class_summaries(),
         }
 
     def to_json(self, indent: int | None = None) -> str:
@@ -372,16 +372,21 @@ class Segmentation(CorrectedPhoto):
             picture.info["dpi"] = self.dpi
         return picture
 
-    def _class_summary(self, name: str, share: float) -> dict[str, Any]:
-        class_id = self.labels.id_of(name)
-        confidence = self.confidence.get(name)
-        return {
-            "id": class_id,
-            "name": name,
-            "share": round(share, 6),
-            "confidence": None if confidence is None else round(confidence, 4),
-            "box": list(cv2.boundingRect((self.label_map == class_id).view(np.uint8))),
-        }
+    def _class_summaries(self) -> list[dict[str, Any]]:
+        areas = self.areas
+        class_ids = [self.labels.id_of(name) for name in areas]
+        return [
+            {
+                "id": class_id,
+                "name": name,
+                "share": round(share, 6),
+                "confidence": round(self.confidence[name], 4) if name in self.confidence else None,
+                "box": list(box),
+            }
+            for (name, share), class_id, box in zip(
+                areas.items(), class_ids, class_boxes(self.label_map, class_ids), strict=True
+            )
+        ]
 
 
 _init = Segmentation.__init__
