@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels import ATR, BACKGROUND, LabelSet
-from clothseg.postprocess.class_counts import present_classes
+from clothseg.postprocess.class_pixels import class_mask, present_classes
 from clothseg.postprocess.softmax import softmax
 from clothseg.postprocess.upsample import best_classes
 
@@ -75,9 +75,7 @@ def pieces(label_map: Labels, class_ids: tuple[int, ...], below: float = np.inf)
         class_ids: classes of the union.
         below: only pieces of fewer pixels.
     """
-    wanted = np.zeros(256, np.uint8)
-    wanted[list(class_ids)] = 1
-    mask = cv2.LUT(label_map, wanted)
+    mask = class_mask(label_map, class_ids).view(np.uint8)
     left, top, width, height = cv2.boundingRect(mask)
     if not width:
         return
@@ -117,7 +115,7 @@ def without_legs(logits: npt.NDArray[np.float32], label_set: LabelSet = ATR) -> 
     if not leg_ids or not label_set.has("face"):
         return logits
     labels = best_classes(logits)
-    legs = np.isin(labels, leg_ids)
+    legs = class_mask(labels, leg_ids)
     share = float(legs.sum()) / max(1, int((labels != BACKGROUND).sum()))
     if not 0 < share < LEGS_DOUBTED:
         return logits

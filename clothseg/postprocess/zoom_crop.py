@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels import ATR, BACKGROUND
-from clothseg.postprocess.class_counts import present_classes
+from clothseg.postprocess.class_pixels import class_mask, present_classes
 from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.softmax import as_logits, softmax
 from clothseg.postprocess.upsample import best_classes
@@ -195,11 +195,10 @@ def confidences(
     present[present_classes(label_map, count)] = True
     step = max(1, max(label_map.shape) // FINEST)
     for part in (label_map[::step, ::step], label_map):
-        rare = np.zeros(256, np.uint8)
-        rare[np.flatnonzero(present & (counts < FEW))] = 1
-        if not rare.any():
+        rare = np.flatnonzero(present & (counts < FEW)).tolist()
+        if not rare:
             break
-        found = np.flatnonzero(cv2.LUT(np.ascontiguousarray(part), rare).view(np.bool_))
+        found = np.flatnonzero(class_mask(part, rare))
         rows, columns = np.divmod(found, part.shape[1])
         weights = probability[rows * height // part.shape[0], columns * width // part.shape[1]]
         labels = part[rows, columns]

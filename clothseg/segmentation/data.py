@@ -15,7 +15,7 @@ from clothseg.images.color_space import WHITE
 from clothseg.images.label_file import LabelSource, load_label_map
 from clothseg.labels import ATR, LabelSet
 from clothseg.outputs.notes import find_notes
-from clothseg.postprocess.class_counts import count_classes
+from clothseg.postprocess.class_pixels import class_mask, count_classes
 from clothseg.postprocess.corrections import Correction
 from clothseg.postprocess.evidence import Evidence
 from clothseg.postprocess.people import Person, people_of
@@ -144,9 +144,7 @@ class SegmentedPhoto:
         """
         if not names:
             raise UnknownClassError(f"Name at least one class; the classes are: {', '.join(self.labels.names)}.")
-        wanted = np.zeros(256, np.bool_)
-        wanted[self.labels.ids_of(names)] = True
-        return wanted.take(self.label_map)
+        return class_mask(self.label_map, self.labels.ids_of(names))
 
 
 def _opaque(

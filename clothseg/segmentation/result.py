@@ -9,9 +9,6 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Self
 
-import cv2
-import numpy as np
-
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import atomic_path, save_picture
 from clothseg.images.color_space import to_array
@@ -26,6 +23,7 @@ from clothseg.outputs.find.reader import read_query
 from clothseg.outputs.find.selection import Found, select
 from clothseg.outputs.item_files import write_zip
 from clothseg.outputs.items import MIN_SHARE, Item, find_items
+from clothseg.postprocess.class_pixels import class_boxes
 from clothseg.segmentation.data import fitting
 from clothseg.segmentation.pictures import PicturedPhoto
 
@@ -210,23 +208,28 @@ class Segmentation(PicturedPhoto):
             "notes": list(self.notes),
             "uncertainty": None if self.uncertainty is None else round(self.uncertainty, 4),
             "corrections": [correction.to_dict() for correction in self.corrections],
-            "classes": [self._class_summary(name, share) for name, share in self.areas.items()],
+            "classes": self._class_summaries(),
         }
 
     def to_json(self, indent: int | None = None) -> str:
         """Return `to_dict` as JSON text."""
         return escaped(json.dumps(self.to_dict(), indent=indent, ensure_ascii=False))
 
-    def _class_summary(self, name: str, share: float) -> dict[str, Any]:
-        class_id = self.labels.id_of(name)
-        confidence = self.confidence.get(name)
-        return {
-            "id": class_id,
-            "name": name,
-            "share": round(share, 6),
-            "confidence": None if confidence is None else round(confidence, 4),
-            "box": list(cv2.boundingRect((self.label_map == class_id).view(np.uint8))),
-        }
+    def _class_summaries(self) -> list[dict[str, Any]]:
+        areas = self.areas
+        class_ids = [self.labels.id_of(name) for name in areas]
+        return [
+            {
+                "id": class_id,
+                "name": name,
+                "share": round(share, 6),
+                "confidence": round(self.confidence[name], 4) if name in self.confidence else None,
+                "box": list(box),
+            }
+            for (name, share), class_id, box in zip(
+                areas.items(), class_ids, class_boxes(self.label_map, class_ids), strict=True
+            )
+        ]
 
 
 _init = Segmentation.__init__
