@@ -173,7 +173,7 @@ def parse_arguments(argv: list[str] | None = None) -> tuple[TrainArguments, Trai
         notices.append(
             f"Training on one of {training.n_gpu} GPUs: `accelerate launch --multi_gpu train_hf.py ...` uses all."
         )
-        training._n_gpu = 1  # torch's DataParallel would multiply the batch
+        training._n_gpu = 1  # `transformers_internals` has the reason
     parsing.notices = [precision_notice(training, precision), *notices]
     parsing.evaluates_by_default = gpu and not {"eval_strategy", "save_strategy"} & given.values.keys()
     return parsing, training
