@@ -27,7 +27,7 @@ from clothseg.models.loading import load
 
 ROOT = Path(__file__).parents[2]
 
-PHOTOS = 10
+PHOTOS = 6
 
 LIMIT = 10_000_000
 """Bytes of the page with the embedded model, without the runtime."""
