@@ -88,13 +88,13 @@ DROP = """([text, way]) => {
 @on_desktop
 def test_photo_can_be_dropped_and_pasted_anywhere(shown: Page, photos: list[Path]) -> None:
     page, number = shown, await_result(shown)
-    photo = b64encode(photos[1].read_bytes()).decode()
+    first, second = (b64encode(photo.read_bytes()).decode() for photo in photos)
     page.get_by_role("tab", name="Batch").click()
-    assert page.evaluate(DROP, [photo, "drop"]), "a dropped file that is not handled would replace the page"
-    assert not page.evaluate(DROP, [photo, "paste"])
+    assert page.evaluate(DROP, [second, "drop"]), "a dropped file that is not handled would replace the page"
+    assert not page.evaluate(DROP, [second, "paste"])
     page.get_by_role("tab", name="Segment").click()
     assert await_result(page) == number, "a photo dropped on another tab is ignored"
-    for way in ("drop", "paste"):
+    for way, photo in (("drop", second), ("paste", first)):
         assert page.evaluate(DROP, [photo, way])
         number = await_result(page, number)
 

@@ -158,7 +158,7 @@ def test_streams_are_shared_by_threads_and_released_after_errors(
         with pytest.raises(RuntimeError):
             streams(np.zeros((1, 4, 64, 96), np.float32))  # four channels
     with ThreadPoolExecutor(6) as pool:
-        for ours, theirs in zip(pool.map(streams, batches * 3), expected * 3, strict=True):
+        for ours, theirs in zip(pool.map(streams, batches * 2), expected * 2, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
 
 
