@@ -94,8 +94,6 @@ def test_table_columns_are_aligned() -> None:
 @pytest.mark.parametrize(
     ("flags", "error", "message"),
     [
-        (("--batch_size", "0"), ConfigError, "--batch_size 0: give 1 or more"),
-        (("--seed", "-1"), ConfigError, "--seed -1"),
         (("--pictures",), ConfigError, "give --out"),
         (("--against_revision", "v1"), ConfigError, "needs --against"),
         (("--out", __file__), ConfigError, "is a file"),

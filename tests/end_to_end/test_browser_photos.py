@@ -70,7 +70,7 @@ def test_clicking_an_example_gives_a_cutout(page: Page, tmp_path: Path) -> None:
     page.locator("#items [data-key]").first.click()
     if page.locator("#save").is_disabled():
         page.locator("#items [data-key]").first.click()
-    assert download(page, "#save", tmp_path).name == "officer-cutout.png"
+    assert download(page, "#save", tmp_path).name == "president-cutout.png"
 
 
 DROP = """([text, way]) => {
