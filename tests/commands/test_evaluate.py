@@ -187,8 +187,7 @@ def test_split_file_selects_rows_and_bad_rows_can_be_skipped(data: Path, tiny_mo
             assert [row["id"] for row in csv.DictReader(file)] == expected
 
 
-@pytest.mark.parametrize("value", [0.0, float("nan")])
-@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(("value", "first"), [(0.0, True), (float("nan"), False)])
 def test_model_that_predicts_one_class_is_rejected(
     value: float, first: bool, data: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
