@@ -122,25 +122,6 @@ def test_dragging_and_the_context_menu_give_the_full_size_cutout(
 
 
 @on_desktop
-def test_link_restores_its_settings(unopened: Page, served: str, photos: list[Path], library: Segmenter) -> None:
-    page = unopened
-    query = "?edges=plain&keep=Hair,Face&opacity=0.4&background=%23ff8800&crop=true"
-    page.goto(served + query)
-    upload(page, photos[0])
-    await_result(page)
-    assert picked(page) == ["Hair", "Face"]
-    expect(page.locator("#stage .opacity input")).to_have_value("0.4")
-    result = library(photos[0], DEFAULT_OPTIONS, edges="plain")
-    with page.expect_download() as waiting:
-        page.locator("#save").click()
-    options = CutoutOptions(background="#ff8800", crop=True, drop_specks=True)
-    assert_file(waiting.value.path(), result, ["Hair", "Face"], options)
-    open_more(page)
-    page.locator("#link").click()
-    expect(page.locator("#link-text textarea, #link-text input")).to_have_value(f"{served}/{query}")
-
-
-@on_desktop
 def test_page_benchmark_measures_waiting_times(page: Page, tmp_path: Path) -> None:
     page.evaluate(page_benchmark.WATCH)
     for seed in range(2):

@@ -9,18 +9,29 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
-from browsing import assert_file, await_result, download, on_desktop, on_phone, open_app, picked, upload
+from browsing import (
+    assert_file,
+    await_result,
+    download,
+    on_desktop,
+    on_phone,
+    open_app,
+    open_more,
+    picked,
+    upload,
+)
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
-from clothseg import Segmentation
+from clothseg import Segmentation, Segmenter
 from clothseg.app.components.parts import find_parts
 from clothseg.app.i18n import tr
 from clothseg.app.limits import MAX_FILE_BYTES
 from clothseg.app.selection import first_picks
-from clothseg.app.settings import DEFAULT_CUTOUT
+from clothseg.app.settings import DEFAULT_CUTOUT, DEFAULT_OPTIONS
 from clothseg.images.image_file import MAX_PIXELS
 from clothseg.labels import ATR
+from clothseg.options import CutoutOptions
 
 
 def slow(page: Page, path: str) -> None:
@@ -152,13 +163,23 @@ def test_photo_uploaded_right_after_an_invalid_file_is_kept(
 
 
 @on_desktop
-def test_photo_uploaded_early_uses_the_settings_of_the_link(unopened: Page, served: str, photos: list[Path]) -> None:
+def test_photo_uploaded_early_uses_the_settings_of_the_link(
+    unopened: Page, served: str, photos: list[Path], library: Segmenter, tmp_path: Path
+) -> None:
     page = unopened
+    query = "?edges=plain&keep=Hair,Face&opacity=0.4&background=%23ff8800&crop=true"
     slow(page, "run/predict")
-    page.goto(served + "?edges=plain&keep=Hair,Face")
+    page.goto(served + query)
     upload(page, photos[0])
     await_result(page)
     assert picked(page) == ["Hair", "Face"]
+    expect(page.locator("#stage .opacity input")).to_have_value("0.4")
+    options = CutoutOptions(background="#ff8800", crop=True, drop_specks=True)
+    result = library(photos[0], DEFAULT_OPTIONS, edges="plain")
+    assert_file(download(page, "#save", tmp_path), result, ["Hair", "Face"], options)
+    open_more(page)
+    page.locator("#link").click()
+    expect(page.locator("#link-text textarea, #link-text input")).to_have_value(f"{served}/{query}")
     page.get_by_role("button", name="Detection settings").first.click()
     expect(page.locator("#look").get_by_label("Sharp borders")).not_to_be_checked()
     assert page.evaluate("window.late.length")

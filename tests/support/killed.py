@@ -20,6 +20,7 @@ from pathlib import Path
 from PIL import Image
 from small_trainer import SMALL
 
+from clothseg.engines import openvino_engine
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import atomic_path
 from clothseg.training import run as module
@@ -47,6 +48,7 @@ def seen_files(folder: Path) -> str:
 
 def train(folder: Path) -> None:
     """Start or resume a run of three steps with a checkpoint each, up to model, figures, plots and card."""
+    openvino_engine.is_usable = lambda: False  # a conversion would take longer than the evaluation
     data, model = sys.argv[2:4]
     flags = ["--save_strategy", "steps", "--save_steps", "1", "--max_steps", "3", "--ema_decay", "0.9"]
     names = ["--dataset_name", data, "--model_name_or_path", model, "--output_dir", str(folder)]
