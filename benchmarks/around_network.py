@@ -26,7 +26,6 @@ def build_steps(contents: list[bytes]) -> dict[str, Step]:
     from clothseg import Segmenter
     from clothseg.images.atomic_files import encoded
     from clothseg.images.decode import load_photo
-    from clothseg.outputs.render import PNG_OF_LABELS
     from clothseg.postprocess import evidence, guided_edges, orientation, upsample, zoom_crop
     from clothseg.postprocess.geometry import Box
 
@@ -58,7 +57,7 @@ def build_steps(contents: list[bytes]) -> dict[str, Step]:
         "grid of probabilities": lambda content: upsample.winning_probability(logits[content], sizes[content]),
         "plain label map": lambda content: upsample.winners(logits[content], sizes[content]),
         "logits kept for corrections": lambda content: evidence.as_evidence(logits[content], Box(0, 0, 1, 1)),
-        "PNG of the label map": lambda content: encoded(results[content].label_picture(), "PNG", **PNG_OF_LABELS),
+        "PNG of the label map": lambda content: encoded(results[content].label_picture(), "PNG"),
     }
 
 

@@ -28,8 +28,8 @@ NEEDS = {"app": "app", "video": "video", "evaluate": "train", "audit": "train", 
 """Commands that need more than the core package, and the extra that each needs."""
 
 EXIT_STATUS = (
-    "Exit status: 0 if all went well; 1 if something could not be done, which stderr names; 2 for wrong arguments; "
-    "130 after Ctrl+C."
+    "Exit status: 0 if all went well; 1 if something failed, see the messages on stderr; 2 for wrong arguments; 130 "
+    "after Ctrl+C."
 )
 
 

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple, Self, Unpack
+from typing import Any, Self, Unpack
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from clothseg.engines.base import Engine, as_engine
-from clothseg.errors import ConfigError, ModelError
+from clothseg.engines.inputs import Prepared, joined, prepare_later
+from clothseg.errors import ConfigError
 from clothseg.images.color_space import on_white
 from clothseg.images.decode import Photo, load_photo, photo_name
 from clothseg.labels import ATR, LabelSet
@@ -23,32 +24,21 @@ from clothseg.options import SegmentKeywords, SegmentOptions, takes_options
 from clothseg.pickling import Origin, restore, to_pickle
 from clothseg.pipelining import in_order, pipelined
 from clothseg.postprocess.clicks import Click
-from clothseg.postprocess.decoding import Logits, Prediction, reorder
+from clothseg.postprocess.decoding import Logits, Prediction, by_class
 from clothseg.postprocess.pipeline import aspect_preserving_size, decode
 from clothseg.postprocess.softmax import as_logits
 from clothseg.postprocess.tta import SCALES, average_probabilities
 from clothseg.segmentation import Segmentation
 from clothseg.segmentation.clicks import refine
+from clothseg.segmentation.prediction import as_segmentation
 
 
-class _Prepared(NamedTuple):
-    """A photo on white, the network's input for it, and the photo itself.
-
-    `pixels` is (1, 3, h, w), an array, or a tensor if the engine works on a GPU. `original` is RGBA if the photo is
-    not opaque.
-    """
-
-    photo: Image.Image
-    pixels: Any
-    original: Image.Image
-
-
-_Inference = tuple[Callable[[Image.Image], _Prepared], Callable[[list[_Prepared]], Iterable[Logits]]]
+_Inference = tuple[Callable[[Image.Image], Prepared], Callable[[list[Prepared]], Iterable[Logits]]]
 
 _Steps = tuple[
-    Callable[[Photo], _Prepared],
-    Callable[[list[_Prepared]], Iterable[Logits]],
-    Callable[[Photo, _Prepared, Logits], Segmentation],
+    Callable[[Photo], Prepared],
+    Callable[[list[Prepared]], Iterable[Logits]],
+    Callable[[Photo, Prepared, Logits], Segmentation],
 ]
 
 
@@ -308,13 +298,7 @@ class Segmenter:
     def _logits(self, pixels: Any) -> Any:
         with self._turn:
             logits = self.engine(pixels)
-        finite = np.isfinite(logits) if isinstance(logits, np.ndarray) else logits.isfinite()
-        channels = len(self.labels) if self._channels is None else len(self.labels) - self._channels.count(None)
-        if logits.ndim != 4 or logits.shape[:2] != (len(pixels), channels) or not finite.all():
-            raise ModelError(
-                f"{self.name} does not return finite logits of {channels} classes: its weights are broken."
-            )
-        return logits if self._channels is None else reorder(logits, self._channels)
+        return by_class(logits, len(pixels), len(self.labels), self._channels, self.name)
 
     def decode(self, photo: Image.Image, logits: Logits, options: SegmentOptions) -> Prediction:
         """Decode the logits (18, h, w) of an RGB or RGBA photo: `postprocess.pipeline.decode` with this network."""
@@ -347,63 +331,35 @@ class Segmenter:
 
     def _inference(self, options: SegmentOptions) -> _Inference:
         """Return the function from photos or crops to logits."""
-        return (_prepare_later, self._run_averaged) if options.tta else (self._prepare, self._run)
+        return (prepare_later, self._run_averaged) if options.tta else (self._prepare, self._run)
 
-    def _prepare(self, photo: Image.Image, size: tuple[int, int] | None = None) -> _Prepared:
+    def _prepare(self, photo: Image.Image, size: tuple[int, int] | None = None) -> Prepared:
         size, flat = size or self.image_size, on_white(photo)
         arranged = self._input.arranged(flat)
         pixels = self.engine.preprocess(arranged, size, self._input.resample, self._input.values)
-        return _Prepared(flat, self.pixels([flat], size) if pixels is None else pixels, photo)
+        return Prepared(flat, self.pixels([flat], size) if pixels is None else pixels, photo)
 
-    def _prepare_wide(self, photo: Image.Image) -> _Prepared:
+    def _prepare_wide(self, photo: Image.Image) -> Prepared:
         return self._prepare(photo, self.wide_size(photo.size))
 
     def _infer_wide(self, photo: Image.Image) -> Logits:
         return next(iter(self._run([self._prepare_wide(photo)])))
 
-    def _run(self, prepared: list[_Prepared]) -> Iterable[Logits]:
-        parts = [each.pixels for each in prepared]
-        if len(parts) > 1 and isinstance(parts[0], np.ndarray):
-            parts = [np.concatenate(parts)]
-        return self._logits(parts[0] if isinstance(parts[0], np.ndarray) else parts)
+    def _run(self, prepared: list[Prepared]) -> Iterable[Logits]:
+        return self._logits(joined(prepared))
 
-    def _run_each(self, prepared: list[_Prepared]) -> Iterable[Logits]:
+    def _run_each(self, prepared: list[Prepared]) -> Iterable[Logits]:
         return [logits for each in prepared for logits in self._run([each])]
 
-    def _run_averaged(self, prepared: list[_Prepared]) -> Iterable[Logits]:
+    def _run_averaged(self, prepared: list[Prepared]) -> Iterable[Logits]:
         scales = SCALES if self._any_size else (1.0,)
         return [
             as_logits(average_probabilities(self.logits, self.image_size, each.photo, scales, self.labels))
             for each in prepared
         ]
 
-    def _finish(self, options: SegmentOptions, source: Photo, prepared: _Prepared, logits: Logits) -> Segmentation:
+    def _finish(self, options: SegmentOptions, source: Photo, prepared: Prepared, logits: Logits) -> Segmentation:
         prediction = self.decode(prepared.original, logits, options)
         return as_segmentation(
             prediction, prepared.original, name=photo_name(source), model=self.name, labels=self.labels
         )
-
-
-def as_segmentation(
-    prediction: Prediction, photo: Image.Image, *, name: str | None, model: str, labels: LabelSet = ATR
-) -> Segmentation:
-    """Return the public result: a prediction with its photo."""
-    for array in (prediction.label_map, prediction.probability):
-        array.flags.writeable = False  # or the result would copy it
-    return Segmentation(
-        photo,
-        prediction.label_map,
-        dict(zip(labels.names, prediction.confidence.tolist(), strict=True)),
-        name=name,
-        model=model,
-        probability=prediction.probability,
-        person_map=prediction.person_map,
-        rotation=prediction.rotation,
-        labels=labels,
-        _evidence=prediction.evidence,
-    )
-
-
-def _prepare_later(photo: Image.Image) -> _Prepared:
-    """Prepare a photo whose input sizes are not known yet."""
-    return _Prepared(on_white(photo), np.empty(0, np.float32), photo)

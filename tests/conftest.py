@@ -15,6 +15,11 @@ from typing import Any
 
 # Waiting threads must sleep: spinning ones would take a core from other processes on a small machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# One thread is enough for the tests' small networks and photos. On a small machine, two of them wait for each other
+# most of the time, since other processes use the cores as well.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 # No test contacts other machines: a test that needs a Hub starts its own, for itself or for a subprocess.

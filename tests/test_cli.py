@@ -49,8 +49,6 @@ def test_audit_of_only_damaged_rows_reports_them(tmp_path: Path, capsys: pytest.
     ("flags", "message"),
     [
         (["nowhere/at/all"], "nowhere/at/all does not exist"),
-        (["DATA", "--limit", "0"], "--limit 0: give 1 or more"),
-        (["DATA", "--examples", "-1"], "--examples -1: give 1 or more"),
         (["DATA", "--out", "/nowhere/audit.html"], "--out /nowhere/audit.html: give a file in an existing folder"),
         (["DATA", "--model", "nowhere"], "nowhere"),
     ],

@@ -77,7 +77,7 @@ class Answers:
                 result = replace(result, name=Path(path).name if isinstance(path, str) else None)
                 width, height = photo.size
                 note = tr(
-                    "The photo is larger than this app takes. It was reduced to {width} × {height} pixels.",
+                    "The photo is larger than this app accepts. It was reduced to {width} × {height} pixels.",
                     width=width,
                     height=height,
                 )

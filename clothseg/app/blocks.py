@@ -16,7 +16,8 @@ from clothseg.app.tabs.about import about_tab
 from clothseg.app.tabs.batch import batch_tab
 from clothseg.app.tabs.compare import Models, compare_tab, follow_photo
 from clothseg.app.tabs.live import live_tab
-from clothseg.app.tabs.segment import PAGE_READY, segment_tab
+from clothseg.app.tabs.segment import SegmentTab
+from clothseg.app.tabs.segment_events import PAGE_READY, connect
 from clothseg.app.theme import paper_and_ink
 from clothseg.app.translated_blocks import Page
 from clothseg.images.image_file import FORMATS_TEXT, pixel_limit
@@ -38,7 +39,7 @@ def build(
 
     Args:
         segmenter: segments one photo at a time; may still be loading (`model_loader.LazySegmenter`).
-        examples: folder of example photos; their names are in `segment_tab.EXAMPLES`.
+        examples: folder of example photos; their names are in `tabs.segment.EXAMPLES`.
         address: where programs reach the app, a Space's name or a URL; shown in the page's API examples.
         models: other models that can be compared with this one.
         save_corrections: data set folder for corrected results from `/refine` and the page; None saves none.
@@ -48,7 +49,8 @@ def build(
         notice = gr.HTML(elem_id="loading")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab(tr("Segment"), id="segment"):
-                linked = segment_tab(segmenter, examples, save_corrections)
+                segment = SegmentTab(examples, save_corrections is not None)
+                connect(segment, segmenter, save_corrections)
             with gr.Tab(tr("Batch"), id="batch"):
                 batch_tab(segmenter)
             with gr.Tab(tr("Live"), id="live"):
@@ -65,7 +67,7 @@ def build(
             return from_link(query, segmenter.labels) if query else gr.skip()
 
         private: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        opened = page.load(opened_by, None, linked, **private)
+        opened = page.load(opened_by, None, segment.linked, **private)
         opened.then(None, None, None, js=f"async () => {{ {PAGE_READY} window.clothseg.begin(); }}", **private)
     return page
 
@@ -93,7 +95,7 @@ def launch_options() -> dict[str, Any]:
             "SENT_AGAIN": tr("The server had lost the photo. It was sent again."),
             "LOST": tr("The server has lost the photo. Please open it again."),
             "REDUCED": tr(
-                "The photo is larger than this app takes. It was reduced to {width} × {height} pixels.",
+                "The photo is larger than this app accepts. It was reduced to {width} × {height} pixels.",
                 width="${canvas.width}",
                 height="${canvas.height}",
             ),

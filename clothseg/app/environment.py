@@ -34,7 +34,7 @@ class ServerSettings(NamedTuple):
         temp_bytes: what uploads and results may take together.
         temp_folder: folder for them; None for the default.
         host: address to listen at.
-        port: and its port.
+        port: and its port; None for the first free one from 7860 on.
         space: the Space's name; None on any other machine.
         zero_gpu: whether this is a Space with ZeroGPU, which also has the package `spaces`.
     """
@@ -48,7 +48,7 @@ class ServerSettings(NamedTuple):
     temp_bytes: int
     temp_folder: str | None
     host: str
-    port: str
+    port: int | None
     space: str | None
     zero_gpu: bool
 
@@ -62,7 +62,7 @@ def read_environment(environment: Mapping[str, str] = os.environ) -> ServerSetti
     """Read and check the variables; an empty one counts as not set.
 
     Raises:
-        ConfigError: a limit is not a number, or out of range.
+        ConfigError: a limit or the port is not a number, or out of range.
     """
 
     def get(name: str) -> str | None:
@@ -82,10 +82,24 @@ def read_environment(environment: Mapping[str, str] = os.environ) -> ServerSetti
         temp_folder=get("GRADIO_TEMP_DIR"),
         # A Space's container must be reachable from outside; elsewhere the app is private by default.
         host=get("GRADIO_SERVER_NAME") or ("0.0.0.0" if space else "127.0.0.1"),  # noqa: S104
-        port=get("GRADIO_SERVER_PORT") or "7860",
+        port=read_port(environment),
         space=space,
         zero_gpu=_is_true(get("SPACES_ZERO_GPU")) and find_spec("spaces") is not None,
     )
+
+
+def read_port(environment: Mapping[str, str] = os.environ) -> int | None:
+    """Return GRADIO_SERVER_PORT, or None if it is not set.
+
+    Raises:
+        ConfigError: it is not the number of a port.
+    """
+    value = environment.get("GRADIO_SERVER_PORT")
+    if not value:
+        return None
+    if not value.isdecimal() or not 1 <= int(value) <= 65535:
+        raise ConfigError(f"GRADIO_SERVER_PORT is {value}; give a number from 1 to 65535.")
+    return int(value)
 
 
 def _megabytes(value: str | None) -> int:

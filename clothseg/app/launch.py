@@ -17,16 +17,18 @@ from clothseg.process_settings import tune
 tune()
 
 from clothseg import ClothsegError  # noqa: E402
-from clothseg.app.environment import GRADIO_DEFAULTS, read_environment  # noqa: E402
+from clothseg.app.environment import GRADIO_DEFAULTS, read_environment, read_port  # noqa: E402
 
 
 for variable, value in GRADIO_DEFAULTS.items():
     os.environ.setdefault(variable, value)
+read_port()  # checked before Gradio is imported, which fails without a clear message
 
 import clothseg.app.server.gradio_internals  # noqa: E402, F401 - first, since it imports Gradio faster
 from clothseg.app.blocks import build, launch_options  # noqa: E402
 from clothseg.app.limits import MAX_FILE_BYTES  # noqa: E402
 from clothseg.app.model_loader import failure, load_served_model, load_with_head_start  # noqa: E402
+from clothseg.app.server.ports import DEFAULT_PORT, free_port  # noqa: E402
 from clothseg.app.server.request_limits import protect  # noqa: E402
 from clothseg.app.server.shutdown import serve  # noqa: E402
 from clothseg.app.server.temp_storage import own_folder  # noqa: E402
@@ -39,20 +41,32 @@ HEAD_START = 1.0
 """
 
 
-def main(self_check: bool = False, save_corrections: Path | None = None, examples: Path | None = None) -> NoReturn:
+def main(
+    self_check: bool = False,
+    save_corrections: Path | None = None,
+    examples: Path | None = None,
+    host: str | None = None,
+    port: int | None = None,
+) -> NoReturn:
     """Build the page and serve it until stopped, while the model is loaded.
 
     Args:
         self_check: whether to compare the engine with PyTorch first; the environment can ask for it, too.
         save_corrections: folder of a data set to which corrected photos are written; None for none.
         examples: folder of the example photos, which the package does not hold.
+        host: address to listen at; None for the environment's.
+        port: and its port; None for the environment's.
 
     Raises:
         SystemExit: always, with the exit status or with why the app cannot start.
     """
     try:
         settings = read_environment()
-        own_folder(settings.temp_folder, settings.port)
+        settings = settings._replace(host=host or settings.host, port=port or settings.port)
+        port = free_port(settings.host, settings.port)
+        if settings.port is None and port != DEFAULT_PORT:
+            sys.stderr.write(f"Port {DEFAULT_PORT} is in use; the app is served at port {port}.\n")
+        own_folder(settings.temp_folder, port)
         if save_corrections:
             check_examples_folder(save_corrections)
         load = partial(
@@ -72,7 +86,7 @@ def main(self_check: bool = False, save_corrections: Path | None = None, example
         sys.exit(f"The app cannot start: {error}")
     # A visitor who may name any model makes the server download it, or read its own disk.
     models = Models(settings.compare, free=settings.private, device="cpu" if settings.zero_gpu else None)
-    address = settings.space or f"http://127.0.0.1:{settings.port}"
+    address = settings.space or f"http://127.0.0.1:{port}"
     page = build(segmenter, examples, address, models, save_corrections)
     page.queue(max_size=32)
     guarded = protect(page, MAX_FILE_BYTES, settings.temp_bytes)
@@ -82,6 +96,7 @@ def main(self_check: bool = False, save_corrections: Path | None = None, example
         page,
         broken=lambda: failure(segmenter) is not None,
         server_name=settings.host,
+        server_port=port,
         mcp_server=True,
         **launch_options(),
         **guarded,

@@ -84,7 +84,7 @@ def write_link(settings: Settings) -> str:
 
 
 def from_link(query: Mapping[str, str], labels: LabelSet = ATR) -> list[Any]:
-    """Return the values of the components that a link sets, in the order of `segment_tab`."""
+    """Return the values of the components that a link sets, in the order of `SegmentTab.linked`."""
     settings = read_link(query, labels)
     return [*settings.ticks, *cutout_values(settings.cutout), list(settings.keep)]
 

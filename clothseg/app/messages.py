@@ -65,6 +65,7 @@ MESSAGES = (
     "The model has no class for {word}.",
     "{word} has no class of its own; used instead: {found}.",
     "Nothing in the photo matches.",
+    "Not found: {words}.",
     "The background of a packshot must be a colour, not a picture.",
     "Turn on “Separate people” in the detection settings to find the items of one person.",
     # Last, because it fits most messages.

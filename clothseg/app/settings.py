@@ -53,7 +53,7 @@ SWITCHES = (
     Switch("zoom", "Zoom in on small people", "A small person is segmented again at a higher resolution."),
     Switch("people", "Separate people", "Each of several people is segmented separately."),
     Switch("tta", "High accuracy", "About 5× slower."),
-    Switch("rules", "Clean up", "Removes specks, and what one person cannot wear there."),
+    Switch("rules", "Clean up", "Removes specks and items that one person cannot wear there."),
     Switch("orientation", "Turn photos", "Tries other orientations if nobody stands upright."),
     Switch("back_view", "Swap left and right for backs", "For people seen from behind; can be wrong."),
 )
@@ -135,7 +135,7 @@ def edge_inputs() -> list[Any]:
         defaults.drop_specks, label=tr("Drop specks"), info=tr("Pieces of a few pixels."), elem_classes="tight"
     )
     invert = gr.Checkbox(
-        defaults.invert, label=tr("Invert"), info=tr("Everything but what is picked."), elem_classes="tight"
+        defaults.invert, label=tr("Invert"), info=tr("Keeps everything except what is picked."), elem_classes="tight"
     )
     return [margin, grow, feather, soft_edges, fill_holes, drop_specks, invert]
 

@@ -1,14 +1,13 @@
-"""Output files of photos: label maps, cut-outs, overlays and items as bytes, and lines of the table."""
+"""Output files of photos: label maps, cut-outs, overlays and items as bytes."""
 
-import csv
 import json
 import logging
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from threading import Event
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clothseg.batch.ray_pool import RayPool
 from clothseg.batch.worker_pool import WorkerPool
@@ -51,9 +50,6 @@ in theirs, and try-on files one for masks and one for pictures."""
 THREADS = 2
 """Least number of photos in progress: while the network computes one, the other is read or written."""
 
-_COLUMNS = ("photo", "files", "error", "width", "height", "rotation", "notes", "uncertainty")
-
-
 CHOSEN = (
     "cutouts",
     "masks",
@@ -69,12 +65,6 @@ CHOSEN = (
 )
 """Kinds whose files contain only chosen classes or items; a photo in which a search finds nothing has none of them.
 """
-
-
-def columns(labels: LabelSet, found: bool = False) -> tuple[str, ...]:
-    """Return the columns of the table: the photo's name, the name of its files without suffix, its error and others,
-    with `found` the number of items that a search found, and the share (0..1) of each class."""
-    return (*_COLUMNS, *(("found",) if found else ()), *labels.names)
 
 
 @dataclass(frozen=True)
@@ -191,14 +181,17 @@ def _made(
     given_up: Event | None = None,
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Return a photo's files and summary."""
-    result = replace(segmenter(photo, **options), name=name.name)
+    result = segmenter(photo, **options)
+    if result.name != name.name:  # a copy counts its pixels again
+        result = replace(result, name=name.name)
     found = result.find(wanted.find) if wanted.find else None
     files: dict[str, bytes] = {}
     without_match = found is not None and not len(found)
     for kind in wanted.kinds:
         if not (given_up and given_up.is_set()) and not (without_match and kind in CHOSEN):
             files |= files_of(result, kind, wanted, name.as_posix(), found)
-    return files, result.to_dict() | ({} if found is None else {"found": len(found)})
+    search = {} if found is None else {"found": len(found), "missing": list(found.missing)}
+    return files, result.to_dict() | search
 
 
 def _outcome(make: _Make, source: Source) -> Outcome:
@@ -271,10 +264,10 @@ def encoded(
 ) -> bytes:
     """Return the bytes of one output file; `kind` is one of `KINDS` that have one, the others as for `files_of`."""
     from clothseg.images import atomic_files
-    from clothseg.outputs import items, render
+    from clothseg.outputs import items
 
     if kind == "labels":
-        return atomic_files.encoded(result.label_picture(grey=wanted.grey), "PNG", **render.PNG_OF_LABELS)
+        return atomic_files.encoded(result.label_picture(grey=wanted.grey), "PNG")
     if kind in ("cutouts", "packshots"):
         mask = result.mask(*wanted.classes) if found is None else found.mask
         if kind == "cutouts":
@@ -289,30 +282,3 @@ def encoded(
         listed = items.items_to_dict(things, result.name, result.notes, result.labels)
         return escaped(json.dumps(listed, indent=2, ensure_ascii=False)).encode()
     return result.encoded(kind, things, path, wanted.polygons)
-
-
-def line(source: Source, summary: dict[str, Any], error: str = "", labels: LabelSet = ATR) -> dict[str, Any]:
-    """Return a photo's line of the table, from its summary or its error."""
-    found: dict[str, Any] = {"photo": _harmless(source.name.as_posix()), "error": _harmless(error)}
-    if error:
-        return found
-    shares = {part["name"]: part["share"] for part in summary["classes"]}
-    found |= {"files": _harmless(source.files.as_posix()), "width": summary["width"], "height": summary["height"]}
-    # Summaries that an earlier release left in a folder lack these.
-    found |= {"rotation": summary.get("rotation", 0), "notes": " ".join(summary.get("notes", []))}
-    found["uncertainty"] = summary.get("uncertainty")
-    found |= {"found": summary["found"]} if "found" in summary else {}
-    return found | {name: shares.get(name, 0) for name in labels.names}
-
-
-def write_table(stream: IO[str], lines: Iterable[dict[str, Any]], names: Sequence[str]) -> None:
-    """Write lines as CSV with these columns; open `stream` with newline="" and UTF-8."""
-    table = csv.DictWriter(stream, names)
-    table.writeheader()
-    table.writerows(lines)
-
-
-def _harmless(text: str) -> str:
-    """Return text that begins with a photo's name in valid UTF-8, such that no spreadsheet takes it for a formula; the
-    path stays valid."""
-    return escaped(f"./{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text)

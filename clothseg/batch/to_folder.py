@@ -15,13 +15,11 @@ from clothseg.batch.photo_files import (
     KINDS,
     Outcome,
     OutputSpec,
-    columns,
     folders_of,
     kind_of,
-    line,
-    write_table,
 )
 from clothseg.batch.storage import Storage, storage_of
+from clothseg.batch.table import columns, line, write_table
 from clothseg.errors import ConfigError
 from clothseg.images.file_names import escaped
 from clothseg.images.remote import Remote

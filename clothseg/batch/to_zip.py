@@ -13,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from clothseg.batch.photo_files import KINDS, OutputSpec, columns, kind_of, line, outcomes
+from clothseg.batch.photo_files import KINDS, OutputSpec, kind_of, outcomes
+from clothseg.batch.table import columns, line
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import atomic_path, clear_leftovers
 from clothseg.images.file_names import escaped
@@ -40,6 +41,7 @@ class Progress(NamedTuple):
         name: the photo done last.
         error: why that photo could not be used; empty if it could.
         found: number of items that the search found in that photo; None without a search, or with an error.
+        missing: parts of the search that nothing in that photo matches.
     """
 
     done: int
@@ -47,6 +49,7 @@ class Progress(NamedTuple):
     name: str = ""
     error: str = ""
     found: int | None = None
+    missing: tuple[str, ...] = ()
 
 
 def segment_to_zip(
@@ -120,7 +123,8 @@ def segment_to_zip(
                         # stored: PNG and JPEG are packed already
                         archive.writestr(f"{folder}/{photo.files.as_posix()}{KINDS[kind_of(folder)]}", content)
                     table.writerow(line(photo, summary, problem, wanted.labels))
-                    yield Progress(done, len(photos), escaped(photo.name.as_posix()), problem, summary.get("found"))
+                    found, missing = summary.get("found"), tuple(summary.get("missing", ()))
+                    yield Progress(done, len(photos), escaped(photo.name.as_posix()), problem, found, missing)
                     if stop is not None and stop():
                         break
                 for kind, spool in merged.items():

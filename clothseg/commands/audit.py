@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 from clothseg.commands.common import add_layout, layout_of
+from clothseg.commands.numbers import number
 from clothseg.errors import ConfigError
 
 
-HELP = "look over a data set before training on it"
+HELP = "check a data set before training"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--revision", help="branch, tag or commit of a data set on the Hub")
     add_layout(parser)
     parser.add_argument("--out", type=Path, metavar="FILE.html", help="write a report with pictures to this file")
-    parser.add_argument("--limit", type=int, metavar="N", help="check only the first N rows of each split")
+    parser.add_argument("--limit", type=number(int, 1), metavar="N", help="check only the first N rows of each split")
     parser.add_argument(
-        "--examples", type=int, default=12, metavar="K", help="pictures per finding in the report (default: 12)"
+        "--examples",
+        type=number(int, 1),
+        default=12,
+        metavar="K",
+        help="pictures per finding in the report (default: 12)",
     )
     parser.add_argument(
         "--model",
@@ -54,10 +59,6 @@ def run(arguments: argparse.Namespace) -> int:
     out: Path | None = arguments.out
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise ConfigError(f"--out {out}: give a file in an existing folder, such as audit.html.")
-    for option in ("limit", "examples"):
-        value = getattr(arguments, option)
-        if value is not None and value < 1:
-            raise ConfigError(f"--{option} {value}: give 1 or more.")
 
     from clothseg.segmenter import Segmenter
     from clothseg.training.data.audit import audit

@@ -7,7 +7,7 @@ from clothseg.commands.common import add_model, add_precision
 from clothseg.engines import ENGINES
 
 
-HELP = "see whether the engine answers as PyTorch does"
+HELP = "check that the engine gives the same results as PyTorch"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from clothseg.commands.numbers import number_of
 from clothseg.errors import ConfigError, ImageError, UnknownClassError, UsageError
 from clothseg.labels import GROUPS, LabelSet
 from clothseg.options import CutoutOptions, Option, SegmentOptions, options_of
@@ -123,7 +124,7 @@ def add_segment_options(
         _add(parser, known[name])
     for old, new in SegmentOptions.RENAMED.items():
         if new in names:
-            settings: dict[str, Any] = {"type": str} if known[new].kind is not bool else {"nargs": 0}
+            settings: dict[str, Any] = {"type": number_of(known[new])} if known[new].kind is not bool else {"nargs": 0}
             parser.add_argument(f"--{old}", dest=new, action=_Renamed, help=argparse.SUPPRESS, **settings)
 
 
@@ -201,7 +202,7 @@ def _add(parser: "argparse._ActionsContainer", option: Option) -> None:
             action="extend",
             type=lambda text: [name.strip() for name in text.split(",")],
             metavar="CLASS",
-            help=f"{option.help}; give it several times, or names with commas between",
+            help=f"{option.help}; separate names by commas, or repeat the option",
         )
     elif option.choices:
         parser.add_argument(
@@ -211,10 +212,10 @@ def _add(parser: "argparse._ActionsContainer", option: Option) -> None:
             help=f"{option.help} (default: {option.default})",
         )
     else:
-        limits = "" if option.maximum is None else f", {option.minimum:g} to {option.maximum:g}"
+        limits = "" if option.maximum is None else f" ({option.minimum:g} to {option.maximum:g})"
         parser.add_argument(
             f"--{option.name}",
-            type=option.kind,
+            type=number_of(option),
             metavar="PIXELS" if "pixels" in option.help else "N",
             help=option.help + limits,
         )
@@ -225,7 +226,7 @@ class _Renamed(argparse.Action):
 
     def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
         sys.stderr.write(f"{option_string} is now called --{self.dest}; the old name will be removed.\n")
-        setattr(namespace, self.dest, True if values == [] else int(values))
+        setattr(namespace, self.dest, True if values == [] else values)
 
 
 def check_name(name: str) -> None:

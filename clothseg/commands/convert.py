@@ -42,13 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--photos",
         type=Path,
         metavar="FOLDER",
-        help="folder of the photos; default: the folder of the COCO file, or what each LabelMe file says",
+        help="folder of the photos; default: the folder of the COCO file, or the paths in the LabelMe files",
     )
     parser.add_argument(
         "--kind",
         choices=KINDS,
         help="ids: masks whose values are class ids, also with a palette; colors: masks with a colour for each class "
-        "(needs --palette); default: what the files look like",
+        "(needs --palette); default: detected from the files",
     )
     parser.add_argument(
         "--palette",

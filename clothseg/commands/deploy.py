@@ -28,8 +28,8 @@ EXAMPLES = ("examples/*.jpg", "examples/README.md")
 LEFT_OUT = ("clothseg/training", "clothseg/commands", "clothseg/cli.py", "clothseg/__main__.py")
 """Parts of the package that the app does not use, and whose requirements a Space does not install."""
 
-SENT_COMMANDS = ("clothseg/commands/__init__.py", "clothseg/commands/app.py")
-"""The command of which `app.py` takes its arguments."""
+SENT_COMMANDS = ("clothseg/commands/__init__.py", "clothseg/commands/app.py", "clothseg/commands/numbers.py")
+"""The command of which `app.py` takes its arguments, and what that command imports."""
 
 OURS = ("clothseg/", "examples/")
 """Folders of the Space where files that are not uploaded are removed; other files are left to the owner."""

@@ -14,6 +14,7 @@ from clothseg.commands.common import (
     model_name,
     segment_options,
 )
+from clothseg.commands.numbers import number
 from clothseg.errors import ConfigError, DataError, ModelError
 from clothseg.options import EVALUATION_OPTIONS
 
@@ -41,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split",
         choices=("validation", "test", "train"),
-        help="default: the only split, else validation (or val, valid, dev), else test. For a data set that has only "
-        "train, validation is what train_hf.py holds out of it by default",
+        help="default: the only split, else validation (or val, valid, dev), else test. If a data set has only train, "
+        "validation means the rows that train_hf.py holds out by default",
     )
     parser.add_argument("--split_file", help="split.json of a training run: score the rows that it held out")
     parser.add_argument(
@@ -55,9 +56,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also write the best and the worst photos to --out; check the terms of the data set before sharing them",
     )
-    parser.add_argument("--batch_size", type=int, default=8, help="photos per pass (default: 8)")
-    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples (default: 1000)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap (default: 0)")
+    parser.add_argument(
+        "--batch_size", type=number(int, 1), metavar="N", default=8, help="photos per pass (default: 8)"
+    )
+    parser.add_argument(
+        "--resamples", type=number(int, 1), metavar="N", default=1000, help="bootstrap resamples (default: 1000)"
+    )
+    parser.add_argument(
+        "--seed", type=number(int, 0), metavar="N", default=0, help="seed of the bootstrap (default: 0)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -127,11 +134,6 @@ def _mappings(classes: "MaskClasses", models: "list[Segmenter]") -> "list[ModelM
 
 def _check(arguments: argparse.Namespace) -> None:
     """Check the options before the long computation."""
-    for name in ("batch_size", "resamples"):
-        if getattr(arguments, name) < 1:
-            raise ConfigError(f"--{name} {getattr(arguments, name)}: give 1 or more.")
-    if arguments.seed < 0:
-        raise ConfigError(f"--seed {arguments.seed}: give 0 or more.")
     if arguments.pictures and not arguments.out:
         raise ConfigError("--pictures needs a folder to write them to: give --out.")
     if arguments.against_revision and not arguments.against:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from clothseg.models.loading import LoadedModel
 
-HELP = "write a model as ONNX, checked against PyTorch"
+HELP = "export a model to ONNX and check it against PyTorch"
 
 MODEL_FILE = "onnx/model.onnx"
 """Path where transformers.js looks for the model, beside config.json and preprocessor_config.json."""
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     add_model(parser, "model", required=True)
     parser.add_argument("--out", type=Path, required=True, help=f"folder for {MODEL_FILE} and the configurations")
-    parser.add_argument("--format", choices=("onnx",), default="onnx", help="the only format so far")
+    parser.add_argument("--format", choices=("onnx",), default="onnx", help="format to write; there is only one")
     parser.add_argument(
         "--photos", type=Path, help="folder of photos to check the export with (default: artificial pictures)"
     )

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from clothseg import __version__
-from clothseg.batch.photo_files import KINDS, OutputSpec, outcomes
+from clothseg.batch.photo_files import KINDS, Outcome, OutputSpec, outcomes
 from clothseg.batch.ray_pool import RayPool
 from clothseg.batch.to_folder import SUMMARIES, OutputFolder
 from clothseg.batch.worker_pool import WorkerPool, paying_workers
@@ -184,7 +184,7 @@ def _segment(
     if not arguments.overwrite:
         _tell_of_replaced(folder, todo)
     done: list[Source] = []
-    matches: list[Source] = []
+    matches: list[Outcome] = []
     problems: dict[PurePosixPath, str] = {}
     stopped: BaseException | None = None
     if todo:
@@ -200,11 +200,19 @@ def _segment(
         raise ConfigError(f"The table in {folder.path} cannot be written: {error.strerror or error}.") from error
     sys.stderr.writelines(f"{problem}\n" for problem in problems.values())
     skipped = f", {len(photos) - len(todo)} were done already" if len(todo) < len(photos) else ""
-    found = f" Found in {len(matches)} of them: column found." if wanted.find and done else ""
+    found = _found(matches) if wanted.find and done else ""
     sys.stdout.write(f"{len(done)} of {len(todo)} photos segmented{skipped}. Written to {table}.{found}\n")
     if stopped:
         raise stopped
     return 1 if problems and processes == 1 else 0
+
+
+def _found(matches: list[Outcome]) -> str:
+    """Return the sentence about the photos in which the search found something."""
+    partly = sum(bool(outcome.summary["missing"]) for outcome in matches)
+    if not partly:
+        return f" Found in {len(matches)} of them: column found."
+    return f" Found in {len(matches)} of them, in {partly} only parts of the search: columns found and missing."
 
 
 def _tell_of_replaced(folder: OutputFolder, todo: list[Source]) -> None:
@@ -246,7 +254,7 @@ def _store(
     problems: dict[PurePosixPath, str],
     total: int,
     rank: int,
-    matches: list[Source] | None = None,
+    matches: list[Outcome] | None = None,
 ) -> None:
     """Write each photo's files as they are made, and record whether it is done, or what is wrong, and whether the
     search found something in it."""
@@ -267,7 +275,7 @@ def _store(
         else:
             done.append(outcome.source)
             if matches is not None and outcome.summary.get("found"):
-                matches.append(outcome.source)
+                matches.append(outcome)
 
 
 def _device(processes: int) -> str | None:

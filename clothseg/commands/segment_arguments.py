@@ -30,10 +30,13 @@ DEFAULT_WRITE = ["labels", "cutouts"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     parser.add_argument(
-        "paths", metavar="PATH", nargs="*", help="photo, or folder with photos, here or in storage: s3://bucket/photos"
+        "paths",
+        metavar="PATH",
+        nargs="*",
+        help="photo or folder of photos, on this machine or in storage: s3://bucket/photos",
     )
     parser.add_argument("--zip", action="store_true", help="also segment the photos in given ZIPs")
-    parser.add_argument("--out", help="output folder, here or in storage; photos in it are not segmented")
+    parser.add_argument("--out", help="output folder, on this machine or in storage; photos in it are not segmented")
     add_model(parser)
     add_precision(parser)
     parser.add_argument(
@@ -60,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sort",
         choices=SORTS,
-        help="order of results.csv: photo (default), or uncertainty, with the photos to correct first on top",
+        help="order of results.csv: photo (default), or uncertainty, the most uncertain photos first",
     )
     add_segment_options(parser)
     parser.add_argument(
@@ -74,29 +77,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--executor",
         choices=EXECUTORS,
         default=EXECUTORS[0],
-        help="where the photos are segmented: local (default), or ray, by the machines of a Ray cluster, in a worker "
-        "for each core or GPU, or in --workers",
+        help="where photos are segmented: local (default), or ray, on a Ray cluster, with one worker for each core or "
+        "GPU, or as many as --workers says",
     )
     parser.add_argument(
         "--watch",
         action="store_true",
         help="segment new and changed photos of the folders as they come, until Ctrl+C",
     )
-    parser.add_argument("--overwrite", action="store_true", help="also segment photos that are done")
+    parser.add_argument("--overwrite", action="store_true", help="segment photos again that are already done")
     add_cutout_options(parser)
     add_options(parser, TryonOptions, "try-on masks")
-    parser.add_argument("--packshot", action="store_true", help="short for --write packshots")
+    parser.add_argument("--packshot", action="store_true", help="write packshots, like --write packshots")
     add_options(parser, PackshotOptions, "packshots")
     hub = parser.add_argument_group("a data set, instead of PATH")
     hub.add_argument(
         "--dataset",
         metavar="USER/NAME",
-        help="data set to segment: a Hub id, or a folder or parquet file, here or in storage",
+        help="data set to segment: a Hub id, or a folder or parquet file, on this machine or in storage",
     )
     hub.add_argument("--split", help="split of the data set (default: the only one of a folder, else train)")
     hub.add_argument("--column", help="column of photos (default: image)")
     hub.add_argument(
-        "--push_to_hub", metavar="USER/OUT", help="data set to push, with columns image and mask, instead of --out"
+        "--push_to_hub",
+        metavar="USER/OUT",
+        help="data set on the Hub for photos and masks (columns image and mask), instead of --out",
     )
     hub.add_argument("--private", action="store_true", help="make the pushed data set private, if it is new")
 

@@ -1,9 +1,8 @@
 """Segment a clip into a transparent clip of its garments, a clip with coloured regions, or a PNG of each frame.
 
-Frames and cut-outs have the options of photos, except --crop and --margin, since all frames of a clip have one size;
---people all, since it takes one more pass for each person in each frame, and since the numbers from left to right
-would change when people pass each other; and --tta, since each frame is averaged with those before it without more
-passes.
+The options are those of photos, with these exceptions. --crop and --margin: all frames of a clip have the same size.
+--people: it would take one more pass for each person in each frame, and people's numbers would change when they pass
+each other. --tta: each frame is averaged with earlier frames instead.
 """
 
 import argparse
@@ -29,6 +28,7 @@ from clothseg.commands.common import (
     labels_of,
     segment_options,
 )
+from clothseg.commands.numbers import number
 from clothseg.errors import UsageError
 from clothseg.options import VIDEO_OPTIONS
 from clothseg.video.reader import FORMATS_TEXT, MAX_PIXELS, MAX_SECONDS, Clip, import_av, open_clip
@@ -65,19 +65,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="NAME.webm (VP9) or NAME.mov (ProRes 4444, large) for a transparent clip, NAME.mp4 for a clip with "
         "coloured regions or with cut-outs on a --background, NAME.zip or a new folder for a PNG of each frame",
     )
-    parser.add_argument("--write", choices=KINDS, help="default: overlay for MP4 without --background, else cutout")
+    parser.add_argument(
+        "--write", choices=KINDS, help="what to show (default: overlay for MP4 without --background, else cutout)"
+    )
     add_keep(parser, "the cut-out")
     parser.add_argument(
-        "--smooth", action=argparse.BooleanOptionalAction, default=True, help="average over frames to reduce flicker"
+        "--smooth",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="average over frames to reduce flicker (default: on)",
     )
     add_segment_options(parser, VIDEO_OPTIONS)
     add_model(parser)
     add_precision(parser)
     parser.add_argument(
-        "--max_seconds", type=float, default=MAX_SECONDS, help=f"longest clip in seconds (default: {MAX_SECONDS:g})"
+        "--max_seconds",
+        type=number(float, 0.1),
+        default=MAX_SECONDS,
+        metavar="SECONDS",
+        help=f"longest clip (default: {MAX_SECONDS:g})",
     )
     parser.add_argument(
-        "--max_pixels", type=int, default=MAX_PIXELS, help=f"largest frame in pixels (default: {MAX_PIXELS:,})"
+        "--max_pixels",
+        type=number(int, 1),
+        default=MAX_PIXELS,
+        metavar="PIXELS",
+        help=f"largest frame, width x height (default: {MAX_PIXELS:,})",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
     add_cutout_options(parser, leave_out=PHOTOS_ONLY)

@@ -76,7 +76,7 @@ def encoded(picture: "Image.Image", file_format: str, **options: Any) -> bytes:
     """
     from clothseg.images.png_file import COLOR_TYPES, encode_png
 
-    if file_format == "PNG" and not options and picture.mode in COLOR_TYPES:
+    if file_format == "PNG" and not options and picture.mode in COLOR_TYPES and "transparency" not in picture.info:
         return encode_png(picture)
     stream = BytesIO()
     resolution = {"dpi": picture.info["dpi"]} if "dpi" in picture.info else {}

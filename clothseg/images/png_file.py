@@ -1,8 +1,8 @@
 """Encode PNG files several times as fast as Pillow does, in files of about the same size.
 
 Pillow tries five filters for each row, which takes longer than the compression. Here each row is the difference to the
-row above, which suits photos, masks and the empty areas of cut-outs. ISA-L compresses several times as fast as zlib,
-which is used where the package `isal` is missing. `python -m benchmarks.png` compares time and size.
+row above, which suits photos, masks, label maps and the empty areas of cut-outs. ISA-L compresses several times as
+fast as zlib, which is used where the package `isal` is missing. `python -m benchmarks.png` compares time and size.
 """
 
 import struct
@@ -20,7 +20,7 @@ except ImportError:
     _deflate: Any = zlib  # type: ignore[no-redef]
 
 
-COLOR_TYPES = {"L": 0, "RGB": 2, "RGBA": 6}
+COLOR_TYPES = {"L": 0, "RGB": 2, "P": 3, "RGBA": 6}
 """Modes of Pillow that can be encoded, and PNG's numbers for them."""
 
 _LEVEL = 1
@@ -35,6 +35,8 @@ def encode_png(picture: Image.Image) -> bytes:
     """
     header = struct.pack(">2I5B", *picture.size, 8, COLOR_TYPES[picture.mode], 0, 0, 0)
     parts = [b"\x89PNG\r\n\x1a\n", _chunk(b"IHDR", header)]
+    if picture.mode == "P":
+        parts.append(_chunk(b"PLTE", bytes(picture.getpalette("RGB") or ())))
     if "dpi" in picture.info:
         across, down = (int(float(value) / 0.0254 + 0.5) for value in picture.info["dpi"])
         parts.append(_chunk(b"pHYs", struct.pack(">2IB", across, down, 1)))  # pixels per metre

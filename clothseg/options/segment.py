@@ -16,7 +16,7 @@ class SegmentOptions:
     """Options of a segmentation.
 
     Attributes:
-        people: "one" (the default) treats the photo as one of a single person. "all" separates the people, segments
+        people: "one" (the default) assumes a single person. "all" separates the people, segments
             each at a higher resolution, and gives the person of each pixel (`person_map` and `people` of the result),
             with one more pass of the network for each person.
         edges: "guided" (the default) makes borders follow the photo's edges, and removes legs if the photo is cropped
@@ -35,8 +35,8 @@ class SegmentOptions:
         max_side: reduce a larger photo to this number of pixels on its longer side before it is segmented; the result
             contains the reduced photo. docs/performance.md describes gains and losses.
 
-        exclude: classes that are known not to be in the photo, or groups of them: their pixels go to the next likely
-            class. Not "Background".
+        exclude: classes that are known not to be in the photo, or groups of them: their pixels get the next most
+            likely class. Not "Background".
 
     Raises:
         ConfigError: a wrong value.
@@ -45,7 +45,7 @@ class SegmentOptions:
 
     people: Literal["one", "all"] = declare(
         "one",
-        '"one" treats the photo as one of a single person; "all" separates the people and segments each of them',
+        '"one" assumes a single person; "all" separates the people and segments each of them',
         choices=("one", "all"),
     )
     edges: Literal["guided", "plain"] = declare(
@@ -59,7 +59,8 @@ class SegmentOptions:
         choices=("off", "auto"),
     )
     tta: bool = declare(
-        False, "average over the photo, its mirror image and a larger size: more accurate, five times slower"
+        False,
+        "average over the photo, its mirror image and a larger size: more accurate, but takes five times as long",
     )
     rules: bool = declare(False, "remove specks, and parts that cannot belong to a single person")
     orientation: Literal["auto", "upright"] = declare(
@@ -80,7 +81,8 @@ class SegmentOptions:
         optional=True,
     )
     exclude: Sequence[str] = declare(
-        (), "classes that are known not to be in the photo, or groups of them: the next likely ones take their place"
+        (),
+        "classes or groups that are known not to be in the photo; the next most likely classes are used instead",
     )
 
     RENAMED: ClassVar[Mapping[str, str]] = MappingProxyType({"average": "tta", "longest": "max_side"})

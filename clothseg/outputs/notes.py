@@ -16,9 +16,9 @@ HARDLY_ANYTHING = "Hardly anything was found: is somebody in the photo?"
 NOBODY = "No face, hair or limbs found: is somebody in the photo?"
 
 TURNED = {
-    90: "The photo did not look upright, so it was segmented turned by 90° clockwise.",
-    180: "The photo did not look upright, so it was segmented turned by 180°.",
-    270: "The photo did not look upright, so it was segmented turned by 90° counterclockwise.",
+    90: "The photo did not look upright, so it was turned by 90° clockwise for the segmentation.",
+    180: "The photo did not look upright, so it was turned by 180° for the segmentation.",
+    270: "The photo did not look upright, so it was turned by 90° counterclockwise for the segmentation.",
 }
 """Note by the number of degrees clockwise that the photo was turned."""
 

@@ -1,7 +1,5 @@
 """Pictures of label maps: palette PNGs, coloured maps, overlays and cut-outs. Pure functions on arrays."""
 
-import zlib
-
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -9,10 +7,6 @@ from PIL import Image
 
 from clothseg.errors import ConfigError
 from clothseg.labels import ATR, BACKGROUND, LabelSet
-
-
-PNG_OF_LABELS = {"compress_type": zlib.Z_RLE}
-"""Pillow's options for label maps as PNG. They consist of runs; a longer search takes three times as long for 3 %."""
 
 
 def palette_image(label_map: npt.NDArray[np.uint8], labels: LabelSet = ATR) -> Image.Image:

@@ -20,6 +20,7 @@ from clothseg.labels import ATR, LabelSet
 from clothseg.options import TryonOptions
 from clothseg.outputs.cutout import fill_holes, grow
 from clothseg.outputs.masks import write_zip as write_pictures
+from clothseg.postprocess.class_pixels import class_mask
 
 
 Mask = npt.NDArray[np.bool_]
@@ -233,6 +234,4 @@ def _hulls(mask: Mask) -> Mask:
 
 
 def _among(label_map: Pixels, labels: LabelSet, roles: tuple[str, ...]) -> Mask:
-    wanted = np.zeros(256, np.bool_)
-    wanted[labels.with_roles(*roles)] = True
-    return wanted.take(label_map)
+    return class_mask(label_map, labels.with_roles(*roles))

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels import ATR, LabelSet
+from clothseg.postprocess.class_pixels import class_mask
 from clothseg.postprocess.softmax import softmax
 from clothseg.postprocess.upsample import best_classes
 
@@ -52,19 +53,19 @@ def from_behind(logits: npt.NDArray[np.float32], label_set: LabelSet = ATR) -> b
         return False
     hair_ids, face_ids = label_set.with_roles("hair"), label_set.face
     labels = best_classes(logits)
-    _, numbers, stats, _ = cv2.connectedComponentsWithStats(np.isin(labels, label_set.head).view(np.uint8))
+    _, numbers, stats, _ = cv2.connectedComponentsWithStats(class_mask(labels, label_set.head).view(np.uint8))
     if len(stats) < 2:
         return False
     number = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
     _, top, _, high, area = stats[number].tolist()
     head = numbers == number
-    hair = head & np.isin(labels, hair_ids)
+    hair = head & class_mask(labels, hair_ids)
     # the face of a head that the photo's edge cuts off may lie outside
     if top == 0 or area < HEAD_LEAST * labels.size or np.count_nonzero(hair) < HAIR_LEAST * area:
         return False
     if softmax(logits[:, hair])[hair_ids].sum(axis=0).mean() < HAIR_SURE:
         return False
-    seen = np.isin(labels, face_ids)
+    seen = class_mask(labels, face_ids)
     face = softmax(logits[:, seen])[face_ids].sum(axis=0)
     surely = np.count_nonzero(face >= SURE) / area
     if surely < FACE_LEAST and (not len(face) or face.mean() < FACE_DOUBTED):

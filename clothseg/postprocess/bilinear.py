@@ -1,72 +1,41 @@
-"""Bilinear interpolation of a small grid to a large map, window by window."""
+"""Bilinear interpolation of a small grid to a large map: where the map's pixels lie between the grid's values."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 
-_WINDOW = (128, 256)
-"""Side of a window in pixels: small enough to stay in cache and to contain few classes."""
+class Axis(NamedTuple):
+    """The pixels of one axis of a map, and the cells they lie in: the intervals between two values of the grid, each
+    numbered by its first value. Pixels beyond the last value are in a cell of its number."""
+
+    cells: npt.NDArray[np.intp]
+    """(n,) cell of each pixel."""
+    shares: npt.NDArray[np.float32]
+    """(n,) distance of each pixel from the cell's first value (0..1)."""
+    pixels: npt.NDArray[np.intp]
+    """(cells, most) pixels of each cell; one with fewer repeats its last pixel."""
+    counts: npt.NDArray[np.intp]
+    """(cells,) number of pixels of each cell, often 0 in maps smaller than the grid."""
+
+    @classmethod
+    def of(cls, source: int, side: int) -> Self:
+        """Return the axis of a map of `side` pixels on a grid of `source` values."""
+        cells, shares = positions(np.arange(side), source, side)
+        counts = np.bincount(cells, minlength=source)
+        ends = np.cumsum(counts)
+        pixels = np.minimum((ends - counts)[:, None] + np.arange(counts.max()), ends[:, None] - 1)
+        return cls(cells, shares, pixels, counts)
 
 
-class Stretch(NamedTuple):
-    """A window along one axis."""
-
-    pixels: slice
-    """The window's pixels."""
-    logits: slice
-    """The logits around them."""
-    cells: slice
-    """The intervals between these logits, each numbered by its first logit."""
-    above: npt.NDArray[np.intp]
-    """(n,) index of the logit before each pixel's centre, within `logits`."""
-    below: npt.NDArray[np.intp]
-    """(n,) index of the logit after it."""
-    share: npt.NDArray[np.float32]
-    """(n,) distance from the first to the second (0..1)."""
-
-
-def windows(
-    source: tuple[int, ...], size: tuple[int, int], window: tuple[int, int] = _WINDOW
-) -> Iterator[tuple[Stretch, Stretch]]:
-    """Yield windows (down, across) that cover a map of `size` (H, W), with their positions on `source` (h, w)
-    values."""
-    # long windows for very narrow photos, which would need a hundred thousand otherwise
-    area = window[0] * window[1] // 2
-    steps = [max(step, area // other) for step, other in zip(window, reversed(size), strict=True)]
-    rows, columns = (_stretches(*axis) for axis in zip(source, size, steps, strict=True))
-    if size[0] >= size[1]:  # keep only the stretches of the shorter side in memory
-        kept = list(columns)
-        return ((row, column) for row in rows for column in kept)
-    kept = list(rows)
-    return ((row, column) for column in columns for row in kept)
-
-
-def _stretches(source: int, side: int, step: int) -> Iterator[Stretch]:
-    for start in range(0, side, step):
-        pixels = np.arange(start, min(start + step, side))
-        above, share = positions(pixels, source, side)
-        below = np.minimum(above + 1, source - 1)
-        first, last = int(above[0]), int(below[-1])
-        yield Stretch(
-            pixels=slice(start, start + len(pixels)),
-            logits=slice(first, last + 1),
-            cells=slice(first, max(last, first + 1)),
-            above=above - first,
-            below=below - first,
-            share=share,
-        )
-
-
-def mix(values: npt.NDArray[np.float32], stretch: Stretch, axis: int) -> npt.NDArray[np.float32]:
-    """Interpolate along an axis, from a stretch's logits to its pixels."""
-    first, second = values.take(stretch.above, axis=axis), values.take(stretch.below, axis=axis)
-    second -= first
-    second *= stretch.share.reshape([-1 if place == axis else 1 for place in range(values.ndim)])
-    first += second
-    return first
+def mix(
+    first: npt.NDArray[np.float32], second: npt.NDArray[np.float32], shares: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Interpolate between values at distances (0..1) from the first ones."""
+    mixed = (second - first) * shares
+    mixed += first
+    return mixed
 
 
 def positions(

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels import ATR, BACKGROUND, LabelSet
+from clothseg.postprocess.class_pixels import class_mask, present_classes
 from clothseg.postprocess.softmax import softmax
 from clothseg.postprocess.upsample import best_classes
 
@@ -74,9 +75,7 @@ def pieces(label_map: Labels, class_ids: tuple[int, ...], below: float = np.inf)
         class_ids: classes of the union.
         below: only pieces of fewer pixels.
     """
-    wanted = np.zeros(256, np.uint8)
-    wanted[list(class_ids)] = 1
-    mask = cv2.LUT(label_map, wanted)
+    mask = class_mask(label_map, class_ids).view(np.uint8)
     left, top, width, height = cv2.boundingRect(mask)
     if not width:
         return
@@ -116,7 +115,7 @@ def without_legs(logits: npt.NDArray[np.float32], label_set: LabelSet = ATR) -> 
     if not leg_ids or not label_set.has("face"):
         return logits
     labels = best_classes(logits)
-    legs = np.isin(labels, leg_ids)
+    legs = class_mask(labels, leg_ids)
     share = float(legs.sum()) / max(1, int((labels != BACKGROUND).sum()))
     if not 0 < share < LEGS_DOUBTED:
         return logits
@@ -139,7 +138,7 @@ def _goes_on_below(face: Piece, height: int) -> bool:
 def drop_specks(label_map: Labels, share: float = 3e-4) -> None:
     """Give pieces below `share` of the photo, including holes, the class around them."""
     least = share * label_map.size
-    for class_id in np.flatnonzero(cv2.calcHist([label_map], [0], None, [256], [0, 256])).tolist():
+    for class_id in present_classes(label_map, 256):
         for piece in pieces(label_map, (class_id,), least):
             dissolve(label_map, piece)
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from clothseg.errors import ModelError
 from clothseg.labels import ATR, LabelSet
 from clothseg.postprocess.back_view import swap_sides, swap_sides_if_back_view
 from clothseg.postprocess.cleanup import without_legs
@@ -133,6 +134,26 @@ def reorder(logits: Any, channels: Sequence[int | None]) -> Any:
         if channel is None:
             found[:, index] = EXCLUDED
     return found
+
+
+def by_class(logits: Any, photos: int, classes: int, channels: Sequence[int | None] | None, model: str) -> Any:
+    """Check what a network returned, and return it with the channels in the order of the classes.
+
+    Args:
+        logits: (N, channels, h, w), an array or a tensor.
+        photos: number of photos of the pass.
+        classes: number of classes of the label set.
+        channels: for each class its channel, as for `reorder`; None if it is the class's id.
+        model: name of the model, for messages.
+
+    Raises:
+        ModelError: the network returned other shapes, or numbers that are not finite.
+    """
+    finite = np.isfinite(logits) if isinstance(logits, np.ndarray) else logits.isfinite()
+    expected = classes if channels is None else classes - channels.count(None)
+    if logits.ndim != 4 or logits.shape[:2] != (photos, expected) or not finite.all():
+        raise ModelError(f"{model} does not return finite logits of {expected} classes: its weights are broken.")
+    return logits if channels is None else reorder(logits, channels)
 
 
 def as_array(logits: Logits) -> npt.NDArray[np.float32]:

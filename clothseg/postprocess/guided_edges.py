@@ -37,8 +37,9 @@ FLAT = 0.26
 """If the likeliest class has a lower probability, thresholds shrink in proportion. Early in training no class reaches
 them otherwise, and the best class should still win."""
 
-_CANDIDATE = 0.1
-"""Probability from which a class can win nearby pixels."""
+_CANDIDATE = 0.2
+"""Probability in a cell's mean colours from which a class can win nearby pixels. With 0.1, 0.002 % of the development
+photos' pixels get another class."""
 
 
 def follow_edges(logits: Array, photo: Image.Image | npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -2,18 +2,19 @@
 
 Bilinear interpolation gives each pixel a weighted mean of the four logits around it. A class that is lower than
 another one at all four cannot win between them, so most pixels are decided without interpolation. Along borders, only
-the possible classes are interpolated, window by window. Probabilities need all classes but vary slowly, so they are
+the possible classes are interpolated. Probabilities need all classes but vary slowly, so they are
 computed on a grid.
 """
 
 from collections.abc import Iterator
+from itertools import product
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels import IGNORE
-from clothseg.postprocess.bilinear import mix, positions, windows
+from clothseg.postprocess.bilinear import Axis, mix, positions
 from clothseg.postprocess.softmax import exp
 
 
@@ -22,6 +23,9 @@ GRID_SIDE = 160
 
 _LEAST = 64
 """Shortest side of the grid, unless the photo itself is narrower: narrow photos would otherwise get a single row."""
+
+_BATCH = 1 << 16
+"""Pixels along borders that are decided at once."""
 
 _STRIP_VALUES = 1 << 19
 """Interpolated logits that are held at once: 2 MB, so that a strip stays in the CPU's cache between the steps."""
@@ -41,22 +45,37 @@ def winners(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArr
     Returns:
         (H, W) uint8 class ids (the lower id wins if logits are equal).
     """
-    possible = _possible(logits)
-    label_map = np.empty(size, np.uint8)
-    for down, across in windows(logits.shape[1:], size):
-        window = label_map[down.pixels, across.pixels]
-        first, *others = np.flatnonzero(possible[:, down.cells, across.cells].any(axis=(1, 2))).astype(np.uint8)
-        window[...] = first
-        if not others:
-            continue
-        # across first, since there are few rows of logits; not as matrix products, whose threads would cost more
-        wide = mix(logits[[first, *others], down.logits, across.logits], across, axis=2)
-        best = mix(wide[0], down, axis=0)
-        # Ids ascend, so the maximum is the class that took the lead last.
-        for class_id, low in zip(others, wide[1:], strict=True):
-            plane = mix(low, down, axis=0)
-            np.maximum(window, (plane > best).view(np.uint8) * class_id, out=window)
-            np.maximum(best, plane, out=best)
+    best = best_classes(logits)
+    down, across = (Axis.of(*axis) for axis in zip(best.shape, size, strict=True))
+    label_map = best.take(across.cells, axis=1).take(down.cells, axis=0)
+    rows, columns, candidates = _contested(logits, best, down.counts, across.counts)
+    counts = candidates.sum(axis=0, dtype=np.intp)
+    most_first = np.argsort(-counts, kind="stable")
+    rows, columns, counts = rows[most_first], columns[most_first], counts[most_first]
+    class_ids = np.flatnonzero(candidates.T[most_first]) % len(logits)  # of the first cell, then of the second, ...
+    starts = np.cumsum(counts) - counts
+    high, wide = down.pixels.shape[1], across.pixels.shape[1]
+    batch, step = max(1, _BATCH // (high * wide)), max(1, _BATCH // wide)
+    for start, top in product(range(0, len(rows), batch), range(0, high, step)):
+        part = slice(start, start + batch)
+        y, x = down.pixels[rows[part], top : top + step], across.pixels[columns[part]]
+        corners = _corners(rows[part], columns[part], best.shape)
+        labels = np.empty((*y.shape, wide), np.uint8)
+        for place in range(counts[start]):
+            count = np.count_nonzero(counts[part] > place)  # cells with another candidate come first
+            ids = class_ids[starts[part][:count] + place]
+            values = [logits.take(ids * best.size + corner[:count])[:, None] for corner in corners]
+            shares = across.shares[x[:count]]
+            upper, lower = mix(values[0], values[1], shares), mix(values[2], values[3], shares)
+            plane = mix(upper[:, None], lower[:, None], down.shares[y[:count]][..., None])
+            ids = ids.astype(np.uint8)[:, None, None]
+            if place == 0:
+                labels[...], highest = ids, plane
+                continue
+            # Ids ascend, so the maximum is the class that took the lead last.
+            np.maximum(labels[:count], (plane > highest[:count]).view(np.uint8) * ids, out=labels[:count])
+            np.maximum(highest[:count], plane, out=highest[:count])
+        np.put(label_map, (y * size[1])[..., None] + x[:, None], labels)
     return label_map
 
 
@@ -84,30 +103,46 @@ def size_of_grid(size: tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
-def _possible(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """Return (C, h, w): which classes can win between each logit and its neighbours to the right, below and
-    diagonal."""
-    classes, height, width = logits.shape
-    best = best_classes(logits)
+def _corners(
+    rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], shape: tuple[int, ...]
+) -> list[npt.NDArray[np.intp]]:
+    """Return the indices in a flat (h, w) of the four logits around cells: top left, top right, bottom left and bottom
+    right."""
+    height, width = shape
+    below, right = np.minimum(rows + 1, height - 1), np.minimum(columns + 1, width - 1)
+    return [row * width + column for row in (rows, below) for column in (columns, right)]
+
+
+def _contested(
+    logits: npt.NDArray[np.float32], best: npt.NDArray[np.uint8], *pixels: npt.NDArray[np.intp]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Return the cells whose four logits do not have the same best class.
+
+    Args:
+        logits: (C, h, w) float32.
+        best: (h, w) uint8, the best classes.
+        pixels: numbers of pixels of the rows and of the columns of cells; cells without a pixel are left out.
+
+    Returns:
+        Rows (n,) and columns (n,) of the cells, and (C, n) bool: which classes can win in them.
+    """
+    height, width = best.shape
     below, right = np.minimum(np.arange(height) + 1, height - 1), np.minimum(np.arange(width) + 1, width - 1)
     lower = best[below]
-    leaders = best, best[:, right], lower, lower[:, right]  # the best class at each corner of a cell
-    possible = np.arange(classes, dtype=np.uint8)[:, None, None] == best
-
-    mixed = np.flatnonzero(np.any([other != best for other in leaders[1:]], axis=0))
-    rows, columns = np.divmod(mixed, width)
-    flat = logits.reshape(classes, -1)
-    places = [row * width + column for row in (rows, below[rows]) for column in (columns, right[columns])]
+    contested = (best != best[:, right]) | (best != lower) | (best != lower[:, right])
+    contested &= np.logical_and.outer(*(counts > 0 for counts in pixels))
+    rows, columns = np.nonzero(contested)
+    places = _corners(rows, columns, best.shape)
+    flat = logits.reshape(len(logits), -1)
     corners = [flat.take(place, axis=1) for place in places]  # 4 times (C, cells)
-    beaten = np.zeros((classes, len(mixed)), np.bool_)
-    for leader in leaders:  # comparing with further classes would rule out few more, at higher cost
-        rival = leader.ravel()[mixed].astype(np.intp) * len(mixed) + np.arange(len(mixed))
-        less = corners[0] < corners[0].ravel().take(rival)
+    beaten = np.zeros(corners[0].shape, np.bool_)
+    for place in places:  # comparing with further classes would rule out few more, at higher cost
+        rival = best.take(place).astype(np.intp) * len(rows) + np.arange(len(rows))
+        less = corners[0] < corners[0].take(rival)
         for corner in corners[1:]:
-            less &= corner < corner.ravel().take(rival)
+            less &= corner < corner.take(rival)
         beaten |= less
-    possible.reshape(classes, -1)[:, mixed] = ~beaten
-    return possible
+    return rows, columns, ~beaten
 
 
 def sure_pixels(
@@ -186,7 +221,6 @@ def _first_equal(strip: npt.NDArray[np.float32], best: npt.NDArray[np.float32]) 
     """Return the first class of `strip` (C, n, W) that reaches `best` (n, W); numpy's argmax is seven times as
     slow."""
     classes = len(strip)
-    rank = np.zeros(best.shape, np.uint8)
-    for index, plane in enumerate(strip):
-        np.maximum(rank, (plane == best).view(np.uint8) * np.uint8(classes - index), out=rank)
-    return np.uint8(classes) - rank
+    rank = (strip == best).view(np.uint8)
+    rank *= np.arange(classes, 0, -1).astype(np.uint8)[:, None, None]
+    return np.asarray(np.uint8(classes) - rank.max(axis=0))

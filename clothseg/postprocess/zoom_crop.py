@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.labels import ATR, BACKGROUND
+from clothseg.postprocess.class_pixels import class_mask, present_classes
 from clothseg.postprocess.geometry import Box
 from clothseg.postprocess.softmax import as_logits, softmax
 from clothseg.postprocess.upsample import best_classes
@@ -190,14 +191,14 @@ def confidences(
     labels = cv2.resize(label_map, (width, height), interpolation=cv2.INTER_NEAREST_EXACT).ravel()
     counts = np.bincount(labels, minlength=count)
     means = np.bincount(labels, weights=probability.ravel(), minlength=count) / np.maximum(counts, 1) / 255
-    present = cv2.calcHist([label_map], [0], None, [256], [0, 256]).ravel()[:count] > 0
+    present = np.zeros(count, np.bool_)
+    present[present_classes(label_map, count)] = True
     step = max(1, max(label_map.shape) // FINEST)
     for part in (label_map[::step, ::step], label_map):
-        rare = np.zeros(256, np.uint8)
-        rare[np.flatnonzero(present & (counts < FEW))] = 1
-        if not rare.any():
+        rare = np.flatnonzero(present & (counts < FEW)).tolist()
+        if not rare:
             break
-        found = np.flatnonzero(cv2.LUT(np.ascontiguousarray(part), rare).view(np.bool_))
+        found = np.flatnonzero(class_mask(part, rare))
         rows, columns = np.divmod(found, part.shape[1])
         weights = probability[rows * height // part.shape[0], columns * width // part.shape[1]]
         labels = part[rows, columns]

@@ -1,17 +1,13 @@
-"""The public result of a segmentation: an immutable photo with its label map, and methods that create outputs."""
+"""The public result of a segmentation: an immutable photo with its label map; items, files and JSON of it."""
 
 import json
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, Self
-
-import cv2
-import numpy as np
-from PIL import Image
 
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import atomic_path, save_picture
@@ -20,25 +16,20 @@ from clothseg.images.decode import Photo, load_photo, photo_name
 from clothseg.images.file_names import escaped
 from clothseg.images.label_file import LabelSource
 from clothseg.labels import ATR, LabelSet
-from clothseg.options import CutoutOptions, PackshotOptions, TryonOptions
+from clothseg.options import CutoutOptions
 from clothseg.options.declaration import instance_of
-from clothseg.outputs import formats, masks, render
-from clothseg.outputs.cutout import refine
+from clothseg.outputs import formats, masks
 from clothseg.outputs.find.reader import read_query
 from clothseg.outputs.find.selection import Found, select
 from clothseg.outputs.item_files import write_zip
 from clothseg.outputs.items import MIN_SHARE, Item, find_items
-from clothseg.outputs.packshot import WHITE
-from clothseg.outputs.packshot import packshot as make_packshot
-from clothseg.outputs.recolor import parse_color, recolor
-from clothseg.outputs.tryon import Tryon, make_tryon
-from clothseg.postprocess.corrections import Mask
-from clothseg.segmentation.corrections import CorrectedPhoto
+from clothseg.postprocess.class_pixels import class_boxes
 from clothseg.segmentation.data import fitting
+from clothseg.segmentation.pictures import PicturedPhoto
 
 
 @dataclass(frozen=True, eq=False)
-class Segmentation(CorrectedPhoto):
+class Segmentation(PicturedPhoto):
     """A photo with its label map. Immutable: `relabel`, `paint` and `with_label_map` return corrected copies.
 
     Attributes:
@@ -85,136 +76,6 @@ class Segmentation(CorrectedPhoto):
         loaded = load_photo(photo, keep_alpha=True)
         return cls(loaded, fitting(label_map, loaded.size, labels), name=name or photo_name(photo), labels=labels)
 
-    def cutout(self, *names: str, options: CutoutOptions | None = None) -> Image.Image:
-        """Return a cut-out of the named classes: an RGBA image, or RGB with a background from the options.
-
-        Without options it has the photo's size, and everything else is transparent black. Where the photo is
-        transparent, so is the cut-out, in the photo's own colours.
-
-        Raises:
-            UnknownClassError: no name, or an unknown one.
-        """
-        return self.cutout_mask(self.mask(*names), options)
-
-    def cutout_mask(self, mask: Mask, options: CutoutOptions | None = None) -> Image.Image:
-        """Return a cut-out of the pixels of a mask (H, W) bool, as `cutout` makes it of classes."""
-        made = refine(to_array(self.photo), mask, instance_of(CutoutOptions, options), self.alpha)
-        return self._with_dpi(Image.fromarray(made))
-
-    def mask_picture(self, *names: str, options: CutoutOptions | None = None) -> Image.Image:
-        """Return a mask of the named classes: a grey image (mode L) of the photo's size, white where `cutout` keeps.
-
-        Args:
-            names: classes or groups.
-            options: as for `cutout`, except `background`, `crop` and `margin`: `clothseg.outputs.masks`.
-
-        Raises:
-            UnknownClassError: no name, or an unknown one.
-        """
-        return self.picture_of_mask(self.mask(*names), options)
-
-    def picture_of_mask(self, mask: Mask, options: CutoutOptions | None = None) -> Image.Image:
-        """Return a mask (H, W) bool as a grey image (mode L), as `mask_picture` makes it of classes."""
-        made = masks.mask_levels(to_array(self.photo), mask, instance_of(CutoutOptions, options), self.alpha)
-        return self._with_dpi(Image.fromarray(made))
-
-    def mask_pictures(self, *names: str, options: CutoutOptions | None = None) -> dict[str, Image.Image]:
-        """Return `mask_picture` of all named classes together, under "kept", and of each of them that is in the photo,
-        under its name.
-
-        Args:
-            names: classes or groups; by default all garments and accessories.
-            options: as for `mask_picture`.
-
-        Raises:
-            UnknownClassError: an unknown name.
-        """
-        kept = self.labels.class_names(names or self.labels.garments)
-        return {
-            name: self.mask_picture(*(kept if name == masks.KEPT else (name,)), options=options)
-            for name in masks.named(kept, self.areas)
-        }
-
-    def save_masks(self, path: str | os.PathLike[str], *names: str, options: CutoutOptions | None = None) -> None:
-        """Write a ZIP of `mask_pictures` as PNG, such as `kept.png` and `Dress.png`, atomically.
-
-        Raises:
-            UnknownClassError: an unknown name.
-            ConfigError: the folder does not exist.
-        """
-        masks.write_zip(Path(path), self.mask_pictures(*names, options=options))
-
-    def recolor(self, which: str | Mask | Sequence[str | Mask], color: str) -> Image.Image:
-        """Return the photo with garments in another colour, with their folds and shadows.
-
-        Args:
-            which: name of a class or group, an (H, W) bool mask, or several of them; each class and each mask takes
-                the new colour for itself.
-            color: such as "#a03050".
-
-        Returns:
-            An RGB image of the photo's size; RGBA if the photo is transparent.
-
-        Raises:
-            UnknownClassError: an unknown name.
-            ConfigError: `color` is no colour.
-        """
-        parse_color(color)
-        made = to_array(self.photo)
-        for each in [which] if isinstance(which, str | np.ndarray) else which:
-            masks = (
-                [each]
-                if isinstance(each, np.ndarray)
-                else [self.mask(name) for name in self.labels.class_names([each])]
-            )
-            for mask in masks:
-                made = recolor(made, mask, color)
-        picture = Image.fromarray(made)
-        if self.alpha is not None:
-            picture.putalpha(Image.fromarray(self.alpha))
-        return self._with_dpi(picture)
-
-    def packshot(
-        self, *names: str, packshot: PackshotOptions | None = None, options: CutoutOptions | None = None
-    ) -> Image.Image:
-        """Return a cut-out of the named classes centred on a plain background, as shops show articles; RGB.
-
-        Args:
-            names: classes or groups; by default all garments and accessories.
-            packshot: aspect, padding and shadow.
-            options: options of the cut-out; its background must be a colour, and is white by default.
-
-        Raises:
-            UnknownClassError: an unknown name.
-            ConfigError: the background is a picture.
-        """
-        return self.packshot_mask(self.mask(*(names or self.labels.garments)), packshot, options)
-
-    def packshot_mask(
-        self, mask: Mask, packshot: PackshotOptions | None = None, options: CutoutOptions | None = None
-    ) -> Image.Image:
-        """Return a packshot of the pixels of a mask (H, W) bool, as `packshot` makes it of classes."""
-        options = instance_of(CutoutOptions, options)
-        color = WHITE if options.background == "none" else options.background
-        if not isinstance(color, str):
-            raise ConfigError("The background of a packshot must be a colour, not a picture.")
-        cutout = refine(to_array(self.photo), mask, replace(options, background="none", crop=False), self.alpha)
-        return self._with_dpi(Image.fromarray(make_packshot(cutout, instance_of(PackshotOptions, packshot), color)))
-
-    def tryon(self, part: str = "upper", *, options: TryonOptions | None = None) -> Tryon:
-        """Return mask and grey picture for virtual try-on models such as CatVTON: `clothseg.outputs.tryon`.
-
-        Args:
-            part: which garment is replaced: "upper", "lower" or "overall".
-            options: how wide and soft the mask is; their own `part` counts instead of `part`.
-
-        Raises:
-            ConfigError: an unknown part.
-        """
-        options = TryonOptions.of({"part": part}) if options is None else instance_of(TryonOptions, options)
-        made = make_tryon(to_array(self.photo), self.label_map, options, self.labels)
-        return Tryon(*map(self._with_dpi, made))
-
     def items(self, *names: str, min_share: float = MIN_SHARE) -> tuple[Item, ...]:
         """Return the garments and accessories one by one, or the items of the named classes:
         `clothseg.outputs.items.find_items`.
@@ -239,13 +100,23 @@ class Segmentation(CorrectedPhoto):
 
         Returns:
             `items`, the garments and body parts found; `mask`, their pixels (H, W) bool, for `cutout_mask`,
-            `picture_of_mask`, `packshot_mask` and `recolor`; `ignored`, words that were not understood; `notes`.
+            `picture_of_mask`, `packshot_mask` and `recolor`; `missing`, parts of the search that nothing matches;
+            `ignored`, words that were not understood; `notes`, sentences about both.
 
         Raises:
             ConfigError: nothing was understood, or the model has no such classes.
         """
         items = self.items(*self.labels.foreground)
         return select(items, read_query(text, self.labels), self.label_map.shape)
+
+    def save_masks(self, path: str | os.PathLike[str], *names: str, options: CutoutOptions | None = None) -> None:
+        """Write a ZIP of `mask_pictures` as PNG, such as `kept.png` and `Dress.png`, atomically.
+
+        Raises:
+            UnknownClassError: an unknown name.
+            ConfigError: the folder does not exist.
+        """
+        masks.write_zip(Path(path), self.mask_pictures(*names, options=options))
 
     def save_items(
         self,
@@ -309,28 +180,6 @@ class Segmentation(CorrectedPhoto):
         size, picture = (self.photo.height, self.photo.width), (to_array(self.photo), self.alpha)
         return formats.encode(format, items, size, name, polygons, self.model, self.labels, picture=picture)
 
-    def overlay(self, opacity: float = 0.6) -> Image.Image:
-        """Return an RGB image with the palette blended over the photo (on white, if it is transparent), except on
-        Background.
-
-        Raises:
-            ConfigError: `opacity` is not within 0..1.
-        """
-        return self._with_dpi(
-            Image.fromarray(render.overlay(to_array(self.on_white), self.label_map, opacity, self.labels))
-        )
-
-    def label_picture(self, *, grey: bool = False) -> Image.Image:
-        """Return the label map as an image whose pixel values are the class ids.
-
-        Args:
-            grey: return a grey image (mode L), which looks nearly black, instead of one with a palette (mode P).
-                Pillow reads the ids of both; OpenCV, scikit-image and others read a palette as colours.
-        """
-        return self._with_dpi(
-            Image.fromarray(self.label_map) if grey else render.palette_image(self.label_map, self.labels)
-        )
-
     def save_label_map(self, path: str | os.PathLike[str], *, grey: bool = False) -> None:
         """Write the label map as a PNG whose pixel values are the class ids, atomically.
 
@@ -346,7 +195,7 @@ class Segmentation(CorrectedPhoto):
             raise ConfigError(f"Only PNG keeps class ids: write {path.stem}.png instead of {path.name}.")
         if not path.parent.is_dir():
             raise ConfigError(f"There is no folder {path.parent}; create it first.")
-        save_picture(self.label_picture(grey=grey), path, **render.PNG_OF_LABELS)
+        save_picture(self.label_picture(grey=grey), path)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready summary; the keys are always the same, `box` is [x, y, width, height] in pixels."""
@@ -359,28 +208,28 @@ class Segmentation(CorrectedPhoto):
             "notes": list(self.notes),
             "uncertainty": None if self.uncertainty is None else round(self.uncertainty, 4),
             "corrections": [correction.to_dict() for correction in self.corrections],
-            "classes": [self._class_summary(name, share) for name, share in self.areas.items()],
+            "classes": self._class_summaries(),
         }
 
     def to_json(self, indent: int | None = None) -> str:
         """Return `to_dict` as JSON text."""
         return escaped(json.dumps(self.to_dict(), indent=indent, ensure_ascii=False))
 
-    def _with_dpi(self, picture: Image.Image) -> Image.Image:
-        if self.dpi is not None:
-            picture.info["dpi"] = self.dpi
-        return picture
-
-    def _class_summary(self, name: str, share: float) -> dict[str, Any]:
-        class_id = self.labels.id_of(name)
-        confidence = self.confidence.get(name)
-        return {
-            "id": class_id,
-            "name": name,
-            "share": round(share, 6),
-            "confidence": None if confidence is None else round(confidence, 4),
-            "box": list(cv2.boundingRect((self.label_map == class_id).view(np.uint8))),
-        }
+    def _class_summaries(self) -> list[dict[str, Any]]:
+        areas = self.areas
+        class_ids = [self.labels.id_of(name) for name in areas]
+        return [
+            {
+                "id": class_id,
+                "name": name,
+                "share": round(share, 6),
+                "confidence": round(self.confidence[name], 4) if name in self.confidence else None,
+                "box": list(box),
+            }
+            for (name, share), class_id, box in zip(
+                areas.items(), class_ids, class_boxes(self.label_map, class_ids), strict=True
+            )
+        ]
 
 
 _init = Segmentation.__init__

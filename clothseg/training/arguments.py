@@ -40,7 +40,9 @@ class Parser(HfArgumentParser):
         """Add all our options, those of `TrainingArguments`, and `--preset`."""
         super().__init__(
             [TrainArguments, TrainingArguments],  # type: ignore[list-item]
-            description="Train a clothes segmentation model, with ATR's 18 classes or your own.",
+            usage="python train_hf.py [--preset NAME] [--OPTION VALUE ...]",
+            description="Train a clothes segmentation model, with ATR's 18 classes or your own. The options from "
+            "--output_dir on are those of transformers' TrainingArguments. docs/training.md is the guide.",
             allow_abbrev=False,
             **kwargs,
         )
@@ -173,7 +175,7 @@ def parse_arguments(argv: list[str] | None = None) -> tuple[TrainArguments, Trai
         notices.append(
             f"Training on one of {training.n_gpu} GPUs: `accelerate launch --multi_gpu train_hf.py ...` uses all."
         )
-        training._n_gpu = 1  # torch's DataParallel would multiply the batch
+        training._n_gpu = 1  # `transformers_internals` has the reason
     parsing.notices = [precision_notice(training, precision), *notices]
     parsing.evaluates_by_default = gpu and not {"eval_strategy", "save_strategy"} & given.values.keys()
     return parsing, training

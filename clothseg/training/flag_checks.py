@@ -4,6 +4,7 @@ An option that was accepted without effect would be noticed after a night on a r
 allowed values are in `flag_rules`.
 """
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,8 @@ def check_values(given: Given) -> None:
         allowed, advice = FIXED.get(name, ((value,), ""))
         if value not in allowed:
             raise ConfigError(f"{_flag(name, value)}: {advice}")
+        if any(isinstance(each, float) and not math.isfinite(each) for each in _listed(value)):
+            raise ConfigError(f"{_flag(name, value)}: give a finite number.")
         fits, words = LIMITS.get(name, (lambda value: True, ""))
         if value is not None and not fits(value):
             raise ConfigError(f"{_flag(name, value)}: give {words}.")
@@ -63,11 +66,14 @@ def check_values(given: Given) -> None:
             raise ConfigError(f"accelerate is set up by {variable}: {SHARDING}")
 
 
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
 def _flag(name: str, value: Any) -> str:
-    values = value if isinstance(value, list) else [value]
     shown = (
         str(one).lower() if isinstance(one, bool) else f"{one:g}" if isinstance(one, float) else str(one)
-        for one in values
+        for one in _listed(value)
     )
     return " ".join([f"--{name}", *shown]).rstrip()
 

@@ -66,6 +66,7 @@ FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
 _ONE = (lambda value: value >= 1, "1 or more")
 _ABOVE = (lambda value: value > 0, "a number above 0")
 _NOT_NEGATIVE = (lambda value: value >= 0, "0 or more")
+_BETA = (lambda value: 0 <= value < 1, "0 or more, below 1")
 _SEED = (lambda value: 0 <= value < 2**32, "a number from 0 to 4294967295")
 
 
@@ -82,6 +83,9 @@ LIMITS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "gradient_accumulation_steps": _ONE,
     "save_total_limit": _ONE,
     "torch_empty_cache_steps": _ONE,
+    "dataloader_prefetch_factor": _ONE,
+    "ddp_bucket_cap_mb": _ONE,
+    "ddp_timeout": _ONE,
     "max_steps": (lambda value: value == -1 or value >= 1, "1 or more, or -1 for --num_train_epochs"),
     "num_train_epochs": _ABOVE,
     "learning_rate": _ABOVE,
@@ -92,6 +96,9 @@ LIMITS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "weight_decay": _NOT_NEGATIVE,
     "warmup_steps": _NOT_NEGATIVE,
     "eval_delay": _NOT_NEGATIVE,
+    "adam_beta1": _BETA,
+    "adam_beta2": _BETA,
+    "adam_epsilon": _NOT_NEGATIVE,
     "dataloader_num_workers": _NOT_NEGATIVE,
     "seed": _SEED,
     "data_seed": _SEED,

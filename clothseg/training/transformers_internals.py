@@ -78,6 +78,12 @@ INTERNALS = (
         "marks the schedule as ours, so that it is built only once",
         of_instance=True,
     ),
+    Internal(
+        "transformers.training_args.TrainingArguments",
+        "_n_gpu",
+        "keeps the training on one GPU, since torch's DataParallel would multiply the batch",
+        of_instance=True,
+    ),
     Internal(LOADER, "base_dataloader", "is where loader processes are started", of_instance=True),
     Internal(
         "accelerate.data_loader.SeedableRandomSampler",
@@ -133,8 +139,9 @@ def _fault(internal: Internal) -> str | None:
 
 
 def _names(method: object) -> Iterator[str]:
-    """Return the names of the attributes that a function reads or writes, including functions within it."""
-    codes = [method.__code__] if isinstance(method, FunctionType) else []
+    """Return the names of the attributes that a function or property uses, including functions within it."""
+    function = getattr(method, "fget", None) or getattr(method, "func", method)  # of a property
+    codes = [function.__code__] if isinstance(function, FunctionType) else []
     while codes:
         code = codes.pop()
         yield from code.co_names

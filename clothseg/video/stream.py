@@ -27,7 +27,8 @@ from clothseg.postprocess.softmax import as_logits, softmax
 from clothseg.postprocess.zoom_crop import LEAST_PIECE
 from clothseg.postprocess.zoom_crop import window as zoom_window
 from clothseg.segmentation import Segmentation
-from clothseg.segmenter import Segmenter, as_segmentation
+from clothseg.segmentation.prediction import as_segmentation
+from clothseg.segmenter import Segmenter
 from clothseg.video.optical_flow import Array, Motion, from_frame, grey_copy, motion_between, places, remap, to_frame
 
 

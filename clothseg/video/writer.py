@@ -18,7 +18,6 @@ from PIL import Image
 from clothseg.errors import ConfigError
 from clothseg.images.atomic_files import atomic_path, encoded
 from clothseg.images.file_names import temporary_beside
-from clothseg.outputs.render import PNG_OF_LABELS
 from clothseg.video.reader import import_av, safely
 
 
@@ -123,8 +122,7 @@ def picture_writer(path: Path, rate: Fraction) -> Iterator[Write]:
 
             def write(picture: Image.Image, time: Fraction) -> None:
                 times.append(time)
-                options = PNG_OF_LABELS if picture.mode == "P" else {}
-                put(_name(len(times)), encoded(picture, "PNG", **options))
+                put(_name(len(times)), encoded(picture, "PNG"))
 
             yield write
             lines = ["ffconcat version 1.0"]

@@ -127,7 +127,7 @@ async function present(file, number, found) {
   });
   const [width, height] = [found.width, found.height];
   if (found.shrunk) {
-    toast(tr('The photo is larger than this app takes. It was reduced to {width} × {height} pixels.', {width, height}));
+    toast(tr('The photo is larger than this app accepts. It was reduced to {width} × {height} pixels.', {width, height}));
   }
   say(parts.length ? tr('{number} items', {number: parts.length}) : tr('No clothes found in this photo'));
 }

@@ -135,6 +135,7 @@ def test_search_picks_parts_by_words(answers: Answers, doll: PhotoResult) -> Non
     assert picked == [key for key in keys if key != "Hair"] and "Ignored: “velvet”." in told
     picked, told = answers.search(said, doll, "hair")
     assert picked == ["Hair"] and "Found: Hair." in told and 'class="unseen"' in told
+    assert "Not found: “third bag”." in answers.search(said, doll, "hair, third bag")[1]
     for text, message in (
         ("velvet", "Nothing of “velvet” was understood"),
         ("<b>", "Nothing of “&lt;b&gt;” was understood"),
@@ -148,6 +149,7 @@ def test_search_picks_parts_by_words(answers: Answers, doll: PhotoResult) -> Non
     assert picked == ["Hair"] and "Turn on “Separate people”" in told
     with use_language("de"):
         assert "Gefunden: Haare." in answers.search(said, doll, "Haare")[1]
+        assert "Nicht gefunden: „dritte Tasche“." in answers.search(said, doll, "Haare, dritte Tasche")[1]
         assert "„Jacke“ hat keine eigene Klasse; genommen wurde: Oberteil" in answers.search(said, doll, "Jacke")[1]
     edits = [{"kind": "relabel", "part": "Hair", "label": "Dress"}]
     assert answers.search(said | {"edits": edits}, doll, "dress")[0] == ["Dress"], "what the browser shows is searched"

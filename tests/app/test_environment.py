@@ -14,7 +14,7 @@ def test_unset_and_empty_variables_give_defaults() -> None:
     assert settings == read_environment(dict.fromkeys(VARIABLES, ""))
     assert settings.model is settings.revision is settings.space is settings.temp_folder is None
     assert (settings.engine, settings.precision, settings.compare) == ("auto", "exact", ())
-    assert (settings.host, settings.port, settings.temp_bytes) == ("127.0.0.1", "7860", MAX_MEGABYTES * 2**20)
+    assert (settings.host, settings.port, settings.temp_bytes) == ("127.0.0.1", None, MAX_MEGABYTES * 2**20)
     assert settings.private and not settings.self_check and not settings.zero_gpu
 
 
@@ -39,7 +39,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.model, settings.revision, settings.engine) == ("user/model", "v1", "torch")
     assert (settings.precision, settings.compare) == ("fast", ("user/a", "folder/b"))
     assert (settings.temp_bytes, settings.temp_folder) == (10 * 2**20, "/tmp/here")
-    assert (settings.host, settings.port, settings.space) == ("10.0.0.1", "7861", "user/space")
+    assert (settings.host, settings.port, settings.space) == ("10.0.0.1", 7861, "user/space")
     assert settings.self_check and settings.zero_gpu and not settings.private
     monkeypatch.setattr(environment, "find_spec", lambda name: None)
     assert not read_environment(VARIABLES).zero_gpu, "ZeroGPU needs its package"
@@ -69,6 +69,12 @@ def test_invalid_storage_limit_raises_config_error(value: str) -> None:
     said = f"CLOTHSEG_MAX_TEMP_MB is {re.escape(value)}; give a whole number of megabytes"
     with pytest.raises(ConfigError, match=said):
         read_environment({"CLOTHSEG_MAX_TEMP_MB": value})
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "http", "65536", "78.6"])
+def test_invalid_port_raises_config_error(value: str) -> None:
+    with pytest.raises(ConfigError, match=f"GRADIO_SERVER_PORT is {value}; give a number from 1 to 65535"):
+        read_environment({"GRADIO_SERVER_PORT": value})
 
 
 def test_invalid_pixel_limit_is_found_at_start(monkeypatch: pytest.MonkeyPatch) -> None:

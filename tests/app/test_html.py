@@ -5,7 +5,6 @@ import pytest
 
 from clothseg.app import html
 from clothseg.app.i18n import LANGUAGES, deferred, resolve, use_language
-from clothseg.batch.to_zip import Progress
 from clothseg.labels import ATR, FASHN, hex_color
 from clothseg.outputs.comparison import compare
 from clothseg.outputs.notes import NOBODY, TURNED
@@ -29,21 +28,6 @@ def test_comparison_table_uses_the_swatches_of_each_label_set() -> None:
 
 def test_messages_are_escaped() -> None:
     assert "<script>" not in html.problem("<script>") + html.footer("<script>", "<script>", "<script>")
-
-
-@pytest.mark.parametrize(
-    ("done", "total", "seconds", "words"),
-    [
-        (0, 200, 0, ""),
-        (200, 200, 99, ""),
-        (1, 3, 1.0, "a few seconds left"),
-        (1, 2, 41.0, "about 40 s left"),
-        (50, 150, 60.0, "about 2 min left"),
-        (1, 100, 60.0, "about 1 h 39 min left"),
-    ],
-)
-def test_time_left_is_formatted(done: int, total: int, seconds: float, words: str) -> None:
-    assert html.time_left(Progress(done, total), seconds) == words
 
 
 def test_notes_are_translated() -> None:

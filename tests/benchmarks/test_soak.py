@@ -18,9 +18,9 @@ from benchmarks import (
 
 
 def test_short_soak_has_no_errors(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four clients use the real app for five seconds; then SIGTERM stops it."""
+    """Four clients use the real app for four seconds; then SIGTERM stops it."""
     monkeypatch.setattr(soak_calls, "subprocess", forked)
-    settings = f"--clients 4 --minutes {5 / 60} --alone 1 --library 0.2 --megapixels 0.3 1 --left 0.2"
+    settings = f"--clients 4 --minutes {4 / 60} --alone 0.5 --library 0.2 --megapixels 0.3 1 --left 0.2"
     found = soak.main(settings.split())
     said = capsys.readouterr().out
     assert (found["wrong"], found["crossed"], found["lost"], found["status"]) == (0, 0, 0, 0), said

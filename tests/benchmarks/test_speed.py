@@ -35,6 +35,15 @@ from clothseg.training.arguments import parse_arguments
 FAKE_TRAINING = Path(__file__).parents[1] / "support" / "fake_training.py"
 
 
+@pytest.fixture
+def two_examples(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Use two drawn photos instead of those in examples/, which are many."""
+    (tmp_path / "examples").mkdir()
+    for seed in range(2):
+        Image.fromarray(draw(seed).image).save(tmp_path / "examples" / f"{seed}.jpg", quality=95)
+    monkeypatch.setattr(contenders, "EXAMPLES", tmp_path / "examples")
+
+
 def test_input_pipeline_benchmark_prints_a_row_per_augmentation(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -166,6 +175,7 @@ def test_traffic_counts_bytes_read_and_written() -> None:
     assert traffic.bytes == 4 * (32 + 16 + 8)
 
 
+@pytest.mark.usefixtures("two_examples")
 def test_reduced_benchmark_compares_with_full_size(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     reduced.main(["--model", str(tiny_model), "--megapixels", "0.6", "--rounds", "1"])
     _, *rows = table(capsys.readouterr().out)
@@ -174,6 +184,7 @@ def test_reduced_benchmark_compares_with_full_size(tiny_model: Path, capsys: pyt
     assert 0.5 < float(rows[3][4]) <= float(rows[3][3]) < 1
 
 
+@pytest.mark.usefixtures("two_examples")
 def test_folder_and_stream_contenders_run(tiny_model: Path, tmp_path: Path) -> None:
     paths = contenders.write_photos(tmp_path / "photos", 96)
     assert contenders.build(f"{tiny_model.name} folder", tiny_model.parent)(paths) == [""] * len(paths)
@@ -201,6 +212,7 @@ def test_inference_benchmark_compares_threads_and_workers(
     assert {(row[4], row[6]) for row in rows} == {("1.00x (1.00x)", "2.00x (2.00x)")}
 
 
+@pytest.mark.usefixtures("two_examples")
 def test_benchmark_worker_returns_label_map_time_and_memory(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,7 +39,10 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A small clone that also contains private files."""
-    root = tmp_path / "clone"
+    return make_clone(tmp_path / "clone")
+
+
+def make_clone(root: Path) -> Path:
     for name, file in deploy.space_files(ROOT).items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         if name != "clothseg/weights/model.safetensors":
@@ -219,26 +222,36 @@ def broken_models(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return folder
 
 
+@pytest.fixture(scope="module")
+def full_hub(
+    tiny_model: Path, broken_models: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[LocalHub, Path]]:
+    """A local Hub with models and Spaces that no mistake may change, and a clone."""
+    with LocalHub({TOKEN: "alice", "hf_bob": "bob"}) as server:
+        with pytest.MonkeyPatch.context() as patch:
+            server.use_here(patch, tmp_path_factory.mktemp("home"), TOKEN)
+            push_model("alice/clothes", tiny_model)
+            for name in ("cars", "pickle"):
+                push_model(f"alice/{name}", broken_models / name)
+            for owner, name, file in ((TOKEN, "alice/other", "app.py"), ("hf_bob", "bob/app", "clothseg/__init__.py")):
+                api, space = HfApi(token=owner), {"repo_id": name, "repo_type": "space"}
+                api.create_repo(**space, space_sdk="gradio")
+                api.upload_file(path_or_fileobj=b"print()", path_in_repo=file, **space)
+        yield server, make_clone(tmp_path_factory.mktemp("mistakes") / "clone")
+
+
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_give_clear_errors_and_upload_nothing(
     mistake: str,
-    hub: LocalHub,
-    tiny_model: Path,
-    broken_models: Path,
-    root: Path,
+    full_hub: tuple[LocalHub, Path],
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    hub, root = full_hub
+    hub.use_here(monkeypatch, tmp_path, TOKEN)
     monkeypatch.setattr(deploy, "ROOT", root)
     monkeypatch.chdir(root)
-    push_model("alice/clothes", tiny_model)
-    for name in ("cars", "pickle"):
-        push_model(f"alice/{name}", broken_models / name)
-    for owner, name, file in ((TOKEN, "alice/other", "app.py"), ("hf_bob", "bob/app", "clothseg/__init__.py")):
-        api, space = HfApi(token=owner), {"repo_id": name, "repo_type": "space"}
-        api.create_repo(**space, space_sdk="gradio")
-        api.upload_file(path_or_fileobj=b"print()", path_in_repo=file, **space)
-    capsys.readouterr()
     arguments, token, said = MISTAKES[mistake]
     monkeypatch.setenv("HF_TOKEN", token)
     asked = len(hub.requests)

@@ -94,8 +94,6 @@ def test_table_columns_are_aligned() -> None:
 @pytest.mark.parametrize(
     ("flags", "error", "message"),
     [
-        (("--batch_size", "0"), ConfigError, "--batch_size 0: give 1 or more"),
-        (("--seed", "-1"), ConfigError, "--seed -1"),
         (("--pictures",), ConfigError, "give --out"),
         (("--against_revision", "v1"), ConfigError, "needs --against"),
         (("--out", __file__), ConfigError, "is a file"),
@@ -189,8 +187,7 @@ def test_split_file_selects_rows_and_bad_rows_can_be_skipped(data: Path, tiny_mo
             assert [row["id"] for row in csv.DictReader(file)] == expected
 
 
-@pytest.mark.parametrize("value", [0.0, float("nan")])
-@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(("value", "first"), [(0.0, True), (float("nan"), False)])
 def test_model_that_predicts_one_class_is_rejected(
     value: float, first: bool, data: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -157,12 +157,16 @@ def test_find_selects_items_by_words(
     assert table(out / "results.csv")["a.png"]["found"] == str(len(found))
     assert {path.name for path in (out / "masks").iterdir()} == {"kept"}
 
+    absent = next(name for name in ATR.garments if name not in result.areas)
+    assert main([*argv, *write, "--find", f"{absent}, everything but the hair"]) == 0
+    assert "Found in 1 of them, in 1 only parts of the search" in capsys.readouterr().out
+    assert table(out / "results.csv")["a.png"]["missing"] == absent
+
     again = [*argv, *write, "--find", "hair"]
     assert main(again) == 0 and "another search" in capsys.readouterr().err
     assert main(again) == 0 and "0 of 0 photos segmented, 1 were done already" in capsys.readouterr().out
     assert main([*argv, "--write", "cutouts", "--find", "hair of the person on the left"]) == 0
     assert json.loads((out / "summaries" / "a.json").read_text())["made"]["cutouts"]["people"] == "all"
-    absent = next(name for name in ATR.garments if name not in result.areas)
     capsys.readouterr()
     for said in ("1 of 1 photos segmented", "0 of 0 photos segmented, 1 were done already"):
         assert main([*argv, *write, "--find", absent]) == 0

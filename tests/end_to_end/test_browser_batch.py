@@ -1,6 +1,7 @@
 """The batch tab in a real browser: ZIPs in and out, invalid photos, cancelling and output options."""
 
 import csv
+import re
 import zipfile
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -36,7 +37,8 @@ def open_batch(page: Page) -> None:
     page.get_by_label("Or find by words").fill("")
 
 
-def test_batch_of_a_zip_gives_a_zip_and_lists_invalid_photos(shown: Page, tiny_model: Path, tmp_path: Path) -> None:
+@on_phone
+def test_batch_of_a_zip_gives_a_zip_and_lists_invalid_photos(shown: Page, library: Segmenter, tmp_path: Path) -> None:
     page = shown
     open_batch(page)
     start = page.locator("#batch-start")
@@ -44,12 +46,15 @@ def test_batch_of_a_zip_gives_a_zip_and_lists_invalid_photos(shown: Page, tiny_m
     single = tmp_path / "single.jpg"
     Image.fromarray(draw(2, 120, 80).image).save(single)
     page.locator("#batch-files input[type=file]").set_input_files([packed(tmp_path, 2), single])
-    page.get_by_label("Or find by words").fill("everything but the velvet hair")
+    page.get_by_label("Or find by words").fill("third bag, everything but the velvet hair")
     start.click()
     expect(page.get_by_role("heading", name="3 of 4 photos done")).to_be_visible()
     expect(page.get_by_role("heading", name="Found in 3 of 4 photos")).to_be_visible()
     expect(page.locator("#batch-status .matches li")).to_contain_text(
-        ["photo-000.png: ", "photo-001.png", "single.jpg"]
+        [
+            re.compile(rf"{name}: .*; not found: “third bag”")
+            for name in ("photo-000.png", "photo-001.png", "single.jpg")
+        ]
     )
     expect(page.locator("#batch-status .search-notes")).to_have_text("Ignored: “velvet”.")
     expect(page.locator("#batch-status .problems li")).to_have_count(1)
@@ -61,19 +66,17 @@ def test_batch_of_a_zip_gives_a_zip_and_lists_invalid_photos(shown: Page, tiny_m
         rows = list(csv.DictReader(TextIOWrapper(archive.open("results.csv"), "utf-8")))
         assert [row["photo"] for row in rows if row["error"]] == ["broken.jpg"] and len(rows) == 4
         with Image.open(archive.open("labels/single.png")) as labels:
-            assert np.array_equal(np.asarray(labels), Segmenter.from_pretrained(tiny_model)(single).label_map)
-        found = Segmenter.from_pretrained(tiny_model)(single, DEFAULT_OPTIONS).find("everything but the hair")
+            assert np.array_equal(np.asarray(labels), library(single).label_map)
+        result = library(single, DEFAULT_OPTIONS)
         with Image.open(archive.open("cutouts/single.png")) as cutout:
-            made = Segmenter.from_pretrained(tiny_model)(single, DEFAULT_OPTIONS).cutout_mask(
-                found.mask, DEFAULT_CUTOUT
-            )
+            made = result.cutout_mask(result.find("everything but the hair").mask, DEFAULT_CUTOUT)
             assert np.array_equal(np.asarray(cutout), np.asarray(made))
         assert "cutouts/photo-000.png" in archive.namelist()
 
 
 @on_desktop
 def test_cancelled_batch_keeps_its_results_and_another_can_start(
-    shown: Page, tiny_model: Path, tmp_path: Path
+    shown: Page, library: Segmenter, tmp_path: Path
 ) -> None:
     page = shown
     open_batch(page)
@@ -109,7 +112,7 @@ def test_cancelled_batch_keeps_its_results_and_another_can_start(
     expect(page.get_by_role("heading", name="2 of 3 photos done")).to_be_visible()
     with page.expect_download() as waiting:
         page.locator("#batch-save").click()
-    result = Segmenter.from_pretrained(tiny_model)(draw(1, 300, 200).image, DEFAULT_OPTIONS)
+    result = library(draw(1, 300, 200).image, DEFAULT_OPTIONS)
     shot = PackshotOptions(aspect="4:5", shadow=True)
     folders = {
         "packshots": result.packshot(packshot=shot, options=DEFAULT_CUTOUT),

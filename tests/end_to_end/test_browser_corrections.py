@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import numpy as np
-from browsing import assert_labels, await_result, inner_point, on_desktop, only, stage_point, upload
+from browsing import assert_labels, await_result, inner_point, on_desktop, on_phone, only, stage_point, upload
 from playwright.sync_api import Page, expect
 
 from clothseg import Click, Segmentation, Segmenter
 from clothseg.postprocess.strokes import Stroke
 
 
+@on_phone
 def test_regions_can_be_corrected_by_click_brush_and_eraser(
     shown: Page, library: Segmenter, expected: Segmentation, tmp_path: Path
 ) -> None:

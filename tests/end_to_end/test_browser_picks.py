@@ -73,6 +73,7 @@ def test_picks_are_kept_for_the_next_photo(
     assert_file(path, both[1], [name], DEFAULT_CUTOUT)
 
 
+@on_phone
 def test_search_words_pick_items(shown: Page, photos: list[Path]) -> None:
     page, number = shown, await_result(shown)
     keys = page.locator("#items [data-key]").evaluate_all("cards => cards.map((card) => card.dataset.key)")

@@ -1,9 +1,9 @@
 """Importing, starting and using clothseg opens no connection to other machines."""
 
-import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import httpx
 from app_server import ROOT, WATCH_SOCKETS, environment
 from paper_dolls import draw
@@ -37,16 +37,16 @@ def test_answering_requests_opens_no_outside_connection(public_app: tuple[str, P
 
 
 def test_using_the_library_opens_no_outside_connection(tiny_model: Path, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(WATCH_SOCKETS)
+    """The app above imports torch and transformers in a process that is watched from its start."""
     log = tmp_path / "sockets.log"
     log.touch()
-    code = (
+    code = WATCH_SOCKETS + (
         "import socket, clothseg; [getattr(clothseg, name) for name in clothseg.__all__]; "
         f"clothseg.Segmenter.from_pretrained({str(tiny_model)!r})('examples/photographer.jpg').to_json(); "
         "socket.socket().connect_ex(('192.0.2.1', 0))"
     )
-    env = environment(PYTHONPATH=str(tmp_path), SOCKET_LOG=str(log), HF_HUB_OFFLINE="0")
-    subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, check=True, capture_output=True)
+    env = environment(SOCKET_LOG=str(log), HF_HUB_OFFLINE="0")
+    forked.run([sys.executable, "-c", code], env=env, cwd=ROOT, check=True, capture_output=True)
     assert ["192.0.2.1" in line for line in outside(log.read_text())] == [True], (
         "only this test's own connection may be logged"
     )

@@ -26,7 +26,7 @@ from clothseg.models.loading import EMBEDDED
 
 KINDS = {"torch": TorchEngine, "openvino": OpenVinoEngine, "onnx": OnnxEngine}
 
-SIZES = [(128, 128), (96, 160), (64, 96)]
+SIZES = [(96, 160), (128, 64)]
 
 
 def photos(count: int = 3) -> list[Image.Image]:
@@ -124,7 +124,7 @@ def test_exact_precision_never_uses_tf32() -> None:
 def test_threads_share_an_engine(engine: str, tiny_model: Path) -> None:
     """Without the segmenter's lock, and with more sizes than the engine keeps compiled."""
     segmenter = Segmenter.from_pretrained(tiny_model, engine=engine)
-    sizes = [(64, 32 * side) for side in range(1, 6)] * 2
+    sizes = [(64, 32), (64, 64), (64, 96)] * 2
     batches = [segmenter.pixels(photos(1), size) for size in sizes]
     expected = [segmenter.engine(pixels) for pixels in batches]
     with ThreadPoolExecutor(4) as pool:
@@ -158,7 +158,7 @@ def test_streams_are_shared_by_threads_and_released_after_errors(
         with pytest.raises(RuntimeError):
             streams(np.zeros((1, 4, 64, 96), np.float32))  # four channels
     with ThreadPoolExecutor(6) as pool:
-        for ours, theirs in zip(pool.map(streams, batches * 3), expected * 3, strict=True):
+        for ours, theirs in zip(pool.map(streams, batches * 2), expected * 2, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
 
 

@@ -27,12 +27,16 @@ def compressor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 def test_encoded_png_reads_back_exactly(mode: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(png_file, "_STRIP", 100_000)  # some pictures in one part, some in many
     rng = np.random.default_rng(0)
-    bands = [Image.fromarray(rng.integers(0, 256, size[::-1], np.uint8)) for _ in mode]
-    picture = Image.merge(mode, bands)
+    bands = [Image.fromarray(rng.integers(0, 18 if mode == "P" else 256, size[::-1], np.uint8)) for _ in mode]
+    picture = Image.merge(mode, bands) if mode != "P" else bands[0]
+    if mode == "P":
+        picture.putpalette(rng.integers(0, 256, 3 * 18, np.uint8).tobytes())
     data = encode_png(picture)
     with Image.open(BytesIO(data), formats=["PNG"]) as read:
         assert (read.mode, read.size, read.info) == (mode, size, {})
-        assert read.tobytes() == picture.tobytes()
+        assert (read.tobytes(), read.getpalette()) == (picture.tobytes(), picture.getpalette())
+    picture = picture.convert("RGB") if mode == "P" else picture
+    mode = picture.mode
     other = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED).reshape(*size[::-1], -1)
     order = [2, 1, 0, 3][: len(mode)] if len(mode) > 1 else [0]
     assert np.array_equal(other[..., order], np.asarray(picture).reshape(*size[::-1], -1))
@@ -51,7 +55,9 @@ def test_png_files_are_at_most_15_percent_larger_than_pillows() -> None:
     photo = np.stack([(x + y) / 5, x / 2, 90 + 60 * np.sin(y / 40)], axis=-1) + rng.normal(0, 4, (600, 400, 1))
     cutout = np.dstack([photo.clip(0, 255), np.full(x.shape, 255)]).astype(np.uint8)
     cutout[np.hypot(x - 200, y - 300) > 150] = 0
-    for picture in (Image.fromarray(cutout), Image.fromarray(cutout[..., :3]), Image.fromarray(cutout[..., 3])):
+    label_map = Image.fromarray(np.uint8(y // 100 + 6 * (cutout[..., 3] > 0)))
+    label_map.putpalette(bytes(range(36)))
+    for picture in (*map(Image.fromarray, (cutout, cutout[..., :3], cutout[..., 3])), label_map):
         assert len(encode_png(picture)) < 1.15 * len(_by_pillow(picture))
 
 

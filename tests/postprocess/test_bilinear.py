@@ -1,28 +1,32 @@
-"""Windowed bilinear interpolation equals PyTorch's, and the windows cover every pixel once."""
+"""Bilinear interpolation cell by cell equals PyTorch's, and the cells cover every pixel once."""
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
-from clothseg.postprocess.bilinear import mix, positions, windows
+from clothseg.postprocess.bilinear import Axis, mix, positions
 
 
 @pytest.mark.parametrize(
     ("source", "size"), [((5, 4), (37, 23)), ((3, 7), (2, 300)), ((1, 1), (9, 5)), ((8, 8), (8, 8))]
 )
-def test_windows_reassemble_the_full_interpolation(
+def test_cells_reassemble_the_full_interpolation(
     source: tuple[int, int], size: tuple[int, int], rng: np.random.Generator
 ) -> None:
     values = rng.normal(size=source).astype(np.float32)
-    made, times = np.zeros(size, np.float32), np.zeros(size, np.int64)
-    for down, across in windows(source, size, (8, 16)):
-        part = mix(mix(values[down.logits, across.logits], down, 0), across, 1)
-        made[down.pixels, across.pixels] = part
-        times[down.pixels, across.pixels] += 1
-    assert (times == 1).all()
+    axes = down, across = [Axis.of(*axis) for axis in zip(source, size, strict=True)]
+    for axis, side in zip(axes, size, strict=True):
+        covered = [axis.pixels[cell, :count] for cell, count in enumerate(axis.counts)]
+        assert np.array_equal(np.concatenate(covered), np.arange(side))
+        for cell, count in enumerate(axis.counts):
+            assert (axis.cells[axis.pixels[cell, :count]] == cell).all()
+            assert count == 0 or (axis.pixels[cell, count:] == axis.pixels[cell, count - 1]).all()
+    padded = np.pad(values, ((0, 1), (0, 1)), mode="edge")
+    upper, lower = padded[down.cells], padded[down.cells + 1]
+    low, high = (mix(rows[:, across.cells], rows[:, across.cells + 1], across.shares) for rows in (upper, lower))
     expected = functional.interpolate(torch.from_numpy(values)[None, None], size, mode="bilinear")[0, 0].numpy()
-    np.testing.assert_allclose(made, expected, atol=1e-5)
+    np.testing.assert_allclose(mix(low, high, down.shares[:, None]), expected, atol=1e-5)
 
 
 def test_positions_are_within_bounds_and_monotonic() -> None:

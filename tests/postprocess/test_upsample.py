@@ -63,7 +63,7 @@ def test_labels_and_probabilities_equal_direct_interpolation(
 
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.data())
-def test_windows_lose_no_class(seed: int, data: st.DataObject) -> None:
+def test_no_class_is_lost(seed: int, data: st.DataObject) -> None:
     """For smooth, random and few-valued logits; the last have ties and classes that win only between two others."""
     shape = tuple(data.draw(st.integers(1, most)) for most in (9, 24, 24))
     size = (data.draw(st.integers(1, 400)), data.draw(st.integers(1, 700)))
@@ -131,7 +131,7 @@ def test_large_logits_do_not_overflow() -> None:
     assert (winning_probability(logits, (9, 9)) == 255).all()
 
 
-@pytest.mark.parametrize("size", [(1500, 1000), (1000, 1500), (4_000_000, 1), (1, 4_000_000)])
+@pytest.mark.parametrize("size", [(1500, 1000), (1000, 1500), (14_000, 140), (140, 14_000)])
 def test_memory_is_bounded_by_the_photo(size: tuple[int, int]) -> None:
     logits = smooth_logits(0, (18, 128, 128))
     tracemalloc.start()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -67,10 +68,10 @@ def running_app(
         while not _answers(url):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"The app did not start:\n{log.read_text()}")
-            time.sleep(0.2)
+            time.sleep(0.05)
         yield url
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # after SIGTERM, it would wait a second for more requests
         try:
             process.wait(120)  # the app itself gives up after 25 s, unless a busy machine lets it wait for its turn
         finally:
@@ -89,7 +90,7 @@ def await_model(url: str) -> None:
             return
         if time.monotonic() > deadline:
             raise RuntimeError(f"The app has no model: {status}")
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 def _answers(url: str) -> bool:

@@ -23,7 +23,7 @@ from clothseg.training.data.dataset import ParsingDataset
 from clothseg.training.data.decoding import decode_mask
 from clothseg.training.data.loading import load_splits
 from clothseg.training.data.mask_classes import MaskClasses
-from clothseg.training.data.sources import tag_ids
+from clothseg.training.data.tags import tag_ids
 from clothseg.training.model import build_processor
 from clothseg.training.run import run
 from clothseg.training.self_training import taught_rows, with_taught_rows

@@ -51,8 +51,8 @@ def batch_endpoints(segmenter: Segmenter) -> tuple[Callable[..., Any], ...]:
         Returns:
             Progress, reported again after each photo: done and total, the numbers of photos, and errors, why photos
             could not be used; with a query also query, ignored (words that were not understood), notes, and matches,
-            the photos in which it found something, each with its number of items. At the end the ZIP, with a folder
-            for each kind of file and results.csv.
+            the photos in which it found something, each with its number of items and missing, the parts of the query
+            that nothing in it matches. At the end the ZIP, with a folder for each kind of file and results.csv.
         """
         made, names = cutout_options_of(options, None), names_of(classes)
         if query and names:
@@ -77,7 +77,8 @@ def batch_endpoints(segmenter: Segmenter) -> tuple[Callable[..., Any], ...]:
                 if step.error:
                     report["errors"] = [*report["errors"], step.error]
                 if step.found:
-                    report["matches"] = [*report["matches"], {"photo": step.name, "items": step.found}]
+                    match = {"photo": step.name, "items": step.found, "missing": list(step.missing)}
+                    report["matches"] = [*report["matches"], match]
                 yield report, None
         yield report, str(out)
 

@@ -71,8 +71,9 @@ def item_endpoints(run: Run, segmenter: Segmenter) -> tuple[Callable[..., Any], 
             options: Options of the cut-out, as for cutout.
 
         Returns:
-            The items found, as from items, with query, ignored (words that were not understood) and notes (sentences
-            about them, and whether anything was found); and their cut-out, a PNG of the photo's size unless cropped.
+            The items found, as from items, with query, missing (parts of the query that nothing in the photo matches),
+            ignored (words that were not understood) and notes (sentences about both); and their cut-out, a PNG of the
+            photo's size unless cropped.
         """
         read = read_query(query, segmenter.labels)
         made = cutout_options_of(options, None)
@@ -80,7 +81,7 @@ def item_endpoints(run: Run, segmenter: Segmenter) -> tuple[Callable[..., Any], 
         found = result.find(query)
         notes = (*result.notes, *found.notes)
         listed = items_to_dict(found.items, result.name, notes, result.labels)
-        about = {"query": query, "ignored": list(found.ignored)}
+        about = {"query": query, "missing": list(found.missing), "ignored": list(found.ignored)}
         return about | listed, save_cutout_picture(result, result.cutout_mask(found.mask, made))
 
     @plain_errors

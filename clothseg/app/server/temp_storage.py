@@ -34,7 +34,7 @@ _OURS = re.compile(r"[0-9a-f]{40,64}")
 STORAGE_FULL = "The server has no space for a photo or its result at the moment; try again later."
 
 
-def own_folder(given: str | None, port: str) -> Path:
+def own_folder(given: str | None, port: int) -> Path:
     """Return the folder for Gradio's files, the operator's or a new one, and set GRADIO_TEMP_DIR to it.
 
     Gradio's default folder is shared by all apps of a machine, so nothing in it could be deleted safely. Ours is named

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from clothseg.app import html
+from clothseg.app import batch_html, html
 from clothseg.app.downloads import FORMATS, new_path
 from clothseg.app.i18n import tr
 from clothseg.app.limits import BATCH_QUEUE
@@ -118,7 +118,7 @@ def batch_tab(segmenter: Segmenter) -> None:
                     elem_id="batch-part",
                 )
         with gr.Column(elem_classes="card"):
-            status = gr.HTML(html.batch_start(), elem_id="batch-status")
+            status = gr.HTML(batch_html.batch_start(), elem_id="batch-status")
             save = gr.DownloadButton(tr("Download ZIP"), variant="primary", visible=False, elem_id="batch-save")
             with gr.Row():
                 start = gr.Button(tr("Start"), variant="primary", interactive=False, elem_id="batch-start")
@@ -152,10 +152,10 @@ def batch_tab(segmenter: Segmenter) -> None:
         idle = gr.update(visible=True, variant="primary"), gone, none
         problems: list[str] = []
         searched = searched.strip()
-        search: html.BatchSearch | None = None
+        search: batch_html.BatchSearch | None = None
         began, progress = time.monotonic(), Progress(0, 0)
         try:
-            yield html.batch_progress(progress, "", []), *busy
+            yield batch_html.batch_progress(progress, "", []), *busy
             if not written:
                 raise ConfigError(NO_OUTPUT)
             if searched and not set(CHOSEN) & set(written):
@@ -163,7 +163,7 @@ def batch_tab(segmenter: Segmenter) -> None:
             if not searched and not kept and {"cutouts", "masks", "packshots"} & set(written):
                 raise ConfigError(NO_CLASS)
             if searched:
-                search = html.BatchSearch(read_query(searched, segmenter.labels).notes)
+                search = batch_html.BatchSearch(read_query(searched, segmenter.labels).notes)
             wanted = OutputSpec(
                 tuple(written),
                 tuple(kept),
@@ -180,21 +180,21 @@ def batch_tab(segmenter: Segmenter) -> None:
             with closing(steps):
                 for progress in steps:
                     if cancelled[session] and not progress.done:  # nothing to keep
-                        yield html.batch_start(tr("Cancelled.")), *idle
+                        yield batch_html.batch_start(tr("Cancelled.")), *idle
                         return
                     problems += [progress.error] if progress.error else []
                     if search and progress.found:
-                        search.matches.append((progress.name, progress.found))
-                    left = html.time_left(progress, time.monotonic() - began)
-                    yield html.batch_progress(progress, left, problems, search), *busy
+                        search.matches.append((progress.name, progress.found, progress.missing))
+                    left = batch_html.time_left(progress, time.monotonic() - began)
+                    yield batch_html.batch_progress(progress, left, problems, search), *busy
         except ClothsegError as error:
-            yield html.batch_problem(localized(str(error))), *idle
+            yield batch_html.batch_problem(localized(str(error))), *idle
             return
         finally:
             cancelled.pop(session, None)
         offered = gr.update(visible=True, value=str(out))
         again = gr.update(visible=True, variant="secondary")
-        yield html.batch_end(progress, problems, time.monotonic() - began, search), again, gone, offered
+        yield batch_html.batch_end(progress, problems, time.monotonic() - began, search), again, gone, offered
 
     files.change(
         lambda paths: gr.update(interactive=bool(paths)),

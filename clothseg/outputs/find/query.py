@@ -1,6 +1,7 @@
 """A search that was read: which items it means."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from clothseg.options import SegmentOptions
@@ -26,6 +27,7 @@ class Term:
         largest: how many of the largest to take; negative: of the smallest; 0 for all.
         person: their wearer: a place, or a number from a side; None for anybody.
         wearing: something that their wearer must wear, too.
+        text: the words of the search that name it.
     """
 
     class_ids: frozenset[int]
@@ -36,6 +38,7 @@ class Term:
     largest: int = 0
     person: "str | Nth | None" = None
     wearing: "Term | None" = None
+    text: str = field(default="", compare=False)
 
     @property
     def names_person(self) -> bool:
@@ -70,3 +73,8 @@ class Query:
         """Return the options with which a photo must be segmented to answer it: people are separated if it names
         one."""
         return replace(given, people="all") if self.names_person else given
+
+
+def quoted(words: Sequence[str]) -> str:
+    """Return words in quotation marks, with commas between."""
+    return ", ".join(f"“{word}”" for word in words)

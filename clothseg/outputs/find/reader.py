@@ -1,6 +1,7 @@
 """Read a search such as "black shoes of the person on the left" with tables of words; there is no language model."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,8 +18,8 @@ from clothseg.labels.roles import (
     side_of,
     words_of,
 )
-from clothseg.outputs.find.query import Nth, Query, Term
-from clothseg.outputs.find.words import Word, compound, folded, meaning, phrase, split_words
+from clothseg.outputs.find.query import Nth, Query, Term, quoted
+from clothseg.outputs.find.words import Word, compound, find_words, folded, meaning, phrase
 
 
 LONGEST = 500
@@ -43,9 +44,13 @@ _PHRASE = 5
 
 
 class _Token(NamedTuple):
+    """A phrase with a meaning; it begins and ends at these characters of the search."""
+
     text: str
     word: Word
     class_ids: frozenset[int] = frozenset()
+    start: int = 0
+    end: int = 0
 
 
 def read_query(text: str, labels: LabelSet = ATR) -> Query:
@@ -74,7 +79,7 @@ def _read(text: str, labels: LabelSet) -> Query:
     terms = reader.terms(tokens[:start])
     minus = reader.terms([token for token in tokens[start:] if token.word.kind != "except"], reader.everything)
     if minus and not terms:
-        terms = [Term(reader.everything)]
+        terms = [Term(reader.everything, text=text.strip())]
     if not terms:
         if reader.lacking:
             raise ConfigError(" ".join(reader.lacking))
@@ -87,16 +92,12 @@ def _read(text: str, labels: LabelSet) -> Query:
     return Query(text, tuple(terms), tuple(minus), ignored, tuple(dict.fromkeys(notes)))
 
 
-def quoted(words: Sequence[str]) -> str:
-    """Return words in quotation marks, with commas between."""
-    return ", ".join(f"“{word}”" for word in words)
-
-
 class _Reader:
     """Reads one search; collects what it does not understand."""
 
     def __init__(self, labels: LabelSet) -> None:
         self.labels = labels
+        self.text = ""
         self.everything = frozenset(range(BACKGROUND + 1, len(labels)))
         self.garments = frozenset(labels.ids_of(labels.garments))
         self.ignored: list[str] = []
@@ -106,18 +107,21 @@ class _Reader:
 
     def tokens(self, text: str) -> Iterator[_Token]:
         """Yield what the phrases of a text mean, the longest first; words that mean nothing are remembered."""
-        words = split_words(text)
+        places = find_words(text)
+        self.text = places[0].string if places else ""
+        words = [place[0] for place in places]
         plain = [folded(word) for word in words]
         at = 0
         while at < len(words):
             for length in range(min(_PHRASE, len(words) - at), 0, -1):
                 token = self._token(" ".join(words[at : at + length]), tuple(plain[at : at + length]))
                 if token is not None:
+                    yield token._replace(start=places[at].start(), end=places[at + length - 1].end())
                     at += length
-                    yield token
                     break
             else:
-                yield from self._compound(words[at], plain[at])
+                for token in self._compound(words[at], plain[at]):
+                    yield token._replace(start=places[at].start(), end=places[at].end())
                 at += 1
 
     def _token(self, text: str, words: tuple[str, ...]) -> _Token | None:
@@ -191,10 +195,11 @@ class _Reader:
                 held += part
                 together = together or joined[number] == "and"
                 continue
-            term = self._term([*held, *part], default or self.garments, together)
+            own = [*held, *part]
+            term = self._term(own, default or self.garments, together)
             held, together = [], False
             if term is not None:
-                found.append(term)
+                found.append(replace(term, text=self.text[own[0].start : own[-1].end] if own else ""))
         return found
 
     def _term(self, tokens: list[_Token], default: frozenset[int], together: bool = False) -> Term | None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clothseg.outputs.find.colors import SOME, has_color
-from clothseg.outputs.find.query import Nth, Query, Term
+from clothseg.outputs.find.query import Nth, Query, Term, quoted
 from clothseg.outputs.items import Item
 
 
@@ -25,14 +25,16 @@ class Found:
     Attributes:
         items: by class and then from left to right, numbered from 1.
         query: the search.
-        notes: sentences about words that were ignored, and if nothing was found.
+        notes: sentences about words that were ignored, and about what was not found.
         photo_shape: (height, width) of the photo.
+        missing: parts of the search that nothing in the photo matches, as they were entered.
     """
 
     items: tuple[Item, ...]
     query: Query
     notes: tuple[str, ...]
     photo_shape: tuple[int, int]
+    missing: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -66,8 +68,12 @@ def select(items: Sequence[Item], query: Query, photo_shape: tuple[int, int]) ->
     people = sorted({item.wearer for item in items if item.wearer is not None})
     separated = bool(people)
     picked: list[Item] = []
+    missing: list[str] = []
     for term in query.terms:
-        picked += _matching(items, term, people)
+        matching = _matching(items, term, people)
+        picked += matching
+        if not matching and term.text not in missing:
+            missing.append(term.text)
     for term in query.minus:
         gone = {item.index for item in _matching(items, term, people)}
         picked = [item for item in picked if item.index not in gone]
@@ -78,7 +84,9 @@ def select(items: Sequence[Item], query: Query, photo_shape: tuple[int, int]) ->
         notes.append(NO_PEOPLE)
     if not numbered:
         notes.append(NOTHING)
-    return Found(tuple(numbered), query, tuple(notes), photo_shape)
+    elif missing:
+        notes.append(f"Not found: {quoted(missing)}.")
+    return Found(tuple(numbered), query, tuple(notes), photo_shape, tuple(missing))
 
 
 def _matching(items: Sequence[Item], term: Term, people: Sequence[int]) -> list[Item]:

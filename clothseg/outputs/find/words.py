@@ -234,9 +234,14 @@ def folded(text: str) -> str:
     return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 
+def find_words(text: str) -> list[re.Match[str]]:
+    """Return the words and commas of a text, as they are written, with their places."""
+    return list(re.finditer(r"[^\W_]+|[,;&+]", unicodedata.normalize("NFC", text)))
+
+
 def split_words(text: str) -> list[str]:
     """Return the words and commas of a text, as they are written."""
-    return re.findall(r"[^\W_]+|[,;&+]", unicodedata.normalize("NFC", text))
+    return [word[0] for word in find_words(text)]
 
 
 @cache

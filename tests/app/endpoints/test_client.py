@@ -203,10 +203,11 @@ def test_batch_returns_a_zip_and_names_bad_photos(
 
 
 def test_batch_search_lists_the_photos_that_match(client: Client, photo: Path, expected: Segmentation) -> None:
-    query = "everything but the velvet hair"
+    query = "third bag, everything but the velvet hair"
     *_, (report, answer) = client.submit([handle_file(photo)], query=query, api_name="/batch")
     found = expected.find(query)
-    assert report["matches"] == [{"photo": "holiday.jpg", "items": len(found)}]
+    assert report["matches"] == [{"photo": "holiday.jpg", "items": len(found), "missing": ["third bag"]}]
+    assert client.predict(handle_file(photo), query, api_name="/find")[0]["missing"] == ["third bag"]
     assert (report["query"], report["ignored"], report["notes"]) == (query, ["velvet"], ["Ignored: “velvet”."])
     with zipfile.ZipFile(answer) as archive, Image.open(archive.open("cutouts/holiday.png")) as cutout:
         assert np.array_equal(np.asarray(cutout), np.asarray(expected.cutout_mask(found.mask)))

@@ -100,13 +100,13 @@ def test_missing_folder_counts_as_empty(tmp_path: Path) -> None:
 def test_app_uses_its_own_private_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", "restored after the test")
     monkeypatch.setattr(temp_storage.tempfile, "tempdir", str(tmp_path))
-    folder = temp_storage.own_folder(None, "7860")
+    folder = temp_storage.own_folder(None, 7860)
     assert folder == tmp_path / "clothseg-7860" == Path(os.environ["GRADIO_TEMP_DIR"])
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     folder.rmdir()
     (tmp_path / "elsewhere").mkdir()
     folder.symlink_to(tmp_path / "elsewhere")
-    assert temp_storage.own_folder(None, "7860").name.startswith("clothseg-") and not list(
+    assert temp_storage.own_folder(None, 7860).name.startswith("clothseg-") and not list(
         (tmp_path / "elsewhere").iterdir()
     )
 
@@ -114,7 +114,7 @@ def test_app_uses_its_own_private_folder(tmp_path: Path, monkeypatch: pytest.Mon
 def test_unwritable_folder_raises_config_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"cannot be kept in .*folder \(.*\); set GRADIO_TEMP_DIR to a folder"):
-        temp_storage.own_folder(str(tmp_path / "file" / "folder"), "7860")
+        temp_storage.own_folder(str(tmp_path / "file" / "folder"), 7860)
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from paper_dolls import draw
 from PIL import Image
 
 from clothseg import Segmentation
-from clothseg.app.tabs.segment import segment_tab
+from clothseg.app.tabs.segment import SegmentTab
+from clothseg.app.tabs.segment_events import connect
 from clothseg.labels import LABEL2ID
 from clothseg.outputs.notes import HARDLY_ANYTHING, NOBODY, TURNED
 
@@ -39,7 +40,7 @@ def test_notes_are_shown_above_the_stage(
         return result
 
     with gr.Blocks() as page:
-        segment_tab(segmenter, None)  # type: ignore[arg-type]
+        connect(SegmentTab(None), segmenter)  # type: ignore[arg-type]
     (analyse,) = (each for each in page.fns.values() if getattr(each.fn, "__name__", "") == "analyse")
     values: list[Any] = [getattr(component, "value", None) for component in analyse.inputs]
     values[:4] = [None, str(tmp_path / "doll.png"), None, []]

@@ -85,8 +85,36 @@ def test_find_reports_matches_and_ignored_words() -> None:
     assert np.array_equal(made.mask, expected)
     nothing = result.find("yellow dress")
     assert not nothing.items and not nothing.mask.any() and nothing.notes == (NOTHING,)
+    assert nothing.missing == ("yellow dress",)
     with pytest.raises(ConfigError, match="velvet"):
         result.find("velvet")
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "missing"),
+    [
+        ("hair, the yellow dress", 1, ("yellow dress",)),
+        ("red dress and yellow velvet bag", 1, ("yellow velvet bag",)),
+        ("bag, black and white dress or a third hat", 2, ("black and white dress", "third hat")),
+        ("Haare und das gelbe Sommer-Kleid", 1, ("gelbe Sommer-Kleid",)),
+        (
+            "hat, shoes of the second person with the yellow dress",
+            1,
+            ("shoes of the second person with the yellow dress",),
+        ),
+        ("dress but not the yellow dress", 1, ()),
+        ("dress but not the dress", 0, ()),
+        ("yellow dress, yellow dress", 0, ("yellow dress",)),
+    ],
+)
+def test_find_names_the_parts_of_a_search_that_nothing_matches(
+    text: str, count: int, missing: tuple[str, ...]
+) -> None:
+    made = two_people().find(text)
+    assert (len(made), made.missing) == (count, missing)
+    told = [note for note in made.notes if note.startswith("Not found: ")]
+    quoted = ", ".join(f"“{words}”" for words in missing)
+    assert told == ([f"Not found: {quoted}."] if count and missing else [])
 
 
 def test_person_words_without_separated_people_add_a_note() -> None:

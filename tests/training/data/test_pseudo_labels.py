@@ -23,7 +23,8 @@ from clothseg.training.data.pseudo_labels import (
     respect_tags,
     without_wearer,
 )
-from clothseg.training.data.sources import load_unlabelled, read_ids, tag_ids
+from clothseg.training.data.sources import load_unlabelled, read_ids
+from clothseg.training.data.tags import tag_ids
 
 
 GARMENTS, BODY = ids_of(GROUPS["All garments"]), ids_of(GROUPS["Body"])
