@@ -61,7 +61,7 @@ def load_photo(
         source: A path, the bytes of an image file, a PIL image, or an (H, W, 3) RGB or (H, W, 4) RGBA uint8 array.
         max_pixels: The largest width x height that is accepted; checked before the picture is decoded. None:
             `pixel_limit()`.
-        allow_truncated: Use a file that breaks off as far as it goes; the rest is black (grey in a JPEG, white where
+        allow_truncated: Decode the readable part of an incomplete file; the rest is black (grey in a JPEG, white where
             there is transparency). WebP and AVIF cannot be read in part.
         max_side: Make a larger photo smaller, to so many pixels on its longer side. JPEG files are then decoded at a
             half, a quarter or an eighth, as far as that is still larger, which is several times quicker.

@@ -1,4 +1,4 @@
-"""Options of segmentations and of what is made from them, each declared once, with type, values, default and help.
+"""Options of segmentation and of outputs, each declared once, with type, values, default and help.
 
 Signatures, endpoints and their schemas, MCP tools, the command line, the page's switches, video and evaluation use
 these declarations; `tests/test_options.py` compares all of them.

@@ -40,7 +40,9 @@ class Parser(HfArgumentParser):
         """Add all our options, those of `TrainingArguments`, and `--preset`."""
         super().__init__(
             [TrainArguments, TrainingArguments],  # type: ignore[list-item]
-            description="Train a clothes segmentation model, with ATR's 18 classes or your own.",
+            usage="python train_hf.py [--preset NAME] [--OPTION VALUE ...]",
+            description="Train a clothes segmentation model, with ATR's 18 classes or your own. The options from "
+            "--output_dir on are those of transformers' TrainingArguments. docs/training.md is the guide.",
             allow_abbrev=False,
             **kwargs,
         )

@@ -16,6 +16,15 @@ def restore_bars() -> Iterator[None]:
         bars.hide_bars(False)
 
 
+@pytest.fixture(autouse=True)
+def no_conversion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluate trained models with PyTorch: converting each to OpenVINO takes longer than the few photos here.
+
+    The tests of whole journeys evaluate with OpenVINO.
+    """
+    monkeypatch.setattr("clothseg.engines.openvino_engine.is_usable", lambda: False)
+
+
 @pytest.fixture(scope="session")
 def doll_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with train.parquet (12 dolls) and validation.parquet (5 others)."""

@@ -64,7 +64,7 @@ def head(labels: LabelSet = ATR) -> str:
 
 
 def mask_runs(mask: Mask) -> list[int]:
-    """Return CVAT's run lengths of an (h, w) bool mask over its box: by turns outside and inside, row by row.
+    """Return CVAT's run lengths of an (h, w) bool mask over its box: alternately outside and inside, row by row.
 
     >>> mask_runs(np.array([[True, True, False], [False, True, True]]))
     [0, 2, 2, 2]

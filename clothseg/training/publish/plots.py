@@ -11,6 +11,7 @@ matplotlib.use("Agg")  # no screen needed
 import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Patch
 
 from clothseg.images.atomic_files import atomic_path
@@ -221,7 +222,8 @@ def _clean(axes: plt.Axes, grid: Literal["x", "y", "both"] = "y") -> None:
 def _save(figure: plt.Figure, path: Path) -> None:
     try:
         stream = BytesIO()  # as `save_picture`
-        figure.savefig(stream, dpi=100)
+        figure.set_dpi(100)
+        FigureCanvasAgg(figure).print_png(stream)  # `savefig` lays out and draws a figure twice
         with atomic_path(path) as file:
             file.write_bytes(stream.getvalue())
     finally:
