@@ -97,7 +97,8 @@ def test_unknown_kind_raises_and_none_changes_nothing(doll: Doll) -> None:
         augment(doll.image, doll.mask, np.random.default_rng(0), "mild")
     photo, mask = augment(doll.image, doll.mask, np.random.default_rng(0), "none", 1.0)
     assert photo is doll.image and mask is doll.mask
-    assert [sum(shares) for shares in MOVE_SHARES.values()] == pytest.approx([1, 1]) and sum(BLUR_SHARES) == pytest.approx(1)
+    for shares in (*MOVE_SHARES.values(), BLUR_SHARES):
+        assert sum(shares) == pytest.approx(1)
 
 
 def test_photo_and_mask_get_the_same_geometry(doll: Doll, monkeypatch: pytest.MonkeyPatch) -> None:
