@@ -31,7 +31,7 @@ lite_weak = $(if $(TAGGED),--unlabelled_name $(TAGGED)) $(if $(FLATLAY),--flat_l
 	$(if $(EXCLUDE),--exclude_file $(EXCLUDE))
 LITE_TEACHER = $(or $(TEACHER),$(LITE)/teacher/model)
 
-lite: $(LITE)/large/model/config.json
+lite: $(LITE)/portraits/model/config.json
 
 .PHONY: lite-input
 lite-input:
@@ -47,6 +47,11 @@ $(LITE)/student/model/config.json: $(if $(TEACHER),,$(LITE)/teacher/model/config
 $(LITE)/large/model/config.json: $(LITE)/student/model/config.json | .venv/dev lite-input
 	$(call lite_step,large,--preset lite-large $(lite_weak) --model_name_or_path $(LITE)/student/model \
 		--teacher_model_name_or_path $(LITE)/student/model)
+
+$(LITE)/portraits/model/config.json: $(LITE)/large/model/config.json | .venv/dev lite-input
+	$(call lite_step,portraits,--preset lite-large $(lite_weak) --model_name_or_path $(LITE)/large/model \
+		--teacher_model_name_or_path $(LITE)/large/model --augmentation portraits --num_train_epochs 1.5 \
+		--learning_rate 2e-4)
 
 # The embedded weights' int8 file, to be made again whenever they are replaced. DATA as above.
 .PHONY: int8

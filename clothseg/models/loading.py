@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from clothseg.errors import ClothsegError, ConfigError, ModelError
 from clothseg.labels import ATR, LABELS_FILE, LabelSet, channel_order, label_set_of, names_of, read_labels
 from clothseg.models import hub
 from clothseg.models.hub_errors import explain
+from clothseg.models.license import license_note, model_card
 from clothseg.models.preprocessing import AREA, fixed_size, read_preprocessing
 
 
@@ -24,20 +24,9 @@ EMBEDDED = Path(__file__).parents[1] / "weights"
 OURS = ("segformer", "clothseg-lite")
 """transformers' names of the architectures whose files clothseg reads itself."""
 
-NVIDIA_NOTE = (
-    "SegFormer weights that descend from nvidia/mit are under NVIDIA's SegFormer licence: "
-    "for research and evaluation, not for commercial use."
-)
-
-STATED = "Licence of the weights, by their model card: "
-
-UNSTATED = "The licence of the weights is not stated in their model card."
-
 RESAMPLED = {"fashn-ai/fashn-human-parser": AREA}
 """Models whose own code resizes photos otherwise than their processor's file says: here by the mean of areas, as
 OpenCV's INTER_AREA does."""
-
-_FRONT_MATTER = re.compile(r"\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|$)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -131,7 +120,7 @@ def _from_folder(folder: Path, name: str, commit: str | None = None, notice: str
         processor = _with_filter(processor, RESAMPLED[name])
     files = [folder / hub.CONFIG, *find_weights(folder, name)]
     digest = hashlib.sha256("".join(_digest(path) for path in files).encode()).hexdigest()
-    note = license_note(model_type, _model_card(folder))
+    note = license_note(model_type, model_card(folder))
     shown = name
     if commit is None:  # never the full path, since visitors see the name in results
         shown = model_type if folder == EMBEDDED else folder.resolve().name
@@ -333,32 +322,3 @@ def find_weights(folder: Path, name: str) -> list[Path]:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def license_note(model_type: str, card: Mapping[str, Any] | None) -> str:
-    """Return one sentence on the weights' licence for footers and reports.
-
-    Args:
-        model_type: transformers' name of the architecture.
-        card: the model card's metadata, or None.
-    """
-    card = card or {}
-    base = str(card.get("base_model") or "")
-    if model_type == "segformer" or "nvidia/mit" in base or "nvidia/segformer" in base:
-        return NVIDIA_NOTE
-    terms = card.get("license_name") or card.get("license")
-    if not terms:
-        return UNSTATED
-    return f"{STATED}{terms}."
-
-
-def _model_card(folder: Path) -> Mapping[str, Any] | None:
-    """The metadata of a folder's model card. Importing `huggingface_hub.ModelCard` takes a quarter of a second."""
-    import yaml
-
-    try:
-        front = _FRONT_MATTER.match((folder / "README.md").read_text(encoding="utf-8"))
-        found = yaml.safe_load(front[1]) if front else None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):  # a note for readers, not worth failing for
-        return None
-    return found if isinstance(found, dict) else None

@@ -137,8 +137,8 @@ class TrainArguments:
         default="standard",
         metadata={
             "help": "standard: mirroring with sides swapped, noise, colour, downscaling. strong: also zoom, shift, "
-            "rotation and blur. none: no augmentation.",
-            "choices": ["none", "standard", "strong"],
+            "rotation and blur. portraits: strong, with more half-lengths and grey photos. none: no augmentation.",
+            "choices": ["none", "standard", "strong", "portraits"],
         },
     )
     class_crop: float = field(

@@ -12,7 +12,7 @@ from clothseg import labels
 from clothseg.app import about, i18n, messages, result_files, settings
 from clothseg.app.i18n import LANGUAGES, catalogue, deferred, percent, preferred, resolve, tr, use_language
 from clothseg.app.tabs import batch
-from clothseg.models import loading
+from clothseg.models.license import NVIDIA_NOTE, UNSTATED
 from clothseg.outputs import color_names, notes
 from clothseg.postprocess import requirements
 
@@ -32,8 +32,8 @@ HELD = (  # texts passed to `tr` as variables
     *messages.WORDS,
     *notes.NOTES,
     *requirements.SENTENCES,
-    loading.NVIDIA_NOTE,
-    loading.UNSTATED,
+    NVIDIA_NOTE,
+    UNSTATED,
     i18n.NAME,
 )
 

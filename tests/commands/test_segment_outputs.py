@@ -73,7 +73,6 @@ def test_tryon_options_equal_the_library(
     assert main([*argv, "tryon"]) == 0 and "1 of 1 photos segmented" in capsys.readouterr().out
     assert main([*argv, "tryon"]) == 0 and "0 of 0 photos segmented" in capsys.readouterr().out
     assert main([*argv, "labels", "--blur", "2"]) == 2 and "--blur is an option of try-on" in capsys.readouterr().err
-    assert main([*argv, "tryon", "--reach", "999"]) == 2 and "from 0 to 256, not 999" in capsys.readouterr().err
 
 
 def test_annotation_formats_are_written_and_merged(photos: Path, tiny_model: Path, tmp_path: Path) -> None:

@@ -125,7 +125,6 @@ def test_interrupted_repetition_counts_as_not_done(
         ([], [], "Give photos or folders as PATH"),
         (["photos"], ["--keep", "Trousers"], "'Trousers'; the classes are"),
         (["photos"], ["--out", "photos/a.png"], "cannot be written"),
-        (["photos"], ["--grow", "99"], "from -64 to 64"),
         (["photos"], ["--background", "#12"], 'such as "#ff8800"'),
         (["photos"], ["--background", "photos/notes.txt"], "notes.txt is not a readable image"),
         (["photos"], ["--crop", "--write", "labels"], "add cutouts to --write"),

@@ -6,14 +6,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import forked
 import httpx2
 import numpy as np
 import pytest
 import torch
-from huggingface_hub import ModelCard
 from huggingface_hub import errors as hub_errors
 from local_hub import LocalHub
 from paper_dolls import draw
@@ -113,46 +111,6 @@ def test_embedded_model_is_the_default(copy: Path, monkeypatch: pytest.MonkeyPat
 def test_invalid_model_names_raise_model_error(name: str) -> None:
     with pytest.raises(ModelError, match="There is no folder"):
         Segmenter.from_pretrained(name)
-
-
-@pytest.mark.parametrize(
-    ("model_type", "card", "said"),
-    [
-        ("segformer", None, "not for commercial use"),
-        ("segformer", {"license": "mit"}, "not for commercial use"),
-        ("upernet", {"base_model": ["nvidia/mit-b2"]}, "not for commercial use"),
-        ("clothseg-lite", {"license": "apache-2.0"}, "card: apache-2.0"),
-        ("clothseg-lite", {"license": "other", "license_name": "my-terms"}, "card: my-terms"),
-        ("clothseg-lite", {}, "not stated"),
-        ("clothseg-lite", None, "not stated"),
-    ],
-)
-def test_license_note_follows_card_and_architecture(model_type: str, card: dict[str, Any] | None, said: str) -> None:
-    assert said in loading.license_note(model_type, card)
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("---\nlicense: mit\n---\n# A model\n", {"license": "mit"}),
-        ("---\r\nlicense: mit\r\ntags:\r\n- a\r\n---\r\n", {"license": "mit", "tags": ["a"]}),
-        ("# No front matter\n---\nlicense: mit\n---\n", None),
-        ("---\n- a list\n---\n", None),
-        ("---\nlicense: [mit\n---\n", None),
-        ("---\nlicense: mit\n", None),
-        (None, None),
-    ],
-)
-def test_model_card_metadata_is_read_if_valid(text: str | None, found: dict | None, tmp_path: Path) -> None:
-    if text is not None:
-        (tmp_path / "README.md").write_bytes(text.encode())
-    assert loading._model_card(tmp_path) == found
-
-
-def test_model_card_reading_equals_the_hub_client() -> None:
-    theirs = ModelCard.load(loading.EMBEDDED / "README.md").data
-    ours = loading._model_card(loading.EMBEDDED)
-    assert ours is not None and ours["license"] == theirs.license
 
 
 def refusal(kind: type[hub_errors.HfHubHTTPError], status: int) -> Exception:

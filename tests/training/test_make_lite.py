@@ -23,22 +23,30 @@ def steps(*variables: str) -> list[list[str]]:
 def test_make_lite_chains_its_steps_and_skips_finished_ones(tmp_path: Path) -> None:
     given = ["DATA=d", "TAGGED=t.parquet", "FLATLAY=f.parquet", "EXCLUDE=e.txt", "SPLIT=s.json", f"LITE={tmp_path}"]
     found = [parse_arguments(step) for step in steps(*given, "FLAGS=--max_steps 7")]
-    assert [Path(training.output_dir or "").name for _, training in found] == ["teacher", "student", "large"]
-    (first, _), (second, _), (third, _) = found
+    assert [Path(training.output_dir or "").name for _, training in found] == [
+        "teacher",
+        "student",
+        "large",
+        "portraits",
+    ]
+    (first, _), (second, _), (third, _), (fourth, _) = found
     assert (first.unlabelled_name, first.teacher_model_name_or_path) == (None, None)
     assert second.teacher_model_name_or_path == f"{tmp_path}/teacher/model"
     assert third.model_name_or_path == third.teacher_model_name_or_path == f"{tmp_path}/student/model"
+    assert fourth.model_name_or_path == fourth.teacher_model_name_or_path == f"{tmp_path}/large/model"
+    assert (third.augmentation, fourth.augmentation) == ("strong", "portraits")
     for parsing, training in found:
         assert (training.resume_from_checkpoint, training.max_steps, parsing.split_file) == ("auto", 7, "s.json")
-    for parsing in (second, third):
+    for parsing in (second, third, fourth):
         names = parsing.unlabelled_name, parsing.flat_lay_name, parsing.exclude_file
         assert names == ("t.parquet", "f.parquet", "e.txt")
 
     assert [re.sub(r".*/", "", step[step.index("--output_dir") + 1]) for step in steps(*given, "TEACHER=x")] == [
         "student",
         "large",
+        "portraits",
     ]
-    for name in ("teacher", "student"):
+    for name in ("teacher", "student", "large"):
         (tmp_path / name / "model").mkdir(parents=True)
         (tmp_path / name / "model" / "config.json").write_text("{}")
     assert len(steps(*given)) == 1

@@ -20,7 +20,8 @@ from clothseg.segmenter import Segmenter
 from clothseg.training.data.decoding import decode_row
 from clothseg.training.data.duplicates import duplicate_groups, photo_hash
 from clothseg.training.data.mask_classes import ATR_MASKS, MaskClasses
-from clothseg.training.data.mask_encoding import Finding, MaskStatistics, findings_about
+from clothseg.training.data.mask_encoding import Finding, findings_about
+from clothseg.training.data.mask_statistics import MaskStatistics
 from clothseg.training.data.repair import Repair, repair
 
 

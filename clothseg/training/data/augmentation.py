@@ -18,14 +18,19 @@ Pixels = npt.NDArray[np.uint8]
 Window = tuple[int, int, int, int]
 """(top, bottom, left, right) of a crop."""
 
-KINDS = ("none", "standard", "strong")
+KINDS = ("none", "standard", "strong", "portraits")
 MEAN_COLOR = (124, 116, 104)
 """ImageNet's mean, which is zero for the network."""
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 MOVES = ("affine", "far", "far on black", "far on white", "portrait", "none")
-MOVE_SHARES = (0.62, 0.1, 0.05, 0.05, 0.14, 0.04)
-"""Probability of each change of the view in `strong`."""
+MOVE_SHARES = {
+    "strong": (0.62, 0.1, 0.05, 0.05, 0.14, 0.04),
+    "portraits": (0.46, 0.09, 0.04, 0.04, 0.33, 0.04),
+}
+"""Probability of each change of the view."""
+GREY_SHARES = {"strong": 0.05, "portraits": 0.1}
+"""Share of the photos that lose their colours."""
 BLUR_SIZES, BLUR_SHARES = (3, 5, 7), (0.2, 0.4, 0.4)
 
 
@@ -43,9 +48,9 @@ def augment(
         photo: (H, W, 3) uint8 RGB.
         mask: (H, W) uint8 class ids, 255 for not annotated.
         rng: the only source of randomness.
-        kind: `none`, `standard` (the first version's: flip, noise, colour, downscaling) or `strong` (also zoom,
+        kind: `none`, `standard` (the first version's: flip, noise, colour, downscaling), `strong` (also zoom,
             shift, rotation, small figures, half-lengths, blur, grey and dark photos; uncovered ground is Background
-            in a plain colour).
+            in a plain colour) or `portraits` (as `strong`, with more half-lengths, portraits and grey photos).
         class_crop: share of the photos that are cropped around a class, instead of other geometric changes.
         swap_table: of the label set, (256,) uint8, for mirrored photos.
 
@@ -60,14 +65,14 @@ def augment(
         photo, mask = mirror_sides(photo, mask, swap_table)
     if rng.random() < class_crop:
         photo, mask = crop(photo, mask, class_window(mask, rng))
-    elif kind == "strong":
-        photo, mask = change_view(photo, mask, rng)
+    elif kind in MOVE_SHARES:
+        photo, mask = change_view(photo, mask, rng, kind)
     return change_colors(photo, rng, kind), mask
 
 
-def change_view(photo: Pixels, mask: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+def change_view(photo: Pixels, mask: Pixels, rng: np.random.Generator, kind: str = "strong") -> tuple[Pixels, Pixels]:
     """Move, scale and rotate the photo, show the figure small on a plain background, or crop to its upper part."""
-    move = MOVES[int(rng.choice(len(MOVES), p=MOVE_SHARES))]
+    move = MOVES[int(rng.choice(len(MOVES), p=MOVE_SHARES[kind]))]
     if move == "none":
         return photo, mask
     if move == "portrait":
@@ -85,10 +90,10 @@ def change_colors(photo: Pixels, rng: np.random.Generator, kind: str) -> Pixels:
         photo = change_contrast(photo, 1 + rng.uniform(-0.2, 0.2), 255 * rng.uniform(-0.2, 0.2))
     if rng.random() < 0.3:
         photo = shift_hsv(photo, rng.uniform(-10, 10), rng.uniform(-30, 30), rng.uniform(-20, 20))
-    if kind == "strong":
+    if kind in GREY_SHARES:
         if rng.random() < 0.1:
             photo = blur(photo, int(rng.choice(BLUR_SIZES, p=BLUR_SHARES)), rng.uniform(0.5, 3))
-        if rng.random() < 0.05:
+        if rng.random() < GREY_SHARES[kind]:
             photo = grey(photo)
         if rng.random() < 0.2:
             photo = change_gamma(photo, rng.uniform(0.6, 1.5))

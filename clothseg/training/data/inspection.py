@@ -15,7 +15,7 @@ from clothseg.training.bars import progress_bar
 from clothseg.training.data.decoding import decode_mask, decode_row
 from clothseg.training.data.duplicates import WORDS, photo_hash
 from clothseg.training.data.mask_classes import ATR_MASKS, MaskClasses
-from clothseg.training.data.mask_encoding import MaskStatistics
+from clothseg.training.data.mask_statistics import MaskStatistics
 from clothseg.training.data.row_cache import cached_inspection
 
 

@@ -14,7 +14,8 @@ from clothseg.labels import ATR, IGNORE, LabelSet
 from clothseg.training.data.duplicates import duplicate_groups
 from clothseg.training.data.inspection import inspect_rows
 from clothseg.training.data.mask_classes import ATR_MASKS, MaskClasses
-from clothseg.training.data.mask_encoding import MaskStatistics, findings_about, only_class_of
+from clothseg.training.data.mask_encoding import findings_about, only_class_of
+from clothseg.training.data.mask_statistics import MaskStatistics
 from clothseg.training.data.sources import PLAIN, Layout, load_parts
 from clothseg.training.data.split import PARTS, PROTOCOLS, SplitRecord, counts_of, cross_split_duplicates, draw, some
 

@@ -46,7 +46,7 @@ def test_mirroring_swaps_sides_and_is_its_own_inverse(doll: Doll) -> None:
     assert (again[0] == doll.image).all() and (again[1] == doll.mask).all()
 
 
-@pytest.mark.parametrize("kind", ["standard", "strong"])
+@pytest.mark.parametrize("kind", ["standard", "strong", "portraits"])
 @pytest.mark.parametrize("class_crop", [0.0, 0.5])
 def test_augmentation_is_repeatable_varied_and_keeps_ids(kind: str, class_crop: float, doll: Doll) -> None:
     mask = doll.mask.copy()
@@ -65,6 +65,16 @@ def test_augmentation_is_repeatable_varied_and_keeps_ids(kind: str, class_crop: 
         assert photo.flags["C_CONTIGUOUS"] and changed.flags["C_CONTIGUOUS"]
         assert {*np.unique(changed)} <= allowed
     assert any((changed == 255).any() for _, changed in seen)
+
+
+def test_portraits_crops_and_greys_more_photos_than_strong(doll: Doll) -> None:
+    cropped, grey_ones = {}, {}
+    for kind in ("strong", "portraits"):
+        found = [augment(doll.image, doll.mask, np.random.default_rng(seed), kind)[0] for seed in range(600)]
+        cropped[kind] = np.mean([photo.shape != doll.image.shape for photo in found])
+        grey_ones[kind] = np.mean([np.ptp(photo.astype(int), axis=2).max() == 0 for photo in found])
+    assert cropped["strong"] == pytest.approx(0.14, abs=0.05) and cropped["portraits"] == pytest.approx(0.33, abs=0.06)
+    assert grey_ones["strong"] < grey_ones["portraits"]
 
 
 def test_augmentation_uses_only_its_own_random_generator(doll: Doll) -> None:
@@ -87,7 +97,8 @@ def test_unknown_kind_raises_and_none_changes_nothing(doll: Doll) -> None:
         augment(doll.image, doll.mask, np.random.default_rng(0), "mild")
     photo, mask = augment(doll.image, doll.mask, np.random.default_rng(0), "none", 1.0)
     assert photo is doll.image and mask is doll.mask
-    assert sum(MOVE_SHARES) == pytest.approx(1) and sum(BLUR_SHARES) == pytest.approx(1)
+    for shares in (*MOVE_SHARES.values(), BLUR_SHARES):
+        assert sum(shares) == pytest.approx(1)
 
 
 def test_photo_and_mask_get_the_same_geometry(doll: Doll, monkeypatch: pytest.MonkeyPatch) -> None:

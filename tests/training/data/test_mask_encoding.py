@@ -18,12 +18,12 @@ from clothseg.training.data.audit_report import text, write_html
 from clothseg.training.data.loading import load_splits
 from clothseg.training.data.mask_encoding import (
     OTHER_IDS,
-    MaskStatistics,
     findings_about,
     only_class_of,
     ordered_share,
     shares_text,
 )
+from clothseg.training.data.mask_statistics import MaskStatistics
 
 
 Mask = np.ndarray
