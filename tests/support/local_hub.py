@@ -55,7 +55,7 @@ class LocalHub(Answers):
         self.url = f"http://127.0.0.1:{port}"
         # The Hub keeps large files on another host, where no token is sent: here the same one by its other name.
         self.storage_url = f"http://localhost:{port}"
-        config = uvicorn.Config(self, lifespan="off", log_level="critical", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(self, lifespan="off", log_level="critical", timeout_graceful_shutdown=1)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, args=([listener],), daemon=True)
         self.thread.start()
