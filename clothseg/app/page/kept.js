@@ -58,27 +58,29 @@ const database = async (mode, act) => {
   return done(act(opened.transaction('photos', mode).objectStore('photos'))).finally(() => opened.close());
 };
 let heldAs = null; // key of the photo in the database
+let heldFile = null; // the photo that this page put there
 let leaving = false; // while the page is being left, failed requests do not mean that the server is lost
 addEventListener('pagehide', () => (leaving = true));
 addEventListener('pageshow', () => (leaving = false));
 const hold = () => {
-  if (!file || heldAs || leaving) return;
-  heldAs = `${Date.now()} ${tab}`;
+  if (!file || file === heldFile || leaving) return;
+  heldAs ||= `${Date.now()} ${tab}`;
+  heldFile = file;
   if (!had) sessionStorage.setItem(KEPT, JSON.stringify({photo: {orig_name: file.name}}));
   database('readwrite', (photos) => photos.put(file, heldAs)).catch(() => {}); // some private windows have no database
 };
 const release = () => {
   if (heldAs) database('readwrite', (photos) => photos.delete(heldAs)).catch(() => {});
-  heldAs = null;
+  heldAs = heldFile = null;
 };
+// It stays in the database until there is a result: the page may be reloaded once more before.
 const heldPhoto = async () => {
-  let found = null;
   for (const key of await database('readonly', (photos) => photos.getAllKeys())) {
     const [time, owner] = key.split(' ');
-    if (owner === tab) found = await database('readonly', (photos) => photos.get(key));
-    if (owner === tab || Date.now() - time > DAY) await database('readwrite', (photos) => photos.delete(key));
+    if (owner === tab) heldAs = key;
+    else if (Date.now() - time > DAY) await database('readwrite', (photos) => photos.delete(key));
   }
-  return found;
+  return heldAs && database('readonly', (photos) => photos.get(heldAs));
 };
 const fetchAsBefore = window.fetch;
 window.fetch = (...request) => {
@@ -92,7 +94,8 @@ const reload = async () => {
   let photo = await heldPhoto().catch(() => null);
   if (!kept || stage.number) return;
   if (!photo && kept.photo.url) {
-    const blob = await fetch(kept.photo.url).then((answer) => (answer.ok ? answer.blob() : null), () => null);
+    const blob = await fetch(kept.photo.url).then((answer) => answer.ok && answer.blob(), () => null);
+    if (blob === null) return; // no server: Gradio reloads the page when it answers
     if (blob) photo = new File([blob], kept.photo.orig_name || 'photo', {type: blob.type || 'image/jpeg'});
   }
   if (!photo || stage.number) return sessionStorage.removeItem(KEPT);
