@@ -43,7 +43,7 @@ document.addEventListener('stage:state', () => {
 });
 
 // Gradio reloads the page when a lost server answers again, and that server may have lost the photo: from the first
-// failed request until then, the browser's database keeps it. Photos that remain there are deleted after a day.
+// failed request or stream until then, the browser's database keeps it. Photos that remain there are deleted after a day.
 const DAY = 86_400_000; // milliseconds
 const tab = (sessionStorage.clothsegTab ||= String(Math.random()).slice(2));
 const database = async (mode, act) => {
@@ -64,13 +64,14 @@ addEventListener('pagehide', () => (leaving = true));
 addEventListener('pageshow', () => (leaving = false));
 const hold = () => {
   if (!file || file === heldFile || leaving) return;
-  heldAs ||= `${Date.now()} ${tab}`;
-  heldFile = file;
+  const key = (heldAs ||= `${Date.now()} ${tab}`);
+  const photo = (heldFile = file); // the database opens later
   if (!had) sessionStorage.setItem(KEPT, JSON.stringify({photo: {orig_name: file.name}}));
-  database('readwrite', (photos) => photos.put(file, heldAs)).catch(() => {}); // some private windows have no database
+  database('readwrite', (photos) => photos.put(photo, key)).catch(() => {}); // some private windows have no database
 };
 const release = () => {
-  if (heldAs) database('readwrite', (photos) => photos.delete(heldAs)).catch(() => {});
+  const key = heldAs;
+  if (key) database('readwrite', (photos) => photos.delete(key)).catch(() => {});
   heldAs = heldFile = null;
 };
 // It stays in the database until there is a result: the page may be reloaded once more before.
@@ -80,12 +81,19 @@ const heldPhoto = async () => {
     if (owner === tab) heldAs = key;
     else if (Date.now() - time > DAY) await database('readwrite', (photos) => photos.delete(key));
   }
-  return heldAs && database('readonly', (photos) => photos.get(heldAs));
+  const key = heldAs;
+  return key && database('readonly', (photos) => photos.get(key));
+};
+// Wait for the end of a stream of events: it breaks off if the server is lost after it has begun to answer.
+const ended = async (answer) => {
+  if (!answer.headers.get('content-type')?.startsWith('text/event-stream')) return;
+  const events = answer.clone().body.getReader();
+  while (!(await events.read()).done);
 };
 const fetchAsBefore = window.fetch;
 window.fetch = (...request) => {
   const answer = fetchAsBefore(...request);
-  answer.catch((error) => error.name === 'AbortError' || hold());
+  answer.then(ended).catch((error) => error.name === 'AbortError' || hold());
   return answer;
 };
 
