@@ -27,7 +27,7 @@ from clothseg.models.loading import load
 
 ROOT = Path(__file__).parents[2]
 
-PHOTOS = 6
+PHOTOS = 4
 
 LIMIT = 10_000_000
 """Bytes of the page with the embedded model, without the runtime."""
@@ -142,7 +142,7 @@ def photos() -> Iterator[tuple[bytes, dict[str, Any]]]:
         pictures[PHOTOS // 2 :] = [load_photo(row["image"]["bytes"]) for row in rows]
     one_pass = {"zoom": "off", "orientation": "upright"}
     for index, picture in enumerate(pictures):
-        options = {} if index < 2 else one_pass | ({"edges": "plain"} if index % 4 == 0 else {})
+        options = {} if index < 2 else one_pass | ({"edges": "plain"} if index == PHOTOS - 1 else {})
         yield encoded(picture, "PNG"), options
 
 
