@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from clothseg.postprocess.cell_argmax import ClassFit, argmax_of_fits, gap_shape
+from clothseg.postprocess.class_pixels import present_classes
 from clothseg.postprocess.guided_filter import Array, apply_linear, as_bands, averaged, fit_linear
 from clothseg.postprocess.softmax import softmax
 from clothseg.postprocess.upsample import best_classes
@@ -56,7 +57,7 @@ def follow_edges(logits: Array, photo: Image.Image | npt.NDArray[np.uint8]) -> n
     """
     picture = photo if isinstance(photo, Image.Image) else Image.fromarray(photo)
     size = (picture.height, picture.width)
-    classes = np.flatnonzero(np.bincount(best_classes(logits).ravel())).astype(np.uint8)
+    classes = np.array(present_classes(best_classes(logits), len(logits)), np.uint8)
     if len(classes) == 1:
         return np.full(size, classes[0], np.uint8)
 

@@ -43,7 +43,8 @@ document.addEventListener('stage:state', () => {
 });
 
 // Gradio reloads the page when a lost server answers again, and that server may have lost the photo: from the first
-// failed request or stream until then, the browser's database keeps it. Photos that remain there are deleted after a day.
+// failed request or stream until then, the browser's database keeps it. Photos that remain there are deleted after a
+// day.
 const DAY = 86_400_000; // milliseconds
 const tab = (sessionStorage.clothsegTab ||= String(Math.random()).slice(2));
 const database = async (mode, act) => {
